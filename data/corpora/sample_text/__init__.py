@@ -1,0 +1,1 @@
+"""The vendored sample of real text in nine languages."""

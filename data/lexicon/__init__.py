@@ -1,0 +1,1 @@
+"""Vendored word list and minimal pairs."""

@@ -1,0 +1,58 @@
+"""What is asked of a model at a checkpoint: words in other languages, words to repeat, and minimal pairs.
+
+Plain text and truth only: a corpus or the word list makes these, ``models.scoring`` asks them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class WordTask:
+    """Word translation over all ordered pairs of languages, same-language repetition, and invented words.
+
+    Attributes
+    ----------
+    languages : tuple of str
+        Codes, length L; sources and targets alike.
+    concepts : tuple of str
+        Names of the concepts, length C.
+    forms : mapping of (language, concept) to tuple of str
+        Accepted forms, the headword first. A concept that a language lacks is absent.
+    nonce : mapping of language to tuple of str
+        Invented words that no text holds; asked with source = target = language.
+    prompt : callable
+        ``prompt(source, target, word, concept)`` gives the text before the answer; ``concept`` is None for an
+        invented word. The answer follows without a space of its own.
+    stop : str
+        What follows a complete answer (such as a closing quotation mark); the answer ends before it.
+    exposure : array of int8, shape (L, L, C), optional
+        1 where training text pairs these two strings, 0 where it never does, -1 unknown.
+    """
+
+    languages: tuple[str, ...]
+    concepts: tuple[str, ...]
+    forms: Mapping[tuple[str, str], tuple[str, ...]]
+    nonce: Mapping[str, tuple[str, ...]]
+    prompt: Callable[[str, str, str, str | None], str]
+    stop: str
+    exposure: NDArray[np.int8] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MinimalPair:
+    """Two texts that differ in one property; a model that knows it gives ``good`` the higher probability.
+
+    ``cluster`` names what several pairs share (a unit of measure, a frame), for resampling.
+    """
+
+    language: str
+    phenomenon: str
+    good: str
+    bad: str
+    cluster: str

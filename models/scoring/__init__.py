@@ -1,0 +1,1 @@
+"""Scoring a model at a checkpoint: losses, word translation, copying and minimal pairs."""

@@ -1,0 +1,1 @@
+"""Detecting when a capability begins in a cube of metrics over training."""

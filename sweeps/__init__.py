@@ -1,0 +1,1 @@
+"""Study files, planning, single trials, Ray Tune and collecting cubes."""
