@@ -1,0 +1,168 @@
+"""The decoder: pre-norm RMSNorm, rotary positions, grouped-query attention, SwiGLU, no biases."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.sizes import DecoderConfig
+
+Cache = list[tuple[Tensor, Tensor]]
+"""Keys and values a layer, each of shape (batch, kv_heads, positions, head_width)."""
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Apply rotary positions to ``x`` of shape (..., positions, head_width) (Su et al. 2021, half-split form)."""
+    first, second = x.chunk(2, -1)
+    return x * cos + torch.cat([-second, first], -1) * sin
+
+
+class Attention(nn.Module):
+    """Causal grouped-query attention."""
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        kv_width = config.kv_heads * config.head_width
+        self.query = nn.Linear(config.width, config.width, bias=False)
+        self.key = nn.Linear(config.width, kv_width, bias=False)
+        self.value = nn.Linear(config.width, kv_width, bias=False)
+        self.output = nn.Linear(config.width, config.width, bias=False)
+        if config.qk_norm:
+            self.query_norm = nn.RMSNorm(config.head_width, eps=config.norm_eps)
+            self.key_norm = nn.RMSNorm(config.head_width, eps=config.norm_eps)
+
+    def forward(
+        self, x: Tensor, cos: Tensor, sin: Tensor, past: tuple[Tensor, Tensor] | None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Return the mixed values, shape of ``x``, and the keys and values so far."""
+        batch, length, _ = x.shape
+        config = self.config
+
+        def split(y: Tensor, heads: int) -> Tensor:
+            return y.view(batch, length, heads, config.head_width).transpose(1, 2)
+
+        query, key = split(self.query(x), config.heads), split(self.key(x), config.kv_heads)
+        value = split(self.value(x), config.kv_heads)
+        if config.qk_norm:
+            query, key = self.query_norm(query), self.key_norm(key)
+        query, key = rotate(query, cos, sin), rotate(key, cos, sin)
+        if past is None:
+            mask = None
+        else:
+            key, value = torch.cat([past[0], key], 2), torch.cat([past[1], value], 2)
+            total = key.shape[2]
+            mask = torch.ones(length, total, dtype=torch.bool, device=x.device).tril(total - length)
+        mixed = F.scaled_dot_product_attention(
+            query, key, value, attn_mask=mask, is_causal=mask is None, enable_gqa=config.kv_heads < config.heads
+        )
+        return self.output(mixed.transpose(1, 2).reshape(batch, length, -1)), (key, value)
+
+
+class FeedForward(nn.Module):
+    """SwiGLU (Shazeer 2020)."""
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        self.gate = nn.Linear(config.width, config.ffn_width, bias=False)
+        self.up = nn.Linear(config.width, config.ffn_width, bias=False)
+        self.down = nn.Linear(config.ffn_width, config.width, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the transformed residual, shape of ``x``."""
+        return self.down(F.silu(self.gate(x)) * self.up(x))
+
+
+class Block(nn.Module):
+    """One layer."""
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        self.attention_norm = nn.RMSNorm(config.width, eps=config.norm_eps)
+        self.attention = Attention(config)
+        self.ffn_norm = nn.RMSNorm(config.width, eps=config.norm_eps)
+        self.ffn = FeedForward(config)
+
+    def forward(
+        self, x: Tensor, cos: Tensor, sin: Tensor, past: tuple[Tensor, Tensor] | None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Return the residual after this layer and its keys and values."""
+        mixed, cache = self.attention(self.attention_norm(x), cos, sin, past)
+        x = x + mixed
+        return x + self.ffn(self.ffn_norm(x)), cache
+
+
+class Decoder(nn.Module):
+    """The language model.
+
+    Parameters
+    ----------
+    config : DecoderConfig
+    seed : int, optional
+        Seeds the initial weights by itself, whatever was drawn before; None leaves torch's own state.
+    """
+
+    def __init__(self, config: DecoderConfig, seed: int | None = None) -> None:
+        super().__init__()
+        self.config = config
+        self.embedding = nn.Embedding(config.vocab_size, config.width)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+        self.norm = nn.RMSNorm(config.width, eps=config.norm_eps)
+        self.head = nn.Linear(config.width, config.vocab_size, bias=False)
+        if config.tied:
+            self.head.weight = self.embedding.weight
+        frequencies = config.rope_base ** -(torch.arange(0, config.head_width, 2) / config.head_width)
+        self.register_buffer("frequencies", frequencies, persistent=False)
+        self._rope: tuple[Tensor, Tensor] | None = None
+        self.initialise(seed)
+
+    @torch.no_grad()
+    def initialise(self, seed: int | None) -> None:
+        """Draw every matrix normal with standard deviation 1/sqrt(fan-in); residual outputs shrink with depth."""
+        generator = None if seed is None else torch.Generator().manual_seed(seed)
+        for name, parameter in self.named_parameters():
+            if parameter.dim() < 2:
+                continue
+            std = parameter.shape[1] ** -0.5
+            if name.endswith(("attention.output.weight", "ffn.down.weight")):
+                std /= math.sqrt(2 * self.config.layers)
+            nn.init.normal_(parameter, std=std, generator=generator)
+        if self.config.qk_norm:  # unit-norm queries and keys start too flat: logits of standard deviation 1.7^2
+            for block in self.blocks:
+                nn.init.constant_(block.attention.query_norm.weight, 1.7)
+                nn.init.constant_(block.attention.key_norm.weight, 1.7)
+
+    def positions(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
+        """Return cosines and sines of the rotary angles, each of shape (stop - start, head_width)."""
+        if self._rope is None or self._rope[0].shape[0] < stop or self._rope[0].device != self.frequencies.device:
+            length = max(stop, 256)
+            angles = torch.arange(length, device=self.frequencies.device)[:, None] * self.frequencies.float()
+            angles = torch.cat([angles, angles], -1)
+            self._rope = angles.cos(), angles.sin()
+        cos, sin = self._rope
+        return cos[start:stop], sin[start:stop]
+
+    def hidden(self, tokens: Tensor, cache: Cache | None = None) -> tuple[Tensor, Cache]:
+        """Return the final residuals, shape (batch, length, width), and the cache to go on from.
+
+        Parameters
+        ----------
+        tokens : int tensor, shape (batch, length)
+        cache : Cache, optional
+            What an earlier call returned for the text before ``tokens``.
+        """
+        start = 0 if cache is None else cache[0][0].shape[2]
+        x = self.embedding(tokens)
+        cos, sin = (table.to(x.dtype) for table in self.positions(start, start + tokens.shape[1]))
+        grown: Cache = []
+        for i, block in enumerate(self.blocks):
+            x, past = block(x, cos, sin, None if cache is None else cache[i])
+            grown.append(past)
+        return self.norm(x), grown
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Return logits, shape (batch, length, vocab_size), for ``tokens`` of shape (batch, length)."""
+        return self.head(self.hidden(tokens)[0])
