@@ -1,0 +1,213 @@
+"""The truth that a simulated cube is drawn from: sizes, seeds, the law of takeoff, curves and noise."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, Literal, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, field_validator, model_validator
+
+from scaling.strict import Strict, load
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Shape = Literal["sharp", "saturating", "logistic"]
+T = TypeVar("T")
+
+
+class Size(Strict):
+    """One model size; the laws run on ``n_params_non_embedding``."""
+
+    name: str
+    n_params_non_embedding: Positive
+    n_params: Positive | None = None
+
+
+class Mix(Strict):
+    """One language mix; ``factor`` multiplies every takeoff of its runs."""
+
+    name: str
+    factor: Positive = 1.0
+
+
+class Checkpoints(Strict):
+    """When the runs are measured, in training tokens; ``both`` unites half log-spaced and half evenly spaced."""
+
+    count: Annotated[int, Field(ge=8, le=100_000)]
+    first: Positive
+    last: Positive
+    spacing: Literal["log", "linear", "both"] = "log"
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.last <= self.first:
+            raise ValueError(f"last is {self.last:g}; expected more than first, which is {self.first:g}")
+        return self
+
+    def tokens(self) -> NDArray[np.float64]:
+        """Return the whole, strictly increasing token counts."""
+        log = np.geomspace(self.first, self.last, self.count)
+        even = np.linspace(self.first, self.last, self.count)
+        if self.spacing == "both":
+            half = self.count // 2
+            even = np.linspace(self.first, self.last, self.count - half + 2)[1:-1]
+            log = np.r_[np.geomspace(self.first, self.last, half), even]
+        chosen = even if self.spacing == "linear" else log
+        return np.unique(np.round(chosen))
+
+
+class TakeoffLaw(Strict):
+    """Translation's takeoff ``T(N) = t0 + c * N**-gamma`` in tokens; seeds scatter ln T with SD ``seed_sd``."""
+
+    t0: Annotated[float, Field(ge=0)]
+    c: Annotated[float, Field(ge=0)]
+    gamma: float
+    seed_sd: Annotated[float, Field(ge=0)] = 0.04
+
+    @model_validator(mode="after")
+    def _positive(self) -> Self:
+        if self.t0 + self.c <= 0:
+            raise ValueError("t0 and c are both 0; expected a takeoff above 0 tokens")
+        return self
+
+    def takeoff(self, n: float) -> float:
+        """Return T(N) in tokens."""
+        return float(self.t0 + self.c * n**-self.gamma)
+
+
+class Curve(Strict):
+    """A rate that grows from ``floor`` to ``end``.
+
+    ``sharp`` is 1 - exp(-((x - corner)/width)**kappa) after a corner, ``logistic`` the logistic function of
+    (x - middle)/width, both in x = log10 tokens; ``saturating`` is 1 - exp(-T/scale): no delay at all.
+    """
+
+    shape: Shape = "sharp"
+    kappa: Annotated[float, Field(ge=1)] = 1.5
+    width: Positive = 0.4
+    floor: Share = 0.01
+    end: Share = 0.5
+
+    @model_validator(mode="after")
+    def _grows(self) -> Self:
+        if self.end <= self.floor:
+            raise ValueError(f"end is {self.end:g}; expected more than floor, which is {self.floor:g}")
+        return self
+
+
+class Copying(Curve):
+    """Copying where it is right; translation takes off at ``lag`` times copying's tokens."""
+
+    end: Share = 0.9
+    lag: Positive = 4.0
+
+
+class FalseCopying(Strict):
+    """Copying where the word should change: rises with copying towards ``peak``, falls with translation to ``end``."""
+
+    floor: Share = 0.01
+    peak: Share = 0.35
+    end: Share = 0.1
+
+
+class Overlap(Strict):
+    """Shares of items whose two words are identical or share a token; the latter take off at ``lead`` times T."""
+
+    identical: Share = 0.06
+    shared_token: Share = 0.15
+    lead: Positive = 1.0
+
+
+class Exposure(Strict):
+    """Share of items that training text pairs; they take off at ``lead`` times T."""
+
+    paired: Share = 0.4
+    lead: Positive = 0.5
+
+
+class Noise(Strict):
+    """What blurs the curves.
+
+    ``sd`` and ``rho``: an AR(1) level shift along checkpoints on the logit scale, of which ``shared`` (a share of
+    the variance) hits all metrics alike; ``persistence``: share of an item's latent variance that stays the same at
+    every checkpoint (its difficulty), of which ``concept`` belongs to the concept.
+    """
+
+    rho: Annotated[float, Field(ge=0, lt=1)] = 0.7
+    sd: Annotated[float, Field(ge=0)] = 0.2
+    shared: Share = 0.5
+    persistence: Annotated[float, Field(ge=0, lt=1)] = 0.7
+    concept: Share = 0.5
+
+
+class Truth(Strict):
+    """Everything a simulated study is drawn from."""
+
+    name: str = "simulated"
+    sizes: Annotated[tuple[Size, ...], Field(min_length=1)]
+    seeds: Annotated[int, Field(ge=1)] | Annotated[tuple[int, ...], Field(min_length=1)] = 3
+    mixes: Annotated[tuple[Mix, ...], Field(min_length=1)] = (Mix(name="uniform"),)
+    checkpoints: Checkpoints
+    languages: Annotated[tuple[str, ...], Field(min_length=2)] = ("en", "de", "ru", "tr")
+    concepts: Annotated[int, Field(ge=2)] = 60
+    law: TakeoffLaw
+    rise: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    translation: Curve = Curve()
+    copying: Copying = Copying()
+    false_copying: FalseCopying = FalseCopying()
+    overlap: Overlap = Overlap()
+    exposure: Exposure | None = None
+    noise: Noise = Noise()
+    logprobs: Literal["none", "delayed", "gradual"] = "delayed"
+    other_language: Share = 0.1
+    batch_tokens: Positive = 524_288
+
+    @field_validator("sizes", "mixes")
+    @classmethod
+    def _names_once(cls, value: tuple[Size | Mix, ...]) -> tuple[Size | Mix, ...]:
+        return _once(value, [item.name for item in value])
+
+    @field_validator("languages")
+    @classmethod
+    def _languages_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return _once(value, list(value))
+
+    @field_validator("seeds")
+    @classmethod
+    def _seeds_once(cls, value: int | tuple[int, ...]) -> int | tuple[int, ...]:
+        return value if isinstance(value, int) else _once(value, [str(seed) for seed in value])
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        for name, curve in (("translation", self.translation), ("copying", self.copying)):
+            if curve.end - curve.floor <= self.rise:
+                raise ValueError(
+                    f"{name} rises by {curve.end - curve.floor:g}; expected more than the rise of {self.rise:g} that "
+                    "marks a takeoff"
+                )
+        if self.false_copying.peak + self.translation.end > 0.98:
+            raise ValueError(
+                f"false_copying.peak {self.false_copying.peak:g} and translation.end {self.translation.end:g} add up to "
+                "more than 0.98; expected shares of the same items"
+            )
+        if self.overlap.identical + self.overlap.shared_token > 0.9:
+            raise ValueError("overlap.identical and overlap.shared_token add up to more than 0.9")
+        return self
+
+    def seed_list(self) -> tuple[int, ...]:
+        """Return the runs' seeds."""
+        return tuple(range(self.seeds)) if isinstance(self.seeds, int) else self.seeds
+
+
+def _once(value: tuple[T, ...], names: list[str]) -> tuple[T, ...]:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"'{twice[0]}' occurs twice; expected every one once")
+    return value
+
+
+def read_truth(path: str | os.PathLike[str]) -> Truth:
+    """Read a truth file; a mistake in it is one :class:`data.errors.UserError` line."""
+    return load(path, Truth)
