@@ -1,4 +1,4 @@
-"""Curves of a rate over tokens with a given takeoff, and latent centres whose noisy mean they are (pure numpy)."""
+"""Curves of a rate over tokens with a given takeoff, and latent centres whose noisy mean they are."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def unit_shape(z: Array, shape: Shape, width: float, kappa: float) -> Array:
 
 
 def place(takeoff: float, first: float, gain: float, shape: Shape, width: float, kappa: float) -> float:
-    """Return the location (log10 tokens) at which the shape has gained ``gain`` between ``first`` and ``takeoff``.
+    """Return the location (log10 tokens) where a shape gains ``gain`` between ``first`` and ``takeoff``.
 
-    Solves ``g(log10(takeoff) - m) - g(log10(first) - m) = gain`` for the largest m: the takeoff is exact by its
-    definition, expected score above the score at the first checkpoint. A takeoff that is not after ``first`` is
-    counted from the floor itself.
+    Solves ``g(log10(takeoff) - m) - g(log10(first) - m) = gain`` for the largest m: the takeoff is exact by
+    its definition, expected score above the score at the first checkpoint. A takeoff that is not after
+    ``first`` is counted from the floor itself.
 
     Raises
     ------
@@ -34,27 +34,25 @@ def place(takeoff: float, first: float, gain: float, shape: Shape, width: float,
         When the shape is too wide to gain that much between the two.
     """
     x, start = np.log10(takeoff), np.log10(first)
-    if x <= start:
-        start = -np.inf
 
-    def missing(m: float) -> float:
-        low = 0.0 if np.isinf(start) else float(unit_shape(np.array(start - m), shape, width, kappa))
-        return float(unit_shape(np.array(x - m), shape, width, kappa)) - low - gain
+    def missing(m: Array) -> Array:
+        gained = unit_shape(x - m, shape, width, kappa) - gain
+        return gained if x <= start else gained - unit_shape(start - m, shape, width, kappa)
 
-    grid = x + np.linspace(20.0 * max(width, 0.2), -20.0 * max(width, 0.2), 2001)
-    values = np.array([missing(float(m)) for m in grid])
-    above = np.flatnonzero(values >= 0)
+    grid = x + np.linspace(20.0, -20.0, 2001) * max(width, 0.2)
+    above = np.flatnonzero(missing(grid) >= 0)
     if above.size == 0 or above[0] == 0:
         raise ValueError(
-            f"a {shape} curve of width {width:g} cannot rise by {gain:.3g} of its height between {first:.3g} and "
+            f"a {shape} curve of width {width:g} cannot rise by {gain:.3g} of its height between "
+            f"{first:.3g} and "
             f"{takeoff:.3g} tokens; narrow it or start the checkpoints earlier"
         )
     i = int(above[0])
-    return float(brentq(missing, grid[i], grid[i - 1], xtol=1e-13))
+    return float(brentq(lambda m: float(missing(np.asarray(m))), grid[i], grid[i - 1], xtol=1e-13))
 
 
 def crossing(tokens: Array, rate: Array, rise: float) -> float | None:
-    """Return where ``rate`` first stands ``rise`` above its first value (log-linear interpolation), or None."""
+    """Return the tokens where ``rate`` first stands ``rise`` above its first value, or None."""
     gain = rate - rate[0]
     hit = np.flatnonzero(gain >= rise)
     if hit.size == 0:

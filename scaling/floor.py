@@ -12,8 +12,8 @@ Array = NDArray[np.float64]
 class FloorLaw:
     """T = T0 + c N^-gamma; coordinates (ln A, gamma, phi), A = T(N_reference), phi = T0 / A.
 
-    ``T = A (phi + (1 - phi) (N / N_reference)^-gamma)``: at phi = 0 it is the power law, at phi = 1 size does not
-    matter any more.
+    ``T = A (phi + (1 - phi) (N / N_reference)^-gamma)``: at phi = 0 it is the power law, at phi = 1 size does
+    not matter any more.
     """
 
     name = "floor"
@@ -34,9 +34,7 @@ class FloorLaw:
         _, gamma, phi = theta
         falling = np.exp(-gamma * u)
         total = phi + (1 - phi) * falling
-        return np.stack(
-            [np.ones_like(u), -(1 - phi) * u * falling / total, (1 - falling) / total], axis=-1
-        )
+        return np.stack([np.ones_like(u), -(1 - phi) * u * falling / total, (1 - falling) / total], axis=-1)
 
     def public(self, theta: Array, reference: float) -> Array:
         """Return (T0, c, gamma)."""

@@ -17,8 +17,8 @@ Array = NDArray[np.float64]
 class Law(Protocol):
     """A law of ln T in the number of non-embedding parameters N.
 
-    Every law is fitted in coordinates ``theta`` whose first is ln A, the log time at the reference size (the largest
-    one located), so that data and forecast both lie close to a coordinate.
+    Every law is fitted in coordinates ``theta`` whose first is ln A, the log time at the reference size (the
+    largest one located), so that data and forecast both lie close to a coordinate.
 
     Attributes
     ----------
@@ -72,4 +72,6 @@ def law(name: str) -> Law:
         return LAWS[name]
     except KeyError:
         known = tuple(LAWS)
-        raise UserError(f"unknown law '{name}'; expected one of {', '.join(known)}{nearest(name, known)}") from None
+        raise UserError(
+            f"unknown law '{name}'; expected one of {', '.join(known)}{nearest(name, known)}"
+        ) from None

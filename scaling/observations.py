@@ -53,8 +53,9 @@ class Observation:
     n : float
         Non-embedding parameters.
     kind : str
-        ``located`` (``tokens``, with ``low`` and ``high`` where they are known), ``right`` (not yet by ``low``),
-        ``left`` (before ``high``), ``interval`` (somewhere between both) or ``unused`` (``reason`` says why).
+        ``located`` (``tokens``, with ``low`` and ``high`` where they are known), ``right`` (not yet by
+        ``low``), ``left`` (before ``high``), ``interval`` (somewhere between both) or ``unused`` (``reason``
+        says why).
     tokens, low, high : float or None
         Training tokens.
     level : float
@@ -106,8 +107,9 @@ class Data:
 def observe(cube: xr.Dataset, transitions: Iterable[Found], metric: str) -> tuple[Observation, ...]:
     """Pair each run's takeoff of ``metric`` with the run's size.
 
-    A takeoff that has a time is located. ``censored`` and ``none`` without a time mean "not yet by the run's last
-    checkpoint" (or by ``low``, where given). Bounds alone give an interval. Anything else is unused, with its reason.
+    A takeoff that has a time is located. ``censored`` and ``none`` without a time mean "not yet by the run's
+    last checkpoint" (or by ``low``, where given). Bounds alone give an interval. Anything else is unused,
+    with its reason.
 
     Raises
     ------
@@ -116,7 +118,8 @@ def observe(cube: xr.Dataset, transitions: Iterable[Found], metric: str) -> tupl
     """
     if "n_params_non_embedding" not in cube.coords and "n_params_non_embedding" not in cube.variables:
         raise UserError(
-            "the cube has no run coordinate 'n_params_non_embedding'; expected each run's non-embedding parameters: "
+            "the cube has no run coordinate 'n_params_non_embedding'; expected each run's non-embedding "
+            "parameters: "
             "add it with cube.assign_coords(n_params_non_embedding=('run', [...]))"
         )
     transitions = list(transitions)
@@ -170,8 +173,9 @@ def _number(value: Any) -> float | None:
 def arrays(observations: Sequence[Observation]) -> Data:
     """Return the used observations as arrays.
 
-    The standard error of a located time is half its interval's log width over the normal quantile of its level; an
-    interval open on one side counts with the other, and one without any bound gets the median of the rest.
+    The standard error of a located time is half its interval's log width over the normal quantile of its
+    level; an interval open on one side counts with the other, and one without any bound gets the median of
+    the rest.
     """
     used = [o for o in observations if o.kind != "unused"]
     se = np.array([_standard_error(o) for o in used])

@@ -1,10 +1,10 @@
 """Simulated cubes at item level, with everything about them known.
 
 An item (source, target, concept) is answered at checkpoint t when its latent normal score
-``sqrt(p) d + sqrt(1 - p) e_t`` lies below the normal quantile of the checkpoint's rate; d is its lasting difficulty.
-The rate is ``expit(m_t + u_t)`` with an AR(1) level shift u, m chosen so that its mean is the true curve. Difficulties
-are the normal scores of the items' ranks, so that the rate over *these* items follows the curve, not only the rate
-over words at large.
+``sqrt(p) d + sqrt(1 - p) e_t`` lies below the normal quantile of the checkpoint's rate; d is its lasting
+difficulty. The rate is ``expit(m_t + u_t)`` with an AR(1) level shift u, m chosen so that its mean is the
+true curve. Difficulties are the normal scores of the items' ranks, so that the rate over *these* items
+follows the curve, not only the rate over words at large.
 """
 
 from __future__ import annotations
@@ -39,8 +39,9 @@ class Simulation:
     cube : xarray.Dataset
         Schema 1; the attribute ``truth_json`` holds the truth file's content, the seed and ``takeoffs``.
     takeoffs : pandas.DataFrame
-        One row a run and metric: run, size, n_params_non_embedding, mix, seed, metric, tokens, outcome (``found``,
-        ``censored`` when after the last checkpoint, ``before_first``, or ``none`` when it never rises that far).
+        One row a run and metric: run, size, n_params_non_embedding, mix, seed, metric, tokens, outcome
+        (``found``, ``censored`` when after the last checkpoint, ``before_first``, or ``none`` when it never
+        rises that far).
     rates : xarray.Dataset
         The expected rates (run, checkpoint) of the three metrics over the items that define each.
     """
@@ -171,7 +172,8 @@ def _draw_items(truth: Truth, rng: np.random.Generator) -> _Items:
         for which in range(-1, 3):
             members = group == which
             if kind == "false_copying" and members.any():
-                # Chance correlation of the two difficulties would shift the rate of copies among the untranslated.
+                # Chance correlation of the two difficulties would shift the rate of copies among the
+                # untranslated.
                 other = difficulty["translation"][members]
                 raw[members] -= other * (raw[members] @ other) / (other @ other)
             ranks = raw[members].argsort().argsort()
@@ -223,7 +225,9 @@ def _run(
     copy_rate = noisy(false, "false_copying")
     by_group = [noisy(rate, "translation") for rate in grown]
     same = items.same
-    answered = _answered(truth, items, "copying", np.broadcast_to(noisy(right, "copying"), (4, tokens.size)), rng)
+    answered = _answered(
+        truth, items, "copying", np.broadcast_to(noisy(right, "copying"), (4, tokens.size)), rng
+    )
     outcome[answered & same] = TRANSLATED
     left = np.stack([np.minimum(copy_rate / (1 - g), 1.0) for g in (*by_group, by_group[0])])
     copied = _answered(truth, items, "false_copying", left, rng)
@@ -291,7 +295,12 @@ def _logprobs(
     hump = false / truth.false_copying.peak if truth.false_copying.peak > 0 else np.zeros_like(false)
     shape = (tokens.size, *items.overlap.shape)
     by_group = np.stack([*word, up])[items.group]
-    target = low + (high - low) * np.moveaxis(by_group, -1, 0) + _column(shift[2]) - items.difficulty["translation"]
+    target = (
+        low
+        + (high - low) * np.moveaxis(by_group, -1, 0)
+        + _column(shift[2])
+        - items.difficulty["translation"]
+    )
     target = target + 0.5 * rng.normal(size=shape)
     source = low + (high - low) * _column(hump) + _column(shift[1]) - items.difficulty["false_copying"]
     source = source + 0.5 * rng.normal(size=shape)

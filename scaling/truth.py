@@ -33,7 +33,7 @@ class Mix(Strict):
 
 
 class Checkpoints(Strict):
-    """When the runs are measured, in training tokens; ``both`` unites half log-spaced and half evenly spaced."""
+    """When runs are measured, in training tokens; ``both`` unites half log-spaced and half evenly spaced."""
 
     count: Annotated[int, Field(ge=8, le=100_000)]
     first: Positive
@@ -59,7 +59,7 @@ class Checkpoints(Strict):
 
 
 class TakeoffLaw(Strict):
-    """Translation's takeoff ``T(N) = t0 + c * N**-gamma`` in tokens; seeds scatter ln T with SD ``seed_sd``."""
+    """Translation takes off at ``T(N) = t0 + c * N**-gamma`` tokens; ``seed_sd``: SD of ln T over seeds."""
 
     t0: Annotated[float, Field(ge=0)]
     c: Annotated[float, Field(ge=0)]
@@ -105,7 +105,7 @@ class Copying(Curve):
 
 
 class FalseCopying(Strict):
-    """Copying where the word should change: rises with copying towards ``peak``, falls with translation to ``end``."""
+    """Copying where the word should change: rises with copying to ``peak``, falls with translation."""
 
     floor: Share = 0.01
     peak: Share = 0.35
@@ -113,7 +113,7 @@ class FalseCopying(Strict):
 
 
 class Overlap(Strict):
-    """Shares of items whose two words are identical or share a token; the latter take off at ``lead`` times T."""
+    """Shares of items whose words are identical or share a token; the latter take off at ``lead`` times T."""
 
     identical: Share = 0.06
     shared_token: Share = 0.15
@@ -130,9 +130,9 @@ class Exposure(Strict):
 class Noise(Strict):
     """What blurs the curves.
 
-    ``sd`` and ``rho``: an AR(1) level shift along checkpoints on the logit scale, of which ``shared`` (a share of
-    the variance) hits all metrics alike; ``persistence``: share of an item's latent variance that stays the same at
-    every checkpoint (its difficulty), of which ``concept`` belongs to the concept.
+    ``sd`` and ``rho``: an AR(1) level shift along checkpoints on the logit scale, of which ``shared`` (a
+    share of the variance) hits all metrics alike; ``persistence``: share of an item's latent variance that
+    stays the same at every checkpoint (its difficulty), of which ``concept`` belongs to the concept.
     """
 
     rho: Annotated[float, Field(ge=0, lt=1)] = 0.7
@@ -184,12 +184,14 @@ class Truth(Strict):
         for name, curve in (("translation", self.translation), ("copying", self.copying)):
             if curve.end - curve.floor <= self.rise:
                 raise ValueError(
-                    f"{name} rises by {curve.end - curve.floor:g}; expected more than the rise of {self.rise:g} that "
+                    f"{name} rises by {curve.end - curve.floor:g}; expected more than the rise of "
+                    f"{self.rise:g} that "
                     "marks a takeoff"
                 )
         if self.false_copying.peak + self.translation.end > 0.98:
             raise ValueError(
-                f"false_copying.peak {self.false_copying.peak:g} and translation.end {self.translation.end:g} add up to "
+                f"false_copying.peak {self.false_copying.peak:g} and translation.end "
+                f"{self.translation.end:g} add up to "
                 "more than 0.98; expected shares of the same items"
             )
         if self.overlap.identical + self.overlap.shared_token > 0.9:

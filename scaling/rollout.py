@@ -1,0 +1,83 @@
+"""Leave-largest-out roll-outs: how far a law misses sizes larger than those it saw."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from scaling.fit import fit
+from scaling.laws import law
+from scaling.observations import SAME_SIZE, Observation, sizes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rollout:
+    """One held-out size.
+
+    Attributes
+    ----------
+    n : float
+        The size left out.
+    distance : float
+        ln(n / largest size kept).
+    error : float
+        Mean ln T of its runs minus the forecast.
+    variance : float
+        Of that error, as the fit to the smaller sizes and the scatter between runs explain it.
+    """
+
+    n: float
+    distance: float
+    error: float
+    variance: float
+
+
+def rollouts(
+    observations: Sequence[Observation], name: str, *, draws: int = 1000, seed: int = 0
+) -> tuple[Rollout, ...]:
+    """Leave out the largest size, then the second largest, and so on, and forecast each from the smaller.
+
+    A law is rolled out as long as at least as many sizes are left as it has parameters.
+    """
+    located = [o for o in observations if o.kind == "located"]
+    distinct = sizes(located)
+    least = len(law(name).parameters)
+    result = []
+    for k in range(len(distinct) - 1, least - 1, -1):
+        held = [o for o in located if distinct[k] <= o.n <= distinct[k] * (1 + SAME_SIZE)]
+        kept = [o for o in observations if o.kind != "unused" and o.n < distinct[k]]
+        fitted = fit(kept, name, draws=draws, seed=seed, need=least, profile=False)
+        forecast = fitted.log_time(distinct[k])
+        times = [math.log(o.tokens) for o in held if o.tokens]
+        errors = [(math.log(o.high / o.low) / 3.92) ** 2 if o.low and o.high else 0.0 for o in held]
+        own = (float(np.mean(errors)) + fitted.seed_sd**2) / len(held)
+        result.append(
+            Rollout(
+                n=distinct[k],
+                distance=math.log(distinct[k] / distinct[k - 1]),
+                error=float(np.mean(times) - np.median(forecast)),
+                variance=float(np.var(forecast)) + own,
+            )
+        )
+    return tuple(result)
+
+
+def root_mean_square(errors: Sequence[Rollout]) -> float:
+    """Return the root mean squared roll-out error in ln T, NaN without roll-outs."""
+    return math.sqrt(sum(r.error**2 for r in errors) / len(errors)) if errors else math.nan
+
+
+def discrepancy(errors: Sequence[Rollout], distance: float) -> float:
+    """Return the SD of ln T by which the law itself is wrong, ``distance`` beyond the data.
+
+    The part of the mean squared roll-out error that parameters and seeds do not explain; its variance grows
+    with the distance ln(target / largest) beyond that of the roll-outs, as a random walk in ln N would.
+    """
+    if not errors:
+        return 0.0
+    excess = sum(r.error**2 - r.variance for r in errors) / len(errors)
+    reach = sum(r.distance for r in errors) / len(errors)
+    return math.sqrt(max(excess, 0.0) * max(distance / reach, 1.0))

@@ -1,0 +1,104 @@
+"""What the command line prints: tables and sentences, or JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from scaling.fit import ScalingFit
+from scaling.forecast import Forecast
+from scaling.observations import Observation, human
+from scaling.simulate import Simulation
+
+
+def write_json(value: dict[str, Any], target: str) -> None:
+    """Write strict JSON to a file, whole or not at all, or to standard output for ``-``."""
+    text = json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    if target == "-":
+        sys.stdout.write(text)
+        return
+    path = Path(target)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def console() -> Console:
+    """Return the terminal to print on; wide enough for whole rows when output is piped."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+
+
+def _cell(value: float | None) -> str:
+    return "-" if value is None else human(value)
+
+
+def _transitions(observations: tuple[Observation, ...]) -> Table:
+    table = Table("run", "size", "parameters", "takeoff", "low", "high", "outcome")
+    for o in observations:
+        table.add_row(o.run, o.size, human(o.n), _cell(o.tokens), _cell(o.low), _cell(o.high), o.outcome)
+    return table
+
+
+def print_forecast(forecast: Forecast) -> None:
+    """Print the transitions, one row a law, and the sentences."""
+    out = console()
+    out.print(_transitions(forecast.observations))
+    rows = [row for row in forecast.rows if row.low is not None]
+    if rows:
+        table = Table(
+            "law",
+            "takeoff",
+            "low",
+            "high",
+            "outcome",
+            "sd: parameters",
+            "seeds",
+            "law wrong",
+            "miss left out",
+        )
+        for row in rows:
+            parts = (row.parameter_sd, row.seed_sd, row.discrepancy_sd, row.rollout_rms)
+            table.add_row(
+                row.law, _cell(row.tokens), _cell(row.low), _cell(row.high), row.outcome,
+                *("-" if part is None else f"{part:.3f}" for part in parts),
+            )  # fmt: skip
+        out.print(table)
+    for sentence in forecast.sentences:
+        out.print(sentence, soft_wrap=True)
+
+
+def print_fit(fitted: ScalingFit) -> None:
+    """Print the transitions, the parameters and the outcome."""
+    out = console()
+    out.print(_transitions(fitted.data))
+    if fitted.parameters:
+        table = Table(fitted.formula, "estimate", f"{fitted.level:.0%} low", "high")
+        for name, value in fitted.parameters.items():
+            low, high = fitted.intervals[name]
+            table.add_row(name, *(f"{v:.4g}" for v in (value, low, high)))
+        table.add_row("seed SD of ln T", f"{fitted.seed_sd:.3f}")
+        out.print(table)
+    out.print(f"{fitted.law} law: {fitted.outcome}: {fitted.reason}.", soft_wrap=True)
+
+
+def print_simulation(simulation: Simulation, path: str) -> None:
+    """Print the true takeoffs."""
+    out = console()
+    table = Table("run", "parameters", "copying", "false copying", "translation", "outcome")
+    for run, rows in simulation.takeoffs.groupby("run", sort=False):
+        times = dict(zip(rows["metric"], rows["tokens"].astype(float), strict=True))
+        table.add_row(
+            str(run),
+            human(float(rows["n_params_non_embedding"].iloc[0])),
+            *(human(times[m]) if times[m] > 0 else "-" for m in ("copying", "false_copying", "translation")),
+            str(rows["outcome"].iloc[-1]),
+        )
+    out.print(table)
+    out.print(f"True takeoffs in tokens. Wrote {path}.", soft_wrap=True)
