@@ -138,10 +138,11 @@ class Decoder(nn.Module):
     def positions(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """Return cosines and sines of the rotary angles, each of shape (stop - start, head_width)."""
         if self._rope is None or self._rope[0].shape[0] < stop or self._rope[0].device != self.frequencies.device:
-            length = max(stop, 256)
-            angles = torch.arange(length, device=self.frequencies.device)[:, None] * self.frequencies.float()
-            angles = torch.cat([angles, angles], -1)
-            self._rope = angles.cos(), angles.sin()
+            with torch.inference_mode(False):  # the table is kept: training must be able to use it after scoring
+                places = torch.arange(max(stop, 256), device=self.frequencies.device)
+                angles = places[:, None] * self.frequencies.float()
+                angles = torch.cat([angles, angles], -1)
+                self._rope = angles.cos(), angles.sin()
         cos, sin = self._rope
         return cos[start:stop], sin[start:stop]
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from data.errors import UserError
+from data.quantities import Count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,10 +29,10 @@ class CheckpointSchedule:
         Whether the untrained model is kept too (position 0): the floor of every curve.
     """
 
-    every: int | None = None
+    every: Count | None = None
     log_spaced: int | None = None
-    first: int | None = None
-    explicit: tuple[int, ...] = ()
+    first: Count | None = None
+    explicit: tuple[Count, ...] = ()
     initial: bool = True
 
     def __post_init__(self) -> None:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from data.errors import UserError
+from data.quantities import Count
 from models.checkpoints import load_state, newest_states, save_state, save_weights
 from models.decoder import Decoder
 from models.schedule import warmup_stable_decay
@@ -47,7 +48,7 @@ class TrainingConfig:
         CPU threads; fixed, because the last bits of a sum depend on them.
     """
 
-    tokens: int
+    tokens: Count
     context: int = 64
     batch_size: int = 8
     learning_rate: float = 2.5e-3
@@ -55,7 +56,7 @@ class TrainingConfig:
     beta1: float = 0.9
     beta2: float = 0.98
     gradient_clip: float = 1.0
-    warmup_tokens: int = 50_000
+    warmup_tokens: Count = 50_000
     decay_fraction: float = 0.3
     precision: str = "32-true"
     threads: int = 1

@@ -1,0 +1,46 @@
+# make study : from nothing to a report.   make test : from nothing to a tested checkout.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+OUT    ?= results/quick
+
+.DEFAULT_GOAL := help
+.PHONY: help study test lint bench env clean
+
+help:
+	@echo "make study   run sweeps/quick.yaml, detect the transitions, forecast, write $(OUT)/report.html"
+	@echo "make test    lint, types, import contract, tests"
+	@echo "make lint    lint, types and import contract alone"
+	@echo "make bench   tables of tests/benchmarks"
+	@echo "make env     the environment in $(VENV), made when missing or out of date"
+	@echo "make clean   remove the environment and caches (results stay)"
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "calque needs python >= 3.11, this is %d.%d; set PYTHON=..." % sys.version_info[:2])'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@touch $@
+
+env: $(STAMP)
+
+study: $(STAMP)
+	$(BIN)/sweeps run sweeps/quick.yaml --results $(OUT)
+	$(BIN)/scaling forecast $(OUT)/results.nc --size 1.7b --json $(OUT)/forecast.json
+	$(BIN)/phases detect $(OUT)/results.nc --json $(OUT)/detect.json --forecast $(OUT)/forecast.json --html $(OUT)/report.html
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint
+	$(BIN)/python -m pytest -n 2 -q
+
+bench: $(STAMP)
+	$(BIN)/python -m tests.benchmarks
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,45 @@
+"""Counts as people write them: ``5M`` tokens, ``1.7b`` parameters."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
+
+_FACTORS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "t": 10**12}
+
+
+def parse_count(value: Any) -> Any:
+    """Return an int for ``5M``, ``1.5k``, ``37B`` or a whole number; other types pass to the next check.
+
+    Raises
+    ------
+    ValueError
+        When the text is no count; the message shows what is.
+    """
+    if isinstance(value, bool):
+        raise ValueError(f"'{value}' is no count; expected one such as 5M or 5000000")
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"([0-9][0-9_]*(?:\.[0-9]+)?(?:e[0-9]+)?)\s*([kmbt]?)", value.strip(), re.IGNORECASE)
+    if match is None:
+        raise ValueError(f"'{value}' is no count; expected one such as 5M, 185k or 5000000 (k, M, B, T)")
+    number = float(match[1].replace("_", "")) * _FACTORS[match[2].lower()]
+    if abs(number - round(number)) > 1e-6:
+        raise ValueError(f"'{value}' is no whole number; expected one such as 5M or 5000000")
+    return round(number)
+
+
+def format_count(value: float) -> str:
+    """Return a count in three significant digits with k, M, B or T: ``1.67B``."""
+    for factor, unit in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= factor * 0.9995:
+            return f"{value / factor:.3g}{unit}"
+    return f"{value:.3g}"
+
+
+Count = Annotated[int, BeforeValidator(parse_count)]
+"""An int that a study file may write as ``5M``."""

@@ -1,0 +1,47 @@
+"""Everything asked of a model at one checkpoint, as the cube's variables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.decoder import Decoder
+from models.scoring.texts import HeldOut, MinimalPairScorer, heldout_loss
+from models.scoring.words import WordScorer
+
+DIMS: dict[str, tuple[str, ...]] = {
+    "loss": ("language",),
+    "bits_per_byte": ("language",),
+    "translation_outcome": ("source", "target", "concept"),
+    "translation_logprob": ("source", "target", "concept"),
+    "copy_logprob": ("source", "target", "concept"),
+    "nonce_copied": ("language",),
+    "nonce_total": ("language",),
+    "minimal_pair_correct": ("language", "phenomenon"),
+    "minimal_pair_total": ("language", "phenomenon"),
+}
+"""Dimensions, after run and checkpoint, of every variable a :class:`Scorer` gives."""
+
+
+class Scorer:
+    """Scores a decoder on held-out text, words and minimal pairs.
+
+    Parameters
+    ----------
+    words : WordScorer
+    pairs : MinimalPairScorer
+    texts : mapping of language to HeldOut
+    languages : sequence of str
+        The cube's languages, in order.
+    """
+
+    def __init__(
+        self, words: WordScorer, pairs: MinimalPairScorer, texts: Mapping[str, HeldOut], languages: Sequence[str]
+    ) -> None:  # fmt: skip
+        self.words, self.pairs, self.texts, self.languages = words, pairs, texts, tuple(languages)
+
+    def __call__(self, decoder: Decoder) -> dict[str, NDArray[np.generic]]:
+        """Return one checkpoint's variables with the dimensions of :data:`DIMS`."""
+        return {**heldout_loss(decoder, self.texts, self.languages), **self.words(decoder), **self.pairs(decoder)}

@@ -1,0 +1,89 @@
+"""Log-probabilities of whole texts: held-out loss, bits per byte, and minimal pairs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from data.tasks import MinimalPair
+from models.decoder import Decoder
+from models.scoring.generation import BATCH_TOKENS, batches_by_length
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOut:
+    """Held-out text of one language: ``windows`` of token ids, shape (n, context + 1), and its bytes a token."""
+
+    windows: NDArray[np.int64]
+    bytes_per_token: float
+
+
+@torch.inference_mode()
+def heldout_loss(decoder: Decoder, texts: Mapping[str, HeldOut], languages: Sequence[str]) -> dict[str, NDArray]:
+    """Return ``loss`` (nats/token) and ``bits_per_byte`` a language, each of shape (L,); NaN without held-out text.
+
+    Bits per byte are loss / ln 2 / (bytes a token).
+    """
+    device = decoder.embedding.weight.device
+    loss = np.full(len(languages), np.nan)
+    bits = np.full(len(languages), np.nan)
+    for i, code in enumerate(languages):
+        if code not in texts or not len(texts[code].windows):
+            continue
+        windows, total = texts[code].windows, 0.0
+        size = max(1, BATCH_TOKENS // windows.shape[1])
+        for start in range(0, len(windows), size):
+            batch = torch.from_numpy(windows[start : start + size]).to(device)
+            logits = decoder(batch[:, :-1]).float()
+            total += float(F.cross_entropy(logits.flatten(0, 1), batch[:, 1:].flatten(), reduction="sum"))
+        loss[i] = total / (windows.shape[0] * (windows.shape[1] - 1))
+        bits[i] = loss[i] / math.log(2) / texts[code].bytes_per_token
+    return {"loss": loss, "bits_per_byte": bits}
+
+
+class MinimalPairScorer:
+    """Asks minimal pairs of a decoder: is the good text more probable than the bad one?
+
+    Parameters
+    ----------
+    pairs : sequence of MinimalPair
+    tokenizer : Tokenizer
+        Its ``<bos>`` begins every text.
+    languages : sequence of str
+        The cube's languages, length L.
+    """
+
+    def __init__(self, pairs: Sequence[MinimalPair], tokenizer: Tokenizer, languages: Sequence[str]) -> None:
+        self.pairs = [pair for pair in pairs if pair.language in languages]
+        self.phenomena = tuple(sorted({pair.phenomenon for pair in self.pairs}))
+        bos = tokenizer.token_to_id("<bos>")
+        texts = [text for pair in self.pairs for text in (pair.good, pair.bad)]
+        encoded = tokenizer.encode_batch(texts, add_special_tokens=False)
+        self.sequences = [[bos, *encoding.ids] for encoding in encoded]
+        self.places = [(languages.index(p.language), self.phenomena.index(p.phenomenon)) for p in self.pairs]
+        self.shape = (len(languages), len(self.phenomena))
+
+    @torch.inference_mode()
+    def __call__(self, decoder: Decoder) -> dict[str, NDArray]:
+        """Return ``minimal_pair_correct`` and ``minimal_pair_total``, shape (L, phenomena); NaN where none is asked."""
+        device = decoder.embedding.weight.device
+        logprob = np.zeros(len(self.sequences))
+        for members in batches_by_length(self.sequences):
+            batch = torch.tensor([self.sequences[i] for i in members], device=device)
+            each = F.cross_entropy(
+                decoder(batch[:, :-1]).float().transpose(1, 2), batch[:, 1:], reduction="none"
+            )
+            logprob[members] = -each.sum(1).cpu().numpy()
+        correct, total = np.full(self.shape, np.nan), np.full(self.shape, np.nan)
+        better = logprob[0::2] > logprob[1::2]
+        for place, good in zip(self.places, better, strict=True):
+            correct[place] = np.nan_to_num(correct[place]) + good
+            total[place] = np.nan_to_num(total[place]) + 1
+        return {"minimal_pair_correct": correct, "minimal_pair_total": total}

@@ -1,0 +1,22 @@
+"""Named bases: what a study file's runs differ from. A base states only what the code's defaults do not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+BASES: dict[str, dict[str, Any]] = {
+    "world-cpu": {
+        "size": "micro",
+        "corpus": "world",
+        "training": {"tokens": 5_120_000, "context": 64, "batch_size": 8, "learning_rate": 2.5e-3},
+        "checkpoints": {"log_spaced": 20, "first": 25_000, "every": 160_000},
+    },
+    "sample-cpu": {
+        "size": "micro",
+        "corpus": "sample",
+        "training": {"tokens": 4_000_000, "context": 256, "batch_size": 4, "learning_rate": 3e-3},
+        "checkpoints": {"log_spaced": 20, "first": 25_000, "every": 250_000},
+        "evaluation": {"concepts": 24},
+    },
+}
+"""Bases by the word after ``base:``."""

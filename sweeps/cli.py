@@ -1,0 +1,206 @@
+"""The command ``sweeps``: plan, prepare, run, trial, status, collect."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from data.errors import UserError, guard
+
+if TYPE_CHECKING:
+    from sweeps.config import RunConfig
+    from sweeps.progress import RunProgress
+    from sweeps.study import Study
+
+app = typer.Typer(
+    help="Launch studies of pretraining runs and gather every checkpoint's metrics in one cube.",
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich",
+)  # fmt: skip
+
+StudyFile = Annotated[Path, typer.Argument(help="Study file, such as sweeps/quick.yaml.", show_default=False)]
+Results = Annotated[
+    Path | None, typer.Option(help="Folder for results; by default the study's key 'results', or results/NAME.")
+]
+Json = Annotated[str | None, typer.Option("--json", help="Write the answer as JSON to this file; '-' is stdout.")]
+
+
+@app.command()
+def plan(
+    study: StudyFile,
+    tflops: Annotated[float, typer.Option(help="What one device sustains, in TFLOP/s.")] = 0.035,
+    json_file: Json = None,
+) -> None:
+    """Print the bill of a study: runs, parameters, tokens, FLOPs, device-hours, disk. Starts nothing."""
+    from rich.console import Console
+
+    from sweeps import plan as planning
+    from sweeps.study import read_study
+
+    if not tflops > 0:
+        raise UserError(f"--tflops is {tflops}; expected more than 0")
+    bill = planning.plan(read_study(study), tflops * 1e12)
+    if not emit_json(json_file, bill):
+        Console().print(planning.plan_table(bill))
+        print(f"hours are device-hours at {tflops:g} TFLOP/s; scoring and start-up come on top")
+
+
+@app.command()
+def prepare(study: StudyFile) -> None:
+    """Make the data of every run: text, tokenizer, token shards. Does nothing for what is there already."""
+    from sweeps.preparing import home, prepare_all
+    from sweeps.study import read_study
+
+    for name, made, folder in prepare_all(read_study(study).runs):
+        print(f"{name}: {'made' if made else 'already there'}: {folder.relative_to(home())} in {home()}")
+
+
+@app.command()
+def run(
+    study: StudyFile,
+    results: Results = None,
+    cpus: Annotated[int | None, typer.Option(help="Cores to use; by default all.")] = None,
+) -> None:
+    """Run all runs of a study under Ray Tune; run it again to go on where it stood. Exit 1 if any is unfinished."""
+    from sweeps.preparing import prepare_all
+    from sweeps.results import claim, locked
+    from sweeps.study import read_study
+
+    loaded = read_study(study)
+    folder = loaded.results_folder(results)
+    claim(folder, loaded)
+    with locked(folder / ".lock", f"study '{loaded.name}' in {folder}"):
+        from sweeps.display import Display
+        from sweeps.launch import launch
+        from sweeps.progress import read_progress
+
+        unfinished = [run for run in loaded.runs if read_progress(folder, run).state != "done"]
+        interrupted = None
+        if unfinished:
+            list(prepare_all(tuple(unfinished)))
+            with Display(loaded, folder):
+                interrupted = launch(unfinished, folder, loaded.text, cpus)
+        write_cube(loaded, folder, folder / "results.nc")
+        raise SystemExit(report(loaded, folder, interrupted.reason if interrupted else None))
+
+
+@app.command()
+def trial(
+    study: StudyFile,
+    name: Annotated[str, typer.Argument(metavar="RUN", help="The run's name or id.", show_default=False)],
+    results: Results = None,
+) -> None:
+    """Do one run in this process, without Ray; goes on where it stood."""
+    from sweeps.display import Display
+    from sweeps.results import claim
+    from sweeps.study import read_study
+    from sweeps.trial import run_trial
+
+    loaded = read_study(study)
+    config = loaded.run(name)
+    folder = loaded.results_folder(results)
+    claim(folder, loaded)
+    with Display(loaded, folder, only=config):
+        standing = run_trial(config, folder, loaded.text)
+    print(say(standing, folder, config))
+    raise SystemExit(0 if standing.state == "done" else 1)
+
+
+@app.command()
+def status(study: StudyFile, results: Results = None, json_file: Json = None) -> None:
+    """Show where each run stands; works while the study runs."""
+    from dataclasses import asdict
+
+    from rich.console import Console
+
+    from sweeps.progress import progress_table, read_progress
+    from sweeps.study import read_study
+
+    loaded = read_study(study)
+    folder = loaded.results_folder(results)
+    standings = [read_progress(folder, run) for run in loaded.runs]
+    runs = [asdict(s) | {"stopped": s.stale, "seconds_left": s.seconds_left} for s in standings]
+    answer = {"schema": 1, "study": loaded.name, "results": str(folder), "runs": runs}
+    if not emit_json(json_file, answer):
+        Console().print(progress_table(standings, f"study '{loaded.name}' in {folder}"))
+
+
+@app.command()
+def collect(
+    study: StudyFile,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The cube to write.")] = Path("results.nc"),
+    results: Results = None,
+    json_file: Json = None,
+) -> None:
+    """Gather the runs so far into one cube; works while the study runs."""
+    from sweeps.study import read_study
+
+    loaded = read_study(study)
+    sizes = write_cube(loaded, loaded.results_folder(results), output)
+    if not emit_json(json_file, {"schema": 1, "cube": str(output), "sizes": sizes}):
+        print(f"{output}: {sizes['run']} runs, up to {sizes['checkpoint']} checkpoints")
+
+
+def write_cube(study: Study, folder: Path, output: Path) -> dict[str, int]:
+    """Collect the study's runs into ``output`` and return the cube's dimensions."""
+    from data import cube
+    from sweeps.results import collect as collect_runs
+    from sweeps.results import collect_timing
+
+    joined = collect_runs(folder, study)
+    timing = collect_timing(folder, study)
+    cube.write(joined, output, {"timing": timing} if timing is not None else None)
+    return {str(name): size for name, size in joined.sizes.items()}
+
+
+def report(study: Study, folder: Path, interrupted: str | None) -> int:
+    """Print how the study stands and what to type next; return the exit code."""
+    from sweeps.progress import read_progress
+
+    standings = [(read_progress(folder, run), run) for run in study.runs]
+    open_runs = [(s, run) for s, run in standings if s.state != "done"]
+    for standing, config in open_runs:
+        print(say(standing, folder, config))
+    if interrupted:
+        print(f"sweeps: {interrupted}", file=sys.stderr)
+    print(f"{folder / 'results.nc'}: {len(standings) - len(open_runs)} of {len(standings)} runs done")
+    if open_runs:
+        print(f"go on with: sweeps run {study.path}")
+        return 1
+    print(f"next: phases detect {folder / 'results.nc'}")
+    return 0
+
+
+def say(standing: RunProgress, folder: Path, config: RunConfig) -> str:
+    """Return one line on a run's standing."""
+    from sweeps.progress import run_folder
+
+    where = run_folder(folder, config)
+    if standing.state == "failed":
+        return f"{config.name}: failed: {standing.message} (traceback in {where / 'error.txt'})"
+    done = f"{standing.checkpoints} of {standing.total_checkpoints} checkpoints"
+    return f"{config.name}: {'done' if standing.state == 'done' else 'unfinished'}, {done}, in {where}"
+
+
+def emit_json(target: str | None, answer: dict[str, Any]) -> bool:
+    """Write ``answer`` to the file or stdout named by ``--json``; return whether it went to stdout."""
+    if target is None:
+        return False
+    text = json.dumps(answer, indent=1)
+    if target == "-":
+        print(text)
+        return True
+    Path(target).write_text(text + "\n", encoding="utf-8")
+    return False
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    guard("sweeps", app)
+
+
+if __name__ == "__main__":
+    main()

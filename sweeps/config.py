@@ -1,0 +1,161 @@
+"""A run's configuration: size + mix + corpus + training + evaluation + seeds; repeatable from its dictionary."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from typing import Any, Literal
+
+from pydantic import ConfigDict, TypeAdapter
+
+from data.corpora.world import WorldConfig
+from data.errors import UserError
+from data.languages import LANGUAGES, language
+from data.mixes import Mix
+from data.quantities import Count
+from models.schedule import CheckpointSchedule
+from models.sizes import DecoderConfig, size
+from models.training import TrainingConfig
+
+STRICT = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleConfig:
+    """The vendored sample of real text.
+
+    Attributes
+    ----------
+    languages : tuple of str
+        Codes of the languages to train on and ask in.
+    vocab_size : int
+        Of the byte-level BPE tokenizer trained on the text.
+    shots : int
+        Examples before every question.
+    """
+
+    languages: tuple[str, ...] = tuple(LANGUAGES)
+    vocab_size: Count = 1024
+    shots: int = 2
+
+    def __post_init__(self) -> None:
+        """Refuse unknown languages and vocabularies that cannot hold the bytes."""
+        for code in self.languages:
+            language(code)
+        if len(set(self.languages)) < len(self.languages) or not self.languages:
+            raise UserError(f"languages is {', '.join(self.languages) or 'empty'}; expected each code once")
+        if self.vocab_size < 257:
+            raise UserError(f"vocab_size is {self.vocab_size}; expected at least 257 (256 bytes and <bos>)")
+        if not 0 <= self.shots <= 8:
+            raise UserError(f"shots is {self.shots}; expected 0 to 8")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationConfig:
+    """What is asked at every checkpoint.
+
+    Attributes
+    ----------
+    heldout_tokens : int
+        Held-out tokens a language for the loss.
+    concepts : int, optional
+        Ask only the first so many concepts (all pairs of languages); None asks all.
+    minimal_pairs : int, optional
+        At most so many a language and phenomenon; None asks all.
+    """
+
+    heldout_tokens: Count = 4096
+    concepts: int | None = None
+    minimal_pairs: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse empty questions."""
+        for name in ("heldout_tokens", "concepts", "minimal_pairs"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UserError(f"{name} is {value}; expected 1 or more")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """Everything that determines a run's numbers.
+
+    Attributes
+    ----------
+    name : str
+        The run's name in the study and the cube.
+    size : str
+        A word of ``models.sizes``.
+    corpus : str
+        ``world`` or ``sample``; the section of the same name configures it.
+    mix : str or mapping of language to share
+        See ``data.mixes``.
+    init_seed, data_seed : int
+        Of the initial weights and of the order of the data; the world has a ``world_seed`` of its own.
+    """
+
+    name: str
+    size: str = "micro"
+    corpus: Literal["world", "sample"] = "world"
+    mix: str | dict[str, float] = "uniform"
+    world: WorldConfig = field(default_factory=WorldConfig)
+    sample: SampleConfig = field(default_factory=SampleConfig)
+    training: TrainingConfig
+    checkpoints: CheckpointSchedule = field(default_factory=CheckpointSchedule)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    init_seed: int = 0
+    data_seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check what can be checked before anything is prepared."""
+        if not self.name or not all(c.isalnum() or c in "-_." for c in self.name) or self.name[0] == ".":
+            raise UserError(f"name is '{self.name}'; expected letters, digits, '-', '_' and '.'")
+        size(self.size, 1024)
+        self.parsed_mix()
+        self.checkpoint_steps()
+
+    def languages(self) -> tuple[str, ...]:
+        """Return the codes of the corpus's languages."""
+        return self.sample.languages if self.corpus == "sample" else self.world.codes
+
+    def parsed_mix(self) -> Mix:
+        """Return the mix over the corpus's languages."""
+        return Mix.parse(self.mix, self.languages())
+
+    def decoder(self, vocab_size: int) -> DecoderConfig:
+        """Return the decoder's shape for a vocabulary."""
+        return size(self.size, vocab_size)
+
+    def checkpoint_steps(self) -> tuple[int, ...]:
+        """Return the steps at which checkpoints are kept."""
+        return self.checkpoints.steps(self.training.tokens, self.training.tokens_per_step)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return nested JSON-ready values, the unused corpus section left out; :meth:`from_dict` reads them."""
+        values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        del values["world" if self.corpus == "sample" else "sample"]
+        return values
+
+    @staticmethod
+    def from_dict(values: dict[str, Any]) -> RunConfig:
+        """Return the configuration that :meth:`to_dict` gave, for instance from a cube's ``config_json``."""
+        return adapter().validate_python(values)
+
+    @property
+    def run_id(self) -> str:
+        """Stable hash (12 hexadecimal digits) of everything but the name."""
+        values = self.to_dict()
+        del values["name"]
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
+
+
+for _section in (RunConfig, SampleConfig, EvaluationConfig, TrainingConfig, CheckpointSchedule, WorldConfig):
+    _section.__pydantic_config__ = STRICT  # type: ignore[attr-defined]
+
+
+@cache
+def adapter() -> TypeAdapter[RunConfig]:
+    """Return pydantic's reader of run configurations (unknown keys are errors)."""
+    return TypeAdapter(RunConfig)

@@ -1,0 +1,156 @@
+"""One run in this process: prepare its data, train, score every checkpoint into its cube. Needs no Ray."""
+
+from __future__ import annotations
+
+import json
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+
+from data.cube import code_version
+from data.errors import UserError
+from data.run_file import RunFile
+from models import training
+from models.decoder import Decoder
+from models.scoring.scorer import DIMS
+from sweeps.config import RunConfig
+from sweeps.preparing import Prepared, prepare, sampler_of, scorer_of
+from sweeps.progress import RunProgress, read_progress, run_folder, write_progress
+from sweeps.results import locked
+
+LOCK_WAIT = 30.0
+ROW_DIMS: dict[str, tuple[str, ...]] = {"tokens": (), "flops": (), "checkpoint_sha256": (), **DIMS}
+Report = Callable[[dict[str, float]], None]
+
+
+def run_trial(
+    config: RunConfig, results: Path, study_yaml: str = "", report: Report = lambda metrics: None
+) -> RunProgress:
+    """Run one configuration to its end, going on from where it stood; return its standing.
+
+    A mistake in the run (bad data, a loss that is not finite) is recorded as ``failed`` with its traceback in
+    ``error.txt`` and does not raise, because trying again would repeat it; a killed process leaves its last state.
+
+    Parameters
+    ----------
+    config : RunConfig
+    results : Path
+        The study's folder; this run writes to ``runs/NAME`` in it.
+    study_yaml : str
+        The study file's text, kept in the cube.
+    report : callable
+        Called with step, tokens and loss after every checkpoint.
+    """
+    folder = run_folder(results, config)
+    with locked(folder / ".lock", f"run '{config.name}'", LOCK_WAIT):
+        try:
+            _run(config, results, study_yaml, report)
+        except (Exception, SystemExit) as error:
+            folder.joinpath("error.txt").write_text(traceback.format_exc())
+            standing = read_progress(results, config)
+            message = " ".join(f"{error}".split()) or type(error).__name__
+            write_progress(results, config, _with(standing, state="failed", message=message))
+    return read_progress(results, config)
+
+
+def _with(progress: RunProgress, **changes: Any) -> RunProgress:
+    from dataclasses import replace
+
+    return replace(progress, **changes)
+
+
+def _run(config: RunConfig, results: Path, study_yaml: str, report: Report) -> None:
+    standing = read_progress(results, config)
+    write_progress(results, config, _with(standing, state="preparing", message=""))
+    torch.set_num_threads(config.training.threads)
+    prepared = prepare(config)
+    scorer = scorer_of(config, prepared)
+    decoder = Decoder(config.decoder(prepared.tokenizer.get_vocab_size()), seed=config.init_seed)
+    static = static_part(config, prepared, decoder, scorer.pairs.phenomena, study_yaml)
+    folder = run_folder(results, config)
+    file = RunFile(folder / "run.nc", static, ROW_DIMS)
+    steps = config.checkpoint_steps()
+    flops = decoder.config.flops_per_token(config.training.context)
+
+    def on_checkpoint(step: int, model: Decoder, sha256: str, seconds: float) -> None:
+        tokens = step * config.training.tokens_per_step
+        if not file.has(step, sha256):
+            began = time.monotonic()
+            row: Mapping[str, Any] = {
+                "tokens": float(tokens), "flops": float(tokens * flops), "checkpoint_sha256": sha256, **scorer(model)
+            }  # fmt: skip
+            file.put(step, row, {"training_seconds": seconds, "scoring_seconds": time.monotonic() - began})
+        loss = float(np.nanmean(file.rows[step]["loss"]))
+        done = sum(s in file.rows for s in steps)
+        now = _with(read_progress(results, config), tokens=tokens, loss=loss, checkpoints=done, state="training")
+        write_progress(results, config, now)
+        report({"step": step, "tokens": tokens, "loss": loss})
+
+    def on_progress(progress: training.Progress) -> None:
+        now = read_progress(results, config)
+        write_progress(
+            results, config,
+            _with(now, state="training", tokens=progress.tokens, loss=progress.loss,
+                  tokens_per_second=progress.tokens_per_second),
+        )  # fmt: skip
+
+    training.train(
+        decoder, config.training, sampler_of(config, prepared), steps, folder, on_checkpoint, on_progress
+    )
+    missing = [step for step in steps if step not in file.rows]
+    if missing:
+        raise RuntimeError(f"{len(missing)} checkpoints are missing at the end, the first at step {missing[0]}")
+    folder.joinpath("error.txt").unlink(missing_ok=True)
+    write_progress(results, config, _with(read_progress(results, config), state="done", checkpoints=len(steps)))
+
+
+def static_part(
+    config: RunConfig, prepared: Prepared, decoder: Decoder, phenomena: tuple[str, ...], study_yaml: str
+) -> xr.Dataset:
+    """Return the part of a run's cube that no checkpoint changes: coordinates, what is asked, provenance."""
+    task = prepared.task
+    languages, concepts = list(task.languages), list(task.concepts)
+    mix = config.parsed_mix()
+    per_run = {
+        "size": config.size, "n_params": decoder.config.n_params,
+        "n_params_non_embedding": decoder.config.n_params_non_embedding, "corpus": config.corpus, "mix": mix.name,
+        "init_seed": config.init_seed, "data_seed": config.data_seed, "run_id": config.run_id,
+        "config_json": json.dumps(config.to_dict(), sort_keys=True), "torch_version": torch.__version__,
+        "shards_sha256": prepared.shards.sha256, "tokenizer_sha256": prepared.tokenizer_sha256,
+    }  # fmt: skip
+    items = ("source", "target", "concept")
+    static = xr.Dataset(
+        {
+            "share": (("run", "language"), [[mix.shares.get(code, 0.0) for code in languages]]),
+            "overlap": (items, prepared.overlap),
+        },
+        coords={
+            "run": [config.name], "language": languages, "source": languages, "target": languages,
+            "concept": concepts, "phenomenon": list(phenomena),
+            **{name: ("run", [value]) for name, value in per_run.items()},
+        },
+        attrs={"run_id": config.run_id, "study_yaml": study_yaml, "code_version": code_version()},
+    )  # fmt: skip
+    if task.exposure is not None:
+        static["exposure"] = (items, task.exposure)
+    return static
+
+
+def repeatable(values: str) -> RunConfig:
+    """Return the configuration kept in a cube's ``config_json``.
+
+    Raises
+    ------
+    UserError
+        When the text is no run configuration of this version.
+    """
+    try:
+        return RunConfig.from_dict(json.loads(values))
+    except ValueError as error:
+        raise UserError(f"config_json is no run configuration of this version ({error})") from None
