@@ -215,10 +215,11 @@ class World:
             remaining -= len(tokens)
             yield tokens
 
-    def text_bytes(self, tokens: NDArray[np.integer]) -> int:
-        """Return the UTF-8 length of whole documents' text, each of which follows a ``<bos>``."""
-        documents = int((tokens == Vocabulary.BOS).sum())
-        return int(self.vocabulary.lengths[tokens].sum()) - documents * (len("<bos>") + 1)
+    def document_bytes(self, tokens: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the UTF-8 length of each document in a batch of ``token_batches``, shape (documents,)."""
+        starts = np.flatnonzero(tokens == Vocabulary.BOS)
+        lengths: NDArray[np.int64] = np.add.reduceat(self.vocabulary.lengths[tokens], starts)
+        return lengths - len("<bos>") - len(" ")
 
     def documents(self, stream: str, split: Split) -> Iterator[str]:
         """Yield the documents of a stream as text: the same that ``token_batches`` yields as tokens."""
