@@ -1,0 +1,174 @@
+"""The reviewed word list: concepts in nine languages, their accepted forms, and the questions made from them."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+
+from data.errors import UserError
+from data.languages import LANGUAGES, language
+from data.tasks import WordTask
+
+STOP = '"'
+
+
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """Concepts, how each language says them, and words that no language has.
+
+    Attributes
+    ----------
+    languages : tuple of str
+        Codes.
+    concepts : tuple of str
+        CLDR's English names, in an order drawn from their hashes: the first so many are a sample of all kinds.
+    forms : mapping of (language, concept) to tuple of str
+        Accepted forms in NFC, the headword first.
+    nonce : mapping of language to tuple of str
+        Invented words, pronounceable in the language.
+    """
+
+    languages: tuple[str, ...]
+    concepts: tuple[str, ...]
+    forms: Mapping[tuple[str, str], tuple[str, ...]]
+    nonce: Mapping[str, tuple[str, ...]]
+
+    def headword(self, code: str, concept: str) -> str:
+        """Return the word asked with for a concept."""
+        return self.forms[code, concept][0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prompt:
+    """``Deutsch: "Hund" - Suomi: "`` after complete lines of the same kind.
+
+    Attributes
+    ----------
+    words : Words
+    examples : tuple of str
+        Concepts to show, one more than are shown: the concept asked is passed over.
+    """
+
+    words: Words
+    examples: tuple[str, ...]
+
+    def __call__(self, source: str, target: str, word: str, concept: str | None) -> str:
+        """Return the text before the answer; ``concept`` is None for an invented word."""
+        shown = [example for example in self.examples if example != concept][: max(0, len(self.examples) - 1)]
+        lines = [
+            self._question(source, target, self.words.headword(source, example))
+            + f"{self.words.headword(target, example)}{STOP}\n"
+            for example in shown
+        ]
+        return "".join(lines) + self._question(source, target, word)
+
+    @staticmethod
+    def _question(source: str, target: str, word: str) -> str:
+        return f'{language(source).native_name}: "{word}" - {language(target).native_name}: "'
+
+
+def normalise(word: str) -> str:
+    """Return ``word`` as it is compared: NFC, case folded, outer white space dropped."""
+    return unicodedata.normalize("NFC", word).casefold().strip()
+
+
+def overlap_by_string(source_forms: Iterable[str], target_forms: Iterable[str]) -> bool:
+    """Whether any form of the source language is, once normalised, also a form of the target language."""
+    return not {normalise(form) for form in source_forms}.isdisjoint(map(normalise, target_forms))
+
+
+def words(languages: tuple[str, ...] = tuple(LANGUAGES)) -> Words:
+    """Return the list restricted to ``languages``.
+
+    Raises
+    ------
+    UserError
+        When a code is unknown.
+    """
+    codes = tuple(language(code).code for code in languages)
+    whole = _whole()
+    return Words(
+        languages=codes,
+        concepts=whole.concepts,
+        forms={(code, concept): whole.forms[code, concept] for code in codes for concept in whole.concepts},
+        nonce={code: whole.nonce[code] for code in codes},
+    )
+
+
+def word_task(languages: tuple[str, ...] = tuple(LANGUAGES), shots: int = 2, shot_seed: int = 0) -> WordTask:
+    """Return the questions of the list.
+
+    Parameters
+    ----------
+    languages : tuple of str
+        Codes.
+    shots : int
+        Complete lines before the question. They show the same concepts in every question and every pair of
+        languages, none of them the concept asked, and only concepts whose nine headwords all differ: a line
+        that repeats its word would teach copying.
+    shot_seed : int
+        Chooses the concepts shown.
+
+    Raises
+    ------
+    UserError
+        When a code is unknown, or ``shots`` is negative or larger than the list allows.
+    """
+    chosen = words(languages)
+    candidates = _examples()
+    if not 0 <= shots < len(candidates):
+        raise UserError(f"shots is {shots}; expected 0 to {len(candidates) - 1}")
+    if shot_seed < 0:
+        raise UserError(f"shot_seed is {shot_seed}; expected 0 or more")
+    order = np.random.default_rng(shot_seed).permutation(len(candidates))
+    return WordTask(
+        languages=chosen.languages,
+        concepts=chosen.concepts,
+        forms=chosen.forms,
+        nonce=chosen.nonce,
+        prompt=Prompt(words=chosen, examples=tuple(candidates[i] for i in order[: shots + 1])),
+        stop=STOP,
+    )
+
+
+@cache
+def _whole() -> Words:
+    rows = lexicon_rows("words.tsv")
+    nonce: dict[str, list[str]] = {code: [] for code in LANGUAGES}
+    for row in lexicon_rows("nonce.tsv"):
+        nonce[row["language"]].append(unicodedata.normalize("NFC", row["word"]))
+    concepts = sorted((row["concept"] for row in rows), key=lambda name: hashlib.sha256(name.encode()).digest())
+    forms = {
+        (code, row["concept"]): tuple(unicodedata.normalize("NFC", row[code]).split("|"))
+        for row in rows
+        for code in LANGUAGES
+    }
+    return Words(
+        languages=tuple(LANGUAGES),
+        concepts=tuple(concepts),
+        forms=forms,
+        nonce={code: tuple(found) for code, found in nonce.items()},
+    )
+
+
+@cache
+def _examples() -> tuple[str, ...]:
+    whole = _whole()
+    return tuple(
+        concept
+        for concept in whole.concepts
+        if len({normalise(whole.headword(code, concept)) for code in LANGUAGES}) == len(LANGUAGES)
+    )
+
+
+def lexicon_rows(name: str) -> list[dict[str, str]]:
+    """Return the rows of a table in ``data/lexicon``, by column name."""
+    with files("data.lexicon").joinpath(name).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
