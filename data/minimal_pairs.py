@@ -26,6 +26,4 @@ def minimal_pairs(languages: tuple[str, ...]) -> tuple[MinimalPair, ...]:
         When a code is unknown.
     """
     codes = {language(code).code for code in languages}
-    return tuple(
-        MinimalPair(**row) for row in lexicon_rows("minimal_pairs.tsv") if row["language"] in codes
-    )
+    return tuple(MinimalPair(**row) for row in lexicon_rows("minimal_pairs.tsv") if row["language"] in codes)

@@ -1,4 +1,4 @@
-"""The reviewed word list: concepts in nine languages, their accepted forms, and the questions made from them."""
+"""The reviewed word list: concepts in nine languages, their accepted forms, and questions about them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Words:
     languages : tuple of str
         Codes.
     concepts : tuple of str
-        CLDR's English names, in an order drawn from their hashes: the first so many are a sample of all kinds.
+        CLDR's English names, in the order of their hashes: the first so many are a sample of all kinds.
     forms : mapping of (language, concept) to tuple of str
         Accepted forms in NFC, the headword first.
     nonce : mapping of language to tuple of str

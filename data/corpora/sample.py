@@ -1,4 +1,4 @@
-"""The ``sample`` corpus: about 150 kB of real text a language, vendored, with the reviewed words and minimal pairs."""
+"""The ``sample`` corpus: about 150 kB of real text a language, vendored, with words and minimal pairs."""
 
 from __future__ import annotations
 
@@ -54,9 +54,7 @@ class SampleCorpus:
 
     name = "sample"
 
-    def __init__(
-        self, languages: tuple[str, ...] = tuple(LANGUAGES), *, shots: int = 2, shot_seed: int = 0
-    ) -> None:
+    def __init__(self, languages: tuple[str, ...] = tuple(LANGUAGES), *, shots: int = 2, shot_seed: int = 0) -> None:
         self.languages = tuple(language(code).code for code in languages)
         if not languages or len(set(languages)) < len(languages):
             raise UserError(f"languages is {', '.join(languages) or 'empty'}; expected each code once")
@@ -67,7 +65,7 @@ class SampleCorpus:
         return dict.fromkeys(self.languages)
 
     def documents(self, stream: str, split: Split) -> Iterator[str]:
-        """Yield the documents of a language: one help page each, and the declaration; paragraphs part at newlines."""
+        """Yield a language's documents, a help page each and the declaration; a paragraph is a line."""
         if stream not in self.languages:
             raise UserError(f"no stream '{stream}' in this corpus; expected one of {', '.join(self.languages)}")
         yield from _split(stream)[split]
@@ -92,7 +90,7 @@ class SampleCorpus:
             "sources": {name: dict(source) for name, source in SOURCES.items()},
             "words": {"package": "cldr-annotations-full 48.2.0 (npm), reviewed", "licence": "Unicode-3.0"},
             "minimal_pairs": {"package": "cldr-units-full 48.2.0 (npm), chosen", "licence": "Unicode-3.0"},
-            "split": f"by document; {HELDOUT:g} of the bytes of help pages, lowest SHA-256 first, are held out",
+            "split": f"by document: help pages, lowest SHA-256 first, are held out up to {HELDOUT:g} of the bytes",
             "shots": self.shots,
             "shot_seed": self.shot_seed,
             "files": {
@@ -118,7 +116,7 @@ def _documents(code: str) -> dict[str, tuple[str, ...]]:
 
 @cache
 def _split(code: str) -> dict[str, tuple[str, ...]]:
-    """Hold out help pages, lowest hash first; the declaration trains, so that held-out text is of one kind."""
+    """Hold out help pages, lowest hash first; the declaration trains: held-out text is of one kind."""
     found = _documents(code)
     total = sum(len(document.encode()) for documents in found.values() for document in documents)
     heldout: list[str] = []

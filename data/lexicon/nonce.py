@@ -1,9 +1,10 @@
 """Propose invented words: ``python -m data.lexicon.nonce`` prints candidates for ``nonce.tsv``, seeded.
 
-Words are recombined from the list's own pieces, so they look like the language: letters by what follows two letters
-(alphabets), whole syllables (Korean), kana (Japanese), characters (Chinese). A candidate is kept when it is at least
-two edits away from every accepted form in all nine languages and occurs nowhere in the sample text. The rest is
-review: dictionary words that neither source holds are struck out by a reader.
+Words are recombined from the list's own pieces, so they look like the language: letters by what follows two
+letters (alphabets), whole syllables (Korean), kana (Japanese), characters (Chinese). A candidate is kept when it
+is at least two edits away from every accepted form in all nine languages (short words of other scripts: not one
+of them) and occurs nowhere in the sample text. Twelve a language were then chosen by a reader, who passed over
+dictionary words that neither source holds.
 """
 
 from __future__ import annotations
@@ -27,7 +28,11 @@ def propose(code: str, whole: Words, rng: np.random.Generator) -> Iterator[str]:
     forms = [form for (of, _), found in whole.forms.items() if of == code for form in found]
     script = LANGUAGES[code].script
     if script in ("Hans", "Kore", "Jpan"):
-        pattern = {"Hans": r"[\u4e00-\u9fff]", "Kore": r"[\uac00-\ud7af]", "Jpan": r"[ァ-ヴ][ャュョァィェォ]?[ンー]?"}
+        pattern = {
+            "Hans": r"[\u4e00-\u9fff]",
+            "Kore": r"[\uac00-\ud7af]",
+            "Jpan": r"[ァ-ヴ][ャュョァィェォ]?[ンー]?",
+        }
         lengths = {"Hans": (2, 2), "Kore": (2, 3), "Jpan": (3, 4)}[script]
         pieces = sorted({piece for form in forms for piece in re.findall(pattern[script], form)})
         while True:
@@ -57,7 +62,7 @@ def near(word: str, other: str) -> bool:
 
 
 def invented(word: str, real: set[str], texts: str) -> bool:
-    """Whether ``word`` is far enough from every real word and occurs nowhere in the text (normalised, both)."""
+    """Whether ``word`` is far from every real word and occurs nowhere in the text (both normalised)."""
     bare = normalise(word)
     short = len(bare) <= 3 and not bare.isascii()
     close = bare in real if short else any(near(bare, other) for other in real)

