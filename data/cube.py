@@ -49,9 +49,7 @@ ATTRIBUTES: dict[str, dict[str, Any]] = {
     "translation_outcome": _flags("outcome of asking for a word in another language", OUTCOMES, "not_asked"),
     "translation_logprob": {"units": "nat", "long_name": "log p(target word), summed over accepted forms"},
     "copy_logprob": {"units": "nat", "long_name": "log p(source word)"},
-    "overlap": _flags(
-        "what source and target word share under the run's tokenizer", OVERLAPS, "no_such_item"
-    ),
+    "overlap": _flags("what source and target word share under the run's tokenizer", OVERLAPS, "no_such_item"),
     "exposure": _flags("whether training text pairs these two strings", EXPOSURES, "unknown"),
     "minimal_pair_correct": {"units": "1", "long_name": "minimal pairs whose good member is more probable"},
     "minimal_pair_total": {"units": "1", "long_name": "minimal pairs asked"},
@@ -98,9 +96,7 @@ def code_version() -> str:
         return "unknown"
 
 
-def write(
-    cube: xr.Dataset, path: str | os.PathLike[str], groups: Mapping[str, xr.Dataset] | None = None
-) -> None:
+def write(cube: xr.Dataset, path: str | os.PathLike[str], groups: Mapping[str, xr.Dataset] | None = None) -> None:
     """Write a cube whole and atomically: to a temporary name beside ``path``, fsync, ``os.replace``.
 
     Parameters
@@ -213,9 +209,7 @@ def validate(cube: xr.Dataset, origin: str = "the cube") -> xr.Dataset:
     """
     schema = cube.attrs.get("calque_schema", SCHEMA)
     if int(schema) != SCHEMA:
-        raise UserError(
-            f"{origin} has calque_schema {schema}; this version reads {SCHEMA}: install a matching one"
-        )
+        raise UserError(f"{origin} has calque_schema {schema}; this version reads {SCHEMA}: install a matching one")
     if "tokens" not in cube.variables:
         names = ", ".join(map(str, list(cube.variables)[:8])) or "nothing"
         raise UserError(

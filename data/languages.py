@@ -39,18 +39,12 @@ LANGUAGES: dict[str, Language] = {
         Language(code="en", name="English", native_name="English", script="Latn", family="Indo-European"),
         Language(code="de", name="German", native_name="Deutsch", script="Latn", family="Indo-European"),
         Language(code="ru", name="Russian", native_name="Русский", script="Cyrl", family="Indo-European"),
-        Language(
-            code="zh", name="Chinese", native_name="中文", script="Hans", family="Sino-Tibetan", spaces=False
-        ),
-        Language(
-            code="ja", name="Japanese", native_name="日本語", script="Jpan", family="Japonic", spaces=False
-        ),
+        Language(code="zh", name="Chinese", native_name="中文", script="Hans", family="Sino-Tibetan", spaces=False),
+        Language(code="ja", name="Japanese", native_name="日本語", script="Jpan", family="Japonic", spaces=False),
         Language(code="ko", name="Korean", native_name="한국어", script="Kore", family="Koreanic"),
         Language(code="tr", name="Turkish", native_name="Türkçe", script="Latn", family="Turkic"),
         Language(code="fi", name="Finnish", native_name="Suomi", script="Latn", family="Uralic"),
-        Language(
-            code="id", name="Indonesian", native_name="Bahasa Indonesia", script="Latn", family="Austronesian"
-        ),
+        Language(code="id", name="Indonesian", native_name="Bahasa Indonesia", script="Latn", family="Austronesian"),
     )
 }
 

@@ -17,71 +17,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from data.errors import UserError
-from data.quantities import Count
 from models.checkpoints import load_state, newest_states, save_state, save_weights
 from models.decoder import Decoder
 from models.schedule import warmup_stable_decay
-
-PRECISIONS = ("32-true", "bf16-mixed", "bf16-true")
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingConfig:
-    """How a model is trained, whatever its size.
-
-    Attributes
-    ----------
-    tokens : int
-        Training tokens in all.
-    context, batch_size : int
-        Tokens a sequence, sequences a step; their product stays fixed across a ladder of sizes.
-    learning_rate, weight_decay, beta1, beta2, gradient_clip : float
-        AdamW's; weight decay acts on matrices alone, the clip on the global norm.
-    warmup_tokens : int
-        Tokens of linear warmup.
-    decay_fraction : float
-        Share of training, at its end, in which the learning rate falls linearly to 0.
-    precision : str
-        One of Lightning's ``32-true``, ``bf16-mixed``, ``bf16-true``.
-    threads : int
-        CPU threads; fixed, because the last bits of a sum depend on them.
-    """
-
-    tokens: Count
-    context: int = 64
-    batch_size: int = 8
-    learning_rate: float = 2.5e-3
-    weight_decay: float = 0.1
-    beta1: float = 0.9
-    beta2: float = 0.98
-    gradient_clip: float = 1.0
-    warmup_tokens: Count = 50_000
-    decay_fraction: float = 0.3
-    precision: str = "32-true"
-    threads: int = 1
-
-    def __post_init__(self) -> None:
-        """Refuse impossible values."""
-        for name in ("tokens", "context", "batch_size", "learning_rate", "threads"):
-            if getattr(self, name) <= 0:
-                raise UserError(f"training.{name} is {getattr(self, name)}; expected more than 0")
-        if not 0 <= self.decay_fraction <= 1:
-            raise UserError(f"training.decay_fraction is {self.decay_fraction}; expected 0 to 1")
-        if self.tokens < self.tokens_per_step:
-            raise UserError(f"training.tokens is {self.tokens}, less than one step's {self.tokens_per_step}; raise it")
-        if self.precision not in PRECISIONS:
-            raise UserError(f"training.precision is '{self.precision}'; expected one of {', '.join(PRECISIONS)}")
-
-    @property
-    def tokens_per_step(self) -> int:
-        """Tokens an optimizer step sees: batch x context."""
-        return self.batch_size * self.context
-
-    @property
-    def steps(self) -> int:
-        """Optimizer steps in all."""
-        return self.tokens // self.tokens_per_step
+from models.training_config import TrainingConfig
 
 
 class Batches(Protocol):
@@ -133,9 +72,7 @@ class Pretraining(pl.LightningModule):
             {"params": [p for p in parameters if p.dim() > 1], "weight_decay": config.weight_decay},
             {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
         ]
-        optimizer = torch.optim.AdamW(
-            groups, lr=config.learning_rate, betas=(config.beta1, config.beta2), fused=True
-        )
+        optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, betas=(config.beta1, config.beta2), fused=True)
         schedule = torch.optim.lr_scheduler.LambdaLR(
             optimizer,
             lambda step: warmup_stable_decay(
@@ -273,6 +210,8 @@ def train(
             enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
             use_distributed_sampler=False, default_root_dir=folder,
         )  # fmt: skip
-        trainer.fit(module, _Loader(batches, start, config.steps), ckpt_path=state, weights_only=True if state else None)
+        trainer.fit(
+            module, _Loader(batches, start, config.steps), ckpt_path=state, weights_only=True if state else None
+        )
     if trainer.global_step < config.steps:
         raise RuntimeError(f"training stopped at step {trainer.global_step} of {config.steps}")

@@ -12,6 +12,8 @@ import typer
 from data.errors import UserError, guard
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from sweeps.config import RunConfig
     from sweeps.progress import RunProgress
     from sweeps.study import Study
@@ -35,8 +37,6 @@ def plan(
     json_file: Json = None,
 ) -> None:
     """Print the bill of a study: runs, parameters, tokens, FLOPs, device-hours, disk. Starts nothing."""
-    from rich.console import Console
-
     from sweeps import plan as planning
     from sweeps.study import read_study
 
@@ -44,7 +44,7 @@ def plan(
         raise UserError(f"--tflops is {tflops}; expected more than 0")
     bill = planning.plan(read_study(study), tflops * 1e12)
     if not emit_json(json_file, bill):
-        Console().print(planning.plan_table(bill))
+        console().print(planning.plan_table(bill))
         print(f"hours are device-hours at {tflops:g} TFLOP/s; scoring and start-up come on top")
 
 
@@ -114,8 +114,6 @@ def status(study: StudyFile, results: Results = None, json_file: Json = None) ->
     """Show where each run stands; works while the study runs."""
     from dataclasses import asdict
 
-    from rich.console import Console
-
     from sweeps.progress import progress_table, read_progress
     from sweeps.study import read_study
 
@@ -125,7 +123,7 @@ def status(study: StudyFile, results: Results = None, json_file: Json = None) ->
     runs = [asdict(s) | {"stopped": s.stale, "seconds_left": s.seconds_left} for s in standings]
     answer = {"schema": 1, "study": loaded.name, "results": str(folder), "runs": runs}
     if not emit_json(json_file, answer):
-        Console().print(progress_table(standings, f"study '{loaded.name}' in {folder}"))
+        console().print(progress_table(standings, f"study '{loaded.name}' in {folder}"))
 
 
 @app.command()
@@ -183,6 +181,13 @@ def say(standing: RunProgress, folder: Path, config: RunConfig) -> str:
         return f"{config.name}: failed: {standing.message} (traceback in {where / 'error.txt'})"
     done = f"{standing.checkpoints} of {standing.total_checkpoints} checkpoints"
     return f"{config.name}: {'done' if standing.state == 'done' else 'unfinished'}, {done}, in {where}"
+
+
+def console() -> Console:
+    """Return a console that is wide enough for a table where no terminal says how wide it is."""
+    from rich.console import Console
+
+    return Console() if sys.stdout.isatty() else Console(width=140)
 
 
 def emit_json(target: str | None, answer: dict[str, Any]) -> bool:

@@ -10,14 +10,15 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, TypeAdapter
 
-from data.corpora.world import WorldConfig
+from data.corpora.world_config import WorldConfig
+from data.corpora.world_lexicon import Vocabulary
 from data.errors import UserError
 from data.languages import LANGUAGES, language
 from data.mixes import Mix
 from data.quantities import Count
 from models.schedule import CheckpointSchedule
 from models.sizes import DecoderConfig, size
-from models.training import TrainingConfig
+from models.training_config import TrainingConfig
 
 STRICT = ConfigDict(extra="forbid")
 
@@ -118,7 +119,15 @@ class RunConfig:
 
     def languages(self) -> tuple[str, ...]:
         """Return the codes of the corpus's languages."""
-        return self.sample.languages if self.corpus == "sample" else self.world.codes
+        if self.corpus == "sample":
+            return self.sample.languages
+        return tuple(f"w{i + 1}" for i in range(self.world.languages))
+
+    def vocab_size(self) -> int:
+        """Return the tokenizer's vocabulary: the sample's is trained to size, the world's follows from its words."""
+        if self.corpus == "sample":
+            return self.sample.vocab_size
+        return Vocabulary(self.world.languages, self.world.syllables).size
 
     def parsed_mix(self) -> Mix:
         """Return the mix over the corpus's languages."""

@@ -28,9 +28,7 @@ class Interrupted:
     reason: str
 
 
-def launch(
-    runs: list[RunConfig], results: Path, study_yaml: str, cpus: int | None = None
-) -> Interrupted | None:
+def launch(runs: list[RunConfig], results: Path, study_yaml: str, cpus: int | None = None) -> Interrupted | None:
     """Run every given run to its end, as many at a time as fit, longest first; a dead process is started again.
 
     Parameters
@@ -99,8 +97,7 @@ def launch(
 
 
 def _cost(run: RunConfig) -> float:
-    vocab = run.sample.vocab_size if run.corpus == "sample" else 256
-    return float(run.training.tokens) * run.decoder(vocab).flops_per_token(run.training.context)
+    return float(run.training.tokens) * run.decoder(run.vocab_size()).flops_per_token(run.training.context)
 
 
 def _trial(config: dict[str, Any]) -> None:

@@ -82,7 +82,9 @@ def collect(results: Path, study: Study) -> xr.Dataset:
     files = [run_folder(results, run) / "run.nc" for run in study.runs]
     cubes = [cube.read(file) for file in files if file.exists()]
     if not cubes:
-        raise UserError(f"{results} has no checkpoint of study '{study.name}' yet; start it with: sweeps run {study.path}")
+        raise UserError(
+            f"{results} has no checkpoint of study '{study.name}' yet; start it with: sweeps run {study.path}"
+        )
     joined = cube.concat(cubes)
     joined.attrs |= {"study": study.name, "study_yaml": study.text, "title": study.about or study.name}
     return joined

@@ -63,7 +63,9 @@ class Study:
             if name in (run.name, run.run_id):
                 return run
         names = [run.name for run in self.runs]
-        raise UserError(f"study '{self.name}' has no run '{name}'; expected one of {', '.join(names)}{nearest(name, names)}")
+        raise UserError(
+            f"study '{self.name}' has no run '{name}'; expected one of {', '.join(names)}{nearest(name, names)}"
+        )
 
     def results_folder(self, given: Path | None) -> Path:
         """Return where results go, as an absolute path: ``given``, the study's key, or ``results/NAME``."""
@@ -89,7 +91,9 @@ def read_study(path: str | Path) -> Study:
         raise reader.error(("study",) if "study" in content else (), "'study' is missing; expected the study's name")
     runs = content.get("runs")
     if not isinstance(runs, dict) or not runs:
-        raise reader.error(("runs",) if "runs" in content else (), "'runs' is missing; expected NAME: {...} for every run")
+        raise reader.error(
+            ("runs",) if "runs" in content else (), "'runs' is missing; expected NAME: {...} for every run"
+        )
     results = content.get("results")
     if results is not None and not isinstance(results, str):
         raise reader.error(("results",), f"results is {results!r}; expected a folder")
@@ -138,7 +142,9 @@ class _Reader:
                 if key in own:
                     raise self.error((*place, key), f"'seeds' sets init_seed and data_seed; drop seeds or {key}")
             if not isinstance(seeds, list) or not seeds or not all(type(s) is int and s >= 0 for s in seeds):
-                raise self.error((*place, "seeds"), f"seeds is {seeds!r}; expected a list of whole numbers such as [0, 1, 2]")
+                raise self.error(
+                    (*place, "seeds"), f"seeds is {seeds!r}; expected a list of whole numbers such as [0, 1, 2]"
+                )
         merged = _merge(_merge(BASES[base], defaults), own)
         for key in RUN_ONLY_KEYS:
             merged.pop(key, None)
@@ -157,17 +163,23 @@ class _Reader:
         except ValidationError as error:
             first = error.errors()[0]
             keys = tuple(k for k in first["loc"] if not _is_type_tag(k))
-            where: Place = next(
-                (p for p in ((*place, *keys), ("defaults", *keys)) if p in self.lines), (*place, *keys)
-            )
+            named = first["msg"].removeprefix("Value error, ").split(":")[0].split(" ")[0].split(".")
+            if not keys and named[0] in _fields_at(()):  # a check of the whole run that names the key it is about
+                keys = tuple(named) if (*place, *named) in self.lines else (named[0],)
+            where: Place = next((p for p in ((*place, *keys), ("defaults", *keys)) if p in self.lines), (*place, *keys))
             dotted = ".".join(map(str, keys)) or "the run"
             if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
                 known = _fields_at(keys[:-1]) + (RUN_ONLY_KEYS if len(keys) == 1 else ())
                 hint = nearest(str(keys[-1]), known)
                 raise self.error(where, f"unknown key '{dotted}'; expected one of {', '.join(known)}{hint}") from None
             message = first["msg"].removeprefix("Value error, ")
-            given = "" if isinstance(first["input"], dict) or first["type"] == "value_error" else f" (got {first['input']!r})"
-            raise self.error(where, f"{dotted}: {message}{given}") from None
+            given = (
+                ""
+                if isinstance(first["input"], dict) or first["type"] == "value_error"
+                else f" (got {first['input']!r})"
+            )
+            prefix = "" if message.startswith(dotted) else f"{dotted}: "
+            raise self.error(where, f"{prefix}{message}{given}") from None
 
 
 def _is_type_tag(key: str | int) -> bool:

@@ -100,9 +100,7 @@ def _run(config: RunConfig, results: Path, study_yaml: str, report: Report) -> N
                   tokens_per_second=progress.tokens_per_second),
         )  # fmt: skip
 
-    training.train(
-        decoder, config.training, sampler_of(config, prepared), steps, folder, on_checkpoint, on_progress
-    )
+    training.train(decoder, config.training, sampler_of(config, prepared), steps, folder, on_checkpoint, on_progress)
     missing = [step for step in steps if step not in file.rows]
     if missing:
         raise RuntimeError(f"{len(missing)} checkpoints are missing at the end, the first at step {missing[0]}")
@@ -122,7 +120,7 @@ def static_part(
         "n_params_non_embedding": decoder.config.n_params_non_embedding, "corpus": config.corpus, "mix": mix.name,
         "init_seed": config.init_seed, "data_seed": config.data_seed, "run_id": config.run_id,
         "config_json": json.dumps(config.to_dict(), sort_keys=True), "torch_version": torch.__version__,
-        "shards_sha256": prepared.shards.sha256, "tokenizer_sha256": prepared.tokenizer_sha256,
+        "shards_sha256": prepared.shards_sha256, "tokenizer_sha256": prepared.shards.tokenizer_sha256,
     }  # fmt: skip
     items = ("source", "target", "concept")
     static = xr.Dataset(

@@ -77,9 +77,7 @@ class MinimalPairScorer:
         logprob = np.zeros(len(self.sequences))
         for members in batches_by_length(self.sequences):
             batch = torch.tensor([self.sequences[i] for i in members], device=device)
-            each = F.cross_entropy(
-                decoder(batch[:, :-1]).float().transpose(1, 2), batch[:, 1:], reduction="none"
-            )
+            each = F.cross_entropy(decoder(batch[:, :-1]).float().transpose(1, 2), batch[:, 1:], reduction="none")
             logprob[members] = -each.sum(1).cpu().numpy()
         correct, total = np.full(self.shape, np.nan), np.full(self.shape, np.nan)
         better = logprob[0::2] > logprob[1::2]

@@ -1,0 +1,96 @@
+"""Study files: what is read, and the one line that each mistake gets."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from data.errors import UserError
+from sweeps.config import RunConfig
+from sweeps.study import read_study
+
+ROOT = Path(__file__).parent.parent
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "study.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_runs_state_only_their_difference_from_the_base(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        "study: s\ndefaults: {training: {batch_size: 4}}\nruns:\n  a: {training: {tokens: 1M}}\n  b: {seeds: [3, 4]}\n",
+    )
+    a, b3, b4 = read_study(path).runs
+    assert (a.name, a.training.tokens, a.training.batch_size, a.training.context) == ("a", 1_000_000, 4, 64)
+    assert [(r.name, r.init_seed, r.data_seed) for r in (b3, b4)] == [("b-s3", 3, 3), ("b-s4", 4, 4)]
+    assert b3.training.tokens == 5_120_000
+
+
+def test_run_id_follows_the_content_not_the_name(tmp_path: Path) -> None:
+    runs = "runs:\n  a: {}\n  b: {}\n  c: {init_seed: 1}\n  d: {world: {world_seed: 1}}\n"
+    a, b, c, d = read_study(write(tmp_path, "study: s\n" + runs)).runs
+    assert a.run_id == b.run_id
+    assert len({a.run_id, c.run_id, d.run_id}) == 3
+
+
+def test_a_run_is_repeated_from_its_dictionary(tmp_path: Path) -> None:
+    for run in read_study(ROOT / "sweeps" / "quick.yaml").runs:
+        assert RunConfig.from_dict(run.to_dict()).run_id == run.run_id
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "parts"),
+    [
+        ("study: s\nruns:\n  a:\n    trainning: {tokens: 1M}\n", 4, ["trainning", "did you mean 'training'"]),
+        ("study: s\nruns:\n  a:\n    training:\n      tokns: 1M\n", 5, ["training.tokns", "did you mean 'tokens'"]),
+        ("study: s\ndefaults:\n  training: {toknes: 1M}\nruns:\n  a: {}\n", 3, ["did you mean 'tokens'"]),
+        ("study: s\nrnus:\n  a: {}\n", 2, ["unknown key 'rnus'", "did you mean 'runs'"]),
+        ("study: s\nruns:\n  a:\n    training: {tokens: 5MB}\n", 4, ["'5MB' is no count", "5M"]),
+        ("study: s\nruns:\n  a:\n    training: {tokens: -5}\n", 4, ["training.tokens is -5", "more than 0"]),
+        ("study: s\nruns:\n  a:\n    training: {learning_rate: fast}\n", 4, ["learning_rate", "number", "fast"]),
+        ("study: s\nruns:\n  a:\n    mix: {w1: 0.5, w2: 0.4}\n", 4, ["sum to 0.9", "expected 1"]),
+        ("study: s\nruns:\n  a:\n    mix: drop:w11\n", 4, ["w11"]),
+        ("study: s\nruns:\n  a:\n    corpus: sample\n    sample: {languages: [en, dee]}\n", 5, ["unknown language 'dee'", "'de'"]),
+        ("study: s\nruns:\n  a: {size: mikro}\n", 3, ["unknown size 'mikro'", "'micro'"]),
+        ("study: s\nruns:\n  a: {base: world-gpu}\n", 3, ["unknown base", "'world-cpu'"]),
+        ("study: s\nruns:\n  a: {seeds: [0, 0]}\n", 2, ["occurs twice"]),
+        ("study: s\nruns:\n  a: {seeds: 3}\n", 3, ["list of whole numbers"]),
+        ("study: s\nruns:\n  a: {}\n  a: {}\n", 4, ["'a' occurs twice"]),
+        ("study: s\nruns: [a, b]\n", 2, ["expected NAME"]),
+        ("runs:\n  a: {}\n", 1, ["'study' is missing"]),
+        ("study: s\nruns:\n  a: {size: [}\n", 3, ["not valid YAML"]),
+    ],
+)  # fmt: skip
+def test_each_mistake_gets_one_line_with_its_place(tmp_path: Path, text: str, line: int, parts: list[str]) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(UserError) as caught:
+        read_study(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}:{line}:"), message
+    assert "\n" not in message
+    for part in parts:
+        assert part in message, message
+
+
+def test_the_command_says_it_in_one_line_with_exit_code_2(tmp_path: Path) -> None:
+    path = write(tmp_path, "study: s\nruns:\n  a: {sise: nano}\n")
+    command = [sys.executable, "-m", "sweeps.cli", "plan", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "did you mean 'size'" in done.stderr
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "sweeps").glob("*.yaml")), ids=lambda path: path.name)
+def test_the_studies_we_ship_are_commands_and_can_be_planned(path: Path) -> None:
+    assert path.read_text().startswith("#!/usr/bin/env -S sweeps run\n")
+    assert os.access(path, os.X_OK)
+    assert read_study(path).runs
