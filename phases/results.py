@@ -1,0 +1,160 @@
+"""Results: transitions and lags with their outcome and one sentence each, and their JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from phases.axis import Array
+
+SCHEMA = 1
+Estimand = Literal[
+    "takeoff", "delay", "onset", "t10", "t50", "width", "peak", "decline", "crossover", "kink", "level"
+]
+
+
+class Outcome(StrEnum):
+    """What came of a question; only ``found`` (and ``smooth``, ``metric_dependent`` with a location) carry numbers."""
+
+    FOUND = "found"
+    NONE = "none"
+    SMOOTH = "smooth"
+    NOT_SHARPLY_LOCATED = "not_sharply_located"
+    CENSORED = "censored"
+    TOO_FEW_POINTS = "too_few_points"
+    NOT_CONVERGED = "not_converged"
+    METRIC_DEPENDENT = "metric_dependent"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transition:
+    """One estimand of one series; ``tokens``, ``low``, ``high`` in tokens, absent values None."""
+
+    run: str
+    group: str
+    metric: str
+    estimand: Estimand
+    outcome: Outcome
+    reason: str
+    tokens: float | None = None
+    low: float | None = None
+    high: float | None = None
+    level: float
+    p_value: float | None = None
+    p_adjusted: float | None = None
+    elasticity: float | None = None
+    n_checkpoints: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lag:
+    """How much later ``second`` took off than ``first`` in the same run: ln(second/first) with one joint interval."""
+
+    run: str
+    group: str
+    first: str
+    second: str
+    log_ratio: float | None = None
+    low: float | None = None
+    high: float | None = None
+    level: float
+    p_value: float | None = None
+    tokens: float | None = None
+    outcome: Outcome
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Curve:
+    """What a picture of one series needs: observed points and the fitted curve (in the metric's own sign)."""
+
+    run: str
+    group: str
+    metric: str
+    tokens: Array
+    y: Array
+    counts: bool
+    fitted_tokens: Array | None = None
+    fitted: Array | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DetectionReport:
+    """All transitions and lags of a cube, with the settings that gave them."""
+
+    cube: str
+    settings: dict[str, Any]
+    transitions: tuple[Transition, ...]
+    lags: tuple[Lag, ...]
+    curves: tuple[Curve, ...] = ()
+    provenance: dict[str, str] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object of the contract (DESIGN, section 8)."""
+        return {
+            "schema": SCHEMA,
+            "cube": self.cube,
+            "settings": self.settings,
+            "transitions": [_row(t) for t in self.transitions],
+            "lags": [_row(lag) for lag in self.lags],
+        }
+
+    def to_json(self, path: str | os.PathLike[str]) -> None:
+        """Write the JSON to a file, or to standard output for ``"-"``."""
+        text = json.dumps(self.to_dict(), indent=1, allow_nan=False)
+        if str(path) == "-":
+            sys.stdout.write(text + "\n")
+        else:
+            Path(path).write_text(text + "\n", encoding="utf-8")
+
+    def of(self, run: str, metric: str, estimand: str, group: str = "") -> Transition | None:
+        """Return one row, or None when it is not there."""
+        for t in self.transitions:
+            if (t.run, t.group, t.metric, t.estimand) == (run, group, metric, estimand):
+                return t
+        return None
+
+
+def _row(result: Transition | Lag) -> dict[str, Any]:
+    row = asdict(result)
+    for f in fields(result):
+        value = row[f.name]
+        if isinstance(value, StrEnum):
+            row[f.name] = value.value
+        elif isinstance(value, float | np.floating):
+            row[f.name] = float(value) if math.isfinite(value) else None
+    return row
+
+
+def finite(value: float) -> float | None:
+    """Return a plain float, or None where there is none."""
+    return float(value) if math.isfinite(value) else None
+
+
+def tokens_text(tokens: float | None) -> str:
+    """Return tokens as a person writes them: 850k, 1.48M, 11.2B."""
+    if tokens is None or not math.isfinite(tokens):
+        return "–"
+    for size, unit in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if abs(tokens) >= 0.9995 * size:
+            return f"{tokens / size:.3g}{unit}"
+    return f"{tokens:.3g}"
+
+
+def interval_text(low: float | None, high: float | None) -> str:
+    """Return an interval of tokens; an open end is said in words."""
+    if low is None and high is None:
+        return "unbounded"
+    if low is None:
+        return f"before {tokens_text(high)}"
+    if high is None:
+        return f"after {tokens_text(low)}"
+    return f"{tokens_text(low)} to {tokens_text(high)}"
