@@ -1,0 +1,119 @@
+"""The report: one self-contained HTML file."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from data.errors import UserError
+from phases.pictures import lag_forest, loss_picture, run_picture, takeoffs_in
+from phases.results import DetectionReport, tokens_text
+from phases.summary import by_run, caveats, headline
+from phases.tables import by_series, factor, located, p_text
+
+PICTURES = 40
+PROVENANCE = ("created", "code_version", "calque_schema", "Conventions", "study", "imported_from", "title", "history")
+
+
+def write_report(
+    report: DetectionReport, cube: xr.Dataset, path: Path, *, forecast: dict[str, Any] | None = None
+) -> None:
+    """Write the report with its pictures to ``path``.
+
+    Parameters
+    ----------
+    forecast : dict, optional
+        What ``scaling forecast --json`` wrote: ``sentences`` and ``rows``.
+    """
+    if not path.absolute().parent.is_dir():
+        raise UserError(f"cannot write {path}: its folder does not exist; make it or choose another")
+    if path.is_dir():
+        raise UserError(f"cannot write {path}: it is a folder; name a file")
+    path.write_text(render(report, cube, forecast), encoding="utf-8")
+
+
+def render(report: DetectionReport, cube: xr.Dataset, forecast: dict[str, Any] | None = None) -> str:
+    """Return the report's HTML."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("phases", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    parts = list(dict.fromkeys((t.run, t.group) for t in report.transitions))
+    sections = []
+    for run, group in parts[:PICTURES]:
+        curves = [c for c in report.curves if (c.run, c.group) == (run, group)]
+        lags = [lag for lag in report.lags if (lag.run, lag.group) == (run, group)]
+        sections.append(
+            {
+                "name": f"{run} {group}".strip(),
+                "picture": run_picture(curves, takeoffs_in(report, run, group), lags, report.settings["scale"]),
+                "sentences": by_run(report, run, group),
+            }
+        )
+    settings = {k: ("standard set" if v is None else _plain(v)) for k, v in report.settings.items()}
+    provenance = {k: v for k, v in (report.provenance or {}).items() if k in PROVENANCE}
+    return environment.get_template("report.html.j2").render(
+        report=report,
+        made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        headline=headline(report),
+        series=by_series(report),
+        grouped=any(group for _, group in parts),
+        sections=sections,
+        omitted=max(0, len(parts) - PICTURES),
+        forest=lag_forest(report.lags),
+        losses=_losses(cube),
+        forecast=_forecast(forecast),
+        caveats=caveats(report),
+        settings=settings,
+        provenance=provenance,
+        located=located,
+        p_text=p_text,
+        factor=factor,
+        level=f"{100 * report.settings['level']:g}",
+        rise=f"{100 * report.settings['rise']:g}",
+    )
+
+
+def _plain(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+
+
+def _losses(cube: xr.Dataset) -> str | None:
+    for name in ("loss", "bits_per_byte"):
+        if name in cube.variables and {"run", "checkpoint"} <= set(cube[name].dims):
+            values = cube[name]
+            other = [d for d in values.dims if d not in ("run", "checkpoint")]
+            known = values.notnull().sum(other)
+            mean = (values.fillna(0.0).sum(other) / known.clip(min=1)).where(known > 0)
+            mean = mean.transpose("run", "checkpoint")
+            if bool(mean.notnull().any()):
+                tokens = np.asarray(cube["tokens"].transpose("run", "checkpoint"), float)
+                runs = [str(r) for r in cube["run"].values]
+                label = {"loss": "held-out loss, nat/token", "bits_per_byte": "held-out bits/byte"}[name]
+                return loss_picture(runs, tokens, np.asarray(mean, float), label)
+    return None
+
+
+def _forecast(forecast: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return what the template shows of a forecast; absent keys are empty."""
+    if forecast is None:
+        return None
+    rows = []
+    for row in forecast.get("rows") or []:
+        tokens, low, high = (row.get(k) for k in ("tokens", "low", "high"))
+        rows.append(
+            {
+                "law": row.get("law") or "–",
+                "tokens": tokens_text(tokens),
+                "interval": "–" if low is None and high is None else f"{tokens_text(low)} to {tokens_text(high)}",
+                "outcome": str(row.get("outcome") or "–").replace("_", " "),
+                "reason": row.get("reason") or "",
+            }
+        )
+    return {"size": forecast.get("size"), "sentences": forecast.get("sentences") or [], "rows": rows}
