@@ -52,9 +52,10 @@ class RunFile:
             self.rows[int(step)] = row
         if cube.has_group(self.path, "timing"):
             timing = cube.read(self.path, "timing")
-            for i, step in enumerate(timing["step"].values):
-                names = [str(name) for name in timing.data_vars]
-                self.timing[int(step)] = {name: float(timing[name].values[i]) for name in names}
+            for i, step in enumerate(old["step"].values[0]):
+                row = {str(name): float(timing[name].values[0, i]) for name in timing.data_vars}
+                if not all(np.isnan(value) for value in row.values()):
+                    self.timing[int(step)] = row
 
     def has(self, step: int, sha256: str) -> bool:
         """Return whether a row stands for this step and these very weights."""
@@ -91,7 +92,8 @@ class RunFile:
         return self.static.assign(variables).assign_coords(checkpoint=np.arange(len(steps)))
 
     def _timing(self) -> xr.Dataset:
-        steps = sorted(self.timing)
+        """Return seconds by (run, checkpoint), beside the root's rows; groups share the root's dimensions."""
+        steps = sorted(self.rows)
         names = sorted({name for row in self.timing.values() for name in row})
-        values = {n: ("checkpoint", [self.timing[s].get(n, np.nan) for s in steps]) for n in names}
-        return xr.Dataset({"step": ("checkpoint", steps), **values})
+        values = {name: [[self.timing.get(step, {}).get(name, np.nan) for step in steps]] for name in names}
+        return xr.Dataset({name: (("run", "checkpoint"), value) for name, value in values.items()})

@@ -101,13 +101,14 @@ def _cost(run: RunConfig) -> float:
 
 
 def _trial(config: dict[str, Any]) -> None:
-    """One run in a worker. A mistake in it is recorded and ends it; only a dead process is tried again."""
+    """One run in a worker. An error in it is recorded and ends it; only a dead process is tried again."""
     from ray import tune
 
     from sweeps.trial import run_trial
 
     run = RunConfig.from_dict(config["run"])
-    run_trial(run, Path(config["results"]), config["study_yaml"], lambda metrics: tune.report(metrics))
+    with contextlib.suppress(UserError):  # recorded in the run's progress file
+        run_trial(run, Path(config["results"]), config["study_yaml"], lambda metrics: tune.report(metrics))
 
 
 @contextlib.contextmanager

@@ -38,7 +38,7 @@ def claim(results: Path, study: Study) -> None:
         theirs = json.loads(marker.read_text())
     except json.JSONDecodeError:
         raise UserError(f"{marker} is damaged; choose another folder with --results") from None
-    if theirs["study_id"] == study.study_id:
+    if (theirs["study"], theirs["study_id"]) == (study.name, study.study_id):
         return
     changed = sorted(n for n, i in theirs["runs"].items() if mine["runs"].get(n) != i)  # type: ignore[attr-defined]
     if theirs["study"] == study.name and not changed:  # runs were added: what is there stays valid
@@ -96,5 +96,5 @@ def collect_timing(results: Path, study: Study) -> xr.Dataset | None:
     for run in study.runs:
         file = run_folder(results, run) / "run.nc"
         if file.exists() and cube.has_group(file, "timing"):
-            parts.append(cube.read(file, "timing").expand_dims(run=[run.name]))
+            parts.append(cube.read(file, "timing").assign_coords(run=[run.name]))
     return xr.concat(parts, "run", join="outer") if parts else None

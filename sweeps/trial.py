@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +36,7 @@ def run_trial(
 ) -> RunProgress:
     """Run one configuration to its end, going on from where it stood; return its standing.
 
-    A mistake in the run (bad data, a loss that is not finite) is recorded as ``failed`` with its traceback in
+    An error of the run itself (such as a loss that is not finite) is recorded as ``failed`` with its traceback in
     ``error.txt`` and does not raise, because trying again would repeat it; a killed process leaves its last state.
 
     Parameters
@@ -46,28 +48,35 @@ def run_trial(
         The study file's text, kept in the cube.
     report : callable
         Called with step, tokens and loss after every checkpoint.
+
+    Raises
+    ------
+    UserError
+        When the user can mend it: a full disk, unreadable data, a run that is already running. Recorded too.
     """
     folder = run_folder(results, config)
     with locked(folder / ".lock", f"run '{config.name}'", LOCK_WAIT):
         try:
             _run(config, results, study_yaml, report)
+        except UserError as error:
+            _record_failure(config, results, error)
+            raise
         except (Exception, SystemExit) as error:
-            folder.joinpath("error.txt").write_text(traceback.format_exc())
-            standing = read_progress(results, config)
-            message = " ".join(f"{error}".split()) or type(error).__name__
-            write_progress(results, config, _with(standing, state="failed", message=message))
+            _record_failure(config, results, error)
     return read_progress(results, config)
 
 
-def _with(progress: RunProgress, **changes: Any) -> RunProgress:
-    from dataclasses import replace
-
-    return replace(progress, **changes)
+def _record_failure(config: RunConfig, results: Path, error: BaseException) -> None:
+    """Say in the run's folder that and why it failed; a full disk must not hide the reason itself."""
+    message = " ".join(f"{error}".split()) or type(error).__name__
+    with contextlib.suppress(OSError):
+        write_progress(results, config, replace(read_progress(results, config), state="failed", message=message))
+        (run_folder(results, config) / "error.txt").write_text(traceback.format_exc())
 
 
 def _run(config: RunConfig, results: Path, study_yaml: str, report: Report) -> None:
     standing = read_progress(results, config)
-    write_progress(results, config, _with(standing, state="preparing", message=""))
+    write_progress(results, config, replace(standing, state="preparing", message=""))
     torch.set_num_threads(config.training.threads)
     prepared = prepare(config)
     scorer = scorer_of(config, prepared)
@@ -88,7 +97,7 @@ def _run(config: RunConfig, results: Path, study_yaml: str, report: Report) -> N
             file.put(step, row, {"training_seconds": seconds, "scoring_seconds": time.monotonic() - began})
         loss = float(np.nanmean(file.rows[step]["loss"]))
         done = sum(s in file.rows for s in steps)
-        now = _with(read_progress(results, config), tokens=tokens, loss=loss, checkpoints=done, state="training")
+        now = replace(read_progress(results, config), tokens=tokens, loss=loss, checkpoints=done, state="training")
         write_progress(results, config, now)
         report({"step": step, "tokens": tokens, "loss": loss})
 
@@ -96,7 +105,7 @@ def _run(config: RunConfig, results: Path, study_yaml: str, report: Report) -> N
         now = read_progress(results, config)
         write_progress(
             results, config,
-            _with(now, state="training", tokens=progress.tokens, loss=progress.loss,
+            replace(now, state="training", tokens=progress.tokens, loss=progress.loss,
                   tokens_per_second=progress.tokens_per_second),
         )  # fmt: skip
 
@@ -105,7 +114,7 @@ def _run(config: RunConfig, results: Path, study_yaml: str, report: Report) -> N
     if missing:
         raise RuntimeError(f"{len(missing)} checkpoints are missing at the end, the first at step {missing[0]}")
     folder.joinpath("error.txt").unlink(missing_ok=True)
-    write_progress(results, config, _with(read_progress(results, config), state="done", checkpoints=len(steps)))
+    write_progress(results, config, replace(read_progress(results, config), state="done", checkpoints=len(steps)))
 
 
 def static_part(
