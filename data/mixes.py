@@ -83,9 +83,7 @@ class Mix:
         return cls(name=name, shares={code: float(code in kept) / len(kept) for code in languages})
 
     @classmethod
-    def _temperature(
-        cls, spec: str, rest: str, languages: Sequence[str], sizes: Mapping[str, float] | None
-    ) -> Mix:
+    def _temperature(cls, spec: str, rest: str, languages: Sequence[str], sizes: Mapping[str, float] | None) -> Mix:
         try:
             temperature = float(rest)
         except ValueError:
@@ -96,14 +94,10 @@ class Mix:
                 "(1: as the text comes, towards 0: uniform)"
             )
         if sizes is None:
-            raise UserError(
-                f"mix '{spec}' needs the size of each language's text, which this corpus does not give"
-            )
+            raise UserError(f"mix '{spec}' needs each language's amount of text, which is unknown here")
         for code in languages:
             if not (code in sizes and 0 < sizes[code] < math.inf):
-                raise UserError(
-                    f"mix '{spec}': the size of '{code}' is {sizes.get(code)}; expected a number above 0"
-                )
+                raise UserError(f"mix '{spec}': the size of '{code}' is {sizes.get(code)}; expected a number above 0")
         largest = max(sizes[code] for code in languages)
         weights = {code: (sizes[code] / largest) ** temperature for code in languages}
         return cls(name=f"temperature:{temperature:.12g}", shares=_normalised(weights))

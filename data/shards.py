@@ -204,9 +204,7 @@ def prepare(
     folder = Path(folder)
     streams = corpus.streams()
     train_limits = max_tokens if isinstance(max_tokens, Mapping) else dict.fromkeys(streams, max_tokens)
-    limits = {
-        stream: {"train": train_limits.get(stream), "heldout": max_heldout_tokens} for stream in streams
-    }
+    limits = {stream: {"train": train_limits.get(stream), "heldout": max_heldout_tokens} for stream in streams}
     recipe: dict[str, Any] = {
         "schema": SCHEMA,
         "tokenizer_sha256": digest(tokenizer),

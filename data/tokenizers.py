@@ -135,9 +135,7 @@ def overlap(tokenizer: Tokenizer, source_form: str, target_form: str) -> int:
     none: nearly all words of a script have some of those in common. Words that differ by case alone share a
     token at least.
     """
-    return _compare(
-        source_form, target_form, *(_substance(tokenizer, form) for form in (source_form, target_form))
-    )
+    return _compare(source_form, target_form, *(_substance(tokenizer, form) for form in (source_form, target_form)))
 
 
 def overlap_table(tokenizer: Tokenizer, task: WordTask) -> NDArray[np.int8]:

@@ -31,7 +31,7 @@ from data.errors import UserError, nearest
 from data.tasks import MinimalPair, WordTask
 
 GLOSSARY = "glossary"
-BLOCK_DOCUMENTS, HELD_OUT_BITS = 4096, 3
+BLOCK_DOCUMENTS, HELD_OUT_BITS, MAX_FRUITLESS_BLOCKS = 4096, 3, 20
 FREQUENCY_EXPONENT = 0.75
 FRAMES = 30
 
@@ -93,9 +93,7 @@ class World:
 
     name = "world"
 
-    def __init__(
-        self, config: WorldConfig | None = None, *, shares: Mapping[str, float] | None = None
-    ) -> None:
+    def __init__(self, config: WorldConfig | None = None, *, shares: Mapping[str, float] | None = None) -> None:
         self.config = config = WorldConfig() if config is None else config
         self.vocabulary = Vocabulary(config.languages, config.syllables)
         self.languages = self.vocabulary.codes
@@ -177,9 +175,7 @@ class World:
         share = glossary if stream == GLOSSARY else (1 - glossary) * self.shares[stream]
         return int(np.ceil(self.config.train_tokens * share))
 
-    def token_batches(
-        self, stream: str, split: Split, n_tokens: int | None = None
-    ) -> Iterator[NDArray[np.int64]]:
+    def token_batches(self, stream: str, split: Split, n_tokens: int | None = None) -> Iterator[NDArray[np.int64]]:
         """Yield the stream's documents as token ids: ``<bos>`` and the document, again and again.
 
         Parameters
@@ -197,7 +193,7 @@ class World:
         Raises
         ------
         UserError
-            When the stream is unknown.
+            When the stream is unknown, or its documents are too few for two splits.
         """
         if stream not in self.streams():
             known = list(self.streams())
@@ -206,14 +202,22 @@ class World:
         remaining = self.stream_tokens(stream, split) if n_tokens is None else n_tokens
         key = zlib.crc32(stream.encode()), ("train", "heldout").index(split)
         rng = np.random.default_rng([self.config.world_seed, *key])
+        fruitless = 0
         while remaining > 0:
             rows = self._glossaries(rng) if stream == GLOSSARY else self._texts(stream, rng)
             rows = rows[self._held_out(rows) == (split == "heldout")]
             ends = np.cumsum((rows != ABSENT).sum(axis=1))
             rows = rows[: int(np.searchsorted(ends, remaining)) + 1]
             tokens = rows[rows != ABSENT]
+            fruitless = 0 if len(tokens) else fruitless + 1
+            if fruitless == MAX_FRUITLESS_BLOCKS:
+                raise UserError(
+                    f"world: the stream '{stream}' has too few different documents to hold some out; "
+                    "expected more sentences, glossary_entries, names or concepts"
+                )
             remaining -= len(tokens)
-            yield tokens
+            if len(tokens):
+                yield tokens
 
     def document_bytes(self, tokens: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the UTF-8 length of each document in a batch of ``token_batches``, shape (documents,)."""

@@ -1,0 +1,153 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data import tokenizers
+from data.corpora.world import World
+from data.corpora.world_config import WorldConfig
+from data.errors import UserError
+from data.tasks import WordTask
+
+SENTENCES = {
+    "en": 'The dog said: "hello", and the dogs saw 12 houses (in 1999).',
+    "de": 'Der Hund sagte: "Straße", und die Hunde sahen Häuser über Nacht.',
+    "ru": "Собака сказала: «привет», и собаки увидели дома. Кот.",
+    "zh": "狗说：“你好”，然后狗看见了房子。水火山。",
+    "ja": "犬は「こんにちは」と言い、家を見ました。コンピューター。水と火。",
+    "ko": '개가 "안녕"이라고 말했고 개들이 집을 보았다. 물과 불.',
+    "tr": 'Köpek "merhaba" dedi ve köpekler İstanbul\'da ığdır evleri gördü.',
+    "fi": "Koira sanoi: ”hei”, ja koirat näkivät öisiä taloja.",
+    "id": 'Anjing berkata: "halo", dan anjing-anjing melihat rumah-rumah.',
+}
+
+
+def word_task(forms, languages=("en", "de")):
+    return WordTask(
+        languages=languages, concepts=tuple(dict.fromkeys(c for _, c in forms)), forms=forms, nonce={},
+        prompt=lambda source, target, word, concept: f'"{word}" = "', stop='"',
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return tokenizers.train(list(SENTENCES.values()) * 3, 700)
+
+
+def test_bos_is_token_zero_and_is_never_added(tokenizer):
+    assert tokenizer.token_to_id("<bos>") == 0
+    assert tokenizer.get_vocab_size() <= 700
+    assert 0 not in tokenizer.encode("dog").ids
+
+
+@pytest.mark.parametrize("code", SENTENCES)
+def test_round_trip_is_exact_in_every_language(tokenizer, code):
+    text = SENTENCES[code]
+    assert tokenizer.decode(tokenizer.encode(text).ids) == text
+
+
+@pytest.mark.property
+@settings(deadline=None)
+@given(st.text())
+def test_round_trip_is_exact_on_anything(tokenizer, text):
+    text = text.replace("<bos>", "")
+    assert tokenizer.decode(tokenizer.encode(text).ids) == text
+
+
+def test_a_quotation_mark_never_shares_a_token_with_letters():
+    quoted = [f'He said "{word}" and "{word}".' for word in ("dog", "cat", "house")] * 200
+    tokenizer = tokenizers.train(quoted, 400)
+    assert not [t for t in tokenizer.get_vocab() if '"' in t and any(c.isalpha() and c != "Ġ" for c in t)]
+    prompt, answer = tokenizer.encode('English: "dog" Deutsch: "').ids, tokenizer.encode("house").ids
+    assert tokenizer.encode('English: "dog" Deutsch: "house').ids == prompt + answer
+
+
+def test_training_is_deterministic_and_the_file_has_the_digest(tokenizer, tmp_path):
+    again = tokenizers.train(list(SENTENCES.values())[::-1] * 3, 700)
+    assert again.to_str() == tokenizer.to_str()
+    path = tmp_path / "tokenizer.json"
+    assert tokenizers.save(tokenizer, path) == tokenizers.digest(tokenizer)
+    loaded = tokenizers.load(path)
+    assert tokenizers.digest(loaded) == tokenizers.digest(tokenizer)
+    assert loaded.encode(SENTENCES["ja"]).ids == tokenizer.encode(SENTENCES["ja"]).ids
+    assert [p.name for p in tmp_path.iterdir()] == ["tokenizer.json"]
+    assert tokenizers.digest(tokenizers.train(SENTENCES.values(), 300)) != tokenizers.digest(tokenizer)
+
+
+def test_bad_tokenizers_are_refused(tmp_path):
+    path = tmp_path / "tokenizer.json"
+    with pytest.raises(UserError, match="no tokenizer at"):
+        tokenizers.load(path)
+    path.write_text("{}")
+    with pytest.raises(UserError, match="is no tokenizer"):
+        tokenizers.load(path)
+    path.write_text(tokenizers.train(["a b"], 257).to_str().replace("<bos>", "<s>"))
+    with pytest.raises(UserError, match="has no token <bos>"):
+        tokenizers.load(path)
+    with pytest.raises(UserError, match="vocabulary of 256 is too small; expected 257"):
+        tokenizers.train(["a b"], 256)
+
+
+def test_every_stream_gives_as_much_text():
+    world = World(WorldConfig(train_tokens=200_000))
+    limit = 5_000
+    texts = list(tokenizers.training_texts(world, limit))
+    heads = [text[:4] for text in texts]
+    sizes = [sum(len(t) for t, head in zip(texts, heads, strict=True) if head == f"<{c}>") for c in ("w1", "w2")]
+    assert all(size >= limit for size in sizes)
+    assert sum(map(len, texts)) < (limit + 200) * 10
+    assert tokenizers.for_corpus(world, 300).to_str() == world.tokenizer().to_str()
+
+
+@pytest.fixture(scope="module")
+def merged():
+    """Merges made to order: 'dio', 'ra', 'ко', '水' whole; everything else bytes."""
+    return tokenizers.train(["dio", "ra", "ко", "水"] * 50, 272)
+
+
+@pytest.mark.parametrize(
+    "source, target, expected",
+    [
+        ("radio", "radio", tokenizers.IDENTICAL),
+        ("radio", "audio", tokenizers.SHARED_TOKEN),
+        ("rabe", "raus", tokenizers.SHARED_TOKEN),
+        ("кот", "коза", tokenizers.SHARED_TOKEN),
+        ("水", "水道", tokenizers.SHARED_TOKEN),
+        ("Ab", "aB", tokenizers.SHARED_TOKEN),
+        ("best", "tse", tokenizers.NONE),
+        ("ель", "лес", tokenizers.NONE),
+        ("물", "문", tokenizers.NONE),
+        ("火", "山", tokenizers.NONE),
+        ("dog", "собака", tokenizers.NONE),
+    ],
+)
+def test_overlap(merged, source, target, expected):
+    assert tokenizers.overlap(merged, source, target) == expected
+    assert tokenizers.overlap(merged, target, source) == expected
+
+
+def test_the_words_without_overlap_do_share_letters_or_bytes(merged):
+    for source, target in (("best", "tse"), ("ель", "лес"), ("물", "문")):
+        assert set(merged.encode(source).ids) & set(merged.encode(target).ids)
+
+
+def test_overlap_table_counts_the_nearest_accepted_form(merged):
+    forms = {
+        ("en", "radio"): ("radio", "wireless"), ("de", "radio"): ("Funk", "radio"),
+        ("en", "raven"): ("rabe",), ("de", "raven"): ("krähe", "raus"),
+        ("en", "hill"): ("best",),
+    }  # fmt: skip
+    table = tokenizers.overlap_table(merged, word_task(forms))
+    assert table.dtype == np.int8
+    assert table[0, 1].tolist() == [tokenizers.IDENTICAL, tokenizers.SHARED_TOKEN, -1]
+    assert table[1, 0].tolist() == [tokenizers.NONE, tokenizers.NONE, -1]
+    assert table[0, 0].tolist() == [tokenizers.IDENTICAL] * 3
+    assert table[1, 1, 2] == -1
+
+
+def test_overlap_of_the_world_is_the_truth():
+    world = World()
+    table = tokenizers.overlap_table(world.tokenizer(), world.word_task())
+    assert ((table == tokenizers.IDENTICAL) == world.truth.cognate).all()
+    assert ((table >= tokenizers.SHARED_TOKEN) == world.truth.shares_syllable).all()
+    assert (table == tokenizers.SHARED_TOKEN).sum() > 50
