@@ -21,14 +21,10 @@ app = typer.Typer(
 Json = Annotated[
     str | None, typer.Option("--json", metavar="FILE", help="Write JSON to FILE, or to - (standard output).")
 ]
-Metric = Annotated[
-    str, typer.Option(help="Whose takeoff: translation, copying, or any metric that phases detects.")
-]
+Metric = Annotated[str, typer.Option(help="Whose takeoff: translation, copying, or any metric that phases detects.")]
 Where = Annotated[
     list[str] | None,
-    typer.Option(
-        metavar="COORD=VALUE", help="Keep only these runs, for example mix=uniform; may be given again."
-    ),
+    typer.Option(metavar="COORD=VALUE", help="Keep only these runs, for example mix=uniform; may be given again."),
 ]
 Boot = Annotated[int, typer.Option(min=19, help="Bootstrap draws of phases detect, a run.")]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same numbers.")]
@@ -50,7 +46,9 @@ def simulate_command(
     from scaling.simulate import simulate, truth_of
     from scaling.truth import read_truth
 
-    simulation = simulate(read_truth(truth), seed)
+    checked = read_truth(truth)
+    with tables.working() as progress:
+        simulation = simulate(checked, seed, progress)
     cubes.write(simulation.cube, output, groups={"truth": simulation.rates})
     if json is not None:
         tables.write_json({"cube": output, **truth_of(simulation.cube)}, json)
@@ -140,9 +138,11 @@ def _observe(
     from phases.detect import Settings, detect
     from scaling.ladder import select
     from scaling.observations import observe
+    from scaling.tables import working
 
     cube, note = select(cubes.read(path), where or ())
-    report = detect(cube, Settings(metrics=(metric,), boot=boot, seed=seed))
+    with working() as progress:
+        report = detect(cube, Settings(metrics=(metric,), boot=boot, seed=seed), progress)
     return observe(cube, report.transitions, metric), note
 
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, log_expit, logit
 
 Array = NDArray[np.float64]
+LARGE = 300.0
 
 
 class FloorLaw:
@@ -26,13 +27,13 @@ class FloorLaw:
     def log_time(self, theta: Array, u: Array) -> Array:
         """Return ln T."""
         log_a, gamma, phi = (theta[..., i, None] for i in range(3))
-        result: Array = log_a + np.log(phi + (1 - phi) * np.exp(-gamma * u))
+        result: Array = log_a + np.log(phi + (1 - phi) * np.exp(np.minimum(-gamma * u, LARGE)))
         return result
 
     def gradient(self, theta: Array, u: Array) -> Array:
         """Return d ln T / d theta."""
         _, gamma, phi = theta
-        falling = np.exp(-gamma * u)
+        falling = np.exp(np.minimum(-gamma * u, LARGE))
         total = phi + (1 - phi) * falling
         return np.stack([np.ones_like(u), -(1 - phi) * u * falling / total, (1 - falling) / total], axis=-1)
 
@@ -44,9 +45,7 @@ class FloorLaw:
 
     def starts(self, level: float) -> Array:
         """Return starting values."""
-        return np.array(
-            [[level, gamma, phi] for gamma in (0.1, 0.3, 0.7, 1.5, 3.0) for phi in (0.0, 0.3, 0.6, 0.9)]
-        )
+        return np.array([[level, gamma, phi] for gamma in (0.1, 0.3, 0.7, 1.5, 3.0) for phi in (0.0, 0.3, 0.6, 0.9)])
 
     def free(self, theta: Array) -> Array:
         """Return (ln A, ln gamma, logit phi)."""

@@ -188,10 +188,7 @@ def _forecast_row(
         outcome, reason = "not_sharply_located", fitted.reason
     elif high / low > WIDEST:
         outcome = "not_sharply_located"
-        reason = (
-            f"the interval spans a factor of {high / low:.3g}; more seeds or sizes further apart "
-            "would narrow it"
-        )
+        reason = f"the interval spans a factor of {high / low:.3g}; more seeds or sizes further apart would narrow it"
     if outcome == "found":
         reason = f"{fitted.formula} on {len(sizes(fitted.data))} sizes, {_reach(n / largest)}"
     return ForecastRow(
@@ -236,28 +233,21 @@ def _sentences(
         elif row.outcome == "too_few_points":
             result.append(f"No forecast by the {law}: {row.reason}.")
         else:
-            spread = (
-                f" (interval {human(row.low)} to {human(row.high)} tokens)" if row.low and row.high else ""
-            )
+            spread = f" (interval {human(row.low)} to {human(row.high)} tokens)" if row.low and row.high else ""
             result.append(f"No point forecast for {target} by the {law}: {row.reason}{spread}.")
     tried = [row for row in rows if row.rollout_rms is not None]
     if len(tried) == len(rows) > 1:
         best = min(tried, key=lambda row: row.rollout_rms or 0.0)
         others = ", ".join(f"{row.law} {math.expm1(row.rollout_rms or 0.0):.0%}" for row in tried)
-        result.append(
-            f"Forecasting sizes left out, the {best.law} law missed least (typical miss: {others})."
-        )
+        result.append(f"Forecasting sizes left out, the {best.law} law missed least (typical miss: {others}).")
     far = next((row.extrapolation for row in rows if row.extrapolation and row.extrapolation > 10), None)
     if far is not None:
         result.append(
-            f"The target is {_times(far)} the largest size measured: nothing in the data shows that a law "
-            "holds so far."
+            f"The target is {_times(far)} the largest size measured: nothing in the data shows that a law holds so far."
         )
     waiting = sum(o.kind == "right" for o in observations)
     if waiting:
-        result.append(
-            f"{waiting} run{'s' * (waiting != 1)} had not taken off by the end and count as later than that."
-        )
+        result.append(f"{waiting} run{'s' * (waiting != 1)} had not taken off by the end and count as later than that.")
     unused = [o for o in observations if o.kind == "unused"]
     if unused:
         result.append(
@@ -267,9 +257,7 @@ def _sentences(
     return tuple(result)
 
 
-def _too_few(
-    observations: Sequence[Observation], located: list[float], n: float, target: str, metric: str
-) -> str:
+def _too_few(observations: Sequence[Observation], located: list[float], n: float, target: str, metric: str) -> str:
     least = min(law.sizes for law in LAWS.values())
     needs = " and ".join(f"{law.sizes} for the {law.name} law" for law in LAWS.values())
     if not observations:
@@ -285,15 +273,11 @@ def _too_few(
     waiting = sizes(observations, ("right",))
     late = [value for value in waiting if not any(abs(value / other - 1) < 0.02 for other in located)]
     longer = (
-        f"; longer runs of {', '.join(human(v) for v in late)}, which had not taken off, would help"
-        if late
-        else ""
+        f"; longer runs of {', '.join(human(v) for v in late)}, which had not taken off, would help" if late else ""
     )
     more = _helpful(located or late, n, least - len(located) - len(late))
     helps = (
-        f"; runs near {' and '.join(human(v) for v in more)} non-embedding parameters would help most"
-        if more
-        else ""
+        f"; runs near {' and '.join(human(v) for v in more)} non-embedding parameters would help most" if more else ""
     )
     return f"No forecast for {target}: {have}, and a law needs {needs}{longer}{helps}."
 
@@ -307,9 +291,7 @@ def _helpful(have: Sequence[float], n: float, count: int) -> list[float]:
 
 def _reach(factor: float) -> str:
     return (
-        f"extrapolating to {_times(factor)} the largest size"
-        if factor > 1
-        else "no larger than the largest size run"
+        f"extrapolating to {_times(factor)} the largest size" if factor > 1 else "no larger than the largest size run"
     )
 
 

@@ -33,9 +33,7 @@ def select(cube: xr.Dataset, where: Sequence[str] = ()) -> tuple[xr.Dataset, str
     for condition in where:
         name, equals, value = (part.strip() for part in condition.partition("="))
         if not equals or not value:
-            raise UserError(
-                f"--where {condition!r} is no condition; expected COORDINATE=VALUE such as mix=uniform"
-            )
+            raise UserError(f"--where {condition!r} is no condition; expected COORDINATE=VALUE such as mix=uniform")
         if name not in known:
             raise UserError(
                 f"--where {condition!r}: the cube has no run coordinate '{name}'; expected one of "
@@ -55,9 +53,7 @@ def select(cube: xr.Dataset, where: Sequence[str] = ()) -> tuple[xr.Dataset, str
     strata = list(dict.fromkeys(labels))
     if len(strata) < 2:
         return cube, None
-    sizes = np.asarray(
-        cube["n_params_non_embedding"].values if "n_params_non_embedding" in cube.coords else labels
-    )
+    sizes = np.asarray(cube["n_params_non_embedding"].values if "n_params_non_embedding" in cube.coords else labels)
     members = {s: np.array([label == s for label in labels]) for s in strata}
     best = max(strata, key=lambda s: (len(set(sizes[members[s]].tolist())), int(members[s].sum())))
     told = ", ".join(f"{name} {value}" for name, value in zip(by, best, strict=True))

@@ -72,6 +72,4 @@ def law(name: str) -> Law:
         return LAWS[name]
     except KeyError:
         known = tuple(LAWS)
-        raise UserError(
-            f"unknown law '{name}'; expected one of {', '.join(known)}{nearest(name, known)}"
-        ) from None
+        raise UserError(f"unknown law '{name}'; expected one of {', '.join(known)}{nearest(name, known)}") from None

@@ -15,6 +15,7 @@ from scaling.laws import Law
 from scaling.observations import Data
 
 Array = NDArray[np.float64]
+LARGE = 300.0
 LOG_SIGMA = (np.log(0.06), 0.8)
 SIGMA_BOUNDS = (np.log(1e-3), np.log(3.0))
 
@@ -60,7 +61,7 @@ def penalised(parameters: Array, law: Law, data: Data, reference: float) -> tupl
         value -= log_p.sum()
         by_mu[~here] = (at_b - at_a) / sigma
         by_sigma += (_finite(b) * at_b - _finite(a) * at_a).sum()
-    return float(value), np.append(by_mu @ slopes, by_sigma)
+    return float(value), np.append((by_mu[:, None] * slopes).sum(0), by_sigma)
 
 
 def _log_between(a: Array, b: Array) -> Array:
@@ -72,9 +73,8 @@ def _log_between(a: Array, b: Array) -> Array:
 
 
 def _density_ratio(a: Array, log_p: Array) -> Array:
-    return np.exp(-(np.where(np.isfinite(a), a, 0.0) ** 2) / 2 - np.log(2 * np.pi) / 2 - log_p) * np.isfinite(
-        a
-    )
+    log_density = -(_finite(a) ** 2) / 2 - np.log(2 * np.pi) / 2
+    return np.exp(np.minimum(log_density - log_p, LARGE)) * np.isfinite(a)
 
 
 def _finite(a: Array) -> Array:

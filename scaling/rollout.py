@@ -71,13 +71,16 @@ def root_mean_square(errors: Sequence[Rollout]) -> float:
 
 
 def discrepancy(errors: Sequence[Rollout], distance: float) -> float:
-    """Return the SD of ln T by which the law itself is wrong, ``distance`` beyond the data.
+    """Return the SD of ln T by which the law is wrong at ``distance`` = ln(target / largest size).
 
-    The part of the mean squared roll-out error that parameters and seeds do not explain; its variance grows
-    with the distance ln(target / largest) beyond that of the roll-outs, as a random walk in ln N would.
+    The rate r that makes the roll-out errors most likely under ``error ~ Normal(0, variance + r distance)``:
+    what parameters and seeds do not explain, growing as a random walk in ln N would. Precise roll-outs weigh
+    most; a target nearer than the nearest of them gets as much as that one.
     """
     if not errors:
         return 0.0
-    excess = sum(r.error**2 - r.variance for r in errors) / len(errors)
-    reach = sum(r.distance for r in errors) / len(errors)
-    return math.sqrt(max(excess, 0.0) * max(distance / reach, 1.0))
+    error, variance, step = np.array([(r.error, r.variance, r.distance) for r in errors]).T
+    rates = np.r_[0.0, np.geomspace(1e-6, 10.0, 400)]
+    total = variance + rates[:, None] * step
+    best = rates[int(np.argmin((error**2 / total + np.log(total)).sum(1)))]
+    return math.sqrt(float(best) * max(distance, float(step.min())))

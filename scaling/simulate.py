@@ -65,9 +65,7 @@ class _Items:
         return self.overlap == OVERLAPS.index("identical")
 
 
-def simulate(
-    truth: Truth, seed: int = 0, progress: Callable[[int, int, str], None] | None = None
-) -> Simulation:
+def simulate(truth: Truth, seed: int = 0, progress: Callable[[int, int, str], None] | None = None) -> Simulation:
     """Draw a cube from ``truth``.
 
     Parameters
@@ -225,9 +223,7 @@ def _run(
     copy_rate = noisy(false, "false_copying")
     by_group = [noisy(rate, "translation") for rate in grown]
     same = items.same
-    answered = _answered(
-        truth, items, "copying", np.broadcast_to(noisy(right, "copying"), (4, tokens.size)), rng
-    )
+    answered = _answered(truth, items, "copying", np.broadcast_to(noisy(right, "copying"), (4, tokens.size)), rng)
     outcome[answered & same] = TRANSLATED
     left = np.stack([np.minimum(copy_rate / (1 - g), 1.0) for g in (*by_group, by_group[0])])
     copied = _answered(truth, items, "false_copying", left, rng)
@@ -265,9 +261,7 @@ def _level_shifts(truth: Truth, n: int, rng: np.random.Generator) -> Array:
     return shifts
 
 
-def _answered(
-    truth: Truth, items: _Items, metric: str, rates: Array, rng: np.random.Generator
-) -> NDArray[np.bool_]:
+def _answered(truth: Truth, items: _Items, metric: str, rates: Array, rng: np.random.Generator) -> NDArray[np.bool_]:
     """Which items fall below their checkpoint's quantile; ``rates`` is (group, checkpoint), group -1 last."""
     p = truth.noise.persistence
     limit = ndtri(np.clip(rates, 0.0, 1.0))
@@ -295,12 +289,7 @@ def _logprobs(
     hump = false / truth.false_copying.peak if truth.false_copying.peak > 0 else np.zeros_like(false)
     shape = (tokens.size, *items.overlap.shape)
     by_group = np.stack([*word, up])[items.group]
-    target = (
-        low
-        + (high - low) * np.moveaxis(by_group, -1, 0)
-        + _column(shift[2])
-        - items.difficulty["translation"]
-    )
+    target = low + (high - low) * np.moveaxis(by_group, -1, 0) + _column(shift[2]) - items.difficulty["translation"]
     target = target + 0.5 * rng.normal(size=shape)
     source = low + (high - low) * _column(hump) + _column(shift[1]) - items.difficulty["false_copying"]
     source = source + 0.5 * rng.normal(size=shape)

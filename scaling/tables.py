@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from scaling.fit import ScalingFit
@@ -33,6 +36,19 @@ def write_json(value: dict[str, Any], target: str) -> None:
 def console() -> Console:
     """Return the terminal to print on; wide enough for whole rows when output is piped."""
     return Console(highlight=False, width=None if sys.stdout.isatty() else 140)
+
+
+@contextmanager
+def working() -> Iterator[Callable[[int, int, str], None]]:
+    """Show a bar on the terminal's standard error while work goes on; nothing where that is no terminal."""
+    err = Console(stderr=True)
+    bar = Progress(TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=err, transient=True)
+    if not err.is_terminal:
+        yield lambda done, total, what: None
+        return
+    with bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total, what: bar.update(task, completed=done, total=total, description=what)
 
 
 def _cell(value: float | None) -> str:

@@ -93,7 +93,8 @@ def test_takeoffs_are_exact_on_the_true_curves(plain: Simulation) -> None:
 def test_seeds_scatter_the_law_as_stated() -> None:
     truth = make(
         seeds=300, concepts=2, languages=["en", "de"], logprobs="none",
-        checkpoints={"count": 8, "first": 1e8, "last": 2e11}, sizes=[{"name": "s", "n_params_non_embedding": 2e7}],
+        checkpoints={"count": 8, "first": 1e8, "last": 2e11},
+        sizes=[{"name": "s", "n_params_non_embedding": 2e7}],
         law={"t0": 4e9, "c": 5.8e14, "gamma": 0.6, "seed_sd": 0.1},
     )  # fmt: skip
     table = simulate(truth, seed=0).takeoffs

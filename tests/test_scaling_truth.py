@@ -54,16 +54,16 @@ def test_example_and_minimal_file_are_read(tmp_path: Path) -> None:
         ("name: m", "name: s", 1, ["sizes", "'s' occurs twice"]),
         ("t0: 4e9", "t0: 4e9, t0: 1", 5, ["law.t0", "stands twice"]),
         ("t0: 4e9", "t0: -1", 5, ["law.t0", "greater than or equal to 0"]),
-        ("law:", "translation: {shape: step}\nlaw:", 5, ["translation.shape", "'sharp', 'saturating' or 'logistic'"]),
+        ("law:", "translation: {shape: step}\nlaw:", 5, ["translation.shape", "'saturating' or 'logistic'"]),
         ("law:", "translation: {end: 0.04}\nlaw:", 1, ["translation rises by 0.03", "rise of 0.05"]),
         ("law:", "false_copying: {peak: 0.6}\nlaw:", 1, ["false_copying.peak 0.6", "more than 0.98"]),
         ("law:", "languages: [en, no]\nlaw:", 5, ["languages[1]", "string"]),
-        ("law:", "law: [", 5, ["not valid YAML"]),
+        ("law:", "law: [", 6, ["not valid YAML"]),
     ],
 )  # fmt: skip
 def test_mistakes_are_one_line(tmp_path: Path, old: str, new: str, line: int, words: list[str]) -> None:
     message = complaint(tmp_path, GOOD.replace(old, new))
-    assert re.search(rf"truth\.yaml:{line}: ", message) or "not valid YAML" in message, message
+    assert re.search(rf"truth\.yaml:{line}: ", message), message
     for word in words:
         assert word in message, message
 
