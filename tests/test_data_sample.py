@@ -135,6 +135,18 @@ def test_the_corpus_keeps_the_contract() -> None:
     assert "MPL-2.0" in provenance["sources"]["libreoffice-help"]["licence"]
 
 
+@pytest.mark.parametrize("code", ["en", "zh"])
+def test_repetition_adds_to_training_text_alone(code: str) -> None:
+    plain, again = SampleCorpus((code,)), SampleCorpus((code,), repeat_rate=0.5)
+    assert list(plain.documents(code, "heldout")) == list(again.documents(code, "heldout"))
+    before, after = list(plain.documents(code, "train")), list(again.documents(code, "train"))
+    assert after == list(again.documents(code, "train"))
+    assert [document.count("\n") for document in before] == [document.count("\n") for document in after]
+    longer = sum(len("".join(document.split())) for document in after)
+    assert 1.9 < longer / sum(len("".join(document.split())) for document in before) < 2.1
+    assert again.provenance()["repeat_rate"] == 0.5 and plain.provenance()["repeat_rate"] == 0
+
+
 def test_mistakes_are_named() -> None:
     with pytest.raises(UserError, match="unknown language 'dee'.*did you mean 'de'"):
         SampleCorpus(("en", "dee"))
@@ -142,6 +154,8 @@ def test_mistakes_are_named() -> None:
         SampleCorpus(("en", "en"))
     with pytest.raises(UserError, match="languages is empty"):
         SampleCorpus(())
+    with pytest.raises(UserError, match="repeat_rate is 1"):
+        SampleCorpus(("en",), repeat_rate=1)
     with pytest.raises(UserError, match="no stream 'de'"):
         list(SampleCorpus(("en",)).documents("de", "train"))
 
