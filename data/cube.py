@@ -236,11 +236,11 @@ def validate(cube: xr.Dataset, origin: str = "the cube") -> xr.Dataset:
     if tokens.dtype.kind not in "iuf":
         raise UserError(f"{origin}: tokens has type {tokens.dtype}; expected numbers")
     _check_tokens(cube, origin)
-    for name, variable in cube.data_vars.items():
+    for key, variable in cube.data_vars.items():
         kind = variable.attrs.get("metric_kind")
         if kind is not None and kind not in METRIC_KINDS:
             raise UserError(
-                f"{origin}: {name} has metric_kind '{kind}'; expected one of {', '.join(METRIC_KINDS)}"
+                f"{origin}: {key} has metric_kind '{kind}'; expected one of {', '.join(METRIC_KINDS)}"
                 + nearest_kind(str(kind))
             )
     return cube

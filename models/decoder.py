@@ -73,7 +73,8 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the transformed residual, shape of ``x``."""
-        return self.down(F.silu(self.gate(x)) * self.up(x))
+        mixed: Tensor = self.down(F.silu(self.gate(x)) * self.up(x))
+        return mixed
 
 
 class Block(nn.Module):
@@ -115,6 +116,7 @@ class Decoder(nn.Module):
         if config.tied:
             self.head.weight = self.embedding.weight
         frequencies = config.rope_base ** -(torch.arange(0, config.head_width, 2) / config.head_width)
+        self.frequencies: Tensor
         self.register_buffer("frequencies", frequencies, persistent=False)
         self._rope: tuple[Tensor, Tensor] | None = None
         self.initialise(seed)
@@ -131,9 +133,9 @@ class Decoder(nn.Module):
                 std /= math.sqrt(2 * self.config.layers)
             nn.init.normal_(parameter, std=std, generator=generator)
         if self.config.qk_norm:  # unit-norm queries and keys start too flat: logits of standard deviation 1.7^2
-            for block in self.blocks:
-                nn.init.constant_(block.attention.query_norm.weight, 1.7)
-                nn.init.constant_(block.attention.key_norm.weight, 1.7)
+            for name, parameter in self.named_parameters():
+                if name.endswith(("query_norm.weight", "key_norm.weight")):
+                    nn.init.constant_(parameter, 1.7)
 
     def positions(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """Return cosines and sines of the rotary angles, each of shape (stop - start, head_width)."""
@@ -166,4 +168,5 @@ class Decoder(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Return logits, shape (batch, length, vocab_size), for ``tokens`` of shape (batch, length)."""
-        return self.head(self.hidden(tokens)[0])
+        logits: Tensor = self.head(self.hidden(tokens)[0])
+        return logits

@@ -14,9 +14,10 @@ BASES: dict[str, dict[str, Any]] = {
     "sample-cpu": {
         "size": "micro",
         "corpus": "sample",
-        "training": {"tokens": 4_000_000, "context": 256, "batch_size": 4, "learning_rate": 3e-3},
-        "checkpoints": {"log_spaced": 20, "first": 25_000, "every": 250_000},
-        "evaluation": {"concepts": 24},
+        "sample": {"vocab_size": 512, "shots": 1, "repeat_rate": 0.6},
+        "training": {"tokens": 5_120_000, "context": 128, "batch_size": 4, "learning_rate": 3e-3},
+        "checkpoints": {"log_spaced": 12, "first": 100_000, "every": 256_000},
+        "evaluation": {"concepts": 20, "minimal_pairs": 60},
     },
 }
 """Bases by the word after ``base:``."""

@@ -35,11 +35,14 @@ class SampleConfig:
         Of the byte-level BPE tokenizer trained on the text.
     shots : int
         Examples before every question.
+    repeat_rate : float
+        P(a phrase of training text is said once more): the boilerplate that clean text lacks.
     """
 
     languages: tuple[str, ...] = tuple(LANGUAGES)
-    vocab_size: Count = 1024
-    shots: int = 2
+    vocab_size: Count = 512
+    shots: int = 1
+    repeat_rate: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse unknown languages and vocabularies that cannot hold the bytes."""
@@ -49,6 +52,8 @@ class SampleConfig:
             raise UserError(f"languages is {', '.join(self.languages) or 'empty'}; expected each code once")
         if self.vocab_size < 257:
             raise UserError(f"vocab_size is {self.vocab_size}; expected at least 257 (256 bytes and <bos>)")
+        if not 0 <= self.repeat_rate < 1:
+            raise UserError(f"repeat_rate is {self.repeat_rate}; expected 0 or more and less than 1")
         if not 0 <= self.shots <= 8:
             raise UserError(f"shots is {self.shots}; expected 0 to 8")
 
@@ -161,7 +166,7 @@ class RunConfig:
 
 
 for _section in (RunConfig, SampleConfig, EvaluationConfig, TrainingConfig, CheckpointSchedule, WorldConfig):
-    _section.__pydantic_config__ = STRICT  # type: ignore[attr-defined]
+    setattr(_section, "__pydantic_config__", STRICT)  # noqa: B010 - dataclasses have no such field of their own
 
 
 @cache

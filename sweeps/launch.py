@@ -56,7 +56,7 @@ def launch(runs: list[RunConfig], results: Path, study_yaml: str, cpus: int | No
 
     longest_first = sorted(runs, key=_cost, reverse=True)
     with _cluster(cpus):
-        available = ray.cluster_resources()
+        available: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         gpus = 1 if available.get("GPU", 0) >= 1 else 0
         for run in longest_first:
             if run.training.threads > available.get("CPU", 0):
@@ -119,11 +119,11 @@ def _cluster(cpus: int | None) -> Iterator[None]:
     if started:
         with _quiet():
             if os.environ.get("RAY_ADDRESS"):
-                ray.init(log_to_driver=False, logging_level="ERROR")
+                ray.init(log_to_driver=False, logging_level=logging.ERROR)
             else:
                 ray.init(
                     num_cpus=cpus or os.cpu_count(), include_dashboard=False, log_to_driver=False,
-                    logging_level="ERROR", object_store_memory=OBJECT_STORE_BYTES,
+                    logging_level=logging.ERROR, object_store_memory=OBJECT_STORE_BYTES,
                 )  # fmt: skip
     try:
         yield

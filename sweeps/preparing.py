@@ -67,7 +67,7 @@ def corpus_of(config: RunConfig) -> Corpus:
     if config.corpus == "sample":
         from data.corpora.sample import SampleCorpus
 
-        return SampleCorpus(config.sample.languages, shots=config.sample.shots)
+        return SampleCorpus(config.sample.languages, shots=config.sample.shots, repeat_rate=config.sample.repeat_rate)
     return World(config.world, shares=config.parsed_mix().shares)
 
 

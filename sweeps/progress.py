@@ -104,7 +104,8 @@ def progress_table(standings: Sequence[RunProgress], title: str) -> Table:
             p.run, f"[{colours.get(state, 'yellow')}]{state}[/]",
             f"{format_count(p.tokens)} / {format_count(p.total_tokens)}",
             "" if p.tokens_per_second is None or p.state != "training" else format_count(p.tokens_per_second),
-            "" if p.loss is None else f"{p.loss:.3f}", f"{p.checkpoints} / {p.total_checkpoints}", clock(p.seconds_left),
+            "" if p.loss is None else f"{p.loss:.3f}", f"{p.checkpoints} / {p.total_checkpoints}",
+            clock(p.seconds_left),
         )  # fmt: skip
     return table
 

@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 
 from data.tasks import MinimalPair
 from models.decoder import Decoder
-from models.scoring.generation import BATCH_TOKENS, batches_by_length
+from models.scoring.generation import BATCH_TOKENS, batches_by_length, begin
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +26,8 @@ class HeldOut:
 
 
 @torch.inference_mode()
-def heldout_loss(decoder: Decoder, texts: Mapping[str, HeldOut], languages: Sequence[str]) -> dict[str, NDArray]:
-    """Return ``loss`` (nats/token) and ``bits_per_byte`` a language, each of shape (L,); NaN without held-out text.
+def heldout_loss(decoder: Decoder, texts: Mapping[str, HeldOut], languages: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+    """Return ``loss`` (nats/token) and ``bits_per_byte`` a language, shape (L,); NaN without held-out text.
 
     Bits per byte are loss / ln 2 / (bytes a token).
     """
@@ -63,7 +63,7 @@ class MinimalPairScorer:
     def __init__(self, pairs: Sequence[MinimalPair], tokenizer: Tokenizer, languages: Sequence[str]) -> None:
         self.pairs = [pair for pair in pairs if pair.language in languages]
         self.phenomena = tuple(sorted({pair.phenomenon for pair in self.pairs}))
-        bos = tokenizer.token_to_id("<bos>")
+        bos = begin(tokenizer)
         texts = [text for pair in self.pairs for text in (pair.good, pair.bad)]
         encoded = tokenizer.encode_batch(texts, add_special_tokens=False)
         self.sequences = [[bos, *encoding.ids] for encoding in encoded]
@@ -71,7 +71,7 @@ class MinimalPairScorer:
         self.shape = (len(languages), len(self.phenomena))
 
     @torch.inference_mode()
-    def __call__(self, decoder: Decoder) -> dict[str, NDArray]:
+    def __call__(self, decoder: Decoder) -> dict[str, NDArray[np.float64]]:
         """Return ``minimal_pair_correct`` and ``minimal_pair_total``, shape (L, phenomena); NaN where none is asked."""
         device = decoder.embedding.weight.device
         logprob = np.zeros(len(self.sequences))

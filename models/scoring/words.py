@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 from data.cube import NOT_ASKED
 from data.tasks import WordTask
 from models.decoder import Decoder
-from models.scoring.generation import batches_by_length, continuation_logprob, greedy, read_prompts
+from models.scoring.generation import batches_by_length, begin, continuation_logprob, greedy, read_prompts
 
 WRONG, TRANSLATED, COPIED, OTHER_LANGUAGE = range(4)
 
@@ -48,7 +48,7 @@ class WordScorer:
 
     def __init__(self, task: WordTask, tokenizer: Tokenizer, max_concepts: int | None = None) -> None:
         self.task, self.tokenizer = task, tokenizer
-        self.bos = tokenizer.token_to_id("<bos>")
+        self.bos = begin(tokenizer)
         self.encoded: dict[str, list[int]] = {}
         self.concepts = task.concepts[:max_concepts]
         self.items = [item for place in self._places() if (item := self._item(*place)) is not None]

@@ -1,0 +1,92 @@
+"""The decoder: sizes that count, caches that agree with the whole, known numbers of a seeded run."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from data.errors import UserError
+from models.decoder import Decoder
+from models.sizes import SIZES, DecoderConfig, full, size
+
+
+def test_the_full_size_has_exactly_the_original_parameters() -> None:
+    assert full().n_params == 1_669_433_344
+    assert full().n_params_non_embedding == 1_669_433_344 - 2 * 131_072 * 2048
+    with torch.device("meta"):
+        decoder = Decoder(full())
+    assert sum(p.numel() for p in decoder.parameters()) == 1_669_433_344
+
+
+@pytest.mark.contract
+@pytest.mark.parametrize("name", [name for name in SIZES if name != "1.7b"])
+def test_counts_are_those_of_the_module(name: str) -> None:
+    config = size(name, 300)
+    assert sum(p.numel() for p in Decoder(config, 0).parameters()) == config.n_params
+
+
+def test_grouped_queries_and_untied_heads_count_too() -> None:
+    config = DecoderConfig(width=32, layers=2, heads=4, kv_heads=2, ffn_width=48, vocab_size=50)
+    decoder = Decoder(config, 0)
+    assert sum(p.numel() for p in decoder.parameters()) == config.n_params
+    assert decoder(torch.zeros(2, 5, dtype=torch.long)).shape == (2, 5, 50)
+
+
+@pytest.mark.parametrize("kv_heads", [1, 2, 4])
+def test_reading_in_parts_gives_the_logits_of_the_whole(kv_heads: int) -> None:
+    config = DecoderConfig(width=32, layers=2, heads=4, kv_heads=kv_heads, ffn_width=48, vocab_size=50)
+    decoder = Decoder(config, 1).double()
+    tokens = torch.randint(0, 50, (3, 17), generator=torch.Generator().manual_seed(0))
+    whole = decoder(tokens)
+    hidden, cache = decoder.hidden(tokens[:, :9])
+    parts = [decoder.head(hidden)]
+    for cut in (tokens[:, 9:10], tokens[:, 10:]):
+        hidden, cache = decoder.hidden(cut, cache)
+        parts.append(decoder.head(hidden))
+    torch.testing.assert_close(torch.cat(parts, 1), whole)
+
+
+def test_no_token_sees_what_follows() -> None:
+    decoder = Decoder(size("tiny", 50), 0)
+    tokens = torch.randint(0, 50, (1, 12), generator=torch.Generator().manual_seed(0))
+    changed = tokens.clone()
+    changed[0, 8] = (changed[0, 8] + 1) % 50
+    before, after = decoder(tokens), decoder(changed)
+    torch.testing.assert_close(before[:, :8], after[:, :8])
+    assert not torch.allclose(before[:, 8], after[:, 8])
+
+
+def test_rotary_positions_are_relative() -> None:
+    decoder = Decoder(size("tiny", 50), 0)
+    tokens = torch.randint(0, 50, (1, 6), generator=torch.Generator().manual_seed(0))
+    zero = [
+        (torch.zeros(1, 2, 5, 8), torch.zeros(1, 2, 5, 8)) for _ in range(1)
+    ]  # five positions whose values are nothing
+    shifted, _ = decoder.hidden(tokens, zero)
+    plain, _ = decoder.hidden(tokens)
+    assert shifted.shape == plain.shape
+    assert not torch.allclose(shifted, plain)  # attention to the empty positions takes its share
+
+
+def test_the_seed_alone_decides_the_initial_weights() -> None:
+    torch.manual_seed(1)
+    a = Decoder(size("tiny", 50), seed=7)
+    torch.manual_seed(2)
+    b, c = Decoder(size("tiny", 50), seed=7), Decoder(size("tiny", 50), seed=8)
+    assert torch.equal(a.embedding.weight, b.embedding.weight)
+    assert not torch.equal(a.embedding.weight, c.embedding.weight)
+
+
+def test_flops_count_weights_head_and_attention() -> None:
+    config = full()
+    expected = 6 * (config.n_params - 131_072 * 2048) + 6 * 24 * 2048 * 4096
+    assert config.flops_per_token(4096) == expected
+
+
+def test_unknown_and_impossible_sizes_are_said() -> None:
+    with pytest.raises(UserError, match="did you mean 'micro'"):
+        size("mikro", 50)
+    with pytest.raises(UserError, match="heads"):
+        DecoderConfig(width=30, layers=1, heads=4, kv_heads=2, ffn_width=16, vocab_size=10)
+    with pytest.raises(UserError, match="key-value"):
+        DecoderConfig(width=32, layers=1, heads=4, kv_heads=3, ffn_width=16, vocab_size=10)

@@ -1,0 +1,134 @@
+"""The whole study under a local Ray: it ends, resumes after its driver is killed, and leaves no process behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from data import cube
+from tests.conftest import SMALL_STUDY
+from tests.test_sweeps_trial import same
+
+pytestmark = [pytest.mark.ray, pytest.mark.xdist_group("ray")]
+
+
+def sweeps(*words: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "sweeps.cli", *map(str, words)]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def descendants(pid: int) -> set[int]:
+    """Process ids below ``pid``, from /proc."""
+    parents: dict[int, int] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parents[int(entry.name)] = int(entry.joinpath("stat").read_text().rpartition(")")[2].split()[1])
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+    found = {pid}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {pid}
+
+
+def alive(pids: set[int]) -> set[int]:
+    def runs(pid: int) -> bool:
+        try:
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+
+    return {pid for pid in pids if runs(pid)}
+
+
+def gone(pids: set[int], seconds: float) -> bool:
+    until = time.monotonic() + seconds
+    while alive(pids) and time.monotonic() < until:
+        time.sleep(0.2)
+    return not alive(pids)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    os.environ["CALQUE_HOME"] = str(tmp_path_factory.getbasetemp() / "home")
+    study = folder / "small.yaml"
+    study.write_text(SMALL_STUDY)
+    process = sweeps("run", study, "--results", folder / "results")
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    assert "2 of 2 runs done" in out
+    assert "first-s0: done" in err
+    return folder
+
+
+def test_a_second_call_starts_nothing_and_says_so(undisturbed: Path) -> None:
+    began = time.monotonic()
+    process = sweeps("run", undisturbed / "small.yaml", "--results", undisturbed / "results")
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert "2 of 2 runs done" in out
+    assert "preparing" not in err
+    assert time.monotonic() - began < 60
+
+
+def test_status_and_collect_answer_in_json(undisturbed: Path, tmp_path: Path) -> None:
+    where = (undisturbed / "small.yaml", "--results", undisturbed / "results")
+    out, err = sweeps("status", *where, "--json", "-").communicate(timeout=60)
+    runs = json.loads(out)["runs"]
+    assert [(run["run"], run["state"]) for run in runs] == [("first-s0", "done"), ("first-s1", "done")], err
+    out, err = sweeps("collect", *where, "-o", tmp_path / "c.nc", "--json", "-").communicate(timeout=60)
+    assert json.loads(out)["sizes"]["run"] == 2, err
+    same(cube.read(tmp_path / "c.nc"), cube.read(undisturbed / "results" / "results.nc"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["killed", "ctrl-c"])
+def test_stopped_in_the_middle_it_leaves_no_process_and_ends_the_same(
+    undisturbed: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    study, results = tmp_path / "small.yaml", tmp_path / "results"
+    study.write_text(SMALL_STUDY)
+    process = sweeps("run", study, "--results", results)
+    until = time.monotonic() + 120
+    files = [results / "runs" / f"first-s{i}" / "run.nc" for i in (0, 1)]
+    while not any(file.exists() for file in files) and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.01)
+    below = descendants(process.pid)
+    assert below, "ray's processes are below the driver"
+    process.send_signal(number)
+    process.communicate(timeout=120)
+    if number == signal.SIGINT:
+        assert process.returncode != 0
+    assert gone(below, 120), f"still running: {alive(below)}"
+    process = sweeps("run", study, "--results", results)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    same(cube.read(results / "results.nc"), cube.read(undisturbed / "results" / "results.nc"))
+
+
+def test_a_killed_worker_is_started_again(undisturbed: Path, tmp_path: Path) -> None:
+    study, results = tmp_path / "small.yaml", tmp_path / "results"
+    study.write_text(SMALL_STUDY)
+    process = sweeps("run", study, "--results", results)
+    until = time.monotonic() + 120
+    file = results / "runs" / "first-s0" / "run.nc"
+    while not file.exists() and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.01)
+    workers = [p for p in descendants(process.pid) if b"ray::" in Path(f"/proc/{p}/cmdline").read_bytes()]
+    busy = [p for p in workers if b"IDLE" not in Path(f"/proc/{p}/cmdline").read_bytes()]
+    assert busy
+    for pid in busy:
+        os.kill(pid, signal.SIGKILL)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    same(cube.read(results / "results.nc"), cube.read(undisturbed / "results" / "results.nc"))
