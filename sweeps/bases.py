@@ -9,14 +9,14 @@ BASES: dict[str, dict[str, Any]] = {
         "size": "micro",
         "corpus": "world",
         "training": {"tokens": 5_120_000, "context": 64, "batch_size": 8, "learning_rate": 2.5e-3},
-        "checkpoints": {"log_spaced": 20, "first": 25_000, "every": 160_000},
+        "checkpoints": {"log_spaced": 30, "first": 20_000, "every": 192_000},
     },
     "sample-cpu": {
         "size": "micro",
         "corpus": "sample",
-        "sample": {"vocab_size": 512, "shots": 1, "repeat_rate": 0.6},
-        "training": {"tokens": 5_120_000, "context": 128, "batch_size": 4, "learning_rate": 3e-3},
-        "checkpoints": {"log_spaced": 12, "first": 100_000, "every": 256_000},
+        "sample": {"vocab_size": 512, "shots": 0, "repeat_rate": 0.7, "repeat_words": 2},
+        "training": {"tokens": 4_608_000, "context": 128, "batch_size": 4, "learning_rate": 4e-3},
+        "checkpoints": {"log_spaced": 20, "first": 25_000, "every": 192_000},
         "evaluation": {"concepts": 20, "minimal_pairs": 60},
     },
 }

@@ -37,12 +37,15 @@ class SampleConfig:
         Examples before every question.
     repeat_rate : float
         P(a phrase of training text is said once more): the boilerplate that clean text lacks.
+    repeat_words : int
+        Phrases are of 1 to so many words.
     """
 
     languages: tuple[str, ...] = tuple(LANGUAGES)
     vocab_size: Count = 512
     shots: int = 1
     repeat_rate: float = 0.0
+    repeat_words: int = 3
 
     def __post_init__(self) -> None:
         """Refuse unknown languages and vocabularies that cannot hold the bytes."""
@@ -54,6 +57,8 @@ class SampleConfig:
             raise UserError(f"vocab_size is {self.vocab_size}; expected at least 257 (256 bytes and <bos>)")
         if not 0 <= self.repeat_rate < 1:
             raise UserError(f"repeat_rate is {self.repeat_rate}; expected 0 or more and less than 1")
+        if self.repeat_words < 1:
+            raise UserError(f"repeat_words is {self.repeat_words}; expected 1 or more")
         if not 0 <= self.shots <= 8:
             raise UserError(f"shots is {self.shots}; expected 0 to 8")
 

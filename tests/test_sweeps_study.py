@@ -57,7 +57,7 @@ def test_a_run_is_repeated_from_its_dictionary(tmp_path: Path) -> None:
         ("study: s\nruns:\n  a:\n    training: {learning_rate: fast}\n", 4, ["learning_rate", "number", "fast"]),
         ("study: s\nruns:\n  a:\n    mix: {w1: 0.5, w2: 0.4}\n", 4, ["sum to 0.9", "expected 1"]),
         ("study: s\nruns:\n  a:\n    mix: drop:w11\n", 4, ["w11"]),
-        ("study: s\nruns:\n  a:\n    corpus: sample\n    sample: {languages: [en, dee]}\n", 5, ["unknown language 'dee'", "'de'"]),
+        ("study: s\nruns:\n  a:\n    sample: {languages: [en, dee]}\n", 4, ["unknown language 'dee'", "'de'"]),
         ("study: s\nruns:\n  a: {size: mikro}\n", 3, ["unknown size 'mikro'", "'micro'"]),
         ("study: s\nruns:\n  a: {base: world-gpu}\n", 3, ["unknown base", "'world-cpu'"]),
         ("study: s\nruns:\n  a: {seeds: [0, 0]}\n", 2, ["occurs twice"]),

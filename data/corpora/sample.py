@@ -97,13 +97,14 @@ class SampleCorpus:
             yield "\n".join(self._repeat(line, language(stream).spaces, rng) for line in document.split("\n"))
 
     def _repeat(self, line: str, spaces: bool, rng: np.random.Generator) -> str:
+        space = " " if spaces else ""
         words = re.findall(r"\S+" if spaces else r".{1,4}", line)
         said: list[str] = []
         while words:
             length = int(rng.integers(1, self.repeat_words + 1))
-            phrase, words = (" " if spaces else "").join(words[:length]), words[length:]
+            phrase, words = space.join(words[:length]), words[length:]
             said.extend([phrase] * int(rng.geometric(1 - self.repeat_rate)))
-        return " ".join(said)
+        return space.join(said)
 
     def tokenizer(self) -> Tokenizer | None:
         """Return None: a tokenizer is trained on the text."""

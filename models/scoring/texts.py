@@ -26,7 +26,9 @@ class HeldOut:
 
 
 @torch.inference_mode()
-def heldout_loss(decoder: Decoder, texts: Mapping[str, HeldOut], languages: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+def heldout_loss(
+    decoder: Decoder, texts: Mapping[str, HeldOut], languages: Sequence[str]
+) -> dict[str, NDArray[np.float64]]:
     """Return ``loss`` (nats/token) and ``bits_per_byte`` a language, shape (L,); NaN without held-out text.
 
     Bits per byte are loss / ln 2 / (bytes a token).
@@ -49,7 +51,7 @@ def heldout_loss(decoder: Decoder, texts: Mapping[str, HeldOut], languages: Sequ
 
 
 class MinimalPairScorer:
-    """Asks minimal pairs of a decoder: is the good text more probable than the bad one?
+    """Asks minimal pairs of a decoder: whether the good text is more probable than the bad one.
 
     Parameters
     ----------
