@@ -120,7 +120,7 @@ def fit(
     draws: int = 4000,
     seed: int = 0,
     need: int | None = None,
-    profile: bool = True,
+    quick: bool = False,
 ) -> ScalingFit:
     """Fit the law ``name``.
 
@@ -138,8 +138,8 @@ def fit(
         Of the sampler.
     need : int, optional
         Distinct sizes required; the law's own number when not given.
-    profile : bool
-        Whether to ask if the law's shape is identified at all.
+    quick : bool
+        For repeated fits: a coarse search, and no question whether the law's shape is identified.
 
     Returns
     -------
@@ -156,11 +156,11 @@ def fit(
         )
     data = arrays(observations)
     reference = float(data.n[data.located].max())
-    best, ok = _maximise(chosen, data, reference)
+    best, ok = _maximise(chosen, data, reference, rounds=1 if quick else 5)
     points, acceptance = _draw(chosen, data, reference, best, draws, np.random.default_rng(seed))
     theta, public = best[:-1], chosen.public(points[:, :-1], reference)
     tails = np.quantile(public, [0.5 - level / 2, 0.5 + level / 2], axis=0)
-    flat = profile and _is_flat(chosen, data, reference, best)
+    flat = not quick and _is_flat(chosen, data, reference, best)
     converged = ok and 0.1 < acceptance < 0.95
     outcome, reason = (
         "found",
@@ -212,7 +212,7 @@ def _refuse(chosen: Law, observations: tuple[Observation, ...], need: int) -> tu
 
 
 def _maximise(
-    chosen: Law, data: Data, reference: float, fixed: tuple[int, float] | None = None, keep: int = 2
+    chosen: Law, data: Data, reference: float, fixed: tuple[int, float] | None = None, keep: int = 2, rounds: int = 5
 ) -> tuple[Array, bool]:
     """Return (theta, ln sigma) of highest penalised likelihood; ``fixed`` pins one coordinate at a value."""
     starts = chosen.starts(float(data.y[data.located].mean()))
@@ -227,16 +227,16 @@ def _maximise(
     best, lowest, ok = np.append(starts[0], LOG_SIGMA[0]), np.inf, False
     for i in np.argsort(values)[::-1][:keep]:
         point, before = np.append(starts[i], np.log(0.2)), np.inf
-        for _ in range(5):
+        for _ in range(rounds):
             # Restarted: the scaling learned far away misleads the search when sigma is about to shrink.
             # TNC, not L-BFGS-B: the latter calls threaded BLAS on 4 x 4 matrices, 45 times the time on a busy
             # machine.
             found = minimize(
                 penalised, point, args=(chosen, data, reference), jac=True, method="TNC", bounds=bounds,
-                options={"maxfun": 2000, "ftol": 1e-15, "xtol": 1e-12, "gtol": 1e-9},
+                options={"maxfun": 400, "ftol": 1e-15, "xtol": 1e-12, "gtol": 1e-9},
             )  # fmt: skip
             point = found.x
-            if not found.fun < before - 1e-9:
+            if not found.fun < before - 1e-7:
                 break
             before = float(found.fun)
         if found.fun < lowest:
@@ -282,7 +282,7 @@ def _is_flat(chosen: Law, data: Data, reference: float, best: Array) -> bool:
     at = chosen.coordinates.index("phi")
     lowest = penalised(best, chosen, data, reference)[0]
     for phi in (0.0, 0.95, 0.9, 0.75, 0.5, 0.25):
-        point, _ = _maximise(chosen, data, reference, fixed=(at, phi))
+        point, _ = _maximise(chosen, data, reference, fixed=(at, phi), rounds=2)
         if 2 * (penalised(point, chosen, data, reference)[0] - lowest) >= chi2.ppf(FLAT_LEVEL, 1):
             return False
     return True

@@ -35,9 +35,7 @@ class Rollout:
     variance: float
 
 
-def rollouts(
-    observations: Sequence[Observation], name: str, *, draws: int = 1000, seed: int = 0
-) -> tuple[Rollout, ...]:
+def rollouts(observations: Sequence[Observation], name: str, *, draws: int = 400, seed: int = 0) -> tuple[Rollout, ...]:
     """Leave out the largest size, then the second largest, and so on, and forecast each from the smaller.
 
     A law is rolled out as long as at least as many sizes are left as it has parameters.
@@ -49,7 +47,7 @@ def rollouts(
     for k in range(len(distinct) - 1, least - 1, -1):
         held = [o for o in located if distinct[k] <= o.n <= distinct[k] * (1 + SAME_SIZE)]
         kept = [o for o in observations if o.kind != "unused" and o.n < distinct[k]]
-        fitted = fit(kept, name, draws=draws, seed=seed, need=least, profile=False)
+        fitted = fit(kept, name, draws=draws, seed=seed, need=least, quick=True)
         forecast = fitted.log_time(distinct[k])
         times = [math.log(o.tokens) for o in held if o.tokens]
         errors = [(math.log(o.high / o.low) / 3.92) ** 2 if o.low and o.high else 0.0 for o in held]

@@ -56,7 +56,7 @@ def study(truth: Truth, seeds: int, seed_sd: float, se: float, studies: int) -> 
     tally: dict[str, list[tuple[bool, float, bool, float]]] = {"power": [], "floor": [], "chosen": []}
     for child in np.random.SeedSequence(7).spawn(studies):
         rng = np.random.default_rng(child)
-        rows = forecast(ladder(truth, seeds, seed_sd, se, rng), str(TARGET), draws=1000).rows
+        rows = forecast(ladder(truth, seeds, seed_sd, se, rng), str(TARGET), draws=600).rows
         new = truth(TARGET) * float(np.exp(seed_sd * rng.normal()))
         best = min(rows, key=lambda row: row.rollout_rms if row.rollout_rms is not None else np.inf)
         for name, row in [*((row.law, row) for row in rows), ("chosen", best)]:
@@ -82,8 +82,8 @@ def score(row: ForecastRow, new: float, expected: float) -> tuple[bool, float, b
 @pytest.mark.simulation
 @pytest.mark.parametrize(("truth", "law"), [(FLOOR, "floor"), (POWER, "power")])
 def test_intervals_cover_a_new_run(truth: Truth, law: str) -> None:
-    found = study(truth, seeds=1, seed_sd=0.06, se=0.05, studies=20)[law]
-    assert found["coverage"] >= 0.75  # below this with probability .011 at a true .90
+    found = study(truth, seeds=1, seed_sd=0.06, se=0.05, studies=12)[law]
+    assert found["coverage"] >= 0.75  # 9 of 12: below this with probability .026 at a true .90
     assert found["width"] < 1.2
     assert found["rms"] < 0.3
 

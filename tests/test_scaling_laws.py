@@ -120,9 +120,9 @@ def test_exact_data_give_the_law_back(name: str) -> None:
 
 @pytest.mark.property
 def test_units_of_tokens_and_order_of_runs_do_not_matter() -> None:
-    base = fit(exact("floor"), "floor", draws=40, profile=False).parameters
+    base = fit(exact("floor"), "floor", draws=40).parameters
     scaled = [located(o.n, (o.tokens or 0) / 1e6) for o in reversed(exact("floor"))]
-    other = fit(scaled, "floor", draws=40, profile=False).parameters
+    other = fit(scaled, "floor", draws=40).parameters
     assert other["gamma"] == pytest.approx(base["gamma"], rel=1e-5)
     assert other["T0"] == pytest.approx(base["T0"] / 1e6, rel=1e-5)
 
@@ -138,7 +138,7 @@ def test_intervals_of_gamma_cover(name: str) -> None:
     rng, hits, tries = np.random.default_rng(11), 0, 30
     for _ in range(tries):
         runs = [located(n, times(name, n) * np.exp(0.1 * rng.normal()), 0.08) for n in np.repeat(N, 3)]
-        low, high = fit(runs, name, level=0.9, draws=500, profile=False).intervals["gamma"]
+        low, high = fit(runs, name, level=0.9, draws=500, quick=True).intervals["gamma"]
         hits += low <= 0.6 <= high
     assert hits >= 23  # 27 expected; below 23 with probability .03
 
@@ -153,7 +153,7 @@ def test_dropping_censored_runs_biases_and_using_them_does_not() -> None:
             tokens = times("power", n) * math.exp(0.3 * rng.normal())
             runs.append(located(n, tokens, 0.02) if tokens <= last else not_yet(n, last))
         assert any(o.kind == "right" for o in runs)
-        settings: dict[str, Any] = {"draws": 40, "profile": False}
+        settings: dict[str, Any] = {"draws": 40, "quick": True}
         with_them.append(fit(runs, "power", **settings).parameters["gamma"])
         without.append(fit([o for o in runs if o.kind == "located"], "power", **settings).parameters["gamma"])
     error = np.std(with_them, ddof=1) / 5
