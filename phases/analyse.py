@@ -6,17 +6,18 @@ import hashlib
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from phases.axis import Array, Axis, Scale
 from phases.delay import DelayTest, delay_test
 from phases.fit import Dictionary, Fit
 from phases.functionals import Curves, decline, peak, share_of_rise, takeoff, width
-from phases.location import Location, locate
+from phases.location import LARGEST_CUT, Location, calibrated_cut, least_cut, locate
 from phases.trajectory import Trajectory
 
+Mask = NDArray[np.bool_]
+
 FEWEST = 8
-FALL_EVIDENCE = 12.0
-"""Drop of the scaled residual sum of squares at which a curve is taken to decline after its peak."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +50,7 @@ def generator(seed: int, *names: str) -> np.random.Generator:
 
 def analyse(
     t: Trajectory, *, rise: float = 0.05, boot: int = 199, level: float = 0.95, seed: int = 0, scale: Scale = "log",
-    dictionary: Dictionary | None = None,
+    dictionary: Dictionary | None = None, locate_all: bool = True,
 ) -> Analysis:  # fmt: skip
     """Answer every question about one series.
 
@@ -57,6 +58,8 @@ def analyse(
     ----------
     dictionary : Dictionary, optional
         The grid for this schedule, when it has been built already.
+    locate_all : bool
+        False for the tests alone, without the locations.
     """
     if t.n < FEWEST or t.constant:
         return Analysis(t, rise)
@@ -65,21 +68,13 @@ def analyse(
     fit = dictionary.fit(t, rng)
     best = fit.candidates.columns[:, fit.best] * fit.amplitude[fit.best]
     risen = float(best.max())
-    fallen = float(best.max() - best[-1]) if declines(fit) else 0.0
+    fallen = float(best.max() - best[-1]) if fit.declining else 0.0
     last = t.n - 1 if fallen == 0 else min(t.n - 1, int(best.argmax()) + 1)
     delay = _delay(t, fit, last, dictionary, boot, level, rng)
     analysis = Analysis(t, rise, fit, Curves.of(fit), delay, risen, fallen)
-    analysis.locations.update(_locations(analysis, boot, level, rng))
+    if locate_all:
+        analysis.locations.update(_locations(analysis, boot, level, rng))
     return analysis
-
-
-def declines(fit: Fit) -> bool:
-    """Return whether the data call for a curve that comes down again by as much as noise does not."""
-    falling = fit.candidates.of_family("rise_and_fall")
-    if not falling[fit.best] or falling.all():
-        return bool(falling[fit.best])
-    monotone = float(fit.rss[~falling].min())
-    return (monotone - float(fit.rss.min())) / fit.spread > FALL_EVIDENCE - 4.0
 
 
 def _delay(
@@ -98,29 +93,36 @@ def _delay(
 def _locations(a: Analysis, boot: int, level: float, rng: np.random.Generator) -> dict[str, Location]:
     assert a.fit is not None and a.curves is not None
     fit, curves = a.fit, a.curves
-    rss, b = fit.against(fit.noise.draw(rng, boot).around(fit.curve))
-    out: dict[str, Location] = {}
-    x = takeoff_of(a)
-    truth = x[fit.best]
-    if a.trajectory.proportion and np.isfinite(truth):
-        height = b * curves.reached(float(truth))[:, None]
-        before, after = height >= a.rise - 1e-9, height <= a.rise + 1e-9
-    else:
-        before, after = _sides(x, truth)
-    out["takeoff"] = locate(curves, x, fit.rss, rss, before, after, level)
-    for name, at in (("t10", share_of_rise(curves, 0.1)), ("t50", share_of_rise(curves, 0.5))):
-        out[name] = locate(curves, at, fit.rss, rss, *_sides(at, at[fit.best]), level)
-    wide = width(curves)
-    out["width"] = locate(curves, wide, fit.rss, rss, *_sides(wide, wide[fit.best]), level, bracket=False)
+    places = {"takeoff": takeoff_of(a), "t10": share_of_rise(curves, 0.1), "t50": share_of_rise(curves, 0.5)}
+    places["width"] = width(curves)
     if a.fallen > 0:
-        falling = np.where(fit.candidates.of_family("rise_and_fall"), 0.0, np.inf)
-        for name, at in (("peak", peak(curves)), ("decline", decline(curves))):
-            own = rss + falling[:, None]
-            out[name] = locate(curves, at, fit.rss + falling, own, *_sides(at, at[fit.best]), level)
+        places |= {"peak": peak(curves), "decline": decline(curves)}
+    cuts = dict.fromkeys(places, least_cut(level))
+    for j in rivals(fit):
+        rss, b = fit.against(fit.noise.draw(rng, boot).around(fit.curve_of(j)))
+        for name, x in places.items():
+            if not np.isfinite(x[j]):
+                cuts[name] = max(cuts[name], LARGEST_CUT / 2)
+                continue
+            before, after = _sides(x, float(x[j]))
+            if name == "takeoff" and a.trajectory.proportion:
+                height = b * curves.reached(float(x[j]))[:, None]
+                before, after = height >= a.rise - 1e-9, height <= a.rise + 1e-9
+            cuts[name] = max(cuts[name], calibrated_cut(fit, rss, before, after, level))
+    out = {n: locate(fit, x, fit.rss, cuts[n], bracket=n != "width") for n, x in places.items()}
     onset = _onset(fit, boot, level, rng)
     if onset is not None:
         out["onset"] = onset
     return out
+
+
+def rivals(fit: Fit, most: int = 2, within: float = 6.0) -> list[int]:
+    """Return the best candidate of each of the best families: intervals must hold whichever of them is true."""
+    best = {int(f): int(np.flatnonzero(fit.candidates.family == f)[fit.rss[fit.candidates.family == f].argmin()])
+            for f in np.unique(fit.candidates.family)}  # fmt: skip
+    order = sorted(best.values(), key=lambda j: float(fit.rss[j]))
+    near = [j for j in order if fit.rss[j] - fit.rss[order[0]] <= within * fit.spread]
+    return near[:most]
 
 
 def takeoff_of(a: Analysis) -> Array:
@@ -134,14 +136,14 @@ def takeoff_of(a: Analysis) -> Array:
 def _onset(fit: Fit, boot: int, level: float, rng: np.random.Generator) -> Location | None:
     """Locate the corner, given that there is one: within the onset family alone, around its own best curve."""
     chosen = np.flatnonzero(fit.candidates.of_family("onset"))
-    if not len(chosen):
+    if fit.declining or not len(chosen):
         return None
     best = int(chosen[fit.rss[chosen].argmin()])
     tau = fit.candidates.theta[0][:, 0]
     rss = fit.against(fit.noise.draw(rng, boot).around(fit.curve_of(best)))[0][chosen]
-    curves = Curves.of(fit, chosen[:1])
-    return locate(curves, tau, fit.rss[chosen], rss, *_sides(tau, fit.candidates.theta[0][best - chosen[0], 0]), level)
+    cut = calibrated_cut(fit, rss, *_sides(tau, float(tau[best - chosen[0]])), level)
+    return locate(fit, tau, fit.rss[chosen], cut)
 
 
-def _sides(x: Array, truth: float) -> tuple[Array, Array]:
+def _sides(x: Array, truth: float) -> tuple[Mask, Mask]:
     return (x <= truth + 1e-9)[:, None], (x >= truth - 1e-9)[:, None]

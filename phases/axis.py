@@ -17,7 +17,7 @@ LINEAR_SPAN = 2.0
 class Axis:
     """Checkpoints of one series on the axis that shapes are defined on.
 
-    ``x`` is log10(tokens), or tokens stretched to ``[0, 2]`` on the linear scale. A checkpoint at 0 tokens is a valid
+    ``x`` is log10 of tokens relative to the last checkpoint (so that units cancel exactly), or tokens stretched to ``[0, 2]`` on the linear scale. A checkpoint at 0 tokens is a valid
     observation of the floor: on the log scale it stands one typical early step (0.3 to 1 decade) before the first
     positive one, where every shape is at or near its start.
 
@@ -38,7 +38,7 @@ class Axis:
         if scale == "linear":
             return cls(tokens, LINEAR_SPAN * tokens / tokens[-1], scale)
         positive = tokens > 0
-        x = np.log10(np.where(positive, tokens, 1.0))
+        x = np.round(np.log10(np.where(positive, tokens, tokens[-1]) / tokens[-1]), 12)
         if not positive[0]:
             step = x[2] - x[1] if len(x) > 2 else 0.3
             x[0] = x[1] - float(np.clip(step, 0.3, 1.0))
@@ -59,7 +59,8 @@ class Axis:
         x = np.asarray(x, float)
         if self.scale == "linear":
             return x * self.tokens[-1] / LINEAR_SPAN
-        return np.power(10.0, np.clip(x, -300, 300), where=np.isfinite(x), out=np.full(x.shape, np.inf))
+        finite = np.isfinite(x)
+        return np.where(finite, self.tokens[-1] * 10.0 ** np.where(finite, x, 0.0), np.where(x > 0, np.inf, 0.0))
 
     def bracket(self, x: float) -> tuple[float, float]:
         """Return the positions of the checkpoints on either side of ``x``."""

@@ -41,9 +41,7 @@ def detect(
     cube: Annotated[Path, typer.Argument(help="netCDF cube (results.nc).", metavar="CUBE")],
     metric: Annotated[
         list[str] | None,
-        typer.Option(
-            "--metric", help="Metric or cube variable to analyse; repeatable. Default: the standard set."
-        ),
+        typer.Option("--metric", help="Metric or cube variable to analyse; repeatable. Default: the standard set."),
     ] = None,
     by: Annotated[
         str,
@@ -56,9 +54,7 @@ def detect(
         int, typer.Option("--boot", help="Bootstrap replicates a series (19 to 100000).", metavar="N")
     ] = 199,
     seed: Annotated[int, typer.Option("--seed", help="Seed; the same seed gives the same numbers.")] = 0,
-    level: Annotated[
-        float, typer.Option("--level", help="Coverage of the intervals; tests are at 1 - level.")
-    ] = 0.95,
+    level: Annotated[float, typer.Option("--level", help="Coverage of the intervals; tests are at 1 - level.")] = 0.95,
     rise: Annotated[
         float,
         typer.Option("--rise", help="Takeoff: this far above the floor (a share of the rise for log-probabilities)."),
@@ -83,9 +79,7 @@ def detect(
 ) -> None:
     """Find the transitions of a cube: takeoff, delayed start, onset, peak, crossover, and lags within each run."""
     if family not in FAMILIES:
-        raise UserError(
-            f"--family {family}: this version has {', '.join(FAMILIES)} only" + nearest(family, FAMILIES)
-        )
+        raise UserError(f"--family {family}: this version has {', '.join(FAMILIES)} only" + nearest(family, FAMILIES))
     if forecast is not None and html is None:
         raise UserError("--forecast is shown in the report: give --html FILE too")
     from data import cube as cubes
@@ -144,7 +138,9 @@ def _forecast(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UserError(f"--forecast {path}: {error.strerror}; expected the file of 'scaling forecast --json'") from error
+        raise UserError(
+            f"--forecast {path}: {error.strerror}; expected the file of 'scaling forecast --json'"
+        ) from error
     except ValueError as error:
         raise UserError(f"--forecast {path} is no JSON ({error}); write it with 'scaling forecast --json'") from error
     if not isinstance(found, dict) or found.get("schema") != 1:

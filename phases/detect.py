@@ -124,9 +124,7 @@ def detect(
     )
 
 
-def _of_group(
-    by_metric: dict[str, Analysis], settings: Settings
-) -> tuple[list[Transition], list[Lag]]:
+def _of_group(by_metric: dict[str, Analysis], settings: Settings) -> tuple[list[Transition], list[Lag]]:
     found = {m: rows(a, settings.level) for m, a in by_metric.items()}
     for metric, companion in LOGPROB_OF.items():
         if metric in found and companion in found:
@@ -147,9 +145,7 @@ def _has_takeoff(found: Sequence[Transition]) -> bool:
     return any(t.estimand == "takeoff" and t.tokens is not None for t in found)
 
 
-def _checked(
-    found: list[Transition], companion: Analysis, name: str, level: float
-) -> list[Transition]:
+def _checked(found: list[Transition], companion: Analysis, name: str, level: float) -> list[Transition]:
     """Label a delayed start metric-dependent when the log-probability rises without one."""
     delay = companion.delay
     if delay is None or delay.p_rise > 1 - level or delay.p_value <= 1 - level:

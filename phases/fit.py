@@ -6,22 +6,27 @@ With :math:`L L^\top = V^{-1}` the series is whitened, the constant projected ou
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
 from phases.axis import Array, Axis
-from phases.noise import Noise, restricted_likelihood
+from phases.noise import Noise, amplitudes, correlation, profile_likelihood, restricted_likelihood
 from phases.shapes import FAMILIES, Family
 from phases.trajectory import Trajectory
 
 PLAUSIBLE = 16.0
 """Candidates whose residual sum of squares exceeds the best one's by more can never enter an interval."""
+FALL_EVIDENCE = 12.0
+"""Twice the log-likelihood that a decline after the peak must gain over growth alone (it spends three parameters)."""
+EXCLUDED = 1e12
 KEPT = 420
 ROUNDS = (1.0, 0.5, 0.25)
 PROPOSALS = 110
+"""New curves a round and family of up to three parameters; three times as many for larger ones."""
 FITTED = 5
 """Parameters a curve spends, for the scale of the residuals."""
 
@@ -85,6 +90,11 @@ class Candidates:
             start += len(th)
         return np.hstack(out) if out else np.zeros((len(x), 0))
 
+    @property
+    def falling(self) -> NDArray[np.bool_]:
+        """Which candidates come down again."""
+        return np.isin(self.family, [i for i, f in enumerate(FAMILIES.values()) if f.falls])
+
     def of_family(self, name: str) -> NDArray[np.bool_]:
         """Return which candidates belong to a family."""
         return np.asarray(self.family == list(FAMILIES).index(name))
@@ -110,6 +120,8 @@ class Fit:
         Penalised residual sum of squares and coefficient b of each candidate.
     best : int
         The candidate of least ``rss``.
+    declining : bool
+        Whether the score comes down again after its peak; only curves that do are candidates then.
     spread : float
         Scale of the residuals, at least 1.
     curve : array, shape (n,)
@@ -124,7 +136,7 @@ class Fit:
     whitened: Array
     rss: Array
     amplitude: Array
-    constant: float
+    declining: bool = False
 
     @property
     def best(self) -> int:
@@ -167,43 +179,62 @@ class Dictionary:
         self.candidates = Candidates.of(axis, self.theta)
 
     def fit(self, t: Trajectory, rng: np.random.Generator) -> Fit:
-        """Fit a series: coarse grid, noise, then refinement around the curves that remain plausible."""
-        curve = _smooth(t.y)
-        covariance = _first_guess(t, curve)
-        for _ in range(2):
-            coarse = _project(t, self.axis, covariance, self.candidates)
-            curve = coarse.curve
-            noise = restricted_likelihood(t, curve, tangents(coarse))
-            covariance = noise.covariance(curve)
-        z = Whitener.of(covariance)
-        rss = projections(z(self.candidates.columns), z(t.y[:, None]), self.candidates.extra)[0][:, 0]
-        refined = Candidates.of(self.axis, self._refine(z, t.y, rss, rng))
-        fit = _project(t, self.axis, covariance, refined)
-        noise = restricted_likelihood(t, fit.curve, tangents(fit))
-        return _project(t, self.axis, noise.covariance(fit.curve), refined, noise)
+        """Fit a series by growing curves, or by curves that fall again where those earn it.
 
-    def _refine(self, whiten: Whitener, y: Array, rss: Array, rng: np.random.Generator) -> dict[str, Array]:
+        A decline can pass for autocorrelated noise and noise for a decline; so the two are compared each with its own
+        noise, and the decline must gain ``FALL_EVIDENCE`` in twice the log-likelihood.
+        """
+        grown = self._settle(t, [name for name, f in FAMILIES.items() if not f.falls], rng)
+        fallen = self._settle(t, [name for name, f in FAMILIES.items() if f.falls], rng)
+        gain = profile_likelihood(t, fallen.curve) - profile_likelihood(t, grown.curve)
+        comes_down = float(fallen.curve.max() - fallen.curve[-1]) > 0
+        return replace(fallen, declining=True) if gain > FALL_EVIDENCE and comes_down else grown
+
+    def _settle(self, t: Trajectory, families: Sequence[str], rng: np.random.Generator) -> Fit:
+        """Fit some families: curve and noise in turn on the coarse grid, then refined around the plausible curves."""
+        among = np.isin(self.candidates.family, [list(FAMILIES).index(f) for f in families])
+        average = _smooth(t.y)
+        covariance = _first_guess(t, average)
+        for _ in range(2):
+            coarse = _project(t, self.axis, covariance, self.candidates, among=among)
+            # halfway to the moving average: a poor first curve below 0 must not make the floor noiseless
+            middle = 0.5 * (coarse.curve + average)
+            covariance = restricted_likelihood(t, middle, tangents(coarse)).covariance(middle)
+        for _ in range(2):
+            z = Whitener.of(covariance)
+            rss = projections(z(self.candidates.columns), z(t.y[:, None]), self.candidates.extra)[0][:, 0]
+            refined = Candidates.of(self.axis, self._refine(z, t.y, rss, families, rng))
+            fit = _project(t, self.axis, covariance, refined)
+            noise = restricted_likelihood(t, fit.curve, tangents(fit))
+            covariance = noise.covariance(fit.curve)
+        return _project(t, self.axis, covariance, refined, noise)
+
+    def _refine(
+        self, whiten: Whitener, y: Array, rss: Array, families: Sequence[str], rng: np.random.Generator
+    ) -> dict[str, Array]:
         """Return parameters around the plausible region of each family, on and off the grid."""
         z = whiten(y[:, None])
-        spread = max(1.0, float(rss.min()) / max(len(y) - FITTED, 3))
-        best, out, start = float(rss.min()), {}, 0
+        allowed = rss[np.isin(self.candidates.family, [list(FAMILIES).index(f) for f in families])]
+        best, out, start = float(allowed.min()), {}, 0
+        spread = max(1.0, best / max(len(y) - FITTED, 3))
         low_x, high_x = self.axis.x[0] - 1.5, self.axis.x[-1] + 2.0
         for name, family in FAMILIES.items():
             theta = self.theta[name]
             score = rss[start : start + len(theta)]
             start += len(theta)
+            if name not in families:
+                continue
             low, high = np.array(family.low, float), np.array(family.high, float)
             for p in family.positions:
                 low[p], high[p] = max(low[p], low_x), min(high[p], high_x)
             for shrink in ROUNDS:
                 theta, score = _thin(theta, score, best, spread, shrink == ROUNDS[0])
-                parents = rng.choice(
-                    len(theta), PROPOSALS, p=_preference(score, float(score.min()), spread)
-                )
-                move = rng.uniform(-1, 1, (PROPOSALS, theta.shape[1])) * np.array(family.step) * shrink
+                m = PROPOSALS * (1 if theta.shape[1] < 4 else 3)
+                parents = rng.choice(len(theta), m, p=_preference(score, float(score.min()), spread))
+                move = rng.uniform(-1, 1, (m, theta.shape[1])) * np.array(family.step) * shrink
                 new = np.clip(theta[parents] + move, low, high)
                 columns = whiten(unit(family, new, self.axis, self.axis.x))
-                found = projections(columns, z, np.full(PROPOSALS, family.extra))[0][:, 0]
+                found = projections(columns, z, np.full(m, family.extra))[0][:, 0]
                 theta, score = np.vstack([theta, new]), np.concatenate([score, found])
                 best = min(best, float(score.min()))
             out[name] = theta[score <= max(best, float(score.min())) + PLAUSIBLE * spread]
@@ -232,20 +263,21 @@ def tangents(fit: Fit, width: float = 8.0, rank: int = 4, most: int = 250) -> Ar
     near = near[:: len(near) // most + 1]
     curves = fit.candidates.columns[:, near] * fit.amplitude[near]
     best = fit.candidates.columns[:, fit.best] * fit.amplitude[fit.best]
-    moves = fit.whiten((curves - best[:, None]))
+    moves = fit.whiten(curves - best[:, None])
     u, s, _ = np.linalg.svd(moves, full_matrices=False)
     q = min(rank, int((s > 1e-2 * max(float(s[0]), 1e-12)).sum()), max(fit.trajectory.n - 4, 0))
     return np.linalg.solve(fit.whiten.inverse, u[:, :q])
 
 
 def _project(
-    t: Trajectory, axis: Axis, covariance: Array, candidates: Candidates, noise: Noise | None = None
-) -> Fit:
+    t: Trajectory, axis: Axis, covariance: Array, candidates: Candidates, noise: Noise | None = None,
+    among: NDArray[np.bool_] | None = None,
+) -> Fit:  # fmt: skip
     whiten = Whitener.of(covariance)
     columns, z = whiten(candidates.columns), whiten(t.y[:, None])
-    rss, b = projections(columns, z, candidates.extra)
-    constant = float((z**2).sum())
-    return Fit(t, axis, noise, whiten, candidates, columns, rss[:, 0], b[:, 0], constant)  # type: ignore[arg-type]
+    extra = candidates.extra if among is None else np.where(among, candidates.extra, EXCLUDED)
+    rss, b = projections(columns, z, extra)
+    return Fit(t, axis, noise, whiten, candidates, columns, rss[:, 0], b[:, 0])  # type: ignore[arg-type]
 
 
 def _smooth(y: Array) -> Array:
@@ -255,12 +287,10 @@ def _smooth(y: Array) -> Array:
     return np.convolve(padded, np.full(2 * half + 1, 1 / (2 * half + 1)), "valid")
 
 
-def _first_guess(t: Trajectory, curve: Array) -> Array:
-    from phases.noise import amplitudes, correlation
-
+def _first_guess(t: Trajectory, curve: Array, rho: float = 0.5, variance: float = 0.05) -> Array:
     white, shift = amplitudes(t, curve)
-    r = correlation(t.distances[0], 0.5)
+    r = correlation(t.distances[0], rho)
     if t.counts:
-        return np.asarray(np.diag(white) + 0.05 * r * np.outer(shift, shift))
-    variance = max(float(np.var(np.diff(t.y))) / 2, 1e-12 * max(1.0, float(np.var(t.y))))
-    return np.asarray(variance * (np.eye(t.n) + r))
+        return np.asarray(np.diag(white) + variance * r * np.outer(shift, shift))
+    size = max(float(np.var(np.diff(t.y))) / 2, 1e-12 * max(1.0, float(np.var(t.y))))
+    return np.asarray(size * (np.eye(t.n) + r))

@@ -38,7 +38,9 @@ def from_csv(
     except FileNotFoundError as error:
         raise UserError(f"{path} is missing; expected a CSV file with a header") from error
     except (IsADirectoryError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise UserError(f"{path} cannot be read as CSV ({error}); expected a header and one row a checkpoint") from error
+        raise UserError(
+            f"{path} cannot be read as CSV ({error}); expected a header and one row a checkpoint"
+        ) from error
     table.columns = [str(c).strip() for c in table.columns]
     wanted = [tokens, *metrics, *([run] if run else [])]
     if trials is not None and not _is_number(trials):
@@ -88,9 +90,7 @@ def _numeric(table: pd.DataFrame, name: str, path: Path) -> pd.Series:
     wrong = column.isna() & table[name].notna()
     if wrong.any():
         at = int(np.flatnonzero(wrong)[0])
-        raise UserError(
-            f"{path}: column '{name}' holds '{table[name].iloc[at]}' in line {at + 2}; expected a number"
-        )
+        raise UserError(f"{path}: column '{name}' holds '{table[name].iloc[at]}' in line {at + 2}; expected a number")
     if np.isinf(column).any():
         raise UserError(f"{path}: column '{name}' holds an infinite value; leave it empty if it is missing")
     return column.astype(float)

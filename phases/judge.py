@@ -43,7 +43,7 @@ def rows(a: Analysis, level: float) -> list[Transition]:
         return out
     for name in ("onset", "t10", "t50", "width", "peak", "decline"):
         if name in a.locations:
-            out.append(_place_row(name, a, common))  # type: ignore[arg-type]
+            out.append(_place_row(name, a, common))
     return out
 
 
@@ -95,9 +95,7 @@ def _takeoff_row(a: Analysis, delay: Transition, common: dict[str, Any]) -> Tran
     if outcome == Outcome.FOUND and delay.outcome == Outcome.SMOOTH:
         outcome = Outcome.SMOOTH
         reason += "; growth shows no delayed start, so this is a level passed, not a transition"
-    return Transition(
-        estimand="takeoff", outcome=outcome, reason=reason, tokens=tokens, low=low, high=high, **common
-    )
+    return Transition(estimand="takeoff", outcome=outcome, reason=reason, tokens=tokens, low=low, high=high, **common)
 
 
 WORDS: dict[str, str] = {
@@ -124,9 +122,7 @@ def _place_row(name: Estimand, a: Analysis, common: dict[str, Any]) -> Transitio
         )
     if name == "peak":
         reason += f"; from {points(a.risen)} above the floor down by {points(a.fallen)}"
-    return Transition(
-        estimand=name, outcome=outcome, reason=reason, tokens=tokens, low=low, high=high, **common
-    )
+    return Transition(estimand=name, outcome=outcome, reason=reason, tokens=tokens, low=low, high=high, **common)
 
 
 def _width_row(a: Analysis, place: Location, common: dict[str, Any]) -> Transition:
@@ -144,14 +140,10 @@ def _width_row(a: Analysis, place: Location, common: dict[str, Any]) -> Transiti
     if _still_rising(a):
         outcome = Outcome.CENSORED
     reason = f"10 to 50 % of the rise takes {tokens_text(tokens)} tokens ({interval_text(low, high)})"
-    return Transition(
-        estimand="width", outcome=outcome, reason=reason, tokens=tokens, low=low, high=high, **common
-    )
+    return Transition(estimand="width", outcome=outcome, reason=reason, tokens=tokens, low=low, high=high, **common)
 
 
-def _judged(
-    a: Analysis, place: Location, what: str
-) -> tuple[Outcome, float | None, float | None, float | None, str]:
+def _judged(a: Analysis, place: Location, what: str) -> tuple[Outcome, float | None, float | None, float | None, str]:
     """Return outcome, tokens, low, high and sentence of a location that exists."""
     assert a.fit is not None
     axis = a.fit.axis
@@ -241,9 +233,7 @@ def _median_tokens(a: Analysis) -> float | None:
     return finite(float(a.fit.axis.to_tokens(a.locations["takeoff"].x)))
 
 
-def crossover_row(
-    first: Analysis, second: Analysis, usable: dict[str, Analysis], settings: Settings
-) -> Transition:
+def crossover_row(first: Analysis, second: Analysis, usable: dict[str, Analysis], settings: Settings) -> Transition:
     """Return where ``second`` overtakes ``first``; the row is filed under ``second``."""
     a, b = first.trajectory, second.trajectory
     common: dict[str, Any] = {

@@ -11,10 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from phases.analyse import Analysis, generator, takeoff_of
 from phases.axis import Array
-from phases.fit import Fit
+from phases.fit import FITTED, Fit
 from phases.location import LARGEST_CUT, averaged, least_cut
 from phases.noise import amplitudes
 
@@ -72,7 +73,7 @@ class Side:
         rss, b = self.fit.against(y)
         rss, b = rss[self.kept], b[self.kept]
         n = self.fit.trajectory.n
-        excess = (rss - rss.min(0)) / np.maximum(1.0, rss.min(0) / max(n - 5, 3))
+        excess = (rss - rss.min(0)) / np.maximum(1.0, rss.min(0) / max(n - FITTED, 3))
         if self.analysis.trajectory.proportion:
             when = self._when(self.analysis.rise / np.maximum(b, 1e-12))
         else:
@@ -94,7 +95,7 @@ class Side:
         return np.where(level <= self.risen[-1][:, None], out, np.inf)
 
 
-def _lowest(bins: Array, values: Array, m: int) -> Array:
+def _lowest(bins: NDArray[np.integer], values: Array, m: int) -> Array:
     """Return the least value in each bin, column by column: (m, B)."""
     out = np.full((m, values.shape[1]), FAR)
     flat = np.asarray(bins, np.int64) * values.shape[1] + np.arange(values.shape[1])
@@ -123,7 +124,7 @@ def lag(first: Analysis, second: Analysis, *, boot: int, level: float, seed: int
     bins = np.arange(-reach, reach + 1)
     da, db = a.profile(edges), b.profile(edges)
     # the last bin holds curves that take off after the end: their lag is unknown, never a number
-    excess = np.array([_combined(da, db, d)[0] for d in bins])
+    excess = np.array([_combined(da, db, int(d))[0] for d in bins])
     excess -= excess.min()
     middle = int(np.clip(round(truth / BIN), -reach, reach))
     need = _combined(a.profiles(ya, edges), b.profiles(yb, edges), middle)

@@ -2,7 +2,7 @@ r"""Intervals for where something happens: the range of a functional over the li
 
 Region: :math:`\{f : \mathrm{RSS}(f) - \mathrm{RSS}_{\min} \le c\,\hat\varphi\}`. The interval of a functional t is the range of
 t(f) over it: a profile likelihood interval that needs no smoothness of t. c is the 95 % quantile, over replicates drawn
-around the best curve (each with its own noise), of the smallest c whose range covers the best curve's t.
+around the best curve (each with its own noise; and around the best of another family, whichever asks for more), of the smallest c whose range covers the best curve's t.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from phases.axis import Array
-from phases.fit import Fit
-from phases.functionals import Curves
+from phases.fit import FITTED, Fit
 
+Mask = NDArray[np.bool_]
 LARGEST_CUT = 15.0
 
 
@@ -47,32 +48,21 @@ def averaged(x: Array, excess: Array) -> float:
     return float(x[order][np.searchsorted(np.cumsum(weight), 0.5 * weight.sum())])
 
 
-def locate(
-    curves: Curves, x: Array, rss: Array, replicate_rss: Array, before: Array, after: Array, level: float,
-    *, bracket: bool = True,
-) -> Location:  # fmt: skip
-    """Return the location of a functional with its calibrated interval.
+def locate(fit: Fit, x: Array, rss: Array, cut: float, *, bracket: bool = True) -> Location:
+    """Return the location of a functional: its average over the dictionary and its range over the region.
 
     Parameters
     ----------
-    curves : Curves
-        Candidates.
     x, rss : array, shape (m,)
         The functional and the residual sum of squares of each candidate on the data.
-    replicate_rss : array, shape (m, B)
-        The same on the replicates.
-    before, after : array of bool, shape (m, B) or (m, 1)
-        Whether each candidate, fitted to a replicate, has the functional at or before (at or after) its true value.
-    level : float
-        Coverage asked for.
+    cut : float
+        Size of the region.
     bracket : bool
         Whether the interval shall contain the two checkpoints around the location: nothing finer can be known.
     """
-    fit = curves.fit
-    spread = max(1.0, float(rss.min()) / max(fit.trajectory.n - 5, 3))
+    spread = max(1.0, float(rss.min()) / max(fit.trajectory.n - FITTED, 3))
     excess = (rss - rss.min()) / spread
     at = averaged(x, excess)
-    cut = calibrated_cut(fit, replicate_rss, before, after, level) if np.isfinite(at) else LARGEST_CUT / 2
     inside = x[excess <= cut]
     low, high = float(inside.min()), float(inside.max())
     if np.isfinite(at):
@@ -83,12 +73,20 @@ def locate(
     return Location(at, low, high, cut)
 
 
-def calibrated_cut(fit: Fit, rss: Array, before: Array, after: Array, level: float) -> float:
-    """Return c: the ``level`` quantile over replicates of what it takes to cover the truth on both sides."""
+def calibrated_cut(fit: Fit, rss: Array, before: Mask, after: Mask, level: float) -> float:
+    """Return c: the ``level`` quantile over replicates of what it takes to cover the truth on both sides.
+
+    Parameters
+    ----------
+    rss : array, shape (m, B)
+        Residual sum of squares of each candidate on each replicate of one curve.
+    before, after : array of bool, shape (m, B) or (m, 1)
+        Whether each candidate, fitted to a replicate, has the functional at or before (at or after) that curve's.
+    """
     least = rss.min(0)
     left = np.where(before, rss, np.inf).min(0)
     right = np.where(after, rss, np.inf).min(0)
     need = np.maximum(left, right) - least
-    need = need / np.maximum(1.0, least / max(fit.trajectory.n - 5, 3))
+    need = need / np.maximum(1.0, least / max(fit.trajectory.n - FITTED, 3))
     cut = np.quantile(np.minimum(need, LARGEST_CUT), level)
     return float(max(cut, least_cut(level)))

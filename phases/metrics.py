@@ -74,10 +74,10 @@ def trajectories(
     for run in range(cube.sizes["run"]):
         one = cube.isel(run=run)
         for group in groups(one, by):
-            out += list(_of_run(one, group, names, explicit=metrics is not None))
+            out += list(_of_run(one, group, names))
     if metrics is not None:
         for name in names:
-            if not any(t.metric == name for t in out):
+            if not any(t.metric == name and t.n for t in out):
                 raise UserError(f"metric '{name}' has no checkpoint with a value in any run of the cube")
     return out
 
@@ -99,10 +99,10 @@ def chosen(cube: xr.Dataset, metrics: Sequence[str] | None) -> tuple[str, ...]:
         return declared
     for name in metrics:
         if name not in standard and name not in variables:
-            known = tuple(dict.fromkeys((*standard, *variables)))
+            all_known = tuple(dict.fromkeys((*standard, *variables)))
             why = f"needs {_needs(name)}, which the cube lacks" if name in STANDARD else "is not in the cube"
             raise UserError(
-                f"metric '{name}' {why}; it has {', '.join(known) or 'none'}" + nearest(name, known)
+                f"metric '{name}' {why}; it has {', '.join(all_known) or 'none'}" + nearest(name, all_known)
             )
     return tuple(dict.fromkeys(metrics))
 
@@ -166,29 +166,22 @@ def _label(one: xr.Dataset, dim: str, i: int) -> str:
     return str(one[dim].values[i]) if dim in one.coords else str(i)
 
 
-def _of_run(one: xr.Dataset, group: Group, names: Sequence[str], *, explicit: bool) -> Iterator[Trajectory]:
+def _of_run(one: xr.Dataset, group: Group, names: Sequence[str]) -> Iterator[Trajectory]:
     run = str(one["run"].item())
     tokens = np.asarray(one["tokens"], float)
     split = group.source is not None or group.target is not None
     for name in names:
-        if name in STANDARD and name in available_in(one):
+        if name in STANDARD and name in available(one):
             t = _standard(one, run, tokens, group, name)
         elif split and not {"source", "target"} & set(map(str, one[name].dims)):
             continue
         else:
             t = variable(one, run, tokens, group, name)
-        if t is not None and (t.n or explicit):
+        if t is not None:
             yield t
 
 
-def available_in(one: xr.Dataset) -> tuple[str, ...]:
-    """Return the standard metrics of one run's dataset."""
-    return available(one)
-
-
-def _standard(
-    one: xr.Dataset, run: str, tokens: Array, group: Group, name: str
-) -> Trajectory | None:
+def _standard(one: xr.Dataset, run: str, tokens: Array, group: Group, name: str) -> Trajectory | None:
     if name == "nonce_copying":
         return None if group.target is not None or group.source is not None else _nonce(one, run, tokens, group)
     mask = item_mask(one, name)
@@ -228,7 +221,8 @@ def item_mask(one: xr.Dataset, name: str) -> xr.DataArray:
         identical, none = overlap == OVERLAPS.index("identical"), overlap == OVERLAPS.index("none")
         known = overlap >= 0
     else:
-        identical, none, known = xr.zeros_like(shape, bool), xr.ones_like(shape, bool), True
+        identical, none = xr.zeros_like(shape, bool), xr.ones_like(shape, bool)
+        known = none
     if name == "copying":
         mask = same | identical
     elif name in ("false_copying", "copy_logprob"):
@@ -269,9 +263,7 @@ def variable(one: xr.Dataset, run: str, tokens: Array, group: Group, name: str) 
     if isinstance(trials, str) and not _number(trials):
         if trials not in one.variables:
             known = tuple(map(str, one.variables))
-            raise UserError(
-                f"{name} names its trials '{trials}', which is not in the cube" + nearest(trials, known)
-            )
+            raise UserError(f"{name} names its trials '{trials}', which is not in the cube" + nearest(trials, known))
         n = one[trials].isel({d: i for d, i in where.items() if d in one[trials].dims})
     else:
         n = xr.DataArray(float(trials))

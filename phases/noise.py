@@ -129,6 +129,23 @@ def amplitudes(t: Trajectory, mu: Array) -> tuple[Array, Array]:
     return w / t.effective_trials, w
 
 
+def profile_likelihood(t: Trajectory, mu: Array) -> float:
+    """Return twice the log-likelihood of the curve ``mu``, maximised over the noise: to compare curves that differ in it."""
+    variances = COUNT_VARIANCE if t.counts else CONTINUOUS_VARIANCE
+    white, shift = amplitudes(t, mu)
+    e = (t.y - mu) / np.sqrt(white)
+    shift = shift / np.sqrt(white)
+    best = -np.inf
+    for d in range(1 if t.evenly_spaced else 2):
+        for rho in RHO:
+            lam, basis = np.linalg.eigh(correlation(t.distances[d], float(rho)) * np.outer(shift, shift))
+            v = 1 + variances[:, None] * np.maximum(lam, 0)
+            rss = np.maximum(((basis.T @ e) ** 2 / v).sum(1), 1e-300)
+            fit = rss if t.counts else t.n * np.log(rss / t.n)
+            best = max(best, float((-np.log(v).sum(1) - fit).max()))
+    return best - float(np.log(white).sum())
+
+
 def restricted_likelihood(t: Trajectory, mu: Array, tangents: Array) -> Noise:
     """Return the posterior of the noise of ``t`` around the curve ``mu``.
 

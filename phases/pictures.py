@@ -33,7 +33,7 @@ COLOURS = {
 SPARE = ("#7a6ff0", "#2aa198", "#b0641d", "#6d8a1f", "#c04fc0", "#58739b")
 INK = "#010203"
 """Stands for the page's text colour until the SVG is written."""
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "svg.fonttype": "none", "font.family": "DejaVu Sans", "font.size": 9.5, "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": INK,
     "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK, "text.color": INK, "axes.grid": False,
     "axes.linewidth": 0.7, "legend.frameon": False, "figure.facecolor": "none", "axes.facecolor": "none",
@@ -130,7 +130,9 @@ def _strip(axes: Axes, row: Transition, tokens: Array, strip: int, hue: str) -> 
     y = -0.16 - 0.045 * strip
     axes.axvspan(low, high, color=hue, alpha=0.10, lw=0)
     transform = axes.get_xaxis_transform()
-    axes.plot([low, high], [y, y], color=hue, lw=4, alpha=0.75, transform=transform, clip_on=False, solid_capstyle="butt")
+    axes.plot(
+        [low, high], [y, y], color=hue, lw=4, alpha=0.75, transform=transform, clip_on=False, solid_capstyle="butt"
+    )
     axes.plot([at], [y], "o", ms=6, color=hue, mec="none", transform=transform, clip_on=False)
     return at, y
 
@@ -203,7 +205,13 @@ def loss_picture(runs: Sequence[str], tokens: Array, loss: Array, name: str) -> 
         made, axes = figure(3.0)
         for i, run in enumerate(runs):
             seen = np.isfinite(loss[i]) & (tokens[i] > 0)
-            axes.plot(tokens[i][seen], loss[i][seen], lw=1.4, color=SPARE[i % len(SPARE)], label=run if len(runs) <= 12 else None)
+            axes.plot(
+                tokens[i][seen],
+                loss[i][seen],
+                lw=1.4,
+                color=SPARE[i % len(SPARE)],
+                label=run if len(runs) <= 12 else None,
+            )
         axes.set_xscale("log")
         axes.set_ylabel(name)
         _token_axis_plain(axes)

@@ -16,9 +16,7 @@ import numpy as np
 from phases.axis import Array
 
 SCHEMA = 1
-Estimand = Literal[
-    "takeoff", "delay", "onset", "t10", "t50", "width", "peak", "decline", "crossover", "kink", "level"
-]
+Estimand = Literal["takeoff", "delay", "onset", "t10", "t50", "width", "peak", "decline", "crossover", "kink", "level"]
 
 
 class Outcome(StrEnum):

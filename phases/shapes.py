@@ -151,9 +151,7 @@ def _waves_grid(axis: Axis) -> Array:
 
 def _prerise_grid(axis: Axis) -> Array:
     t0 = np.array([axis.x[0] + 0.3 * (axis.x[-1] - axis.x[0]), axis.x[-1] + 1.0])
-    return _cross(
-        axis.anchors(24), _widths(axis, 6)[1:5], np.log([1.0, 1.7]), t0, np.array([0.4, 0.65, 0.85])
-    )
+    return _cross(axis.anchors(24), _widths(axis, 6)[1:5], np.log([1.0, 1.7]), t0, np.array([0.4, 0.65, 0.85]))
 
 
 def _fall_grid(axis: Axis) -> Array:

@@ -75,7 +75,9 @@ def transitions_table(report: DetectionReport) -> Table:
 
 def lags_table(report: DetectionReport) -> Table:
     """Return one row a lag."""
-    table = Table(title="Lags (tokens of the second over tokens of the first, one joint interval)", title_justify="left")
+    table = Table(
+        title="Lags (tokens of the second over tokens of the first, one joint interval)", title_justify="left"
+    )
     for name in ("run", "group", "from", "to", "ratio", "p", "outcome"):
         table.add_column(name, overflow="fold")
     for lag in report.lags:

@@ -152,9 +152,7 @@ class Trajectory:
         return replace(self, tokens=self.tokens[s], y=self.y[s], index=self.index[s], trials=trials)
 
 
-def _ordered(
-    tokens: Array, keep: NDArray[np.bool_], run: str, metric: str
-) -> tuple[Array, NDArray[np.int64]]:
+def _ordered(tokens: Array, keep: NDArray[np.bool_], run: str, metric: str) -> tuple[Array, NDArray[np.int64]]:
     t = tokens[keep]
     if len(t) and (t[0] < 0 or np.any(np.diff(t) <= 0)):
         raise UserError(

@@ -27,11 +27,11 @@ def log10(tokens: Array) -> Array:
     return np.log10(np.maximum(tokens, 1.0))
 
 
-def onset(tau: float, scale: float, kappa: float = 1.0, top: float = 0.5, floor: float = 0.02) -> Callable[[Array], Array]:
+def onset(
+    tau: float, scale: float, kappa: float = 1.0, top: float = 0.5, floor: float = 0.02
+) -> Callable[[Array], Array]:
     """A score that leaves its floor at ``tau`` tokens; ``scale`` in decades."""
-    return lambda t: floor + top * -np.expm1(
-        -((np.maximum(0, log10(t) - np.log10(tau)) / scale) ** kappa)
-    )
+    return lambda t: floor + top * -np.expm1(-((np.maximum(0, log10(t) - np.log10(tau)) / scale) ** kappa))
 
 
 def logistic(middle: float, scale: float, top: float = 0.5, floor: float = 0.02) -> Callable[[Array], Array]:
@@ -93,3 +93,44 @@ def crossing(curve: Callable[[Array], Array], tokens: Array, rise: float = 0.05)
     grid = np.geomspace(max(tokens[tokens > 0][0] / 2, 1.0), tokens[-1], 200_001)
     above = curve(grid) >= curve(tokens[:1])[0] + rise
     return float(grid[above.argmax()]) if above.any() else np.inf
+
+
+def overtaking(first: Callable[[Array], Array], second: Callable[[Array], Array], tokens: Array) -> float:
+    """Tokens at which ``second`` overtakes ``first`` for good; inf when it does not."""
+    grid = np.geomspace(tokens[tokens > 0][0], tokens[-1], 200_001)
+    above = second(grid) > first(grid)
+    if not above[-1] or above.all():
+        return np.inf
+    return float(grid[len(grid) - above[::-1].argmin()])
+
+
+def clustered_items(
+    rng: np.random.Generator,
+    curve: Array,
+    concepts: int,
+    each: int,
+    persistence: float,
+    rho: float = 0.6,
+    sd: float = 0.2,
+) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Item successes (checkpoint, item) and the concept of each item, whose mean over these items follows ``curve``.
+
+    Items of a concept share most of their latent score at each checkpoint; a share ``persistence`` of it is lasting. The
+    lasting part is known, so that the rate of each checkpoint is solved for these very items.
+    """
+    from scipy.special import ndtr
+
+    concept = np.repeat(np.arange(concepts), each)
+    lasting = np.sqrt(0.6) * rng.standard_normal(concepts)[concept] + np.sqrt(0.4) * rng.standard_normal(len(concept))
+    rate = expit(logit(curve) + ar1(rng, len(curve), rho, sd) + centring(curve, sd))
+    out = np.empty((len(curve), len(concept)), bool)
+    p = max(persistence, 1e-9)
+    for i, r in enumerate(rate):
+        low, high = -12.0, 12.0
+        for _ in range(50):
+            middle = 0.5 * (low + high)
+            mean = ndtr((middle - np.sqrt(p) * lasting) / np.sqrt(1 - p)).mean()
+            low, high = (middle, high) if mean < r else (low, middle)
+        new = np.sqrt(0.6) * rng.standard_normal(concepts)[concept] + np.sqrt(0.4) * rng.standard_normal(len(concept))
+        out[i] = np.sqrt(p) * lasting + np.sqrt(1 - p) * new < middle
+    return out, concept
