@@ -88,6 +88,16 @@ def test_interval_grows_with_level_and_distance_and_is_repeatable() -> None:
     assert one.rows != forecast(runs(), "1.7b", draws=400, seed=5).rows
 
 
+@pytest.mark.parametrize(("law", "sd", "seeds"), [(power, 0.1, 4), (floor, 0.01, 2)])
+def test_interval_adds_its_three_parts(law, sd: float, seeds: int) -> None:  # type: ignore[no-untyped-def]
+    row = forecast(runs(law, sd=sd, seeds=seeds), "1.7b").rows[0]
+    parts = [row.parameter_sd, row.seed_sd, row.discrepancy_sd]
+    assert all(part is not None for part in parts) and row.low and row.high
+    assert max(parts[1:]) > (parts[0] or 0)  # type: ignore[type-var]  # the other two matter here
+    together = math.sqrt(sum((part or 0) ** 2 for part in parts))
+    assert math.log(row.high / row.low) == pytest.approx(2 * 1.645 * together, rel=0.12)
+
+
 def no_numbers(result: Forecast) -> bool:
     return all(row.tokens is None and row.low is None and row.high is None for row in result.rows)
 

@@ -163,5 +163,6 @@ def test_saturating_growth_is_concave_in_tokens() -> None:
 def test_centres_keep_the_mean() -> None:
     rng = np.random.default_rng(0)
     rate = np.array([0.01, 0.2, 0.5, 0.97])
+    np.testing.assert_allclose(1 / (1 + np.exp(-centre(rate, 0.0))), rate)
     drawn = 1 / (1 + np.exp(-(centre(rate, 0.8)[:, None] + 0.8 * rng.normal(size=(4, 400_000)))))
     np.testing.assert_allclose(drawn.mean(1), rate, atol=0.002)

@@ -21,9 +21,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.xdist_group("ray")]
 
 def sweeps(*words: object) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "sweeps.cli", *map(str, words)]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
 
 def descendants(pid: int) -> set[int]:
