@@ -17,9 +17,9 @@ LINEAR_SPAN = 2.0
 class Axis:
     """Checkpoints of one series on the axis that shapes are defined on.
 
-    ``x`` is log10 of tokens relative to the last checkpoint (so that units cancel exactly), or tokens stretched to ``[0, 2]`` on the linear scale. A checkpoint at 0 tokens is a valid
-    observation of the floor: on the log scale it stands one typical early step (0.3 to 1 decade) before the first
-    positive one, where every shape is at or near its start.
+    ``x`` is log10 of tokens relative to the last checkpoint (so that units cancel exactly), or tokens stretched to
+    ``[0, 2]`` on the linear scale. A checkpoint at 0 tokens is a valid observation of the floor: on the log scale it
+    stands one typical early step (0.3 to 1 decade) before the first positive one, where shapes are at their start.
 
     Attributes
     ----------

@@ -164,6 +164,7 @@ class Bar:
         return self
 
     def __call__(self, done: int, total: int, what: str) -> None:
+        """Show that ``done`` of ``total`` series are finished and ``what`` comes next."""
         self.progress.update(self.task, completed=done, total=total, description=what)
 
     def __exit__(self, *_: object) -> None:

@@ -1,4 +1,4 @@
-r"""The delay test: was growth delayed, or was it constant or diminishing returns from the first token on?
+r"""The delay test: growth that started late against diminishing returns from the first token on.
 
 Cones: :math:`C_\gamma = \{a + h(T^\gamma) : h \text{ nondecreasing and concave}\}`, nested in :math:`\gamma`;
 :math:`C_0` holds the constants. H0(gamma): the curve lies in :math:`C_\gamma`. The statistic is the drop of the

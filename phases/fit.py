@@ -20,9 +20,11 @@ from phases.trajectory import Trajectory
 
 PLAUSIBLE = 16.0
 """Candidates whose residual sum of squares exceeds the best one's by more can never enter an interval."""
-FALL_EVIDENCE = 12.0
+FALL_EVIDENCE = 9.0
 """Twice the log-likelihood that a decline after the peak must gain over growth alone (it spends three parameters)."""
 EXCLUDED = 1e12
+TEMPER = 12.0
+"""Plausible curves weigh exp(-excess/TEMPER) in the curve at which the covariance is taken."""
 KEPT = 420
 ROUNDS = (1.0, 0.5, 0.25)
 PROPOSALS = 110
@@ -153,6 +155,20 @@ class Fit:
         """The best curve at the checkpoints."""
         return self.curve_of(self.best)
 
+    @property
+    def average(self) -> Array:
+        """The average of all plausible curves (n,), where the covariance is taken.
+
+        Taken at the best curve alone, a score that is low by chance where growth begins would also count as precise,
+        and intervals would miss on the late side.
+        """
+        excess = (self.rss - self.rss.min()) / self.spread
+        weight = np.exp(-excess / TEMPER)
+        shape = self.candidates.columns @ (weight * self.amplitude) / weight.sum()
+        one = self.whiten.inverse.sum(1)
+        floor = float(one @ (self.whiten.inverse @ (self.trajectory.y - shape)) / (one @ one))
+        return np.asarray(floor + shape)
+
     def curve_of(self, j: int) -> Array:
         """Return candidate ``j`` fitted, at the checkpoints."""
         return self.whiten.place(self.trajectory.y, self.candidates.columns[:, j])
@@ -198,15 +214,15 @@ class Dictionary:
         for _ in range(2):
             coarse = _project(t, self.axis, covariance, self.candidates, among=among)
             # halfway to the moving average: a poor first curve below 0 must not make the floor noiseless
-            middle = 0.5 * (coarse.curve + average)
+            middle = 0.5 * (coarse.average + average)
             covariance = restricted_likelihood(t, middle, tangents(coarse)).covariance(middle)
         for _ in range(2):
             z = Whitener.of(covariance)
             rss = projections(z(self.candidates.columns), z(t.y[:, None]), self.candidates.extra)[0][:, 0]
             refined = Candidates.of(self.axis, self._refine(z, t.y, rss, families, rng))
             fit = _project(t, self.axis, covariance, refined)
-            noise = restricted_likelihood(t, fit.curve, tangents(fit))
-            covariance = noise.covariance(fit.curve)
+            noise = restricted_likelihood(t, fit.average, tangents(fit))
+            covariance = noise.covariance(fit.average)
         return _project(t, self.axis, covariance, refined, noise)
 
     def _refine(

@@ -101,8 +101,8 @@ def _order(tokens: pd.Series, run: str, path: Path) -> pd.Index:
     twice = ordered[ordered.duplicated()]
     if len(twice):
         raise UserError(
-            f"{path}: run '{run}' has two rows at {twice.iloc[0]:.15g} tokens; expected one: name the runs with --run, or "
-            "drop one"
+            f"{path}: run '{run}' has two rows at {twice.iloc[0]:.15g} tokens; expected one: name the runs with "
+            "--run, or drop one"
         )
     return ordered.index
 

@@ -1,9 +1,9 @@
 r"""Two metrics of one run: how much later one took off (lag), and where one overtakes the other (crossover).
 
 Lag: with :math:`D_A(t)` the least excess residual sum of squares over curves of A that take off at t, the interval of
-:math:`\delta = \ln t_B - \ln t_A` is :math:`\{\delta : \min_t D_A(t) + D_B(t + \delta) - \min \le c\}`: one joint interval, not a
-comparison of two. c comes from joint replicates in which the two metrics share the checkpoints' shocks with the
-correlation that their residuals show.
+:math:`\delta = \ln t_B - \ln t_A` is :math:`\{\delta : \min_t D_A(t) + D_B(t + \delta) - \min \le c\}`: one joint
+interval, not a comparison of two. c comes from joint replicates in which the two metrics share the checkpoints' shocks
+with the correlation that their residuals show.
 """
 
 from __future__ import annotations

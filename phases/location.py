@@ -1,8 +1,9 @@
 r"""Intervals for where something happens: the range of a functional over the likelihood region of the dictionary.
 
-Region: :math:`\{f : \mathrm{RSS}(f) - \mathrm{RSS}_{\min} \le c\,\hat\varphi\}`. The interval of a functional t is the range of
-t(f) over it: a profile likelihood interval that needs no smoothness of t. c is the 95 % quantile, over replicates drawn
-around the best curve (each with its own noise; and around the best of another family, whichever asks for more), of the smallest c whose range covers the best curve's t.
+Region: :math:`\{f : \mathrm{RSS}(f) - \mathrm{RSS}_{\min} \le c\,\hat\varphi\}`. The interval of a functional t is
+the range of t(f) over it: a profile likelihood interval that needs no smoothness of t. c is the 95 % quantile, over
+replicates, of the smallest c whose range covers the generating curve's t. Replicates are drawn around the best curve
+and around the best one of another family, each with its own noise; the larger c counts.
 """
 
 from __future__ import annotations

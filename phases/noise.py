@@ -1,4 +1,4 @@
-r"""Noise along training: counts that are overdispersed and autocorrelated, or continuous scores that are autocorrelated.
+r"""Noise along training: overdispersed, autocorrelated counts, or autocorrelated continuous scores.
 
 Counts: :math:`y_t = k_t/n_t`, :math:`k_t \sim \mathrm{Bin}(n_t, \mathrm{expit}(\mathrm{logit} f_t + u_t))`, u an AR(1)
 shift of variance :math:`\sigma^2` whose correlation between two checkpoints is :math:`\rho^{d}`; so
@@ -130,7 +130,10 @@ def amplitudes(t: Trajectory, mu: Array) -> tuple[Array, Array]:
 
 
 def profile_likelihood(t: Trajectory, mu: Array) -> float:
-    """Return twice the log-likelihood of the curve ``mu``, maximised over the noise: to compare curves that differ in it."""
+    """Return twice the log-likelihood of the curve ``mu``, maximised over the noise.
+
+    It compares curves that differ in their noise.
+    """
     variances = COUNT_VARIANCE if t.counts else CONTINUOUS_VARIANCE
     white, shift = amplitudes(t, mu)
     e = (t.y - mu) / np.sqrt(white)

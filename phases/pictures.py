@@ -34,7 +34,8 @@ SPARE = ("#7a6ff0", "#2aa198", "#b0641d", "#6d8a1f", "#c04fc0", "#58739b")
 INK = "#010203"
 """Stands for the page's text colour until the SVG is written."""
 STYLE: Any = {
-    "svg.fonttype": "none", "font.family": "DejaVu Sans", "font.size": 9.5, "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": INK,
+    "svg.fonttype": "none", "font.family": "DejaVu Sans", "font.size": 9.5,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": INK,
     "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK, "text.color": INK, "axes.grid": False,
     "axes.linewidth": 0.7, "legend.frameon": False, "figure.facecolor": "none", "axes.facecolor": "none",
     "savefig.facecolor": "none",
@@ -60,8 +61,8 @@ def svg(figure: Figure, salt: str) -> str:
     text = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', text)
     text = re.sub(r'href="#([^"]+)"', rf'href="#{prefix}-\1"', text)
     text = re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}-\1)", text)
-    return re.sub(r'(<svg[^>]*?) height="[^"]*"([^>]*?) width="[^"]*"|(<svg[^>]*?) width="[^"]*"([^>]*?) height="[^"]*"',
-                  lambda m: (m[1] or m[3]) + (m[2] or m[4] or ""), text, count=1)  # fmt: skip
+    opening, rest = text.split(">", 1)
+    return re.sub(r' (height|width)="[^"]*"', "", opening) + ">" + rest
 
 
 def hash_of(text: str) -> int:
@@ -147,7 +148,8 @@ def _arrows(axes: Axes, lags: Sequence[Lag], placed: dict[str, tuple[float, floa
             arrowprops={"arrowstyle": "->", "color": INK, "lw": 1},
         )  # fmt: skip
         axes.text(
-            math.sqrt(a * b), 1.035, f"{math.exp(lag.log_ratio):.2g} times the tokens", ha="center", va="bottom", fontsize=9,
+            math.sqrt(a * b), 1.035, f"{math.exp(lag.log_ratio):.2g} times the tokens", ha="center", va="bottom",
+            fontsize=9,
             transform=axes.get_xaxis_transform(),
         )  # fmt: skip
 
@@ -187,7 +189,7 @@ def lag_forest(lags: Sequence[Lag]) -> str | None:
         axes.set_xticks(ticks, [f"{t:g}" for t in ticks], minor=False)
         axes.minorticks_off()
         names = [
-            f"{lag.run}{' ' + lag.group if lag.group else ''}: {lag.first.replace('_', ' ')} → {lag.second.replace('_', ' ')}"
+            f"{lag.run}{' ' + lag.group if lag.group else ''}: {lag.first} → {lag.second}".replace("_", " ")
             for lag in shown
         ]
         axes.set_yticks(range(len(shown)), names)

@@ -85,7 +85,7 @@ def cloglog(theta: Array, x: Array) -> Array:
 
 
 def probit(theta: Array, x: Array) -> Array:
-    """Normal cumulative in x. theta = m, ln s."""
+    """Evaluate the normal cumulative in x. theta = m, ln s."""
     m, s = theta.T
     return np.asarray(ndtr((x[:, None] - m) * np.exp(-s) / 1.6))
 
@@ -109,14 +109,14 @@ def two_waves(theta: Array, x: Array) -> Array:
 
 
 def prerise(theta: Array, x: Array) -> Array:
-    """A slow saturating rise, then an onset of weight w. theta = tau, ln s, ln kappa, log10 t0, w."""
+    """Evaluate a slow saturating rise, then an onset of weight w. theta = tau, ln s, ln kappa, log10 t0, w."""
     t0, w = theta[:, 3:4], theta[:, 4]
     slow = saturation(np.hstack([t0, np.full_like(t0, np.log(0.7))]), x)
     return (1 - w) * slow / np.maximum(slow.max(0), 1e-12) + w * weibull_onset(theta[:, :3], x)
 
 
 def rise_and_fall(theta: Array, x: Array) -> Array:
-    """A logistic rise times a logistic fall to the fraction 1 - c. theta = m, ln s, gap, ln s_fall, c."""
+    """Evaluate a logistic rise times a logistic fall to 1 - c. theta = m, ln s, gap, ln s_fall, c."""
     m, s, gap, s_fall, c = theta.T
     fall = expit((x[:, None] - m - gap) * np.exp(-s_fall))
     return expit((x[:, None] - m) * np.exp(-s)) * (1 - c * fall)

@@ -7,7 +7,6 @@ import math
 from phases.results import DetectionReport, Outcome, interval_text, tokens_text
 
 LOCATED = (Outcome.FOUND, Outcome.METRIC_DEPENDENT)
-QUESTION = {"copying": "copying identical words", "translation": "translating", "false_copying": "copying where the word should change"}  # fmt: skip
 
 
 def headline(report: DetectionReport) -> list[str]:
@@ -88,9 +87,9 @@ def caveats(report: DetectionReport) -> list[str]:
     out = []
     if runs < 6:
         out.append(
-            f"{runs} run{'s' * (runs != 1)}: with fewer than 6 seeds no interval over seeds is honest (a percentile bootstrap of "
-            "5 seeds is a sign test with 126 atoms). Every interval here is about its own run; nothing is said about "
-            "what another seed would do beyond what the runs show side by side."
+            f"{runs} run{'s' * (runs != 1)}: with fewer than 6 seeds no interval over seeds is honest (a percentile "
+            "bootstrap of 5 seeds is a sign test with 126 atoms). Every interval here is about its own run; "
+            "nothing is said about what another seed would do beyond what the runs show side by side."
         )
     else:
         out.append("Every interval is about its own run; this version does not pool runs.")

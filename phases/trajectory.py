@@ -67,8 +67,8 @@ class Trajectory:
         if wrong.size:
             i = int(wrong[0])
             raise UserError(
-                f"{metric} of run '{run}' counts {k[i]:g} successes of {n[i]:g} trials at checkpoint {i}; expected 0 to "
-                "trials: check the variable and its attribute 'trials'"
+                f"{metric} of run '{run}' counts {k[i]:g} successes of {n[i]:g} trials at checkpoint {i}; expected 0 "
+                "to trials: check the variable and its attribute 'trials'"
             )
         t, index = _ordered(tokens, keep, run, metric)
         return cls(
@@ -95,8 +95,8 @@ class Trajectory:
         if proportion:
             if len(y) and (y.min() < -1e-9 or y.max() > 1 + 1e-9):
                 raise UserError(
-                    f"{metric} of run '{run}' ranges from {y.min():g} to {y.max():g}; expected a proportion between 0 and "
-                    "1: rescale it or set metric_kind = continuous"
+                    f"{metric} of run '{run}' ranges from {y.min():g} to {y.max():g}; expected a proportion between 0 "
+                    "and 1: rescale it or set metric_kind = continuous"
                 )
             falls = False
         if falls is None:

@@ -115,7 +115,7 @@ def clustered_items(
 ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
     """Item successes (checkpoint, item) and the concept of each item, whose mean over these items follows ``curve``.
 
-    Items of a concept share most of their latent score at each checkpoint; a share ``persistence`` of it is lasting. The
+    Items of a concept share most of their latent score at each checkpoint; a share ``persistence`` of it lasts. The
     lasting part is known, so that the rate of each checkpoint is solved for these very items.
     """
     from scipy.special import ndtr

@@ -61,7 +61,9 @@ def test_detect_writes_table_json_and_report(cube_file, tmp_path):
         json.dumps(
             {
                 "schema": 1, "size": "1.7b", "sentences": ["Two sizes are <too few>."],
-                "rows": [{"law": "power", "tokens": 1.2e10, "low": None, "high": None, "outcome": "none", "reason": "few"}],
+                "rows": [
+                    {"law": "power", "tokens": 1.2e10, "low": None, "high": None, "outcome": "none", "reason": "few"}
+                ],
             }
         )
     )  # fmt: skip

@@ -14,18 +14,18 @@ from tests import phases_simulation as sim
 from tests.phases_cube import study
 
 T_FIELDS = {
-    "run", "group", "metric", "estimand", "outcome", "reason", "tokens", "low", "high", "level", "p_value", "p_adjusted",
-    "elasticity", "n_checkpoints",
+    "run", "group", "metric", "estimand", "outcome", "reason", "tokens", "low", "high", "level", "p_value",
+    "p_adjusted", "elasticity", "n_checkpoints",
 }  # fmt: skip
 L_FIELDS = {
     "run", "group", "first", "second", "log_ratio", "low", "high", "level", "p_value", "tokens", "outcome", "reason",
 }  # fmt: skip
-FAST = Settings(boot=39)
+FAST = Settings(boot=59)
 
 
 @pytest.fixture(scope="module")
 def studied():
-    cube, truth = study(seed=1, runs=2, languages=5, concepts=24)
+    cube, truth = study(seed=1, runs=2, languages=6, concepts=36)
     return cube, truth, detect(cube, FAST)
 
 

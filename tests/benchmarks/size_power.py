@@ -1,6 +1,7 @@
-"""Size and power of the delay test, coverage and width of takeoff and lag: ``python -m tests.benchmarks.size_power --seed 1``.
+"""Size and power of the delay test, coverage and width of takeoff and lag.
 
-Prints the tables of docs/METHODS.md as Markdown. Each cell draws fresh series of known truth (tests/phases_simulation.py).
+``python -m tests.benchmarks.size_power --seed 1`` prints the tables of docs/METHODS.md as Markdown. Each cell draws
+fresh series of known truth (tests/phases_simulation.py).
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def generator(*key: object) -> np.random.Generator:
 def size(replicates: int, seed: int, boot: int) -> None:
     print("\n| schedule | rho | trials | " + " | ".join(sim.NULLS) + " | pooled |")
     print("|---" * (len(sim.NULLS) + 4) + "|")
-    for kind, n in (("mixed", 45), ("linear", 30), ("linear", 60)):
+    for kind, n in (("mixed", 45), ("linear", 30)):
         tokens = sim.schedule(kind, n)
         dictionary = Dictionary(Axis.of(tokens))
         for rho, sd in NOISE:
@@ -119,15 +120,14 @@ def clustered(replicates: int, seed: int, boot: int) -> None:
                 place = analyse(t, boot=boot, seed=seed, dictionary=dictionary).locations["takeoff"]
                 hits.append(place.low <= truth <= place.high)
         print(
-            f"| 36 concepts x 12 | {persistence} | {np.mean(effect):.2f} | {np.mean(inside):.3f} | {np.mean(naive):.3f} |",
+            f"| 36 concepts x 12 | {persistence} | {np.mean(effect):.2f} | {np.mean(inside):.3f} | "
+            f"{np.mean(naive):.3f} |",
             flush=True,
         )
 
 
 def lags(replicates: int, seed: int, boot: int) -> None:
-    print(
-        "\n| pair | shared shocks | true ln ratio | coverage | excludes 0 | median width, ln | crossover coverage | ms |"
-    )
+    print("\n| pair | shared shocks | true ln ratio | coverage | excludes 0 | median width, ln | crossover | ms |")
     print("|---|---|---|---|---|---|---|---|")
     tokens = sim.schedule("mixed")
     dictionary = Dictionary(Axis.of(tokens))
