@@ -96,5 +96,6 @@ def collect_timing(results: Path, study: Study) -> xr.Dataset | None:
     for run in study.runs:
         file = run_folder(results, run) / "run.nc"
         if file.exists() and cube.has_group(file, "timing"):
-            parts.append(cube.read(file, "timing").assign_coords(run=[run.name]))
+            timing = cube.read(file, "timing")
+            parts.append(timing.assign_coords(run=[run.name], checkpoint=range(timing.sizes["checkpoint"])))
     return xr.concat(parts, "run", join="outer") if parts else None

@@ -18,7 +18,8 @@ defaults:
   checkpoints: {every: 8k, log_spaced: 3, first: 1k}
   evaluation: {heldout_tokens: 512, minimal_pairs: 5}
 runs:
-  first: {seeds: [0, 1]}
+  first: {seeds: [0]}
+  first-s1: {init_seed: 1, data_seed: 1, checkpoints: {every: 10k}}
 """
 
 
