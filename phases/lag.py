@@ -17,7 +17,7 @@ from phases.analyse import Analysis, generator, takeoff_of
 from phases.axis import Array
 from phases.fit import FITTED, Fit
 from phases.location import LARGEST_CUT, averaged, least_cut
-from phases.noise import amplitudes
+from phases.noise import VARIANTS, amplitudes
 
 BIN = 0.02
 """Width of the bins of ln tokens on which profiles are kept: 0.009 decades."""
@@ -186,8 +186,8 @@ def shock_correlation(fa: Fit, fb: Fit) -> float:
         return 0.0
     shifts = []
     for fit, i in ((fa, ia), (fb, ib)):
-        _, amplitude = amplitudes(fit.trajectory, fit.curve)
-        _, _, s2, phi = fit.noise.mean()
+        k, _, s2, phi = fit.noise.mean()
+        _, amplitude = amplitudes(fit.trajectory, fit.curve, VARIANTS[k][1])
         shifts.append(((fit.trajectory.y - fit.curve)[i], (np.sqrt(phi * s2) * amplitude)[i]))
     (ra, sa), (rb, sb) = shifts
     size = float((sa * sb).mean())

@@ -223,15 +223,17 @@ def item_mask(one: xr.Dataset, name: str) -> xr.DataArray:
     else:
         identical, none = xr.zeros_like(shape, bool), xr.ones_like(shape, bool)
         known = none
+    # a run of another corpus in the same cube has items of its own: only those it was asked decide
+    asked = (base >= 0).any("checkpoint") if base.dtype.kind in "iu" else base.notnull().any("checkpoint")
     if name == "copying":
         mask = same | identical
     elif name in ("false_copying", "copy_logprob"):
         mask = ~same & ~identical & known
     else:
         mask = ~same & none
-        if "exposure" in one and (name == "translation_paired" or bool((one["exposure"] == 0).any())):
+        if "exposure" in one and (name == "translation_paired" or bool(((one["exposure"] == 0) & mask & asked).any())):
             mask = mask & (one["exposure"] == (1 if name == "translation_paired" else 0))
-    return xr.broadcast(mask, shape)[0].transpose(*ITEM_DIMS)
+    return xr.broadcast(mask & asked, shape)[0].transpose(*ITEM_DIMS)
 
 
 def _nonce(one: xr.Dataset, run: str, tokens: Array, group: Group) -> Trajectory | None:

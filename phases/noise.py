@@ -7,6 +7,10 @@ shift of variance :math:`\sigma^2` whose correlation between two checkpoints is 
 :math:`\rho` and :math:`\sigma^2` are not known, so their restricted likelihood on a grid is kept whole and every
 bootstrap replicate draws its own. (One moment estimate for all replicates broke the size of the tests: see
 docs/METHODS.md.)
+
+Scores near 0 or 1 do not wander on the logit scale alone: a floor of 0.01 can pass through 0 and 0.03 without any of
+this meaning much where 0.5 is measured. So W is also tried with scores nearer than 0.1 to either end counted as 0.1,
+which makes the noise nearly additive there; the likelihood weighs the two like the rest.
 """
 
 from __future__ import annotations
@@ -22,6 +26,8 @@ from phases.trajectory import Trajectory
 RHO = np.array([0.0, 0.3, 0.5, 0.65, 0.78, 0.87, 0.93])
 COUNT_VARIANCE = np.array([0.0, 0.005, 0.01, 0.02, 0.035, 0.06, 0.1, 0.18, 0.3, 0.5, 0.8, 1.3])
 CONTINUOUS_VARIANCE = np.array([0.0, 0.1, 0.3, 0.7, 1.5, 4.0, 12.0])
+FLOORS = (0.004, 0.1)
+"""Scores nearer to 0 or 1 shift by as much as this score does: on the logit scale nearly throughout, or additively."""
 LEAST = 0.004
 """Scores nearer to 0 or 1 than this have the variance of this score: a floor seen as exactly 0 is not noiseless."""
 
@@ -36,9 +42,9 @@ class Noise:
         The series; gives trials and distances.
     variances : array, shape (s,)
         Grid of sigma^2.
-    weight : array, shape (2, r, s)
-        Posterior over distance (checkpoints, tokens), rho and sigma^2; sums to 1.
-    scale : array, shape (2, r, s)
+    weight : array, shape (4, r, s)
+        Posterior over variant (see :func:`variants`), rho and sigma^2; sums to 1.
+    scale : array, shape (4, r, s)
         phi given the grid point; 1 for counts.
     freedom : int
         Degrees of freedom of phi.
@@ -51,20 +57,21 @@ class Noise:
     freedom: int
 
     def mean(self) -> tuple[int, float, float, float]:
-        """Return (distance, rho, sigma^2, phi) to whiten with: the likelier distance, and posterior means given it."""
-        by_distance = self.weight.sum((1, 2))
-        d = int(by_distance.argmax())
-        p = self.weight[d] / by_distance[d]
+        """Return (variant, rho, sigma^2, phi) to whiten with: the likeliest variant, and posterior means given it."""
+        by_variant = self.weight.sum((1, 2))
+        k = int(by_variant.argmax())
+        p = self.weight[k] / by_variant[k]
         s2 = float((p.sum(0) * self.variances).sum())
         carried = p * self.variances
         rho = float((carried.sum(1) * RHO).sum() / max(carried.sum(), 1e-9))
-        return d, rho, s2, float((p * self.scale[d]).sum())
+        return k, rho, s2, float((p * self.scale[k]).sum())
 
     def covariance(self, mu: Array) -> Array:
         """Return V (n, n) at the curve ``mu`` with the noise of :meth:`mean`."""
-        d, rho, s2, phi = self.mean()
-        white, shift = amplitudes(self.trajectory, mu)
-        r = correlation(self.trajectory.distances[d], rho)
+        k, rho, s2, phi = self.mean()
+        distance, floor = VARIANTS[k]
+        white, shift = amplitudes(self.trajectory, mu, floor)
+        r = correlation(self.trajectory.distances[distance], rho)
         v: Array = phi * (np.diag(white) + s2 * r * np.outer(shift, shift))
         return v
 
@@ -72,18 +79,19 @@ class Noise:
         """Draw noise for ``replicates`` series; ``shocks`` (n, replicates) are standard normal innovations to use."""
         t = self.trajectory
         index = rng.choice(self.weight.size, replicates, p=self.weight.ravel())
-        d, i, j = np.unravel_index(index, self.weight.shape)
+        k, i, j = np.unravel_index(index, self.weight.shape)
+        d, floor = np.array([v[0] for v in VARIANTS])[k], np.array([v[1] for v in VARIANTS])[k]
         e = rng.standard_normal((t.n, replicates)) if shocks is None else shocks
         gaps = np.diff(t.distances, axis=1)
         phi = RHO[i] ** gaps[d].T
         u = np.empty_like(e)
         u[0] = e[0]
-        for k in range(1, t.n):
-            u[k] = phi[k - 1] * u[k - 1] + np.sqrt(1 - phi[k - 1] ** 2) * e[k]
-        scale = self.scale[d, i, j]
+        for step in range(1, t.n):
+            u[step] = phi[step - 1] * u[step - 1] + np.sqrt(1 - phi[step - 1] ** 2) * e[step]
+        scale = self.scale[k, i, j]
         if not t.counts:
             scale = scale * self.freedom / rng.chisquare(self.freedom, replicates)
-        return Replicates(t, u * np.sqrt(self.variances[j]), self.variances[j], scale, rng)
+        return Replicates(t, u * np.sqrt(self.variances[j]), self.variances[j], floor, scale, rng)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +101,7 @@ class Replicates:
     trajectory: Trajectory
     shift: Array
     variance: Array
+    floor: Array
     scale: Array
     rng: np.random.Generator
 
@@ -103,14 +112,17 @@ class Replicates:
             white = self.rng.standard_normal(self.shift.shape)
             return mu[:, None] + np.sqrt(self.scale) * (white + self.shift)
         n = np.maximum(1, np.round(t.effective_trials)).astype(np.int64)[:, None]
-        return np.asarray(self.rng.binomial(n, shifted(mu, self.shift, self.variance)) / n)
+        return np.asarray(self.rng.binomial(n, shifted(mu, self.shift, self.variance, self.floor)) / n)
 
 
-def shifted(mu: Array, shift: Array, variance: Array | float) -> Array:
-    """Return expit(logit(mu) + shift), recentred to second order so that its mean stays ``mu``."""
-    mu = np.clip(mu, 0.002, 0.998)[:, None]
-    recentre = 0.5 * variance * (1 - 2 * mu) / (1 + 0.35 * np.asarray(variance))
-    return np.asarray(expit(logit(mu) + shift - recentre))
+def shifted(mu: Array, shift: Array, variance: Array, floor: Array) -> Array:
+    """Return ``mu`` (n,) moved by logit-scale shifts (n, B), as a score at least ``floor`` from 0 and 1 would move.
+
+    The logit is recentred to second order, so that the mean stays ``mu``.
+    """
+    m = np.clip(mu[:, None], floor, 1 - floor)
+    recentre = 0.5 * variance * (1 - 2 * m) / (1 + 0.35 * variance)
+    return np.asarray(np.clip(mu[:, None] + expit(logit(m) + shift - recentre) - m, 0.0, 1.0))
 
 
 def correlation(position: Array, rho: float) -> Array:
@@ -120,13 +132,22 @@ def correlation(position: Array, rho: float) -> Array:
     return np.asarray(rho ** np.abs(np.subtract.outer(position, position)))
 
 
-def amplitudes(t: Trajectory, mu: Array) -> tuple[Array, Array]:
+def amplitudes(t: Trajectory, mu: Array, floor: float = LEAST) -> tuple[Array, Array]:
     """Return the variance of the white part and the amplitude of the shift at the curve ``mu``, both (n,)."""
     if not t.counts:
         return np.ones(t.n), np.ones(t.n)
-    w = np.clip(mu, LEAST, 1 - LEAST)
-    w = w * (1 - w)
-    return w / t.effective_trials, w
+    w, v = (p * (1 - p) for p in (np.clip(mu, LEAST, 1 - LEAST), np.clip(mu, floor, 1 - floor)))
+    return w / t.effective_trials, v
+
+
+VARIANTS = tuple((distance, floor) for distance in range(2) for floor in FLOORS)
+
+
+def variants(t: Trajectory) -> list[tuple[int, int, float]]:
+    """Return (index, distance, floor) of the variants of the noise that differ for this series."""
+    distances = (0,) if t.evenly_spaced else (0, 1)
+    floors = FLOORS if t.counts else FLOORS[:1]
+    return [(k, d, f) for k, (d, f) in enumerate(VARIANTS) if d in distances and f in floors]
 
 
 def profile_likelihood(t: Trajectory, mu: Array) -> float:
@@ -135,11 +156,11 @@ def profile_likelihood(t: Trajectory, mu: Array) -> float:
     It compares curves that differ in their noise.
     """
     variances = COUNT_VARIANCE if t.counts else CONTINUOUS_VARIANCE
-    white, shift = amplitudes(t, mu)
+    white = amplitudes(t, mu)[0]
     e = (t.y - mu) / np.sqrt(white)
-    shift = shift / np.sqrt(white)
     best = -np.inf
-    for d in range(1 if t.evenly_spaced else 2):
+    for _, d, floor in variants(t):
+        shift = amplitudes(t, mu, floor)[1] / np.sqrt(white)
         for rho in RHO:
             lam, basis = np.linalg.eigh(correlation(t.distances[d], float(rho)) * np.outer(shift, shift))
             v = 1 + variances[:, None] * np.maximum(lam, 0)
@@ -159,15 +180,13 @@ def restricted_likelihood(t: Trajectory, mu: Array, tangents: Array) -> Noise:
     variances = COUNT_VARIANCE if t.counts else CONTINUOUS_VARIANCE
     fixed = np.linalg.qr(np.column_stack([np.ones(t.n), mu, tangents]))[0]
     q = fixed.shape[1]
-    white, shift = amplitudes(t, mu)
+    white = amplitudes(t, mu)[0]
     data = np.column_stack([fixed, t.y - mu]) / np.sqrt(white)[:, None]
-    shift = shift / np.sqrt(white)
-    loglik = np.full((2, len(RHO), len(variances)), -np.inf)
+    loglik = np.full((len(VARIANTS), len(RHO), len(variances)), -np.inf)
     scale = np.ones_like(loglik)
     freedom = max(t.n - q, 1)
-    for d in range(2):
-        if d == 1 and t.evenly_spaced:
-            continue
+    for k, d, floor in variants(t):
+        shift = amplitudes(t, mu, floor)[1] / np.sqrt(white)
         for i, rho in enumerate(RHO):
             lam, basis = np.linalg.eigh(correlation(t.distances[d], float(rho)) * np.outer(shift, shift))
             a = basis.T @ data
@@ -178,10 +197,10 @@ def restricted_likelihood(t: Trajectory, mu: Array, tangents: Array) -> Noise:
             rss = np.maximum(m[:, q, q] - (m[:, :q, q] * solved).sum(1), 1e-300)
             determinant = np.log(d_v).sum(1) + np.linalg.slogdet(inner)[1]
             if t.counts:
-                loglik[d, i] = -0.5 * (determinant + rss)
+                loglik[k, i] = -0.5 * (determinant + rss)
             else:
-                scale[d, i] = rss / freedom
-                loglik[d, i] = -0.5 * (determinant + freedom * np.log(rss))
+                scale[k, i] = rss / freedom
+                loglik[k, i] = -0.5 * (determinant + freedom * np.log(rss))
     prior = np.gradient(variances) if t.counts else np.gradient(np.log(variances + 0.05))
     weight = np.exp(loglik - loglik.max()) * prior * np.gradient(RHO)[:, None]
     return Noise(t, variances, weight / weight.sum(), scale, freedom)
