@@ -1,0 +1,1 @@
+"""Benchmarks and long simulations, run on demand: ``make bench`` or ``python -m tests.benchmarks.NAME``."""

@@ -1,0 +1,103 @@
+"""Training tokens/s beside a plain PyTorch loop over the same model and batches, and the sampler's rate.
+
+``python -m tests.benchmarks.throughput`` writes ``docs/benchmarks/throughput.json`` and prints the table. The two loops
+take turns, five pairs of them, so that a machine whose speed drifts does not decide; the ratio is the median pair's.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from data import shards, tokenizers
+from data.corpora.world import World
+from data.corpora.world_config import WorldConfig
+from data.mixes import Mix, stream_shares
+from data.sampler import Sampler
+from models.decoder import Decoder
+from models.sizes import size
+from models.training import Pretraining, train
+from models.training_config import TrainingConfig
+
+PAIRS, STEPS = 5, 300
+
+
+def ours(config: TrainingConfig, sampler: Sampler, vocab_size: int, name: str) -> float:
+    """Return tokens/s of ``models.training.train``, from the first batch to the last."""
+    decoder = Decoder(size(name, vocab_size), seed=0)
+    took: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+        steps = (0, config.steps)
+        train(decoder, config, sampler, steps, Path(folder), lambda s, d, h, seconds: took.append(seconds))
+    return config.steps * config.tokens_per_step / took[-1]
+
+
+def plain(config: TrainingConfig, sampler: Sampler, vocab_size: int, name: str) -> float:
+    """Return tokens/s of a bare loop: forward, backward, clip, step."""
+    torch.set_num_threads(config.threads)
+    module = Pretraining(Decoder(size(name, vocab_size), seed=0), config)
+    settings = module.configure_optimizers()
+    optimizer, schedule = settings["optimizer"], settings["lr_scheduler"]["scheduler"]
+    began = time.monotonic()
+    for step in range(config.steps):
+        loss = module.training_step(torch.from_numpy(sampler.batch(step)), step)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(module.parameters(), config.gradient_clip)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        schedule.step()
+    return config.steps * config.tokens_per_step / (time.monotonic() - began)
+
+
+def main(out: Path = Path("docs/benchmarks")) -> None:
+    """Measure, print the table, write the JSON."""
+    world = World(WorldConfig(train_tokens=600_000))
+    tokenizer = tokenizers.for_corpus(world, 0)
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        made = shards.prepare(world, tokenizer, Path(folder) / "shards")
+        shares = stream_shares(world.streams(), Mix.parse("uniform", world.languages))
+        for name in ("nano", "micro"):
+            config = TrainingConfig(tokens=STEPS * 512)
+            sampler = Sampler(made, shares, context=64, batch_size=8, data_seed=0)
+            pairs = [(ours(config, sampler, made.vocabulary, name), plain(config, sampler, made.vocabulary, name))
+                     for _ in range(PAIRS)]  # fmt: skip
+            began = time.monotonic()
+            for step in range(2000):
+                sampler.batch(step)
+            loading = 2000 * config.tokens_per_step / (time.monotonic() - began)
+            rows.append({
+                "size": name,
+                "ours_tokens_per_second": round(statistics.median(a for a, _ in pairs)),
+                "plain_loop_tokens_per_second": round(statistics.median(b for _, b in pairs)),
+                "ratio": round(statistics.median(a / b for a, b in pairs), 3),
+                "ratio_range": [round(f(a / b for a, b in pairs), 3) for f in (min, max)],
+                "loading_over_training": round(loading / statistics.median(a for a, _ in pairs)),
+            })  # fmt: skip
+    report = {
+        "machine": {"processor": platform.processor() or platform.machine(), "threads": 1, "gpu": None},
+        "versions": {"torch": torch.__version__, "numpy": np.__version__, "python": platform.python_version()},
+        "batch": "8 x 64 tokens, float32, the simulated world",
+        "rows": rows,
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "throughput.json").write_text(json.dumps(report, indent=1) + "\n")
+    print("| size | ours, tokens/s | plain loop, tokens/s | ratio (median of 5 pairs, range) | loading / training rate |")
+    print("|---|---|---|---|---|")
+    for r in rows:
+        low, high = r["ratio_range"]
+        print(
+            f"| {r['size']} | {r['ours_tokens_per_second']} | {r['plain_loop_tokens_per_second']} | "
+            f"{r['ratio']} ({low} to {high}) | {r['loading_over_training']} |"
+        )
+
+
+if __name__ == "__main__":
+    main()
