@@ -89,7 +89,9 @@ def main(out: Path = Path("docs/benchmarks")) -> None:
     }
     out.mkdir(parents=True, exist_ok=True)
     (out / "throughput.json").write_text(json.dumps(report, indent=1) + "\n")
-    print("| size | ours, tokens/s | plain loop, tokens/s | ratio (median of 5 pairs, range) | loading / training rate |")
+    print(
+        "| size | ours, tokens/s | plain loop, tokens/s | ratio (median of 5 pairs, range) | loading / training rate |"
+    )
     print("|---|---|---|---|---|")
     for r in rows:
         low, high = r["ratio_range"]
