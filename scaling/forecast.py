@@ -240,6 +240,13 @@ def _sentences(
         best = min(tried, key=lambda row: row.rollout_rms or 0.0)
         others = ", ".join(f"{row.law} {math.expm1(row.rollout_rms or 0.0):.0%}" for row in tried)
         result.append(f"Forecasting sizes left out, the {best.law} law missed least (typical miss: {others}).")
+    spans = [(row.low, row.high) for row in rows if row.outcome == "found" and row.low and row.high]
+    if len(spans) > 1:
+        low, high = min(low for low, _ in spans), max(high for _, high in spans)
+        result.append(
+            f"Each interval holds if its law does, and few sizes cannot settle which: "
+            f"{human(low)} to {human(high)} tokens spans the laws."
+        )
     far = next((row.extrapolation for row in rows if row.extrapolation and row.extrapolation > 10), None)
     if far is not None:
         result.append(

@@ -5,7 +5,7 @@ The long form prints the table of docs/SCALING.md::
     pytest -s -m slow tests/test_scaling_coverage.py
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -52,13 +52,15 @@ def ladder(truth: Truth, seeds: int, seed_sd: float, se: float, rng: np.random.G
 
 
 def study(truth: Truth, seeds: int, seed_sd: float, se: float, studies: int) -> dict[str, dict[str, float]]:
-    """Coverage of the 90 % interval, RMS log error, share refused and width; by law and for the chosen."""
-    tally: dict[str, list[tuple[bool, float, bool, float]]] = {"power": [], "floor": [], "chosen": []}
+    """Coverage of the 90 % interval, RMS log error, share refused, width: each law, the chosen one, their span."""
+    tally: dict[str, list[tuple[bool, float, bool, float]]] = {"power": [], "floor": [], "chosen": [], "span": []}
     for child in np.random.SeedSequence(7).spawn(studies):
         rng = np.random.default_rng(child)
         rows = forecast(ladder(truth, seeds, seed_sd, se, rng), str(TARGET), draws=600).rows
         new = truth(TARGET) * float(np.exp(seed_sd * rng.normal()))
         best = min(rows, key=lambda row: row.rollout_rms if row.rollout_rms is not None else np.inf)
+        span = replace(rows[0], tokens=None, low=min(r.low or 0 for r in rows), high=max(r.high or 0 for r in rows))
+        tally["span"].append(score(span, new, truth(TARGET)))
         for name, row in [*((row.law, row) for row in rows), ("chosen", best)]:
             tally[name].append(score(row, new, truth(TARGET)))
     result = {}

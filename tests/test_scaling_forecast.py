@@ -73,6 +73,9 @@ def test_forecast_holds_the_truth_and_states_its_reach() -> None:
     text = " ".join(result.sentences)
     assert "extrapolating to 2.1 times the largest size" in text and "90% interval" in text
     assert "the floor law missed least" in text
+    span = re.search(r"([\d.]+)B to ([\d.]+)B tokens spans the laws", text)
+    assert span and float(span[1]) <= min(r.low for r in result.rows) / 1e9 * 1.01  # type: ignore[operator, type-var]
+    assert float(span[2]) >= max(r.high for r in result.rows) / 1e9 * 0.99  # type: ignore[operator, type-var]
     assert by["power"].discrepancy_sd > 0.05  # type: ignore[operator]
 
 
