@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from data.errors import UserError
+from data.errors import UserError, nearest
 
 SCHEMA = 1
 NOT_ASKED = -1
@@ -28,7 +28,6 @@ OUTCOMES = ("wrong", "translated", "copied", "other_language")
 OVERLAPS = ("none", "shared_token", "identical")
 EXPOSURES = ("never_paired", "paired")
 METRIC_KINDS = ("proportion", "count", "continuous")
-GROUPS = ("timing", "components", "ablations")
 
 
 def _flags(long_name: str, meanings: Sequence[str], missing: str) -> dict[str, Any]:
@@ -241,16 +240,9 @@ def validate(cube: xr.Dataset, origin: str = "the cube") -> xr.Dataset:
         if kind is not None and kind not in METRIC_KINDS:
             raise UserError(
                 f"{origin}: {key} has metric_kind '{kind}'; expected one of {', '.join(METRIC_KINDS)}"
-                + nearest_kind(str(kind))
+                + nearest(str(kind), METRIC_KINDS)
             )
     return cube
-
-
-def nearest_kind(kind: str) -> str:
-    """Return a hint naming the metric kind nearest to ``kind``."""
-    from data.errors import nearest
-
-    return nearest(kind, METRIC_KINDS)
 
 
 def _check_tokens(cube: xr.Dataset, origin: str) -> None:

@@ -108,7 +108,6 @@ class _Keeper(pl.Callback):
         self.on_checkpoint, self.on_progress, self.state_seconds = on_checkpoint, on_progress, state_seconds
         self.saved_at = self.told_at = time.monotonic()
         self.told_step = 0
-        self.training_seconds = 0.0
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         self.told_step = trainer.global_step

@@ -84,7 +84,7 @@ def run(
             with Display(loaded, folder):
                 interrupted = launch(unfinished, folder, loaded.text, cpus)
         write_cube(loaded, folder, folder / "results.nc")
-        raise SystemExit(report(loaded, folder, interrupted.reason if interrupted else None))
+        raise SystemExit(report(loaded, folder, interrupted))
 
 
 @app.command()

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, TypeAdapter
 
+from data.corpora.sample_text import text
 from data.corpora.world_config import WorldConfig
 from data.corpora.world_lexicon import Vocabulary
 from data.errors import UserError
@@ -141,7 +142,10 @@ class RunConfig:
 
     def parsed_mix(self) -> Mix:
         """Return the mix over the corpus's languages."""
-        return Mix.parse(self.mix, self.languages())
+        sizes = dict.fromkeys(self.languages(), 1.0)
+        if self.corpus == "sample":
+            sizes = {code: float(len(text(code).encode())) for code in self.languages()}
+        return Mix.parse(self.mix, self.languages(), sizes)
 
     def decoder(self, vocab_size: int) -> DecoderConfig:
         """Return the decoder's shape for a vocabulary."""

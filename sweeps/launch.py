@@ -9,7 +9,6 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +19,7 @@ OBJECT_STORE_BYTES = 80 << 20
 MAX_RESTARTS = 3
 
 
-@dataclass(frozen=True, kw_only=True)
-class Interrupted:
-    """What ended a launch before its runs were done; ``by_user`` for Ctrl-C."""
-
-    by_user: bool
-    reason: str
-
-
-def launch(runs: list[RunConfig], results: Path, study_yaml: str, cpus: int | None = None) -> Interrupted | None:
+def launch(runs: list[RunConfig], results: Path, study_yaml: str, cpus: int | None = None) -> str | None:
     """Run every given run to its end, as many at a time as fit, longest first; a dead process is started again.
 
     Parameters
@@ -44,8 +35,9 @@ def launch(runs: list[RunConfig], results: Path, study_yaml: str, cpus: int | No
 
     Returns
     -------
-    Interrupted or None
-        None when Ray ran everything; whether each run reached its end is in its own progress file.
+    str or None
+        What ended the launch before its runs were done; None when Ray ran everything. Whether each run reached its
+        end is in its own progress file.
     """
     os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
@@ -90,9 +82,9 @@ def launch(runs: list[RunConfig], results: Path, study_yaml: str, cpus: int | No
             with _interrupt_noted() as noted, _quiet():
                 outcome = tuner.fit()
     if noted.is_set():
-        return Interrupted(by_user=True, reason="interrupted")
+        return "interrupted"
     if outcome.num_errors:
-        return Interrupted(by_user=False, reason=f"{outcome.num_errors} runs died {MAX_RESTARTS + 1} times")
+        return f"{outcome.num_errors} runs died {MAX_RESTARTS + 1} times"
     return None
 
 

@@ -147,17 +147,3 @@ def static_part(
     if task.exposure is not None:
         static["exposure"] = (items, task.exposure)
     return static
-
-
-def repeatable(values: str) -> RunConfig:
-    """Return the configuration kept in a cube's ``config_json``.
-
-    Raises
-    ------
-    UserError
-        When the text is no run configuration of this version.
-    """
-    try:
-        return RunConfig.from_dict(json.loads(values))
-    except ValueError as error:
-        raise UserError(f"config_json is no run configuration of this version ({error})") from None

@@ -13,7 +13,7 @@ base: world-cpu
 defaults:
   size: tiny
   world: {languages: 3, nouns: 4, verbs: 2, adjectives: 2, names: 12, nonce: 6, syllables: 12,
-          train_tokens: 60_000, heldout_tokens: 2000}
+          train_tokens: 60k, heldout_tokens: 2000}
   training: {tokens: 40k, context: 32, batch_size: 4, warmup_tokens: 2k}
   checkpoints: {every: 8k, log_spaced: 3, first: 1k}
   evaluation: {heldout_tokens: 512, minimal_pairs: 5}

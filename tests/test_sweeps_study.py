@@ -45,6 +45,14 @@ def test_a_run_is_repeated_from_its_dictionary(tmp_path: Path) -> None:
         assert RunConfig.from_dict(run.to_dict()).run_id == run.run_id
 
 
+@pytest.mark.parametrize("mix", ["uniform", "temperature:0.3", "drop:zh", "{en: 0.75, de: 0.25}"])
+def test_every_kind_of_mix_is_read_for_real_text(tmp_path: Path, mix: str) -> None:
+    path = write(tmp_path, f"study: s\nruns:\n  a: {{base: sample-cpu, mix: {mix if '{' in mix else repr(mix)}}}\n")
+    shares = read_study(path).runs[0].parsed_mix().shares
+    assert sum(shares.values()) == pytest.approx(1)
+    assert (shares["zh"] == 0) == (mix.startswith(("drop", "{")))
+
+
 @pytest.mark.parametrize(
     ("text", "line", "parts"),
     [

@@ -10,6 +10,10 @@ import numpy as np
 
 from data.corpora.world_lexicon import MAX_LANGUAGES, MAX_SYLLABLES
 from data.errors import UserError, nearest
+from data.quantities import Count
+
+WHOLE = ("int", "Count")
+"""Annotations of fields that take whole numbers."""
 
 MAX_DOCUMENT_TOKENS = 4096
 
@@ -87,18 +91,18 @@ class WorldConfig:
     repeat_rate: float = 0.1
     sentences: int = 4
     world_seed: int = 0
-    train_tokens: int = 6_000_000
-    heldout_tokens: int = 20_000
+    train_tokens: Count = 6_000_000
+    heldout_tokens: Count = 20_000
 
     def __post_init__(self) -> None:
         least = {"languages": 2, "nonce": 0, "world_seed": 0}
         for field in fields(self):
             name, value = field.name, getattr(self, field.name)
             number = isinstance(value, int | float) and not isinstance(value, bool) and np.isfinite(value)
-            if not number or (field.type == "int" and not isinstance(value, int)):
-                kind = "a whole number" if field.type == "int" else "a number"
+            if not number or (field.type in WHOLE and not isinstance(value, int)):
+                kind = "a whole number" if field.type in WHOLE else "a number"
                 raise UserError(f"world: {name} is {value!r}; expected {kind}")
-            if field.type == "int" and value < least.get(name, 1):
+            if field.type in WHOLE and value < least.get(name, 1):
                 raise UserError(f"world: {name} is {value}; expected {least.get(name, 1)} or more")
             if name == "zipf" and value < 0:
                 raise UserError(f"world: zipf is {value}; expected 0 or more")
