@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from phases.delay import DelayTest, delay_test
 from phases.fit import Dictionary, Fit
 from phases.functionals import Curves, decline, peak, share_of_rise, takeoff, width
 from phases.location import LARGEST_CUT, Location, calibrated_cut, least_cut, locate
+from phases.noise import profile_likelihood
 from phases.trajectory import Trajectory
 
 Mask = NDArray[np.bool_]
@@ -30,6 +31,8 @@ class Analysis:
         Height of the threshold of takeoff: absolute for counts, share of the rise for continuous scores.
     risen, fallen : float
         Largest rise above the floor, and fall from the peak to the end, of the best curve.
+    gain : float
+        Twice the log-likelihood that the best curve gains over a constant, each with its own noise.
     """
 
     trajectory: Trajectory
@@ -39,6 +42,7 @@ class Analysis:
     delay: DelayTest | None = None
     risen: float = 0.0
     fallen: float = 0.0
+    gain: float = 0.0
     locations: dict[str, Location] = field(default_factory=dict)
 
 
@@ -70,24 +74,26 @@ def analyse(
     risen = float(best.max())
     fallen = float(best.max() - best[-1]) if fit.declining else 0.0
     last = t.n - 1 if fallen == 0 else min(t.n - 1, int(best.argmax()) + 1)
-    delay = _delay(t, fit, last, dictionary, boot, level, rng)
-    analysis = Analysis(t, rise, fit, Curves.of(fit), delay, risen, fallen)
+    delay = _delay(t, fit, last, boot, level, rng)
+    analysis = Analysis(t, rise, fit, Curves.of(fit), delay, risen, fallen, gain_over_constant(t, fit.curve))
     if locate_all:
         analysis.locations.update(_locations(analysis, boot, level, rng))
     return analysis
 
 
-def _delay(
-    t: Trajectory, fit: Fit, last: int, dictionary: Dictionary, boot: int, level: float, rng: np.random.Generator
-) -> DelayTest | None:
-    """Test for delay on the part before the decline, with that part's own noise."""
-    if last == t.n - 1:
-        return delay_test(t, fit.curve, fit.noise, boot, level, rng)
+def gain_over_constant(t: Trajectory, curve: Array) -> float:
+    """Return twice the log-likelihood that ``curve`` gains over the best of three constants."""
+    low, high = float(np.median(t.y)), float(t.y.mean())
+    constants = (low, 0.5 * (low + high), high)
+    return profile_likelihood(t, curve) - max(profile_likelihood(t, np.full(t.n, c)) for c in constants)
+
+
+def _delay(t: Trajectory, fit: Fit, last: int, boot: int, level: float, rng: np.random.Generator) -> DelayTest | None:
+    """Test for delay on the part before the decline, with the noise of the whole series."""
     if last + 1 < FEWEST:
         return None
     part = t.until(last)
-    fitted = Dictionary(Axis.of(part.tokens, dictionary.axis.scale)).fit(part, rng)
-    return delay_test(part, fitted.curve, fitted.noise, boot, level, rng)
+    return delay_test(part, fit.curve[: last + 1], replace(fit.noise, trajectory=part), boot, level, rng)
 
 
 def _locations(a: Analysis, boot: int, level: float, rng: np.random.Generator) -> dict[str, Location]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
 from phases.axis import Array, Axis
-from phases.noise import Noise, amplitudes, correlation, profile_likelihood, restricted_likelihood
+from phases.noise import FLOORS, Noise, amplitudes, correlation, profile_likelihood, restricted_likelihood
 from phases.shapes import FAMILIES, Family
 from phases.trajectory import Trajectory
 
@@ -23,6 +23,8 @@ PLAUSIBLE = 16.0
 FALL_EVIDENCE = 9.0
 """Twice the log-likelihood that a decline after the peak must gain over growth alone (it spends three parameters)."""
 EXCLUDED = 1e12
+REFITS = 3
+"""Rounds of refining the curves and estimating the noise in turn."""
 TEMPER = 12.0
 """Plausible curves weigh exp(-excess/TEMPER) in the curve at which the covariance is taken."""
 KEPT = 420
@@ -209,37 +211,50 @@ class Dictionary:
     def _settle(self, t: Trajectory, families: Sequence[str], rng: np.random.Generator) -> Fit:
         """Fit some families: curve and noise in turn on the coarse grid, then refined around the plausible curves."""
         among = np.isin(self.candidates.family, [list(FAMILIES).index(f) for f in families])
-        average = _smooth(t.y)
-        covariance = _first_guess(t, average)
-        for _ in range(2):
-            coarse = _project(t, self.axis, covariance, self.candidates, among=among)
-            # halfway to the moving average: a poor first curve below 0 must not make the floor noiseless
-            middle = 0.5 * (coarse.average + average)
-            covariance = restricted_likelihood(t, middle, tangents(coarse)).covariance(middle)
-        for _ in range(2):
-            z = Whitener.of(covariance)
-            rss = projections(z(self.candidates.columns), z(t.y[:, None]), self.candidates.extra)[0][:, 0]
-            refined = Candidates.of(self.axis, self._refine(z, t.y, rss, families, rng))
+        covariance = self._start(t, among)
+        theta = {name: self.theta[name] for name in families}
+        for _ in range(REFITS):
+            theta = self._refine(Whitener.of(covariance), t.y, theta, rng)
+            refined = Candidates.of(self.axis, theta)
             fit = _project(t, self.axis, covariance, refined)
             noise = restricted_likelihood(t, fit.average, tangents(fit))
             covariance = noise.covariance(fit.average)
         return _project(t, self.axis, covariance, refined, noise)
 
+    def _start(self, t: Trajectory, among: NDArray[np.bool_]) -> Array:
+        """Return the covariance around the best coarse curve, found from several first guesses of the noise.
+
+        Curve and noise are fitted in turn, which can end where the noise explains what the curve should; of the ends
+        reached, the likeliest is kept.
+        """
+        average = _smooth(t.y)
+        ends = []
+        for floor in FLOORS if t.counts else FLOORS[:1]:
+            covariance = _first_guess(t, average, floor)
+            for _ in range(2):
+                coarse = _project(t, self.axis, covariance, self.candidates, among=among)
+                # halfway to the moving average: a poor first curve below 0 must not make the floor noiseless
+                middle = 0.5 * (coarse.average + average)
+                covariance = restricted_likelihood(t, middle, tangents(coarse)).covariance(middle)
+            ends.append((profile_likelihood(t, coarse.curve), covariance))
+        return max(ends, key=lambda end: end[0])[1]
+
     def _refine(
-        self, whiten: Whitener, y: Array, rss: Array, families: Sequence[str], rng: np.random.Generator
+        self, whiten: Whitener, y: Array, start: dict[str, Array], rng: np.random.Generator
     ) -> dict[str, Array]:
         """Return parameters around the plausible region of each family, on and off the grid."""
         z = whiten(y[:, None])
-        allowed = rss[np.isin(self.candidates.family, [list(FAMILIES).index(f) for f in families])]
-        best, out, start = float(allowed.min()), {}, 0
+        scores = {}
+        for name, theta in start.items():
+            family = FAMILIES[name]
+            columns = whiten(unit(family, theta, self.axis, self.axis.x))
+            scores[name] = projections(columns, z, np.full(len(theta), family.extra))[0][:, 0]
+        best = min(float(score.min()) for score in scores.values())
         spread = max(1.0, best / max(len(y) - FITTED, 3))
+        out: dict[str, Array] = {}
         low_x, high_x = self.axis.x[0] - 1.5, self.axis.x[-1] + 2.0
-        for name, family in FAMILIES.items():
-            theta = self.theta[name]
-            score = rss[start : start + len(theta)]
-            start += len(theta)
-            if name not in families:
-                continue
+        for name, theta in start.items():
+            family, score = FAMILIES[name], scores[name]
             low, high = np.array(family.low, float), np.array(family.high, float)
             for p in family.positions:
                 low[p], high[p] = max(low[p], low_x), min(high[p], high_x)
@@ -253,7 +268,10 @@ class Dictionary:
                 found = projections(columns, z, np.full(m, family.extra))[0][:, 0]
                 theta, score = np.vstack([theta, new]), np.concatenate([score, found])
                 best = min(best, float(score.min()))
-            out[name] = theta[score <= max(best, float(score.min())) + PLAUSIBLE * spread]
+            # a family far from the data keeps its best few: the next covariance may think better of it
+            out[name] = theta[
+                np.argsort(score, kind="stable")[: max(3, int((score <= best + PLAUSIBLE * spread).sum()))]
+            ]
         return out
 
 
@@ -303,10 +321,10 @@ def _smooth(y: Array) -> Array:
     return np.convolve(padded, np.full(2 * half + 1, 1 / (2 * half + 1)), "valid")
 
 
-def _first_guess(t: Trajectory, curve: Array, rho: float = 0.5, variance: float = 0.05) -> Array:
-    white, shift = amplitudes(t, curve)
-    r = correlation(t.distances[0], rho)
+def _first_guess(t: Trajectory, curve: Array, floor: float) -> Array:
+    white, shift = amplitudes(t, curve, floor)
+    r = correlation(t.distances[0], 0.5)
     if t.counts:
-        return np.asarray(np.diag(white) + variance * r * np.outer(shift, shift))
+        return np.asarray(np.diag(white) + 0.05 * r * np.outer(shift, shift))
     size = max(float(np.var(np.diff(t.y))) / 2, 1e-12 * max(1.0, float(np.var(t.y))))
     return np.asarray(size * (np.eye(t.n) + r))

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 BLUNT = math.log(10.0)
 """An interval that spans more than a factor of ten does not locate anything sharply."""
+RISE_EVIDENCE = 12.0
+"""Twice the log-likelihood over a constant that shows a rise by itself: the test's noise is that of the fitted curve,
+which says little about a floor of exact zeros followed by wild swings."""
 
 
 def rows(a: Analysis, level: float) -> list[Transition]:
@@ -50,7 +53,7 @@ def rows(a: Analysis, level: float) -> list[Transition]:
 def rises(a: Analysis, level: float) -> str:
     """Return an empty string when the score rises by the threshold, else why it does not."""
     needed = a.rise if a.trajectory.proportion else 0.0
-    if a.delay is not None and a.delay.p_rise > 1 - level:
+    if a.delay is not None and a.delay.p_rise > 1 - level and a.gain < RISE_EVIDENCE:
         return f"no rise that noise does not explain (p = {a.delay.p_rise:.2g})"
     if a.risen < needed:
         return f"the fitted rise is {points(a.risen)}, less than the {points(needed)} asked for"

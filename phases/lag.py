@@ -136,6 +136,9 @@ def lag(first: Analysis, second: Analysis, *, boot: int, level: float, seed: int
     low, high = min(low, at), max(high, at)
     zero = float(excess[reach])
     p = (1 + int((need >= zero).sum())) / (1 + boot)
+    if p > 1 - level:
+        # the cut is bounded by the curves at hand: the test decides whether "no lag" is excluded
+        low, high = min(low, 0.0), max(high, 0.0)
     return LagEstimate(at, -np.inf if open_first else low, np.inf if open_second else high, p, r)
 
 

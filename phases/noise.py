@@ -9,7 +9,7 @@ bootstrap replicate draws its own. (One moment estimate for all replicates broke
 docs/METHODS.md.)
 
 Scores near 0 or 1 do not wander on the logit scale alone: a floor of 0.01 can pass through 0 and 0.03 without any of
-this meaning much where 0.5 is measured. So W is also tried with scores nearer than 0.1 to either end counted as 0.1,
+this meaning much where 0.5 is measured. So W is also tried with scores nearer than 0.12 to either end counted as 0.12,
 which makes the noise nearly additive there; the likelihood weighs the two like the rest.
 """
 
@@ -26,7 +26,7 @@ from phases.trajectory import Trajectory
 RHO = np.array([0.0, 0.3, 0.5, 0.65, 0.78, 0.87, 0.93])
 COUNT_VARIANCE = np.array([0.0, 0.005, 0.01, 0.02, 0.035, 0.06, 0.1, 0.18, 0.3, 0.5, 0.8, 1.3])
 CONTINUOUS_VARIANCE = np.array([0.0, 0.1, 0.3, 0.7, 1.5, 4.0, 12.0])
-FLOORS = (0.004, 0.1)
+FLOORS = (0.02, 0.12)
 """Scores nearer to 0 or 1 shift by as much as this score does: on the logit scale nearly throughout, or additively."""
 LEAST = 0.004
 """Scores nearer to 0 or 1 than this have the variance of this score: a floor seen as exactly 0 is not noiseless."""

@@ -116,10 +116,10 @@ def prerise(theta: Array, x: Array) -> Array:
 
 
 def rise_and_fall(theta: Array, x: Array) -> Array:
-    """Evaluate a logistic rise times a logistic fall to 1 - c. theta = m, ln s, gap, ln s_fall, c."""
-    m, s, gap, s_fall, c = theta.T
+    """Evaluate a logistic rise times a logistic fall to a share k of it. theta = m, ln s, gap, ln s_fall, ln k."""
+    m, s, gap, s_fall, k = theta.T
     fall = expit((x[:, None] - m - gap) * np.exp(-s_fall))
-    return expit((x[:, None] - m) * np.exp(-s)) * (1 - c * fall)
+    return expit((x[:, None] - m) * np.exp(-s)) * (1 - -np.expm1(k) * fall)
 
 
 def _onset_grid(axis: Axis) -> Array:
@@ -159,7 +159,7 @@ def _fall_grid(axis: Axis) -> Array:
     s = _widths(axis, 7) - 0.7
     return _cross(
         axis.anchors(22)[:-1], s[[0, 2, 4]], span * np.array([0.05, 0.12, 0.2, 0.3, 0.45]), s[[2, 4, 5]],
-        np.array([0.3, 0.6, 0.9]),
+        np.log([0.01, 0.1, 0.4, 0.7]),
     )  # fmt: skip
 
 
@@ -181,8 +181,8 @@ FAMILIES: dict[str, Family] = {
             (99, 5, 1.4, 99, 0.98), positions=(0, 3), extra=4.0,
         ),
         Family(
-            "rise_and_fall", rise_and_fall, _fall_grid, (0.06, 0.3, 0.1, 0.3, 0.12), (-99, -5, 0.0, -5, 0.05),
-            (99, 2, 99, 2, 1.0), extra=4.0, falls=True,
+            "rise_and_fall", rise_and_fall, _fall_grid, (0.06, 0.3, 0.1, 0.3, 0.6), (-99, -5, 0.0, -5, -6.0),
+            (99, 2, 99, 2, -0.05), extra=4.0, falls=True,
         ),
     )
 }  # fmt: skip

@@ -35,6 +35,8 @@ class Trajectory:
         Whether ``y`` is the negated metric.
     proportion : bool
         Whether the score lives on [0, 1], so that a rise of 5 points has a meaning.
+    spacing : float or None
+        Tokens that count as one step of the noise; the median spacing of checkpoints when None.
     """
 
     run: str
@@ -47,6 +49,7 @@ class Trajectory:
     design_effect: float = 1.0
     falls: bool = False
     proportion: bool = False
+    spacing: float | None = None
 
     @classmethod
     def of_counts(
@@ -136,8 +139,13 @@ class Trajectory:
     @cached_property
     def distances(self) -> Array:
         """Where checkpoints stand for the noise: in checkpoints, and in tokens per median spacing; shape (2, n)."""
-        spacing = float(np.median(np.diff(self.tokens))) if self.n > 1 else 1.0
-        return np.stack([self.index.astype(float), self.tokens / spacing])
+        return np.stack([self.index.astype(float), self.tokens / self._step])
+
+    @property
+    def _step(self) -> float:
+        if self.spacing is not None:
+            return self.spacing
+        return float(np.median(np.diff(self.tokens))) if self.n > 1 else 1.0
 
     @property
     def evenly_spaced(self) -> bool:
@@ -149,7 +157,7 @@ class Trajectory:
         """Return the trajectory up to and including the checkpoint at position ``last``."""
         s = slice(0, last + 1)
         trials = None if self.trials is None else self.trials[s]
-        return replace(self, tokens=self.tokens[s], y=self.y[s], index=self.index[s], trials=trials)
+        return replace(self, tokens=self.tokens[s], y=self.y[s], index=self.index[s], trials=trials, spacing=self._step)
 
 
 def _ordered(tokens: Array, keep: NDArray[np.bool_], run: str, metric: str) -> tuple[Array, NDArray[np.int64]]:
