@@ -18,7 +18,8 @@ def headline(report: DetectionReport) -> list[str]:
         late = [t for t in delays if t.outcome in LOCATED]
         if not late:
             kinds = sorted({t.outcome.value.replace("_", " ") for t in delays})
-            out.append(f"{_name(metric)}: no delayed start in {_of(0, len(delays))} ({', '.join(kinds)}).")
+            series = "the one series" if len(delays) == 1 else f"any of {len(delays)} series"
+            out.append(f"{_name(metric)}: no delayed start shown in {series} ({', '.join(kinds)}).")
             continue
         places = [
             t.tokens

@@ -29,7 +29,7 @@ def claim(results: Path, study: Study) -> None:
     marker = results / "study.json"
     mine = {"study": study.name, "study_id": study.study_id, "runs": {r.name: r.run_id for r in study.runs}}
     if not marker.exists():
-        if results.exists() and any(p for p in results.iterdir() if p.name != ".lock"):
+        if results.exists() and any(not p.name.startswith(".") for p in results.iterdir()):
             raise UserError(f"{results} holds files that no study wrote; choose an empty folder with --results")
         results.mkdir(parents=True, exist_ok=True)
         write_atomically(marker, json.dumps(mine, indent=1).encode())
