@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -82,6 +83,7 @@ def detect(
         raise UserError(f"--family {family}: this version has {', '.join(FAMILIES)} only" + nearest(family, FAMILIES))
     if forecast is not None and html is None:
         raise UserError("--forecast is shown in the report: give --html FILE too")
+    one_thread()
     from data import cube as cubes
     from phases.detect import Settings
     from phases.detect import detect as run_detect
@@ -109,6 +111,12 @@ def detect(
         print_report(report, stderr=json_file == "-")
         if html is not None:
             print(f"report: {html}", file=sys.stderr if json_file == "-" else sys.stdout)
+
+
+def one_thread() -> None:
+    """Keep linear algebra to one thread, unless told otherwise: matrices this small only lose by sharing cores."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
 
 
 def splits(by: str) -> tuple[str, ...]:
