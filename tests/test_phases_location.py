@@ -37,7 +37,7 @@ def test_takeoff_is_covered_and_located(curve):
 @pytest.mark.simulation
 def test_lag_holds_its_size_and_finds_a_real_lag():
     first, second = sim.onset(6e5, 0.2), sim.onset(1.5e6, 0.2)
-    size, power, covered = 0, 0, 0
+    size, power, covered, widths = 0, 0, 0, []
     truth = np.log(sim.crossing(second, TOKENS) / sim.crossing(first, TOKENS))
     for s in range(8):
         a = analyse(series(first, s, "a"), boot=59, dictionary=DICTIONARY)
@@ -47,7 +47,9 @@ def test_lag_holds_its_size_and_finds_a_real_lag():
         size += not null.low <= 0 <= null.high
         power += real.low > 0 and real.p_value <= 0.05
         covered += real.low <= truth <= real.high
+        widths += [null.high - null.low, real.high - real.low]
     assert size <= 2 and power >= 7 and covered >= 6
+    assert np.median(widths) < 0.6
 
 
 @pytest.mark.simulation

@@ -33,6 +33,8 @@ RISING = {
     "weak onset (15 points)": sim.onset(1.3e6, 0.2, top=0.15),
 }
 NOISE = ((0.0, 0.15), (0.6, 0.3), (0.9, 0.4))
+"""Autocorrelation between checkpoints and standard deviation of the shift on the logit scale."""
+TRIALS = (200,)
 PAIRS = {
     "same time": (sim.onset(1.2e6, 0.2), sim.onset(1.2e6, 0.2)),
     "0.14 decades": (sim.onset(1.2e6, 0.2), sim.onset(1.2e6 * 10**0.14, 0.2)),
@@ -52,7 +54,7 @@ def size(replicates: int, seed: int, boot: int) -> None:
         tokens = sim.schedule(kind, n)
         dictionary = Dictionary(Axis.of(tokens))
         for rho, sd in NOISE:
-            for trials in (100, 400):
+            for trials in TRIALS:
                 rejected = []
                 for name, curve in sim.NULLS.items():
                     found = 0
@@ -79,7 +81,7 @@ def coverage(replicates: int, seed: int, boot: int) -> None:
     for name, curve in (RISING | {k: sim.NULLS[k] for k in ("linear", "saturating")}).items():
         truth = np.log10(sim.crossing(curve, tokens) / tokens[-1])
         for rho, sd in NOISE:
-            for trials in (100, 400):
+            for trials in TRIALS:
                 inside, width, delayed, steep = [], [], 0, 0
                 start = time.process_time()
                 for r in range(replicates):
@@ -170,7 +172,7 @@ TABLES = {"size": size, "coverage": coverage, "clustered": clustered, "lags": la
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--replicates", type=int, default=200)
+    parser.add_argument("--replicates", type=int, default=25)
     parser.add_argument("--boot", type=int, default=99)
     parser.add_argument("--table", choices=sorted(TABLES), nargs="*", default=list(TABLES))
     given = parser.parse_args()
