@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable
 from difflib import get_close_matches
 
+TRAINING_PACKAGES = ("torch", "lightning", "ray", "tokenizers", "safetensors")
+
 
 class UserError(ValueError):
     """Bad input: the message says what came, what was expected and the remedy, in one line.
@@ -35,6 +37,12 @@ def guard(program: str, call: Callable[[], object]) -> None:
         call()
     except UserError as error:
         fail(program, str(error))
+    except ModuleNotFoundError as error:
+        if error.name not in TRAINING_PACKAGES:
+            raise
+        fail(
+            program, f"this command needs the package '{error.name}'; install the training half: pip install '.[train]'"
+        )
     except BrokenPipeError:
         sys.stderr.close()
         raise SystemExit(1) from None

@@ -16,7 +16,7 @@ import sys
 class Block:
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in {TRAINING!r}:
-            raise ModuleNotFoundError(f"No module named {{name!r}} (blocked by the test)")
+            raise ModuleNotFoundError(f"No module named {{name!r}} (blocked by the test)", name=name.partition(".")[0])
 sys.meta_path.insert(0, Block())
 """
 
@@ -39,6 +39,15 @@ def test_detecting_and_forecasting_need_no_training_package(tmp_path: Path) -> N
     assert (tmp_path / "t.html").stat().st_size > 10_000
     blocked = run("import torch", tmp_path)
     assert "blocked by the test" in blocked.stderr, "the block itself must work"
+
+
+def test_a_training_command_without_its_packages_says_what_to_install(tmp_path: Path) -> None:
+    words = ["sweeps", "plan", str(ROOT / "sweeps/quick.yaml")]
+    code = f"import sys; sys.argv = {words!r}\nfrom sweeps.cli import main; main()"
+    done = run(code, tmp_path)
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert "pip install '.[train]'" in done.stderr
 
 
 @pytest.mark.parametrize("command", ["phases", "scaling", "sweeps"])

@@ -122,8 +122,8 @@ def test_a_killed_worker_is_started_again(undisturbed: Path, tmp_path: Path) -> 
     file = results / "runs" / "first-s0" / "run.nc"
     while not file.exists() and process.poll() is None and time.monotonic() < until:
         time.sleep(0.01)
-    workers = [p for p in descendants(process.pid) if b"ray::" in Path(f"/proc/{p}/cmdline").read_bytes()]
-    busy = [p for p in workers if b"IDLE" not in Path(f"/proc/{p}/cmdline").read_bytes()]
+    commands = {p: Path(f"/proc/{p}/cmdline").read_bytes() for p in descendants(process.pid)}
+    busy = [p for p, command in commands.items() if b"ray::ImplicitFunc" in command]
     assert busy
     for pid in busy:
         os.kill(pid, signal.SIGKILL)
