@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
@@ -185,8 +184,3 @@ def _curve(a: Analysis) -> Curve:
         run=t.run, group=t.group, metric=t.metric, tokens=t.tokens, y=sign * t.y, counts=t.proportion,
         fitted_tokens=fitted_tokens, fitted=fitted,
     )  # fmt: skip
-
-
-def log_ratio_tokens(log_ratio: float | None) -> str:
-    """Return a lag as a factor in words."""
-    return "–" if log_ratio is None else f"{math.exp(log_ratio):.2f}x"

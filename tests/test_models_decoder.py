@@ -56,16 +56,14 @@ def test_no_token_sees_what_follows() -> None:
     assert not torch.allclose(before[:, 8], after[:, 8])
 
 
-def test_rotary_positions_are_relative() -> None:
+def test_what_the_cache_holds_takes_its_share_of_attention() -> None:
     decoder = Decoder(size("tiny", 50), 0)
     tokens = torch.randint(0, 50, (1, 6), generator=torch.Generator().manual_seed(0))
-    zero = [
-        (torch.zeros(1, 2, 5, 8), torch.zeros(1, 2, 5, 8)) for _ in range(1)
-    ]  # five positions whose values are nothing
+    zero = [(torch.zeros(1, 2, 5, 8), torch.zeros(1, 2, 5, 8))]  # five positions whose values are nothing
     shifted, _ = decoder.hidden(tokens, zero)
     plain, _ = decoder.hidden(tokens)
     assert shifted.shape == plain.shape
-    assert not torch.allclose(shifted, plain)  # attention to the empty positions takes its share
+    assert not torch.allclose(shifted, plain)
 
 
 def test_the_seed_alone_decides_the_initial_weights() -> None:

@@ -85,10 +85,6 @@ def test_weights_on_disk_are_those_that_were_scored(tmp_path: Path) -> None:
 
 
 def test_a_loss_that_is_not_finite_stops_and_names_the_batch(tmp_path: Path) -> None:
-    class Poisoned(Cycle):
-        def batch(self, step: int) -> NDArray[np.int64]:
-            return super().batch(step)
-
     decoder = Decoder(size("tiny", 30), seed=0)
 
     def poison(step: int, model: Decoder, sha256: str, seconds: float) -> None:
@@ -97,7 +93,7 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_batch(tmp_path: Path) -> 
                 model.norm.weight.fill_(float("nan"))
 
     with pytest.raises(FloatingPointError, match=r"step 40 \(batch 39"):
-        train(decoder, CONFIG, Poisoned(), STEPS, tmp_path, poison, state_seconds=1e9)
+        train(decoder, CONFIG, Cycle(), STEPS, tmp_path, poison, state_seconds=1e9)
 
 
 def test_progress_is_told_at_checkpoints(tmp_path: Path) -> None:

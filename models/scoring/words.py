@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,15 +11,11 @@ from tokenizers import Tokenizer
 
 from data.cube import NOT_ASKED
 from data.tasks import WordTask
+from data.words import normalise
 from models.decoder import Decoder
 from models.scoring.generation import batches_by_length, begin, continuation_logprob, greedy, read_prompts
 
 WRONG, TRANSLATED, COPIED, OTHER_LANGUAGE = range(4)
-
-
-def normalise(word: str) -> str:
-    """Return the word as it is compared: NFC, case folded, outer white space dropped."""
-    return unicodedata.normalize("NFC", word).casefold().strip()
 
 
 @dataclass(kw_only=True)
