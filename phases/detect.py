@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
+from typing import Literal
 
 import numpy as np
 import xarray as xr
@@ -20,6 +21,7 @@ from phases.results import Curve, DetectionReport, Lag, Outcome, Transition
 
 LAGS = (("copying", "translation"), ("false_copying", "translation"), ("nonce_copying", "translation"))
 CROSSOVER = ("false_copying", "translation")
+Link = Literal["identity", "logit"]
 Progress = Callable[[int, int, str], None]
 
 
@@ -43,6 +45,10 @@ class Settings:
         Height above the floor that defines takeoff: of a proportion itself, of the rise of a continuous score.
     scale : {"log", "linear"}
         Axis that shapes live on.
+    family : str
+        ``dictionary``, or a classical model of ``phases.classical``.
+    link : {"identity", "logit"}
+        Scale of the score on which a classical model is linear; the dictionary has no use for it.
     """
 
     metrics: tuple[str, ...] | None = None
@@ -52,6 +58,8 @@ class Settings:
     level: float = 0.95
     rise: float = 0.05
     scale: Scale = "log"
+    family: str = "dictionary"
+    link: Link = "logit"
 
     def __post_init__(self) -> None:
         if not 19 <= self.boot <= 100_000:
@@ -115,7 +123,7 @@ def detect(
         lags += between
     return DetectionReport(
         cube=name,
-        settings={**asdict(settings), "family": "dictionary"},
+        settings=asdict(settings),
         transitions=tuple(adjusted(transitions)),
         lags=tuple(lags),
         curves=tuple(_curve(a) for a in analyses),

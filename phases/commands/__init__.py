@@ -1,0 +1,1 @@
+"""The subcommands of ``phases``, one a file; ``phases.cli`` puts them together."""
