@@ -7,6 +7,7 @@ import typer
 from data.errors import guard
 from phases.commands.detect import detect
 from phases.commands.importing import import_
+from phases.commands.pool import pool
 
 app = typer.Typer(
     name="phases",
@@ -24,6 +25,7 @@ def phases() -> None:
 
 app.command()(detect)
 app.command("import")(import_)
+app.command()(pool)
 
 
 def main() -> None:
