@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from data.errors import guard
+from phases.commands.calibrate import calibrate
 from phases.commands.detect import detect
 from phases.commands.importing import import_
 from phases.commands.pool import pool
@@ -24,6 +25,7 @@ def phases() -> None:
 
 
 app.command()(detect)
+app.command()(calibrate)
 app.command("import")(import_)
 app.command()(pool)
 
