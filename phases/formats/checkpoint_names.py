@@ -18,6 +18,8 @@ STEP = re.compile(r"(?:^|[^a-z])(?:global_?)?(?:step|checkpoint|ckpt|iter|iterat
 TOKENS = re.compile(r"(?:^|[^a-z])tokens?[-_=]?(\d+(?:\.\d+)?)([kmbt]?)(?![a-z\d])", re.I)
 DATED = re.compile(r"results_\d{4}-\d\d-\d\dT.*")
 """What the harness calls its files: a date is no position."""
+CHANGING = re.compile(r"(?:epoch[-_=]?\d+)|(?:\.(?:ckpt|pt|pth|safetensors)$)", re.I)
+"""What else of a checkpoint's name is not the run's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +112,7 @@ def _without(text: str, model: str, where: Path, pattern: re.Pattern[str] | None
             kept.append(part)
             continue
         rest = part
-        for found in (pattern,) if pattern else (STEP, TOKENS):
+        for found in (pattern,) if pattern else (CHANGING, STEP, TOKENS):
             rest = found.sub("", rest)
         kept.append(rest.strip(" -_=."))
         break

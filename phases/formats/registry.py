@@ -11,8 +11,8 @@ from data.errors import UserError, nearest
 from phases.formats.base import LINES, Log, Request
 
 FORMATS: Mapping[str, str] = {
-    "csv": "phases.formats.tables",
-    "parquet": "phases.formats.tables",
+    "csv": "phases.formats.delimited",
+    "parquet": "phases.formats.parquet",
     "tensorboard": "phases.formats.tensorboard",
     "wandb": "phases.formats.wandb",
     "lm-eval": "phases.formats.lm_eval",
@@ -78,7 +78,7 @@ def _of_file(path: Path) -> str | None:
 
 
 def _header(path: Path) -> tuple[str, ...]:
-    from phases.formats.tables import header
+    from phases.formats.delimited import header
 
     try:
         return header(path)
@@ -93,9 +93,9 @@ def _wandb_header(path: Path) -> bool:
 
 
 def _parquet_columns(path: Path) -> tuple[str, ...]:
-    from phases.formats.tables import parquet_columns
+    from phases.formats.parquet import columns
 
-    return parquet_columns(path)
+    return columns(path)
 
 
 def _of_json(path: Path) -> str | None:

@@ -156,11 +156,9 @@ def _merge(run: Run, file: Path, notes: list[str]) -> None:
             run.rewritten += int(event.step) in values
             values[int(event.step)] = number
             here.setdefault(value.tag, set()).add(int(event.step))
-    whole, cut = _records(file)
-    if n < whole:
-        notes.append(f"{file.name} is damaged after record {n}: the {whole - n} that follow are not read")
-    elif cut:
-        notes.append(f"{file.name} ends within a record, which is left out")
+    left = file.stat().st_size - _end(file, n)
+    if left > 0:
+        notes.append(f"{file.name}: the last {left} bytes, after record {n}, are cut or damaged and are not read")
 
 
 def _number(value: Any, tensors: Any) -> float | None:
@@ -174,15 +172,12 @@ def _number(value: Any, tensors: Any) -> float | None:
     return float(array.reshape(-1)[0]) if array.size == 1 and array.dtype.kind in "iufb" else None
 
 
-def _records(file: Path) -> tuple[int, bool]:
-    """Return how many whole records a file's lengths promise, and whether it ends within one."""
-    size, at, n = file.stat().st_size, 0, 0
+def _end(file: Path, records: int) -> int:
+    """Return where the first ``records`` records of a file end, in bytes."""
+    at = 0
     with file.open("rb") as opened:
-        while at + 12 <= size:
+        for _ in range(records):
             opened.seek(at)
             (length,) = struct.unpack("<Q", opened.read(8))
-            if at + FRAME + length > size:
-                break
             at += FRAME + length
-            n += 1
-    return n, at < size
+    return at

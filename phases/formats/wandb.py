@@ -16,12 +16,13 @@ import numpy as np
 import pandas as pd
 
 from data.errors import UserError
+from phases.formats import delimited, parquet
 from phases.formats.base import LINES, Array, Log, Request, along_steps, check_known, counts_steps, finite
-from phases.formats.tables import DELIMITED, PARQUET, Loaded, header, load
+from phases.formats.tables import Table
 
 STEP = "_step"
 ENDS = ("__MIN", "__MAX")
-SUFFIXES = (*PARQUET, *DELIMITED, *LINES, ".json")
+SUFFIXES = (*parquet.SUFFIXES, *delimited.SUFFIXES, *LINES, ".json")
 
 
 def read(request: Request) -> Log:
@@ -34,7 +35,7 @@ def read(request: Request) -> Log:
     """
     request.refuse("checkpoint", "Weights & Biases logs the step")
     path = request.path
-    if path.is_file() and path.name.lower().endswith(DELIMITED) and STEP not in header(path):
+    if path.is_file() and path.name.lower().endswith(delimited.SUFFIXES) and STEP not in delimited.header(path):
         return _chart(request)
     return _histories(request)
 
@@ -42,8 +43,8 @@ def read(request: Request) -> Log:
 def _chart(request: Request) -> Log:
     path, notes = request.path, list[str]()
     request.refuse("run", "a chart's columns name the runs")
-    columns, table = load(path)
-    data = table(columns)
+    data = delimited.frame(path)
+    columns = tuple(data.columns)
     x = request.tokens or "Step"
     lines = [c for c in columns if " - " in c and not c.endswith(ENDS)]
     known = tuple(dict.fromkeys(c.rsplit(" - ", 1)[1] for c in lines))
@@ -74,7 +75,7 @@ def _histories(request: Request) -> Log:
     seen: tuple[str, ...] = ()
     for name, files in _runs(request.path).items():
         tables = [_history(f) for f in files]
-        columns = tuple(dict.fromkeys(c for known, _ in tables for c in known))
+        columns = tuple(dict.fromkeys(c for table in tables for c in table.columns))
         seen = tuple(dict.fromkeys((*seen, *columns)))
         if not set(request.metrics) & set(columns):
             notes.append(f"run '{name}' has none of the metrics and is left out")
@@ -84,8 +85,8 @@ def _histories(request: Request) -> Log:
         wanted = [STEP, *request.metrics, *(n for n in (request.tokens, request.run, request.trials_column) if n)]
         must = [n for n in wanted if n not in request.metrics and n != STEP]
         check_known(must, columns, str(files[0]), "column")
-        have = [[n for n in dict.fromkeys(wanted) if n in known] for known, _ in tables]
-        data = pd.concat([table(names) for (_, table), names in zip(tables, have, strict=True)], ignore_index=True)
+        have = [[n for n in dict.fromkeys(wanted) if n in table.columns] for table in tables]
+        data = pd.concat([t.get(names) for t, names in zip(tables, have, strict=True)], ignore_index=True)
         labels = data[request.run].astype(str) if request.run else pd.Series(name, index=data.index)
         for run, rows in data.groupby(labels, sort=False):
             parts.append(_of_run(str(run), rows, request, notes))
@@ -172,13 +173,16 @@ def _stem(path: Path) -> str:
     return name[: -len(next((s for s in sorted(SUFFIXES, key=len, reverse=True) if name.lower().endswith(s)), ""))]
 
 
-def _history(path: Path) -> tuple[tuple[str, ...], Loaded]:
-    if path.name.lower().endswith((*PARQUET, *DELIMITED)):
-        return load(path)
+def _history(path: Path) -> Table:
+    name = path.name.lower()
+    if name.endswith(parquet.SUFFIXES):
+        return parquet.load(path)
+    if name.endswith(delimited.SUFFIXES):
+        return delimited.load(path)
     rows = _json_rows(path)
-    table = pd.json_normalize(rows, sep=".") if any(isinstance(v, dict) for r in rows for v in r.values()) else (
-        pd.DataFrame.from_records(rows))  # fmt: skip
-    return tuple(map(str, table.columns)), Loaded(path, table)
+    nested = any(isinstance(value, dict) for row in rows for value in row.values())
+    data = pd.json_normalize(rows, sep=".") if nested else pd.DataFrame.from_records(rows)
+    return Table(columns=tuple(map(str, data.columns)), get=lambda names: data[list(names)])
 
 
 def _json_rows(path: Path) -> list[dict[str, Any]]:
