@@ -125,6 +125,15 @@ def fit_censored(
     return CensoredFit(family, theta[:-1] * scale, float(scale), value, converged, theta)
 
 
+def robust_covariance(x: Array, low: Array, high: Array, fit: CensoredFit) -> Array:
+    """Return the sandwich covariance of the coefficients for independent observations (White 1982), shape (p, p)."""
+    problem = _Likelihood(x, low, high, FAMILIES[fit.family])
+    scores = problem.scores(fit.theta)
+    bread = np.linalg.inv(problem(fit.theta)[2])
+    jacobian = np.column_stack([np.eye(len(fit.coefficients)) * fit.scale, -fit.coefficients * fit.scale])
+    return np.asarray(jacobian @ bread @ (scores.T @ scores) @ bread @ jacobian.T)
+
+
 class _Likelihood:
     """Log-likelihood, gradient and negative Hessian in theta = (b/s, 1/s)."""
 
@@ -147,6 +156,28 @@ class _Likelihood:
         return np.append((b_hat) / s, 1 / s)
 
     def __call__(self, theta: Array) -> tuple[float, Array, Array]:
+        """Return the log-likelihood, its gradient and its negative Hessian."""
+        t = theta[-1]
+        e = self.exact
+        value, ga, gb, haa, hab, hbb = self._derivatives(theta)
+        total = float(value.sum())
+        if not np.isfinite(total):
+            return -np.inf, np.zeros(len(theta)), np.eye(len(theta))
+        gradient = np.append(-self.x.T @ (ga + gb), self.ya @ ga + self.yb @ gb + e.sum() / t)
+        w = haa + 2 * hab + hbb
+        cross = -self.x.T @ ((haa + hab) * self.ya + (hab + hbb) * self.yb)
+        corner = haa @ self.ya**2 + 2 * hab @ (self.ya * self.yb) + hbb @ self.yb**2 - e.sum() / t**2
+        hessian = np.block([[(self.x.T * w) @ self.x, cross[:, None]], [cross[None, :], np.array([[corner]])]])
+        return total, gradient, -hessian
+
+    def scores(self, theta: Array) -> Array:
+        """Return each observation's gradient, shape (n, p + 1)."""
+        _, ga, gb, *_ = self._derivatives(theta)
+        last = self.ya * ga + self.yb * gb + self.exact / theta[-1]
+        return np.column_stack([-self.x * (ga + gb)[:, None], last])
+
+    def _derivatives(self, theta: Array) -> tuple[Array, Array, Array, Array, Array, Array]:
+        """Return value, and first and second derivatives by the two standardised ends, of each observation."""
         d, t = theta[:-1], theta[-1]
         eta = self.x @ d
         za, zb = t * self.ya - eta, t * self.yb - eta
@@ -171,15 +202,7 @@ class _Likelihood:
             haa[i] = np.where(pa > 0, -pa * law.score(a) - pa**2, 0.0)
             hbb[i] = np.where(pb > 0, pb * law.score(b) - pb**2, 0.0)
             hab[i] = pa * pb
-        total = float(value.sum())
-        if not np.isfinite(total):
-            return -np.inf, np.zeros(len(theta)), np.eye(len(theta))
-        gradient = np.append(-self.x.T @ (ga + gb), self.ya @ ga + self.yb @ gb + e.sum() / t)
-        w = haa + 2 * hab + hbb
-        cross = -self.x.T @ ((haa + hab) * self.ya + (hab + hbb) * self.yb)
-        corner = haa @ self.ya**2 + 2 * hab @ (self.ya * self.yb) + hbb @ self.yb**2 - e.sum() / t**2
-        hessian = np.block([[(self.x.T * w) @ self.x, cross[:, None]], [cross[None, :], np.array([[corner]])]])
-        return total, gradient, -hessian
+        return value, ga, gb, haa, hab, hbb
 
 
 def _log1mexp(v: Array) -> Array:

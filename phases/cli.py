@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from data.errors import guard
+from phases.commands.acquisition import acquisition
 from phases.commands.calibrate import calibrate
 from phases.commands.detect import detect
 from phases.commands.importing import import_
@@ -28,6 +29,7 @@ app.command()(detect)
 app.command()(calibrate)
 app.command("import")(import_)
 app.command()(pool)
+app.command()(acquisition)
 
 
 def main() -> None:
