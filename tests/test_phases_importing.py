@@ -281,7 +281,7 @@ def test_tables_keep_what_is_missing_missing(tmp_path):
     np.testing.assert_array_equal(made.cube["a"], [[0.5, 0.25, np.nan]])
     np.testing.assert_array_equal(made.cube["b"], [[np.nan, 7, 1]])
     assert made.cube["a"].metric_kind == "proportion" and made.cube["b"].metric_kind == "continuous"
-    assert made.notes == ("1 rows without 't' are left out",)
+    assert made.notes == ("1 row without 't' left out",)
     assert "left out" in made.cube.attrs["import_notes"]
     loss = import_log(Request(path=path, tokens="t", metrics=("a",)), continuous=("a",)).cube
     assert loss["a"].metric_kind == "continuous"
@@ -311,7 +311,7 @@ def test_tensorboard_restart(tmp_path):
         _begin_at(file, wall)
     made = import_log(Request(path=tmp_path, metrics=("acc",), tokens_per_step=10.0))
     np.testing.assert_allclose(made.cube["acc"][0], [0.1, 0.2, 0.3, 0.04, 0.05, 0.6], atol=1e-7)
-    assert any("2 values written again" in note for note in made.notes)
+    assert any("2 earlier values of its tags" in note for note in made.notes)
     restart = event_pb2.Event(step=4, session_log=event_pb2.SessionLog(status=event_pb2.SessionLog.START))
     _begin_at(events(tmp_path, [restart, *later], ".c"), 200.0)
     made = import_log(Request(path=tmp_path, metrics=("acc",), tokens_per_step=10.0))
@@ -344,8 +344,8 @@ def test_tensorboard_tokens_between_steps(tmp_path):
     np.testing.assert_array_equal(got.cube["step"], [[5, 10]])
     np.testing.assert_allclose(got.cube["eval.acc"], [[0.1, 0.2]], atol=1e-7)
     notes = " | ".join(got.notes)
-    assert "1 steps lies on the line" in notes and "1 steps lie outside" in notes
-    assert "'other' has none of the tags" in notes and "1 infinite values" in notes
+    assert "1 step is on the line" in notes and "1 step outside" in notes
+    assert "'other' has none of the tags" in notes and "1 infinite value of" in notes
     with pytest.raises(UserError, match="no tag 'eval/notes'; it has eval/acc, lr, tokens"):
         import_log(Request(path=tmp_path, metrics=("eval/notes",), tokens_per_step=1.0))
     with pytest.raises(UserError, match="--run says nothing here"):
@@ -420,7 +420,7 @@ def test_wandb_history(tmp_path):
     np.testing.assert_array_equal(one["loss"][:3], [9, 5, np.nan])
     np.testing.assert_array_equal(made.cube.sel(run="parts")["tokens"], [0, 100, 200, 300])
     notes = " | ".join(made.notes)
-    assert "infinite" in notes and "'else' has none" in notes and "lies on the line" in notes
+    assert "infinite" in notes and "'else' has none" in notes and "on the line" in notes
     assert guess(folder / "parts" / "0000.parquet") == guess(folder / "one.jsonl") == "wandb"
     alone = import_log(Request(path=folder / "parts", metrics=("eval.acc",), tokens_per_step=2.0)).cube
     assert list(alone["run"].values) == ["parts"] and alone.sizes["checkpoint"] == 4
@@ -485,7 +485,7 @@ def test_lm_eval_files_of_one_checkpoint(tmp_path):
     assert made.cube["lambada_openai.acc"].values.tolist() == [[0.4]]
     assert made.cube["sciq.acc,none"].values.tolist() == [[0.6]]
     notes = " | ".join(made.notes)
-    assert "stands in 2 files; the latest counts" in notes and "1 result files name no checkpoint" in notes
+    assert "stands in 2 files; the latest counts" in notes and "1 result file without a checkpoint's name" in notes
     harness(tmp_path / "results_4.json", 0.3, shots=5)
     with pytest.raises(UserError, match="with 0 and 5 shots"):
         import_log(Request(path=tmp_path, metrics=("lambada_openai/acc",), tokens_per_step=1.0))

@@ -158,16 +158,21 @@ def listing(names: Sequence[str]) -> str:
     return (", ".join(names[:SHOWN]) or "none") + more
 
 
+def few(n: int, what: str) -> str:
+    """Return ``1 row``, ``2 rows``."""
+    return f"{n} {what}{'s' * (n != 1)}"
+
+
 def finite(values: pd.Series[Any], name: str, notes: list[str]) -> Array:
     """Return a column of a tool's own log as numbers; what is no finite number becomes NaN, with a note."""
     found = pd.to_numeric(values, errors="coerce").to_numpy(float, na_value=np.nan)
     endless = np.isinf(found)
     if endless.any():
-        notes.append(f"{name}: {endless.sum()} infinite values are taken as missing")
+        notes.append(f"{name}: {few(int(endless.sum()), 'infinite value')} taken as missing")
     odd = np.isnan(found) & values.notna().to_numpy() & (values.astype(str).str.lower() != "nan").to_numpy()
     if odd.any():
         example = values[odd].iloc[0]
-        notes.append(f"{name}: {odd.sum()} values that are no numbers, such as '{example}', are taken as missing")
+        notes.append(f"{name}: {few(int(odd.sum()), 'cell')} without a number, such as '{example}', taken as missing")
     return np.where(endless, np.nan, found)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from data.errors import UserError, nearest
-from phases.formats.base import Array, Log, Request, listing
+from phases.formats.base import Array, Log, Request, few, listing
 from phases.formats.checkpoint_names import Named, named
 
 WHOLE = 1e-4
@@ -118,7 +118,9 @@ def _files(request: Request, notes: list[str]) -> Iterator[Results]:
             "give --checkpoint PATTERN, a regular expression with group step or tokens, such as '(?P<step>[0-9]+)$'"
         )
     if nameless:
-        notes.append(f"{len(nameless)} result files name no checkpoint, such as {nameless[0].name}, and are left out")
+        notes.append(
+            f"{few(len(nameless), 'result file')} without a checkpoint's name, such as {nameless[0].name}, left out"
+        )
 
 
 def _json(path: Path) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from data.errors import UserError
-from phases.formats.base import Array, Log, Request, check_known, counts_steps, listing
+from phases.formats.base import Array, Log, Request, check_known, counts_steps, few, listing
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -63,7 +63,7 @@ def rows(request: Request, table: Table) -> Log:
         raise UserError(f"{path}: column '{request.tokens}' holds no number; expected training tokens")
     notes = []
     if not keep.all():
-        notes.append(f"{(~keep).sum()} rows without '{request.tokens}' are left out")
+        notes.append(f"{few(int((~keep).sum()), 'row')} without '{request.tokens}' left out")
     if request.run:
         empty = np.flatnonzero(data[request.run].isna().to_numpy() & keep)
         if empty.size:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from data.errors import UserError
-from phases.formats.base import Array, Log, Request, along_steps, check_known, counts_steps, need
+from phases.formats.base import Array, Log, Request, along_steps, check_known, counts_steps, few, need
 
 LOADER = "tensorboard.backend.event_processing.event_file_loader"
 FRAME = 16
@@ -55,8 +55,9 @@ def read(request: Request) -> Log:
     rows = [(run.name, _rows(run, request, notes)) for run in used]
     names, parts = [n for n, p in rows if len(p[0])], [p for _, p in rows if len(p[0])]
     if not parts:
-        raise UserError(f"{path}: no step has both a metric and '{request.tokens}'; leave out --tokens, give "
-                        "--tokens-per-step")  # fmt: skip
+        raise UserError(f"{path}: no step has a value of {', '.join(request.metrics)}" + (
+            f" and lies within those of '{request.tokens}'; give --tokens-per-step instead" if request.tokens else ""
+        ))  # fmt: skip
     trials: float | Array | None = request.trials_number
     if request.trials_column is not None:
         trials = np.concatenate([p[3] for p in parts])
@@ -77,10 +78,12 @@ def _rows(run: Run, request: Request, notes: list[str]) -> tuple[Array, Array, d
             notes.append(f"run '{run.name}' has no tag '{m}'; it is missing there")
         endless = [s for s, v in values.items() if np.isinf(v)]
         if endless:
-            notes.append(f"run '{run.name}': {len(endless)} infinite values of '{m}' are taken as missing")
+            notes.append(f"run '{run.name}': {few(len(endless), 'infinite value')} of '{m}' taken as missing")
             values.update(dict.fromkeys(endless, np.nan))
     if run.rewritten:
-        notes.append(f"run '{run.name}' was restarted: {run.rewritten} values written again replace the earlier ones")
+        notes.append(
+            f"run '{run.name}' was restarted: {few(run.rewritten, 'earlier value')} of its tags replaced or void"
+        )
     step = np.array(sorted({s for values in wanted.values() for s, v in values.items() if np.isfinite(v)}), float)
     place = step
     if request.tokens is not None:
@@ -91,7 +94,9 @@ def _rows(run: Run, request: Request, notes: list[str]) -> tuple[Array, Array, d
         trials = np.array([known.get(int(s), np.nan) for s in step])
     keep = np.isfinite(place)
     if not keep.all():
-        notes.append(f"run '{run.name}': {(~keep).sum()} steps lie outside those of '{request.tokens}', left out")
+        notes.append(
+            f"run '{run.name}': {few(int((~keep).sum()), 'step')} outside those of '{request.tokens}' left out"
+        )
     values_of = {m: np.array([v.get(int(s), np.nan) for s in step], float)[keep] for m, v in wanted.items()}
     return step[keep], place[keep], values_of, trials[keep]
 
@@ -101,7 +106,9 @@ def _at(run: Run, tag: str, step: Array, notes: list[str]) -> Array:
     known = np.array(sorted(logged), float)
     place, between = along_steps(step, known, np.array([logged[int(s)] for s in known], float))
     if between:
-        notes.append(f"run '{run.name}': '{tag}' at {between} steps lies on the line between the steps that log it")
+        notes.append(
+            f"run '{run.name}': '{tag}' at {few(between, 'step')} is on the line between the steps that log it"
+        )
     return place
 
 

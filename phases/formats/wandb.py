@@ -17,7 +17,7 @@ import pandas as pd
 
 from data.errors import UserError
 from phases.formats import delimited, parquet
-from phases.formats.base import LINES, Array, Log, Request, along_steps, check_known, counts_steps, finite
+from phases.formats.base import LINES, Array, Log, Request, along_steps, check_known, counts_steps, few, finite
 from phases.formats.tables import Table
 
 STEP = "_step"
@@ -114,8 +114,8 @@ def _of_run(run: str, rows: pd.DataFrame, request: Request, notes: list[str]) ->
         used = np.isnan(place) & np.isfinite(filled) & np.any([np.isfinite(v) for v in values.values()], axis=0)
         place = np.where(np.isfinite(place), place, filled)
         if between and used.any():
-            notes.append(f"run '{run}': '{request.tokens}' of {used.sum()} rows is that of their step, or lies on the "
-                         "line between the steps that log it")  # fmt: skip
+            here = few(int(used.sum()), "row")
+            notes.append(f"run '{run}': '{request.tokens}' of {here} is on the line between the steps that log it")
     return _kept(run, place, step, values, trials, notes)
 
 
@@ -124,7 +124,7 @@ def _kept(run: str, place: Array, step: Array | None, values: dict[str, Array], 
     some = np.any([np.isfinite(v) for v in values.values()], axis=0)
     keep = some & np.isfinite(place)
     if (some & ~keep).any():
-        notes.append(f"run '{run}': {(some & ~keep).sum()} rows have no position and are left out")
+        notes.append(f"run '{run}': {few(int((some & ~keep).sum()), 'row')} without a position left out")
     if not keep.any():
         notes.append(f"run '{run}' has no value of the metrics and is left out")
     return run, place[keep], None if step is None else step[keep], {m: v[keep] for m, v in values.items()}, trials[keep]
