@@ -140,8 +140,8 @@ def _elasticities() -> Iterator[Cell]:
                    targets=(HELD_BOUND, Target("rejected")))  # fmt: skip
 
 
-LOUD = replace(BASE, sd=0.45)
-QUIET = replace(BASE, sd=0.15)
+LOUD = replace(BASE, sd=0.6)
+QUIET = replace(BASE, sd=0.2)
 SIMULTANEOUS = aligned(CURVES["gradual-1.7"], CURVES["sharp"])
 """Of another shape than ``sharp``, and taking off when it does."""
 

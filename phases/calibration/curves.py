@@ -22,6 +22,8 @@ from phases.axis import Array
 
 Score = Callable[[Array], Array]
 FINE = 200_001
+FLOOR = 0.05
+"""Score before anything was learnt. The shift of the logit leaves a floor near 0 still; floors of real runs wander."""
 
 
 @dataclass(frozen=True)
@@ -74,17 +76,17 @@ def first_at(s: Array, risen: Array, height: float) -> float:
     return float(np.log10(s[hit.argmax()])) if height > 0 and hit.any() else np.inf
 
 
-def onset(start: float, scale: float, kappa: float = 1.0, top: float = 0.5, floor: float = 0.02) -> Score:
+def onset(start: float, scale: float, kappa: float = 1.0, top: float = 0.5, floor: float = FLOOR) -> Score:
     """Nothing before ``start``, then 1 - exp(-(x/scale)^kappa) with x the decades since and ``scale`` in decades."""
     return lambda s: floor + top * -np.expm1(-((np.maximum(0, np.log10(s / start)) / scale) ** kappa))
 
 
-def logistic(middle: float, scale: float, top: float = 0.5, floor: float = 0.02) -> Score:
+def logistic(middle: float, scale: float, top: float = 0.5, floor: float = FLOOR) -> Score:
     """Return a logistic in decades around ``middle``; its elasticity is 1/(scale ln 10)."""
     return lambda s: floor + top * expit(np.log10(s / middle) / scale)
 
 
-def hump(rise: float, fall: float, high: float = 0.5, low: float = 0.15, floor: float = 0.02) -> Score:
+def hump(rise: float, fall: float, high: float = 0.5, low: float = 0.15, floor: float = FLOOR) -> Score:
     """Return false copying: up to ``high`` around ``rise``, down to ``low`` around ``fall``."""
     return lambda s: (
         floor
@@ -92,17 +94,17 @@ def hump(rise: float, fall: float, high: float = 0.5, low: float = 0.15, floor: 
     )
 
 
-def stick(start: float, end: float = 0.58, floor: float = 0.02) -> Score:
+def stick(start: float, end: float = 0.58, floor: float = FLOOR) -> Score:
     """Nothing before ``start``, then straight in log tokens to ``end`` at the end of the run."""
     return lambda s: floor + (end - floor) * np.maximum(0, np.log10(s / start)) / -math.log10(start)
 
 
-def cloglog(middle: float, beta: float, top: float = 0.5, floor: float = 0.03) -> Score:
+def cloglog(middle: float, beta: float, top: float = 0.5, floor: float = FLOOR) -> Score:
     """1 - exp(-(s/middle)^beta)."""
     return lambda s: floor + top * -np.expm1(-((s / middle) ** beta))
 
 
-def log_logistic(middle: float, beta: float, top: float = 0.5, floor: float = 0.03) -> Score:
+def log_logistic(middle: float, beta: float, top: float = 0.5, floor: float = FLOOR) -> Score:
     """1/(1 + (s/middle)^-beta)."""
     return lambda s: floor + top / (1 + (s / middle) ** -beta)
 
@@ -114,13 +116,13 @@ def summed(*parts: Score) -> Score:
 
 CONCAVE = (
     Curve("flat", "constant", lambda s: np.full_like(s, 0.2), 0.0),
-    Curve("linear", "in proportion to tokens", lambda s: 0.03 + 0.5 * s, 1.0),
-    Curve("power-law", "1 - (1 + s/.05)^-.7", lambda s: 0.03 + 0.6 * (1 - (1 + s / 0.05) ** -0.7), 1.0),
-    Curve("rational", "s/(s + .1)", lambda s: 0.03 + 0.55 * s / (s + 0.1), 1.0),
+    Curve("linear", "in proportion to tokens", lambda s: FLOOR + 0.5 * s, 1.0),
+    Curve("power-law", "1 - (1 + s/.05)^-.7", lambda s: FLOOR + 0.6 * (1 - (1 + s / 0.05) ** -0.7), 1.0),
+    Curve("rational", "s/(s + .1)", lambda s: FLOOR + 0.55 * s / (s + 0.1), 1.0),
     Curve("cloglog-1", "1 - exp(-s/.2)", cloglog(0.2, 1.0), 1.0),
     Curve("cloglog-0.6", "1 - exp(-(s/.1)^.6)", cloglog(0.1, 0.6), 0.6),
     Curve("log-logistic-0.6", "1/(1 + (s/.1)^-.6)", log_logistic(0.1, 0.6), 0.6),
-    Curve("log-linear", "log(1 + s/.005)", lambda s: 0.03 + 0.1 * np.log1p(s / 0.005), 1.0),
+    Curve("log-linear", "log(1 + s/.005)", lambda s: FLOOR + 0.1 * np.log1p(s / 0.005), 1.0),
 )
 """Constant or diminishing returns from the first token on. The log-logistic of elasticity 1 is ``rational``."""
 
@@ -134,18 +136,18 @@ DELAYED = (
     Curve("two-phase", "onset at .08 to .2, plateau, onset at .45", summed(
         onset(0.08, 0.1, top=0.18), onset(0.45, 0.1, top=0.35, floor=0.0)), math.inf),
     Curve("weak", "corner at .3, rise of .15", onset(0.3, 0.2, top=0.15), math.inf),
-    Curve("probit", "normal cumulative in log tokens around .3", lambda s: 0.02 + 0.5 * ndtr(np.log10(s / 0.3) / 0.16),
+    Curve("probit", "normal cumulative in log tokens around .3", lambda s: FLOOR + 0.5 * ndtr(np.log10(s / 0.3) / 0.16),
           math.inf),
     Curve("waves", "two logistic waves around .1 and .4", summed(
         logistic(0.1, 0.06, 0.2), logistic(0.4, 0.06, 0.35, 0.0)), 1 / (0.06 * math.log(10))),
-    Curve("step", "instant step between two checkpoints, at .3012", lambda s: np.where(s < 0.3012, 0.05, 0.45),
+    Curve("step", "instant step between two checkpoints, at .3012", lambda s: np.where(s < 0.3012, FLOOR, 0.45),
           math.inf),
     Curve("pre-rise", "floor drifts up by .04 before a corner at .3", summed(
         onset(0.3, 0.2), lambda s: 0.04 * np.clip(1 + np.log10(s / 0.3) / 1.5, 0, 1)), math.inf),
     Curve("log-logistic-1.5", "1/(1 + (s/.3)^-1.5)", log_logistic(0.3, 1.5, 0.6), 1.5),
     Curve("log-logistic-2", "1/(1 + (s/.3)^-2)", log_logistic(0.3, 2.0, 0.6), 2.0),
     Curve("cloglog-2", "1 - exp(-(s/.5)^2)", cloglog(0.5, 2.0), 2.0),
-    Curve("square", "tokens squared", lambda s: 0.03 + 0.5 * s**2, 2.0),
+    Curve("square", "tokens squared", lambda s: FLOOR + 0.5 * s**2, 2.0),
 )  # fmt: skip
 """Growth that starts late."""
 

@@ -29,10 +29,12 @@ def nearest_concave(t: Trajectory, curve: Array, sd: Array) -> Array:
     tokens, y, sd = t.tokens[: top + 1], t.y[: top + 1], sd[: top + 1]
     knots = tokens[1:][np.unique(np.linspace(0, top - 1, KNOTS).round().astype(int))]
     one = np.ones((len(tokens), 1))
-    # the floor is free in sign: two columns
-    design = np.hstack([one, -one, np.minimum(tokens[:, None] / knots, 1.0)])
-    grown = design @ nnls(design / sd[:, None], y / sd)[0]
-    return np.concatenate([grown, grown[-1] + curve[top + 1 :] - curve[top]])
+    design = np.hstack([one, np.minimum(tokens[:, None] / knots, 1.0)])
+    # not below the fitted floor: a proportion pressed against 0 is no longer concave
+    floor = float(curve.min())
+    grown = floor + design @ nnls(design / sd[:, None], (y - floor) / sd)[0]
+    out = np.concatenate([grown, grown[-1] + curve[top + 1 :] - curve[top]])
+    return np.clip(out, 0.0, 1.0) if t.proportion else out
 
 
 def spread_of(a: Analysis, rng: np.random.Generator, replicates: int = 60) -> Array:
@@ -54,10 +56,22 @@ def takeoff_of(t: Trajectory, curve: Array, rise: float) -> float:
     return float(x[i - 1] + w * (x[i] - x[i - 1]))
 
 
-def moved(t: Trajectory, curve: Array, decades: float) -> Array:
-    """Return a curve (n,) that happens ``decades`` later; its ends hold."""
+def moved_to(t: Trajectory, curve: Array, at: float, rise: float) -> Array:
+    """Return a curve (n,) moved along training until it takes off at ``at``, as nearly as its checkpoints allow.
+
+    Its ends hold. Straight pieces between checkpoints change as they move, so the distance is corrected in turn.
+    """
     x = Axis.of(t.tokens).x
-    return np.asarray(np.interp(x - decades, x, curve))
+    by, best, nearest = 0.0, curve, np.inf
+    for _ in range(30):
+        now = np.interp(x - by, x, curve)
+        gap = at - takeoff_of(t, now, rise)
+        if abs(gap) < nearest:
+            best, nearest = now, abs(gap)
+        if not np.isfinite(gap) or nearest < 1e-6:
+            break
+        by += gap
+    return np.asarray(best)
 
 
 def around(a: Analysis, curve: Array, rng: np.random.Generator, replicates: int) -> Array:

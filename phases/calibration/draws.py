@@ -47,7 +47,7 @@ class NoiseSpec:
     """
 
     rho: float = 0.6
-    sd: float = 0.2
+    sd: float = 0.4
     icc: float = 0.0
     each: int = 1
     lasting: float = 0.0

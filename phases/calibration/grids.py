@@ -33,7 +33,8 @@ def figure_text(figure: Figure | None) -> str:
         return "–"
     if math.isinf(figure.value):
         return "open"
-    return f"{figure.value:.3f} ± {figure.error:.3f}" if math.isfinite(figure.error) else f"{figure.value:.3f}"
+    value, error = (f"{v:.3f}".removeprefix("0") for v in (figure.value, figure.error))
+    return f"{value}±{error}" if math.isfinite(figure.error) else value
 
 
 def markdown(grids: Sequence[Grid], notes: Sequence[str] = ()) -> str:

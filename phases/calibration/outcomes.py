@@ -43,14 +43,14 @@ class Truth:
     takeoff, t50 : float
         log10 of the share of the run, inf where there is none.
     elasticity : float
-        Of the curve; every H0(gamma) at or above it is true.
+        Of the curve; every H0(gamma) at or above it is true. NaN where it is not known.
     lag : float
         ln of the ratio of the two takeoffs.
     """
 
     takeoff: float = np.inf
     t50: float = np.inf
-    elasticity: float = np.inf
+    elasticity: float = np.nan
     lag: float = np.nan
 
 
@@ -131,6 +131,7 @@ def figures(found: Columns, ask: Ask, truth: Truth, level: float) -> dict[str, F
     out = {"rejected": share(found["p"] <= 1 - level + 1e-9)}
     if ask != "lag":
         out["steep"] = share(found["gamma"] >= STEEP)
+    if ask != "lag" and not np.isnan(truth.elasticity):
         out["overstated"] = share((found["gamma"] > 0) & (found["gamma"] >= truth.elasticity))
     if ask == "delay":
         return out

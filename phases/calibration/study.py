@@ -16,7 +16,7 @@ import numpy as np
 
 from phases.analyse import Analysis, analyse
 from phases.axis import Array
-from phases.calibration.designs import around, moved, nearest_concave, spread_of, takeoff_of, template, together
+from phases.calibration.designs import around, moved_to, nearest_concave, spread_of, takeoff_of, template, together
 from phases.calibration.outcomes import Ask, Figure, Options, Truth, answer, columns, figures
 from phases.calibration.processes import spread
 from phases.calibration.run import generator
@@ -112,7 +112,7 @@ def of_series(a: Analysis, options: Options, replicates: int) -> list[Design]:
     drawn = [around(a, curve, rng, replicates) for curve in (concave, fitted)]
     whole = (template(t),)
     return [
-        Design("null", "delay", whole, (drawn[0],), Truth(elasticity=1.0)),
+        Design("null", "delay", whole, (drawn[0],), Truth()),
         Design("fitted", "takeoff", whole, (drawn[1],), Truth(takeoff_of(t, fitted, options.rise))),
     ]
 
@@ -127,7 +127,7 @@ def of_pair(a: Analysis, b: Analysis, options: Options, replicates: int) -> tupl
     if found is None or not np.isfinite(start + second):
         return [], "one of the two never takes off"
     rng = generator(options.seed, "calibrate lag", a.trajectory.key, t.key)
-    curves: dict[Question, Array] = {"null": moved(t, b.fit.curve, start - second), "fitted": b.fit.curve}
+    curves: dict[Question, Array] = {"null": moved_to(t, b.fit.curve, start, options.rise), "fitted": b.fit.curve}
     designs, reason = [], ""
     for question, curve in curves.items():
         apart = takeoff_of(t, curve, options.rise) - start

@@ -6,31 +6,30 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from phases.calibration.cells import SUITE, Cell
+from phases.calibration.cells import LAG, SUITE, Cell
 from phases.calibration.grids import Grid, figure_text, figures_json
 from phases.calibration.outcomes import Options
 from phases.calibration.run import Result, verdict
 from phases.calibration.store import source_digest
 
-TITLES = {
-    "delay/size": "Delay: size (growth that is concave in tokens)",
-    "delay/elasticity": "Delay: elasticity bound against the true elasticity",
-    "takeoff": "Takeoff: coverage and width, with the delay test's power",
-    "lag/size": "Lag: size (takeoffs at the same time)",
-    "lag/power": "Lag: power and coverage (0.14 decades apart)",
-}
 HEADS = {
-    "rejected": "p <= .05", "steep": "T^2 or more", "overstated": "bound too high", "reported": "reported",
-    "coverage": "coverage", "covered_if_reported": "coverage if reported", "open": "open", "width": "width, decades",
-    "t50_coverage": "t50 coverage", "error": "error, decades",
+    "rejected": "rejected", "steep": "T^2 or more", "overstated": "bound too high", "reported": "reported",
+    "coverage": "coverage", "covered_if_reported": "coverage if reported", "open": "open", "width": "width",
+    "t50_coverage": "t50 coverage", "error": "error",
 }  # fmt: skip
 SECONDS = {"delay": 0.12, "takeoff": 0.15, "lag": 0.35}
 """Processor time of one replicate with 200 checkpoints and 199 bootstrap replicates, for a forecast of the whole."""
-SHOWN = {
-    "delay": ("rejected", "overstated"),
-    "takeoff": ("coverage", "width", "reported", "covered_if_reported", "open", "t50_coverage", "rejected", "steep"),
-    "lag": ("rejected", "coverage", "width", "reported", "open"),
+TABLES = {
+    "delay/size": ("Delay: size (growth that is concave in tokens)", ("rejected",)),
+    "delay/elasticity": ("Delay: elasticity bound against the true elasticity", ("overstated", "rejected", "steep")),
+    "takeoff": (
+        "Takeoff: coverage and width, with the delay test's power",
+        ("coverage", "width", "reported", "covered_if_reported", "open", "t50_coverage", "rejected", "steep"),
+    ),
+    "lag/size": ("Lag: size (takeoffs at the same time)", ("rejected", "coverage", "width", "reported", "open")),
+    "lag/power": (f"Lag: power ({LAG:g} decades apart)", ("rejected", "coverage", "width", "reported", "open")),
 }
+"""Beginning of the cells' names, title, figures."""
 
 
 def said(result: Result) -> str:
@@ -40,7 +39,7 @@ def said(result: Result) -> str:
     words = [w for w in words if w[2]]
     if not words:
         return "–"
-    wrong = [f"{w}: {HEADS[t.figure]} {t.text}" for t, _, w in words if w != "met"]
+    wrong = [f"{w}: {HEADS[t.figure]}" for t, _, w in words if w != "met"]
     return "; ".join(wrong) or "met"
 
 
@@ -52,11 +51,11 @@ def targets_text(cell: Cell) -> str:
 
 def suite_grids(results: Sequence[Result]) -> Iterator[Grid]:
     """Yield one table a question, its rows in the suite's order."""
-    for prefix, title in TITLES.items():
+    for prefix, (title, shown) in TABLES.items():
         mine = [r for r in results if r.cell.name.startswith(prefix + "/")]
         if not mine:
             continue
-        names = [n for n in SHOWN[mine[0].cell.ask] if any(n in r.figures for r in mine)]
+        names = [n for n in shown if any(n in r.figures for r in mine)]
         heads = ("cell", "series", *(HEADS[n] for n in names), "ms", "held to", "verdict")
         rows = tuple(
             (r.cell.name.removeprefix(prefix + "/"), str(r.n), *(figure_text(r.figures.get(n)) for n in names),
@@ -100,7 +99,8 @@ def suite_notes(results: Sequence[Result], suite: str, options: Options, unused:
     minutes = sum(r.seconds for r in results) / 60
     notes = [
         f"Suite {suite}, version {SUITE}; seed {options.seed}, {options.boot} bootstrap replicates a series; sources "
-        f"{source_digest()}; {minutes:.0f} minutes of processor time. ± is one Monte Carlo standard error.",
+        f"{source_digest()}; {minutes:.0f} minutes of processor time. ± is one Monte Carlo standard error; widths are "
+        "medians, in decades.",
         summary(results),
     ]
     if unused:
