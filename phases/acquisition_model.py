@@ -69,7 +69,7 @@ def clustered_errors(items: Items, fit: CensoredFit, fixed: NDArray[np.bool_], t
     ----------
     fixed : array of bool, shape (p,)
         Columns that are about these languages themselves (a level each): deleting one deletes its level, so their
-        errors are over concepts alone.
+        errors, and with them those of the median, are over concepts alone.
     """
     centre = items.x.mean(0)
     p = items.x.shape[1]
@@ -78,7 +78,7 @@ def clustered_errors(items: Items, fit: CensoredFit, fixed: NDArray[np.bool_], t
     by_concept, by_language = [], []
     for c in concepts:
         tick("without each concept")
-        by_concept.append(_refit(items, items.concept != c, fit, centre))
+        by_concept.append(_refit(items, items.concept != c, fit, centre, fixed))
     wide = len(languages) >= FEWEST_GROUPS
     for language in languages if wide else []:
         tick("without each language")
@@ -86,7 +86,7 @@ def clustered_errors(items: Items, fit: CensoredFit, fixed: NDArray[np.bool_], t
         by_language.append(_refit(items, keep, fit, centre, fixed))
     v_concept = _jackknife_covariance(np.array(by_concept))
     v_language = _jackknife_covariance(np.array(by_language)) if wide else np.zeros_like(v_concept)
-    free = np.append(~fixed, True)
+    free = np.append(~fixed, not fixed.any())
     v_language[~np.outer(free, free)] = 0.0
     both = np.zeros_like(v_concept)
     both[:p, :p] = robust_covariance(items.x, items.low, items.high, fit) if wide else 0.0
@@ -108,9 +108,7 @@ def clustered_errors(items: Items, fit: CensoredFit, fixed: NDArray[np.bool_], t
     return Errors(covariance, df, len(concepts), len(languages))
 
 
-def _refit(
-    items: Items, keep: NDArray[np.bool_], fit: CensoredFit, centre: Array, fixed: NDArray[np.bool_] | None = None
-) -> Array:
+def _refit(items: Items, keep: NDArray[np.bool_], fit: CensoredFit, centre: Array, fixed: NDArray[np.bool_]) -> Array:
     """Return :func:`with_median` without some items; NaN for a column that these items alone carried."""
     part = items.where(keep)
     out = np.full(part.x.shape[1] + 1, np.nan)
@@ -119,18 +117,26 @@ def _refit(
         return out
     can = np.ptp(part.x[reached], axis=0) > 0
     can[0] = True
+    if not _independent(part.x[:, can]):
+        # without the reference language the levels of the others add up to the constant: any one of them may go
+        for i in np.flatnonzero(can & fixed):
+            others = can.copy()
+            others[i] = False
+            if np.linalg.matrix_rank(part.x[:, others]) == np.linalg.matrix_rank(part.x[:, can]):
+                can = others
+        if not _independent(part.x[:, can]):
+            return out
     x = part.x[:, can]
-    if np.linalg.matrix_rank(x.T @ x / len(x), tol=1e-9) < x.shape[1]:
-        return out
-    start = fit.theta[np.append(can, True)]
-    again = fit_censored(x, part.low, part.high, fit.family, start)
+    again = fit_censored(x, part.low, part.high, fit.family, fit.theta[np.append(can, True)])
     if again.converged:
         values = with_median(again, centre[can])
         out[np.append(can, False)] = values[:-1]
-        # levels of fixed languages that went with them leave the median at the others
-        lost = ~can if fixed is None else ~can & ~fixed
-        out[-1] = values[-1] if not lost.any() else np.nan
+        out[-1] = values[-1] if not (~can & ~fixed).any() else np.nan
     return out
+
+
+def _independent(x: Array) -> bool:
+    return bool(np.linalg.matrix_rank(x.T @ x / len(x), tol=1e-9) == x.shape[1])
 
 
 def _jackknife_covariance(deleted: Array) -> Array:

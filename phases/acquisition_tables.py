@@ -53,9 +53,9 @@ def print_acquisition(report: AcquisitionReport, *, stderr: bool = False) -> Non
     if report.family is not None:
         console.print(
             f"{report.family} times by AIC; {report.n_items} items of {report.n_runs} runs, {report.n_concepts} "
-            f"concepts, {report.n_languages} languages: {report.n_interval} between two checkpoints, {report.n_right} never "
-            f"acquired, {report.n_left} from the first checkpoint on. Intervals {100 * report.level:g} %, clustered by "
-            "concept and language.",
+            f"concepts, {report.n_languages} languages: {report.n_interval} between two checkpoints, "
+            f"{report.n_right} never acquired, {report.n_left} from the first checkpoint on. "
+            f"Intervals {100 * report.level:g} %, clustered by concept and language.",
             style="dim", highlight=False,
         )  # fmt: skip
     if report.n_missing:

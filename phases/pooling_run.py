@@ -126,7 +126,7 @@ def pool(
                 one = pool_pairs(times, settings.level)
                 pooled[d.run, q] = one, names
                 rows.append(run_row(d, q, one, settings.level, missing))
-                second: MixedEffects = pool_mixed(times, settings.level)
+                second: MixedEffects = pool_mixed(times, settings.level, settings.seed)
                 rows.append(mixed_row(d, q, second, one, settings.level, missing))
     else:
         for d, q, one, names in _over_languages(cube, settings, metrics, whole, designs, wanted, progress, name):

@@ -78,13 +78,9 @@ def acquisition(
         if not names:
             raise UserError("--covariates is empty; name some, or leave it out to take all that the cube holds")
     settings = AcquisitionSettings(
-        metric=metric.value,
-        covariates=names,
-        runs=tuple(run) if run else None,
-        lasting=lasting,
-        every_item=items is ItemsName.all,
-        level=level,
-    )
+        metric=metric.value, covariates=names, runs=tuple(run) if run else None, lasting=lasting,
+        every_item=items is ItemsName.all, level=level,
+    )  # fmt: skip
     if json_file is not None and json_file != "-":
         check_output(Path(json_file))
     data = cubes.read(cube)
