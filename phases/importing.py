@@ -17,6 +17,8 @@ from data.errors import UserError, nearest
 from phases.formats.base import Array, Log, Request
 from phases.formats.registry import guess, read
 
+DENSE = 1000
+"""Checkpoints a run beyond which 'phases detect' takes minutes: its time grows with their square."""
 RESERVED = {
     "run", "checkpoint", "trials", "size", "mix", "corpus", "n_params", "n_params_non_embedding", "init_seed",
     "data_seed", "run_id", "config_json", "language", "source", "target", "concept", "phenomenon",
@@ -46,7 +48,9 @@ class Imported:
     notes: tuple[str, ...]
 
 
-def import_log(request: Request, format: str | None = None, continuous: tuple[str, ...] = ()) -> Imported:
+def import_log(
+    request: Request, format: str | None = None, continuous: tuple[str, ...] = (), every: int = 1
+) -> Imported:
     """Return the cube of a log.
 
     Parameters
@@ -57,6 +61,8 @@ def import_log(request: Request, format: str | None = None, continuous: tuple[st
         A name of ``phases.formats.registry.FORMATS``; guessed from the path when None.
     continuous : tuple of str
         Metrics that are no proportion although their values lie between 0 and 1.
+    every : int
+        Keep every so manieth checkpoint of each run, the first included.
 
     Raises
     ------
@@ -72,19 +78,25 @@ def import_log(request: Request, format: str | None = None, continuous: tuple[st
     log = read(chosen, request)
     tokens, step = axis(log, request)
     rows = _merged(log, tokens, step, request.path)
+    rows = rows[rows.groupby("order").cumcount() % every == 0].reset_index(drop=True)
+    most = int(rows.groupby("order").size().max())
+    notes = log.notes
+    if most > DENSE:
+        thin = -(-most // DENSE) * every
+        notes += (f"{most} checkpoints a run are many: 'phases detect' may take hours; --every {thin} keeps fewer",)
     cube = _cube(log, rows, names, frozenset(continuous) | log.continuous, request.path)
     options = {
         "tokens": request.tokens, "tokens_per_step": request.tokens_per_step, "trials": request.trials,
         "run": request.run, "checkpoint": request.checkpoint.pattern if request.checkpoint else None,
-        "metrics": list(request.metrics), "continuous": list(continuous),
+        "metrics": list(request.metrics), "continuous": list(continuous), "every": every if every > 1 else None,
     }  # fmt: skip
     cube.attrs = {
         "calque_schema": SCHEMA, "imported_from": request.path.resolve().name, "imported_format": chosen,
         "import_options": json.dumps({k: v for k, v in options.items() if v not in (None, [])}),
     }  # fmt: skip
-    if log.notes:
-        cube.attrs["import_notes"] = "; ".join(log.notes)
-    return Imported(cube=validate(cube, str(request.path)), format=chosen, guessed=format is None, notes=log.notes)
+    if notes:
+        cube.attrs["import_notes"] = "; ".join(notes)
+    return Imported(cube=validate(cube, str(request.path)), format=chosen, guessed=format is None, notes=notes)
 
 
 def variable_names(metrics: tuple[str, ...]) -> dict[str, str]:
@@ -198,5 +210,5 @@ def _check_counts(values: xr.DataArray, trials: xr.DataArray, metric: str, path:
         n = float(trials.where(wrong).max())
         raise UserError(
             f"{path}: '{metric}' holds {bad:.6g} with {n:.6g} trials; expected whole counts from 0 to the trials, or "
-            "proportions from 0 to 1 (divide percentages by 100), or leave out --trials"
+            "proportions from 0 to 1 (divide percentages by 100), or --continuous for a metric that is no count"
         )

@@ -21,6 +21,7 @@ from data.errors import UserError
 from phases.detect import Settings, detect
 from phases.formats.base import Request
 from phases.formats.checkpoint_names import named
+from phases.formats.lm_eval import _whole_trials
 from phases.formats.registry import FORMATS, guess, read
 from phases.importing import RESERVED, import_log
 from tests import phases_simulation as sim
@@ -287,6 +288,16 @@ def test_tables_keep_what_is_missing_missing(tmp_path):
     assert loss["a"].metric_kind == "continuous"
 
 
+def test_every_nth_checkpoint(tmp_path):
+    """A log of every training step can be thinned; a log too dense for detect says so."""
+    path = table(tmp_path, "t,a,r\n" + "".join(f"{t},{t},{r}\n" for r in "uv" for t in range(1201)))
+    made = import_log(Request(path=path, tokens="t", metrics=("a",), run="r"))
+    assert made.cube.sizes["checkpoint"] == 1201 and "--every 2" in made.notes[-1]
+    made = import_log(Request(path=path, tokens="t", metrics=("a",), run="r"), every=100)
+    np.testing.assert_array_equal(made.cube["tokens"], [np.arange(0, 1201, 100)] * 2)
+    assert not made.notes and json.loads(made.cube.attrs["import_options"])["every"] == 100
+
+
 def test_two_names_that_become_one_are_refused(tmp_path):
     path = table(tmp_path, "t,x/y,x.y\n1,2,3\n")
     with pytest.raises(UserError, match="would both be called 'x.y'"):
@@ -389,6 +400,8 @@ def test_wandb_chart(tmp_path):
     np.testing.assert_array_equal(made.cube["tokens"], [[10, 20], [20, 30]])
     np.testing.assert_array_equal(made.cube["eval.acc"], [[0.1, 0.2], [0.5, 0.75]])
     assert any("'dead' has no value" in note for note in made.notes)
+    with pytest.raises(UserError, match="no chart of 'eval/ac'; it has eval/acc; did you mean 'eval/acc'"):
+        import_log(Request(path=path, metrics=("eval/ac",), tokens="tokens"))
     with pytest.raises(UserError, match="no x axis 'Step'; it has tokens"):
         import_log(Request(path=path, metrics=("eval/acc",)))
     with pytest.raises(UserError, match="a chart's columns name the runs"):
@@ -402,7 +415,7 @@ def test_wandb_history(tmp_path):
         {"_step": 1, "tokens": 100, "loss": 5.0},
         {"_step": 2, "tokens": 100, "eval": {"acc": 0.25}},
         {"_step": 4, "eval": {"acc": "NaN"}, "loss": "Infinity"},
-        {"_step": 5, "eval": {"acc": 0.5}},
+        {"_step": 5, "eval": {"acc": 0.5}, "loss": "Infinity"},
         {"_step": 7, "tokens": 300, "note": "\u2028"},
     ]
     folder = tmp_path / "export"
@@ -460,6 +473,21 @@ def test_lm_eval_old_layout(tmp_path):
     assert made.cube["piqa.acc"].attrs["trials"] == n and "trials" not in made.cube["piqa.acc_norm"].attrs
     assert any("piqa/acc_norm is no count" in note for note in made.notes)
     np.testing.assert_allclose(made.cube["piqa.acc"] * n, [[0, 961, 1100]])
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize(
+    "value,error,items",
+    [
+        (0.5228509249183896, 0.011653634832401175, 1838),  # piqa, of the published results of Pythia-160M at step 128
+        (0.26430976430976433, 0.009048410451863012, 2376),  # arc_easy
+        (0.48855564325177586, 0.014048804199859332, 1267),  # winogrande
+        (0.6346153846153846, 0.0474473339327792, 104),  # wsc
+    ],
+)
+def test_published_standard_errors_tell_the_items(value, error, items):
+    told = _whole_trials(np.array([value, 0.0]), np.full(2, np.nan), np.array([error, 0.0]))
+    assert told == items
 
 
 def test_lm_eval_trials_differ_by_checkpoint_and_kinds(tmp_path):
