@@ -22,8 +22,7 @@ too, is rejected as a line, and gets a position and an interval all the same.
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.optimize import brentq, minimize_scalar
@@ -37,7 +36,9 @@ from phases.results import Outcome
 
 GRID = 60
 STARTS = 3
-STEPS = 40
+STEPS = 30
+FINE = 1e-5
+"""Precision of positions, in units of the axis."""
 SEPARATED = 1e-8
 """Deviance a checkpoint below which the fit passes through every score: no dispersion, no interval."""
 
@@ -86,14 +87,15 @@ def fit_kink(s: Series, level: float = 0.95) -> Kink:
     k = max(2, int(np.ceil(0.05 * s.n)))
     ends = (float(s.x[k - 1]), float(s.x[-k]))
     grid = np.unique(np.clip(np.append(s.axis.anchors(GRID), ends), *ends))
-    deviance = np.array([_deviance(s, psi) for psi in grid])
+    profile = Profile(s)
+    deviance = np.array([profile(float(psi)) for psi in grid])
     if not np.isfinite(deviance).all():
         return Kink(Outcome.NOT_CONVERGED, "the generalised linear model does not converge")
-    psi = _best(s, grid, deviance)
+    psi = _best(profile, grid, deviance)
     full = _glm(s, line(s.x, psi))
     if full is None:
         return Kink(Outcome.NOT_CONVERGED, "the generalised linear model does not converge")
-    if s.logit and full.deviance < SEPARATED * s.n * float(s.weights.mean()):
+    if s.logit and full.deviance < SEPARATED * float(s.weights.sum()):
         reason = "perfect separation: the line passes through every score, so its slope on the logit scale is unbounded"
         return Kink(Outcome.NOT_CONVERGED, reason)
     if full.deviance <= 1e-20 * float((s.weights * (s.y - s.y.mean()) ** 2).sum()):
@@ -110,12 +112,12 @@ def fit_kink(s: Series, level: float = 0.95) -> Kink:
     p_value = _davies(s, null, line(s.x, psi)[:, :2], grid, dispersion, lags)
     tangents = np.column_stack([line(s.x, psi), _jump(s.x, psi)])
     p_second = _davies(s, full, tangents, grid, dispersion, lags)
-    b = np.asarray(full.params, float)
+    b = full.params
     score = _orthogonal(root * _jump(s.x, psi), root[:, None] * tangents[:, :3])
     spread = dispersion * float(inflation(score, lags)[0])
     error = np.sqrt(spread / float(score @ score)) / abs(b[2]) if b[2] else np.inf
     quantile = norm.ppf((1 + level) / 2) if s.logit else student.ppf((1 + level) / 2, s.n - 4)
-    low, high = _interval(s, grid, deviance, psi, float(full.deviance), spread * float(quantile) ** 2)
+    low, high = _interval(profile, grid, deviance, psi, spread * float(quantile) ** 2)
     outcome, reason = Outcome.FOUND, ""
     if p_value > 1 - level:
         outcome = Outcome.NONE
@@ -139,7 +141,16 @@ def _scale(s: Series) -> str:
     return "on the logit scale" if s.logit else "on the score's own scale"
 
 
-def _glm(s: Series, columns: Array) -> Any | None:
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """Coefficients (p,), fitted means (n,) and deviance of a generalised linear model."""
+
+    params: Array
+    mu: Array
+    deviance: float
+
+
+def _glm(s: Series, columns: Array) -> _Fit | None:
     """Return statsmodels' fit, or None where it does not converge or has no finite coefficients.
 
     Warnings of the fit are read here, in place of being printed: what they warn of is in the result.
@@ -151,33 +162,45 @@ def _glm(s: Series, columns: Array) -> Any | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            fit = sm.GLM(y, columns, family=family, var_weights=s.weights).fit()
+            model = sm.GLM(y, columns, family=family, var_weights=s.weights).fit()
+            fit = _Fit(np.asarray(model.params, float), np.asarray(model.mu, float), float(model.deviance))
         except (np.linalg.LinAlgError, ValueError, FloatingPointError, sm.tools.sm_exceptions.PerfectSeparationError):
             return None
-    return fit if fit.converged and np.isfinite(fit.params).all() and np.isfinite(fit.deviance) else None
+        converged = bool(model.converged)
+    return fit if converged and np.isfinite(fit.params).all() and np.isfinite(fit.deviance) else None
 
 
-def _deviance(s: Series, psi: float) -> float:
-    fit = _glm(s, line(s.x, psi))
-    return np.inf if fit is None else float(fit.deviance)
+@dataclass(frozen=True, eq=False)
+class Profile:
+    """Deviance as a function of the position of the kink; infinite where the fit does not converge."""
+
+    s: Series
+    seen: dict[float, float] = field(default_factory=dict)
+
+    def __call__(self, psi: float) -> float:
+        """Return the deviance at ``psi``."""
+        if psi not in self.seen:
+            fit = _glm(self.s, line(self.s.x, psi))
+            self.seen[psi] = np.inf if fit is None else fit.deviance
+        return self.seen[psi]
 
 
-def _best(s: Series, grid: Array, deviance: Array) -> float:
+def _best(profile: Profile, grid: Array, deviance: Array) -> float:
     """Return the deepest position: Muggeo's from the deepest valleys, held against a search around the grid's best."""
     padded = np.concatenate([[np.inf], deviance, [np.inf]])
     valleys = np.flatnonzero((deviance <= padded[:-2]) & (deviance <= padded[2:]))
     valleys = valleys[np.argsort(deviance[valleys], kind="stable")][:STARTS]
-    found = [muggeo(s, float(grid[i]), (float(grid[0]), float(grid[-1]))) for i in valleys]
+    found = [muggeo(profile, float(grid[i]), (float(grid[0]), float(grid[-1]))) for i in valleys]
     i = int(deviance.argmin())
     near = (float(grid[max(i - 1, 0)]), float(grid[min(i + 1, len(grid) - 1)]))
-    searched = minimize_scalar(lambda psi: _deviance(s, psi), bounds=near, method="bounded", options={"xatol": 1e-7})
+    searched = minimize_scalar(profile, bounds=near, method="bounded", options={"xatol": FINE})
     found += [float(searched.x), float(grid[i])]
-    return min(found, key=lambda psi: _deviance(s, psi))
+    return min(found, key=profile)
 
 
-def muggeo(s: Series, psi: float, within: tuple[float, float]) -> float:
+def muggeo(profile: Profile, psi: float, within: tuple[float, float]) -> float:
     """Return where Muggeo's iteration from ``psi`` ends; a step that raises the deviance is halved."""
-    at = _deviance(s, psi)
+    s, at = profile.s, profile(psi)
     for _ in range(STEPS):
         fit = _glm(s, np.column_stack([line(s.x, psi), _jump(s.x, psi)]))
         if fit is None or fit.params[2] == 0:
@@ -185,21 +208,21 @@ def muggeo(s: Series, psi: float, within: tuple[float, float]) -> float:
         step = float(fit.params[3] / fit.params[2])
         for _ in range(10):
             new = float(np.clip(psi + step, *within))
-            deviance = _deviance(s, new)
+            deviance = profile(new)
             if deviance <= at:
                 break
             step /= 2
         else:
             return psi
         moved, psi, at = abs(new - psi), new, deviance
-        if moved < 1e-7 * (within[1] - within[0]):
+        if moved < FINE * (within[1] - within[0]):
             break
     return psi
 
 
-def _residuals(s: Series, fit: Any) -> tuple[Array, Array]:
+def _residuals(s: Series, fit: _Fit) -> tuple[Array, Array]:
     """Return Pearson residuals and the root of the working weights, both (n,)."""
-    mu = np.asarray(fit.mu, float)
+    mu = fit.mu
     if not s.logit:
         root = np.sqrt(s.weights)
         return (s.y - mu) * root, root
@@ -212,7 +235,7 @@ def _orthogonal(v: Array, base: Array) -> Array:
     return np.asarray(v - q @ (q.T @ v))
 
 
-def _davies(s: Series, fit: Any, base: Array, grid: Array, dispersion: float, lags: Array) -> float:
+def _davies(s: Series, fit: _Fit, base: Array, grid: Array, dispersion: float, lags: Array) -> float:
     """Return the upper bound of the p-value that a kink anywhere improves ``fit``, whose columns are ``base``."""
     r, root = _residuals(s, fit)
     positions = np.linspace(grid[0], grid[-1], 4 * GRID)
@@ -226,9 +249,10 @@ def _davies(s: Series, fit: Any, base: Array, grid: Array, dispersion: float, la
     return float(min(1.0, 2 * (norm.sf(m) + variation * np.exp(-(m**2) / 2) / np.sqrt(8 * np.pi))))
 
 
-def _interval(s: Series, grid: Array, deviance: Array, psi: float, least: float, more: float) -> tuple[float, float]:
-    """Return the range of positions whose deviance is at most ``least + more``; infinite where the grid ends first."""
-    inside = deviance <= least + more
+def _interval(profile: Profile, grid: Array, deviance: Array, psi: float, more: float) -> tuple[float, float]:
+    """Return the range of positions at most ``more`` above the least deviance; infinite where the grid ends first."""
+    most = profile(psi) + more
+    inside = deviance <= most
     ends = []
     for side, order in ((-1, np.arange(len(grid))), (1, np.arange(len(grid))[::-1])):
         hits = [int(i) for i in order if inside[i] and (grid[i] - psi) * side >= 0]
@@ -241,5 +265,5 @@ def _interval(s: Series, grid: Array, deviance: Array, psi: float, least: float,
         if not 0 <= outer < len(grid):
             ends.append(side * np.inf)
             continue
-        ends.append(float(brentq(lambda p: _deviance(s, p) - least - more, inner, float(grid[outer]), xtol=1e-7)))
+        ends.append(float(brentq(lambda p: profile(p) - most, inner, float(grid[outer]), xtol=FINE)))
     return ends[0], ends[1]
