@@ -18,7 +18,6 @@ from phases.acquisition_model import (
     Items,
     choose_family,
     clustered_errors,
-    explained_variation,
     shapley,
     wald_p,
     with_median,
@@ -96,7 +95,7 @@ def acquisition(
     fixed = np.array([False, *(c.of == "fixed language" for c in made.covariates for _ in c.terms)])
     errors = clustered_errors(data, best, fixed, tick)
     groups = _groups(made)
-    total, shares = shapley(data, groups, best.family, tick) if groups else (explained_variation(data.x, best), None)
+    total, shares = shapley(data, groups, best.family, tick) if groups else (0.0, None)
     terms = _terms(made, groups, best, errors, settings.level)
     predictors = _predictors(made, groups, best, errors, shares, settings.level)
     median = with_median(best, data.x.mean(0))[-1]
@@ -221,7 +220,7 @@ def _predictors(
             outcome, reason = Outcome.NONE, f"{said}; allowed for, not tested"
         elif i not in adjusted:
             outcome = Outcome.TOO_FEW_POINTS
-            reason = f"{said}; a level is carried by a single language or concept, so that it has no standard error"
+            reason = f"{said}; without one of the languages or concepts it is not determined, so that it has no standard error"
         elif adjusted[i] <= 1 - level:
             outcome, reason = Outcome.FOUND, f"{said}; adjusted p = {adjusted[i]:.2g}"
         else:

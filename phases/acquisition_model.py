@@ -14,6 +14,7 @@ from math import factorial
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import qr
 from scipy.stats import f as fisher
 
 from phases.censored import FAMILIES, CensoredFit, fit_censored, robust_covariance
@@ -78,12 +79,12 @@ def clustered_errors(items: Items, fit: CensoredFit, fixed: NDArray[np.bool_], t
     by_concept, by_language = [], []
     for c in concepts:
         tick("without each concept")
-        by_concept.append(_refit(items, items.concept != c, fit, centre, fixed))
+        by_concept.append(_refit(items, items.concept != c, fit, centre))
     wide = len(languages) >= FEWEST_GROUPS
     for language in languages if wide else []:
         tick("without each language")
         keep = (items.source != language) & (items.target != language)
-        by_language.append(_refit(items, keep, fit, centre, fixed))
+        by_language.append(_refit(items, keep, fit, centre))
     v_concept = _jackknife_covariance(np.array(by_concept))
     v_language = _jackknife_covariance(np.array(by_language)) if wide else np.zeros_like(v_concept)
     free = np.append(~fixed, not fixed.any())
@@ -108,35 +109,35 @@ def clustered_errors(items: Items, fit: CensoredFit, fixed: NDArray[np.bool_], t
     return Errors(covariance, df, len(concepts), len(languages))
 
 
-def _refit(items: Items, keep: NDArray[np.bool_], fit: CensoredFit, centre: Array, fixed: NDArray[np.bool_]) -> Array:
-    """Return :func:`with_median` without some items; NaN for a column that these items alone carried."""
+def _refit(items: Items, keep: NDArray[np.bool_], fit: CensoredFit, centre: Array) -> Array:
+    """Return :func:`with_median` without some items; NaN for what the items that are left do not determine.
+
+    With N spanning the null space of the design, b_j is determined where row j of N is 0, and x'b where x'N is. Columns
+    of which every item left is unreached count as lost, with these items: their coefficient is infinite.
+    """
     part = items.where(keep)
     out = np.full(part.x.shape[1] + 1, np.nan)
     reached = np.isfinite(part.high)
+    lost = np.all(part.x[reached] == 0, axis=0)
+    part = part.where(~np.any(part.x[:, lost] != 0, axis=1))
     if not reached.any():
         return out
-    can = np.ptp(part.x[reached], axis=0) > 0
-    can[0] = True
-    if not _independent(part.x[:, can]):
-        # without the reference language the levels of the others add up to the constant: any one of them may go
-        for i in np.flatnonzero(can & fixed):
-            others = can.copy()
-            others[i] = False
-            if np.linalg.matrix_rank(part.x[:, others]) == np.linalg.matrix_rank(part.x[:, can]):
-                can = others
-        if not _independent(part.x[:, can]):
-            return out
-    x = part.x[:, can]
-    again = fit_censored(x, part.low, part.high, fit.family, fit.theta[np.append(can, True)])
+    x = part.x
+    values, vectors = np.linalg.eigh(x.T @ x / len(x))
+    null = vectors[:, values < 1e-9]
+    can = np.ones(x.shape[1], bool)
+    if null.shape[1]:
+        _, _, order = qr(x, mode="economic", pivoting=True)
+        can[order[len(can) - null.shape[1] :]] = False
+    again = fit_censored(x[:, can], part.low, part.high, fit.family, fit.theta[np.append(can, True)])
     if again.converged:
-        values = with_median(again, centre[can])
-        out[np.append(can, False)] = values[:-1]
-        out[-1] = values[-1] if not (~can & ~fixed).any() else np.nan
+        estimate = np.zeros(len(can))
+        estimate[can] = again.coefficients
+        known = np.all(np.abs(null) < 1e-6, axis=1)
+        out[:-1][known] = estimate[known]
+        if np.all(np.abs(centre @ null) < 1e-6):
+            out[-1] = estimate @ centre + again.scale * FAMILIES[fit.family].median
     return out
-
-
-def _independent(x: Array) -> bool:
-    return bool(np.linalg.matrix_rank(x.T @ x / len(x), tol=1e-9) == x.shape[1])
 
 
 def _jackknife_covariance(deleted: Array) -> Array:

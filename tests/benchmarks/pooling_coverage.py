@@ -151,9 +151,8 @@ def pairs(replicates: int, seed: int) -> None:
 
 def seeds(replicates: int, seed: int) -> None:
     """Runs as replicates: what each interval covers of what it speaks about."""
-    print(
-        "\n| seeds | sd of runs | languages: of these runs | seeds: of these languages | both: of all | naive t over runs x pairs |"
-    )  # noqa: E501
+    truths = "languages, of these runs | seeds, of these languages | both, of all | naive t over runs x pairs"
+    print(f"\n| seeds | sd of runs | {truths} |")
     print("|---" * 6 + "|")
     law = PAIR_LAWS["source and target alike"]
     s, t = directed(9)
@@ -170,12 +169,12 @@ def seeds(replicates: int, seed: int) -> None:
                     [np.array([p.interval.estimate for p in runs if p.interval])],
                     [np.array([p.deleted for p in runs])],
                 )
-                truths = (
+                intervals = (
                     ("languages", values.over_languages(LEVEL), MEAN + shift.mean()),
                     ("seeds", values.over_seeds(LEVEL), common.mean()),
                     ("both", values.over_both(LEVEL), MEAN),
                 )
-                for name, found, truth in truths:
+                for name, found, truth in intervals:
                     assert found is not None
                     hits[name].append(found.low <= truth <= found.high)
                 low, high = naive(y.ravel())
