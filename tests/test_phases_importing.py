@@ -21,7 +21,7 @@ from data.errors import UserError
 from phases.detect import Settings, detect
 from phases.formats.base import Request
 from phases.formats.checkpoint_names import named
-from phases.formats.lm_eval import _whole_trials
+from phases.formats.item_counts import whole_trials
 from phases.formats.registry import FORMATS, guess, read
 from phases.importing import RESERVED, import_log
 from tests import phases_simulation as sim
@@ -180,6 +180,9 @@ def test_contract_of_refusals(name, tmp_path):
         read(name, Request(path=empty, metrics=(right,)))
     with pytest.raises(UserError, match="cannot tell what wrote this; say --from csv"):
         guess(empty)
+    (empty / "cube.nc").touch()
+    with pytest.raises(UserError, match="needs no import: phases detect"):
+        guess(empty / "cube.nc")
 
 
 @pytest.mark.contract
@@ -383,6 +386,12 @@ def test_tensorboard_cut_and_damaged_files(tmp_path):
     assert made.cube.sizes["checkpoint"] < 5 and list(made.cube["run"].values) == [tmp_path.name]
 
 
+def test_a_file_that_is_no_event_file(tmp_path):
+    path = table(tmp_path, "abcdefgh", "events.out.tfevents.1")
+    with pytest.raises(UserError, match="holds no scalar .*the last 8 bytes, after record 0"):
+        import_log(Request(path=path, metrics=("acc",), tokens_per_step=1.0))
+
+
 # Weights & Biases
 
 
@@ -486,7 +495,7 @@ def test_lm_eval_old_layout(tmp_path):
     ],
 )
 def test_published_standard_errors_tell_the_items(value, error, items):
-    told = _whole_trials(np.array([value, 0.0]), np.full(2, np.nan), np.array([error, 0.0]))
+    told = whole_trials(np.array([value, 0.0]), np.full(2, np.nan), np.array([error, 0.0]))
     assert told == items
 
 

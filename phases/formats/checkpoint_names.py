@@ -46,7 +46,8 @@ def named(whole: dict[str, Any], where: Path, pattern: re.Pattern[str] | None, r
     root : Path
         What is imported; its name is the run's when nothing else is.
     """
-    arguments = _arguments((whole.get("config") or {}).get("model_args"))
+    config = whole.get("config")
+    arguments = _arguments(config.get("model_args") if isinstance(config, dict) else None)
     model = str(arguments.get("pretrained") or arguments.get("model") or whole.get("model_name") or "")
     revision = str(arguments.get("revision") or "")
     names = [where.stem if not DATED.match(where.stem) else "", *reversed(where.parts[:-1])]

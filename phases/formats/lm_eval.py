@@ -2,7 +2,8 @@
 
 Read are all JSON files that hold ``results`` beside ``config``, ``configs`` or ``versions``, at any depth:
 ``OUT/<model>/results_<date>.json`` of the current harness, one file a checkpoint of older ones. What is a checkpoint's
-position is decided by ``phases.formats.checkpoint_names``, what a metric's trials are by ``trials_of``.
+position is decided by ``phases.formats.checkpoint_names``, what a metric's trials are by
+``phases.formats.item_counts``.
 """
 
 from __future__ import annotations
@@ -19,9 +20,8 @@ import numpy as np
 from data.errors import UserError, nearest
 from phases.formats.base import Array, Log, Request, few, listing
 from phases.formats.checkpoint_names import Named, named
+from phases.formats.item_counts import whole_trials
 
-WHOLE = 1e-4
-"""How near a count must be to a whole number."""
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT[\d.-]+")
 
 
@@ -71,7 +71,7 @@ def read(request: Request) -> Log:
     values = {m: _gather(rows.values(), keys[m], _value) for m in request.metrics}
     trials: dict[str, Array | float] = {}
     for m in request.metrics:
-        n = _whole_trials(values[m], _gather(rows.values(), keys[m], _samples), _gather(rows.values(), keys[m], _error))
+        n = whole_trials(values[m], _gather(rows.values(), keys[m], _samples), _gather(rows.values(), keys[m], _error))
         if request.trials_number is not None:
             trials[m] = request.trials_number
         elif n is not None:
@@ -103,7 +103,7 @@ def _files(request: Request, notes: list[str]) -> Iterator[Results]:
         if name is None:
             nameless.append(p)
             continue
-        tasks = {str(t).lstrip(" -"): r for t, r in {**whole.get("groups", {}), **whole["results"]}.items()
+        tasks = {str(t).lstrip(" -"): r for t, r in {**_part(whole, "groups"), **whole["results"]}.items()
                  if isinstance(r, dict)}  # fmt: skip
         stamp = STAMP.search(p.name)
         date = whole.get("date")
@@ -134,6 +134,11 @@ def _json(path: Path) -> dict[str, Any] | None:
     if not isinstance(whole, dict) or not isinstance(whole.get("results"), dict):
         return None
     return whole if {"config", "configs", "versions"} & set(whole) else None
+
+
+def _part(whole: dict[str, Any], name: str) -> dict[str, Any]:
+    found = whole.get(name)
+    return found if isinstance(found, dict) else {}
 
 
 def _keys(request: Request, files: Sequence[Results]) -> dict[str, tuple[str, str]]:
@@ -188,36 +193,14 @@ def _error(f: Results, task: str, metric: str) -> float:
 
 def _samples(f: Results, task: str, metric: str = "") -> float:
     """Return how many items a task asked: its own number, or the sum over a group's tasks."""
-    told = f.whole.get("n-samples", {}).get(task, f.tasks.get(task, {}).get("sample_len"))
+    told = _part(f.whole, "n-samples").get(task, f.tasks.get(task, {}).get("sample_len"))
     if isinstance(told, dict):
         told = told.get("effective", told.get("original"))
     if isinstance(told, int | float):
         return float(told)
-    parts = [t for t in f.whole.get("group_subtasks", {}).get(task, []) if t != task]
+    listed = _part(f.whole, "group_subtasks").get(task)
+    parts = [str(t) for t in listed if t != task] if isinstance(listed, list) else []
     return float(sum(_samples(f, t) for t in parts)) if parts else np.nan
-
-
-def _whole_trials(value: Array, samples: Array, error: Array) -> Array | float | None:
-    """Return the trials where value x trials is a whole number at every checkpoint, else None.
-
-    Where a file does not tell the number of samples, it follows from the standard error of a mean of zeros and ones,
-    se = sqrt(p (1 - p) / (n - 1)).
-    """
-    known = np.isfinite(value)
-    inside = known & (value > 0) & (value < 1) & (error > 0)
-    implied = np.full(len(value), np.nan)
-    implied[inside] = 1 + value[inside] * (1 - value[inside]) / error[inside] ** 2
-    n = np.where(np.isfinite(samples), samples, implied)
-    told = np.unique(np.round(n[known & np.isfinite(n)]))
-    if not len(told) or np.any((value[known] < 0) | (value[known] > 1)):
-        return None
-    if len(told) == 1:  # a value of exactly 0 or 1 has no standard error: its trials are those of the others
-        n = np.where(np.isfinite(n), n, told[0])
-    count = value * n
-    bad = known & ~((np.abs(n - np.round(n)) < WHOLE * n) & (np.abs(count - np.round(count)) < WHOLE))
-    if bad.any():
-        return None
-    return float(told[0]) if len(told) == 1 else np.where(known, np.round(n), np.nan)
 
 
 def _gather(rows: Any, key: tuple[str, str], of: Any) -> Array:
@@ -246,9 +229,9 @@ def _one_checkpoint(group: Sequence[Results], keys: dict[str, tuple[str, str]], 
 
 
 def _shots(f: Results, task: str) -> Any:
-    return f.whole.get("n-shot", {}).get(task, (f.whole.get("config") or {}).get("num_fewshot"))
+    return _part(f.whole, "n-shot").get(task, _part(f.whole, "config").get("num_fewshot"))
 
 
 def _lower_is_better(files: Sequence[Results], task: str, metric: str) -> bool:
-    told = (f.whole.get("higher_is_better", {}).get(task, {}) for f in files)
+    told = (_part(f.whole, "higher_is_better").get(task) for f in files)
     return any(isinstance(h, dict) and h.get(metric.partition(",")[0]) is False for h in told)

@@ -47,6 +47,8 @@ def guess(path: Path) -> str:
         found = _of_folder(path)
     else:
         raise UserError(f"{path} is missing; expected a CSV file with a header, or another log to import")
+    if found is None and path.suffix in (".nc", ".h5"):
+        raise UserError(f"{path} is netCDF, which needs no import: phases detect {path}")
     if found is None:
         raise UserError(f"{path}: cannot tell what wrote this; say --from {'|'.join(FORMATS)}")
     return found

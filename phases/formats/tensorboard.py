@@ -47,6 +47,8 @@ def read(request: Request) -> Log:
     runs = [_run(name, files, notes) for name, files in _folders(path).items()]
     extra = tuple(n for n in (request.tokens, request.trials_column) if n)
     known = sorted({tag for run in runs for tag in run.tags})
+    if not known:
+        raise UserError(f"{path} holds no scalar" + (f" ({notes[0]})" if notes else "") + "; expected a log folder")
     check_known((*request.metrics, *extra), known, str(path), "tag")
     used = [run for run in runs if any(m in run.tags for m in request.metrics)]
     for run in runs:
