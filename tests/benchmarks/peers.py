@@ -247,10 +247,11 @@ def markdown(report: dict[str, Any]) -> str:
     s = report["settings"]
     lines += [
         "",
-        f"{s['replicates']} series a curve (seed {s['seed']}), {CHECKPOINTS} checkpoints, {TRIALS} concepts, AR(1) shift "
-        f"of the logit (rho {RHO}, sd {SD}); {s['boot']} bootstrap replicates for the dictionary. On the first four curves "
-        "every claim is a false alarm. The steep logistic has no corner, but does start late: only the dictionary's claim "
-        "is true there. none: the tool has no such interval; in x %: of the series, those in which it gives one.",
+        f"{s['replicates']} series a curve (seed {s['seed']}), {CHECKPOINTS} checkpoints, {TRIALS} concepts, AR(1) "
+        f"shift of the logit (rho {RHO}, sd {SD}); {s['boot']} bootstrap replicates for the dictionary. On the first "
+        "four curves every claim is a false alarm. The steep logistic has no corner, but does start late: only the "
+        "dictionary's claim is true there. none: the tool has no such interval; in x %: of the series, those in which "
+        "it gives one.",
     ]
     return "\n".join(lines) + "\n"
 
