@@ -125,8 +125,8 @@ def clustered_items(
     m = len(concept)
 
     def scores() -> Array:
-        own = np.sqrt(1 - SHARED_ITEM) * rng.standard_normal(m)
-        return np.asarray(np.sqrt(SHARED_ITEM) * rng.standard_normal(concepts)[concept] + own)
+        common = np.sqrt(SHARED_ITEM) * rng.standard_normal(concepts)[concept]
+        return np.asarray(common + np.sqrt(1 - SHARED_ITEM) * rng.standard_normal(m))
 
     p = max(persistence, 1e-9)
     lasting = np.sqrt(p) * scores()

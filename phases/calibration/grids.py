@@ -67,24 +67,27 @@ def show(grids: Sequence[Grid], notes: Sequence[str] = (), *, stderr: bool = Fal
         console.print(note, style="dim", markup=False)
 
 
-def between_markers(path: Path, body: str) -> None:
-    """Write ``body`` between the two markers of a Markdown file; a new file holds them alone.
+def marked(path: Path) -> tuple[str, str]:
+    """Return what stands before and after the markers of a Markdown file; nothing for a file that does not exist.
 
     Raises
     ------
     UserError
         When the file exists without the markers.
     """
-    section = f"{BEGIN}\n{body}\n{END}"
     if not path.exists():
-        path.write_text(section + "\n", encoding="utf-8")
-        return
-    text = path.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
+        return "", "\n"
+    before, begin, rest = path.read_text(encoding="utf-8").partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise UserError(f"--markdown {path}: it lacks the lines '{BEGIN}' and '{END}'; add them where the table goes")
-    path.write_text(before + section + after, encoding="utf-8")
+    return before, after
+
+
+def between_markers(path: Path, body: str) -> None:
+    """Write ``body`` between the two markers of a Markdown file; a new file holds them alone."""
+    before, after = marked(path)
+    path.write_text(f"{before}{BEGIN}\n{body}\n{END}{after}", encoding="utf-8")
 
 
 def figures_json(figures: dict[str, Figure]) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def calibrate(
 ) -> None:
     """Simulate size, coverage and power: for the design of a CUBE, or of a suite of known truths (--suite, --list)."""
     one_thread()
-    from phases.calibration.grids import between_markers, show
+    from phases.calibration.grids import between_markers, marked, show
     from phases.calibration.grids import markdown as as_markdown
     from phases.calibration.outcomes import Options
     from phases.calibration.processes import cores
@@ -78,9 +78,13 @@ def calibrate(
     options = Options(seed=seed, boot=boot, level=level, rise=rise)
     bar = None if quiet or not sys.stderr.isatty() else Bar()
     workers = jobs or cores()
+    if markdown is not None:
+        marked(markdown)
     if list_cells or suite is not None:
         if cube is not None:
             raise UserError("give a CUBE or --suite, not both")
+        if metric or run:
+            raise UserError("--metric and --run go with a CUBE: a suite has series of its own")
         chosen = _cells(suite or "standard", cells, options)
         if list_cells:
             _print_cells(chosen, replicates)
