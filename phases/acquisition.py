@@ -220,7 +220,7 @@ def _predictors(
             outcome, reason = Outcome.NONE, f"{said}; allowed for, not tested"
         elif i not in adjusted:
             outcome = Outcome.TOO_FEW_POINTS
-            reason = f"{said}; without one of the languages or concepts it is not determined, so that it has no standard error"
+            reason = f"{said}; without one of the languages or concepts nothing determines it: no standard error"
         elif adjusted[i] <= 1 - level:
             outcome, reason = Outcome.FOUND, f"{said}; adjusted p = {adjusted[i]:.2g}"
         else:

@@ -13,6 +13,7 @@ from data.errors import UserError
 from phases.censored import FAMILIES, fit_censored, robust_covariance
 from phases.jackknife import jackknife_variance, satterthwaite, t_interval
 from phases.pooling import PairTimes, pool_deleted, pool_pairs
+from phases.pooling_imputation import Components, impute
 from phases.pooling_mixed import pool_mixed
 from phases.pooling_questions import Question, parse
 from phases.pooling_results import PairTest
@@ -182,6 +183,25 @@ def test_mixed_effects_impute_censored_times():
     assert abs(found.interval.estimate - y.mean()) < 0.07
     assert found.interval == pool_mixed(p, seed=1).interval
     assert pool_mixed(times(share=0.6)[0]).outcome == Outcome.CENSORED
+
+
+def test_imputed_times_are_draws_within_their_limits():
+    p, y = times(law="independent pairs", share=0.4, key=1)
+    seen = []
+
+    def fit(_, filled):
+        seen.append(filled)
+        return Components(MEAN, 0.1, 0.0, 0.0, 0.3)
+
+    assert len(impute(p, fit, 0)) == 5
+    censored = p.low != p.high
+    for filled in seen[1:]:
+        np.testing.assert_array_equal(filled[~censored], y[~censored])
+        assert np.all(filled[censored] > p.low[censored])
+        assert filled[censored].std() > 0.05  # draws, not one value for all
+        assert filled.mean() == pytest.approx(MEAN, abs=0.15)
+    assert not np.array_equal(seen[2], seen[3])
+    assert impute(p, lambda *_: "no", 0) == ["no"]
 
 
 def test_mixed_effects_that_cannot_be_fitted():
