@@ -265,5 +265,5 @@ def _interval(profile: Profile, grid: Array, deviance: Array, psi: float, more: 
         if not 0 <= outer < len(grid):
             ends.append(side * np.inf)
             continue
-        ends.append(float(brentq(lambda p: profile(p) - most, inner, float(grid[outer]), xtol=FINE)))
+        ends.append(float(brentq(lambda p: min(profile(p), 1e300) - most, inner, float(grid[outer]), xtol=FINE)))
     return ends[0], ends[1]
