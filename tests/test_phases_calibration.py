@@ -125,8 +125,9 @@ def test_missing_checkpoints_leave_the_first_and_the_last():
 
 def test_a_replicate_depends_on_the_seed_and_its_number_alone():
     c = cell("lag/size/shared-shocks")
-    one, again, other = (run.draw(c, r, seed) for r, seed in ((5, 1), (5, 1), (5, 2)))
-    assert np.array_equal(one[1].y, again[1].y) and not np.array_equal(one[1].y, other[1].y)
+    one, again, *others = (run.draw(c, r, seed) for r, seed in ((5, 1), (5, 1), (5, 2), (6, 1)))
+    assert np.array_equal(one[1].y, again[1].y)
+    assert not any(np.array_equal(one[1].y, other[1].y) for other in others)
     assert not np.array_equal(one[0].y, one[1].y)
 
 
@@ -152,6 +153,13 @@ def test_figures_count_what_they_say():
     assert values["error"] == 0.0
     nowhere = figures(columns(answers), "takeoff", Truth(), 0.95)
     assert "coverage" not in nowhere and "overstated" not in nowhere and nowhere["reported"].value == 0.5
+
+
+def test_lags_are_compared_in_ln_and_their_width_is_in_decades():
+    found = columns([{"p": 0.01, "made": 1, "reported": 1, "x": 0.3, "low": 0.0, "high": math.log(10)}])
+    lag = figures(found, "lag", Truth(lag=0.32), 0.95)
+    assert lag["width"].value == pytest.approx(1.0) and lag["coverage"].value == 1 and lag["rejected"].value == 1
+    assert lag["error"].value == pytest.approx(0.02 / math.log(10)) and "steep" not in lag
 
 
 def test_standard_errors_are_those_of_simulation():
@@ -287,10 +295,10 @@ def test_a_study_is_calibrated_series_and_lags():
     # of five: four or more at power .97 (99 %), at most two at size .07, three or more at coverage .92 (99.5 %)
     assert sharp.fitted["rejected"].value >= 4 / 5 and sharp.null["rejected"].value <= 2 / 5
     assert sharp.fitted["coverage"].value >= 3 / 5 and sharp.fitted["reported"].value == 1
-    assert flat.fitted["reported"].value <= 2 / 5 and "coverage" not in flat.fitted
+    assert flat.fitted["reported"].value <= 2 / 5 and "gives no takeoff" in flat.reason and not sharp.reason
     assert lag.fitted["rejected"].value >= 4 / 5 and lag.null["rejected"].value <= 2 / 5
     assert of["short", None].fitted is None and "too few" in of["short", None].reason
-    assert of["first", "second"].fitted is None and "never takes off" in of["first", "second"].reason
+    assert of["first", "second"].fitted is None and "gives no takeoff" in of["first", "second"].reason
 
 
 # ------------------------------------------------------------------ short cells

@@ -17,7 +17,7 @@ import numpy as np
 from phases.analyse import Analysis, analyse
 from phases.axis import Array
 from phases.calibration.designs import around, moved_to, nearest_concave, spread_of, takeoff_of, template, together
-from phases.calibration.outcomes import Ask, Figure, Options, Truth, answer, columns, figures
+from phases.calibration.outcomes import Ask, Figure, Options, Truth, answer, columns, figures, reported
 from phases.calibration.processes import spread
 from phases.calibration.run import generator
 from phases.lag import lag
@@ -28,6 +28,7 @@ Progress = Callable[[int, int, str], None]
 TOGETHER = 0.01
 """Decades within which two curves count as taking off at the same time."""
 BLOCK = 10
+UNREPORTED = "the report gives no takeoff here: power and coverage are those of the fitted curve, were it true"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +87,8 @@ def calibrate(
         if a.fit is None:
             asked.append((replace(row, reason="too few checkpoints, or a score that never changes"), []))
         else:
-            asked.append((row, of_series(a, options, replicates)))
+            reason = "" if reported(a, options.level) else UNREPORTED
+            asked.append((replace(row, reason=reason), of_series(a, options, replicates)))
     for run, group in dict.fromkeys((t.run, t.group) for t in series):
         for first, second in pairs:
             if (run, group, first) in fits and (run, group, second) in fits:
@@ -119,8 +121,8 @@ def of_series(a: Analysis, options: Options, replicates: int) -> list[Design]:
 
 def of_pair(a: Analysis, b: Analysis, options: Options, replicates: int) -> tuple[list[Design], str]:
     """Return both questions to the lag of two series, and why any is left out."""
-    if a.fit is None or b.fit is None:
-        return [], "one of the two could not be fitted"
+    if a.fit is None or b.fit is None or not (reported(a, options.level) and reported(b, options.level)):
+        return [], "the report gives no takeoff of one of the two"
     t = b.trajectory
     start, second = (takeoff_of(s.trajectory, s.fit.curve, options.rise) for s in (a, b) if s.fit is not None)
     found = lag(a, b, boot=options.boot, level=options.level, seed=options.seed)

@@ -41,9 +41,9 @@ def _text(found: dict[str, Figure] | None, name: str) -> str:
 
 
 def _note(row: Calibrated) -> str:
-    if row.reason or row.fitted is None or "coverage" in row.fitted:
-        return row.reason
-    return "the fitted curve never rises that far: power is size, and 'reported' is false takeoffs"
+    if row.second is None and row.fitted is not None and "coverage" not in row.fitted:
+        return "the fitted curve never rises that far: power is size, and 'reported' is false takeoffs"
+    return row.reason
 
 
 def study_json(rows: Sequence[Calibrated], cube: str, options: Options, replicates: int) -> dict[str, Any]:
