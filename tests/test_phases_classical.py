@@ -15,9 +15,9 @@ from phases.classical.argmax import argmax_interval, density
 from phases.classical.autocorrelation import first_order
 from phases.classical.detect import adjusted, answer
 from phases.classical.growth import fit_growth
-from phases.classical.kink import fit_kink, line
+from phases.classical.kink import Profile, fit_kink, line, muggeo
 from phases.classical.level import fit_levels, further_break, partition
-from phases.classical.markov import fit_switch
+from phases.classical.markov import fit_switch, stretch
 from phases.classical.report import render
 from phases.classical.series import Series
 from phases.cli import main
@@ -118,13 +118,15 @@ def test_kink_covers_a_kink_and_keeps_a_line(rng):
     assert np.sum(covered) >= 13 and np.sum(rejected) <= 3
 
 
-def test_kink_finds_the_deepest_of_several_valleys():
+def test_kink_finds_the_deepest_of_several_valleys(rng):
     x = np.linspace(0, 2, 40)
-    score = np.interp(x, [0, 0.3, 1.6, 2], [0, 0.5, 0.75, 4])
-    s = series(valued(score + 0.02 * np.cos(60 * x), tokens=x + 1), "linear", "identity")
+    score = np.interp(x, [0, 0.3, 1.6, 2], [0, 0.6, 0.6, 1.5]) + 0.05 * rng.standard_normal(40)
+    s = series(valued(score, tokens=x + 1, falls=False), "linear", "identity")
     k = fit_kink(s)
     profile = [(np.linalg.lstsq(line(s.x, p), s.y, rcond=None)[1][0], p) for p in np.linspace(s.x[2], s.x[-3], 2000)]
     assert k.position == pytest.approx(min(profile)[1], abs=0.003)
+    stuck = muggeo(Profile(s), float(s.x[3]), (float(s.x[2]), float(s.x[-3])))
+    assert abs(stuck - k.position) > 0.5
     assert k.p_second < 1e-3
 
 
@@ -186,6 +188,11 @@ def test_switch_into_fast_growth(rng):
     assert abs(np.searchsorted(t.tokens, row.tokens) - 59) <= 1
     steady = only(counted(rng.binomial(2000, np.linspace(0.1, 0.9, 40)), 2000), "markov", link="identity")
     assert steady.outcome == Outcome.NONE and "one regime" in steady.reason
+
+
+def test_the_longest_stretch_counts():
+    assert stretch(np.array([1, 0, 1, 1, 1, 0, 1, 1], bool)) == 2
+    assert stretch(np.zeros(4, bool)) is None
 
 
 @pytest.mark.parametrize("family", ["logistic", "gompertz"])
