@@ -73,7 +73,8 @@ def _fit(pairs: PairTimes, y: Array) -> Components | str:
             model = MixedLM.from_formula(
                 "y ~ 1", groups="one", vc_formula={"source": "0 + C(source)", "target": "0 + C(target)"}, data=frame
             )
-            fit = model.fit(reml=True)
+            # BFGS alone, the default, stops short on a variance near 0
+            fit = model.fit(reml=True, method=["lbfgs", "bfgs", "powell"])
             se = float(fit.bse_fe.iloc[0])
         except (np.linalg.LinAlgError, ValueError) as error:
             return f"MixedLM failed: {error}"

@@ -20,7 +20,7 @@ from phases.pooling_questions import Question, check_poolable, firsts_of
 from phases.pooling_results import PairTest, Pooled, PoolReport, SizeTest
 from phases.pooling_rows import Design, mixed_row, run_row, size_rows
 from phases.pooling_seeds import cannot_be_claimed
-from phases.pooling_tests import pair_tests, size_tests, smallest_possible
+from phases.pooling_tests import pair_tests, size_tests, sizes_out_of_reach, smallest_possible
 from phases.pooling_times import collect, label, lags, pairs_by_group, takeoffs
 from phases.results import DetectionReport, Transition
 
@@ -149,7 +149,10 @@ def pool(
         tests=tuple(tests),
         pairs=tuple(pairs),
         cannot_be_claimed=_not_claimed(designs),
-        notes=smallest_possible(pairs, settings.boot, settings.level),
+        notes=(
+            *sizes_out_of_reach(tests, settings.boot, settings.level),
+            *smallest_possible(pairs, settings.boot, settings.level),
+        ),
     )  # fmt: skip
 
 

@@ -30,7 +30,7 @@ from phases.pooling_seeds import (
     partial_conjunction,
     sign_test_floor,
 )
-from phases.pooling_tests import benjamini_yekutieli, size_tests, smallest_possible
+from phases.pooling_tests import benjamini_yekutieli, size_tests, sizes_out_of_reach, smallest_possible
 from phases.pooling_times import lag_ends, pairs_by_group, takeoff_ends
 from phases.results import DetectionReport, Lag, Outcome, Transition
 from tests.benchmarks.pooling_coverage import MEAN, PAIR_LAWS, censor, effects, generator
@@ -272,6 +272,24 @@ def test_too_few_replicates_for_so_many_pairs_is_said():
     # 72 * 4.861 / (200 * .05) = 35
     assert "unless 35 pairs" in smallest_possible([one] * 72, 199, 0.95)[0]
     assert smallest_possible([one] * 72, 9999, 0.95) == ()
+
+
+def test_replicates_too_few_for_so_many_runs_are_said():
+    q = Question("translation", "delay")
+    tests = size_tests(designs(6), [q], q, detection([0.05] * 6), {}, 0.95)
+    assert tests[0].p_value == pytest.approx(0.15)
+    assert "cannot fall below p = 0.15: raise --boot to 59" in sizes_out_of_reach(tests, 19, 0.95)[0]
+    assert sizes_out_of_reach(tests, 59, 0.95) == ()
+
+
+def test_mixed_effects_near_a_boundary_converge():
+    """Weak effects and one time at a far tail: BFGS alone gives up on some of these."""
+    s, t = np.nonzero(~np.eye(9, dtype=bool))
+    for key in range(8):
+        rng = generator("boundary", key)
+        y = 14 + 0.09 * rng.standard_normal(9)[s] + 0.1 * rng.standard_normal(9)[t] + 0.5 * rng.standard_normal(72)
+        found = pool_mixed(PairTimes(s, t, y, np.where(rng.random(72) < 0.1, np.inf, y)))
+        assert found.outcome == Outcome.FOUND, found.reason
 
 
 def row(outcome, tokens=None, low=None, high=None, run="a", group="", p=0.01, estimand="takeoff", metric="m"):
