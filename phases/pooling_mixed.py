@@ -66,20 +66,26 @@ def _fit(pairs: PairTimes, y: Array) -> Components | str:
     from statsmodels.regression.mixed_linear_model import MixedLM
 
     frame = pd.DataFrame({"y": y, "source": pairs.source, "target": pairs.target, "one": 1})
-    # MixedLM warns on every way to a boundary; what it says becomes part of the outcome instead
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            model = MixedLM.from_formula(
-                "y ~ 1", groups="one", vc_formula={"source": "0 + C(source)", "target": "0 + C(target)"}, data=frame
-            )
-            # BFGS alone, the default, stops short on a variance near 0
-            fit = model.fit(reml=True, method=["lbfgs", "bfgs", "powell"])
-            se = float(fit.bse_fe.iloc[0])
-        except (np.linalg.LinAlgError, ValueError) as error:
-            return f"MixedLM failed: {error}"
-    if not fit.converged or not np.isfinite(se):
-        return "MixedLM did not converge" + (f": {caught[0].message}" if caught else "")
+    model = MixedLM.from_formula(
+        "y ~ 1", groups="one", vc_formula={"source": "0 + C(source)", "target": "0 + C(target)"}, data=frame
+    )
+    why = "MixedLM did not converge"
+    # its optimisers stop short or meet a singular matrix as a variance goes to 0, each on other data: the first that
+    # arrives is taken. MixedLM warns all along the way; what it says becomes the reason instead.
+    for method in ("lbfgs", "powell", "bfgs", "nm"):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                fit = model.fit(reml=True, method=method)
+                se = float(fit.bse_fe.iloc[0])
+            except (np.linalg.LinAlgError, ValueError) as error:
+                why = f"MixedLM failed: {error}"
+                continue
+        if fit.converged and np.isfinite(se):
+            break
+        why = "MixedLM did not converge" + (f": {caught[0].message}" if caught else "")
+    else:
+        return why
     sds = dict(zip(model.exog_vc.names, np.sqrt(np.maximum(fit.vcomp, 0.0)), strict=True))
     return Components(
         float(fit.fe_params.iloc[0]), se, float(sds["source"]), float(sds["target"]), float(np.sqrt(fit.scale))
