@@ -8,20 +8,17 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from phases.axis import Array, Axis, Scale
-from phases.delay import Cone, DelayTest, delay_test
+from phases.delay import DelayTest, delay_test
 from phases.dictionary import Dictionary
-from phases.fit import Fit
+from phases.fit import Fit, Single
 from phases.functionals import Curves, decline, peak, share_of_rise, takeoff, width
-from phases.location import LARGEST_CUT, Location, calibrated_cut, least_cut, locate
-from phases.noise import profile_likelihood, restricted_likelihood
 from phases.kalman import side_minima
+from phases.location import LARGEST_CUT, Location, calibrated_cut, least_cut, locate
+from phases.noise import profile_likelihood
 from phases.trajectory import Trajectory
 from phases.whitening import Whitener
 
 FEWEST = 8
-SPENT = 14.0
-"""Twice the log-likelihood that searching the dictionary gains by chance over diminishing returns."""
-LEAST_SHARE = 0.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,13 +82,13 @@ def analyse(
     fallen = float(best.max() - best[-1]) if fit.declining else 0.0
     n = t.n if fallen == 0 else min(t.n, int(best.argmax()) + 2)
     errors = fit.whiten.raw(fit.noise.draw(rng, boot).around(fit.curve) - fit.curve[:, None])
-    delay = _delay(t, fit, dictionary.alternatives, errors, n, level, rng) if n >= FEWEST else None
+    delay = _delay(t, fit, dictionary.alternatives, errors, n, level) if n >= FEWEST else None
     gain = gain_over_constant(t, fit.curve)
-    common = {"delay": delay, "risen": risen, "fallen": fallen, "gain": gain}
+    analysis = Analysis(t, rise, fit, fit, None, delay, risen, fallen, gain)
     if not locate_all:
-        return Analysis(t, rise, fit, fit, **common)
+        return analysis
     rising = fit if n == t.n or n < FEWEST else dictionary.rise(fit, n)
-    analysis = Analysis(t, rise, fit, rising, Curves.of(rising), **common)
+    analysis = replace(analysis, rising=rising, curves=Curves.of(rising))
     analysis.locations.update(_locations(analysis, errors, level))
     return analysis
 
@@ -108,29 +105,10 @@ def gain_over_constant(t: Trajectory, curve: Array) -> float:
     return profile_likelihood(t, curve) - max(profile_likelihood(t, np.full(t.n, c)) for c in constants)
 
 
-def _delay(
-    t: Trajectory, fit: Fit, growing: Array, errors: Array, n: int, level: float, rng: np.random.Generator
-) -> DelayTest:
-    """Test for delay on the ``n`` checkpoints before the decline."""
-    part, whiten = t.until(n - 1), fit.whiten.until(n)
-    errors = errors[:n]
-    noise = replace(fit.noise, trajectory=part)
-    curve, generators = Cone(part.tokens, whiten, 1.0).fitted(part.y, whiten)
-    share = share_of_null(part, curve, fit.curve[:n])
-    if share > LEAST_SHARE:
-        null = restricted_likelihood(part, curve, generators)
-        errors = whiten.raw(noise.mixed(null, share).draw(rng, errors.shape[1]).around(curve) - curve[:, None])
-    return delay_test(part.tokens, part.y, whiten, without_constant(errors, whiten), growing[:n], level)
-
-
-def share_of_null(t: Trajectory, null: Array, curve: Array) -> float:
-    """Return the weight of diminishing returns against the fitted curve, each with its own likeliest noise.
-
-    A curve that follows a wandering floor leaves too little noise to test with; where the two explain the series about
-    as well, the noise left by the null counts too.
-    """
-    gain = profile_likelihood(t, curve) - profile_likelihood(t, null) - SPENT
-    return float(1 / (1 + np.exp(np.clip(0.5 * gain, -50, 50))))
+def _delay(t: Trajectory, fit: Fit, growing: Array, errors: Array, n: int, level: float) -> DelayTest:
+    """Test for delay on the ``n`` checkpoints before the decline, with the noise of the whole series."""
+    whiten = fit.whiten.until(n)
+    return delay_test(t.tokens[:n], t.y[:n], whiten, without_constant(errors[:n], whiten), growing[:n], level)
 
 
 def _locations(a: Analysis, errors: Array, level: float) -> dict[str, Location]:
@@ -215,6 +193,6 @@ def _onset(fit: Fit, errors: Array, level: float) -> Location | None:
     return locate(fit, tau, fit.rss[chosen], cut)
 
 
-def _sides(rss: Array, x: Array, truth: float) -> tuple[Array, Array]:
+def _sides(rss: Single, x: Array, truth: float) -> tuple[Array, Array]:
     """Return the least rss (B,) of candidates with the functional at or before ``truth``, and at or after."""
     return rss[x <= truth + 1e-9].min(0), rss[x >= truth - 1e-9].min(0)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import typer
 
 from data.errors import guard
+from phases.commands.acquisition import acquisition
+from phases.commands.calibrate import calibrate
 from phases.commands.detect import detect
 from phases.commands.importing import import_
+from phases.commands.pool import pool
 
 app = typer.Typer(
     name="phases",
@@ -23,7 +26,10 @@ def phases() -> None:
 
 
 app.command()(detect)
+app.command()(calibrate)
 app.command("import")(import_)
+app.command()(pool)
+app.command()(acquisition)
 
 
 def main() -> None:

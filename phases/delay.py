@@ -3,9 +3,9 @@ r"""The delay test: growth that started late against diminishing returns from th
 Cones: :math:`C_\gamma = \{a + h(T^\gamma) : h \text{ nondecreasing and concave}\}`, nested in :math:`\gamma`;
 :math:`C_0` holds the constants. H0(gamma): the curve lies in :math:`C_\gamma`. The statistic is the drop of the
 whitened residual sum of squares from :math:`C_\gamma` (non-negative least squares) to the best growing curve of the
-dictionary's coarse grid; its law comes from replicates drawn around the fit in :math:`C_\gamma`. Rejected in sequence at
-gamma = 1, 2, 3, the largest rejected gamma bounds the elasticity d log(f - floor) / d log T of the steepest phase from
-below.
+dictionary's coarse grid; its law comes from replicates drawn around the fit in :math:`C_\gamma`. Rejected in sequence
+at gamma = 1, 2, 3, the largest rejected gamma bounds the elasticity d log(f - floor) / d log T of the steepest phase
+from below.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from phases.axis import Array
 from phases.nonnegative import coefficients
 from phases.whitening import Whitener
 
-KNOTS = 40
+KNOTS = 60
 BLOCK = 100
 """Replicates drawn before the first look."""
 ENOUGH = 20

@@ -11,9 +11,10 @@ import numpy as np
 import xarray as xr
 
 from data.cube import validate
-from data.errors import UserError
+from data.errors import UserError, nearest
 from phases.analyse import Analysis, analyse
 from phases.axis import Axis, Scale
+from phases.classical import FAMILIES
 from phases.dictionary import Dictionary
 from phases.judge import crossover_row, lag_row, rows
 from phases.metrics import LOGPROB_OF, trajectories
@@ -72,6 +73,12 @@ class Settings:
             raise UserError(f"--scale {self.scale}: expected log or linear")
         if self.seed < 0:
             raise UserError(f"--seed {self.seed}: expected 0 or more")
+        if self.family not in FAMILIES:
+            raise UserError(
+                f"--family {self.family}: expected one of {', '.join(FAMILIES)}" + nearest(self.family, FAMILIES)
+            )
+        if self.link not in ("identity", "logit"):
+            raise UserError(f"--link {self.link}: expected identity or logit")
 
 
 def detect(
@@ -96,6 +103,11 @@ def detect(
     """
     cube = validate(cube, name)
     series = trajectories(cube, settings.metrics, settings.by)
+    provenance = {str(k): str(v) for k, v in cube.attrs.items()}
+    if settings.family != "dictionary":
+        from phases.classical.detect import detect_classical
+
+        return detect_classical(series, settings, progress, name, provenance)
     analyses: list[Analysis] = []
     dictionaries: dict[bytes, Dictionary] = {}
     for i, t in enumerate(series):
@@ -127,7 +139,7 @@ def detect(
         transitions=tuple(adjusted(transitions)),
         lags=tuple(lags),
         curves=tuple(_curve(a) for a in analyses),
-        provenance={str(k): str(v) for k, v in cube.attrs.items()},
+        provenance=provenance,
     )
 
 

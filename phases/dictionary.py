@@ -9,6 +9,7 @@ import numpy as np
 
 from phases.axis import Array, Axis
 from phases.candidates import Candidates
+from phases.delay import Cone
 from phases.fit import Fit, average, residuals, tangents
 from phases.noise import FLOORS, OVERDISPERSION, VARIANTS, Noise, amplitudes, profile_likelihood, restricted_likelihood
 from phases.refine import refine
@@ -20,6 +21,10 @@ FALL_EVIDENCE = 9.0
 """Twice the log-likelihood that a decline after the peak must gain over growth alone (it spends three parameters)."""
 FALL_SUSPECTED = 2.0
 """The same on the coarse grid, below which a decline is not pursued."""
+SEARCH_GAINS = 14.0
+"""Twice the log-likelihood that searching the dictionary gains by chance over diminishing returns."""
+LEAST_SHARE = 0.02
+"""Share below which the simpler explanation is not heard."""
 REFITS = 2
 """Rounds of refining the curves and estimating the noise in turn."""
 
@@ -115,7 +120,28 @@ class Dictionary:
             noise = restricted_likelihood(t, middle, tangents(whiten, candidates.columns, rss, b))
             whiten = noise.whitener(middle)
         rss, b = _against(t, whiten, candidates)
+        if names == self.growing:
+            curve = whiten.place(t.y, candidates.columns[:, int(rss.argmin())])
+            averaged = averaged_noise(t, whiten, noise, curve)
+            if averaged is not noise:
+                noise, whiten = averaged, averaged.whitener(middle)
+                candidates = refine(candidates, whiten, t.y, rng)
+                rss, b = _against(t, whiten, candidates)
         return Fit(t, self.axis, noise, whiten, candidates, rss, b)
+
+
+def averaged_noise(t: Trajectory, whiten: Whitener, noise: Noise, curve: Array) -> Noise:
+    """Return the noise averaged over two explanations: the fitted curve, and diminishing returns from the first token.
+
+    A curve that follows a wandering floor leaves too little noise to test or locate with. Where the two explain the
+    series about as well, each with its own likeliest noise, what the second would leave counts too.
+    """
+    simple, generators = Cone(t.tokens, whiten, 1.0).fitted(t.y, whiten)
+    gain = profile_likelihood(t, curve) - profile_likelihood(t, simple) - SEARCH_GAINS
+    share = float(1 / (1 + np.exp(np.clip(0.5 * gain, -50, 50))))
+    if share < LEAST_SHARE:
+        return noise
+    return noise.mixed(restricted_likelihood(t, simple, generators), share)
 
 
 def _against(t: Trajectory, whiten: Whitener, candidates: Candidates) -> tuple[Array, Array]:

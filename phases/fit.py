@@ -1,8 +1,9 @@
 r"""Fitting the dictionary: every candidate curve against a series, and against all its replicates, in one product.
 
 With :math:`L L^\top = V` the series is whitened to :math:`z = L^{-1} y`, the constant projected out, and each candidate
-column g has :math:`b = \max(0, g^\top z)/g^\top g` and residual sum of squares :math:`z^\top z - b\, g^\top z`. Whitened
-candidates are nearly of low rank, :math:`G = Q C`: a thousand replicates cost one product of C with :math:`Q^\top Z`.
+column g has :math:`b = \max(0, g^\top z)/g^\top g` and residual sum of squares :math:`z^\top z - b\, g^\top z`.
+Whitened candidates are nearly of low rank, :math:`G = Q C`: a thousand replicates cost one product of C with
+:math:`Q^\top Z`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from phases.noise import Noise
 from phases.trajectory import Trajectory
 from phases.whitening import Whitener
 
+Single = NDArray[np.float32]
 FITTED = 5
 """Parameters a curve spends, for the scale of the residuals."""
 TEMPER = 12.0
@@ -86,7 +88,7 @@ class Fit:
         return np.asarray(shape + float(self.whiten.level(self.trajectory.y - shape)))
 
     @cached_property
-    def low_rank(self) -> tuple[Array, Array, Array]:
+    def low_rank(self) -> tuple[Array, Single, Single]:
         """Whitened candidates as Q (n, q), C (m, q), and their squared lengths (m,), single precision."""
         g = self.whiten(self.candidates.columns)
         size = np.einsum("nm,nm->m", g, g)
@@ -96,7 +98,7 @@ class Fit:
         q = np.ascontiguousarray(vectors[:, lost > RANK_TOLERANCE])
         return q, np.ascontiguousarray((q.T @ g).T, np.float32), np.asarray(size, np.float32)
 
-    def against(self, z: Array, chosen: NDArray[np.int64] | None = None) -> tuple[Array, Array]:
+    def against(self, z: Array, chosen: NDArray[np.int64] | None = None) -> tuple[Single, Single]:
         """Return rss and coefficient of every candidate on whitened series (n, B): both (m, B), single precision."""
         q, c, size = self.low_rank
         extra = self.candidates.extra.astype(np.float32)
@@ -104,11 +106,11 @@ class Fit:
             c, size, extra = c[chosen], size[chosen], extra[chosen]
         product = c @ np.asarray(q.T @ z, np.float32)
         np.maximum(product, 0.0, out=product)
-        b = product / np.maximum(size, 1e-9)[:, None]
+        b = product / np.maximum(size, np.float32(1e-9))[:, None]
         product *= b
         zz = np.asarray((z * z).sum(0), np.float32)
         np.subtract(zz + extra[:, None], product, out=product)
-        return product, b
+        return product, np.asarray(b, np.float32)
 
 
 def average(y: Array, whiten: Whitener, columns: Array, rss: Array, b: Array) -> Array:

@@ -1,9 +1,9 @@
 r"""Compiled recursions for the noise: whitening, restricted likelihood on a grid, simulation.
 
-The noise of a series is :math:`e_t = a_t u_t + \varepsilon_t` with :math:`\varepsilon_t \sim N(0, w_t)` and u a stationary
-AR(1) of variance :math:`\sigma^2` and correlation :math:`\phi_t` between checkpoints t - 1 and t. Its innovations (the
-Kalman filter of one state) are :math:`L^{-1}e` for the Cholesky factor of the covariance, in n steps rather than
-:math:`n^2`. Source: Durbin and Koopman, Time Series Analysis by State Space Methods (2012), chapter 4.
+The noise of a series is :math:`e_t = a_t u_t + \varepsilon_t`, :math:`\varepsilon_t \sim N(0, w_t)`, with u a
+stationary AR(1) of variance :math:`\sigma^2` and correlation :math:`\phi_t` between checkpoints t - 1 and t. Its
+innovations (the Kalman filter of one state) are :math:`L^{-1}e` for the Cholesky factor of the covariance, in n steps
+rather than :math:`n^2`. Source: Durbin and Koopman, Time Series Analysis by State Space Methods (2012), chapter 4.
 """
 
 from __future__ import annotations
@@ -131,7 +131,9 @@ def shifts(shocks: Array, phi: Array, deviation: Array) -> Array:
 
 
 @njit(cache=True)
-def proportions(mean: Array, trials: Array, shift: Array, variance: Array, floor: Array, over: Array, g: Array) -> Array:
+def proportions(
+    mean: Array, trials: Array, shift: Array, variance: Array, floor: Array, over: Array, g: Array
+) -> Array:
     """Return simulated proportions (n, B) of expectation ``mean`` (n,); ``g`` (n, B) are standard normal.
 
     The mean, held ``floor`` from 0 and 1, moves by ``shift`` on the logit scale, recentred to second order; counts are

@@ -81,9 +81,13 @@ class Side:
         rss, b = fit.against(whitened + centre[:, None])
         least = rss.min(0)
         if self.analysis.trajectory.proportion:
-            lowest = least_by_takeoff(rss[self.kept], b[self.kept], self.risen, self.at, self.analysis.rise, first, BIN, bins)
+            lowest = least_by_takeoff(
+                rss[self.kept], b[self.kept], self.risen, self.at, self.analysis.rise, first, BIN, bins
+            )
         else:
-            when = np.where(np.isfinite(self.tokens), np.clip((self.tokens - first) / BIN, 0, bins - 1), bins).astype(int)
+            when = np.where(np.isfinite(self.tokens), np.clip((self.tokens - first) / BIN, 0, bins - 1), bins).astype(
+                int
+            )
             lowest = np.full((bins + 1, rss.shape[1]), np.inf)
             for k in np.unique(when):
                 lowest[k] = rss[when == k].min(0)
@@ -152,7 +156,7 @@ def _combined(da: Array, db: Array, d: int) -> Array:
 
 
 def joint_errors(first: Analysis, second: Analysis, boot: int, rng: np.random.Generator) -> tuple[Array, Array, float]:
-    """Return simulated noise (n, B) of both series around their best curves, with shared shocks, and their correlation."""
+    """Return simulated noise (n, B) of both series, with shared shocks, and the correlation of these."""
     fa, fb = first.fit, second.fit
     assert fa is not None and fb is not None
     ta, tb = first.trajectory, second.trajectory

@@ -57,7 +57,7 @@ def locate(fit: Fit, x: Array, rss: Array, cut: float, *, bracket: bool = True) 
     cut : float
         Size of the region.
     bracket : bool
-        Whether the interval shall contain the checkpoints around the location: nothing finer can be known.
+        Whether checkpoints bound what can be known: the interval contains those around the location.
     """
     spread = max(1.0, float(rss.min()) / max(fit.trajectory.n - FITTED, 3))
     excess = (rss - rss.min()) / spread
@@ -68,6 +68,11 @@ def locate(fit: Fit, x: Array, rss: Array, cut: float, *, bracket: bool = True) 
         if bracket:
             left, right = fit.axis.widened(at, at)
             low, high = min(low, left), max(high, right)
+    if bracket:
+        # where no curve was tried between an end and the next checkpoint, the curves at hand set it, not the data
+        left, right = fit.axis.widened(low, high)
+        low = low if ((x >= left) & (x < low)).any() else left
+        high = high if ((x > high) & (x <= right)).any() else right
     return Location(at, low, high, cut)
 
 

@@ -1,7 +1,7 @@
-r"""Non-negative least squares for many series at once, compiled: Lawson and Hanson's active set on the normal equations.
+r"""Non-negative least squares for many series at once, compiled: the active set on the normal equations.
 
-Source: Lawson and Hanson, Solving Least Squares Problems (1974), chapter 23. Where :func:`scipy.optimize.nnls` solves one
-right-hand side a call, a thousand replicates share their products here.
+Source: Lawson and Hanson, Solving Least Squares Problems (1974), chapter 23. Where :func:`scipy.optimize.nnls` solves
+one right-hand side a call, a thousand replicates share their products here.
 """
 
 from __future__ import annotations

@@ -86,9 +86,9 @@ def figure(height: float, width: float = 8.6) -> tuple[Figure, Axes]:
 
 
 def run_picture(
-    curves: Sequence[Curve], transitions: Sequence[Transition], lags: Sequence[Lag], scale: str
+    curves: Sequence[Curve], transitions: Sequence[Transition], lags: Sequence[Lag], scale: str, bars: str = "takeoff"
 ) -> str | None:
-    """Return the proportions of one run overlaid, with takeoff intervals below and the lags as arrows."""
+    """Return the proportions of one run overlaid, the intervals of ``bars`` below, and the lags as arrows."""
     import matplotlib as mpl
 
     shown = [c for c in curves if c.counts and len(c.tokens)]
@@ -108,14 +108,15 @@ def run_picture(
                 axes.plot(c.fitted_tokens, c.fitted, color=hue, lw=2, label=c.metric.replace("_", " "))
             else:
                 axes.plot([], [], color=hue, lw=2, label=c.metric.replace("_", " "))
-            row = next((t for t in transitions if t.metric == c.metric and t.estimand == "takeoff"), None)
-            if row is not None and (row.tokens is not None or row.high is not None):
+            rows = [t for t in transitions if t.metric == c.metric and t.estimand == bars]
+            shown_rows = [t for t in rows if t.tokens is not None or t.high is not None]
+            for row in shown_rows:
                 placed[c.metric] = _strip(axes, row, c.tokens, strip, hue)
-                strip += 1
+            strip += bool(shown_rows)
         if scale == "log":
             axes.set_xscale("log")
         _arrows(axes, lags, placed)
-        _token_axis(axes)
+        _token_axis(axes, bars)
         low, high = axes.get_ylim()
         axes.set_ylim(min(low, -0.01), high)
         axes.set_ylabel("share of items" if shown[0].counts else shown[0].metric.replace("_", " "))
@@ -125,7 +126,7 @@ def run_picture(
 
 
 def _strip(axes: Axes, row: Transition, tokens: Array, strip: int, hue: str) -> tuple[float, float]:
-    """Draw the takeoff interval as a bar under the axis and a faint band behind the curves."""
+    """Draw an interval as a bar under the axis and a faint band behind the curves."""
     first = float(tokens[tokens > 0].min())
     low = row.low if row.low is not None else first
     high = row.high if row.high is not None else float(tokens.max())
@@ -156,13 +157,13 @@ def _arrows(axes: Axes, lags: Sequence[Lag], placed: dict[str, tuple[float, floa
         )  # fmt: skip
 
 
-def _token_axis(axes: Axes) -> None:
+def _token_axis(axes: Axes, bars: str) -> None:
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
     axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: tokens_text(v) if v > 0 else "0"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.annotate(
-        "training tokens; bars: takeoff and its interval", (1, -0.11), xycoords="axes fraction", ha="right", va="top",
+        f"training tokens; bars: {bars} and its interval", (1, -0.11), xycoords="axes fraction", ha="right", va="top",
         fontsize=9, annotation_clip=False,
     )  # fmt: skip
 

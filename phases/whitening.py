@@ -44,8 +44,9 @@ class Whitener:
         """Return the whitening of the first ``n`` checkpoints: a filter never looks ahead."""
         one = self.one[:n] * self.length
         length = float(np.linalg.norm(one))
-        cut = (a[:n] for a in (self.amplitude, self.phi, self.inverse, self.gain))
-        return Whitener(*cut, one / length, length)
+        return Whitener(
+            self.amplitude[:n], self.phi[:n], self.inverse[:n], self.gain[:n], one / length, length,
+        )  # fmt: skip
 
     def raw(self, columns: Array) -> Array:
         """Whiten columns (n, m), or one series (n,)."""

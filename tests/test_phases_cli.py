@@ -14,7 +14,6 @@ import pytest
 
 from data import cube as cubes
 from phases.cli import main
-from tests import phases_simulation as sim
 from tests.phases_cube import study
 
 
@@ -113,35 +112,12 @@ def test_bad_cubes_are_one_line(cube_file, tmp_path):
 def test_bad_words_are_one_line(cube_file, tmp_path):
     refused(phases("detect", cube_file, "--metric", "translaton"), "did you mean 'translation'")
     refused(phases("detect", cube_file, "--level", "1.5"), "--level 1.5")
-    refused(phases("detect", cube_file, "--family", "kink"), "dictionary")
+    refused(phases("detect", cube_file, "--family", "kinks"), "dictionary")
     refused(phases("detect", cube_file, "--by", "soruce"), "did you mean 'source'")
     refused(phases("detect", cube_file, "--html", tmp_path / "no" / "r.html", "--boot", 19), "folder")
     refused(phases("detect", cube_file, "--html", tmp_path / "r.html", "--forecast", cube_file), "JSON")
     wrong = phases("detect", cube_file, "--nonsense")
     assert wrong.returncode == 2 and "Traceback" not in wrong.stderr
-
-
-def test_import_then_detect(tmp_path):
-    tokens = sim.schedule("mixed", 40)
-    rng = np.random.default_rng(0)
-    lines = ["run,tok,acc,n,ppl"]
-    for run in ("b", "a"):
-        k = sim.counts(rng, sim.onset(1e6, 0.2)(tokens), 150)
-        lines += [f"{run},{t:.0f},{v / 150},150,{9 - v / 50}" for t, v in zip(tokens, k, strict=True)][::-1]
-    log = tmp_path / "log.csv"
-    log.write_text("\n".join(lines))
-    out = tmp_path / "log.nc"
-    done = phases("import", log, "--tokens", "tok", "--metric", "acc", "--trials", "n", "--run", "run", "-o", out)
-    assert done.returncode == 0, done.stderr
-    made = cubes.read(out)
-    assert made["acc"].attrs["metric_kind"] == "proportion" and set(made["run"].values) == {"a", "b"}
-    done = phases("detect", out, "--boot", 39, "--json", "-", "-q")
-    rows = [t for t in json.loads(done.stdout)["transitions"] if t["estimand"] == "takeoff"]
-    assert len(rows) == 2 and all(t["outcome"] == "found" and t["low"] < 1.05e6 < t["high"] * 1.2 for t in rows)
-    refused(phases("import", log, "--tokens", "tokn", "--metric", "acc", "-o", out), "did you mean 'tok'")
-    refused(phases("import", log, "--tokens", "tok", "--metric", "acc", "-o", out), "two rows")
-    refused(phases("import", log, "--tokens", "run", "--metric", "acc", "-o", out), "expected a number")
-    refused(phases("import", tmp_path / "no.csv", "--tokens", "tok", "--metric", "acc", "-o", out), "missing")
 
 
 def test_help_is_complete_and_light():

@@ -9,13 +9,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from data.errors import UserError, nearest
+from data.errors import UserError
+from phases.classical import FAMILIES
 from phases.commands.common import Bar, check_output, one_thread
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from phases.results import DetectionReport
 
-FAMILIES = ("dictionary",)
+
+FAMILY_HELP = (
+    f"Model: {', '.join(FAMILIES)}. dictionary (default): calibrated takeoff, delay, lags. The others are classical "
+    "models, with their own assumptions (docs/CLASSICAL.md): kink, segmented regression (Muggeo, Davies); level, mean "
+    "shifts (Bai-Perron); markov, two regimes of growth; logistic, gompertz, growth curves."
+)
 
 
 class ScaleName(StrEnum):
@@ -23,6 +31,13 @@ class ScaleName(StrEnum):
 
     log = "log"
     linear = "linear"
+
+
+class LinkName(StrEnum):
+    """The scale of a proportion on which a classical model is linear."""
+
+    logit = "logit"
+    identity = "identity"
 
 
 def detect(
@@ -47,12 +62,16 @@ def detect(
         float,
         typer.Option("--rise", help="Takeoff: this far above the floor (a share of the rise for log-probabilities)."),
     ] = 0.05,
-    scale: Annotated[
-        ScaleName, typer.Option("--scale", help="Axis of the shapes of growth: log or linear tokens.")
-    ] = ScaleName.log,
-    family: Annotated[
-        str, typer.Option("--family", help="Models of growth; 'dictionary' is the one there is.")
-    ] = "dictionary",
+    scale: Annotated[ScaleName, typer.Option("--scale", help="Axis of growth: log or linear tokens.")] = ScaleName.log,
+    family: Annotated[str, typer.Option("--family", help=FAMILY_HELP, metavar="NAME")] = "dictionary",
+    link: Annotated[
+        LinkName,
+        typer.Option(
+            "--link",
+            help="For kink, level and markov: scale of a proportion on which the model is linear. Log-probabilities "
+            "and other scores stay as they are; dictionary, logistic and gompertz have no use for it.",
+        ),
+    ] = LinkName.logit,
     html: Annotated[
         Path | None, typer.Option("--html", help="Write a report with pictures, one file.", metavar="FILE")
     ] = None,
@@ -66,10 +85,10 @@ def detect(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no table and no progress.")] = False,
 ) -> None:
     """Find the transitions of a cube: takeoff, delayed start, onset, peak, crossover, and lags within each run."""
-    if family not in FAMILIES:
-        raise UserError(f"--family {family}: this version has {', '.join(FAMILIES)} only" + nearest(family, FAMILIES))
     if forecast is not None and html is None:
         raise UserError("--forecast is shown in the report: give --html FILE too")
+    if forecast is not None and family != "dictionary":
+        raise UserError("--forecast stands beside the dictionary's takeoffs: leave it out, or --family")
     one_thread()
     from data import cube as cubes
     from phases.detect import Settings
@@ -77,7 +96,8 @@ def detect(
 
     settings = Settings(
         metrics=tuple(metric) if metric else None, by=splits(by), boot=boot, seed=seed, level=level, rise=rise,
-        scale="linear" if scale is ScaleName.linear else "log",
+        scale="linear" if scale is ScaleName.linear else "log", family=family,
+        link="identity" if link is LinkName.identity else "logit",
     )  # fmt: skip
     prediction = None if forecast is None else _forecast(forecast)
     data = cubes.read(cube)
@@ -89,13 +109,9 @@ def detect(
     if json_file is not None:
         _write_json(report, json_file)
     if html is not None:
-        from phases.report import write_report
-
-        write_report(report, data, html, forecast=prediction)
+        _write_html(report, data, html, prediction)
     if not quiet:
-        from phases.tables import print_report
-
-        print_report(report, stderr=json_file == "-")
+        _print(report, stderr=json_file == "-")
         if html is not None:
             print(f"report: {html}", file=sys.stderr if json_file == "-" else sys.stdout)
 
@@ -106,6 +122,25 @@ def splits(by: str) -> tuple[str, ...]:
     if not names:
         raise UserError("--by is empty; expected some of run, size, mix, source, target, pair")
     return names
+
+
+def _print(report: DetectionReport, *, stderr: bool) -> None:
+    if report.settings["family"] == "dictionary":
+        from phases.tables import print_report
+    else:
+        from phases.classical.report import print_report
+    print_report(report, stderr=stderr)
+
+
+def _write_html(report: DetectionReport, data: xr.Dataset, path: Path, prediction: dict[str, Any] | None) -> None:
+    if report.settings["family"] == "dictionary":
+        from phases.report import write_report
+
+        write_report(report, data, path, forecast=prediction)
+    else:
+        from phases.classical.report import write_report as write_classical
+
+        write_classical(report, path)
 
 
 def _write_json(report: DetectionReport, path: str) -> None:

@@ -2,34 +2,141 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from data.errors import UserError
 from phases.commands.common import check_output
+
+if TYPE_CHECKING:
+    from phases.importing import Imported
+
+SHOWN_NOTES = 10
+UNITS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "t": 10**12}
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(help="CSV file with a header.", metavar="FILE.csv")],
-    tokens: Annotated[str, typer.Option("--tokens", help="Column of training tokens.", metavar="COL")],
+    path: Annotated[Path, typer.Argument(help="The log: a file, or the folder its tool wrote.", metavar="PATH")],
     metric: Annotated[
-        list[str], typer.Option("--metric", help="Column of a metric; repeatable.", metavar="COL")
+        list[str],
+        typer.Option("--metric", help="Column, tag or task/metric, as the tool calls it; repeatable.", metavar="COL"),
     ],
     out: Annotated[Path, typer.Option("-o", "--output", help="Cube to write.", metavar="CUBE")],
+    tokens: Annotated[
+        str | None,
+        typer.Option("--tokens", help="Column or tag of training tokens. Default: the tool's own step.", metavar="COL"),
+    ] = None,
+    tokens_per_step: Annotated[
+        str | None,
+        typer.Option("--tokens-per-step", help="Turns steps into tokens (2097152, 2M); 1 keeps steps.", metavar="N"),
+    ] = None,
     trials: Annotated[
         str | None,
         typer.Option("--trials", help="Column or number of trials behind each value: counts, or proportions of them.",
                      metavar="COL|N"),
     ] = None,
     run: Annotated[str | None, typer.Option("--run", help="Column that names the run.", metavar="COL")] = None,
+    format: Annotated[
+        str | None,
+        typer.Option("--from", help="csv, parquet, tensorboard, wandb or lm-eval. Default: guessed from the path.",
+                     metavar="FORMAT"),
+    ] = None,
+    checkpoint: Annotated[
+        str | None,
+        typer.Option("--checkpoint", help="lm-eval: regular expression with group step or tokens (and run) that finds "
+                     "the position in a revision or path.", metavar="PATTERN"),
+    ] = None,
+    continuous: Annotated[
+        list[str] | None,
+        typer.Option("--continuous", help="This metric is no proportion, even within 0 and 1; repeatable.",
+                     metavar="COL"),
+    ] = None,
+    every: Annotated[
+        int, typer.Option("--every", min=1, help="Keep every N-th checkpoint of each run.", metavar="N")
+    ] = 1,
+    json_file: Annotated[
+        str | None, typer.Option("--json", help="Write JSON to FILE, or to standard output for '-'.", metavar="FILE")
+    ] = None,
 ) -> None:  # fmt: skip
-    """Turn a CSV of metrics over training into a cube that 'phases detect' reads."""
-    from data import cube as cubes
-    from phases.importing import from_csv
+    """Turn a log of metrics over training into a cube that 'phases detect' reads.
 
+    CSV and Parquet tables, TensorBoard folders, Weights & Biases exports, lm-evaluation-harness results.
+    """
+    pattern = _pattern(checkpoint)
+    per_step = _amount(tokens_per_step)
     check_output(out)
-    made = from_csv(file, tokens=tokens, metrics=tuple(metric), trials=trials, run=run)
-    cubes.write(made, out)
-    runs, points = made.sizes["run"], made.sizes["checkpoint"]
-    print(f"{out}: {runs} run{'s' * (runs != 1)}, up to {points} checkpoints, {', '.join(metric)}")
+    if json_file not in (None, "-"):
+        check_output(Path(str(json_file)))
+    from data import cube as cubes
+    from phases.formats.base import Request
+    from phases.importing import import_log
+
+    request = Request(
+        path=path, metrics=tuple(dict.fromkeys(metric)), tokens=tokens, tokens_per_step=per_step, trials=trials,
+        run=run, checkpoint=pattern,
+    )  # fmt: skip
+    made = import_log(request, format, tuple(continuous or ()), every)
+    cubes.write(made.cube, out)
+    file = sys.stderr if json_file == "-" else sys.stdout
+    how = "guessed; --from says otherwise" if made.guessed else "as told"
+    print(f"{path}: read as {made.format} ({how})", file=file)
+    for note in made.notes[:SHOWN_NOTES]:
+        print(f"  note: {note}", file=file)
+    if len(made.notes) > SHOWN_NOTES:
+        print(f"  and {len(made.notes) - SHOWN_NOTES} more notes, in the cube's attribute import_notes", file=file)
+    names = [str(n) for n, v in made.cube.data_vars.items() if "metric_kind" in v.attrs]
+    runs, points = made.cube.sizes["run"], made.cube.sizes["checkpoint"]
+    print(f"{out}: {runs} run{'s' * (runs != 1)}, up to {points} checkpoints, {', '.join(names)}", file=file)
+    if json_file is not None:
+        _write_json(made, str(out), json_file)
+
+
+def _pattern(text: str | None) -> re.Pattern[str] | None:
+    if text is None:
+        return None
+    try:
+        pattern = re.compile(text)
+    except re.error as error:
+        raise UserError(f"--checkpoint {text}: {error}; expected a regular expression") from error
+    if not {"step", "tokens"} & set(pattern.groupindex):
+        raise UserError(f"--checkpoint {text}: expected a group named step or tokens, such as 'step(?P<step>[0-9]+)'")
+    return pattern
+
+
+def _amount(text: str | None) -> float | None:
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d[\d_]*(?:\.\d+)?(?:e\d+)?)([kmbt]?)", text.strip(), re.IGNORECASE)
+    value = float(match.group(1).replace("_", "")) * UNITS[match.group(2).lower()] if match else 0.0
+    if not 0 < value < float("inf"):
+        raise UserError(f"--tokens-per-step {text}: expected a positive number such as 2097152 or 2M")
+    return value
+
+
+def _write_json(made: Imported, out: str, path: str) -> None:
+    import json
+
+    cube = made.cube
+    text = json.dumps(
+        {
+            "schema": 1, "cube": out, "format": made.format, "guessed": made.guessed,
+            "runs": [
+                {"run": str(r), "checkpoints": int(cube["tokens"].sel(run=r).notnull().sum())}
+                for r in cube["run"].values
+            ],
+            "metrics": [
+                {"metric": str(n), "metric_kind": v.attrs["metric_kind"], "trials": v.attrs.get("trials")}
+                for n, v in cube.data_vars.items() if "metric_kind" in v.attrs
+            ],
+            "notes": list(made.notes),
+        },
+        indent=2,
+    )  # fmt: skip
+    if path == "-":
+        print(text)
+    else:
+        Path(path).write_text(text + "\n", encoding="utf-8")

@@ -20,7 +20,8 @@ from phases.shapes.base import Family
 FAMILIES: dict[str, Family] = {
     module.FAMILY.name: module.FAMILY
     for module in (
-        weibull_onset, richards, cloglog, probit, saturation, loglinear, power, two_waves, two_onsets, prerise, rise_and_fall,
+        weibull_onset, richards, cloglog, probit, saturation, loglinear, power,
+        two_waves, two_onsets, prerise, rise_and_fall,
     )
 }  # fmt: skip
 """Every family by name; a new one is a file like these and its module in this list."""

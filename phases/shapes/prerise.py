@@ -8,7 +8,6 @@ from phases.axis import Array, Axis
 from phases.shapes import saturation, weibull_onset
 from phases.shapes.base import Family, cross, widths
 
-
 END = np.zeros(1)
 """Where the slow rise is 1: the last checkpoint of the log axis."""
 

@@ -1,0 +1,186 @@
+"""The standard suite as data: one cell a design, with the figures it is held to."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+
+from data.errors import UserError, nearest
+from phases.calibration.curves import CONCAVE, CURVES, Curve, aligned, later
+from phases.calibration.draws import NoiseSpec, Spacing
+from phases.calibration.outcomes import Ask
+
+SUITE = 1
+"""Version of the suite: results of another version are not mixed with this one's."""
+LAG = 0.14
+"""Decades between the two takeoffs of the cells that measure the power of a lag."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A figure and the bounds it is held to; both None where the figure is shown and held to nothing."""
+
+    figure: str
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def text(self) -> str:
+        """The bounds as people write them."""
+        if self.low is not None and self.high is not None:
+            return f"{self.low:g} to {self.high:g}"
+        if self.low is not None:
+            return f">= {self.low:g}"
+        return f"<= {self.high:g}" if self.high is not None else "–"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One design, simulated many times.
+
+    Attributes
+    ----------
+    name : str
+        ``estimand/question/what``; patterns of ``--cells`` match it.
+    ask : {"delay", "takeoff", "lag"}
+        The tests alone; tests and locations of one series; the lag of two.
+    curve, second : Curve
+        True curve, and that of the second series of a lag.
+    trials : int
+        Trials a checkpoint: concepts, where a design has items.
+    shared : float
+        Correlation of the two shifts of a lag.
+    noise_second : NoiseSpec, optional
+        Noise of the second series where it differs.
+    """
+
+    name: str
+    ask: Ask
+    curve: Curve
+    targets: tuple[Target, ...]
+    spacing: Spacing = "uniform"
+    checkpoints: int = 200
+    trials: int = 125
+    noise: NoiseSpec = field(default_factory=NoiseSpec)
+    second: Curve | None = None
+    noise_second: NoiseSpec | None = None
+    shared: float = 0.0
+    replicates: int = 1000
+
+    @property
+    def digest(self) -> str:
+        """Hash of the design: results of a design that has changed are not used."""
+        second = None if self.second is None else (self.second.name, self.second.about)
+        design = (self.ask, self.curve.name, self.curve.about, second, self.spacing, self.checkpoints, self.trials,
+                  self.noise, self.noise_second, self.shared)  # fmt: skip
+        return hashlib.sha256(repr(design).encode()).hexdigest()[:12]
+
+
+BASE = NoiseSpec()
+SIZE = (Target("rejected", high=0.07),)
+COVERED = Target("coverage", 0.92, 0.98)
+COVERED_LOOSELY = Target("coverage", 0.90)
+HELD_BOUND = Target("overstated", high=0.07)
+
+
+def _sizes() -> Iterator[Cell]:
+    """Size of the delay test: every concave curve at three rho; three of them in every other design."""
+    for curve in CONCAVE:
+        for rho in (0.0, 0.6, 0.9):
+            yield Cell(name=f"delay/size/{curve.name}/rho-{rho:g}", ask="delay", curve=curve, targets=SIZE,
+                       noise=replace(BASE, rho=rho))  # fmt: skip
+    for name in ("linear", "power-law", "rational"):
+        plain = Cell(name=f"delay/size/{name}", ask="delay", curve=CURVES[name], targets=SIZE)
+        yield replace(plain, name=f"{plain.name}/beta-binomial", noise=replace(BASE, icc=0.01))
+        yield replace(plain, name=f"{plain.name}/concepts", noise=replace(BASE, each=8, lasting=0.7))
+        yield replace(plain, name=f"{plain.name}/log-spaced", spacing="log")
+        yield replace(plain, name=f"{plain.name}/40-checkpoints", checkpoints=40)
+        yield replace(plain, name=f"{plain.name}/400-checkpoints", checkpoints=400, replicates=500)
+
+
+POWER = (
+    ("sharp", BASE, (Target("rejected", 0.97), Target("steep", 0.95))),
+    ("stick", BASE, (Target("rejected", 0.97), Target("steep", 0.80))),
+    ("gradual-1.7", BASE, (Target("rejected", 0.97), Target("steep"))),
+    ("stick", replace(BASE, rho=0.9), (Target("rejected", 0.70), Target("steep"))),
+    ("weak", BASE, (Target("rejected", 0.40), Target("steep"))),
+)
+"""Curve, noise and targets of the delay test's power; the same series answer for takeoff."""
+TAKEOFFS = ("sharp", "power-law", "gradual-1.3", "gradual-1.7", "gradual-2.5", "stick", "peak", "two-phase", "weak",
+            "probit", "waves", "step", "pre-rise")  # fmt: skip
+WIDTHS = {"sharp": (Target("width", high=0.06),), "stick": (Target("width", high=0.12),)}
+T50 = {"two-phase": (Target("t50_coverage", 0.92, 0.98),), "waves": (Target("t50_coverage"),)}
+
+
+def _takeoffs() -> Iterator[Cell]:
+    """Takeoff of every curve at rho = .6, then designs; where the delay test has a target it is held to it here."""
+    power = {(name, noise.rho): targets for name, noise, targets in POWER}
+    shown = (Target("rejected"),)
+    for name in TAKEOFFS:
+        targets = (COVERED, *WIDTHS.get(name, (Target("width"),)), *T50.get(name, ()), *power.get((name, 0.6), shown))
+        yield Cell(name=f"takeoff/{name}/rho-0.6", ask="takeoff", curve=CURVES[name], targets=targets)
+    for name in ("sharp", "stick", "gradual-1.7", "peak"):
+        targets = (COVERED_LOOSELY, Target("width"), *power.get((name, 0.9), shown))
+        yield Cell(name=f"takeoff/{name}/rho-0.9", ask="takeoff", curve=CURVES[name], targets=targets,
+                   noise=replace(BASE, rho=0.9))  # fmt: skip
+    plain = (COVERED, Target("width"), *shown)
+    sharp = Cell(name="takeoff/sharp/missing-0.2", ask="takeoff", curve=CURVES["sharp"], targets=plain,
+                 noise=replace(BASE, missing=0.2))  # fmt: skip
+    yield sharp
+    yield replace(sharp, name="takeoff/sharp/40-checkpoints", checkpoints=40, noise=BASE)
+    yield replace(sharp, name="takeoff/sharp/40-trials", trials=40, noise=BASE)
+
+
+def _elasticities() -> Iterator[Cell]:
+    """Delayed growth of finite elasticity: the bound must not lie above it."""
+    for name in ("log-logistic-1.5", "log-logistic-2", "cloglog-2", "square"):
+        yield Cell(name=f"delay/elasticity/{name}", ask="delay", curve=CURVES[name],
+                   targets=(HELD_BOUND, Target("rejected")))  # fmt: skip
+
+
+LOUD = replace(BASE, sd=0.6)
+QUIET = replace(BASE, sd=0.2)
+SIMULTANEOUS = aligned(CURVES["gradual-1.7"], CURVES["sharp"])
+"""Of another shape than ``sharp``, and taking off when it does."""
+
+
+def _lags() -> Iterator[Cell]:
+    """Two series of one run, at the same time and ``LAG`` decades apart."""
+    designs: tuple[tuple[str, Curve, Curve, NoiseSpec, NoiseSpec, float], ...] = (
+        ("independent", CURVES["sharp"], CURVES["sharp"], BASE, BASE, 0.0),
+        ("shared-shocks", CURVES["sharp"], CURVES["sharp"], BASE, BASE, 0.7),
+        ("threefold-noise", CURVES["sharp"], CURVES["sharp"], QUIET, LOUD, 0.0),
+        ("shapes", CURVES["sharp"], SIMULTANEOUS, BASE, BASE, 0.0),
+    )
+    for what, first, second, noise, other, shared in designs:
+        null = Cell(
+            name=f"lag/size/{what}", ask="lag", curve=first, second=second, noise=noise, noise_second=other,
+            shared=shared, targets=(Target("rejected", high=0.07), COVERED, Target("width")),
+        )  # fmt: skip
+        yield null
+        yield replace(null, name=f"lag/power/{what}", second=later(second, LAG),
+                      targets=(Target("rejected", 0.95), COVERED, Target("width")))  # fmt: skip
+
+
+STANDARD: tuple[Cell, ...] = (*_sizes(), *_elasticities(), *_takeoffs(), *_lags())
+SUITES = {"standard": STANDARD}
+
+
+def chosen(suite: str, patterns: Iterable[str] = ()) -> tuple[Cell, ...]:
+    """Return the cells of a suite whose names match any of the shell-style ``patterns``; all of them without one.
+
+    Raises
+    ------
+    UserError
+        For an unknown suite, or a pattern that matches no cell.
+    """
+    if suite not in SUITES:
+        raise UserError(f"--suite {suite}: there is {', '.join(SUITES)}" + nearest(suite, tuple(SUITES)))
+    cells, patterns = SUITES[suite], tuple(patterns)
+    for pattern in patterns:
+        if not any(fnmatchcase(cell.name, pattern) for cell in cells):
+            names = tuple(cell.name for cell in cells)
+            raise UserError(f"--cells {pattern}: no cell of that name; --list prints them" + nearest(pattern, names))
+    return tuple(c for c in cells if not patterns or any(fnmatchcase(c.name, p) for p in patterns))

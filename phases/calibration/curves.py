@@ -1,0 +1,167 @@
+r"""True curves of a score over training, with what is true of them.
+
+A curve is a function of s, the share of the run's tokens (0 < s <= 1); x = log10 s. Its **elasticity** is the least
+:math:`\gamma` for which it is a floor plus a nondecreasing concave function of :math:`s^\gamma`,
+
+.. math:: \gamma = \sup_s \, 1 + s f''(s)/f'(s),
+
+so that H0(gamma) of the delay test is true for every gamma at or above it. Concave growth has at most 1; a corner, and
+any growth whose steepness has no bound, has infinity.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import expit, ndtr
+
+from phases.axis import Array
+
+Score = Callable[[Array], Array]
+FINE = 200_001
+FLOOR = 0.05
+"""Score before anything was learnt. The shift of the logit leaves a floor near 0 still; floors of real runs wander."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A named true curve.
+
+    Attributes
+    ----------
+    name, about : str
+        Its name, and its formula in words.
+    score : callable
+        Expected score at shares s (n,) of the run, each > 0.
+    elasticity : float
+        See the module; 0 for a constant.
+    """
+
+    name: str
+    about: str
+    score: Score
+    elasticity: float
+
+    @property
+    def delayed(self) -> bool:
+        """Whether growth starts late: it is not concave in tokens."""
+        return self.elasticity > 1
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What is true of a curve on a schedule: positions as log10 of the share of the run, inf where there is none."""
+
+    takeoff: float
+    t50: float
+    elasticity: float
+
+
+def truth(curve: Curve, s: Array, rise: float = 0.05) -> Truth:
+    """Return the truth about ``curve`` for checkpoints at shares ``s`` (n,) of the run; the first one is the floor.
+
+    ``takeoff`` is where the score is first ``rise`` above the floor, ``t50`` where half of the largest rise is reached.
+    """
+    fine = np.geomspace(s[0], s[-1], FINE)
+    risen = curve.score(fine) - float(curve.score(s[:1])[0])
+    return Truth(first_at(fine, risen, rise), first_at(fine, risen, 0.5 * float(risen.max())), curve.elasticity)
+
+
+def first_at(s: Array, risen: Array, height: float) -> float:
+    """Return log10 of the first s at which ``risen`` reaches ``height``; inf where it never does."""
+    hit = risen >= height
+    return float(np.log10(s[hit.argmax()])) if height > 0 and hit.any() else np.inf
+
+
+def onset(start: float, scale: float, kappa: float = 1.0, top: float = 0.5, floor: float = FLOOR) -> Score:
+    """Nothing before ``start``, then 1 - exp(-(x/scale)^kappa) with x the decades since and ``scale`` in decades."""
+    return lambda s: floor + top * -np.expm1(-((np.maximum(0, np.log10(s / start)) / scale) ** kappa))
+
+
+def logistic(middle: float, scale: float, top: float = 0.5, floor: float = FLOOR) -> Score:
+    """Return a logistic in decades around ``middle``; its elasticity is 1/(scale ln 10)."""
+    return lambda s: floor + top * expit(np.log10(s / middle) / scale)
+
+
+def hump(rise: float, fall: float, high: float = 0.5, low: float = 0.15, floor: float = FLOOR) -> Score:
+    """Return false copying: up to ``high`` around ``rise``, down to ``low`` around ``fall``."""
+    return lambda s: (
+        floor
+        + (high - floor) * expit(np.log10(s / rise) / 0.06) * (1 - (1 - low / high) * expit(np.log10(s / fall) / 0.08))
+    )
+
+
+def stick(start: float, end: float = 0.58, floor: float = FLOOR) -> Score:
+    """Nothing before ``start``, then straight in log tokens to ``end`` at the end of the run."""
+    return lambda s: floor + (end - floor) * np.maximum(0, np.log10(s / start)) / -math.log10(start)
+
+
+def cloglog(middle: float, beta: float, top: float = 0.5, floor: float = FLOOR) -> Score:
+    """1 - exp(-(s/middle)^beta)."""
+    return lambda s: floor + top * -np.expm1(-((s / middle) ** beta))
+
+
+def log_logistic(middle: float, beta: float, top: float = 0.5, floor: float = FLOOR) -> Score:
+    """1/(1 + (s/middle)^-beta)."""
+    return lambda s: floor + top / (1 + (s / middle) ** -beta)
+
+
+def summed(*parts: Score) -> Score:
+    """Return the sum of several scores."""
+    return lambda s: sum((part(s) for part in parts), np.zeros_like(s))
+
+
+CONCAVE = (
+    Curve("flat", "constant", lambda s: np.full_like(s, 0.2), 0.0),
+    Curve("linear", "in proportion to tokens", lambda s: FLOOR + 0.5 * s, 1.0),
+    Curve("power-law", "1 - (1 + s/.05)^-.7", lambda s: FLOOR + 0.6 * (1 - (1 + s / 0.05) ** -0.7), 1.0),
+    Curve("rational", "s/(s + .1)", lambda s: FLOOR + 0.55 * s / (s + 0.1), 1.0),
+    Curve("cloglog-1", "1 - exp(-s/.2)", cloglog(0.2, 1.0), 1.0),
+    Curve("cloglog-0.6", "1 - exp(-(s/.1)^.6)", cloglog(0.1, 0.6), 0.6),
+    Curve("log-logistic-0.6", "1/(1 + (s/.1)^-.6)", log_logistic(0.1, 0.6), 0.6),
+    Curve("log-linear", "log(1 + s/.005)", lambda s: FLOOR + 0.1 * np.log1p(s / 0.005), 1.0),
+)
+"""Constant or diminishing returns from the first token on. The log-logistic of elasticity 1 is ``rational``."""
+
+DELAYED = (
+    Curve("sharp", "corner at .3, then saturating within .2 decades", onset(0.3, 0.2), math.inf),
+    Curve("gradual-1.3", "onset at .15, kappa 1.3", onset(0.15, 0.5, 1.3, 0.55), math.inf),
+    Curve("gradual-1.7", "onset at .15, kappa 1.7", onset(0.15, 0.5, 1.7, 0.55), math.inf),
+    Curve("gradual-2.5", "onset at .15, kappa 2.5", onset(0.15, 0.5, 2.5, 0.55), math.inf),
+    Curve("stick", "corner at .3, then straight in log tokens to .58", stick(0.3), math.inf),
+    Curve("peak", "false copying: up at .15, down at .5", hump(0.15, 0.5), 1 / (0.06 * math.log(10))),
+    Curve("two-phase", "onset at .08 to .2, plateau, onset at .45", summed(
+        onset(0.08, 0.1, top=0.18), onset(0.45, 0.1, top=0.35, floor=0.0)), math.inf),
+    Curve("weak", "corner at .3, rise of .15", onset(0.3, 0.2, top=0.15), math.inf),
+    Curve("probit", "normal cumulative in log tokens around .3", lambda s: FLOOR + 0.5 * ndtr(np.log10(s / 0.3) / 0.16),
+          math.inf),
+    Curve("waves", "two logistic waves around .1 and .4", summed(
+        logistic(0.1, 0.06, 0.2), logistic(0.4, 0.06, 0.35, 0.0)), 1 / (0.06 * math.log(10))),
+    Curve("step", "instant step between two checkpoints, at .3012", lambda s: np.where(s < 0.3012, FLOOR, 0.45),
+          math.inf),
+    Curve("pre-rise", "floor drifts up by .04 before a corner at .3", summed(
+        onset(0.3, 0.2), lambda s: 0.04 * np.clip(1 + np.log10(s / 0.3) / 1.5, 0, 1)), math.inf),
+    Curve("log-logistic-1.5", "1/(1 + (s/.3)^-1.5)", log_logistic(0.3, 1.5, 0.6), 1.5),
+    Curve("log-logistic-2", "1/(1 + (s/.3)^-2)", log_logistic(0.3, 2.0, 0.6), 2.0),
+    Curve("cloglog-2", "1 - exp(-(s/.5)^2)", cloglog(0.5, 2.0), 2.0),
+    Curve("square", "tokens squared", lambda s: FLOOR + 0.5 * s**2, 2.0),
+)  # fmt: skip
+"""Growth that starts late."""
+
+CURVES = {curve.name: curve for curve in CONCAVE + DELAYED}
+
+
+def later(curve: Curve, decades: float) -> Curve:
+    """Return ``curve`` happening ``decades`` later; what lies before the shifted run is the floor's continuation."""
+    factor = 10.0**decades
+    return Curve(f"{curve.name}+{decades:g}", f"{curve.about}, {decades:g} decades later",
+                 lambda s: curve.score(s / factor), curve.elasticity)  # fmt: skip
+
+
+def aligned(curve: Curve, other: Curve, rise: float = 0.05) -> Curve:
+    """Return ``curve`` moved along log tokens so that it takes off when ``other`` does."""
+    s = np.geomspace(1e-3, 1.0, 2)
+    return later(curve, truth(other, s, rise).takeoff - truth(curve, s, rise).takeoff)

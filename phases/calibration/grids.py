@@ -1,0 +1,95 @@
+"""Tables as text: on a terminal, as Markdown, and figures as JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from data.errors import UserError
+from phases.calibration.outcomes import Figure
+from phases.results import finite
+
+BEGIN, END = "<!-- calibration table: begin -->", "<!-- calibration table: end -->"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table as text: title, column heads, rows."""
+
+    title: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def figure_text(figure: Figure | None) -> str:
+    """Return a figure with its standard error, or a dash."""
+    if figure is None or math.isnan(figure.value):
+        return "–"
+    if math.isinf(figure.value):
+        return "open"
+    value, error = (f"{v:.3f}".removeprefix("0") for v in (figure.value, figure.error))
+    return f"{value}±{error}" if math.isfinite(figure.error) else value
+
+
+def markdown(grids: Sequence[Grid], notes: Sequence[str] = ()) -> str:
+    """Return tables as Markdown."""
+    parts = [*notes]
+    for grid in grids:
+        lines = [f"### {grid.title}", "", _line(grid.heads), _line(["---"] * len(grid.heads))]
+        parts.append("\n".join([*lines, *(_line(row) for row in grid.rows)]))
+    return "\n\n".join(parts)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |"
+
+
+def show(grids: Sequence[Grid], notes: Sequence[str] = (), *, stderr: bool = False) -> None:
+    """Print tables on a terminal."""
+    console = Console(stderr=stderr)
+    if not console.is_terminal:
+        console = Console(stderr=stderr, width=200)
+    for grid in grids:
+        table = Table(title=grid.title, title_justify="left", header_style="bold")
+        for i, head in enumerate(grid.heads):
+            table.add_column(head, overflow="fold", no_wrap=i == 0)
+        for row in grid.rows:
+            missed = any(cell.startswith("missed") for cell in row)
+            table.add_row(*row, style="red" if missed else None)
+        console.print(table)
+    for note in notes:
+        console.print(note, style="dim", markup=False)
+
+
+def marked(path: Path) -> tuple[str, str]:
+    """Return what stands before and after the markers of a Markdown file; nothing for a file that does not exist.
+
+    Raises
+    ------
+    UserError
+        When the file exists without the markers.
+    """
+    if not path.exists():
+        return "", "\n"
+    before, begin, rest = path.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise UserError(f"--markdown {path}: it lacks the lines '{BEGIN}' and '{END}'; add them where the table goes")
+    return before, after
+
+
+def between_markers(path: Path, body: str) -> None:
+    """Write ``body`` between the two markers of a Markdown file; a new file holds them alone."""
+    before, after = marked(path)
+    path.write_text(f"{before}{BEGIN}\n{body}\n{END}{after}", encoding="utf-8")
+
+
+def figures_json(figures: dict[str, Figure]) -> dict[str, Any]:
+    """Return figures as numbers with their standard errors; what is not finite is null."""
+    return {k: {"value": finite(f.value), "error": finite(f.error), "n": f.n} for k, f in figures.items()}

@@ -1,0 +1,183 @@
+"""What the statistics say of simulated series, and the figures that it comes to: size, coverage, width, power."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phases.analyse import Analysis, analyse
+from phases.axis import Array, Axis
+from phases.dictionary import Dictionary
+from phases.judge import rows
+from phases.lag import lag
+from phases.results import Outcome
+from phases.trajectory import Trajectory
+
+Ask = Literal["delay", "takeoff", "lag"]
+Columns = dict[str, Array]
+STEEP = 2.0
+"""Growth faster than tokens to this power counts as steep."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How the statistics are run on every simulated series."""
+
+    seed: int = 0
+    boot: int = 199
+    level: float = 0.95
+    rise: float = 0.05
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What was true of the simulated series.
+
+    Attributes
+    ----------
+    takeoff, t50 : float
+        log10 of the share of the run, inf where there is none.
+    elasticity : float
+        Of the curve; every H0(gamma) at or above it is true. NaN where it is not known.
+    lag : float
+        ln of the ratio of the two takeoffs.
+    """
+
+    takeoff: float = np.inf
+    t50: float = np.inf
+    elasticity: float = np.nan
+    lag: float = np.nan
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A simulated figure with its Monte Carlo standard error, over ``n`` series."""
+
+    value: float
+    error: float
+    n: int
+
+
+@lru_cache(maxsize=8)
+def _dictionary(tokens: bytes) -> Dictionary:
+    return Dictionary(Axis.of(np.frombuffer(tokens)))
+
+
+def answer(series: Sequence[Trajectory], ask: Ask, options: Options) -> dict[str, float]:
+    """Return what the statistics say of one series, or for a lag of two.
+
+    ``p`` and ``gamma`` of the test; with locations also the ends of the intervals, ``made`` (1 where there is an
+    interval at all) and ``reported`` (1 where the report would give tokens, or the lag).
+    """
+    found = [
+        analyse(
+            t, rise=options.rise, boot=options.boot, level=options.level, seed=options.seed,
+            dictionary=_dictionary(t.tokens.tobytes()), locate_all=ask != "delay",
+        )
+        for t in series
+    ]  # fmt: skip
+    if ask == "lag":
+        return _of_lag(found[0], found[1], options)
+    delay = found[0].delay
+    out = {"p": 1.0 if delay is None else delay.p_value, "gamma": 0.0 if delay is None else delay.elasticity or 0.0}
+    return out if ask == "delay" else out | _of_locations(found[0], options.level)
+
+
+def _of_locations(a: Analysis, level: float) -> dict[str, float]:
+    out = {"made": float("takeoff" in a.locations), "reported": float(reported(a, level))}
+    for name, prefix in (("takeoff", ""), ("t50", "t50_")):
+        place = a.locations.get(name)
+        ends = (np.nan,) * 3 if place is None else (place.x, place.low, place.high)
+        out |= dict(zip((f"{prefix}x", f"{prefix}low", f"{prefix}high"), map(float, ends), strict=True))
+    return out
+
+
+def reported(a: Analysis, level: float) -> bool:
+    """Return whether the report gives tokens for the takeoff."""
+    return any(t.estimand == "takeoff" and t.outcome != Outcome.NONE and t.tokens is not None for t in rows(a, level))
+
+
+def _of_lag(first: Analysis, second: Analysis, options: Options) -> dict[str, float]:
+    usable = all(a.fit is not None for a in (first, second))
+    found = lag(first, second, boot=options.boot, level=options.level, seed=options.seed) if usable else None
+    both = reported(first, options.level) and reported(second, options.level)
+    if found is None:
+        return {"p": 1.0, "made": 0.0, "reported": 0.0, "x": np.nan, "low": np.nan, "high": np.nan}
+    return {
+        "p": found.p_value, "made": 1.0, "reported": float(both), "x": found.log_ratio, "low": found.low,
+        "high": found.high,
+    }  # fmt: skip
+
+
+def columns(answers: Sequence[dict[str, float]]) -> Columns:
+    """Return answers as columns."""
+    return {name: np.array([a[name] for a in answers], float) for name in answers[0]} if answers else {}
+
+
+def figures(found: Columns, ask: Ask, truth: Truth, level: float) -> dict[str, Figure]:
+    """Return the figures of many answers.
+
+    ``rejected``: p <= 1 - level (of "no delayed start", of "no lag"). ``steep``: elasticity bound of 2 or more.
+    ``overstated``: elasticity bound at or above the true elasticity, so that a true hypothesis was rejected.
+    ``coverage``: share of *all* series whose interval holds the truth. ``covered_if_reported``: of those with a row in
+    the report. ``open``: one end at least is infinite. ``width``: median, decades for takeoff and lag alike. ``error``:
+    median distance of the location from the truth.
+    """
+    out = {"rejected": share(found["p"] <= 1 - level + 1e-9)}
+    if ask != "lag":
+        out["steep"] = share(found["gamma"] >= STEEP)
+    if ask != "lag" and not np.isnan(truth.elasticity):
+        out["overstated"] = share((found["gamma"] > 0) & (found["gamma"] >= truth.elasticity))
+    if ask == "delay":
+        return out
+    unit, at = (np.log(10.0), truth.lag) if ask == "lag" else (1.0, truth.takeoff)
+    out["reported"] = share(found["reported"] > 0)
+    if not np.isfinite(at):
+        return out
+    made = found["made"] > 0
+    inside = made & holds(found["low"], found["high"], at)
+    out["coverage"] = share(inside)
+    out["covered_if_reported"] = share(inside[found["reported"] > 0])
+    out["open"] = share(made & ~(np.isfinite(found["low"]) & np.isfinite(found["high"])))
+    out["width"] = median(interval_width(found["low"], found["high"])[made] / unit)
+    out["error"] = median(np.abs(found["x"] - at)[made] / unit)
+    if ask == "takeoff" and np.isfinite(truth.t50):
+        out["t50_coverage"] = share(made & holds(found["t50_low"], found["t50_high"], truth.t50))
+    return out
+
+
+def holds(low: Array, high: Array, truth: float) -> NDArray[np.bool_]:
+    """Return which intervals hold the truth, ends included."""
+    return np.asarray((low <= truth + 1e-9) & (truth - 1e-9 <= high))
+
+
+def interval_width(low: Array, high: Array) -> Array:
+    """Return widths, infinite where an end is."""
+    closed = np.isfinite(low) & np.isfinite(high)
+    return np.where(closed, np.where(closed, high, 0.0) - np.where(closed, low, 0.0), np.inf)
+
+
+def share(hits: NDArray[Any]) -> Figure:
+    """Return a share and its standard error, which is not 0 where all or none hit (half a hit is added to each)."""
+    n, k = len(hits), int(np.count_nonzero(hits))
+    if n == 0:
+        return Figure(np.nan, np.nan, 0)
+    p = (k + 0.5) / (n + 1)
+    return Figure(k / n, float(np.sqrt(p * (1 - p) / n)), n)
+
+
+def median(values: Array) -> Figure:
+    """Return a median and its standard error, from the order statistics one standard error of rank to each side."""
+    n = len(values)
+    if n == 0:
+        return Figure(np.nan, np.nan, 0)
+    ordered, half = np.sort(values), 0.5 * np.sqrt(n)
+    low, high = (ordered[int(np.clip(round(0.5 * (n - 1) + side * half), 0, n - 1))] for side in (-1, 1))
+    middle = ordered[[(n - 1) // 2, n // 2]]
+    error = 0.5 * (high - low) if np.isfinite(high) else np.inf
+    return Figure(float(middle.mean()), float(error), n)

@@ -1,0 +1,133 @@
+"""Running a suite: every replicate has a generator of its own, blocks of replicates go to processes."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from phases.calibration.cells import SUITES, Cell, Target
+from phases.calibration.curves import truth
+from phases.calibration.draws import schedule, series, shared_shifts
+from phases.calibration.outcomes import Columns, Figure, Options, Truth, answer, columns, figures
+from phases.calibration.processes import spread
+from phases.calibration.store import Block, Store
+from phases.trajectory import Trajectory
+
+BLOCK = 20
+"""Replicates that one process works off before it writes them down."""
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Result:
+    """Figures of one cell; ``seconds`` of processor time that its ``n`` replicates took."""
+
+    cell: Cell
+    n: int
+    figures: dict[str, Figure]
+    seconds: float
+
+
+def verdict(target: Target, figure: Figure) -> str:
+    """Return ``met`` or ``missed``, with ``?`` where the bound lies within two standard errors of the figure."""
+    if figure.n == 0 or (target.low is None and target.high is None):
+        return ""
+    low = -np.inf if target.low is None else target.low
+    high = np.inf if target.high is None else target.high
+    word = "met" if low <= figure.value <= high else "missed"
+    near = any(np.isfinite([b, figure.value]).all() and abs(figure.value - b) <= 2 * figure.error for b in (low, high))
+    return word + "?" * near
+
+
+def cell_truth(cell: Cell, rise: float) -> Truth:
+    """Return what is true of the series of a cell."""
+    s = schedule(cell.spacing, cell.checkpoints)
+    s = s / s[-1]
+    first = truth(cell.curve, s, rise)
+    lag = np.nan
+    if cell.second is not None:
+        lag = float(np.log(10.0) * (truth(cell.second, s, rise).takeoff - first.takeoff))
+    return Truth(first.takeoff, first.t50, first.elasticity, lag)
+
+
+def generator(seed: int, *names: object) -> np.random.Generator:
+    """Return the generator of a named thing: it depends on the seed and the names, never on the order of work."""
+    digest = hashlib.sha256("\x1e".join(map(str, names)).encode()).digest()
+    return np.random.default_rng(np.random.SeedSequence([seed, int.from_bytes(digest[:8], "big")]))
+
+
+def draw(cell: Cell, replicate: int, seed: int) -> tuple[Trajectory, ...]:
+    """Return the series of one replicate: one, or two for a lag."""
+    rng = generator(seed, cell.name, replicate)
+    tokens = schedule(cell.spacing, cell.checkpoints)
+    name = f"{cell.name} {replicate}"
+    if cell.second is None:
+        return (series(rng, name, "score", cell.curve.score, tokens, cell.trials, cell.noise),)
+    noise = cell.noise_second or cell.noise
+    shifts = shared_shifts(rng, cell.checkpoints, cell.noise.rho, cell.shared)
+    return (
+        series(rng, name, "first", cell.curve.score, tokens, cell.trials, cell.noise, shifts[0]),
+        series(rng, name, "second", cell.second.score, tokens, cell.trials, noise, shifts[1]),
+    )
+
+
+def simulate(cell: Cell, block: Block, options: Options) -> tuple[Columns, float]:
+    """Return the answers to a block of replicates and the seconds of processor time that they took."""
+    start = time.process_time()
+    found = [answer(draw(cell, r, options.seed), cell.ask, options) for r in range(block.first, block.first + block.n)]
+    return columns(found), time.process_time() - start
+
+
+def _named(task: tuple[str, Block, Options]) -> tuple[Block, Columns, float]:
+    """Work off a task of another process, which finds the cell by name: curves are functions and do not travel."""
+    suite, block, options = task
+    cell = next(cell for cell in SUITES[suite] if cell.name == block.cell)
+    return block, *simulate(cell, block, options)
+
+
+def missing(cell: Cell, replicates: int, store: Store) -> list[Block]:
+    """Return the blocks still to be worked off."""
+    blocks = [Block(cell.name, r, min(BLOCK, replicates - r)) for r in range(0, replicates, BLOCK)]
+    return [block for block in blocks if block not in store.blocks]
+
+
+def run(
+    cells: Sequence[Cell], options: Options, *, replicates: int | None = None, store: Store | None = None,
+    jobs: int = 1, suite: str = "standard", progress: Progress | None = None,
+) -> list[Result]:  # fmt: skip
+    """Simulate the cells and return their figures.
+
+    Cells advance together, block by block, so that a run stopped early is a smaller run of the same suite.
+
+    Parameters
+    ----------
+    replicates : int, optional
+        For every cell; each cell's own number when None.
+    store : Store, optional
+        Takes finished blocks, and gives those that it has.
+    """
+    store = store or Store(None, options)
+    store.take(tuple(cells))
+    of = {cell.name: cell for cell in cells}
+    wanted = {cell.name: replicates or cell.replicates for cell in cells}
+    todo = sorted((b for c in cells for b in missing(c, wanted[c.name], store)), key=lambda b: b.first)
+    total = sum(wanted.values())
+    done = total - sum(block.n for block in todo)
+    if progress is not None:
+        progress(done, total, "starting")
+    for block, found, seconds in spread(_named, [(suite, block, options) for block in todo], jobs):
+        store.add(of[block.cell], block, found, seconds)
+        done += block.n
+        if progress is not None:
+            progress(done, total, block.cell)
+    return [_result(cell, wanted[cell.name], store, options) for cell in cells]
+
+
+def _result(cell: Cell, replicates: int, store: Store, options: Options) -> Result:
+    found, seconds = store.gathered(cell, replicates)
+    made = figures(found, cell.ask, cell_truth(cell, options.rise), options.level)
+    return Result(cell, len(found["p"]), made, seconds)

@@ -1,0 +1,124 @@
+"""Tables of the suite: its cells, and their figures beside what they are held to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from phases.calibration.cells import LAG, SUITE, Cell
+from phases.calibration.grids import Grid, figure_text, figures_json
+from phases.calibration.outcomes import Options
+from phases.calibration.run import Result, verdict
+from phases.calibration.store import source_digest
+
+HEADS = {
+    "rejected": "rejected", "steep": "T^2 or more", "overstated": "bound too high", "reported": "reported",
+    "coverage": "coverage", "covered_if_reported": "coverage if reported", "open": "open", "width": "width",
+    "t50_coverage": "t50 coverage", "error": "error",
+}  # fmt: skip
+SECONDS = {"delay": 0.12, "takeoff": 0.15, "lag": 0.35}
+"""Processor time of one replicate with 200 checkpoints and 199 bootstrap replicates, for a forecast of the whole."""
+TABLES = {
+    "delay/size": ("Delay: size (growth that is concave in tokens)", ("rejected",)),
+    "delay/elasticity": ("Delay: elasticity bound against the true elasticity", ("overstated", "rejected", "steep")),
+    "takeoff": (
+        "Takeoff: coverage and width, with the delay test's power",
+        ("coverage", "width", "reported", "covered_if_reported", "open", "t50_coverage", "rejected", "steep"),
+    ),
+    "lag/size": ("Lag: size (takeoffs at the same time)", ("rejected", "coverage", "width", "reported", "open")),
+    "lag/power": (f"Lag: power ({LAG:g} decades apart)", ("rejected", "coverage", "width", "reported", "open")),
+}
+"""Beginning of the cells' names, title, figures."""
+
+
+def said(result: Result) -> str:
+    """Return what the targets of a cell say: met, or each that was missed or is within error."""
+    found = [(t, result.figures.get(t.figure)) for t in result.cell.targets]
+    words = [(t, f, verdict(t, f)) for t, f in found if f is not None]
+    words = [w for w in words if w[2]]
+    if not words:
+        return "–"
+    wrong = [f"{w}: {HEADS[t.figure]}" for t, _, w in words if w != "met"]
+    return "; ".join(wrong) or "met"
+
+
+def targets_text(cell: Cell) -> str:
+    """Return what a cell is held to."""
+    held = (f"{HEADS[t.figure]} {t.text}" for t in cell.targets if t.low is not None or t.high is not None)
+    return ", ".join(held) or "–"
+
+
+def suite_grids(results: Sequence[Result]) -> Iterator[Grid]:
+    """Yield one table a question, its rows in the suite's order."""
+    for prefix, (title, shown) in TABLES.items():
+        mine = [r for r in results if r.cell.name.startswith(prefix + "/")]
+        if not mine:
+            continue
+        names = [n for n in shown if any(n in r.figures for r in mine)]
+        heads = ("cell", "series", *(HEADS[n] for n in names), "ms", "held to", "verdict")
+        rows = tuple(
+            (r.cell.name.removeprefix(prefix + "/"), str(r.n), *(figure_text(r.figures.get(n)) for n in names),
+             f"{1e3 * r.seconds / max(r.n, 1):.0f}", targets_text(r.cell), said(r))
+            for r in mine
+        )  # fmt: skip
+        yield Grid(title, heads, rows)
+
+
+def summary(results: Sequence[Result]) -> str:
+    """Return one sentence about the targets."""
+    found = [verdict(t, r.figures[t.figure]) for r in results for t in r.cell.targets if t.figure in r.figures]
+    words = [w.rstrip("?") for w in found if w]
+    near = sum(w.endswith("?") for w in found)
+    met, missed = words.count("met"), words.count("missed")
+    return (
+        f"{met} of {len(words)} targets met, {missed} missed; {near} lie within two standard errors of the bound (?)."
+    )
+
+
+def suite_json(results: Sequence[Result], suite: str, options: Options) -> dict[str, Any]:
+    """Return the suite's figures as standard JSON; what is not finite is null."""
+    cells = []
+    for r in results:
+        cells.append(
+            {
+                "cell": r.cell.name, "ask": r.cell.ask, "replicates": r.n, "seconds": round(r.seconds, 3),
+                "figures": figures_json(r.figures),
+                "targets": [
+                    {"figure": t.figure, "low": t.low, "high": t.high, "verdict": verdict(t, r.figures[t.figure])}
+                    for t in r.cell.targets
+                    if t.figure in r.figures
+                ],
+            }
+        )  # fmt: skip
+    return {"schema": 1, "suite": suite, "version": SUITE, "settings": asdict(options), "cells": cells}
+
+
+def suite_notes(results: Sequence[Result], suite: str, options: Options, unused: int = 0) -> list[str]:
+    """Return what stands above the tables: how they were made, and how many targets were met."""
+    minutes = sum(r.seconds for r in results) / 60
+    notes = [
+        f"Suite {suite}, version {SUITE}; seed {options.seed}, {options.boot} bootstrap replicates a series; sources "
+        f"{source_digest()}; {minutes:.0f} minutes of processor time. ± is one Monte Carlo standard error; widths are "
+        "medians, in decades.",
+        summary(results),
+    ]
+    if unused:
+        notes.append(f"{unused} blocks of the file are of another seed, setting, design or version, and were not used.")
+    return notes
+
+
+def cells_grid(cells: Sequence[Cell], replicates: int | None) -> tuple[Grid, str]:
+    """Return the cells with what they are held to and about how long they take on one core."""
+    rows, total = [], 0.0
+    for cell in cells:
+        n = replicates or cell.replicates
+        minutes = n * SECONDS[cell.ask] * (cell.checkpoints / 200) / 60
+        total += minutes
+        sd = " and ".join(f"{noise.sd:g}" for noise in dict.fromkeys((cell.noise, cell.noise_second)) if noise)
+        design = f"{cell.checkpoints} {cell.spacing}, {cell.trials} trials, rho {cell.noise.rho:g}, sd {sd}"
+        curve = cell.curve.name + (f", {cell.second.name}" if cell.second else "")
+        rows.append((cell.name, curve, design, targets_text(cell), str(n), f"{minutes:.1f}"))
+    heads = ("cell", "curve", "design", "held to", "series", "minutes")
+    note = f"{len(cells)} cells, about {total:.0f} minutes on one core; --cells and --replicates make it shorter."
+    return Grid("Cells", heads, tuple(rows)), note

@@ -1,0 +1,97 @@
+"""``phases acquisition``: which words come first, and what predicts it."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from data.errors import UserError
+from phases.commands.common import Bar, check_output, one_thread
+
+
+class MetricName(StrEnum):
+    """Metrics that single items can acquire."""
+
+    translation = "translation"
+    translation_paired = "translation_paired"
+    copying = "copying"
+    false_copying = "false_copying"
+
+
+class ItemsName(StrEnum):
+    """Which items to take."""
+
+    metric = "metric"
+    all = "all"
+
+
+def acquisition(
+    cube: Annotated[Path, typer.Argument(help="netCDF cube (results.nc).", metavar="CUBE")],
+    metric: Annotated[
+        MetricName, typer.Option("--metric", help="What an item acquires.")
+    ] = MetricName.translation,
+    covariates: Annotated[
+        str | None,
+        typer.Option(
+            "--covariates",
+            help="Names, commas between: variables of the cube over source, target and concept; source_NAME or "
+            "target_NAME for one over language (source_share); source, target for a level each. Default: all it holds.",
+            metavar="A,B,C",
+        ),
+    ] = None,
+    items: Annotated[
+        ItemsName,
+        typer.Option("--items", help="metric: the items the metric is about. all: every word asked between two "
+                     "languages, so that overlap and exposure can be covariates."),
+    ] = ItemsName.metric,
+    run: Annotated[
+        list[str] | None, typer.Option("--run", help="Run to use; repeatable.", show_default="all")
+    ] = None,
+    lasting: Annotated[
+        int, typer.Option("--lasting", help="Hits in a row that make a hit lasting.", metavar="K")
+    ] = 3,
+    level: Annotated[float, typer.Option("--level", help="Coverage of the intervals; tests are at 1 - level.")] = 0.95,
+    json_file: Annotated[
+        str | None, typer.Option("--json", help="Write JSON to FILE, or to standard output for '-'.", metavar="FILE")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no table and no progress.")] = False,
+) -> None:  # fmt: skip
+    """Regress the tokens at which each item was acquired on its overlap, frequency, script, shares and the like.
+
+    An item is acquired between its last miss and its first lasting hit; items never acquired are censored, not dropped.
+    The model is an accelerated failure time in log tokens (Weibull, log-logistic or log-normal by AIC) with errors
+    clustered by concept and by language, and explained variation divided among the predictors by Shapley values.
+    """
+    one_thread()
+    from data import cube as cubes
+    from phases.acquisition import AcquisitionSettings
+    from phases.acquisition import acquisition as run_acquisition
+    from phases.pooling_results import write_json
+
+    names = None
+    if covariates is not None:
+        names = tuple(n.strip() for n in covariates.split(",") if n.strip())
+        if not names:
+            raise UserError("--covariates is empty; name some, or leave it out to take all that the cube holds")
+    settings = AcquisitionSettings(
+        metric=metric.value, covariates=names, runs=tuple(run) if run else None, lasting=lasting,
+        every_item=items is ItemsName.all, level=level,
+    )  # fmt: skip
+    if json_file is not None and json_file != "-":
+        check_output(Path(json_file))
+    data = cubes.read(cube)
+    if quiet or not sys.stderr.isatty():
+        report = run_acquisition(data, settings, name=str(cube))
+    else:
+        with Bar() as bar:
+            report = run_acquisition(data, settings, progress=bar, name=str(cube))
+    if json_file is not None:
+        write_json(report.to_dict(), json_file)
+    if not quiet:
+        from phases.acquisition_tables import print_acquisition
+
+        print_acquisition(report, stderr=json_file == "-")

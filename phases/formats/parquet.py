@@ -1,0 +1,45 @@
+"""Parquet: one row a checkpoint and run; a file, or a folder of parts (hive partitions become columns)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from data.errors import UserError
+from phases.formats.base import Log, Request, need
+from phases.formats.tables import Table, rows
+
+SUFFIXES = (".parquet", ".pq")
+
+
+def read(request: Request) -> Log:
+    """Return the rows that have a position."""
+    return rows(request, load(request.path))
+
+
+def load(path: Path) -> Table:
+    """Return the table in a file or folder; columns are read when they are asked for."""
+
+    def get(names: Sequence[str]) -> pd.DataFrame:
+        try:
+            return pd.read_parquet(path, engine="pyarrow", columns=list(names))
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path} cannot be read as Parquet ({error}); write it again") from error
+
+    return Table(columns=columns(path), get=get)
+
+
+def columns(path: Path) -> tuple[str, ...]:
+    """Return the names of the columns."""
+    dataset = need("pyarrow.dataset", "Parquet")
+    try:
+        found = tuple(dataset.dataset(path, format="parquet", partitioning="hive").schema.names)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path} cannot be read as Parquet ({error}); expected a Parquet file or a folder of parts"
+        ) from error
+    if not found:
+        raise UserError(f"{path} holds no Parquet file with a column; expected a file or a folder of parts")
+    return found

@@ -1,0 +1,192 @@
+"""TensorBoard: a log folder whose sub-folders with event files are the runs; scalars, old style and new.
+
+The files of one run are read in the order they were begun. Where a step was written twice, because training was
+restarted from an earlier checkpoint, the later write stands; a restart that announces itself (``purge_step``) also
+voids what the run had written beyond that step.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data.errors import UserError
+from phases.formats.base import Array, Log, Request, along_steps, check_known, counts_steps, few, need
+
+LOADER = "tensorboard.backend.event_processing.event_file_loader"
+FRAME = 16
+"""Bytes of a record beside its data: length and its checksum before, the data's checksum after."""
+
+
+@dataclass(eq=False)
+class Run:
+    """The scalars of one run: tag -> step -> value."""
+
+    name: str
+    tags: dict[str, dict[int, float]] = field(default_factory=dict)
+    rewritten: int = 0
+
+
+def read(request: Request) -> Log:
+    """Return the steps at which any wanted tag was written.
+
+    Raises
+    ------
+    UserError
+        When there is no event file, or no run has a wanted tag.
+    """
+    path = request.path
+    request.refuse("run", "the runs of a TensorBoard folder are its sub-folders")
+    request.refuse("checkpoint", "TensorBoard logs the step")
+    notes: list[str] = []
+    runs = [_run(name, files, notes) for name, files in _folders(path).items()]
+    extra = tuple(n for n in (request.tokens, request.trials_column) if n)
+    known = sorted({tag for run in runs for tag in run.tags})
+    if not known:
+        raise UserError(f"{path} holds no scalar" + (f" ({notes[0]})" if notes else "") + "; expected a log folder")
+    check_known((*request.metrics, *extra), known, str(path), "tag")
+    used = [run for run in runs if any(m in run.tags for m in request.metrics)]
+    for run in runs:
+        if run not in used:
+            notes.append(f"run '{run.name}' has none of the tags and is left out")
+    rows = [(run.name, _rows(run, request, notes)) for run in used]
+    names, parts = [n for n, p in rows if len(p[0])], [p for _, p in rows if len(p[0])]
+    if not parts:
+        raise UserError(f"{path}: no step has a value of {', '.join(request.metrics)}" + (
+            f" and lies within those of '{request.tokens}'; give --tokens-per-step instead" if request.tokens else ""
+        ))  # fmt: skip
+    trials: float | Array | None = request.trials_number
+    if request.trials_column is not None:
+        trials = np.concatenate([p[3] for p in parts])
+    return Log(
+        run=np.concatenate([np.full(len(p[0]), name, object) for p, name in zip(parts, names, strict=True)]),
+        place=np.concatenate([p[1] for p in parts]),
+        in_steps=request.tokens is None or counts_steps(request.tokens),
+        step=None if request.tokens is None else np.concatenate([p[0] for p in parts]),
+        values={m: np.concatenate([p[2][m] for p in parts]) for m in request.metrics},
+        trials={} if trials is None else dict.fromkeys(request.metrics, trials), merge=True, notes=tuple(notes),
+    )  # fmt: skip
+
+
+def _rows(run: Run, request: Request, notes: list[str]) -> tuple[Array, Array, dict[str, Array], Array]:
+    wanted = {m: run.tags.get(m, {}) for m in request.metrics}
+    for m, values in wanted.items():
+        if not values:
+            notes.append(f"run '{run.name}' has no tag '{m}'; it is missing there")
+        endless = [s for s, v in values.items() if np.isinf(v)]
+        if endless:
+            notes.append(f"run '{run.name}': {few(len(endless), 'infinite value')} of '{m}' taken as missing")
+            values.update(dict.fromkeys(endless, np.nan))
+    if run.rewritten:
+        notes.append(
+            f"run '{run.name}' was restarted: {few(run.rewritten, 'earlier value')} of its tags replaced or void"
+        )
+    step = np.array(sorted({s for values in wanted.values() for s, v in values.items() if np.isfinite(v)}), float)
+    place = step
+    if request.tokens is not None:
+        place = _at(run, request.tokens, step, notes)
+    trials = np.full(len(step), np.nan)
+    if request.trials_column is not None:
+        known = run.tags.get(request.trials_column, {})
+        trials = np.array([known.get(int(s), np.nan) for s in step])
+    keep = np.isfinite(place)
+    if not keep.all():
+        notes.append(
+            f"run '{run.name}': {few(int((~keep).sum()), 'step')} outside those of '{request.tokens}' left out"
+        )
+    values_of = {m: np.array([v.get(int(s), np.nan) for s in step], float)[keep] for m, v in wanted.items()}
+    return step[keep], place[keep], values_of, trials[keep]
+
+
+def _at(run: Run, tag: str, step: Array, notes: list[str]) -> Array:
+    logged = {s: v for s, v in run.tags.get(tag, {}).items() if np.isfinite(v)}
+    known = np.array(sorted(logged), float)
+    place, between = along_steps(step, known, np.array([logged[int(s)] for s in known], float))
+    if between:
+        notes.append(
+            f"run '{run.name}': '{tag}' at {few(between, 'step')} is on the line between the steps that log it"
+        )
+    return place
+
+
+def _folders(path: Path) -> dict[str, list[Path]]:
+    """Return the event files by run: the folder they lie in, relative to ``path``."""
+    files = [path] if path.is_file() else sorted(p for p in path.rglob("*tfevents*") if p.is_file())
+    files = [p for p in files if not p.name.endswith(".profile-empty")]
+    if not files:
+        raise UserError(f"{path} holds no TensorBoard event file (…tfevents…); expected a log folder")
+    out: dict[str, list[Path]] = {}
+    for file in files:
+        name = path.parent.name if path.is_file() else file.parent.relative_to(path).as_posix()
+        out.setdefault((path.resolve().name or "run") if name in (".", "") else name, []).append(file)
+    return out
+
+
+def _run(name: str, files: list[Path], notes: list[str]) -> Run:
+    run = Run(name)
+    begun = {file: _begun(file) for file in files}
+    for file in sorted(files, key=lambda f: (begun[f], f.name)):
+        _merge(run, file, notes)
+    return run
+
+
+def _begun(file: Path) -> float:
+    return next((float(event.wall_time) for event in _events(file)), np.inf)
+
+
+def _events(file: Path) -> Iterator[Any]:
+    loader = need(LOADER, "TensorBoard event files")
+    yield from loader.LegacyEventFileLoader(str(file)).Load()
+
+
+def _merge(run: Run, file: Path, notes: list[str]) -> None:
+    tensors = need("tensorboard.util.tensor_util", "TensorBoard event files")
+    proto = need("tensorboard.compat.proto.event_pb2", "TensorBoard event files")
+    here: dict[str, set[int]] = {}
+    n = 0
+    for event in _events(file):
+        n += 1
+        if event.HasField("session_log") and event.session_log.status == proto.SessionLog.START:
+            for values in run.tags.values():
+                gone = [s for s in values if s >= event.step]
+                run.rewritten += len(gone)
+                for s in gone:
+                    del values[s]
+        for value in event.summary.value:
+            number = _number(value, tensors)
+            if number is None:
+                continue
+            values = run.tags.setdefault(value.tag, {})
+            run.rewritten += int(event.step) in values
+            values[int(event.step)] = number
+            here.setdefault(value.tag, set()).add(int(event.step))
+    left = file.stat().st_size - _end(file, n)
+    if left > 0:
+        notes.append(f"{file.name}: the last {left} bytes, after record {n}, are cut or damaged and are not read")
+
+
+def _number(value: Any, tensors: Any) -> float | None:
+    """Return a scalar, whether written as a simple value or as a tensor of one number; None for anything else."""
+    kind = value.WhichOneof("value")
+    if kind == "simple_value":
+        return float(value.simple_value)
+    if kind != "tensor":
+        return None
+    array = np.asarray(tensors.make_ndarray(value.tensor))
+    return float(array.reshape(-1)[0]) if array.size == 1 and array.dtype.kind in "iufb" else None
+
+
+def _end(file: Path, records: int) -> int:
+    """Return where the first ``records`` records of a file end, in bytes."""
+    at = 0
+    with file.open("rb") as opened:
+        for _ in range(records):
+            opened.seek(at)
+            (length,) = struct.unpack("<Q", opened.read(8))
+            at += FRAME + length
+    return at

@@ -1,0 +1,363 @@
+"""Acquisition times: intervals, covariates, the regression, its errors and shares, and the command."""
+
+import json
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from data import cube as cubes
+from data.errors import UserError
+from phases.acquisition import AcquisitionSettings, acquisition
+from phases.acquisition_covariates import design
+from phases.acquisition_model import (
+    Items,
+    choose_family,
+    clustered_errors,
+    explained_variation,
+    shapley,
+    wald_p,
+    with_median,
+)
+from phases.acquisition_times import ItemTimes, acquired, item_times
+from phases.censored import fit_censored, robust_covariance
+from phases.results import Outcome
+from tests.benchmarks.pooling_coverage import TRUTH, generator, items
+from tests.test_phases_cli import phases, refused
+
+INF = np.inf
+LANGUAGES = ("en", "de", "ru", "zh", "ja")
+GRID = np.concatenate([[0.0], np.geomspace(2e5, 2e7, 29)])
+
+
+@pytest.mark.parametrize(
+    ("hits", "lasting", "low", "high"),
+    [
+        ("00011111", 3, 30, 40),
+        ("01001110", 3, 40, 50),  # lasts from the fifth on, whatever comes later
+        ("01001110", 1, 10, 20),
+        ("00000011", 3, 60, INF),  # two hits at the end decide nothing: acquired after the last miss, or never
+        ("01010101", 2, 70, INF),
+        ("00000000", 3, 80, INF),
+        ("11111111", 3, 0, 10),
+        ("11000000", 3, 80, INF),
+        ("11", 3, 0, INF),
+    ],
+)
+def test_acquired_between_last_miss_and_first_lasting_hit(hits, lasting, low, high):
+    hit = np.array([[c == "1"] for c in hits])
+    found = acquired(hit, 10.0 * np.arange(1, len(hits) + 1), lasting)
+    assert (found[0][0], found[1][0]) == (low, high)
+
+
+def test_acquired_is_what_a_loop_over_items_finds():
+    rng = np.random.default_rng(0)
+    hit = rng.random((12, 400)) < np.linspace(0.1, 0.9, 12)[:, None]
+    tokens = np.cumsum(rng.random(12))
+    for lasting in (1, 2, 4):
+        low, high = acquired(hit, tokens, lasting)
+        for j in range(hit.shape[1]):
+            starts = [i for i in range(12 - lasting + 1) if hit[i : i + lasting, j].all()]
+            if starts:
+                expected = (tokens[starts[0] - 1] if starts[0] else 0.0, tokens[starts[0]])
+            else:
+                misses = np.flatnonzero(~hit[:, j])
+                expected = (tokens[misses[-1]] if len(misses) else 0.0, INF)
+            assert (low[j], high[j]) == expected
+
+
+def simulated(seed=0, runs=1, concepts=24, error="lognormal", unit=1.0):
+    """A cube whose items are acquired at known times: share and frequency speed them up, overlap most."""
+    rng = generator("cube", seed)
+    n = len(LANGUAGES)
+    share = np.array([0.5, 0.25, 0.12, 0.08, 0.05])
+    frequency = np.exp(rng.standard_normal(concepts) * 1.5)
+    overlap = (rng.random((n, n, concepts)) < 0.3).astype(np.int8)
+    s, t, c = np.meshgrid(*(range(k) for k in (n, n, concepts)), indexing="ij")
+    y = np.log(2e6) - 0.3 * np.log(share[t] / share.mean()) - 0.3 * np.log(frequency)[c] - 0.8 * overlap
+    y = y + 0.3 * rng.standard_normal(concepts)[c]
+    y = y + 0.4 * rng.standard_normal((runs, *y.shape))
+    tokens = GRID * unit
+    with np.errstate(divide="ignore"):
+        hit = np.log(GRID)[None, :, None, None, None] >= y[:, None]
+    outcome = hit.astype(np.int8)
+    outcome[:, :, np.arange(n), np.arange(n)] = -1
+    return xr.Dataset(
+        {
+            "tokens": (("run", "checkpoint"), np.tile(tokens, (runs, 1))),
+            "translation_outcome": (("run", "checkpoint", "source", "target", "concept"), outcome),
+            "overlap": (("source", "target", "concept"), overlap),
+            "share": (("run", "language"), np.tile(share, (runs, 1))),
+            "frequency": (("concept",), frequency),
+            "script": (("language",), np.array(["latin", "latin", "cyrillic", "han", "kana"])),
+            "part_of_speech": (("concept",), np.where(np.arange(concepts) % 2, "noun", "verb")),
+            "gloss": (("concept",), np.array([f"g{i}" for i in range(concepts)])),
+        },
+        coords={
+            "run": [f"s{i}" for i in range(runs)], "source": list(LANGUAGES), "target": list(LANGUAGES),
+            "language": list(LANGUAGES), "concept": [f"c{i}" for i in range(concepts)],
+        },
+    )  # fmt: skip
+
+
+def test_items_of_a_cube():
+    cube = simulated()
+    found = item_times(cubes.validate(cube), "translation", 3)
+    none = np.asarray(cube["overlap"] == 0) & ~np.eye(5, dtype=bool)[..., None]
+    assert len(found) == none.sum()
+    every = item_times(cubes.validate(cube), "translation", 3, every_item=True)
+    assert len(every) == 5 * 4 * 24
+    i = 7
+    hits = np.asarray(cube["translation_outcome"])[0, :, every.source[i], every.target[i], every.concept[i]] == 1
+    assert every.high[i] == GRID[hits.argmax()] and every.low[i] == GRID[hits.argmax() - 1]
+
+
+def test_items_not_asked_at_some_checkpoints_skip_them():
+    cube = simulated()
+    outcome = cube["translation_outcome"].values
+    outcome[0, :, 0, 1, :] = 0
+    outcome[0, 10:, 0, 1, :] = 1
+    outcome[0, 8:10, 0, 1, :] = -1
+    found = item_times(cubes.validate(cube), "translation", 3, every_item=True)
+    mine = (found.source == 0) & (found.target == 1)
+    assert np.all(found.low[mine] == GRID[7]) and np.all(found.high[mine] == GRID[10])
+
+
+@pytest.mark.parametrize(
+    ("fitter", "family"), [("WeibullAFTFitter", "weibull"), ("LogLogisticAFTFitter", "loglogistic")]
+)
+def test_the_fit_is_that_of_lifelines(fitter, family):
+    """Lifelines' own log-normal fails to converge on such intervals; its other two agree."""
+    import lifelines
+
+    made, _ = items(generator("lifelines"), family, concepts=6)
+    low, high = np.exp(made.low), np.exp(made.high)
+    frame = pd.DataFrame(made.x[:, 1:], columns=list("abcd")).assign(low=low, high=high)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # lifelines 0.30 uses what pandas 4 will drop
+        theirs = getattr(lifelines, fitter)().fit_interval_censoring(frame, "low", "high")
+    ours = fit_censored(made.x, made.low, made.high, family)
+    assert ours.log_likelihood == pytest.approx(theirs.log_likelihood_, abs=1e-3)
+    location = theirs.params_[[i for i in theirs.params_.index if i[0] in ("lambda_", "alpha_")]]
+    by_name = {name: v for (_, name), v in location.items()}
+    for b, name in zip(ours.coefficients, ["Intercept", *"abcd"], strict=True):
+        assert b == pytest.approx(by_name[name], abs=2e-3)
+
+
+def covariates(cube, names=None, every=True):
+    cube = cubes.validate(cube)
+    return design(cube, item_times(cube, "translation", 3, every), names)
+
+
+def test_covariates_are_gathered_from_whatever_the_cube_holds():
+    found = covariates(simulated())
+    by_name = {c.name: c for c in found.covariates}
+    assert set(by_name) >= {"overlap", "frequency", "part_of_speech", "source_share", "target_share"}
+    assert by_name["target_share"].of == "language" and "log target_share" in by_name["target_share"].terms[0]
+    assert by_name["frequency"].of == "concept" and "log frequency" in by_name["frequency"].terms[0]
+    share = np.log(np.array([0.5, 0.25, 0.12, 0.08, 0.05]))[found.items.target]
+    np.testing.assert_allclose(by_name["target_share"].columns[:, 0], (share - share.mean()) / share.std())
+    assert by_name["overlap"].terms == ("shared_token against none",)
+    np.testing.assert_array_equal(
+        by_name["overlap"].columns[:, 0],
+        simulated()["overlap"].values[found.items.source, found.items.target, found.items.concept],
+    )
+    assert found.left_out["gloss"] == "has 24 levels, more than 12"
+    assert "overlap" in covariates(simulated(), every=False).left_out
+
+
+def test_covariates_that_say_nothing_new_or_are_missing():
+    cube = simulated()
+    cube["twice"] = 2 * np.log(cube["frequency"]) + 1
+    cube["half"] = cube["frequency"].where(cube["frequency"] > cube["frequency"].median())
+    cube["empty"] = cube["frequency"] * np.nan
+    found = covariates(cube, ["frequency", "twice", "empty"])
+    assert [c.name for c in found.covariates] == ["frequency"] and "determined" in found.left_out["twice"]
+    assert "no value" in found.left_out["empty"] and found.n_missing == 0
+    assert covariates(cube, ["half"]).n_missing == 12 * 20
+    with pytest.raises(UserError, match="did you mean 'frequency'"):
+        covariates(cube, ["frequenzy"])
+
+
+def test_a_level_never_acquired_is_set_aside():
+    cube = simulated()
+    cube["translation_outcome"][:, :, :, 4] = 0
+    cube["translation_outcome"][:, :, 4, 4] = -1
+    found = covariates(cube, ["target"])
+    assert found.n_set_aside == 4 * 24 and "never acquired" in found.left_out["target=ja"]
+    assert not any("ja" in t for c in found.covariates for t in c.terms)
+
+
+def test_explained_variation_without_censoring_is_r_squared():
+    rng = np.random.default_rng(1)
+    x = np.column_stack([np.ones(500), rng.standard_normal((500, 2))])
+    x[:, 2] += 0.6 * x[:, 1]
+    y = x @ np.array([0, 1.0, 0.5]) + rng.standard_normal(500)
+    zero = np.zeros(500, np.int64)
+    made = Items(x, y, y, zero, zero, zero)
+    fit = fit_censored(x, y, y)
+
+    def r2(columns):
+        residual = y - x[:, columns] @ np.linalg.lstsq(x[:, columns], y, rcond=None)[0]
+        return 1 - residual.var() / y.var()
+
+    assert explained_variation(x, fit) == pytest.approx(r2([0, 1, 2]))
+    total, shares = shapley(made, [[1], [2]], "lognormal")
+    assert shares.sum() == pytest.approx(total) == pytest.approx(r2([0, 1, 2]))
+    assert shares[0] == pytest.approx((r2([0, 1]) + r2([0, 1, 2]) - r2([0, 2])) / 2)
+
+
+def test_explained_variation_does_not_sink_with_censoring():
+    made, truth = items(generator("explained"), "lognormal", concepts=60)
+    whole = explained_variation(made.x, fit_censored(made.x, made.low, made.high))
+    end = np.quantile(made.low, 0.4)
+    low, high = np.minimum(made.low, end), np.where(made.high > end, INF, made.high)
+    assert np.isinf(high).mean() > 0.5
+    assert explained_variation(made.x, fit_censored(made.x, low, high)) == pytest.approx(whole, abs=0.05)
+    assert whole == pytest.approx(truth, abs=0.12)
+
+
+def test_errors_are_those_of_deleted_groups():
+    made, _ = items(generator("errors"), "lognormal", concepts=10, languages=5)
+    fit = fit_censored(made.x, made.low, made.high)
+    none = np.zeros(5, bool)
+    found = clustered_errors(made, fit, none)
+
+    def without(keep):
+        part = made.where(keep)
+        return with_median(fit_censored(part.x, part.low, part.high), made.x.mean(0))
+
+    by_concept = np.array([without(made.concept != c) for c in range(10)])
+    by_language = np.array([without((made.source != v) & (made.target != v)) for v in range(5)])
+    v = [(len(d) - 1) / len(d) * ((d - d.mean(0)) ** 2).sum(0) for d in (by_concept, by_language)]
+    once = np.append(np.diag(robust_covariance(made.x, made.low, made.high, fit)), 0)
+    expected = np.maximum(v[0] + v[1] - once, np.maximum(*v))
+    np.testing.assert_allclose(np.diag(found.covariance), expected, rtol=1e-4)
+    assert (found.n_concepts, found.n_languages) == (10, 5) and np.all(found.df < 13)
+    alone = clustered_errors(made, fit, ~none)
+    np.testing.assert_allclose(np.diag(alone.covariance), v[0], rtol=1e-4)
+    assert wald_p(np.array([2.0]), np.array([[1.0]]), 10.0) == pytest.approx(0.0734, abs=1e-4)  # 2 * sf of t(10) at 2
+
+
+@pytest.mark.simulation
+def test_coverage_of_the_coefficients():
+    inside, naive = np.zeros(4), np.zeros(4)
+    n = 40
+    for r in range(n):
+        made, _ = items(generator("cover", r), "lognormal", concepts=12, languages=7)
+        fit = fit_censored(made.x, made.low, made.high)
+        errors = clustered_errors(made, fit, np.zeros(5, bool))
+        off = np.abs(fit.coefficients[1:] - TRUTH)
+        inside += off <= 2.2 * np.sqrt(np.diag(errors.covariance))[1:-1]
+        naive += off <= 1.96 * np.sqrt(np.diag(robust_covariance(made.x, made.low, made.high, fit)))[1:]
+    assert np.all(inside >= 33), inside  # .95 less three standard errors is 33.9
+    assert np.all(naive[:3] <= 32), naive  # 37 or so of 40, were they independent items
+
+
+def test_a_cube_of_known_truth():
+    report = acquisition(simulated(), AcquisitionSettings(every_item=True))
+    assert report.outcome == Outcome.FOUND and report.family in ("lognormal", "loglogistic", "weibull")
+    by_name = {p.name: p for p in report.predictors}
+    for name in ("overlap", "frequency"):
+        assert by_name[name].outcome == Outcome.FOUND, by_name[name]
+    assert by_name["part_of_speech"].outcome == Outcome.NONE
+    assert sum(p.explained for p in report.predictors) == pytest.approx(report.explained)
+    overlap = next(t for t in report.terms if t.predictor == "overlap")
+    assert overlap.low < np.exp(-0.8) < overlap.high and overlap.p_value < 0.001
+    # ru, zh and ja each stand alone for their script
+    assert by_name["target_script"].outcome == Outcome.TOO_FEW_POINTS and by_name["target_script"].p_value is None
+    assert report.n_interval + report.n_right + report.n_left == report.n_items == 480
+    assert "% of the variation of log tokens" in report.reason and "overlap" in report.reason
+
+
+def test_ratios_do_not_depend_on_the_unit_of_tokens():
+    settings = AcquisitionSettings(every_item=True, covariates=("overlap", "frequency"))
+    one, many = acquisition(simulated(), settings), acquisition(simulated(unit=1000.0), settings)
+    assert many.median == pytest.approx(1000 * one.median, rel=1e-6)
+    for a, b in zip(one.terms, many.terms, strict=True):
+        assert b.time_ratio == pytest.approx(a.time_ratio, rel=1e-6) and b.p_value == pytest.approx(a.p_value, rel=1e-4)
+
+
+def test_runs_are_allowed_for_and_chosen():
+    cube = simulated(runs=2)
+    report = acquisition(cube, AcquisitionSettings(every_item=True, covariates=("overlap",)))
+    run = next(p for p in report.predictors if p.name == "run")
+    assert run.of == "run" and run.p_value is None and "not tested" in run.reason and report.n_runs == 2
+    alone = acquisition(cube, AcquisitionSettings(every_item=True, covariates=("overlap",), runs=("s1",)))
+    assert alone.n_runs == 1 and [p.name for p in alone.predictors] == ["overlap"]
+
+
+def test_languages_as_levels_speak_of_these_languages():
+    report = acquisition(simulated(), AcquisitionSettings(every_item=True, covariates=("target", "overlap")))
+    target = next(p for p in report.predictors if p.name == "target")
+    assert target.p_value is not None and "these very languages" in target.reason
+    assert all(t.se is not None for t in report.terms)
+
+
+def nothing_right(cube):
+    cube["translation_outcome"] = cube["translation_outcome"].where(cube["translation_outcome"] < 0, 0)
+
+
+def all_right(cube):
+    cube["translation_outcome"] = cube["translation_outcome"].where(cube["translation_outcome"] < 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "outcome", "word"),
+    [
+        (nothing_right, Outcome.NONE, "none of 480 items"),
+        (all_right, Outcome.CENSORED, "from their first checkpoint on"),
+    ],
+)
+def test_nothing_to_regress_is_an_outcome(change, outcome, word):
+    cube = simulated()
+    change(cube)
+    report = acquisition(cube, AcquisitionSettings(every_item=True, covariates=("frequency",)))
+    assert report.outcome == outcome and word in report.reason and report.terms == () and report.median is None
+
+
+def test_too_little_to_regress():
+    few = acquisition(simulated(concepts=2), AcquisitionSettings(every_item=True))
+    assert few.outcome == Outcome.TOO_FEW_POINTS and "coefficients need" in few.reason
+    concepts = acquisition(simulated(concepts=6), AcquisitionSettings(every_item=True, covariates=("overlap",)))
+    assert concepts.outcome == Outcome.TOO_FEW_POINTS and "6 concepts" in concepts.reason
+    plain = acquisition(simulated(), AcquisitionSettings(covariates=("overlap",)))
+    assert plain.outcome == Outcome.NONE and "no covariate" in plain.reason and plain.low < plain.median < plain.high
+    assert plain.left_out["overlap"] == "is none for all of these items"
+
+
+def test_item_times_select():
+    made = ItemTimes(*(np.arange(3) for _ in range(4)), np.array([0.0, 1, 2]), np.array([1.0, 2, INF]))
+    assert list(made.right) == [False, False, True] and list(made.left) == [True, False, False]
+    assert len(made.where(made.right)) == 1
+
+
+def test_families_come_best_first():
+    made, _ = items(generator("family"), "loglogistic", concepts=6)
+    fits = list(choose_family(made).values())
+    assert len(fits) == 3 and [f.aic for f in fits] == sorted(f.aic for f in fits)
+
+
+def test_acquisition_command(tmp_path):
+    path, out = tmp_path / "c.nc", tmp_path / "a.json"
+    cubes.write(simulated(), path)
+    done = phases("acquisition", path, "--items", "all", "--covariates", "overlap,frequency", "--json", out)
+    assert done.returncode == 0, done.stderr
+    assert "Predictors of translation" in done.stdout and "clustered by concept and language" in done.stdout
+    found = json.loads(out.read_text())
+    assert found["schema"] == 1 and found["outcome"] == "found" and len(found["terms"]) == 2
+    assert found["settings"]["covariates"] == ["overlap", "frequency"] and found["settings"]["runs"] is None
+    pure = phases("acquisition", path, "--json", "-", "--covariates", "script")
+    assert pure.returncode == 2
+    pure = phases("acquisition", path, "--json", "-", "--covariates", "overlap")
+    assert json.loads(pure.stdout)["explained"] == 0.0 and json.loads(pure.stdout)["predictors"] == []
+    refused(phases("acquisition", path, "--covariates", "frequenzy"), "did you mean 'frequency'")
+    refused(phases("acquisition", path, "--covariates", ","), "--covariates is empty")
+    refused(phases("acquisition", path, "--lasting", 0), "--lasting 0", "1 or more")
+    refused(phases("acquisition", path, "--run", "s9"), "--run s9", "s0")
+    refused(phases("acquisition", path, "--metric", "translation_paired"), "exposure")
+    refused(phases("acquisition", path, "--level", 2), "--level 2")
+    cubes.write(simulated().drop_vars("translation_outcome"), path)
+    refused(phases("acquisition", path), "no translation_outcome", "phases detect")
