@@ -14,6 +14,7 @@ from data.errors import UserError
 from phases.detect import Settings, detect
 from phases.metrics import LOGPROB_OF, available, item_mask
 from phases.pooling import FEWEST_LANGUAGES, PooledTimes, pool_deleted, pool_pairs
+from phases.pooling_detect import detect_pairs
 from phases.pooling_mixed import MixedEffects, pool_mixed
 from phases.pooling_questions import Question, check_poolable, firsts_of
 from phases.pooling_results import PairTest, Pooled, PoolReport, SizeTest
@@ -107,7 +108,7 @@ def pool(
     pairs: list[PairTest] = []
     pooled: dict[tuple[str, Question], tuple[PooledTimes, tuple[str, ...]]] = {}
     if settings.over == "pair":
-        by_pair = detect(cube, settings.detection(metrics, ("pair",)), _named(progress, "pairs"), name)
+        by_pair = detect_pairs(cube, settings.detection(metrics, ("pair",)), progress, name)
         groups = pairs_by_group(cube)
         at = {(t.run, t.metric, t.group): t for t in by_pair.transitions if t.estimand == "takeoff"}
         pairs = pair_tests(by_pair, settings.metrics, groups)

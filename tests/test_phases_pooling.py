@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,8 +12,10 @@ from scipy.stats import norm
 from data import cube as cubes
 from data.errors import UserError
 from phases.censored import FAMILIES, fit_censored, robust_covariance
+from phases.detect import Settings, detect
 from phases.jackknife import jackknife_variance, satterthwaite, t_interval
 from phases.pooling import PairTimes, pool_deleted, pool_pairs
+from phases.pooling_detect import detect_pairs
 from phases.pooling_imputation import Components, impute
 from phases.pooling_mixed import pool_mixed
 from phases.pooling_questions import Question, parse
@@ -426,6 +429,7 @@ def test_lags_are_pooled_as_ratios_of_the_same_run(small, monkeypatch):
         return DetectionReport(cube="", settings={}, transitions=tuple(rows), lags=tuple(lags))
 
     monkeypatch.setattr("phases.pooling_run.detect", given)
+    monkeypatch.setattr("phases.pooling_run.detect_pairs", given)
     asked = PoolSettings(estimands=("lag",), primary=parse("false_copying>translation:lag"))
     found = pool(made, asked)
     by_first = {r.first: r for r in found.pooled if r.at == "run" and r.method == "jackknife_t"}
@@ -436,6 +440,20 @@ def test_lags_are_pooled_as_ratios_of_the_same_run(small, monkeypatch):
     primary = next(t for t in found.tests if t.role == "primary")
     assert (primary.first, primary.estimand, primary.outcome) == ("false_copying", "lag", Outcome.FOUND)
     assert not [r for r in found.pooled if r.estimand == "takeoff"]
+
+
+def test_pairs_a_source_at_a_time_are_the_pairs_at_once(small):
+    """Also where one source has no strings that were never paired: the whole run's items decide."""
+    made = small[0].isel(run=[0]).copy(deep=True)
+    made["exposure"][0] = 1
+    settings = Settings(metrics=("translation",), by=("pair",), boot=19)
+    once, parts = detect(made, settings), detect_pairs(made, settings, None, "cube")
+    assert [t for t in once.transitions if "source=en" in t.group] == []
+    assert [replace(t, p_adjusted=None) for t in parts.transitions] == [
+        replace(t, p_adjusted=None) for t in once.transitions
+    ]
+    numbered = made.drop_vars(["source", "target"])
+    assert len(detect_pairs(numbered, settings, None, "cube").transitions) == len(once.transitions)
 
 
 def test_over_languages_locates_the_run_without_each(small):
