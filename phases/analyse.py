@@ -149,6 +149,8 @@ def calibrated(
         centre = fit.whiten(fit.candidates.columns[:, j] * fit.amplitude[j])
         rss, b = fit.against(errors + centre[:, None])
         least = rss.min(0)
+        # the generating curve itself has its own functional, whatever the candidates at hand
+        itself = (errors * errors).sum(0) + fit.candidates.extra[j]
         for name, x in places.items():
             if not np.isfinite(x[j]):
                 cuts[name] = max(cuts[name], LARGEST_CUT / 2)
@@ -157,7 +159,8 @@ def calibrated(
                 left, right = side_minima(rss, b, curves.reached(float(x[j])), threshold)
             else:
                 left, right = _sides(rss, x, float(x[j]))
-            cuts[name] = max(cuts[name], calibrated_cut(n, least, left, right, level))
+            need = np.minimum(np.maximum(left, right), itself) - least
+            cuts[name] = max(cuts[name], calibrated_cut(n, least, need, level))
     return {name: locate(fit, x, fit.rss, cuts[name], bracket=name != "width") for name, x in places.items()}
 
 
@@ -188,8 +191,9 @@ def _onset(fit: Fit, errors: Array, level: float) -> Location | None:
     centre = fit.whiten(fit.candidates.columns[:, best] * fit.amplitude[best])
     errors = without_constant(errors[: fit.trajectory.n], fit.whiten)
     rss, _ = fit.against(errors + centre[:, None], chosen)
-    left, right = _sides(rss, tau, float(tau[best - chosen[0]]))
-    cut = calibrated_cut(fit.trajectory.n, rss.min(0), left, right, level)
+    least = rss.min(0)
+    need = np.maximum(*_sides(rss, tau, float(tau[best - chosen[0]]))) - least
+    cut = calibrated_cut(fit.trajectory.n, least, need, level)
     return locate(fit, tau, fit.rss[chosen], cut)
 
 

@@ -71,8 +71,11 @@ class Side:
         np.minimum.at(out[:, 0], where, self.fit.excess)
         return _valley(out)
 
-    def profiles(self, errors: Array, first: float, bins: int) -> Array:
-        """Return the same for replicates with the noise ``errors`` (n, B) around the best curve: (bins + 1, B)."""
+    def profiles(self, errors: Array, first: float, bins: int) -> tuple[Array, Array]:
+        """Return the same for replicates with the noise ``errors`` (n, B) around the best curve: (bins + 1, B).
+
+        The second array is the excess (B,) of that curve itself.
+        """
         fit = self.fit
         n = fit.trajectory.n
         assert self.analysis.fit is not None
@@ -91,8 +94,9 @@ class Side:
             lowest = np.full((bins + 1, rss.shape[1]), np.inf)
             for k in np.unique(when):
                 lowest[k] = rss[when == k].min(0)
-        excess = (lowest - least) / np.maximum(1.0, least / max(n - FITTED, 3))
-        return _valley(np.minimum(excess, FAR))
+        spread = np.maximum(1.0, least / max(n - FITTED, 3))
+        itself = ((whitened * whitened).sum(0) + fit.candidates.extra[fit.best] - least) / spread
+        return _valley(np.minimum((lowest - least) / spread, FAR)), np.maximum(itself, 0.0)
 
 
 def _valley(profile: Array) -> Array:
@@ -119,7 +123,8 @@ def lag(first: Analysis, second: Analysis, *, boot: int, level: float, seed: int
     excess = np.array([_combined(da, db, int(d))[0] for d in bins])
     excess -= excess.min()
     middle = int(np.clip(round(truth / BIN), -reach, reach))
-    need = _combined(a.profiles(ea, start, reach), b.profiles(eb, start, reach), middle)
+    (pa, ta), (pb, tb) = a.profiles(ea, start, reach), b.profiles(eb, start, reach)
+    need = np.minimum(_combined(pa, pb, middle), ta + tb)
     cut = max(float(np.quantile(np.minimum(need, LARGEST_CUT), level)), least_cut(level))
     inside = bins[excess <= cut]
     at = _median(b) - _median(a)

@@ -91,18 +91,16 @@ def _reach(x: Array, excess: Array, cut: float) -> float:
     return float((least - (least - x[out]) * share).min())
 
 
-def calibrated_cut(n: int, least: Array, left: Array, right: Array, level: float) -> float:
+def calibrated_cut(n: int, least: Array, need: Array, level: float) -> float:
     """Return c: the ``level`` quantile over replicates of what it takes to cover the truth on both sides.
 
     Parameters
     ----------
     n : int
         Number of checkpoints.
-    least, left, right : array, shape (B,)
-        Least residual sum of squares of each replicate over all candidates, over those that have the functional at or
-        before the generating curve's, and over those that have it at or after.
+    least, need : array, shape (B,)
+        Least residual sum of squares of each replicate over all candidates, and how much more those have that put the
+        functional on either side of the generating curve's.
     """
-    need = np.maximum(left, right) - least
-    need = need / np.maximum(1.0, least / max(n - FITTED, 3))
-    cut = np.quantile(np.minimum(need, LARGEST_CUT), level)
-    return float(max(cut, least_cut(level)))
+    need = np.maximum(need, 0.0) / np.maximum(1.0, least / max(n - FITTED, 3))
+    return float(max(np.quantile(np.minimum(need, LARGEST_CUT), level), least_cut(level)))
