@@ -112,7 +112,10 @@ def _delay(t: Trajectory, fit: Fit, growing: Array, errors: Array, n: int, level
 
 
 def _locations(a: Analysis, errors: Array, level: float) -> dict[str, Location]:
-    """Locate what there is: the rise by growing curves, peak and decline by curves that fall again."""
+    """Locate what there is: the rise by growing curves, peak and decline by curves that fall again.
+
+    Both say when a score that declines took off: its interval holds what either finds plausible.
+    """
     assert a.rising is not None and a.curves is not None and a.fit is not None
     curves = a.curves
     places = {"takeoff": takeoff_of(a), "t10": share_of_rise(curves, 0.1), "t50": share_of_rise(curves, 0.5)}
@@ -124,7 +127,14 @@ def _locations(a: Analysis, errors: Array, level: float) -> dict[str, Location]:
         out["onset"] = onset
     if a.fallen > 0:
         whole = Curves.of(a.fit)
-        out |= calibrated(a.fit, whole, {"peak": peak(whole), "decline": decline(whole)}, errors, level)
+        places = {"peak": peak(whole), "decline": decline(whole)}
+        if threshold is not None:
+            places["takeoff"] = takeoff(whole, a.fit.amplitude, threshold)
+        found = calibrated(a.fit, whole, places, errors, level, threshold)
+        if threshold is not None:
+            one, two = out["takeoff"], found.pop("takeoff")
+            out["takeoff"] = Location(one.x, min(one.low, two.low), max(one.high, two.high), one.cut)
+        out |= found
     return out
 
 
