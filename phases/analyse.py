@@ -6,17 +6,17 @@ import hashlib
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from phases.axis import Array, Axis, Scale
 from phases.delay import DelayTest, delay_test
-from phases.fit import Dictionary, Fit
+from phases.dictionary import Dictionary
+from phases.fit import Fit, Single
 from phases.functionals import Curves, decline, peak, share_of_rise, takeoff, width
+from phases.kalman import side_minima
 from phases.location import LARGEST_CUT, Location, calibrated_cut, least_cut, locate
 from phases.noise import profile_likelihood
 from phases.trajectory import Trajectory
-
-Mask = NDArray[np.bool_]
+from phases.whitening import Whitener
 
 FEWEST = 8
 
@@ -27,6 +27,12 @@ class Analysis:
 
     Attributes
     ----------
+    fit : Fit
+        Of the whole series.
+    rising : Fit
+        What takeoff is read from: ``fit``, or, for a score that comes down again, growing curves up to the peak.
+    curves : Curves
+        The candidates of ``rising``.
     rise : float
         Height of the threshold of takeoff: absolute for counts, share of the rise for continuous scores.
     risen, fallen : float
@@ -38,6 +44,7 @@ class Analysis:
     trajectory: Trajectory
     rise: float
     fit: Fit | None = None
+    rising: Fit | None = None
     curves: Curves | None = None
     delay: DelayTest | None = None
     risen: float = 0.0
@@ -69,16 +76,26 @@ def analyse(
         return Analysis(t, rise)
     rng = generator(seed, t.key)
     dictionary = dictionary or Dictionary(Axis.of(t.tokens, scale))
-    fit = dictionary.fit(t, rng)
+    fit = dictionary.fit(t)
     best = fit.candidates.columns[:, fit.best] * fit.amplitude[fit.best]
     risen = float(best.max())
     fallen = float(best.max() - best[-1]) if fit.declining else 0.0
-    last = t.n - 1 if fallen == 0 else min(t.n - 1, int(best.argmax()) + 1)
-    delay = _delay(t, fit, last, boot, level, rng)
-    analysis = Analysis(t, rise, fit, Curves.of(fit), delay, risen, fallen, gain_over_constant(t, fit.curve))
-    if locate_all:
-        analysis.locations.update(_locations(analysis, boot, level, rng))
+    n = t.n if fallen == 0 else min(t.n, int(best.argmax()) + 2)
+    errors = fit.whiten.raw(fit.noise.draw(rng, boot).around(fit.curve) - fit.curve[:, None])
+    delay = _delay(t, fit, dictionary.alternatives, errors, n, level) if n >= FEWEST else None
+    gain = gain_over_constant(t, fit.curve)
+    analysis = Analysis(t, rise, fit, fit, None, delay, risen, fallen, gain)
+    if not locate_all:
+        return analysis
+    rising = fit if n == t.n or n < FEWEST else dictionary.rise(fit, n)
+    analysis = replace(analysis, rising=rising, curves=Curves.of(rising))
+    analysis.locations.update(_locations(analysis, errors, level))
     return analysis
+
+
+def without_constant(raw: Array, whiten: Whitener) -> Array:
+    """Return whitened series (n, B) with the constant projected out."""
+    return np.asarray(raw - np.outer(whiten.one, whiten.one @ raw))
 
 
 def gain_over_constant(t: Trajectory, curve: Array) -> float:
@@ -88,41 +105,76 @@ def gain_over_constant(t: Trajectory, curve: Array) -> float:
     return profile_likelihood(t, curve) - max(profile_likelihood(t, np.full(t.n, c)) for c in constants)
 
 
-def _delay(t: Trajectory, fit: Fit, last: int, boot: int, level: float, rng: np.random.Generator) -> DelayTest | None:
-    """Test for delay on the part before the decline, with the noise of the whole series."""
-    if last + 1 < FEWEST:
-        return None
-    part = t.until(last)
-    return delay_test(part, fit.curve[: last + 1], replace(fit.noise, trajectory=part), boot, level, rng)
+def _delay(t: Trajectory, fit: Fit, growing: Array, errors: Array, n: int, level: float) -> DelayTest:
+    """Test for delay on the ``n`` checkpoints before the decline, with the noise of the whole series."""
+    whiten = fit.whiten.until(n)
+    return delay_test(t.tokens[:n], t.y[:n], whiten, without_constant(errors[:n], whiten), growing[:n], level)
 
 
-def _locations(a: Analysis, boot: int, level: float, rng: np.random.Generator) -> dict[str, Location]:
-    assert a.fit is not None and a.curves is not None
-    fit, curves = a.fit, a.curves
+def _locations(a: Analysis, errors: Array, level: float) -> dict[str, Location]:
+    """Locate what there is: the rise by growing curves, peak and decline by curves that fall again.
+
+    Both say when a score that declines took off: its interval holds what either finds plausible.
+    """
+    assert a.rising is not None and a.curves is not None and a.fit is not None
+    curves = a.curves
     places = {"takeoff": takeoff_of(a), "t10": share_of_rise(curves, 0.1), "t50": share_of_rise(curves, 0.5)}
     places["width"] = width(curves)
+    threshold = a.rise if a.trajectory.proportion else None
+    out = calibrated(a.rising, curves, places, errors, level, threshold)
+    onset = _onset(a.rising, errors, level)
+    if onset is not None:
+        out["onset"] = onset
     if a.fallen > 0:
-        places |= {"peak": peak(curves), "decline": decline(curves)}
+        whole = Curves.of(a.fit)
+        places = {"peak": peak(whole), "decline": decline(whole)}
+        if threshold is not None:
+            places["takeoff"] = takeoff(whole, a.fit.amplitude, threshold)
+        found = calibrated(a.fit, whole, places, errors, level, threshold)
+        if threshold is not None:
+            one, two = out["takeoff"], found.pop("takeoff")
+            out["takeoff"] = Location(one.x, min(one.low, two.low), max(one.high, two.high), one.cut)
+        out |= found
+    return out
+
+
+def calibrated(
+    fit: Fit, curves: Curves, places: dict[str, Array], errors: Array, level: float, threshold: float | None = None
+) -> dict[str, Location]:
+    """Return the location of each functional of a fit, with the cut that replicates call for.
+
+    Parameters
+    ----------
+    places : dict of array, shape (m,)
+        Functionals of the candidates on the data.
+    errors : array, shape (n or more, B)
+        Simulated noise, whitened.
+    threshold : float, optional
+        Height that defines takeoff, which moves with the amplitude of a replicate.
+    """
+    n = fit.trajectory.n
+    errors = without_constant(errors[:n], fit.whiten)
     cuts = dict.fromkeys(places, least_cut(level))
     for j in rivals(fit):
-        rss, b = fit.against(fit.noise.draw(rng, boot).around(fit.curve_of(j)))
+        centre = fit.whiten(fit.candidates.columns[:, j] * fit.amplitude[j])
+        rss, b = fit.against(errors + centre[:, None])
+        least = rss.min(0)
+        # the generating curve itself has its own functional, whatever the candidates at hand
+        itself = (errors * errors).sum(0) + fit.candidates.extra[j]
         for name, x in places.items():
             if not np.isfinite(x[j]):
                 cuts[name] = max(cuts[name], LARGEST_CUT / 2)
                 continue
-            before, after = _sides(x, float(x[j]))
-            if name == "takeoff" and a.trajectory.proportion:
-                height = b * curves.reached(float(x[j]))[:, None]
-                before, after = height >= a.rise - 1e-9, height <= a.rise + 1e-9
-            cuts[name] = max(cuts[name], calibrated_cut(fit, rss, before, after, level))
-    out = {n: locate(fit, x, fit.rss, cuts[n], bracket=n != "width") for n, x in places.items()}
-    onset = _onset(fit, boot, level, rng)
-    if onset is not None:
-        out["onset"] = onset
-    return out
+            if name == "takeoff" and threshold is not None:
+                left, right = side_minima(rss, b, curves.reached(float(x[j])), threshold)
+            else:
+                left, right = _sides(rss, x, float(x[j]))
+            need = np.minimum(np.maximum(left, right), itself) - least
+            cuts[name] = max(cuts[name], calibrated_cut(n, least, need, level))
+    return {name: locate(fit, x, fit.rss, cuts[name], bracket=name != "width") for name, x in places.items()}
 
 
-def rivals(fit: Fit, most: int = 2, within: float = 6.0) -> list[int]:
+def rivals(fit: Fit, most: int = 4, within: float = 6.0) -> list[int]:
     """Return the best candidate of each of the best families: intervals must hold whichever of them is true."""
     best = {int(f): int(np.flatnonzero(fit.candidates.family == f)[fit.rss[fit.candidates.family == f].argmin()])
             for f in np.unique(fit.candidates.family)}  # fmt: skip
@@ -133,23 +185,28 @@ def rivals(fit: Fit, most: int = 2, within: float = 6.0) -> list[int]:
 
 def takeoff_of(a: Analysis) -> Array:
     """Return the takeoff of every candidate of an analysis."""
-    assert a.fit is not None and a.curves is not None
+    assert a.rising is not None and a.curves is not None
     if a.trajectory.proportion:
-        return takeoff(a.curves, a.fit.amplitude, a.rise)
+        return takeoff(a.curves, a.rising.amplitude, a.rise)
     return share_of_rise(a.curves, a.rise)
 
 
-def _onset(fit: Fit, boot: int, level: float, rng: np.random.Generator) -> Location | None:
+def _onset(fit: Fit, errors: Array, level: float) -> Location | None:
     """Locate the corner, given that there is one: within the onset family alone, around its own best curve."""
     chosen = np.flatnonzero(fit.candidates.of_family("onset"))
-    if fit.declining or not len(chosen):
+    if not len(chosen):
         return None
     best = int(chosen[fit.rss[chosen].argmin()])
-    tau = fit.candidates.theta[0][:, 0]
-    rss = fit.against(fit.noise.draw(rng, boot).around(fit.curve_of(best)))[0][chosen]
-    cut = calibrated_cut(fit, rss, *_sides(tau, float(tau[best - chosen[0]])), level)
+    tau = fit.candidates.theta["onset"][:, 0]
+    centre = fit.whiten(fit.candidates.columns[:, best] * fit.amplitude[best])
+    errors = without_constant(errors[: fit.trajectory.n], fit.whiten)
+    rss, _ = fit.against(errors + centre[:, None], chosen)
+    least = rss.min(0)
+    need = np.maximum(*_sides(rss, tau, float(tau[best - chosen[0]]))) - least
+    cut = calibrated_cut(fit.trajectory.n, least, need, level)
     return locate(fit, tau, fit.rss[chosen], cut)
 
 
-def _sides(x: Array, truth: float) -> tuple[Mask, Mask]:
-    return (x <= truth + 1e-9)[:, None], (x >= truth - 1e-9)[:, None]
+def _sides(rss: Single, x: Array, truth: float) -> tuple[Array, Array]:
+    """Return the least rss (B,) of candidates with the functional at or before ``truth``, and at or after."""
+    return rss[x <= truth + 1e-9].min(0), rss[x >= truth - 1e-9].min(0)

@@ -25,24 +25,31 @@ class Axis:
     ----------
     tokens, x : array, shape (n,)
         Position in training and on the axis, both strictly increasing.
+    end : float
+        Tokens that x is relative to: those of the last checkpoint of the series.
     """
 
     tokens: Array
     x: Array
     scale: Scale
+    end: float
 
     @classmethod
     def of(cls, tokens: Array, scale: Scale = "log") -> Axis:
         """Build the axis of strictly increasing ``tokens`` >= 0, at least two of them."""
         tokens = np.asarray(tokens, float)
         if scale == "linear":
-            return cls(tokens, LINEAR_SPAN * tokens / tokens[-1], scale)
+            return cls(tokens, LINEAR_SPAN * tokens / tokens[-1], scale, float(tokens[-1]))
         positive = tokens > 0
         x = np.round(np.log10(np.where(positive, tokens, tokens[-1]) / tokens[-1]), 12)
         if not positive[0]:
             step = x[2] - x[1] if len(x) > 2 else 0.3
             x[0] = x[1] - float(np.clip(step, 0.3, 1.0))
-        return cls(tokens, x, scale)
+        return cls(tokens, x, scale, float(tokens[-1]))
+
+    def until(self, n: int) -> Axis:
+        """Return the axis of the first ``n`` checkpoints; positions keep their x."""
+        return Axis(self.tokens[:n], self.x[:n], self.scale, self.end)
 
     @property
     def n(self) -> int:
@@ -58,14 +65,21 @@ class Axis:
         """Return tokens at ``x`` (infinite where ``x`` is)."""
         x = np.asarray(x, float)
         if self.scale == "linear":
-            return x * self.tokens[-1] / LINEAR_SPAN
+            return x * self.end / LINEAR_SPAN
         finite = np.isfinite(x)
-        return np.where(finite, self.tokens[-1] * 10.0 ** np.where(finite, x, 0.0), np.where(x > 0, np.inf, 0.0))
+        return np.where(finite, self.end * 10.0 ** np.where(finite, x, 0.0), np.where(x > 0, np.inf, 0.0))
 
-    def bracket(self, x: float) -> tuple[float, float]:
-        """Return the positions of the checkpoints on either side of ``x``."""
-        i = int(np.clip(np.searchsorted(self.x, x), 1, self.n - 1))
-        return float(self.x[i - 1]), float(self.x[i])
+    def to_x(self, tokens: Array) -> Array:
+        """Return positions of positive ``tokens``."""
+        if self.scale == "linear":
+            return np.asarray(tokens * LINEAR_SPAN / self.end)
+        return np.asarray(np.log10(tokens / self.end))
+
+    def widened(self, low: float, high: float) -> tuple[float, float]:
+        """Return the checkpoints next to an interval, on its outside; ends beyond the checkpoints stay."""
+        i = int(np.searchsorted(self.x, low + 1e-9, side="right")) - 1
+        j = int(np.searchsorted(self.x, high - 1e-9, side="left"))
+        return (float(self.x[i]) if i >= 0 else low), (float(self.x[j]) if j < self.n else high)
 
     def anchors(self, m: int, before: float = 0.0, after: float = 0.0) -> Array:
         """Return ``m`` positions to try shapes at: half evenly spaced on x, half following the checkpoints' density.
@@ -76,6 +90,16 @@ class Axis:
         dense = np.interp(np.linspace(0, self.n - 1, m // 2 + 2)[1:-1], np.arange(self.n), self.x)
         return np.unique(np.round(np.concatenate([even, dense]), 9))
 
-    def fine(self, m: int = 400) -> Array:
-        """Return about ``m`` positions that include every checkpoint, for reading functionals off curves."""
-        return np.unique(np.concatenate([np.linspace(self.x[0], self.x[-1], m), self.x]))
+    def between(self, step: float = 0.012) -> Array:
+        """Return positions that fill every gap between checkpoints wider than ``step`` (a share of the range)."""
+        widest = step * (self.x[-1] - self.x[0])
+        pieces = [
+            np.linspace(a, b, int(np.ceil((b - a) / widest)) + 1)[1:-1]
+            for a, b in zip(self.x[:-1], self.x[1:], strict=True)
+            if b - a > widest
+        ]
+        return np.concatenate(pieces) if pieces else np.zeros(0)
+
+    def dense(self) -> Array:
+        """Return the checkpoints and the positions of :meth:`between`, in order."""
+        return np.sort(np.concatenate([self.x, self.between()]))

@@ -15,7 +15,7 @@ from data.errors import UserError, nearest
 from phases.analyse import Analysis, analyse
 from phases.axis import Axis, Scale
 from phases.classical import FAMILIES
-from phases.fit import Dictionary
+from phases.dictionary import Dictionary
 from phases.judge import crossover_row, lag_row, rows
 from phases.metrics import LOGPROB_OF, trajectories
 from phases.results import Curve, DetectionReport, Lag, Outcome, Transition
@@ -195,11 +195,12 @@ def _curve(a: Analysis) -> Curve:
     t = a.trajectory
     sign = -1.0 if t.falls else 1.0
     fitted_tokens = fitted = None
-    if a.fit is not None and a.curves is not None:
-        positive = a.curves.x >= a.fit.axis.first
-        fitted_tokens = a.fit.axis.to_tokens(a.curves.x[positive])
-        offset = float(a.fit.curve[0])
-        fitted = sign * (offset + a.fit.amplitude[a.fit.best] * a.curves.u[positive, a.fit.best])
+    if a.fit is not None:
+        x = a.fit.axis.dense()
+        x = x[x >= a.fit.axis.first]
+        fitted_tokens = a.fit.axis.to_tokens(x)
+        shape = a.fit.candidates.at(x, np.array([a.fit.best]))[:, 0]
+        fitted = sign * (float(a.fit.curve[0]) + a.fit.amplitude[a.fit.best] * shape)
     return Curve(
         run=t.run, group=t.group, metric=t.metric, tokens=t.tokens, y=sign * t.y, counts=t.proportion,
         fitted_tokens=fitted_tokens, fitted=fitted,

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from phases.axis import Array
 from phases.fit import Fit
@@ -30,14 +29,15 @@ class Curves:
     fit: Fit
     x: Array
     u: Array
-    chosen: NDArray[np.int64]
 
     @classmethod
-    def of(cls, fit: Fit, chosen: NDArray[np.int64] | None = None, m: int = 300) -> Curves:
-        """Evaluate all candidates of a fit, or the ``chosen`` ones."""
-        x = fit.axis.fine(m)
-        chosen = np.arange(len(fit.rss)) if chosen is None else chosen
-        return cls(fit, x, fit.candidates.at(x, chosen), chosen)
+    def of(cls, fit: Fit) -> Curves:
+        """Evaluate the candidates of a fit at its checkpoints and, where these stand far apart, between them."""
+        between = fit.axis.between()
+        x = np.concatenate([fit.axis.x, between])
+        order = np.argsort(x, kind="stable")
+        u = np.vstack([fit.candidates.columns, fit.candidates.at(between)])
+        return cls(fit, x[order], u[order])
 
     @cached_property
     def risen(self) -> Array:

@@ -183,8 +183,8 @@ def _high(a: Analysis, place: Location) -> float | None:
 
 def _still_rising(a: Analysis, share: float = 0.1) -> bool:
     """Return whether the last tenth of the axis still brings more than ``share`` of the rise."""
-    assert a.curves is not None and a.fit is not None
-    u = a.curves.risen[:, a.fit.best]
+    assert a.curves is not None and a.rising is not None
+    u = a.curves.risen[:, a.rising.best]
     x = a.curves.x
     late = np.interp(x[-1] - 0.1 * (x[-1] - x[0]), x, u)
     return bool(a.fallen == 0 and u[-1] - late > share * u[-1])

@@ -11,11 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from phases.analyse import Analysis, generator, takeoff_of
+from phases.analyse import Analysis, generator, takeoff_of, without_constant
 from phases.axis import Array
 from phases.fit import FITTED, Fit
+from phases.kalman import least_by_takeoff
 from phases.location import LARGEST_CUT, averaged, least_cut
 from phases.noise import VARIANTS, amplitudes
 
@@ -50,57 +50,53 @@ class Side:
     """One of the two series, with its plausible candidates ready to be profiled by takeoff."""
 
     def __init__(self, a: Analysis) -> None:
-        assert a.fit is not None and a.curves is not None
-        self.analysis, self.fit = a, a.fit
-        order = np.argsort(a.fit.rss, kind="stable")
+        assert a.rising is not None and a.curves is not None
+        self.analysis, self.fit = a, a.rising
+        order = np.argsort(self.fit.rss, kind="stable")
         if len(order) > MOST:
             near = order[: MOST // 2]
             order = np.concatenate([near, order[np.linspace(MOST // 2, len(order) - 1, MOST - len(near)).astype(int)]])
         self.kept = order
         self.x = takeoff_of(a)
-        self.tokens = np.log(np.maximum(a.fit.axis.to_tokens(self.x), 1e-300))
-        self.risen = a.curves.risen[:, order]
-        self.at = np.log(np.maximum(a.fit.axis.to_tokens(a.curves.x), 1e-300))
-        self.spread = a.fit.spread
+        self.tokens = np.log(np.maximum(self.fit.axis.to_tokens(self.x), 1e-300))
+        self.risen = np.ascontiguousarray(a.curves.risen[:, order].T)
+        self.at = np.log(np.maximum(self.fit.axis.to_tokens(a.curves.x), 1e-300))
 
-    def profile(self, edges: Array) -> Array:
-        """Return the excess rss (bins,) of the data by bin of takeoff."""
-        excess = (self.fit.rss - self.fit.rss.min()) / self.spread
-        return _valley(_lowest(np.searchsorted(edges, self.tokens)[:, None], excess[:, None], len(edges) + 1))
+    def profile(self, first: float, bins: int) -> Array:
+        """Return the excess rss (bins + 1, 1) of the data by bin of takeoff; the last bin never takes off."""
+        out = np.full((bins + 1, 1), FAR)
+        finite = np.isfinite(self.tokens)
+        where = np.full(len(self.tokens), bins)
+        where[finite] = np.clip((self.tokens[finite] - first) / BIN, 0, bins - 1).astype(int)
+        np.minimum.at(out[:, 0], where, self.fit.excess)
+        return _valley(out)
 
-    def profiles(self, y: Array, edges: Array) -> Array:
-        """Return the same for replicates: (bins, B)."""
-        rss, b = self.fit.against(y)
-        rss, b = rss[self.kept], b[self.kept]
-        n = self.fit.trajectory.n
-        excess = (rss - rss.min(0)) / np.maximum(1.0, rss.min(0) / max(n - FITTED, 3))
+    def profiles(self, errors: Array, first: float, bins: int) -> tuple[Array, Array]:
+        """Return the same for replicates with the noise ``errors`` (n, B) around the best curve: (bins + 1, B).
+
+        The second array is the excess (B,) of that curve itself.
+        """
+        fit = self.fit
+        n = fit.trajectory.n
+        assert self.analysis.fit is not None
+        whitened = without_constant(self.analysis.fit.whiten.raw(errors)[:n], fit.whiten)
+        centre = fit.whiten(fit.candidates.columns[:, fit.best] * fit.amplitude[fit.best])
+        rss, b = fit.against(whitened + centre[:, None])
+        least = rss.min(0)
         if self.analysis.trajectory.proportion:
-            when = self._when(self.analysis.rise / np.maximum(b, 1e-12))
+            lowest = least_by_takeoff(
+                rss[self.kept], b[self.kept], self.risen, self.at, self.analysis.rise, first, BIN, bins
+            )
         else:
-            when = np.broadcast_to(self.tokens[self.kept][:, None], rss.shape)
-        return _valley(_lowest(np.searchsorted(edges, when), excess, len(edges) + 1))
-
-    def _when(self, level: Array) -> Array:
-        """Return ln tokens at which each kept candidate reaches its ``level`` (m, B), by bisection."""
-        m, column = len(self.at), np.arange(level.shape[0])[:, None]
-        low, high = np.zeros(level.shape, int), np.full(level.shape, m - 1)
-        for _ in range(int(np.ceil(np.log2(m))) + 1):
-            middle = (low + high) // 2
-            reached = self.risen[middle, column] >= level
-            high, low = np.where(reached, middle, high), np.where(reached, low, middle)
-        below = self.risen[low, column]
-        step = np.maximum(self.risen[high, column] - below, 1e-12)
-        w = np.clip((level - below) / step, 0, 1)
-        out = self.at[low] + w * (self.at[high] - self.at[low])
-        return np.where(level <= self.risen[-1][:, None], out, np.inf)
-
-
-def _lowest(bins: NDArray[np.integer], values: Array, m: int) -> Array:
-    """Return the least value in each bin, column by column: (m, B)."""
-    out = np.full((m, values.shape[1]), FAR)
-    flat = np.asarray(bins, np.int64) * values.shape[1] + np.arange(values.shape[1])
-    np.minimum.at(out.reshape(-1), flat.ravel(), values.ravel())
-    return out
+            when = np.where(np.isfinite(self.tokens), np.clip((self.tokens - first) / BIN, 0, bins - 1), bins).astype(
+                int
+            )
+            lowest = np.full((bins + 1, rss.shape[1]), np.inf)
+            for k in np.unique(when):
+                lowest[k] = rss[when == k].min(0)
+        spread = np.maximum(1.0, least / max(n - FITTED, 3))
+        itself = ((whitened * whitened).sum(0) + fit.candidates.extra[fit.best] - least) / spread
+        return _valley(np.minimum((lowest - least) / spread, FAR)), np.maximum(itself, 0.0)
 
 
 def _valley(profile: Array) -> Array:
@@ -117,17 +113,18 @@ def lag(first: Analysis, second: Analysis, *, boot: int, level: float, seed: int
     if not np.isfinite(truth):
         return None
     rng = generator(seed, "lag", first.trajectory.key, second.trajectory.key)
-    ya, yb, r = joint_replicates(first, second, boot, rng)
+    ea, eb, r = joint_errors(first, second, boot, rng)
     finite = np.concatenate([side.tokens[np.isfinite(side.tokens)] for side in (a, b)])
-    edges = np.arange(finite.min() - BIN, finite.max() + 2 * BIN, BIN)
-    reach = len(edges)
+    start = float(finite.min()) - BIN
+    reach = int((float(finite.max()) - start) / BIN) + 2
     bins = np.arange(-reach, reach + 1)
-    da, db = a.profile(edges), b.profile(edges)
+    da, db = a.profile(start, reach), b.profile(start, reach)
     # the last bin holds curves that take off after the end: their lag is unknown, never a number
     excess = np.array([_combined(da, db, int(d))[0] for d in bins])
     excess -= excess.min()
     middle = int(np.clip(round(truth / BIN), -reach, reach))
-    need = _combined(a.profiles(ya, edges), b.profiles(yb, edges), middle)
+    (pa, ta), (pb, tb) = a.profiles(ea, start, reach), b.profiles(eb, start, reach)
+    need = np.minimum(_combined(pa, pb, middle), ta + tb)
     cut = max(float(np.quantile(np.minimum(need, LARGEST_CUT), level)), least_cut(level))
     inside = bins[excess <= cut]
     at = _median(b) - _median(a)
@@ -152,7 +149,7 @@ def _takes_off(side: Side) -> bool:
 
 
 def _median(side: Side) -> float:
-    return averaged(side.tokens, (side.fit.rss - side.fit.rss.min()) / side.spread)
+    return averaged(side.tokens, side.fit.excess)
 
 
 def _combined(da: Array, db: Array, d: int) -> Array:
@@ -163,10 +160,8 @@ def _combined(da: Array, db: Array, d: int) -> Array:
     return np.asarray((da[max(0, -d) : m - max(0, d)] + db[max(0, d) : m + min(0, d)]).min(0))
 
 
-def joint_replicates(
-    first: Analysis, second: Analysis, boot: int, rng: np.random.Generator
-) -> tuple[Array, Array, float]:
-    """Return replicates of both series around their best curves, with shared shocks, and their correlation."""
+def joint_errors(first: Analysis, second: Analysis, boot: int, rng: np.random.Generator) -> tuple[Array, Array, float]:
+    """Return simulated noise (n, B) of both series, with shared shocks, and the correlation of these."""
     fa, fb = first.fit, second.fit
     assert fa is not None and fb is not None
     ta, tb = first.trajectory, second.trajectory
@@ -178,7 +173,7 @@ def joint_replicates(
         own = rng.standard_normal((fit.trajectory.n, boot))
         common = shared[np.searchsorted(union, fit.trajectory.index)]
         shocks = sign * np.sqrt(abs(r)) * common + np.sqrt(1 - abs(r)) * own
-        out.append(fit.noise.draw(rng, boot, shocks).around(fit.curve))
+        out.append(fit.noise.draw(rng, boot, shocks).around(fit.curve) - fit.curve[:, None])
     return out[0], out[1], r
 
 
@@ -190,7 +185,7 @@ def shock_correlation(fa: Fit, fb: Fit) -> float:
     shifts = []
     for fit, i in ((fa, ia), (fb, ib)):
         k, _, s2, phi = fit.noise.mean()
-        _, amplitude = amplitudes(fit.trajectory, fit.curve, VARIANTS[k][1])
+        _, amplitude = amplitudes(fit.trajectory, fit.curve, VARIANTS[k])
         shifts.append(((fit.trajectory.y - fit.curve)[i], (np.sqrt(phi * s2) * amplitude)[i]))
     (ra, sa), (rb, sb) = shifts
     size = float((sa * sb).mean())
@@ -202,40 +197,35 @@ def crossover(first: Analysis, second: Analysis, *, boot: int, level: float, see
 
     ``share`` is the share of replicates in which it does.
     """
-    assert first.curves is not None and second.curves is not None
+    assert first.fit is not None and second.fit is not None
     rng = generator(seed, "crossover", first.trajectory.key, second.trajectory.key)
-    ya, yb, _ = joint_replicates(first, second, boot, rng)
-    x = first.curves.x
-    fa, ga = _level_curves(first, ya, x)
-    fb, gb = _level_curves(second, yb, x)
+    ea, eb, _ = joint_errors(first, second, boot, rng)
+    axis = first.fit.axis
+    x = axis.dense()
+    tokens = axis.to_tokens(x)
+    fa, ga = _level_curves(first.fit, ea, tokens)
+    fb, gb = _level_curves(second.fit, eb, tokens)
     at = float(_overtakes(x, (fb - fa)[:, None])[0])
     if not np.isfinite(at):
         return None
     draws = _overtakes(x, gb - ga)
     tail = (1 - level) / 2
     low, high = np.quantile(np.nan_to_num(draws, posinf=1e9), [tail, 1 - tail])
-    axis = first.curves.fit.axis
-    left, right = axis.bracket(at)
-    high = np.inf if high > 1e8 else max(high, right)
-    tokens = axis.to_tokens(np.array([at, min(low, left), high]))
-    return Crossing(float(tokens[0]), float(tokens[1]), float(tokens[2]), float(np.isfinite(draws).mean()))
+    low, high = axis.widened(min(float(low), at), max(float(high), at))
+    ends = axis.to_tokens(np.array([at, low, np.inf if high > 1e8 else high]))
+    return Crossing(float(ends[0]), float(ends[1]), float(ends[2]), float(np.isfinite(draws).mean()))
 
 
-def _level_curves(a: Analysis, y: Array, x: Array) -> tuple[Array, Array]:
-    """Return the best curve at ``x`` (f,) for the data, and for each replicate (f, B)."""
-    assert a.fit is not None
-    fit = a.fit
-    rss, b = fit.against(y)
+def _level_curves(fit: Fit, errors: Array, tokens: Array) -> tuple[Array, Array]:
+    """Return the best curve at ``tokens`` (f,) for the data, and for each replicate (f, B)."""
+    x = fit.axis.to_x(np.maximum(tokens, 1e-300)) if fit.axis.end != tokens[-1] else fit.axis.dense()
+    y = np.column_stack([errors + fit.curve[:, None], fit.trajectory.y])
+    rss, b = fit.against(fit.whiten(y))
     best = rss.argmin(0)
-    chosen, of = np.unique(np.append(best, fit.best), return_inverse=True)
-    u = fit.candidates.at(x, chosen)
-    at = fit.candidates.columns[:, chosen]
-    one = fit.whiten.inverse.sum(1)
-    weight = fit.whiten.inverse.T @ one / (one @ one)
-    amplitude = np.append(b[best, np.arange(len(best))], fit.amplitude[fit.best])
-    data = np.column_stack([y, fit.trajectory.y])
-    level = weight @ (data - at[:, of] * amplitude)
-    curves = level + u[:, of] * amplitude
+    chosen, of = np.unique(best, return_inverse=True)
+    amplitude = b[best, np.arange(len(best))]
+    level = fit.whiten.level(y - fit.candidates.columns[:, best] * amplitude)
+    curves = level + fit.candidates.at(x, chosen)[:, of] * amplitude
     return curves[:, -1], curves[:, :-1]
 
 

@@ -3,7 +3,7 @@ r"""Intervals for where something happens: the range of a functional over the li
 Region: :math:`\{f : \mathrm{RSS}(f) - \mathrm{RSS}_{\min} \le c\,\hat\varphi\}`. The interval of a functional t is
 the range of t(f) over it: a profile likelihood interval that needs no smoothness of t. c is the 95 % quantile, over
 replicates, of the smallest c whose range covers the generating curve's t. Replicates are drawn around the best curve
-and around the best one of another family, each with its own noise; the larger c counts.
+and around the best ones of other families; the largest c counts.
 """
 
 from __future__ import annotations
@@ -11,12 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from phases.axis import Array
 from phases.fit import FITTED, Fit
 
-Mask = NDArray[np.bool_]
 LARGEST_CUT = 15.0
 
 
@@ -59,35 +57,50 @@ def locate(fit: Fit, x: Array, rss: Array, cut: float, *, bracket: bool = True) 
     cut : float
         Size of the region.
     bracket : bool
-        Whether the interval shall contain the two checkpoints around the location: nothing finer can be known.
+        Whether checkpoints bound what can be known: the interval contains those around the location.
     """
     spread = max(1.0, float(rss.min()) / max(fit.trajectory.n - FITTED, 3))
     excess = (rss - rss.min()) / spread
     at = averaged(x, excess)
-    inside = x[excess <= cut]
-    low, high = float(inside.min()), float(inside.max())
+    low, high = _reach(x, excess, cut), -_reach(-x, excess, cut)
     if np.isfinite(at):
         low, high = min(low, at), max(high, at)
         if bracket:
-            left, right = fit.axis.bracket(at)
+            left, right = fit.axis.widened(at, at)
             low, high = min(low, left), max(high, right)
+    if bracket:
+        # where no curve was tried between an end and the next checkpoint, the curves at hand set it, not the data
+        left, right = fit.axis.widened(low, high)
+        low = low if ((x >= left) & (x < low)).any() else left
+        high = high if ((x > high) & (x <= right)).any() else right
     return Location(at, low, high, cut)
 
 
-def calibrated_cut(fit: Fit, rss: Array, before: Mask, after: Mask, level: float) -> float:
+def _reach(x: Array, excess: Array, cut: float) -> float:
+    """Return the least x (m,) in the region, and on towards the candidates outside it as far as mixtures stay in.
+
+    The residual sum of squares is convex: a mixture of two curves exceeds no more than in proportion.
+    """
+    inside = excess <= cut
+    least = float(x[inside].min())
+    edge = float(excess[inside][x[inside] == least].min()) if np.isfinite(least) else np.inf
+    out = (x < least) & np.isfinite(x) & ~inside
+    if not np.isfinite(least) or not out.any():
+        return least
+    share = (cut - edge) / (excess[out] - edge)
+    return float((least - (least - x[out]) * share).min())
+
+
+def calibrated_cut(n: int, least: Array, need: Array, level: float) -> float:
     """Return c: the ``level`` quantile over replicates of what it takes to cover the truth on both sides.
 
     Parameters
     ----------
-    rss : array, shape (m, B)
-        Residual sum of squares of each candidate on each replicate of one curve.
-    before, after : array of bool, shape (m, B) or (m, 1)
-        Whether each candidate, fitted to a replicate, has the functional at or before (at or after) that curve's.
+    n : int
+        Number of checkpoints.
+    least, need : array, shape (B,)
+        Least residual sum of squares of each replicate over all candidates, and how much more those have that put the
+        functional on either side of the generating curve's.
     """
-    least = rss.min(0)
-    left = np.where(before, rss, np.inf).min(0)
-    right = np.where(after, rss, np.inf).min(0)
-    need = np.maximum(left, right) - least
-    need = need / np.maximum(1.0, least / max(fit.trajectory.n - FITTED, 3))
-    cut = np.quantile(np.minimum(need, LARGEST_CUT), level)
-    return float(max(cut, least_cut(level)))
+    need = np.maximum(need, 0.0) / np.maximum(1.0, least / max(n - FITTED, 3))
+    return float(max(np.quantile(np.minimum(need, LARGEST_CUT), level), least_cut(level)))

@@ -2,11 +2,11 @@ r"""Noise along training: overdispersed, autocorrelated counts, or autocorrelate
 
 Counts: :math:`y_t = k_t/n_t`, :math:`k_t \sim \mathrm{Bin}(n_t, \mathrm{expit}(\mathrm{logit} f_t + u_t))`, u an AR(1)
 shift of variance :math:`\sigma^2` whose correlation between two checkpoints is :math:`\rho^{d}`; so
-:math:`V = W/n + \sigma^2 W R W` with :math:`W = \mathrm{diag} f(1-f)`. Continuous scores:
-:math:`V = \varphi (I + \sigma^2 R)`. The distance d is counted either in checkpoints or in tokens; which of the two,
-:math:`\rho` and :math:`\sigma^2` are not known, so their restricted likelihood on a grid is kept whole and every
-bootstrap replicate draws its own. (One moment estimate for all replicates broke the size of the tests: see
-docs/METHODS.md.)
+:math:`V = \omega W/n + \sigma^2 W R W` with :math:`W = \mathrm{diag} f(1-f)` and :math:`\omega` the overdispersion of
+beta-binomial trials. Continuous scores: :math:`V = \varphi (I + \sigma^2 R)`. The distance d is counted either in
+checkpoints or in tokens; which of the two, :math:`\omega, \rho` and :math:`\sigma^2` are not known, so their restricted
+likelihood on a grid is kept whole and every bootstrap replicate draws its own. (One moment estimate for all replicates
+broke the size of the tests: see docs/METHODS.md.)
 
 Scores near 0 or 1 do not wander on the logit scale alone: a floor of 0.01 can pass through 0 and 0.03 without any of
 this meaning much where 0.5 is measured. So W is also tried with scores nearer than 0.12 to either end counted as 0.12,
@@ -15,21 +15,46 @@ which makes the noise nearly additive there; the likelihood weighs the two like 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
-from scipy.special import expit, logit
 
+from phases import kalman
 from phases.axis import Array
 from phases.trajectory import Trajectory
+from phases.whitening import Whitener
 
-RHO = np.array([0.0, 0.3, 0.5, 0.65, 0.78, 0.87, 0.93])
+RHO = np.array([0.0, 0.3, 0.5, 0.65, 0.78, 0.87, 0.93, 0.965])
 COUNT_VARIANCE = np.array([0.0, 0.005, 0.01, 0.02, 0.035, 0.06, 0.1, 0.18, 0.3, 0.5, 0.8, 1.3])
 CONTINUOUS_VARIANCE = np.array([0.0, 0.1, 0.3, 0.7, 1.5, 4.0, 12.0])
 FLOORS = (0.02, 0.12)
 """Scores nearer to 0 or 1 shift by as much as this score does: on the logit scale nearly throughout, or additively."""
+OVERDISPERSION = (1.0, 2.0, 4.0)
 LEAST = 0.004
 """Scores nearer to 0 or 1 than this have the variance of this score: a floor seen as exactly 0 is not noiseless."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What the noise does besides its size: the distance it forgets over, its floor, its overdispersion."""
+
+    distance: int
+    floor: float
+    over: float
+
+
+VARIANTS = tuple(Variant(*v) for v in product(range(2), FLOORS, OVERDISPERSION))
+
+
+def variants(t: Trajectory) -> list[int]:
+    """Return the indices of the variants that differ for this series."""
+    distances = (0,) if t.evenly_spaced else (0, 1)
+    return [
+        k
+        for k, v in enumerate(VARIANTS)
+        if v.distance in distances and (t.counts or (v.floor == FLOORS[0] and v.over == 1.0))
+    ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,9 +67,9 @@ class Noise:
         The series; gives trials and distances.
     variances : array, shape (s,)
         Grid of sigma^2.
-    weight : array, shape (4, r, s)
-        Posterior over variant (see :func:`variants`), rho and sigma^2; sums to 1.
-    scale : array, shape (4, r, s)
+    weight : array, shape (v, r, s)
+        Posterior over variant (of ``VARIANTS``), rho and sigma^2; sums to 1.
+    scale : array, shape (v, r, s)
         phi given the grid point; 1 for counts.
     freedom : int
         Degrees of freedom of phi.
@@ -56,6 +81,12 @@ class Noise:
     scale: Array
     freedom: int
 
+    @property
+    def likely(self) -> list[int]:
+        """Variants that hold a hundredth of the likeliest one's weight or more."""
+        by_variant = self.weight.sum((1, 2))
+        return [int(k) for k in np.flatnonzero(by_variant > 0.01 * by_variant.max())]
+
     def mean(self) -> tuple[int, float, float, float]:
         """Return (variant, rho, sigma^2, phi) to whiten with: the likeliest variant, and posterior means given it."""
         by_variant = self.weight.sum((1, 2))
@@ -66,32 +97,33 @@ class Noise:
         rho = float((carried.sum(1) * RHO).sum() / max(carried.sum(), 1e-9))
         return k, rho, s2, float((p * self.scale[k]).sum())
 
-    def covariance(self, mu: Array) -> Array:
-        """Return V (n, n) at the curve ``mu`` with the noise of :meth:`mean`."""
+    def mixed(self, other: Noise, share: float) -> Noise:
+        """Return the posterior of a series whose curve is another one, with its ``other`` noise, by this ``share``."""
+        weight = (1 - share) * self.weight + share * other.weight
+        scale = np.where(self.weight > 0, self.scale, other.scale)
+        return replace(self, weight=weight, scale=((1 - share) * scale + share * other.scale))
+
+    def whitener(self, mu: Array) -> Whitener:
+        """Return the whitening by the noise of :meth:`mean` at the curve ``mu``."""
         k, rho, s2, phi = self.mean()
-        distance, floor = VARIANTS[k]
-        white, shift = amplitudes(self.trajectory, mu, floor)
-        r = correlation(self.trajectory.distances[distance], rho)
-        v: Array = phi * (np.diag(white) + s2 * r * np.outer(shift, shift))
-        return v
+        white, shift = amplitudes(self.trajectory, mu, VARIANTS[k])
+        gap = np.diff(self.trajectory.distances[VARIANTS[k].distance])
+        return Whitener.of(phi * white, np.sqrt(phi) * shift, rho, gap, s2)
 
     def draw(self, rng: np.random.Generator, replicates: int, shocks: Array | None = None) -> Replicates:
         """Draw noise for ``replicates`` series; ``shocks`` (n, replicates) are standard normal innovations to use."""
         t = self.trajectory
         index = rng.choice(self.weight.size, replicates, p=self.weight.ravel())
         k, i, j = np.unravel_index(index, self.weight.shape)
-        d, floor = np.array([v[0] for v in VARIANTS])[k], np.array([v[1] for v in VARIANTS])[k]
-        e = rng.standard_normal((t.n, replicates)) if shocks is None else shocks
-        gaps = np.diff(t.distances, axis=1)
-        phi = RHO[i] ** gaps[d].T
-        u = np.empty_like(e)
-        u[0] = e[0]
-        for step in range(1, t.n):
-            u[step] = phi[step - 1] * u[step - 1] + np.sqrt(1 - phi[step - 1] ** 2) * e[step]
+        shocks = rng.standard_normal((t.n, replicates)) if shocks is None else shocks
+        gaps = np.diff(t.distances, axis=1)[np.array([v.distance for v in VARIANTS])[k]].T
+        phi = np.vstack([np.ones(replicates), np.where(RHO[i] > 0, RHO[i], 1e-300) ** gaps])
+        u = kalman.shifts(np.ascontiguousarray(shocks), phi, np.sqrt(self.variances[j]))
         scale = self.scale[k, i, j]
         if not t.counts:
             scale = scale * self.freedom / rng.chisquare(self.freedom, replicates)
-        return Replicates(t, u * np.sqrt(self.variances[j]), self.variances[j], floor, scale, rng)
+        floor, over = (np.array([getattr(v, name) for v in VARIANTS])[k] for name in ("floor", "over"))
+        return Replicates(t, u, self.variances[j], floor, over, scale, rng)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,105 +134,75 @@ class Replicates:
     shift: Array
     variance: Array
     floor: Array
+    over: Array
     scale: Array
     rng: np.random.Generator
 
     def around(self, mu: Array) -> Array:
         """Return simulated scores (n, replicates) whose expectation is ``mu``."""
         t = self.trajectory
+        white = self.rng.standard_normal(self.shift.shape)
         if not t.counts:
-            white = self.rng.standard_normal(self.shift.shape)
-            return mu[:, None] + np.sqrt(self.scale) * (white + self.shift)
-        n = np.maximum(1, np.round(t.effective_trials)).astype(np.int64)[:, None]
-        return np.asarray(self.rng.binomial(n, shifted(mu, self.shift, self.variance, self.floor)) / n)
+            return np.asarray(mu[:, None] + np.sqrt(self.scale) * (white + self.shift))
+        trials = np.maximum(1.0, np.round(t.effective_trials))
+        return kalman.proportions(mu, trials, self.shift, self.variance, self.floor, self.over, white)
 
 
-def shifted(mu: Array, shift: Array, variance: Array, floor: Array) -> Array:
-    """Return ``mu`` (n,) moved by logit-scale shifts (n, B), as a score at least ``floor`` from 0 and 1 would move.
-
-    The logit is recentred to second order, so that the mean stays ``mu``.
-    """
-    m = np.clip(mu[:, None], floor, 1 - floor)
-    recentre = 0.5 * variance * (1 - 2 * m) / (1 + 0.35 * variance)
-    return np.asarray(np.clip(mu[:, None] + expit(logit(m) + shift - recentre) - m, 0.0, 1.0))
-
-
-def correlation(position: Array, rho: float) -> Array:
-    """Return rho^|distance| (n, n); the identity when rho is 0."""
-    if rho == 0:
-        return np.eye(len(position))
-    return np.asarray(rho ** np.abs(np.subtract.outer(position, position)))
-
-
-def amplitudes(t: Trajectory, mu: Array, floor: float = LEAST) -> tuple[Array, Array]:
+def amplitudes(t: Trajectory, mu: Array, variant: Variant) -> tuple[Array, Array]:
     """Return the variance of the white part and the amplitude of the shift at the curve ``mu``, both (n,)."""
     if not t.counts:
         return np.ones(t.n), np.ones(t.n)
-    w, v = (p * (1 - p) for p in (np.clip(mu, LEAST, 1 - LEAST), np.clip(mu, floor, 1 - floor)))
-    return w / t.effective_trials, v
+    w, v = (p * (1 - p) for p in (np.clip(mu, LEAST, 1 - LEAST), np.clip(mu, variant.floor, 1 - variant.floor)))
+    return variant.over * w / t.effective_trials, v
 
 
-VARIANTS = tuple((distance, floor) for distance in range(2) for floor in FLOORS)
+def _grid(t: Trajectory) -> Array:
+    return COUNT_VARIANCE if t.counts else CONTINUOUS_VARIANCE
 
 
-def variants(t: Trajectory) -> list[tuple[int, int, float]]:
-    """Return (index, distance, floor) of the variants of the noise that differ for this series."""
-    distances = (0,) if t.evenly_spaced else (0, 1)
-    floors = FLOORS if t.counts else FLOORS[:1]
-    return [(k, d, f) for k, (d, f) in enumerate(VARIANTS) if d in distances and f in floors]
-
-
-def profile_likelihood(t: Trajectory, mu: Array) -> float:
+def profile_likelihood(t: Trajectory, mu: Array, among: list[int] | None = None) -> float:
     """Return twice the log-likelihood of the curve ``mu``, maximised over the noise.
 
     It compares curves that differ in their noise.
     """
-    variances = COUNT_VARIANCE if t.counts else CONTINUOUS_VARIANCE
-    white = amplitudes(t, mu)[0]
-    e = (t.y - mu) / np.sqrt(white)
     best = -np.inf
-    for _, d, floor in variants(t):
-        shift = amplitudes(t, mu, floor)[1] / np.sqrt(white)
-        for rho in RHO:
-            lam, basis = np.linalg.eigh(correlation(t.distances[d], float(rho)) * np.outer(shift, shift))
-            v = 1 + variances[:, None] * np.maximum(lam, 0)
-            rss = np.maximum(((basis.T @ e) ** 2 / v).sum(1), 1e-300)
-            fit = rss if t.counts else t.n * np.log(rss / t.n)
-            best = max(best, float((-np.log(v).sum(1) - fit).max()))
-    return best - float(np.log(white).sum())
+    e = (t.y - mu)[:, None]
+    for k in among or variants(t):
+        white, shift = amplitudes(t, mu, VARIANTS[k])
+        gap = np.diff(t.distances[VARIANTS[k].distance])
+        determinant, product_ = kalman.products(e, white, shift, gap, RHO, _grid(t))
+        rss = np.maximum(product_[:, :, 0, 0], 1e-300)
+        best = max(best, float((-determinant - (rss if t.counts else t.n * np.log(rss / t.n))).max()))
+    return best
 
 
-def restricted_likelihood(t: Trajectory, mu: Array, tangents: Array) -> Noise:
+def restricted_likelihood(t: Trajectory, mu: Array, tangents: Array, among: list[int] | None = None) -> Noise:
     """Return the posterior of the noise of ``t`` around the curve ``mu``.
 
     The fixed effects are a constant, the curve and ``tangents`` (n, q), the directions in which the curve could still
-    move: REML pays for what the curve has absorbed of the noise. One eigendecomposition a (distance, rho) serves every
-    variance of the grid.
+    move: REML pays for what the curve has absorbed of the noise (Patterson and Thompson 1971).
     """
-    variances = COUNT_VARIANCE if t.counts else CONTINUOUS_VARIANCE
+    variances = _grid(t)
     fixed = np.linalg.qr(np.column_stack([np.ones(t.n), mu, tangents]))[0]
     q = fixed.shape[1]
-    white = amplitudes(t, mu)[0]
-    data = np.column_stack([fixed, t.y - mu]) / np.sqrt(white)[:, None]
+    data = np.column_stack([fixed, t.y - mu])
     loglik = np.full((len(VARIANTS), len(RHO), len(variances)), -np.inf)
     scale = np.ones_like(loglik)
     freedom = max(t.n - q, 1)
-    for k, d, floor in variants(t):
-        shift = amplitudes(t, mu, floor)[1] / np.sqrt(white)
-        for i, rho in enumerate(RHO):
-            lam, basis = np.linalg.eigh(correlation(t.distances[d], float(rho)) * np.outer(shift, shift))
-            a = basis.T @ data
-            d_v = 1 + variances[:, None] * np.maximum(lam, 0)
-            m = np.einsum("ni,sn,nj->sij", a, 1 / d_v, a)
-            inner = m[:, :q, :q] + 1e-12 * np.eye(q)
-            solved = np.linalg.solve(inner, m[:, :q, q:])[:, :, 0]
-            rss = np.maximum(m[:, q, q] - (m[:, :q, q] * solved).sum(1), 1e-300)
-            determinant = np.log(d_v).sum(1) + np.linalg.slogdet(inner)[1]
-            if t.counts:
-                loglik[k, i] = -0.5 * (determinant + rss)
-            else:
-                scale[k, i] = rss / freedom
-                loglik[k, i] = -0.5 * (determinant + freedom * np.log(rss))
+    for k in among or variants(t):
+        white, shift = amplitudes(t, mu, VARIANTS[k])
+        gap = np.diff(t.distances[VARIANTS[k].distance])
+        determinant, m = kalman.products(data, white, shift, gap, RHO, variances)
+        size = np.sqrt(np.einsum("rsii->rsi", m)[..., :q])
+        inner = m[..., :q, :q] / (size[..., :, None] * size[..., None, :]) + 1e-10 * np.eye(q)
+        right = m[..., :q, q:] / size[..., None]
+        rss = np.maximum(m[..., q, q] - (right * np.linalg.solve(inner, right))[..., 0].sum(-1), 1e-300)
+        determinant = determinant + np.linalg.slogdet(inner)[1] + 2 * np.log(size).sum(-1)
+        if t.counts:
+            loglik[k] = -0.5 * (determinant + rss)
+        else:
+            scale[k] = rss / freedom
+            loglik[k] = -0.5 * (determinant + freedom * np.log(rss))
     prior = np.gradient(variances) if t.counts else np.gradient(np.log(variances + 0.05))
     weight = np.exp(loglik - loglik.max()) * prior * np.gradient(RHO)[:, None]
     return Noise(t, variances, weight / weight.sum(), scale, freedom)

@@ -139,7 +139,8 @@ class Trajectory:
     @cached_property
     def distances(self) -> Array:
         """Where checkpoints stand for the noise: in checkpoints, and in tokens per median spacing; shape (2, n)."""
-        return np.stack([self.index.astype(float), self.tokens / self._step])
+        # rounded, so that the unit of tokens leaves not even its rounding error behind
+        return np.round(np.stack([self.index.astype(float), self.tokens / self._step]), 9)
 
     @property
     def _step(self) -> float:

@@ -6,7 +6,7 @@ import pytest
 from phases.analyse import analyse
 from phases.axis import Axis
 from phases.delay import basis
-from phases.fit import Dictionary
+from phases.dictionary import Dictionary
 from phases.trajectory import Trajectory
 from tests import phases_simulation as sim
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from phases.analyse import analyse
 from phases.axis import Axis
 from phases.clusters import design_effect
-from phases.fit import Dictionary
+from phases.dictionary import Dictionary
 from phases.lag import crossover, lag
 from phases.trajectory import Trajectory
 from tests import phases_simulation as sim

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from phases.analyse import Analysis, analyse
 from phases.axis import Array, Axis
-from phases.fit import Dictionary
+from phases.dictionary import Dictionary
 from phases.judge import rows
 from phases.lag import lag
 from phases.results import Outcome

@@ -196,7 +196,7 @@ ESTIMANDS: Mapping[str, tuple[Estimand, ...]] = {
 
 
 def _fine(axis: Axis) -> Array:
-    x = axis.fine()
+    x = axis.dense()
     return x[x >= axis.first]
 
 

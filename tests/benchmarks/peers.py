@@ -36,7 +36,7 @@ from phases.analyse import analyse
 from phases.axis import Axis
 from phases.classical.detect import answer
 from phases.detect import Settings
-from phases.fit import Dictionary
+from phases.dictionary import Dictionary
 from phases.results import Outcome
 from phases.trajectory import Trajectory
 from tests import phases_simulation as sim

@@ -1,0 +1,167 @@
+"""The dictionary on one schedule of checkpoints: a coarse grid built once, refined around each series."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from phases.axis import Array, Axis
+from phases.candidates import Candidates
+from phases.delay import Cone
+from phases.fit import Fit, average, residuals, tangents
+from phases.noise import FLOORS, OVERDISPERSION, VARIANTS, Noise, amplitudes, profile_likelihood, restricted_likelihood
+from phases.refine import refine
+from phases.shapes import FAMILIES
+from phases.trajectory import Trajectory
+from phases.whitening import Whitener
+
+FALL_EVIDENCE = 9.0
+"""Twice the log-likelihood that a decline after the peak must gain over growth alone (it spends three parameters)."""
+FALL_SUSPECTED = 2.0
+"""The same on the coarse grid, below which a decline is not pursued."""
+SEARCH_GAINS = 14.0
+"""Twice the log-likelihood that searching the dictionary gains by chance over diminishing returns."""
+LEAST_SHARE = 0.02
+"""Share below which the simpler explanation is not heard."""
+REFITS = 2
+"""Rounds of refining the curves and estimating the noise in turn."""
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """Where curve and noise stand after the coarse grid."""
+
+    noise: Noise
+    whiten: Whitener
+    likelihood: float
+
+
+class Dictionary:
+    """The coarse grid of all families on one checkpoint schedule; build once, use for every series on it."""
+
+    def __init__(self, axis: Axis) -> None:
+        self.axis = axis
+        self.theta = {name: family.grid(axis) for name, family in FAMILIES.items()}
+        self.growing = tuple(name for name, family in FAMILIES.items() if not family.falls)
+        self.falling = tuple(name for name, family in FAMILIES.items() if family.falls)
+        self.coarse = {
+            names: Candidates.of(axis, {name: self.theta[name] for name in names})
+            for names in (self.growing, self.falling)
+        }
+
+    @cached_property
+    def alternatives(self) -> Array:
+        """Growing curves (n, m) of up to three parameters: what the delay test sets against diminishing returns."""
+        grown = self.coarse[self.growing]
+        return np.ascontiguousarray(grown.columns[:, grown.extra == 0])
+
+    def fit(self, t: Trajectory) -> Fit:
+        """Fit a series by growing curves, or by curves that fall again where those earn it.
+
+        A decline can pass for autocorrelated noise and noise for a decline; so the two are compared each with its own
+        noise, and the decline must gain ``FALL_EVIDENCE`` in twice the log-likelihood.
+        """
+        growing = self._start(t, self.growing)
+        falling = self._start(t, self.falling)
+        grown = self._settle(t, self.growing, growing)
+        if falling.likelihood - growing.likelihood <= FALL_SUSPECTED:
+            return grown
+        fallen = self._settle(t, self.falling, falling)
+        gain = profile_likelihood(t, fallen.curve) - profile_likelihood(t, grown.curve)
+        comes_down = float(fallen.curve.max() - fallen.curve[-1]) > 0
+        if gain > FALL_EVIDENCE and comes_down:
+            return replace(fallen, declining=True)
+        return grown
+
+    def rise(self, fit: Fit, n: int) -> Fit:
+        """Fit growing curves to the first ``n`` checkpoints of a series that declines, with the noise of the whole."""
+        part, axis, whiten = fit.trajectory.until(n - 1), self.axis.until(n), fit.whiten.until(n)
+        rng = np.random.default_rng(0)
+        candidates = self.coarse[self.growing].until(axis)
+        for _ in range(REFITS):
+            candidates = refine(candidates, whiten, part.y, rng)
+        rss, b = _against(part, whiten, candidates)
+        return Fit(part, axis, replace(fit.noise, trajectory=part), whiten, candidates, rss, b)
+
+    def _start(self, t: Trajectory, names: tuple[str, ...]) -> Start:
+        """Return curve and noise from the coarse grid, from several first guesses of the noise.
+
+        Curve and noise are fitted in turn, which can end where the noise explains what the curve should; of the ends
+        reached, the likeliest is kept.
+        """
+        coarse, smooth = self.coarse[names], _smooth(t.y)
+        ends = []
+        for floor in FLOORS if t.counts else FLOORS[:1]:
+            whiten = _first_guess(t, smooth, floor)
+            noise = None
+            for _ in range(2):
+                rss, b = _against(t, whiten, coarse)
+                # halfway to the moving average: a poor first curve below 0 must not make the floor noiseless
+                middle = 0.5 * (average(t.y, whiten, coarse.columns, rss, b) + smooth)
+                moves = tangents(whiten, coarse.columns, rss, b)
+                noise = restricted_likelihood(t, middle, moves, noise.likely if noise else None)
+                whiten = noise.whitener(middle)
+            j = int(rss.argmin())
+            curve = whiten.place(t.y, coarse.columns[:, j])
+            assert noise is not None
+            ends.append(Start(noise, whiten, profile_likelihood(t, curve)))
+        return max(ends, key=lambda end: end.likelihood)
+
+    def _settle(self, t: Trajectory, names: tuple[str, ...], start: Start) -> Fit:
+        """Refine curves and noise in turn around the plausible curves of some families."""
+        rng = np.random.default_rng(0)
+        whiten, noise, candidates = start.whiten, start.noise, self.coarse[names]
+        for _ in range(REFITS):
+            candidates = refine(candidates, whiten, t.y, rng)
+            rss, b = _against(t, whiten, candidates)
+            middle = average(t.y, whiten, candidates.columns, rss, b)
+            noise = restricted_likelihood(t, middle, tangents(whiten, candidates.columns, rss, b))
+            whiten = noise.whitener(middle)
+        rss, b = _against(t, whiten, candidates)
+        if names == self.growing:
+            curve = whiten.place(t.y, candidates.columns[:, int(rss.argmin())])
+            averaged = averaged_noise(t, whiten, noise, curve)
+            if averaged is not noise:
+                noise, whiten = averaged, averaged.whitener(middle)
+                candidates = refine(candidates, whiten, t.y, rng)
+                rss, b = _against(t, whiten, candidates)
+        return Fit(t, self.axis, noise, whiten, candidates, rss, b)
+
+
+def averaged_noise(t: Trajectory, whiten: Whitener, noise: Noise, curve: Array) -> Noise:
+    """Return the noise averaged over two explanations: the fitted curve, and diminishing returns from the first token.
+
+    A curve that follows a wandering floor leaves too little noise to test or locate with. Where the two explain the
+    series about as well, each with its own likeliest noise, what the second would leave counts too.
+    """
+    simple, generators = Cone(t.tokens, whiten, 1.0).fitted(t.y, whiten)
+    gain = profile_likelihood(t, curve) - profile_likelihood(t, simple) - SEARCH_GAINS
+    share = float(1 / (1 + np.exp(np.clip(0.5 * gain, -50, 50))))
+    if share < LEAST_SHARE:
+        return noise
+    return noise.mixed(restricted_likelihood(t, simple, generators), share)
+
+
+def _against(t: Trajectory, whiten: Whitener, candidates: Candidates) -> tuple[Array, Array]:
+    z = whiten(t.y)
+    gz, gg = whiten.project(candidates.columns, z)
+    return residuals(gz, gg, float(z @ z), candidates.extra)
+
+
+def _smooth(y: Array) -> Array:
+    """Return a moving average over about a fifth of the checkpoints: only the first guess of the variance needs it."""
+    half = max(1, len(y) // 10)
+    padded = np.pad(y, half, mode="edge")
+    return np.convolve(padded, np.full(2 * half + 1, 1 / (2 * half + 1)), "valid")
+
+
+def _first_guess(t: Trajectory, curve: Array, floor: float) -> Whitener:
+    variant = next(v for v in VARIANTS if v.floor == floor and v.over == OVERDISPERSION[0])
+    white, shift = amplitudes(t, curve, variant)
+    gap = np.diff(t.distances[0])
+    if t.counts:
+        return Whitener.of(white, shift, 0.5, gap, 0.05)
+    size = max(float(np.var(np.diff(t.y))) / 2, 1e-12 * max(1.0, float(np.var(t.y))))
+    return Whitener.of(size * white, np.sqrt(size) * shift, 0.5, gap, 1.0)

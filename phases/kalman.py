@@ -1,0 +1,227 @@
+r"""Compiled recursions for the noise: whitening, restricted likelihood on a grid, simulation.
+
+The noise of a series is :math:`e_t = a_t u_t + \varepsilon_t`, :math:`\varepsilon_t \sim N(0, w_t)`, with u a
+stationary AR(1) of variance :math:`\sigma^2` and correlation :math:`\phi_t` between checkpoints t - 1 and t. Its
+innovations (the Kalman filter of one state) are :math:`L^{-1}e` for the Cholesky factor of the covariance, in n steps
+rather than :math:`n^2`. Source: Durbin and Koopman, Time Series Analysis by State Space Methods (2012), chapter 4.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+@njit(cache=True)
+def gains(white: Array, amplitude: Array, phi: Array, variance: float) -> tuple[Array, Array]:
+    """Return 1/sqrt(innovation variance) and the Kalman gain of every checkpoint, both (n,)."""
+    n = len(white)
+    inverse, gain = np.empty(n), np.empty(n)
+    p = variance
+    for t in range(n):
+        if t > 0:
+            p = phi[t] * phi[t] * p + (1 - phi[t] * phi[t]) * variance
+        s = white[t] + amplitude[t] * amplitude[t] * p
+        inverse[t] = 1 / math.sqrt(s)
+        gain[t] = amplitude[t] * p / s
+        p -= gain[t] * amplitude[t] * p
+    return inverse, gain
+
+
+@njit(cache=True)
+def innovations(columns: Array, amplitude: Array, phi: Array, inverse: Array, gain: Array) -> Array:
+    """Return whitened columns (n, m)."""
+    n, m = columns.shape
+    out = np.empty((n, m))
+    state = np.zeros(m)
+    for t in range(n):
+        for j in range(m):
+            before = phi[t] * state[j]
+            v = columns[t, j] - amplitude[t] * before
+            state[j] = before + gain[t] * v
+            out[t, j] = inverse[t] * v
+    return out
+
+
+@njit(cache=True)
+def projections(
+    columns: Array, amplitude: Array, phi: Array, inverse: Array, gain: Array, one: Array, z: Array
+) -> tuple[Array, Array]:
+    """Return, for whitened columns g without the constant, g'z and g'g (m,), storing none of them.
+
+    ``one`` (n,) is the whitened constant of length 1; ``z`` (n,) is orthogonal to it.
+    """
+    n, m = columns.shape
+    state, gz, gg, go = np.zeros(m), np.zeros(m), np.zeros(m), np.zeros(m)
+    for t in range(n):
+        for j in range(m):
+            before = phi[t] * state[j]
+            v = columns[t, j] - amplitude[t] * before
+            state[j] = before + gain[t] * v
+            w = inverse[t] * v
+            gz[j] += w * z[t]
+            gg[j] += w * w
+            go[j] += w * one[t]
+    return gz, gg - go * go
+
+
+@njit(cache=True)
+def products(
+    columns: Array, white: Array, amplitude: Array, gap: Array, rho: Array, variances: Array
+) -> tuple[Array, Array]:
+    """Return log det V (r, s) and the products columns' V^-1 columns (r, s, p, p) at every point of the grid."""
+    n, p = columns.shape
+    s = len(variances)
+    determinant = np.zeros((len(rho), s))
+    out = np.zeros((len(rho), s, p, p))
+    for i in range(len(rho)):
+        state, v = np.zeros((p, s)), np.zeros((p, s))
+        spread, gain, inverse = variances.copy(), np.empty(s), np.empty(s)
+        total = np.zeros((p, p, s))
+        log = np.zeros(s)
+        for t in range(n):
+            f = 1.0
+            if t > 0:
+                f = rho[i] ** gap[t - 1] if rho[i] > 0 else 0.0
+                for k in range(s):
+                    spread[k] = f * f * spread[k] + (1 - f * f) * variances[k]
+            a = amplitude[t]
+            for k in range(s):
+                size = white[t] + a * a * spread[k]
+                inverse[k] = 1 / size
+                gain[k] = a * spread[k] * inverse[k]
+                spread[k] -= gain[k] * a * spread[k]
+                log[k] += math.log(size)
+            for j in range(p):
+                c = columns[t, j]
+                for k in range(s):
+                    before = f * state[j, k]
+                    v[j, k] = c - a * before
+                    state[j, k] = before + gain[k] * v[j, k]
+            for j in range(p):
+                for h in range(j + 1):
+                    for k in range(s):
+                        total[j, h, k] += v[j, k] * v[h, k] * inverse[k]
+        determinant[i] = log
+        for j in range(p):
+            for h in range(j + 1):
+                for k in range(s):
+                    out[i, k, j, h] = total[j, h, k]
+                    out[i, k, h, j] = total[j, h, k]
+    return determinant, out
+
+
+@njit(cache=True)
+def shifts(shocks: Array, phi: Array, deviation: Array) -> Array:
+    """Return AR(1) paths (n, B) of standard deviation ``deviation`` (B,) from standard normal shocks; phi is (n, B)."""
+    n, m = shocks.shape
+    out = np.empty((n, m))
+    state = np.zeros(m)
+    for t in range(n):
+        for b in range(m):
+            f = phi[t, b] if t > 0 else 0.0
+            state[b] = f * state[b] + math.sqrt(1 - f * f) * shocks[t, b]
+            out[t, b] = state[b] * deviation[b]
+    return out
+
+
+@njit(cache=True)
+def proportions(
+    mean: Array, trials: Array, shift: Array, variance: Array, floor: Array, over: Array, g: Array
+) -> Array:
+    """Return simulated proportions (n, B) of expectation ``mean`` (n,); ``g`` (n, B) are standard normal.
+
+    The mean, held ``floor`` from 0 and 1, moves by ``shift`` on the logit scale, recentred to second order; counts are
+    binomial out of trials/``over``: by inversion, or normal where their variance exceeds 20.
+    """
+    n, m = shift.shape
+    out = np.empty((n, m))
+    for t in range(n):
+        for b in range(m):
+            c = min(max(mean[t], floor[b]), 1 - floor[b])
+            recentre = 0.5 * variance[b] * (1 - 2 * c) / (1 + 0.35 * variance[b])
+            odds = c / (1 - c) * math.exp(shift[t, b] - recentre)
+            p = min(max(mean[t] + odds / (1 + odds) - c, 0.0), 1.0)
+            k = max(1.0, np.round(trials[t] / over[b]))
+            out[t, b] = _binomial(k, p, g[t, b]) / k
+    return out
+
+
+@njit(cache=True)
+def _binomial(n: float, p: float, g: float) -> float:
+    """Return the binomial count at the normal score ``g``."""
+    if p <= 0 or p >= 1:
+        return n * p
+    if n * p * (1 - p) > 20:
+        skew = (1 - 2 * p) * (g * g - 1) / 6
+        return min(max(np.round(n * p + math.sqrt(n * p * (1 - p)) * g + skew), 0.0), n)
+    q = min(p, 1 - p)
+    u = 0.5 * math.erfc(-g / math.sqrt(2.0))
+    if p > 0.5:
+        u = 1 - u
+    mass = math.exp(n * math.log1p(-q))
+    k, total = 0.0, mass
+    while u > total and k < n:
+        mass *= (n - k) / (k + 1) * q / (1 - q)
+        k += 1
+        total += mass
+    return n - k if p > 0.5 else k
+
+
+@njit(cache=True)
+def side_minima(rss: NDArray[np.float32], b: NDArray[np.float32], reached: Array, rise: float) -> tuple[Array, Array]:
+    """Return the least rss (B,) among candidates that have risen by ``rise`` at a position, and among the others.
+
+    ``reached`` (m,) is the height of each unit curve there and b (m, B) its coefficient; rss (m, B). A candidate within
+    1e-9 of the height counts on both sides.
+    """
+    m, n = rss.shape
+    left, right = np.full(n, np.inf), np.full(n, np.inf)
+    for j in range(m):
+        for k in range(n):
+            height = b[j, k] * reached[j]
+            if height >= rise - 1e-9 and rss[j, k] < left[k]:
+                left[k] = rss[j, k]
+            if height <= rise + 1e-9 and rss[j, k] < right[k]:
+                right[k] = rss[j, k]
+    return left, right
+
+
+@njit(cache=True)
+def least_by_takeoff(
+    rss: NDArray[np.float32], b: NDArray[np.float32], risen: Array, at: Array, rise: float, first: float, width: float,
+    bins: int,
+) -> Array:  # fmt: skip
+    """Return the least rss (bins + 1, B) of candidates by the bin of their takeoff; the last bin never takes off.
+
+    rss, b : (m, B); risen (m, f) is each unit curve's running maximum at the positions ``at`` (f,). Takeoff is where
+    b times that reaches ``rise``.
+    """
+    m, n = rss.shape
+    f = risen.shape[1]
+    out = np.full((bins + 1, n), np.inf)
+    for j in range(m):
+        top = risen[j, f - 1]
+        for k in range(n):
+            level = rise / max(b[j, k], 1e-12)
+            where = bins
+            if level <= top:
+                low, high = 0, f - 1
+                while high - low > 1:
+                    middle = (low + high) // 2
+                    if risen[j, middle] >= level:
+                        high = middle
+                    else:
+                        low = middle
+                step = max(risen[j, high] - risen[j, low], 1e-12)
+                w = min(max((level - risen[j, low]) / step, 0.0), 1.0)
+                when = at[low] + w * (at[high] - at[low])
+                where = int(min(max((when - first) / width, 0.0), bins - 1.0))
+            if rss[j, k] < out[where, k]:
+                out[where, k] = rss[j, k]
+    return out

@@ -1,0 +1,21 @@
+"""Log-linear growth log(1 + T/t0): a straight line in log tokens after t0, one in tokens before. theta = log10 t0."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from phases.axis import Array, Axis
+from phases.shapes.base import Family, cross
+
+
+def curve(theta: Array, x: Array) -> Array:
+    """Evaluate columns (n, J)."""
+    return np.log1p(10.0 ** np.clip(x[:, None] - theta[:, 0], -40, 40))
+
+
+def grid(axis: Axis) -> Array:
+    """Return the coarse grid."""
+    return cross(np.linspace(axis.first - 1.0, axis.x[-1] + 2.0, 24))
+
+
+FAMILY = Family(name="loglinear", curve=curve, grid=grid, step=(0.15,), low=(-99,), high=(99,))

@@ -1,0 +1,21 @@
+"""Power growth T^a without saturation: linear in tokens at a = 1, later and steeper above. theta = ln a."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from phases.axis import Array, Axis
+from phases.shapes.base import Family
+
+
+def curve(theta: Array, x: Array) -> Array:
+    """Evaluate columns (n, J), 1 at the last checkpoint of the log axis."""
+    return np.asarray(10.0 ** np.clip(np.exp(theta[:, 0]) * x[:, None], -40, 40))
+
+
+def grid(axis: Axis) -> Array:
+    """Return the coarse grid: elasticities from 0.2 to 8, the straight line among them."""
+    return np.log([[0.2], [0.3], [0.45], [0.7], [1.0], [1.4], [2.0], [2.8], [4.0], [5.6], [8.0]])
+
+
+FAMILY = Family(name="power", curve=curve, grid=grid, step=(0.3,), low=(-2.5,), high=(2.3,), positions=())

@@ -1,0 +1,18 @@
+"""Probit growth: the normal distribution function of x, lighter in its tails than the logistic. theta = m, ln s."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import ndtr
+
+from phases.axis import Array
+from phases.shapes.base import Family, sigmoid_grid
+
+
+def curve(theta: Array, x: Array) -> Array:
+    """Evaluate columns (n, J); s is that of the logistic of about the same slope."""
+    m, s = theta.T
+    return np.asarray(ndtr((x[:, None] - m) * np.exp(-s) / 1.6))
+
+
+FAMILY = Family(name="probit", curve=curve, grid=sigmoid_grid, step=(0.06, 0.2), low=(-99, -8), high=(99, 3))
