@@ -60,7 +60,7 @@ def generator(seed: int, *names: str) -> np.random.Generator:
 
 
 def analyse(
-    t: Trajectory, *, rise: float = 0.05, boot: int = 199, level: float = 0.95, seed: int = 0, scale: Scale = "log",
+    t: Trajectory, *, rise: float = 0.05, boot: int = 999, level: float = 0.95, seed: int = 0, scale: Scale = "log",
     dictionary: Dictionary | None = None, locate_all: bool = True,
 ) -> Analysis:  # fmt: skip
     """Answer every question about one series.

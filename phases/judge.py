@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -11,9 +11,7 @@ from phases.analyse import FEWEST, Analysis
 from phases.lag import crossover, lag
 from phases.location import Location
 from phases.results import Estimand, Lag, Outcome, Transition, finite, interval_text, tokens_text
-
-if TYPE_CHECKING:
-    from phases.detect import Settings
+from phases.settings import Settings
 
 BLUNT = math.log(10.0)
 """An interval that spans more than a factor of ten does not locate anything sharply."""

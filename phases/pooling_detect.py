@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 import xarray as xr
 
-from phases.detect import Settings, detect
+from phases.detect import detect
 from phases.metrics import STANDARD, item_mask
 from phases.results import DetectionReport, Lag, Transition
+from phases.settings import Settings
 
 Progress = Callable[[int, int, str], None]
 

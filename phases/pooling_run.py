@@ -11,7 +11,7 @@ import xarray as xr
 
 from data.cube import validate
 from data.errors import UserError
-from phases.detect import Settings, detect
+from phases.detect import detect
 from phases.metrics import LOGPROB_OF, available, item_mask
 from phases.pooling import FEWEST_LANGUAGES, PooledTimes, pool_deleted, pool_pairs
 from phases.pooling_detect import detect_pairs
@@ -23,6 +23,7 @@ from phases.pooling_seeds import cannot_be_claimed
 from phases.pooling_tests import pair_tests, size_tests, sizes_out_of_reach, smallest_possible
 from phases.pooling_times import collect, label, lags, pairs_by_group, takeoffs
 from phases.results import DetectionReport, Transition
+from phases.settings import Settings
 
 Progress = Callable[[int, int, str], None]
 

@@ -135,7 +135,8 @@ def _observe(
     path: str, metric: str, where: list[str] | None, boot: int, seed: int
 ) -> tuple[tuple[Observation, ...], str | None]:
     from data import cube as cubes
-    from phases.detect import Settings, detect
+    from phases.detect import detect
+    from phases.settings import Settings
     from scaling.ladder import select
     from scaling.observations import observe
     from scaling.tables import working

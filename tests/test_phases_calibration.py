@@ -18,11 +18,11 @@ from phases.calibration.curves import CONCAVE, CURVES, later, truth
 from phases.calibration.draws import NoiseSpec, ar1, clustered_items, counts, schedule, series, shared_shifts
 from phases.calibration.grids import BEGIN, END
 from phases.calibration.outcomes import Figure, Options, Truth, columns, figures, median, share
-from phases.calibration.processes import spread
 from phases.calibration.store import Block, Store
 from phases.calibration.study import calibrate
 from phases.cli import main
 from phases.clusters import design_effect
+from phases.processes import spread
 from tests.phases_cube import study
 
 UNIFORM = np.linspace(1 / 200, 1, 200)

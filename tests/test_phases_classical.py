@@ -21,8 +21,9 @@ from phases.classical.markov import fit_switch, stretch
 from phases.classical.report import render
 from phases.classical.series import Series
 from phases.cli import main
-from phases.detect import Settings, detect
+from phases.detect import detect
 from phases.results import Outcome
+from phases.settings import Settings
 from phases.trajectory import Trajectory
 from tests import known_answers as known
 from tests import phases_simulation as sim

@@ -7,9 +7,10 @@ import pytest
 import xarray as xr
 
 from data.errors import UserError
-from phases.detect import Settings, detect
+from phases.detect import detect
 from phases.metrics import trajectories
 from phases.results import Lag, Outcome, Transition
+from phases.settings import Settings
 from tests import phases_simulation as sim
 from tests.phases_cube import study
 

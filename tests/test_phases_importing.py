@@ -18,12 +18,13 @@ from tensorboard.util import tensor_util
 
 from data import cube as cubes
 from data.errors import UserError
-from phases.detect import Settings, detect
+from phases.detect import detect
 from phases.formats.base import Request
 from phases.formats.checkpoint_names import named
 from phases.formats.item_counts import whole_trials
 from phases.formats.registry import FORMATS, guess, read
 from phases.importing import RESERVED, import_log
+from phases.settings import Settings
 from tests import phases_simulation as sim
 from tests.test_phases_cli import phases, refused
 

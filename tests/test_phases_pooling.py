@@ -12,7 +12,7 @@ from scipy.stats import norm
 from data import cube as cubes
 from data.errors import UserError
 from phases.censored import FAMILIES, fit_censored, robust_covariance
-from phases.detect import Settings, detect
+from phases.detect import detect
 from phases.jackknife import jackknife_variance, satterthwaite, t_interval
 from phases.pooling import PairTimes, pool_deleted, pool_pairs
 from phases.pooling_detect import detect_pairs
@@ -33,6 +33,7 @@ from phases.pooling_seeds import (
 from phases.pooling_tests import benjamini_yekutieli, size_tests, sizes_out_of_reach, smallest_possible
 from phases.pooling_times import lag_ends, pairs_by_group, takeoff_ends
 from phases.results import DetectionReport, Lag, Outcome, Transition
+from phases.settings import Settings
 from tests.benchmarks.pooling_coverage import MEAN, PAIR_LAWS, censor, effects, generator
 from tests.phases_cube import study
 from tests.test_phases_cli import phases, refused

@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from phases.detect import Settings, detect
+from phases.detect import detect
+from phases.settings import Settings
 from scaling.forecast import forecast
 from scaling.observations import observe
 from scaling.simulate import simulate

@@ -13,8 +13,8 @@ from phases.calibration.cells import SUITES, Cell, Target
 from phases.calibration.curves import truth
 from phases.calibration.draws import schedule, series, shared_shifts
 from phases.calibration.outcomes import Columns, Figure, Options, Truth, answer, columns, figures
-from phases.calibration.processes import spread
 from phases.calibration.store import Block, Store
+from phases.processes import spread
 from phases.trajectory import Trajectory
 
 BLOCK = 20

@@ -18,9 +18,9 @@ from phases.analyse import Analysis, analyse
 from phases.axis import Array
 from phases.calibration.designs import around, moved_to, nearest_concave, spread_of, takeoff_of, template, together
 from phases.calibration.outcomes import Ask, Figure, Options, Truth, answer, columns, figures, reported
-from phases.calibration.processes import spread
 from phases.calibration.run import generator
 from phases.lag import lag
+from phases.processes import spread
 from phases.trajectory import Trajectory
 
 Question = Literal["null", "fitted"]

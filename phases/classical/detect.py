@@ -19,7 +19,8 @@ from phases.results import Curve, DetectionReport, Estimand, Outcome, Transition
 from phases.trajectory import Trajectory
 
 if TYPE_CHECKING:
-    from phases.detect import Progress, Settings
+    from phases.detect import Progress
+    from phases.settings import Settings
 
 Place = tuple[float, float | None, float | None]
 """Tokens, lower and upper limit; None where open."""

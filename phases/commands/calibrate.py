@@ -66,8 +66,8 @@ def calibrate(
     from phases.calibration.grids import between_markers, marked, show
     from phases.calibration.grids import markdown as as_markdown
     from phases.calibration.outcomes import Options
-    from phases.calibration.processes import cores
-    from phases.detect import Settings
+    from phases.processes import cores
+    from phases.settings import Settings
 
     Settings(boot=boot, seed=seed, level=level, rise=rise)  # refuses what detect refuses
     if replicates is not None and replicates < 1:
@@ -145,7 +145,7 @@ def _study(
     from data import cube as cubes
     from phases.calibration.study import calibrate as of_study
     from phases.calibration.study_tables import study_grids, study_json
-    from phases.detect import LAGS
+    from phases.group import LAGS
     from phases.metrics import trajectories
 
     data = cubes.validate(cubes.read(path), str(path))

@@ -55,7 +55,7 @@ def detect(
     ] = "run",
     boot: Annotated[
         int, typer.Option("--boot", help="Bootstrap replicates a series (19 to 100000).", metavar="N")
-    ] = 199,
+    ] = 999,
     seed: Annotated[int, typer.Option("--seed", help="Seed; the same seed gives the same numbers.")] = 0,
     level: Annotated[float, typer.Option("--level", help="Coverage of the intervals; tests are at 1 - level.")] = 0.95,
     rise: Annotated[
@@ -82,6 +82,9 @@ def detect(
         Path | None,
         typer.Option("--forecast", help="JSON of 'scaling forecast --json' to show in the report.", metavar="FILE"),
     ] = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", help="Processes; one a core by default.", min=1, metavar="N")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no table and no progress.")] = False,
 ) -> None:
     """Find the transitions of a cube: takeoff, delayed start, onset, peak, crossover, and lags within each run."""
@@ -91,8 +94,9 @@ def detect(
         raise UserError("--forecast stands beside the dictionary's takeoffs: leave it out, or --family")
     one_thread()
     from data import cube as cubes
-    from phases.detect import Settings
     from phases.detect import detect as run_detect
+    from phases.processes import cores
+    from phases.settings import Settings
 
     settings = Settings(
         metrics=tuple(metric) if metric else None, by=splits(by), boot=boot, seed=seed, level=level, rise=rise,
@@ -102,10 +106,10 @@ def detect(
     prediction = None if forecast is None else _forecast(forecast)
     data = cubes.read(cube)
     if quiet or not sys.stderr.isatty():
-        report = run_detect(data, settings, name=str(cube))
+        report = run_detect(data, settings, name=str(cube), jobs=jobs or cores())
     else:
         with Bar() as bar:
-            report = run_detect(data, settings, progress=bar, name=str(cube))
+            report = run_detect(data, settings, progress=bar, name=str(cube), jobs=jobs or cores())
     if json_file is not None:
         _write_json(report, json_file)
     if html is not None:

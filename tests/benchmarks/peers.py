@@ -35,9 +35,9 @@ import numpy as np
 from phases.analyse import analyse
 from phases.axis import Axis
 from phases.classical.detect import answer
-from phases.detect import Settings
 from phases.dictionary import Dictionary
 from phases.results import Outcome
+from phases.settings import Settings
 from phases.trajectory import Trajectory
 from tests import phases_simulation as sim
 

@@ -1,0 +1,100 @@
+"""One group of a run: all its series, then what lies between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+
+from phases.analyse import Analysis, analyse
+from phases.axis import Axis, Scale
+from phases.dictionary import Dictionary
+from phases.judge import crossover_row, lag_row, rows
+from phases.metrics import LOGPROB_OF
+from phases.results import Curve, Lag, Outcome, Transition
+from phases.settings import Settings
+from phases.trajectory import Trajectory
+
+LAGS = (("copying", "translation"), ("false_copying", "translation"), ("nonce_copying", "translation"))
+CROSSOVER = ("false_copying", "translation")
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one group of a run gave; the fits behind it are not kept."""
+
+    transitions: list[Transition]
+    lags: list[Lag]
+    curves: list[Curve]
+
+
+def judge_group(series: Sequence[Trajectory], settings: Settings) -> Found:
+    """Analyse the series of one group of a run and judge them together."""
+    by_metric = {}
+    for t in series:
+        grid = dictionary_of(t.tokens.tobytes(), settings.scale) if t.n >= 2 else None
+        by_metric[t.metric] = analyse(
+            t, rise=settings.rise, boot=settings.boot, level=settings.level, seed=settings.seed, scale=settings.scale,
+            dictionary=grid,
+        )  # fmt: skip
+    transitions, lags = _of_group(by_metric, settings)
+    return Found(transitions, lags, [_curve(a) for a in by_metric.values()])
+
+
+@lru_cache(maxsize=8)
+def dictionary_of(tokens: bytes, scale: Scale) -> Dictionary:
+    """Return the dictionary of one schedule, built once a process."""
+    return Dictionary(Axis.of(np.frombuffer(tokens), scale))
+
+
+def _of_group(by_metric: dict[str, Analysis], settings: Settings) -> tuple[list[Transition], list[Lag]]:
+    found = {m: rows(a, settings.level) for m, a in by_metric.items()}
+    for metric, companion in LOGPROB_OF.items():
+        if metric in found and companion in found:
+            found[metric] = _checked(found[metric], by_metric[companion], companion, settings.level)
+    transitions = [row for m in found for row in found[m]]
+    lags = []
+    usable = {m: a for m, a in by_metric.items() if _has_takeoff(found[m])}
+    first, second = CROSSOVER
+    if first in by_metric and second in by_metric:
+        transitions.append(crossover_row(by_metric[first], by_metric[second], usable, settings))
+    for first, second in LAGS:
+        if first in by_metric and second in by_metric:
+            lags.append(lag_row(by_metric[first], by_metric[second], usable, settings))
+    return transitions, lags
+
+
+def _has_takeoff(found: Sequence[Transition]) -> bool:
+    return any(t.estimand == "takeoff" and t.tokens is not None for t in found)
+
+
+def _checked(found: list[Transition], companion: Analysis, name: str, level: float) -> list[Transition]:
+    """Label a delayed start metric-dependent when the log-probability rises without one."""
+    delay = companion.delay
+    if delay is None or delay.p_rise > 1 - level or delay.p_value <= 1 - level:
+        return found
+    out = []
+    for t in found:
+        if t.estimand in ("delay", "takeoff") and t.outcome == Outcome.FOUND:
+            note = f"; but {name} rises without a delayed start (p = {delay.p_value:.2g}): depends on the metric"
+            t = replace(t, outcome=Outcome.METRIC_DEPENDENT, reason=t.reason + note)
+        out.append(t)
+    return out
+
+
+def _curve(a: Analysis) -> Curve:
+    t = a.trajectory
+    sign = -1.0 if t.falls else 1.0
+    fitted_tokens = fitted = None
+    if a.fit is not None:
+        x = a.fit.axis.dense()
+        x = x[x >= a.fit.axis.first]
+        fitted_tokens = a.fit.axis.to_tokens(x)
+        shape = a.fit.candidates.at(x, np.array([a.fit.best]))[:, 0]
+        fitted = sign * (float(a.fit.curve[0]) + a.fit.amplitude[a.fit.best] * shape)
+    return Curve(
+        run=t.run, group=t.group, metric=t.metric, tokens=t.tokens, y=sign * t.y, counts=t.proportion,
+        fitted_tokens=fitted_tokens, fitted=fitted,
+    )  # fmt: skip

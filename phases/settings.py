@@ -1,0 +1,67 @@
+"""What to ask of a cube."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from data.errors import UserError, nearest
+from phases.axis import Scale
+from phases.classical import FAMILIES
+
+Link = Literal["identity", "logit"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What to ask of a cube.
+
+    Attributes
+    ----------
+    metrics : tuple of str, optional
+        Names of metrics or variables; the standard set when None.
+    by : tuple of str
+        How to split: run (always), size, mix, source, target, pair.
+    boot : int
+        Bootstrap replicates a series, at least 19.
+    seed : int
+        Seed of all generators; each series derives its own from its name.
+    level : float
+        Coverage of intervals; tests are at 1 - level.
+    rise : float
+        Height above the floor that defines takeoff: of a proportion itself, of the rise of a continuous score.
+    scale : {"log", "linear"}
+        Axis that shapes live on.
+    family : str
+        ``dictionary``, or a classical model of ``phases.classical``.
+    link : {"identity", "logit"}
+        Scale of the score on which a classical model is linear; the dictionary has no use for it.
+    """
+
+    metrics: tuple[str, ...] | None = None
+    by: tuple[str, ...] = ("run",)
+    boot: int = 999
+    seed: int = 0
+    level: float = 0.95
+    rise: float = 0.05
+    scale: Scale = "log"
+    family: str = "dictionary"
+    link: Link = "logit"
+
+    def __post_init__(self) -> None:
+        if not 19 <= self.boot <= 100_000:
+            raise UserError(f"--boot {self.boot}: expected 19 to 100000 replicates")
+        if not 0.5 <= self.level <= 0.999:
+            raise UserError(f"--level {self.level:g}: expected a coverage from 0.5 to 0.999, such as 0.95")
+        if not 0 < self.rise < 1:
+            raise UserError(f"--rise {self.rise:g}: expected a height between 0 and 1, such as 0.05")
+        if self.scale not in ("log", "linear"):
+            raise UserError(f"--scale {self.scale}: expected log or linear")
+        if self.seed < 0:
+            raise UserError(f"--seed {self.seed}: expected 0 or more")
+        if self.family not in FAMILIES:
+            raise UserError(
+                f"--family {self.family}: expected one of {', '.join(FAMILIES)}" + nearest(self.family, FAMILIES)
+            )
+        if self.link not in ("identity", "logit"):
+            raise UserError(f"--link {self.link}: expected identity or logit")
