@@ -14,6 +14,7 @@ from phases.acquisition import AcquisitionSettings, acquisition
 from phases.acquisition_covariates import design
 from phases.acquisition_model import (
     Items,
+    _refit,
     choose_family,
     clustered_errors,
     explained_variation,
@@ -241,6 +242,21 @@ def test_errors_are_those_of_deleted_groups():
     assert wald_p(np.array([2.0]), np.array([[1.0]]), 10.0) == pytest.approx(0.0734, abs=1e-4)  # 2 * sf of t(10) at 2
 
 
+def test_what_a_deleted_group_leaves_undetermined_has_no_error_and_spoils_nothing():
+    """Two of three scripts add up to the constant once the third, the reference, is gone with its language."""
+    made, _ = items(generator("levels"), "lognormal", concepts=12, languages=5)
+    script = np.array([0, 1, 1, 2, 2])[made.source]
+    x = np.column_stack([made.x[:, [0, 4]], script == 1, script == 2]).astype(float)
+    part = Items(x, made.low, made.high, made.concept, made.source, made.target)
+    fit = fit_censored(part.x, part.low, part.high)
+    found = clustered_errors(part, fit, np.zeros(4, bool))
+    assert list(np.isnan(np.diag(found.covariance)[:4])) == [True, False, True, True]
+    alone = part.where(part.source != 0)
+    overlap = fit_censored(alone.x[:, :3], alone.low, alone.high).coefficients[1]
+    deleted = _refit(part, part.source != 0, fit, part.x.mean(0))
+    assert deleted[1] == pytest.approx(overlap, abs=1e-6) and np.isnan(deleted[[0, 2, 3, 4]]).all()
+
+
 @pytest.mark.simulation
 def test_coverage_of_the_coefficients():
     inside, naive = np.zeros(4), np.zeros(4)
@@ -284,7 +300,10 @@ def test_runs_are_allowed_for_and_chosen():
     cube = simulated(runs=2)
     report = acquisition(cube, AcquisitionSettings(every_item=True, covariates=("overlap",)))
     run = next(p for p in report.predictors if p.name == "run")
-    assert run.of == "run" and run.p_value is None and "not tested" in run.reason and report.n_runs == 2
+    assert run.of == "run" and run.p_value is None and run.p_adjusted is None
+    overlap = next(p for p in report.predictors if p.name == "overlap")
+    assert overlap.p_adjusted == pytest.approx(overlap.p_value)  # alone in its family
+    assert "not tested" in run.reason and report.n_runs == 2
     alone = acquisition(cube, AcquisitionSettings(every_item=True, covariates=("overlap",), runs=("s1",)))
     assert alone.n_runs == 1 and [p.name for p in alone.predictors] == ["overlap"]
 
