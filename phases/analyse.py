@@ -10,15 +10,18 @@ import numpy as np
 from phases.axis import Array, Axis, Scale
 from phases.delay import DelayTest, delay_test
 from phases.dictionary import Dictionary
-from phases.fit import Fit, Single
+from phases.fit import Fit
 from phases.functionals import Curves, decline, peak, share_of_rise, takeoff, width
 from phases.kalman import side_minima
 from phases.location import LARGEST_CUT, Location, calibrated_cut, least_cut, locate
 from phases.noise import profile_likelihood
+from phases.products import Products, Single
 from phases.trajectory import Trajectory
 from phases.whitening import Whitener
 
 FEWEST = 8
+PROBED = 199
+"""Replicates on which the whole dictionary is tried."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,13 +85,23 @@ def analyse(
     fallen = float(best.max() - best[-1]) if fit.declining else 0.0
     n = t.n if fallen == 0 else min(t.n, int(best.argmax()) + 2)
     errors = fit.whiten.raw(fit.noise.draw(rng, boot).around(fit.curve) - fit.curve[:, None])
-    delay = _delay(t, fit, dictionary.alternatives, errors, n, level) if n >= FEWEST else None
-    gain = gain_over_constant(t, fit.curve)
-    analysis = Analysis(t, rise, fit, fit, None, delay, risen, fallen, gain)
+    rising = fit if n == t.n or n < FEWEST else dictionary.rise(fit, n)
+    m = rising.trajectory.n
+    noise = without_constant(errors[:m], rising.whiten)
+    products = Products(dictionary.everywhere.columns[:m], rising.whiten)
+    delay = None
+    if n >= FEWEST:
+        part = rising.trajectory
+        growing = products.of(dictionary.n_simple)
+        delay = delay_test(part.tokens, part.y, rising.whiten, noise, growing, level)
+    analysis = Analysis(t, rise, fit, rising, None, delay, risen, fallen, gain_over_constant(t, fit.curve))
     if not locate_all:
         return analysis
-    rising = fit if n == t.n or n < FEWEST else dictionary.rise(fit, n)
-    analysis = replace(analysis, rising=rising, curves=Curves.of(rising))
+    if not (fit.declining and rising is fit):
+        rising = dictionary.widened(rising, noise[:, :PROBED], products)
+    if not fit.declining:
+        fit = rising
+    analysis = replace(analysis, fit=fit, rising=rising, curves=Curves.of(rising))
     analysis.locations.update(_locations(analysis, errors, level))
     return analysis
 
@@ -103,12 +116,6 @@ def gain_over_constant(t: Trajectory, curve: Array) -> float:
     low, high = float(np.median(t.y)), float(t.y.mean())
     constants = (low, 0.5 * (low + high), high)
     return profile_likelihood(t, curve) - max(profile_likelihood(t, np.full(t.n, c)) for c in constants)
-
-
-def _delay(t: Trajectory, fit: Fit, growing: Array, errors: Array, n: int, level: float) -> DelayTest:
-    """Test for delay on the ``n`` checkpoints before the decline, with the noise of the whole series."""
-    whiten = fit.whiten.until(n)
-    return delay_test(t.tokens[:n], t.y[:n], whiten, without_constant(errors[:n], whiten), growing[:n], level)
 
 
 def _locations(a: Analysis, errors: Array, level: float) -> dict[str, Location]:

@@ -50,6 +50,29 @@ class Candidates:
         extra = np.concatenate([np.full(len(th), FAMILIES[f].extra) for f, th in theta.items()])
         return cls(axis, columns, family, theta, extra)
 
+    def take(self, chosen: NDArray[np.intp]) -> Candidates:
+        """Return the ``chosen`` (increasing) candidates alone."""
+        members, start = {}, 0
+        for name, theta in self.theta.items():
+            mine = chosen[(chosen >= start) & (chosen < start + len(theta))]
+            if len(mine):
+                members[name] = (theta[mine - start], self.columns[:, mine])
+            start += len(theta)
+        return Candidates.stacked(self.axis, members)
+
+    def joined(self, other: Candidates) -> Candidates:
+        """Return these candidates and another's on the same axis."""
+        members: dict[str, tuple[Array, Array]] = {}
+        for one in (self, other):
+            start = 0
+            for name, theta in one.theta.items():
+                columns = one.columns[:, start : start + len(theta)]
+                start += len(theta)
+                if name in members:
+                    theta, columns = np.vstack([members[name][0], theta]), np.hstack([members[name][1], columns])
+                members[name] = (theta, columns)
+        return Candidates.stacked(self.axis, members)
+
     def until(self, axis: Axis) -> Candidates:
         """Return the same candidates on the first checkpoints alone, scaled anew."""
         columns = self.columns[: axis.n]

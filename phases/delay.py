@@ -16,6 +16,7 @@ import numpy as np
 
 from phases.axis import Array
 from phases.nonnegative import coefficients
+from phases.products import Products
 from phases.whitening import Whitener
 
 KNOTS = 60
@@ -25,7 +26,6 @@ ENOUGH = 20
 """Exceedances after which a clear non-rejection stops drawing (Besag and Clifford 1991)."""
 DECIDES = 199
 """Replicates for gamma = 2 and 3, where only the decision is reported."""
-RANK_TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True)
@@ -83,26 +83,7 @@ def basis(tokens: Array, gamma: float) -> Array:
     return np.asarray(np.minimum(tokens[:, None] / knots, 1.0) ** gamma)
 
 
-class Alternative:
-    """Growing curves as unit vectors of the whitened space: how far each, scaled, takes a series down."""
-
-    def __init__(self, columns: Array, whiten: Whitener) -> None:
-        g = whiten(columns)
-        size = np.sqrt(np.einsum("nm,nm->m", g, g))
-        g = g[:, size > 1e-6] / size[size > 1e-6]
-        values, vectors = np.linalg.eigh(g @ g.T)
-        lost = np.cumsum(np.maximum(values, 0.0)) / values.sum()
-        self.q = np.ascontiguousarray(vectors[:, lost > RANK_TOLERANCE])
-        self.c = np.ascontiguousarray((self.q.T @ g).T, np.float32)
-
-    def scores(self, z: Array) -> Array:
-        """Return the products of every curve with whitened series (n, B): (m, B), single precision."""
-        return np.asarray(self.c @ np.asarray(self.q.T @ z, np.float32))
-
-
-def delay_test(
-    tokens: Array, y: Array, whiten: Whitener, errors: Array, growing: Array, level: float
-) -> DelayTest:  # fmt: skip
+def delay_test(tokens: Array, y: Array, whiten: Whitener, errors: Array, growing: Products, level: float) -> DelayTest:
     """Test constancy, then delay in sequence.
 
     Parameters
@@ -113,13 +94,12 @@ def delay_test(
         At the fitted curve.
     errors : array, shape (n, B)
         Simulated noise, whitened, without the constant.
-    growing : array, shape (n, m)
+    growing : Products
         Curves of the alternative.
     """
-    alternative = Alternative(growing, whiten)
     z = whiten(y)
-    observed, noise = alternative.scores(z[:, None])[:, 0], alternative.scores(errors)
-    gain = float(max(observed.max(), 0.0)) ** 2
+    noise = growing.scores(errors)
+    gain = float(max(growing.scores(z[:, None])[:, 0].max(), 0.0)) ** 2
     boot = errors.shape[1]
 
     def p_of(null: Cone | None, most: int) -> float:
@@ -128,7 +108,7 @@ def delay_test(
         if drop < 1e-6 * max(1.0, rss_null):
             return 1.0
         centre = np.zeros(len(z)) if null is None else null.nearest(z)
-        shift = alternative.scores(centre[:, None])
+        shift = growing.scores(centre[:, None])
         exceeded, done = 0, 0
         for start, stop in ((0, min(most, BLOCK)), (BLOCK, most)):
             if stop <= start or exceeded >= ENOUGH:

@@ -12,6 +12,7 @@ from phases.candidates import Candidates
 from phases.delay import Cone
 from phases.fit import Fit, average, residuals, tangents
 from phases.noise import FLOORS, OVERDISPERSION, VARIANTS, Noise, amplitudes, profile_likelihood, restricted_likelihood
+from phases.products import Products
 from phases.refine import refine
 from phases.shapes import FAMILIES
 from phases.trajectory import Trajectory
@@ -25,6 +26,8 @@ SEARCH_GAINS = 14.0
 """Twice the log-likelihood that searching the dictionary gains by chance over diminishing returns."""
 LEAST_SHARE = 0.02
 """Share below which the simpler explanation is not heard."""
+THINNED = 3
+"""Of the coarse curves of five parameters, one in so many is tried on replicates."""
 REFITS = 2
 """Rounds of refining the curves and estimating the noise in turn."""
 
@@ -52,10 +55,41 @@ class Dictionary:
         }
 
     @cached_property
-    def alternatives(self) -> Array:
-        """Growing curves (n, m) of up to three parameters: what the delay test sets against diminishing returns."""
+    def everywhere(self) -> Candidates:
+        """Growing curves of all kinds, thinned where they have five parameters: what chance can make look best.
+
+        Curves of up to three parameters come first; there are ``n_simple`` of them.
+        """
         grown = self.coarse[self.growing]
-        return np.ascontiguousarray(grown.columns[:, grown.extra == 0])
+        large = np.flatnonzero(grown.extra > 0)
+        return grown.take(np.concatenate([np.flatnonzero(grown.extra == 0), large[::THINNED]]))
+
+    @cached_property
+    def n_simple(self) -> int:
+        """Number of curves of up to three parameters in ``everywhere``: the alternative of the delay test."""
+        return int((self.everywhere.extra == 0).sum())
+
+    def widened(self, fit: Fit, errors: Array, products: Products) -> Fit:
+        """Add the curves of the whole dictionary that fit some replicate best.
+
+        Curves near the data are too few to fit replicates as freely as the series itself was fitted.
+
+        Parameters
+        ----------
+        errors : array, shape (n, B)
+            Simulated noise, whitened, without the constant.
+        products : Products
+            Of the curves ``everywhere`` at the covariance of the fit.
+        """
+        centre = fit.whiten(fit.candidates.columns[:, fit.best] * fit.amplitude[fit.best])
+        gain = np.maximum(products.scores(errors + centre[:, None]), np.float32(0.0))
+        gain *= gain
+        gain -= self.everywhere.extra.astype(np.float32)[:, None]
+        best = np.unique(gain.argmax(0))
+        more = self.everywhere if fit.axis is self.axis else self.everywhere.until(fit.axis)
+        candidates = fit.candidates.joined(more.take(best))
+        rss, b = _against(fit.trajectory, fit.whiten, candidates)
+        return replace(fit, candidates=candidates, rss=rss, amplitude=b)
 
     def fit(self, t: Trajectory) -> Fit:
         """Fit a series by growing curves, or by curves that fall again where those earn it.
@@ -84,6 +118,17 @@ class Dictionary:
             candidates = refine(candidates, whiten, part.y, rng)
         rss, b = _against(part, whiten, candidates)
         return Fit(part, axis, replace(fit.noise, trajectory=part), whiten, candidates, rss, b)
+
+    def one_phase(self, fit: Fit) -> Fit:
+        """Fit curves of one wave alone to the series of a fit of growing curves, with its noise."""
+        coarse = self.coarse[self.growing]
+        start = coarse.take(np.flatnonzero(coarse.extra == 0))
+        candidates = start if fit.axis is self.axis else start.until(fit.axis)
+        y, rng = fit.trajectory.y, np.random.default_rng(0)
+        for _ in range(REFITS):
+            candidates = refine(candidates, fit.whiten, y, rng)
+        rss, b = _against(fit.trajectory, fit.whiten, candidates)
+        return replace(fit, candidates=candidates, rss=rss, amplitude=b)
 
     def _start(self, t: Trajectory, names: tuple[str, ...]) -> Start:
         """Return curve and noise from the coarse grid, from several first guesses of the noise.

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from phases.axis import Array, Axis
 from phases.candidates import Candidates
 from phases.noise import Noise
+from phases.products import Single
 from phases.trajectory import Trajectory
 from phases.whitening import Whitener
 
-Single = NDArray[np.float32]
 FITTED = 5
 """Parameters a curve spends, for the scale of the residuals."""
 TEMPER = 12.0

@@ -62,33 +62,34 @@ def locate(fit: Fit, x: Array, rss: Array, cut: float, *, bracket: bool = True) 
     spread = max(1.0, float(rss.min()) / max(fit.trajectory.n - FITTED, 3))
     excess = (rss - rss.min()) / spread
     at = averaged(x, excess)
-    low, high = _reach(x, excess, cut), -_reach(-x, excess, cut)
+    inside = excess <= cut
+    low, high = float(x[inside].min()), float(x[inside].max())
     if np.isfinite(at):
         low, high = min(low, at), max(high, at)
         if bracket:
             left, right = fit.axis.widened(at, at)
             low, high = min(low, left), max(high, right)
     if bracket:
-        # where no curve was tried between an end and the next checkpoint, the curves at hand set it, not the data
         left, right = fit.axis.widened(low, high)
-        low = low if ((x >= left) & (x < low)).any() else left
-        high = high if ((x > high) & (x <= right)).any() else right
+        low, high = _end(x, excess, cut, low, left), -_end(-x, excess, cut, -high, -right)
     return Location(at, low, high, cut)
 
 
-def _reach(x: Array, excess: Array, cut: float) -> float:
-    """Return the least x (m,) in the region, and on towards the candidates outside it as far as mixtures stay in.
+def _end(x: Array, excess: Array, cut: float, end: float, checkpoint: float) -> float:
+    """Return where an interval ends below ``end``, its least candidate, and not below the ``checkpoint`` before that.
 
-    The residual sum of squares is convex: a mixture of two curves exceeds no more than in proportion.
+    Between the two, mixtures of the curves inside with those outside stay in the region as far as their excess allows,
+    which is convex. Where no curve was tried there, the curves at hand set the end and not the data: it goes on to the
+    checkpoint.
     """
-    inside = excess <= cut
-    least = float(x[inside].min())
-    edge = float(excess[inside][x[inside] == least].min()) if np.isfinite(least) else np.inf
-    out = (x < least) & np.isfinite(x) & ~inside
-    if not np.isfinite(least) or not out.any():
-        return least
-    share = (cut - edge) / (excess[out] - edge)
-    return float((least - (least - x[out]) * share).min())
+    if not checkpoint < end:
+        return end
+    at_end = excess[(x == end) & (excess <= cut)]
+    out = (x >= checkpoint) & (x < end) & (excess > cut)
+    if not out.any() or not at_end.size:
+        return checkpoint
+    share = (cut - at_end.min()) / (excess[out] - at_end.min())
+    return float((end - (end - x[out]) * share).min())
 
 
 def calibrated_cut(n: int, least: Array, need: Array, level: float) -> float:

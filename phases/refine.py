@@ -16,6 +16,7 @@ PLAUSIBLE = 16.0
 KEPT = 260
 """Most members of a family."""
 ROUNDS = (1.0, 0.4)
+STRETCHES = np.array([0.3, 0.6, 1.0])
 PROPOSALS = 110
 """New curves a round and family of up to three parameters; three times as many for larger ones."""
 
@@ -41,6 +42,11 @@ def refine(start: Candidates, whiten: Whitener, y: Array, rng: np.random.Generat
             m = PROPOSALS * (1 if theta.shape[1] < 4 else 3)
             parents = rng.choice(len(theta), m, p=_preference(rss, float(rss.min()), spread))
             move = rng.uniform(-1, 1, (m, theta.shape[1])) * np.array(family.step) * shrink
+            # half of them along the region's own extent: the difference of two plausible members
+            along = np.arange(m) % 2 == 1
+            two = rng.integers(0, max(1, int((rss <= best + PLAUSIBLE * spread).sum())), (2, m))
+            stretch = rng.choice(STRETCHES, m)[:, None]
+            move = np.where(along[:, None], stretch * (theta[two[0]] - theta[two[1]]) + 0.15 * move, move)
             new = np.clip(theta[parents] + move, low, high)
             born = unit(family, new, axis)
             found = residuals(*whiten.project(born, z), zz, np.full(m, family.extra))[0]
