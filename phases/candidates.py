@@ -62,16 +62,15 @@ class Candidates:
 
     def joined(self, other: Candidates) -> Candidates:
         """Return these candidates and another's on the same axis."""
-        members: dict[str, tuple[Array, Array]] = {}
-        for one in (self, other):
-            start = 0
-            for name, theta in one.theta.items():
-                columns = one.columns[:, start : start + len(theta)]
-                start += len(theta)
-                if name in members:
-                    theta, columns = np.vstack([members[name][0], theta]), np.hstack([members[name][1], columns])
-                members[name] = (theta, columns)
-        return Candidates.stacked(self.axis, members)
+        columns = np.hstack([self.columns, other.columns])
+        family, extra = np.concatenate([self.family, other.family]), np.concatenate([self.extra, other.extra])
+        order = np.argsort(family, kind="stable")
+        theta = {
+            name: np.vstack([one.theta[name] for one in (self, other) if name in one.theta])
+            for name in FAMILIES
+            if name in self.theta or name in other.theta
+        }
+        return Candidates(self.axis, np.ascontiguousarray(columns[:, order]), family[order], theta, extra[order])
 
     def until(self, axis: Axis) -> Candidates:
         """Return the same candidates on the first checkpoints alone, scaled anew."""

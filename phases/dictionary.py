@@ -87,7 +87,13 @@ class Dictionary:
         gain -= self.everywhere.extra.astype(np.float32)[:, None]
         best = np.unique(gain.argmax(0))
         more = self.everywhere if fit.axis is self.axis else self.everywhere.until(fit.axis)
-        candidates = fit.candidates.joined(more.take(best))
+        chosen = more.take(best)
+        if fit.candidates.extra[fit.best] > 0:
+            # a coarse curve of five parameters stands for refined ones near it, which gain as much as they did here
+            rough = _against(fit.trajectory, fit.whiten, more)[0][more.extra > 0]
+            gained = max(0.0, float(rough.min() - fit.rss.min()))
+            chosen = replace(chosen, extra=np.where(chosen.extra > 0, chosen.extra - gained, chosen.extra))
+        candidates = fit.candidates.joined(chosen)
         rss, b = _against(fit.trajectory, fit.whiten, candidates)
         return replace(fit, candidates=candidates, rss=rss, amplitude=b)
 
