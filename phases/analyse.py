@@ -15,6 +15,7 @@ from phases.functionals import Curves, decline, peak, share_of_rise, takeoff, wi
 from phases.kalman import side_minima
 from phases.location import LARGEST_CUT, Location, calibrated_cut, least_cut, locate
 from phases.noise import profile_likelihood
+from phases.phase_count import PhaseCount, phase_count
 from phases.products import Products, Single
 from phases.trajectory import Trajectory
 from phases.whitening import Whitener
@@ -42,6 +43,8 @@ class Analysis:
         Largest rise above the floor, and fall from the peak to the end, of the best curve.
     gain : float
         Twice the log-likelihood that the best curve gains over a constant, each with its own noise.
+    phases : PhaseCount
+        How many waves the rise has; None where there is no rise.
     """
 
     trajectory: Trajectory
@@ -53,6 +56,7 @@ class Analysis:
     risen: float = 0.0
     fallen: float = 0.0
     gain: float = 0.0
+    phases: PhaseCount | None = None
     locations: dict[str, Location] = field(default_factory=dict)
 
 
@@ -103,6 +107,9 @@ def analyse(
         fit = rising
     analysis = replace(analysis, fit=fit, rising=rising, curves=Curves.of(rising))
     analysis.locations.update(_locations(analysis, errors, level))
+    if delay is not None and delay.p_rise <= 1 - level:
+        counted = phase_count(rising, dictionary.one_phase(rising), noise, level)
+        analysis = replace(analysis, phases=counted)
     return analysis
 
 

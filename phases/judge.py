@@ -10,6 +10,7 @@ import numpy as np
 from phases.analyse import FEWEST, Analysis
 from phases.lag import crossover, lag
 from phases.location import Location
+from phases.phase_count import PhaseCount
 from phases.results import Estimand, Lag, Outcome, Transition, finite, interval_text, tokens_text
 from phases.settings import Settings
 
@@ -45,6 +46,8 @@ def rows(a: Analysis, level: float) -> list[Transition]:
     for name in ("onset", "t10", "t50", "width", "peak", "decline"):
         if name in a.locations:
             out.append(_place_row(name, a, common))
+    if a.phases is not None:
+        out.append(_phases_row(a.phases, common))
     return out
 
 
@@ -124,6 +127,19 @@ def _place_row(name: Estimand, a: Analysis, common: dict[str, Any]) -> Transitio
     if name == "peak":
         reason += f"; from {points(a.risen)} above the floor down by {points(a.fallen)}"
     return Transition(estimand=name, outcome=outcome, reason=reason, tokens=tokens, low=low, high=high, **common)
+
+
+def _phases_row(counted: PhaseCount, common: dict[str, Any]) -> Transition:
+    """Say how many waves the rise has."""
+    one = f"one wave of growth is rejected (p = {counted.p_one:.2g})"
+    reason = {
+        1: f"one wave of growth explains the rise (p = {counted.p_one:.2g})",
+        2: f"{one}, two waves are enough (p = {counted.p_two or 0:.2g})",
+        3: f"{one}, and so are two (p = {counted.p_two or 0:.2g})",
+    }[counted.count]
+    return Transition(
+        estimand="phases", outcome=Outcome.FOUND, reason=reason, phases=counted.count, p_value=counted.p_one, **common
+    )
 
 
 def _width_row(a: Analysis, place: Location, common: dict[str, Any]) -> Transition:

@@ -16,7 +16,9 @@ import numpy as np
 from phases.axis import Array
 
 SCHEMA = 1
-Estimand = Literal["takeoff", "delay", "onset", "t10", "t50", "width", "peak", "decline", "crossover", "kink", "level"]
+Estimand = Literal[
+    "takeoff", "delay", "onset", "t10", "t50", "width", "peak", "decline", "crossover", "phases", "kink", "level"
+]
 
 
 class Outcome(StrEnum):
@@ -34,7 +36,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Transition:
-    """One estimand of one series; ``tokens``, ``low``, ``high`` in tokens, absent values None."""
+    """One estimand of one series; ``tokens``, ``low``, ``high`` in tokens, absent values None.
+
+    ``phases`` is a number only for the estimand of that name; 3 means three or more.
+    """
 
     run: str
     group: str
@@ -49,6 +54,7 @@ class Transition:
     p_value: float | None = None
     p_adjusted: float | None = None
     elasticity: float | None = None
+    phases: int | None = None
     n_checkpoints: int
 
 
