@@ -130,9 +130,7 @@ class Dictionary:
         coarse = self.coarse[self.growing]
         start = coarse.take(np.flatnonzero(coarse.extra == 0))
         candidates = start if fit.axis is self.axis else start.until(fit.axis)
-        y, rng = fit.trajectory.y, np.random.default_rng(0)
-        for _ in range(REFITS):
-            candidates = refine(candidates, fit.whiten, y, rng)
+        candidates = refine(candidates, fit.whiten, fit.trajectory.y, np.random.default_rng(0))
         rss, b = _against(fit.trajectory, fit.whiten, candidates)
         return replace(fit, candidates=candidates, rss=rss, amplitude=b)
 

@@ -17,13 +17,13 @@ class Products:
     """Curves as unit vectors of the whitened space, without the constant; flat ones are zero."""
 
     def __init__(self, columns: Array, whiten: Whitener) -> None:
-        g = whiten(columns)
+        g = np.asarray(whiten(columns), np.float32)
         size = np.sqrt(np.einsum("nm,nm->m", g, g))
-        g /= np.where(size > 1e-6, size, np.inf)
-        values, vectors = np.linalg.eigh(g @ g.T)
+        g /= np.where(size > 1e-6, size, np.float32(np.inf))
+        values, vectors = np.linalg.eigh(np.asarray(g @ g.T, float))
         lost = np.cumsum(np.maximum(values, 0.0)) / max(float(values.sum()), 1e-300)
         self.q = np.ascontiguousarray(vectors[:, lost > RANK_TOLERANCE])
-        self.c = np.ascontiguousarray((self.q.T @ g).T, np.float32)
+        self.c = np.ascontiguousarray(g.T @ self.q.astype(np.float32))
 
     def scores(self, z: Array) -> Single:
         """Return the products of every curve with whitened series (n, B): (m, B)."""

@@ -1,0 +1,145 @@
+"""How long phases takes: a series with 999 replicates, a lag, and a study by pairs.
+
+``python -m tests.benchmarks.speed -o docs/benchmarks/speed.json`` times 144 simulated series of 200 checkpoints (takeoff,
+delay, onset, widths, number of phases) one by one and spread over all cores, their 72 lags, and ``detect --by pair`` on
+a cube of ``--runs`` runs, nine languages and three metrics. Wall-clock times: keep the machine idle.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import argparse
+import json
+import platform
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from phases.analyse import Analysis, analyse
+from phases.axis import Axis
+from phases.detect import detect
+from phases.dictionary import Dictionary
+from phases.lag import lag
+from phases.processes import cores, spread
+from phases.settings import Settings
+from phases.trajectory import Trajectory
+from tests import phases_simulation as sim
+
+CHECKPOINTS, TRIALS, BOOT, SERIES = 200, 125, 999, 144
+TOKENS = np.arange(1, CHECKPOINTS + 1) * sim.END / CHECKPOINTS
+LANGUAGES, CONCEPTS = ("en", "de", "ru", "zh", "ja", "ko", "tr", "fi", "id"), 40
+GRID: list[Dictionary] = []
+
+
+def series(i: int) -> Trajectory:
+    """Return one of the 144: sharp and gradual onsets and humps in turn, each at its own time."""
+    rng = np.random.default_rng([i, 3])
+    start = float(sim.END * 10 ** rng.uniform(-1.1, -0.4))
+    curve = (sim.onset(start, 0.2), sim.onset(start, 0.5, 1.7), sim.hump(0.5 * start, 2 * start))[i % 3]
+    return Trajectory.of_counts(f"r{i // 2}", f"m{i % 2}", TOKENS, sim.counts(rng, curve(TOKENS), TRIALS), TRIALS)
+
+
+def one(i: int) -> tuple[float, Analysis]:
+    """Return the seconds that series ``i`` takes, and its analysis."""
+    if not GRID:
+        GRID.append(Dictionary(Axis.of(TOKENS)))
+        analyse(series(0), boot=BOOT, dictionary=GRID[0])
+    start = time.perf_counter()
+    found = analyse(series(i), boot=BOOT, dictionary=GRID[0])
+    return time.perf_counter() - start, found
+
+
+def seconds(i: int) -> float:
+    """Return the seconds of one series alone: an analysis is large to send."""
+    return one(i)[0]
+
+
+def study(runs: int) -> xr.Dataset:
+    """Return a cube of item outcomes: copying and false copying, then translation, of every directed pair."""
+    rng = np.random.default_rng(5)
+    n, m = len(LANGUAGES), CONCEPTS
+    outcome = np.zeros((runs, CHECKPOINTS, n, n, m), np.int8)
+    for r in range(runs):
+        for s in range(n):
+            for t in range(n):
+                late = sim.END * 10 ** rng.uniform(-0.7, -0.4)
+                p = sim.onset(late, 0.3, 1.3)(TOKENS)
+                q = sim.hump(0.2 * late, 1.2 * late)(TOKENS)
+                u = rng.random((CHECKPOINTS, m))
+                outcome[r, :, s, t] = np.where(u < p[:, None], 1, np.where(u < (p + q)[:, None], 2, 0))
+    dims = ("run", "checkpoint", "source", "target", "concept")
+    return xr.Dataset(
+        {
+            "tokens": (("run", "checkpoint"), np.tile(TOKENS, (runs, 1))),
+            "translation_outcome": (dims, outcome),
+        },
+        coords={"run": [f"run{r}" for r in range(runs)], "source": list(LANGUAGES), "target": list(LANGUAGES)},
+        attrs={"calque_schema": 1},
+    )
+
+
+def measure(runs: int) -> dict[str, Any]:
+    """Time everything."""
+    alone = [one(i) for i in range(0, SERIES)]
+    start = time.perf_counter()
+    list(spread(seconds, range(cores()), cores()))
+    warm = time.perf_counter() - start
+    start = time.perf_counter()
+    list(spread(seconds, range(SERIES), cores()))
+    together = time.perf_counter() - start
+    lags = []
+    for i in range(0, SERIES, 2):
+        start = time.perf_counter()
+        lag(alone[i][1], alone[i + 1][1], boot=BOOT, level=0.95, seed=0)
+        lags.append(time.perf_counter() - start)
+    cube = study(runs)
+    start = time.perf_counter()
+    report = detect(cube, Settings(metrics=("false_copying", "translation"), by=("pair",), boot=BOOT), jobs=cores())
+    whole = time.perf_counter() - start
+    return {
+        "machine": {"cores": cores(), "processor": platform.processor() or platform.machine()},
+        "series_ms_one_core": 1e3 * statistics.median(s for s, _ in alone),
+        "series_ms_all_cores": 1e3 * together / SERIES,
+        "start_s": warm,
+        "lag_ms": 1e3 * statistics.median(lags),
+        "study": {
+            "runs": runs, "series": len(report.curves), "lags": len(report.lags), "minutes": whole / 60,
+        },
+    }  # fmt: skip
+
+
+def markdown(found: dict[str, Any]) -> str:
+    """Return the measurements as a table."""
+    s = found["study"]
+    rows = (
+        ("a series, median of 144, one core", f"{found['series_ms_one_core']:.0f} ms"),
+        (f"a series, 144 over {found['machine']['cores']} cores, start of the processes included",
+         f"{found['series_ms_all_cores']:.0f} ms"),
+        ("start of the processes", f"{found['start_s']:.1f} s"),
+        ("a lag, median of 72, one core", f"{found['lag_ms']:.0f} ms"),
+        (f"`detect --by pair`: {s['runs']} runs, {s['series']} series, {s['lags']} lags",
+         f"{s['minutes']:.1f} min"),
+    )  # fmt: skip
+    return "\n".join(("| what | time |", "|---|---|", *(f"| {a} | {b} |" for a, b in rows))) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=20)
+    parser.add_argument("-o", "--out", type=Path, default=Path("docs/benchmarks/speed.json"))
+    given = parser.parse_args()
+    found = measure(given.runs)
+    given.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    given.out.with_suffix(".md").write_text(markdown(found), encoding="utf-8")
+    print(markdown(found))
+
+
+if __name__ == "__main__":
+    main()
