@@ -1,8 +1,8 @@
 """How long phases takes: a series with 999 replicates, a lag, and a study by pairs.
 
-``python -m tests.benchmarks.speed -o docs/benchmarks/speed.json`` times 144 simulated series of 200 checkpoints (takeoff,
-delay, onset, widths, number of phases) one by one and spread over all cores, their 72 lags, and ``detect --by pair`` on
-a cube of ``--runs`` runs, nine languages and three metrics. Wall-clock times: keep the machine idle.
+``python -m tests.benchmarks.speed -o docs/benchmarks/speed.json`` times 144 simulated series of 200 checkpoints
+(takeoff, delay, onset, widths, number of phases) one by one and spread over all cores, their 72 lags, and ``detect --by
+pair`` on a cube of ``--runs`` runs, nine languages and three metrics. Wall-clock times: keep the machine idle.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ GRID: list[Dictionary] = []
 
 
 def series(i: int) -> Trajectory:
-    """Return one of the 144: sharp and gradual onsets and humps in turn, each at its own time."""
+    """Return one of the 144: sharp and gradual onsets and humps in turn, each in its time."""
     rng = np.random.default_rng([i, 3])
     start = float(sim.END * 10 ** rng.uniform(-1.1, -0.4))
     curve = (sim.onset(start, 0.2), sim.onset(start, 0.5, 1.7), sim.hump(0.5 * start, 2 * start))[i % 3]
@@ -62,10 +62,11 @@ def seconds(i: int) -> float:
 
 
 def study(runs: int) -> xr.Dataset:
-    """Return a cube of item outcomes: copying and false copying, then translation, of every directed pair."""
+    """Return a cube of item outcomes and log-probabilities: false copying, then translation, of every directed pair."""
     rng = np.random.default_rng(5)
     n, m = len(LANGUAGES), CONCEPTS
     outcome = np.zeros((runs, CHECKPOINTS, n, n, m), np.int8)
+    logprob = np.zeros(outcome.shape, np.float32)
     for r in range(runs):
         for s in range(n):
             for t in range(n):
@@ -73,12 +74,14 @@ def study(runs: int) -> xr.Dataset:
                 p = sim.onset(late, 0.3, 1.3)(TOKENS)
                 q = sim.hump(0.2 * late, 1.2 * late)(TOKENS)
                 u = rng.random((CHECKPOINTS, m))
+                logprob[r, :, s, t] = -4 + 3 * p[:, None] + 0.3 * rng.standard_normal((CHECKPOINTS, m))
                 outcome[r, :, s, t] = np.where(u < p[:, None], 1, np.where(u < (p + q)[:, None], 2, 0))
     dims = ("run", "checkpoint", "source", "target", "concept")
     return xr.Dataset(
         {
             "tokens": (("run", "checkpoint"), np.tile(TOKENS, (runs, 1))),
             "translation_outcome": (dims, outcome),
+            "translation_logprob": (dims, logprob),
         },
         coords={"run": [f"run{r}" for r in range(runs)], "source": list(LANGUAGES), "target": list(LANGUAGES)},
         attrs={"calque_schema": 1},
@@ -101,7 +104,8 @@ def measure(runs: int) -> dict[str, Any]:
         lags.append(time.perf_counter() - start)
     cube = study(runs)
     start = time.perf_counter()
-    report = detect(cube, Settings(metrics=("false_copying", "translation"), by=("pair",), boot=BOOT), jobs=cores())
+    metrics = ("false_copying", "translation", "translation_logprob")
+    report = detect(cube, Settings(metrics=metrics, by=("pair",), boot=BOOT), jobs=cores())
     whole = time.perf_counter() - start
     return {
         "machine": {"cores": cores(), "processor": platform.processor() or platform.machine()},
