@@ -22,7 +22,7 @@ FALL_EVIDENCE = 9.0
 """Twice the log-likelihood that a decline after the peak must gain over growth alone (it spends three parameters)."""
 FALL_SUSPECTED = 2.0
 """The same on the coarse grid, below which a decline is not pursued."""
-SEARCH_GAINS = 14.0
+SEARCH_GAINS = 18.0
 """Twice the log-likelihood that searching the dictionary gains by chance over diminishing returns."""
 LEAST_SHARE = 0.02
 """Share below which the simpler explanation is not heard."""

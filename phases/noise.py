@@ -203,6 +203,7 @@ def restricted_likelihood(t: Trajectory, mu: Array, tangents: Array, among: list
         else:
             scale[k] = rss / freedom
             loglik[k] = -0.5 * (determinant + freedom * np.log(rss))
-    prior = np.gradient(variances) if t.counts else np.gradient(np.log(variances + 0.05))
+    # flat in sigma: a prior flat in its square puts short rises down to noise
+    prior = np.gradient(np.sqrt(variances)) if t.counts else np.gradient(np.log(variances + 0.05))
     weight = np.exp(loglik - loglik.max()) * prior * np.gradient(RHO)[:, None]
     return Noise(t, variances, weight / weight.sum(), scale, freedom)
