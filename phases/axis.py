@@ -39,7 +39,7 @@ class Axis:
         """Build the axis of strictly increasing ``tokens`` >= 0, at least two of them."""
         tokens = np.asarray(tokens, float)
         if scale == "linear":
-            return cls(tokens, LINEAR_SPAN * tokens / tokens[-1], scale, float(tokens[-1]))
+            return cls(tokens, np.round(LINEAR_SPAN * tokens / tokens[-1], 12), scale, float(tokens[-1]))
         positive = tokens > 0
         x = np.round(np.log10(np.where(positive, tokens, tokens[-1]) / tokens[-1]), 12)
         if not positive[0]:

@@ -80,7 +80,8 @@ def basis(tokens: Array, gamma: float) -> Array:
         even = np.linspace(0, len(knots) - 1, KNOTS // 2).round().astype(int)
         log = np.searchsorted(knots, np.geomspace(max(knots[0], 1e-300), knots[-1], KNOTS - KNOTS // 2) * (1 - 1e-12))
         knots = knots[np.unique(np.concatenate([even, np.clip(log, 0, len(knots) - 1)]))]
-    return np.asarray(np.minimum(tokens[:, None] / knots, 1.0) ** gamma)
+    # rounded, so that the unit of tokens leaves not even its rounding error behind
+    return np.asarray(np.minimum(np.round(tokens[:, None] / knots, 12), 1.0) ** gamma)
 
 
 def delay_test(tokens: Array, y: Array, whiten: Whitener, errors: Array, growing: Products, level: float) -> DelayTest:
