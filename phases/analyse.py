@@ -31,6 +31,8 @@ class Analysis:
 
     Attributes
     ----------
+    trajectory : Trajectory
+        The series; one that is no proportion is moved by ``origin`` and scaled by ``unit``, so that no unit matters.
     fit : Fit
         Of the whole series.
     rising : Fit
@@ -57,6 +59,8 @@ class Analysis:
     fallen: float = 0.0
     gain: float = 0.0
     phases: PhaseCount | None = None
+    origin: float = 0.0
+    unit: float = 1.0
     locations: dict[str, Location] = field(default_factory=dict)
 
 
@@ -81,6 +85,8 @@ def analyse(
     """
     if t.n < FEWEST or t.constant:
         return Analysis(t, rise)
+    origin, unit = (0.0, 1.0) if t.proportion else (float(t.y[0]), float(np.ptp(t.y)))
+    t = t if t.proportion else replace(t, y=np.round((t.y - origin) / unit, 12))
     rng = generator(seed, t.key)
     dictionary = dictionary or Dictionary(Axis.of(t.tokens, scale))
     fit = dictionary.fit(t)
@@ -98,7 +104,9 @@ def analyse(
         part = rising.trajectory
         growing = products.of(dictionary.n_simple)
         delay = delay_test(part.tokens, part.y, rising.whiten, noise, growing, level)
-    analysis = Analysis(t, rise, fit, rising, None, delay, risen, fallen, gain_over_constant(t, fit.curve))
+    analysis = Analysis(
+        t, rise, fit, rising, None, delay, risen, fallen, gain_over_constant(t, fit.curve), origin=origin, unit=unit,
+    )  # fmt: skip
     if not locate_all:
         return analysis
     if not (fit.declining and rising is fit):
@@ -147,7 +155,10 @@ def _locations(a: Analysis, errors: Array, level: float) -> dict[str, Location]:
         found = calibrated(a.fit, whole, places, errors, level, threshold)
         if threshold is not None:
             one, two = out["takeoff"], found.pop("takeoff")
-            out["takeoff"] = Location(one.x, min(one.low, two.low), max(one.high, two.high), one.cut)
+            # it has taken off before its peak
+            high = min(max(one.high, two.high), max(found["peak"].high, one.low))
+            at = one.x if one.exists else two.x
+            out["takeoff"] = Location(min(at, high), min(one.low, two.low), high, one.cut)
         out |= found
     return out
 

@@ -93,8 +93,10 @@ def _curve(a: Analysis) -> Curve:
         x = x[x >= a.fit.axis.first]
         fitted_tokens = a.fit.axis.to_tokens(x)
         shape = a.fit.candidates.at(x, np.array([a.fit.best]))[:, 0]
-        fitted = sign * (float(a.fit.curve[0]) + a.fit.amplitude[a.fit.best] * shape)
+        scaled = float(a.fit.curve[0]) + a.fit.amplitude[a.fit.best] * shape
+        fitted = sign * (a.origin + a.unit * scaled)
+    y = sign * (a.origin + a.unit * t.y)
     return Curve(
-        run=t.run, group=t.group, metric=t.metric, tokens=t.tokens, y=sign * t.y, counts=t.proportion,
+        run=t.run, group=t.group, metric=t.metric, tokens=t.tokens, y=y, counts=t.proportion,
         fitted_tokens=fitted_tokens, fitted=fitted,
     )  # fmt: skip

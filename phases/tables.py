@@ -97,6 +97,7 @@ def print_report(report: DetectionReport, *, stderr: bool = False) -> None:
     level = report.settings["level"]
     console.print(
         f"Intervals {100 * level:g} %; delay p: constant or diminishing returns from the first token on; "
-        f"takeoff: {100 * report.settings['rise']:g} points above the floor.",
+        f"takeoff: {100 * report.settings['rise']:g} points above the floor (% of the rise where a score is no "
+        "proportion).",
         style="dim",
     )

@@ -129,7 +129,7 @@ class Trajectory:
     @property
     def constant(self) -> bool:
         """Whether the score never changes."""
-        return self.n == 0 or float(np.ptp(self.y)) <= 1e-12 * max(1.0, float(np.abs(self.y).max()))
+        return self.n == 0 or float(np.ptp(self.y)) <= 1e-12 * float(np.abs(self.y).max())
 
     @property
     def key(self) -> str:

@@ -16,7 +16,7 @@ from tests.phases_cube import study
 
 T_FIELDS = {
     "run", "group", "metric", "estimand", "outcome", "reason", "tokens", "low", "high", "level", "p_value",
-    "p_adjusted", "elasticity", "n_checkpoints",
+    "p_adjusted", "elasticity", "phases", "n_checkpoints",
 }  # fmt: skip
 L_FIELDS = {
     "run", "group", "first", "second", "log_ratio", "low", "high", "level", "p_value", "tokens", "outcome", "reason",
@@ -226,3 +226,25 @@ def test_p_values_are_adjusted_over_the_delay_tests(studied):
     delays = [t for t in report.transitions if t.estimand == "delay" and t.p_value is not None]
     assert all(t.p_adjusted is not None and t.p_adjusted >= t.p_value for t in delays)
     assert all(t.p_adjusted is None for t in report.transitions if t.estimand != "delay")
+
+
+@pytest.mark.property
+@pytest.mark.parametrize("unit", [1e-12, 1e6, 1e12])
+def test_the_unit_of_a_continuous_score_changes_nothing(unit):
+    tokens = np.arange(1, 46) * 8e8
+    y = -6 + 3 * -np.expm1(-np.maximum(0, tokens - 12e9) / 8e9) + 0.15 * np.random.default_rng(1).standard_normal(45)
+    found = []
+    for factor in (1.0, unit):
+        cube = xr.Dataset(
+            {"tokens": (("run", "checkpoint"), tokens[None]),
+             "score": (("run", "checkpoint"), factor * y[None], {"metric_kind": "continuous"})},
+            coords={"run": ["r"]}, attrs={"calque_schema": 1},
+        )  # fmt: skip
+        report = detect(cube, Settings(boot=39))
+        found.append({t.estimand: t for t in report.transitions})
+        assert np.allclose(report.curves[0].y, factor * y)
+        assert np.ptp(report.curves[0].fitted) > 2 * factor
+    one, two = found
+    assert one["delay"].outcome == two["delay"].outcome == Outcome.FOUND
+    assert two["takeoff"].tokens == pytest.approx(one["takeoff"].tokens, rel=1e-6)
+    assert two["delay"].p_value == pytest.approx(one["delay"].p_value)
