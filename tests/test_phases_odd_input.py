@@ -181,7 +181,11 @@ def test_a_corner_is_not_placed_beyond_the_run():
 @SCALES
 @pytest.mark.parametrize(
     "size",
-    [1e-12, 1.0, pytest.param(1e12, marks=pytest.mark.xfail(reason="curves count as flat beside noise of 1e6 and more"))],
+    [
+        1e-12,
+        1.0,
+        pytest.param(1e12, marks=pytest.mark.xfail(reason="curves count as flat beside noise of 1e6")),
+    ],
 )
 @pytest.mark.parametrize("level", [0.0, 1.0])
 def test_the_size_of_a_continuous_score_does_not_matter(size, level, scale):
