@@ -198,7 +198,8 @@ def test_side_minima_against_brute_force():
     m, boot, rise = 50, 7, 0.05
     rss, b = rng.random((m, boot)).astype(np.float32), (0.2 * rng.random((m, boot))).astype(np.float32)
     reached = rng.random(m)
-    reached[:5], b[:5] = 0.05, 1.0
+    # exactly at the height, and best: these count on both sides
+    reached[:5], b[:5], rss[:5] = 0.05, 1.0, 1e-4 * rss[:5]
     left, right = kalman.side_minima(rss, b, reached, rise)
     for k in range(boot):
         height = b[:, k].astype(float) * reached
