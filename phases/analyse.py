@@ -222,7 +222,9 @@ def _onset(fit: Fit, errors: Array, level: float) -> Location | None:
     if not len(chosen):
         return None
     best = int(chosen[fit.rss[chosen].argmin()])
+    # a corner beyond the checkpoints is none
     tau = fit.candidates.theta["onset"][:, 0]
+    tau = np.where(tau < fit.axis.x[-1], tau, np.inf)
     centre = fit.whiten(fit.candidates.columns[:, best] * fit.amplitude[best])
     errors = without_constant(errors[: fit.trajectory.n], fit.whiten)
     rss, _ = fit.against(errors + centre[:, None], chosen)
