@@ -117,7 +117,8 @@ def _fit(d: Array) -> Any | None:
             try:
                 model = MarkovRegression(d, k_regimes=2, trend="c", switching_variance=False)
                 fit = model.fit(start_params=start, em_iter=20, disp=False)
-            except (np.linalg.LinAlgError, ValueError, FloatingPointError):
+            except (np.linalg.LinAlgError, ValueError, FloatingPointError, RuntimeError):
+                # RuntimeError: the search went where a chain has no stationary law
                 continue
         good = fit.mle_retvals.get("converged", False) and np.isfinite(fit.llf) and np.isfinite(fit.params).all()
         if good and (best is None or fit.llf > best.llf):
