@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from phases.axis import Array
-from phases.fit import FITTED, Fit
+from phases.fit import FITTED, Fit, spread_of
 
 LARGEST_CUT = 15.0
 
@@ -59,8 +59,7 @@ def locate(fit: Fit, x: Array, rss: Array, cut: float, *, bracket: bool = True) 
     bracket : bool
         Whether checkpoints bound what can be known: the interval contains those around the location.
     """
-    spread = max(1.0, float(rss.min()) / max(fit.trajectory.n - FITTED, 3))
-    excess = (rss - rss.min()) / spread
+    excess = (rss - rss.min()) / spread_of(float(rss.min()), fit.trajectory.n)
     at = averaged(x, excess)
     inside = excess <= cut
     low, high = float(x[inside].min()), float(x[inside].max())
