@@ -26,6 +26,7 @@ from phases.acquisition_results import AcquisitionReport, Predictor, Term
 from phases.acquisition_times import ItemTimes, item_times
 from phases.censored import CensoredFit
 from phases.pooling_tests import benjamini_yekutieli
+from phases.processes import one_thread
 from phases.results import Outcome, finite, interval_text, tokens_text
 
 Progress = Callable[[int, int, str], None]
@@ -68,6 +69,7 @@ class AcquisitionSettings:
             raise UserError(f"--level {self.level:g}: expected a coverage from 0.5 to 0.999, such as 0.95")
 
 
+@one_thread
 def acquisition(
     cube: xr.Dataset, settings: AcquisitionSettings = AcquisitionSettings(), progress: Progress | None = None,
     name: str = "cube",

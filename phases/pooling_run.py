@@ -22,6 +22,7 @@ from phases.pooling_rows import Design, mixed_row, run_row, size_rows
 from phases.pooling_seeds import cannot_be_claimed
 from phases.pooling_tests import pair_tests, size_tests, sizes_out_of_reach, smallest_possible
 from phases.pooling_times import collect, label, lags, pairs_by_group, takeoffs
+from phases.processes import one_thread
 from phases.results import DetectionReport, Transition
 from phases.settings import Settings
 
@@ -78,6 +79,7 @@ class PoolSettings:
         return tuple(dict.fromkeys(out))
 
 
+@one_thread
 def pool(
     cube: xr.Dataset, settings: PoolSettings = PoolSettings(), progress: Progress | None = None, name: str = "cube"
 ) -> PoolReport:

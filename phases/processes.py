@@ -5,11 +5,31 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
 from multiprocessing import get_context
-from typing import TypeVar
+from typing import TypeVar, cast
+
+from threadpoolctl import threadpool_limits
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+
+Function = TypeVar("Function", bound=Callable[..., object])
+
+
+def one_thread(function: Function) -> Function:
+    """Decorate a function so that linear algebra in it keeps to one thread.
+
+    Matrices this small only lose by sharing cores, and the last digits of a sum depend on the number of threads: with
+    one, they depend neither on the machine nor on the process.
+    """
+    return cast("Function", threadpool_limits.wrap(limits=1)(function))
+
+
+@one_thread
+def call(work: Callable[[Task], Result], task: Task) -> Result:
+    """Return ``work(task)``; a function of the module, so that it can be sent to a process."""
+    return work(task)
 
 
 def cores() -> int:
@@ -24,10 +44,10 @@ def spread(work: Callable[[Task], Result], tasks: Sequence[Task], jobs: int) -> 
     has a thread.
     """
     if jobs <= 1 or len(tasks) <= 1:
-        yield from map(work, tasks)
+        yield from map(partial(call, work), tasks)
         return
     with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=get_context("spawn")) as executor:
-        futures = [executor.submit(work, task) for task in tasks]
+        futures = [executor.submit(call, work, task) for task in tasks]
         try:
             for future in as_completed(futures):
                 yield future.result()

@@ -154,5 +154,7 @@ def test_the_seed_moves_the_bootstrap_alone(many):
 
 def test_processes_do_not_change_a_number(monkeypatch):
     monkeypatch.setattr(phases.detect, "WORTH_SPREADING", 1)
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # processes inherit these, this one has begun without
+        monkeypatch.setenv(name, "1")
     one, two = (detect(three(), FAST, jobs=j) for j in (1, 2))
     assert one.transitions == two.transitions and one.lags == two.lags and len(one.transitions) > 6

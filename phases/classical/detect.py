@@ -15,6 +15,7 @@ from phases.classical.kink import fit_kink
 from phases.classical.level import Break, fit_levels
 from phases.classical.markov import fit_switch
 from phases.classical.series import Refusal, Series, generator
+from phases.processes import one_thread
 from phases.results import Curve, DetectionReport, Estimand, Outcome, Transition, finite, interval_text, tokens_text
 from phases.trajectory import Trajectory
 
@@ -37,6 +38,7 @@ class Answer:
     fitted: Array | None = None
 
 
+@one_thread
 def detect_classical(
     series: Sequence[Trajectory], settings: Settings, progress: Progress | None, name: str, provenance: dict[str, str]
 ) -> DetectionReport:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from data.errors import UserError
-from phases.commands.common import Bar, check_output, one_thread
+from phases.commands.common import Bar, check_output
 
 
 class MetricName(StrEnum):
@@ -66,7 +66,6 @@ def acquisition(
     The model is an accelerated failure time in log tokens (Weibull, log-logistic or log-normal by AIC) with errors
     clustered by concept and by language, and explained variation divided among the predictors by Shapley values.
     """
-    one_thread()
     from data import cube as cubes
     from phases.acquisition import AcquisitionSettings
     from phases.acquisition import acquisition as run_acquisition

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from data.errors import UserError, nearest
-from phases.commands.common import Bar, check_output, one_thread
+from phases.commands.common import Bar, check_output
 
 if TYPE_CHECKING:
     from phases.calibration.cells import Cell
@@ -62,7 +62,6 @@ def calibrate(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no table and no progress.")] = False,
 ) -> None:
     """Simulate size, coverage and power: for the design of a CUBE, or of a suite of known truths (--suite, --list)."""
-    one_thread()
     from phases.calibration.grids import between_markers, marked, show
     from phases.calibration.grids import markdown as as_markdown
     from phases.calibration.outcomes import Options

@@ -1,17 +1,10 @@
-"""What several subcommands need: threads, output files, a progress bar."""
+"""What several subcommands need: output files, a progress bar."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from data.errors import UserError
-
-
-def one_thread() -> None:
-    """Keep linear algebra to one thread, unless told otherwise: matrices this small only lose by sharing cores."""
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
 
 
 def check_output(path: Path) -> None:

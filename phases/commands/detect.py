@@ -11,7 +11,7 @@ import typer
 
 from data.errors import UserError
 from phases.classical import FAMILIES
-from phases.commands.common import Bar, check_output, one_thread
+from phases.commands.common import Bar, check_output
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -92,7 +92,6 @@ def detect(
         raise UserError("--forecast is shown in the report: give --html FILE too")
     if forecast is not None and family != "dictionary":
         raise UserError("--forecast stands beside the dictionary's takeoffs: leave it out, or --family")
-    one_thread()
     from data import cube as cubes
     from phases.detect import detect as run_detect
     from phases.processes import cores

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from phases.commands.common import Bar, check_output, one_thread
+from phases.commands.common import Bar, check_output
 from phases.commands.detect import ScaleName
 
 
@@ -81,7 +81,6 @@ def pool(
     one size and mix are replicates. Pairs without a takeoff are censored, not dropped. With fewer than 6 seeds it says
     what cannot be claimed.
     """
-    one_thread()
     from data import cube as cubes
     from phases.pooling_questions import parse
     from phases.pooling_results import write_json
