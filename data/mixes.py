@@ -1,32 +1,51 @@
-"""Language mixes: which share of the training text each language has, from one short word in a study file."""
+"""Language mixes: what a run trains on, from one short word in a study file.
+
+A mix says which share of the training text each language has, and may change the text itself: parts joined by
+``+``, such as ``drop:ko+romanised``. What the changes do is in ``data.ablations``.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from data.errors import UserError, nearest
+from data.mix_shares import READERS, explicit, pairs
 
-FORMS = "uniform, temperature:0.3, drop:xx, or shares such as en:0.5,de:0.5"
-SUM_TOLERANCE = 1e-6
+DISJOINT, ROMANISED, PARALLEL = "disjoint", "romanised", "parallel"
+WORDS = (*READERS, PARALLEL, DISJOINT, ROMANISED)
+FORMS = (
+    "uniform, temperature:0.3, drop:xx, only:xx,yy or shares such as en:0.5,de:0.5, "
+    "and after a + parallel:0.01, disjoint or romanised"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mix:
-    """Shares of the languages.
+    """Shares of the languages, and what is done to their text.
 
     Attributes
     ----------
     name : str
-        Canonical spelling: the same shares, however they were written, have the same name, and parsing the
-        name for the same languages (and sizes) gives the mix back.
+        Canonical spelling: order, spaces and the way of writing a number do not matter, and parsing the name
+        for the same languages (and sizes) gives the mix back.
     shares : dict of str to float
         One for every language, in the languages' order; 0 for a language left out. They sum to 1.
+    parallel : float
+        Share of all training tokens that are aligned lines of two languages; ``shares`` divide the rest.
+    disjoint : bool
+        Whether each language has tokens of its own.
+    romanised : bool
+        Whether all text is in Latin letters.
     """
 
     name: str
     shares: dict[str, float]
+    parallel: float = 0.0
+    disjoint: bool = False
+    romanised: bool = False
 
     @classmethod
     def parse(
@@ -40,9 +59,11 @@ class Mix:
         Parameters
         ----------
         spec : str or mapping
-            ``uniform``; ``temperature:TAU`` (shares proportional to size**TAU, 0 < TAU <= 1: 1 is as the text
-            comes, towards 0 is uniform); ``drop:xx`` or ``drop:xx,yy`` (uniform over the others); shares by
-            language, as a mapping or as ``en:0.5,de:0.5`` (languages not named have none).
+            Shares by language, as a mapping; or parts joined by ``+``. At most one part gives shares:
+            ``uniform``, the default; ``temperature:TAU`` (proportional to size**TAU, 0 < TAU <= 1: 1 is as the
+            text comes, towards 0 is uniform); ``drop:xx`` or ``drop:xx,yy`` (uniform over the others);
+            ``only:xx,yy`` (uniform over these); ``en:0.5,de:0.5`` (languages not named have none). The others
+            change the text: ``parallel:SHARE``, and one of ``disjoint`` and ``romanised``.
         languages : sequence of str
             Codes of the corpus's languages.
         sizes : mapping of str to float, optional
@@ -54,68 +75,54 @@ class Mix:
             When the mix cannot be read or is impossible.
         """
         languages = tuple(languages)
+        if not languages:
+            raise UserError(f"mix {spec!r} has no languages; expected at least one")
         if isinstance(spec, Mapping):
-            return cls._explicit(spec, languages)
+            name, shares = explicit(spec, languages)
+            return cls(name=name, shares=shares)
         if not isinstance(spec, str):
             raise UserError(f"mix is {spec!r}; expected {FORMS}")
-        word, colon, rest = (part.strip() for part in spec.partition(":"))
-        if word == "uniform" and not colon:
-            return cls._uniform("uniform", languages, languages)
-        if word == "temperature":
-            return cls._temperature(spec, rest, languages, sizes)
-        if word == "drop":
-            dropped = [code.strip() for code in rest.split(",")]
-            _check_known(dropped, languages)
-            kept = [code for code in languages if code not in dropped]
-            if not kept:
-                raise UserError(f"mix '{spec}' drops every language; expected at least one to be left")
-            name = "drop:" + ",".join(code for code in languages if code in dropped)
-            return cls._uniform(name, kept, languages)
-        if not colon:
-            guess = nearest(word, ("uniform", "temperature", "drop"))
-            raise UserError(f"mix '{spec}' is unknown; expected {FORMS}{guess}")
-        return cls._explicit(_pairs(spec), languages)
+        named, rest_of = _parts(spec, languages)
+        of_shares = [word for word in named if word not in (PARALLEL, DISJOINT, ROMANISED)]
+        if len(of_shares) > 1:
+            raise UserError(f"mix '{spec}' gives shares twice, by {' and by '.join(of_shares)}; expected one of them")
+        name, shares = "uniform", {code: 1 / len(languages) for code in languages}
+        for word in of_shares:
+            if word in READERS:
+                name, shares = READERS[word](spec, rest_of[word], languages, sizes)
+            else:
+                name, shares = explicit(pairs(word, lambda part: _unreadable(spec, part)), languages)
+        parallel = _parallel_share(spec, rest_of[PARALLEL]) if PARALLEL in named else 0.0
+        changes = [f"{PARALLEL}:{parallel:.12g}"] if parallel else []
+        changes += [word for word in (DISJOINT, ROMANISED) if word in named]
+        if len(changes) > bool(parallel) + 1:
+            raise UserError(f"mix '{spec}': {DISJOINT} shares no tokens, {ROMANISED} shares more; expected one of them")
+        if changes and sum(share > 0 for share in shares.values()) < 2:
+            raise UserError(f"mix '{spec}': {changes[0]} is about two languages or more; expected them to have shares")
+        kept = [name] if name != "uniform" or not changes else []
+        return cls(
+            name="+".join(kept + changes), shares=shares, parallel=parallel,
+            disjoint=DISJOINT in named, romanised=ROMANISED in named,
+        )  # fmt: skip
 
-    @classmethod
-    def _uniform(cls, name: str, kept: Sequence[str], languages: Sequence[str]) -> Mix:
-        if not languages:
-            raise UserError(f"mix '{name}' has no languages; expected at least one")
-        return cls(name=name, shares={code: float(code in kept) / len(kept) for code in languages})
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Codes of the languages that have a share."""
+        return tuple(code for code, share in self.shares.items() if share > 0)
 
-    @classmethod
-    def _temperature(cls, spec: str, rest: str, languages: Sequence[str], sizes: Mapping[str, float] | None) -> Mix:
-        try:
-            temperature = float(rest)
-        except ValueError:
-            temperature = math.nan
-        if not 0 < temperature <= 1:
-            raise UserError(
-                f"mix '{spec}': the temperature is '{rest}'; expected a number above 0 and at most 1 "
-                "(1: as the text comes, towards 0: uniform)"
-            )
-        if sizes is None:
-            raise UserError(f"mix '{spec}' needs each language's amount of text, which is unknown here")
-        for code in languages:
-            if not (code in sizes and 0 < sizes[code] < math.inf):
-                raise UserError(f"mix '{spec}': the size of '{code}' is {sizes.get(code)}; expected a number above 0")
-        largest = max(sizes[code] for code in languages)
-        weights = {code: (sizes[code] / largest) ** temperature for code in languages}
-        return cls(name=f"temperature:{temperature:.12g}", shares=_normalised(weights))
+    def text_changes(self) -> dict[str, Any]:
+        """Return what the mix does to text and tokens, JSON-ready; empty when only shares differ.
 
-    @classmethod
-    def _explicit(cls, given: Mapping[str, float], languages: Sequence[str]) -> Mix:
-        _check_known(given, languages)
-        for code, share in given.items():
-            number = isinstance(share, int | float) and not isinstance(share, bool) and math.isfinite(share)
-            if not number or share < 0:
-                raise UserError(f"mix: the share of '{code}' is {share!r}; expected a number from 0 to 1")
-        total = math.fsum(given.values())
-        if abs(total - 1) > SUM_TOLERANCE:
-            percent = " (write 0.5 for 50 %)" if abs(total - 100) < 1 else ""
-            raise UserError(f"mix: the shares sum to {total:.6g}; expected 1{percent}")
-        shares = _normalised({code: float(given.get(code, 0)) for code in languages})
-        name = ",".join(f"{code}:{given[code]:.12g}" for code in languages if given.get(code, 0) > 0)
-        return cls(name=name, shares=shares)
+        Runs whose mixes agree in it can use the same token shards.
+        """
+        changes: dict[str, Any] = {}
+        if self.parallel:
+            changes[PARALLEL] = list(self.languages)
+        if self.disjoint:
+            changes[DISJOINT] = list(self.shares)
+        if self.romanised:
+            changes[ROMANISED] = True
+        return changes
 
 
 def stream_shares(streams: Mapping[str, float | None], mix: Mix) -> dict[str, float]:
@@ -151,28 +158,36 @@ def stream_shares(streams: Mapping[str, float | None], mix: Mix) -> dict[str, fl
     return {stream: share for stream, share in shares.items() if share > 0}
 
 
-def _pairs(spec: str) -> dict[str, float]:
-    shares: dict[str, float] = {}
-    for part in spec.split(","):
-        code, colon, share = (piece.strip() for piece in part.partition(":"))
-        try:
-            value = float(share)
-        except ValueError:
-            raise UserError(f"mix '{spec}': cannot read '{part.strip()}'; expected {FORMS}") from None
-        if code in shares:
-            raise UserError(f"mix '{spec}' names '{code}' twice; expected each language once")
-        shares[code] = value
-    return shares
+def _parts(spec: str, languages: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """Return the parts' words (an explicit list of shares stands for itself) and what follows each."""
+    named: list[str] = []
+    rest_of: dict[str, str] = {}
+    for part in spec.split("+"):
+        word, colon, rest = (piece.strip() for piece in part.partition(":"))
+        if word not in WORDS:
+            guess = nearest(word, WORDS)
+            if not colon or (guess and word not in languages):
+                raise UserError(f"mix '{spec}': '{word}' is unknown; expected {FORMS}{guess}")
+            word = part.strip()
+        elif word in (DISJOINT, ROMANISED, "uniform") and colon:
+            raise UserError(f"mix '{spec}': {word} takes nothing after it; expected {word}, without a colon")
+        if word in named:
+            raise UserError(f"mix '{spec}' says {word} twice; expected it once")
+        named.append(word)
+        rest_of[word] = rest
+    return named, rest_of
 
 
-def _check_known(codes: Iterable[str], languages: Sequence[str]) -> None:
-    known = list(languages)
-    for code in codes:
-        if code not in known:
-            guess = nearest(str(code), known)
-            raise UserError(f"mix: unknown language '{code}'; expected one of {', '.join(known)}{guess}")
+def _unreadable(spec: str, part: str) -> UserError:
+    return UserError(f"mix '{spec}': cannot read '{part}'; expected {FORMS}")
 
 
-def _normalised(weights: Mapping[str, float]) -> dict[str, float]:
-    total = math.fsum(weights.values())
-    return {code: weight / total for code, weight in weights.items()}
+def _parallel_share(spec: str, rest: str) -> float:
+    try:
+        share = float(rest)
+    except ValueError:
+        share = math.nan
+    if not 0 < share < 1:
+        percent = f" (write {share / 100:g} for {share:g} %)" if 1 <= share < 100 else ""
+        raise UserError(f"mix '{spec}': the parallel share is '{rest}'; expected a number between 0 and 1{percent}")
+    return share

@@ -32,6 +32,45 @@ def test_drop_leaves_the_others_equal():
     assert mix.shares == {"en": 0, "de": 0.5, "ru": 0.5, "zh": 0}
 
 
+def test_only_keeps_those_named():
+    mix = Mix.parse("only: zh,de", LANGUAGES)
+    assert mix.name == "only:de,zh"
+    assert mix.shares == {"en": 0, "de": 0.5, "ru": 0, "zh": 0.5}
+    assert mix.languages == ("de", "zh")
+
+
+@pytest.mark.parametrize(
+    "spec, name",
+    [
+        ("romanised", "romanised"),
+        ("uniform + romanised", "romanised"),
+        ("romanised+drop:zh", "drop:zh+romanised"),
+        ("disjoint+parallel:.010+only:ru,en", "only:en,ru+parallel:0.01+disjoint"),
+        ("romanised+temperature:0.30+parallel:0.2", "temperature:0.3+parallel:0.2+romanised"),
+        ("de:0.5,en:.5+disjoint", "en:0.5,de:0.5+disjoint"),
+    ],
+)
+def test_parts_combine_under_one_name(spec, name):
+    mix = Mix.parse(spec, LANGUAGES, SIZES)
+    assert mix.name == name
+    assert Mix.parse(name, LANGUAGES, SIZES) == mix
+    assert mix.disjoint == ("disjoint" in name) and mix.romanised == ("romanised" in name)
+    assert mix.parallel == (float(name.split("parallel:")[1].split("+")[0]) if "parallel" in name else 0)
+    plain = Mix.parse(name.split("+")[0] if "+" in name else "uniform", LANGUAGES, SIZES)
+    assert mix.shares == plain.shares
+
+
+def test_mixes_that_treat_text_alike_share_their_shards():
+    def changes(spec):
+        return Mix.parse(spec, LANGUAGES, SIZES).text_changes()
+
+    assert changes("uniform") == changes("temperature:0.5") == changes("drop:zh") == {}
+    assert changes("parallel:0.1") == changes("parallel:0.2+temperature:0.5") == {"parallel": list(LANGUAGES)}
+    assert changes("parallel:0.1+drop:zh") == {"parallel": ["en", "de", "ru"]}, "lines of languages that train"
+    assert changes("drop:zh+disjoint") == {"disjoint": list(LANGUAGES)}, "a dropped language keeps its block"
+    assert changes("romanised") == {"romanised": True}
+
+
 def test_explicit_shares_have_one_name_however_written():
     spellings = ["de:.3,en:0.7", "en:0.7, de:0.3", {"de": 0.3, "en": 0.7}, {"en": 0.7, "zh": 0, "de": 0.3}]
     assert {Mix.parse(spec, LANGUAGES).name for spec in spellings} == {"en:0.7,de:0.3"}
@@ -58,6 +97,25 @@ def test_shares_sum_to_one_and_the_name_reads_back(weights, temperature):
     [
         ("unifrom", "did you mean 'uniform'"),
         ("uniform:", "expected uniform"),
+        ("", "'' is unknown; expected uniform"),
+        ("uniform+", "'' is unknown; expected uniform"),
+        ("disjont", "did you mean 'disjoint'"),
+        ("drop:zh+romanized", "'romanized' is unknown; expected uniform"),
+        ("drop:zh+romanized", "did you mean 'romanised'"),
+        ("paralel:0.1", "did you mean 'parallel'"),
+        ("drop:zh+only:en", "gives shares twice, by drop and by only"),
+        ("uniform+en:0.5,de:0.5", "gives shares twice"),
+        ("drop:zh+drop:en", "says drop twice"),
+        ("drop:zh,zh", "names 'zh' twice"),
+        ("disjoint+romanised", "expected one of them"),
+        ("disjoint:2", "disjoint takes nothing after it"),
+        ("parallel", "the parallel share is ''"),
+        ("parallel:0", "the parallel share is '0'; expected a number between 0 and 1"),
+        ("parallel:1", "expected a number between 0 and 1 (write 0.01 for 1 %)"),
+        ("parallel:nan", "the parallel share is 'nan'"),
+        ("only:en+parallel:0.01", "is about two languages or more"),
+        ("en:1+disjoint", "is about two languages or more"),
+        ("only:xx", "unknown language 'xx'"),
         ("en:0.5,dee:0.5", "unknown language 'dee'; expected one of en, de, ru, zh; did you mean 'de'"),
         ("drop:xx", "unknown language 'xx'"),
         ("drop:", "unknown language ''"),
@@ -84,6 +142,11 @@ def test_a_mistake_is_told_in_one_line(spec, words):
         Mix.parse(spec, LANGUAGES, SIZES)
     assert words in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_mix_needs_languages():
+    with pytest.raises(UserError, match="has no languages"):
+        Mix.parse("uniform", ())
 
 
 @pytest.mark.parametrize("sizes", [None, {"en": 1}, {**SIZES, "de": 0}])
