@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from difflib import get_close_matches
 
-TRAINING_PACKAGES = ("torch", "lightning", "ray", "tokenizers", "safetensors")
+TRAINING_PACKAGES = ("torch", "lightning", "ray", "tokenizers", "mistral_common", "safetensors")
 
 
 class UserError(ValueError):

@@ -1,4 +1,4 @@
-"""Byte-level BPE trained on a corpus, and what two words have in common under a tokenizer."""
+"""Byte-level BPE trained on a corpus, tokenizer files, and what two words have in common under a tokenizer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from data.corpora.base import Corpus
 from data.cube import OVERLAPS
@@ -18,6 +18,9 @@ from data.errors import UserError
 from data.tasks import WordTask
 
 BOS = "<bos>"
+BEGINNINGS = (BOS, "<s>", "<|begin_of_text|>", "<|endoftext|>", "[BOS]", "[CLS]")
+"""Names of the token before each document, ours first."""
+
 SMALLEST_VOCABULARY = 1 + 256
 NONE, SHARED_TOKEN, IDENTICAL = range(len(OVERLAPS))
 WHOLE_SYLLABLE_SCRIPTS = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL")
@@ -41,7 +44,7 @@ def train(texts: Iterable[str], vocabulary: int) -> Tokenizer:
     Returns
     -------
     tokenizers.Tokenizer
-        It adds no token by itself.
+        It adds no token by itself, and takes the text ``<bos>`` for text.
 
     Raises
     ------
@@ -60,6 +63,7 @@ def train(texts: Iterable[str], vocabulary: int) -> Tokenizer:
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.encode_special_tokens = True
     return tokenizer
 
 
@@ -75,12 +79,6 @@ def training_texts(corpus: Corpus, bytes_per_stream: int = 2_000_000) -> Iterato
             left -= len(document.encode())
             if left <= 0:
                 break
-
-
-def for_corpus(corpus: Corpus, vocabulary: int) -> Tokenizer:
-    """Return the corpus's own tokenizer, or one of ``vocabulary`` tokens trained on its training text."""
-    own = corpus.tokenizer()
-    return train(training_texts(corpus), vocabulary) if own is None else own
 
 
 def digest(tokenizer: Tokenizer) -> str:
@@ -104,24 +102,56 @@ def save(tokenizer: Tokenizer, path: str | os.PathLike[str]) -> str:
 
 
 def load(path: str | os.PathLike[str]) -> Tokenizer:
-    """Read a ``tokenizer.json``.
+    """Read a ``tokenizer.json``. Special tokens that stand in a text are then text like any other.
 
     Raises
     ------
     UserError
-        When the file is missing, damaged, or has no ``<bos>``.
+        When the file is missing, damaged, or has no token that begins a document.
     """
-    path = Path(path)
+    tokenizer = _read(Path(path))
+    if not any(tokenizer.token_to_id(name) is not None for name in BEGINNINGS):
+        raise UserError(f"the tokenizer {path} has none of the tokens {', '.join(BEGINNINGS)}, which begin a document")
+    return tokenizer
+
+
+def load_foreign(path: str | os.PathLike[str]) -> Tokenizer:
+    """Read anyone's ``tokenizer.json``; where no token of it begins a document, ``<bos>`` is added at the end.
+
+    Truncation and padding that the file asks for are switched off.
+
+    Raises
+    ------
+    UserError
+        When the file is missing or damaged.
+    """
+    tokenizer = _read(Path(path))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    if not any(tokenizer.token_to_id(name) is not None for name in BEGINNINGS):
+        tokenizer.add_special_tokens([AddedToken(BOS, special=True, normalized=False)])
+    return tokenizer
+
+
+def bos(tokenizer: Tokenizer) -> int:
+    """Return the id of the token before each document: the first of ``BEGINNINGS`` that it has."""
+    found = [token for name in BEGINNINGS if (token := tokenizer.token_to_id(name)) is not None]
+    assert found, "load and load_foreign give no tokenizer without one"
+    return found[0]
+
+
+def _read(path: Path) -> Tokenizer:
     try:
-        text = path.read_text(encoding="utf-8")
+        tokenizer = Tokenizer.from_str(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"no tokenizer at {path}; expected a tokenizer.json") from None
-    try:
-        tokenizer = Tokenizer.from_str(text)
+    except (IsADirectoryError, UnicodeDecodeError):
+        raise UserError(f"{path} is no tokenizer; expected a tokenizer.json") from None
+    except OSError as error:
+        raise UserError(f"cannot read the tokenizer {path}: {error.strerror}; choose another") from None
     except Exception as error:  # the library raises bare Exception
-        raise UserError(f"{path} is no tokenizer ({error}); remove it to have it made again") from None
-    if tokenizer.token_to_id(BOS) is None:
-        raise UserError(f"the tokenizer {path} has no token {BOS}, which separates documents")
+        raise UserError(f"{path} is no tokenizer ({error}); expected a tokenizer.json") from None
+    tokenizer.encode_special_tokens = True
     return tokenizer
 
 

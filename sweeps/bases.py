@@ -14,7 +14,7 @@ BASES: dict[str, dict[str, Any]] = {
     "sample-cpu": {
         "size": "micro",
         "corpus": "sample",
-        "sample": {"vocab_size": 512, "shots": 0, "repeat_rate": 0.7, "repeat_words": 2},
+        "sample": {"tokenizer": "bpe:512", "shots": 0, "repeat_rate": 0.7, "repeat_words": 2},
         "training": {"tokens": 4_608_000, "context": 128, "batch_size": 4, "learning_rate": 3e-3},
         "checkpoints": {"log_spaced": 20, "first": 25_000, "every": 192_000},
         "evaluation": {"concepts": 20, "minimal_pairs": 60},

@@ -10,11 +10,12 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, TypeAdapter
 
+from data import tokenizer_choice
+from data.corpora.sample import SampleConfig
 from data.corpora.sample_text import text
 from data.corpora.world_config import WorldConfig
 from data.corpora.world_lexicon import Vocabulary
 from data.errors import UserError
-from data.languages import LANGUAGES, language
 from data.mixes import Mix
 from data.quantities import Count
 from models.schedule import CheckpointSchedule
@@ -22,46 +23,6 @@ from models.sizes import DecoderConfig, size
 from models.training_config import TrainingConfig
 
 STRICT = ConfigDict(extra="forbid")
-
-
-@dataclass(frozen=True, kw_only=True)
-class SampleConfig:
-    """The vendored sample of real text.
-
-    Attributes
-    ----------
-    languages : tuple of str
-        Codes of the languages to train on and ask in.
-    vocab_size : int
-        Of the byte-level BPE tokenizer trained on the text.
-    shots : int
-        Examples before every question.
-    repeat_rate : float
-        P(a phrase of training text is said once more): the boilerplate that clean text lacks.
-    repeat_words : int
-        Phrases are of 1 to so many words.
-    """
-
-    languages: tuple[str, ...] = tuple(LANGUAGES)
-    vocab_size: Count = 512
-    shots: int = 1
-    repeat_rate: float = 0.0
-    repeat_words: int = 3
-
-    def __post_init__(self) -> None:
-        """Refuse unknown languages and vocabularies that cannot hold the bytes."""
-        for code in self.languages:
-            language(code)
-        if len(set(self.languages)) < len(self.languages) or not self.languages:
-            raise UserError(f"languages is {', '.join(self.languages) or 'empty'}; expected each code once")
-        if self.vocab_size < 257:
-            raise UserError(f"vocab_size is {self.vocab_size}; expected at least 257 (256 bytes and <bos>)")
-        if not 0 <= self.repeat_rate < 1:
-            raise UserError(f"repeat_rate is {self.repeat_rate}; expected 0 or more and less than 1")
-        if self.repeat_words < 1:
-            raise UserError(f"repeat_words is {self.repeat_words}; expected 1 or more")
-        if not 0 <= self.shots <= 8:
-            raise UserError(f"shots is {self.shots}; expected 0 to 8")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,9 +96,9 @@ class RunConfig:
         return tuple(f"w{i + 1}" for i in range(self.world.languages))
 
     def vocab_size(self) -> int:
-        """Return the tokenizer's vocabulary: the sample's is trained to size, the world's follows from its words."""
+        """Return the tokenizer's vocabulary: the tokenizer's of real text, the world's follows from its words."""
         if self.corpus == "sample":
-            return self.sample.vocab_size
+            return tokenizer_choice.vocabulary(self.sample.tokenizer)
         return Vocabulary(self.world.languages, self.world.syllables).size
 
     def parsed_mix(self) -> Mix:

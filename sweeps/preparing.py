@@ -67,7 +67,7 @@ def corpus_of(config: RunConfig) -> Corpus:
     if config.corpus == "sample":
         from data.corpora.sample import SampleCorpus
 
-        return SampleCorpus(config.sample.languages, shots=config.sample.shots, repeat_rate=config.sample.repeat_rate)
+        return SampleCorpus(config.sample)
     return World(config.world, shares=config.parsed_mix().shares)
 
 
@@ -94,10 +94,9 @@ def prepare(config: RunConfig) -> Prepared:
             f"run '{config.name}' trains on {config.training.tokens} tokens but the world has "
             f"{config.world.train_tokens}; raise world.train_tokens"
         )
-    vocab_size = config.sample.vocab_size if config.corpus == "sample" else 0
     made = shards.Shards.open(folder) if folder.exists() else None
     if made is None:
-        made = shards.prepare(corpus, tokenizers.for_corpus(corpus, vocab_size), folder)
+        made = shards.prepare(corpus, corpus.tokenizer(), folder)
     task = corpus.word_task()
     overlap = tokenizers.overlap_table(made.tokenizer, task)
     return Prepared(corpus=corpus, shards=made, task=task, overlap=overlap)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from data.corpora.base import Corpus
-from data.corpora.sample import SampleCorpus
+from data.corpora.sample import SampleConfig, SampleCorpus
 from data.corpora.sample_text import build, packed, text
 from data.errors import UserError
 from data.languages import LANGUAGES
@@ -22,8 +22,12 @@ ALL = tuple(LANGUAGES)
 ROOT = Path(__file__).parent.parent
 
 
+def sample(code: str, **settings: float) -> SampleCorpus:
+    return SampleCorpus(SampleConfig(languages=(code,), **settings))
+
+
 def paragraphs(code: str, split: str) -> list[str]:
-    documents = SampleCorpus((code,)).documents(code, "train" if split == "train" else "heldout")
+    documents = sample(code).documents(code, "train" if split == "train" else "heldout")
     return [line for document in documents for line in document.split("\n")]
 
 
@@ -69,7 +73,7 @@ def test_near_copies_are_seen() -> None:
 
 @pytest.mark.parametrize("code", ALL)
 def test_a_tenth_is_held_out_by_document(code: str) -> None:
-    corpus = SampleCorpus((code,))
+    corpus = sample(code)
     train, heldout = list(corpus.documents(code, "train")), list(corpus.documents(code, "heldout"))
     assert len(heldout) >= 5 and not set(train) & set(heldout)
     share = sum(map(len, heldout)) / sum(map(len, train + heldout))
@@ -120,10 +124,10 @@ def test_licences_are_shipped() -> None:
 
 
 def test_the_corpus_keeps_the_contract() -> None:
-    corpus: Corpus = SampleCorpus(("en", "ja"), shots=1, shot_seed=4)
+    corpus: Corpus = SampleCorpus(SampleConfig(languages=("en", "ja"), tokenizer="bpe:300", shots=1, shot_seed=4))
     assert corpus.name == "sample" and corpus.languages == ("en", "ja")
     assert corpus.streams() == {"en": None, "ja": None}
-    assert corpus.tokenizer() is None
+    assert corpus.tokenizer().get_vocab_size() == 300
     assert corpus.word_task().languages == ("en", "ja")
     assert corpus.word_task().prompt("en", "ja", "dog", "dog").count("\n") == 1
     assert {pair.language for pair in corpus.minimal_pairs()} == {"en"}
@@ -137,7 +141,10 @@ def test_the_corpus_keeps_the_contract() -> None:
 
 @pytest.mark.parametrize("code", ["en", "zh"])
 def test_repetition_adds_to_training_text_alone(code: str) -> None:
-    plain, again = SampleCorpus((code,)), SampleCorpus((code,), repeat_rate=0.5)
+    plain, again = (
+        sample(code),
+        sample(code, repeat_rate=0.5),
+    )
     assert list(plain.documents(code, "heldout")) == list(again.documents(code, "heldout"))
     before, after = list(plain.documents(code, "train")), list(again.documents(code, "train"))
     assert after == list(again.documents(code, "train"))
@@ -149,15 +156,15 @@ def test_repetition_adds_to_training_text_alone(code: str) -> None:
 
 def test_mistakes_are_named() -> None:
     with pytest.raises(UserError, match="unknown language 'dee'.*did you mean 'de'"):
-        SampleCorpus(("en", "dee"))
+        SampleConfig(languages=("en", "dee"))
     with pytest.raises(UserError, match="expected each code once"):
-        SampleCorpus(("en", "en"))
+        SampleConfig(languages=("en", "en"))
     with pytest.raises(UserError, match="languages is empty"):
-        SampleCorpus(())
+        SampleConfig(languages=())
     with pytest.raises(UserError, match="repeat_rate is 1"):
-        SampleCorpus(("en",), repeat_rate=1)
+        SampleConfig(languages=("en",), repeat_rate=1)
     with pytest.raises(UserError, match="no stream 'de'"):
-        list(SampleCorpus(("en",)).documents("de", "train"))
+        list(sample("en").documents("de", "train"))
 
 
 def test_torch_is_not_needed() -> None:

@@ -82,7 +82,9 @@ def test_bad_tokenizers_are_refused(tmp_path):
     with pytest.raises(UserError, match="is no tokenizer"):
         tokenizers.load(path)
     path.write_text(tokenizers.train(["a b"], 257).to_str().replace("<bos>", "<s>"))
-    with pytest.raises(UserError, match="has no token <bos>"):
+    assert tokenizers.bos(tokenizers.load(path)) == 0
+    path.write_text(tokenizers.train(["a b"], 257).to_str().replace("<bos>", "<start>"))
+    with pytest.raises(UserError, match="has none of the tokens <bos>, "):
         tokenizers.load(path)
     with pytest.raises(UserError, match="vocabulary of 256 is too small; expected 257"):
         tokenizers.train(["a b"], 256)
@@ -96,7 +98,6 @@ def test_every_stream_gives_as_much_text():
     sizes = [sum(len(t) for t, head in zip(texts, heads, strict=True) if head == f"<{c}>") for c in ("w1", "w2")]
     assert all(size >= limit for size in sizes)
     assert sum(map(len, texts)) < (limit + 200) * 10
-    assert tokenizers.for_corpus(world, 300).to_str() == world.tokenizer().to_str()
 
 
 @pytest.fixture(scope="module")

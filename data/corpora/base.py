@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from tokenizers import Tokenizer
 
@@ -13,7 +13,9 @@ Split = Literal["train", "heldout"]
 
 
 class Corpus(Protocol):
-    """Documents by stream: one stream a language, and possibly ``glossary`` with lines of two languages.
+    """Documents by stream: one stream a language, and possibly further ones with lines of two languages.
+
+    A corpus and what it is made from can be pickled: preparation hands it to other processes.
 
     Attributes
     ----------
@@ -34,8 +36,8 @@ class Corpus(Protocol):
         """Yield the documents of a stream; the splits share no document and no paragraph."""
         ...
 
-    def tokenizer(self) -> Tokenizer | None:
-        """Return the corpus's own tokenizer, or None when one is to be trained on its text."""
+    def tokenizer(self) -> Tokenizer:
+        """Return the tokenizer of this text; one that is to be trained on it is trained now."""
         ...
 
     def word_task(self) -> WordTask:
@@ -47,5 +49,25 @@ class Corpus(Protocol):
         ...
 
     def provenance(self) -> dict[str, Any]:
-        """Return licence, source and settings, as JSON-ready values; kept in the shards' metadata."""
+        """Return licence, source and settings, as JSON-ready values; kept in the shards' metadata.
+
+        The same text has the same provenance, whenever and wherever it is asked.
+        """
+        ...
+
+
+@runtime_checkable
+class PartedCorpus(Protocol):
+    """A corpus whose streams come in parts that can be read one without the other.
+
+    Preparation then goes on after an interruption with the first part that is missing, and reads several parts at
+    the same time. A corpus without parts is read as one part a stream.
+    """
+
+    def parts(self, stream: str) -> tuple[str, ...]:
+        """Return the names of a stream's parts, in a fixed order."""
+        ...
+
+    def part_documents(self, stream: str, part: str, split: Split) -> Iterator[str]:
+        """Yield the documents of one part; all parts one after the other are the stream."""
         ...

@@ -6,20 +6,18 @@ import csv
 import hashlib
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 import numpy as np
-from tokenizers import Tokenizer
 
 from data.corpora.base import Split
+from data.corpora.real_text import RealText, RealTextConfig
 from data.corpora.sample_text import packed, text
 from data.errors import UserError
-from data.languages import LANGUAGES, language
-from data.minimal_pairs import minimal_pairs
-from data.tasks import MinimalPair, WordTask
-from data.words import word_task
+from data.languages import language
 
 HELDOUT = 0.1  # of a language's bytes, at least
 REPEAT_SEED = 20_604
@@ -37,17 +35,12 @@ SOURCES = {
 }
 
 
-class SampleCorpus:
-    """Real text small enough to ship: help pages and the declaration of human rights, by language.
+@dataclass(frozen=True, kw_only=True)
+class SampleConfig(RealTextConfig):
+    """The vendored sample of real text: the dials of all real text, and repetition.
 
-    Parameters
+    Attributes
     ----------
-    languages : tuple of str
-        Codes.
-    shots : int
-        Complete lines before every word question.
-    shot_seed : int
-        Chooses the concepts those lines show.
     repeat_rate : float
         P(a phrase of training text is said once more), in [0, 1): the repetitions of tables, menus and boilerplate
         that clean text lacks. Held-out text stays as it is.
@@ -57,38 +50,38 @@ class SampleCorpus:
     Raises
     ------
     UserError
-        When a code is unknown or repeated, no language is named, or a rate is impossible.
+        When a value is impossible.
+    """
+
+    tokenizer: str = "bpe:512"
+    repeat_rate: float = 0.0
+    repeat_words: int = 3
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.repeat_rate < 1:
+            raise UserError(f"repeat_rate is {self.repeat_rate}; expected 0 or more and less than 1")
+        if self.repeat_words < 1:
+            raise UserError(f"repeat_words is {self.repeat_words}; expected 1 or more")
+
+
+class SampleCorpus(RealText):
+    """Real text small enough to ship: help pages and the declaration of human rights, by language.
+
+    Parameters
+    ----------
+    config : SampleConfig
     """
 
     name = "sample"
 
-    def __init__(
-        self,
-        languages: tuple[str, ...] = tuple(LANGUAGES),
-        *,
-        shots: int = 2,
-        shot_seed: int = 0,
-        repeat_rate: float = 0.0,
-        repeat_words: int = 3,
-    ) -> None:
-        self.languages = tuple(language(code).code for code in languages)
-        if not languages or len(set(languages)) < len(languages):
-            raise UserError(f"languages is {', '.join(languages) or 'empty'}; expected each code once")
-        if not 0 <= repeat_rate < 1:
-            raise UserError(f"repeat_rate is {repeat_rate}; expected 0 or more and less than 1")
-        if repeat_words < 1:
-            raise UserError(f"repeat_words is {repeat_words}; expected 1 or more")
-        self.shots, self.shot_seed = shots, shot_seed
-        self.repeat_rate, self.repeat_words = repeat_rate, repeat_words
-
-    def streams(self) -> dict[str, float | None]:
-        """Return one stream a language; the mix sets its share."""
-        return dict.fromkeys(self.languages)
+    def __init__(self, config: SampleConfig) -> None:
+        super().__init__(config)
+        self.repeat_rate, self.repeat_words = config.repeat_rate, config.repeat_words
 
     def documents(self, stream: str, split: Split) -> Iterator[str]:
         """Yield a language's documents, a help page each and the declaration; a paragraph is a line."""
-        if stream not in self.languages:
-            raise UserError(f"no stream '{stream}' in this corpus; expected one of {', '.join(self.languages)}")
+        self.check_stream(stream)
         if split == "heldout" or not self.repeat_rate:
             yield from _split(stream)[split]
             return
@@ -106,18 +99,6 @@ class SampleCorpus:
             said.extend([phrase] * int(rng.geometric(1 - self.repeat_rate)))
         return space.join(said)
 
-    def tokenizer(self) -> Tokenizer | None:
-        """Return None: a tokenizer is trained on the text."""
-        return None
-
-    def word_task(self) -> WordTask:
-        """Return the reviewed word list in these languages."""
-        return word_task(self.languages, self.shots, self.shot_seed)
-
-    def minimal_pairs(self) -> tuple[MinimalPair, ...]:
-        """Return numeral agreement, for the languages that mark it."""
-        return minimal_pairs(self.languages)
-
     def provenance(self) -> dict[str, Any]:
         """Return licences, source packages, and a hash and counts of every file used."""
         return {
@@ -127,8 +108,6 @@ class SampleCorpus:
             "words": {"package": "cldr-annotations-full 48.2.0 (npm), reviewed", "licence": "Unicode-3.0"},
             "minimal_pairs": {"package": "cldr-units-full 48.2.0 (npm), chosen", "licence": "Unicode-3.0"},
             "split": f"by document: help pages, lowest SHA-256 first, are held out up to {HELDOUT:g} of the bytes",
-            "shots": self.shots,
-            "shot_seed": self.shot_seed,
             "repeat_rate": self.repeat_rate,
             "repeat_words": self.repeat_words,
             "files": {

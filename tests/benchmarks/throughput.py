@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from data import shards, tokenizers
+from data import shards
 from data.corpora.world import World
 from data.corpora.world_config import WorldConfig
 from data.mixes import Mix, stream_shares
@@ -59,7 +59,7 @@ def plain(config: TrainingConfig, sampler: Sampler, vocab_size: int, name: str) 
 def main(out: Path = Path("docs/benchmarks")) -> None:
     """Measure, print the table, write the JSON."""
     world = World(WorldConfig(train_tokens=600_000))
-    tokenizer = tokenizers.for_corpus(world, 0)
+    tokenizer = world.tokenizer()
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         made = shards.prepare(world, tokenizer, Path(folder) / "shards")
