@@ -33,6 +33,8 @@ class WordTask:
         What follows a complete answer (such as a closing quotation mark); the answer ends before it.
     exposure : array of int8, shape (L, L, C), optional
         1 where training text pairs these two strings, 0 where it never does, -1 unknown.
+    template : str
+        Name of the wording.
     """
 
     languages: tuple[str, ...]
@@ -42,6 +44,7 @@ class WordTask:
     prompt: Callable[[str, str, str, str | None], str]
     stop: str
     exposure: NDArray[np.int8] | None = None
+    template: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -15,8 +15,9 @@ import numpy as np
 from data.errors import UserError
 from data.languages import LANGUAGES, language
 from data.tasks import WordTask
+from data.templates import DEFAULT, Segment, Template, template
 
-STOP = '"'
+DOTTED_I = "i\N{COMBINING DOT ABOVE}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,41 +48,42 @@ class Words:
 
 @dataclass(frozen=True, kw_only=True)
 class Prompt:
-    """``Deutsch: "Hund" - Suomi: "`` after complete lines of the same kind.
+    """A template's question, such as ``Deutsch: "Hund" - Suomi: "``, after complete lines of the same kind.
 
     Attributes
     ----------
     words : Words
+    template : Template
     examples : tuple of str
         Concepts to show, one more than are shown: the concept asked is passed over.
     """
 
     words: Words
+    template: Template
     examples: tuple[str, ...]
 
     def __call__(self, source: str, target: str, word: str, concept: str | None) -> str:
         """Return the text before the answer; ``concept`` is None for an invented word."""
-        shown = [example for example in self.examples if example != concept][: max(0, len(self.examples) - 1)]
-        lines = [
-            self._question(source, target, self.words.headword(source, example))
-            + f"{self.words.headword(target, example)}{STOP}\n"
-            for example in shown
-        ]
-        return "".join(lines) + self._question(source, target, word)
+        return "".join(text for _, text in self.segments(source, target, word, concept))
 
-    @staticmethod
-    def _question(source: str, target: str, word: str) -> str:
-        return f'{language(source).native_name}: "{word}" - {language(target).native_name}: "'
+    def segments(self, source: str, target: str, word: str, concept: str | None) -> tuple[Segment, ...]:
+        """Return the same text in pieces with their languages: source words in the source's, all else in the other."""
+        shown = [example for example in self.examples if example != concept][: max(0, len(self.examples) - 1)]
+        pieces: list[Segment] = []
+        for example in shown:
+            said = (self.words.headword(code, example) for code in (source, target))
+            pieces += self.template.line(source, target, *said)
+        return *pieces, *self.template.question(source, target, word)
 
 
 def normalise(word: str) -> str:
-    """Return ``word`` as it is compared: NFC, case folded, outer white space dropped."""
-    return unicodedata.normalize("NFC", word).casefold().strip()
+    """Return ``word`` as it is compared: NFC, case folded, runs of white space one space, none outside.
 
-
-def overlap_by_string(source_forms: Iterable[str], target_forms: Iterable[str]) -> bool:
-    """Whether any form of the source language is, once normalised, also a form of the target language."""
-    return not {normalise(form) for form in source_forms}.isdisjoint(map(normalise, target_forms))
+    Of the Turkish letters, dotted capital and dotless small I fold to i: whether a word begins a sentence never
+    matters. Nothing else is folded: accents, ё, kana and width are what the accepted forms say.
+    """
+    folded = unicodedata.normalize("NFC", word).casefold().replace(DOTTED_I, "i").replace("ı", "i")
+    return " ".join(unicodedata.normalize("NFC", folded).split())
 
 
 def words(languages: tuple[str, ...] = tuple(LANGUAGES)) -> Words:
@@ -102,7 +104,9 @@ def words(languages: tuple[str, ...] = tuple(LANGUAGES)) -> Words:
     )
 
 
-def word_task(languages: tuple[str, ...] = tuple(LANGUAGES), shots: int = 2, shot_seed: int = 0) -> WordTask:
+def word_task(
+    languages: tuple[str, ...] = tuple(LANGUAGES), shots: int = 2, shot_seed: int = 0, wording: str = DEFAULT
+) -> WordTask:
     """Return the questions of the list.
 
     Parameters
@@ -115,13 +119,15 @@ def word_task(languages: tuple[str, ...] = tuple(LANGUAGES), shots: int = 2, sho
         that repeats its word would teach copying.
     shot_seed : int
         Chooses the concepts shown.
+    wording : str
+        Name of the template.
 
     Raises
     ------
     UserError
-        When a code is unknown, or ``shots`` is negative or larger than the list allows.
+        When a code or template is unknown, or ``shots`` is negative or larger than the list allows.
     """
-    chosen = words(languages)
+    chosen, asked = words(languages), template(wording)
     candidates = _examples()
     if not 0 <= shots < len(candidates):
         raise UserError(f"shots is {shots}; expected 0 to {len(candidates) - 1}")
@@ -133,8 +139,9 @@ def word_task(languages: tuple[str, ...] = tuple(LANGUAGES), shots: int = 2, sho
         concepts=chosen.concepts,
         forms=chosen.forms,
         nonce=chosen.nonce,
-        prompt=Prompt(words=chosen, examples=tuple(candidates[i] for i in order[: shots + 1])),
-        stop=STOP,
+        prompt=Prompt(words=chosen, template=asked, examples=tuple(candidates[i] for i in order[: shots + 1])),
+        stop=asked.stop,
+        template=asked.name,
     )
 
 

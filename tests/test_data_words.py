@@ -12,7 +12,7 @@ import pytest
 from data.corpora.sample_text import text
 from data.errors import UserError
 from data.languages import LANGUAGES
-from data.words import lexicon_rows, normalise, overlap_by_string, word_task, words
+from data.words import lexicon_rows, normalise, word_task, words
 
 ALL = tuple(LANGUAGES)
 LINE = re.compile(r'(?P<source>.+): "(?P<word>[^"]+)" - (?P<target>.+): "(?P<answer>[^"]*)"?')
@@ -155,13 +155,16 @@ def test_mistakes_are_named() -> None:
         word_task(shots=200)
     with pytest.raises(UserError, match="shot_seed is -2"):
         word_task(shot_seed=-2)
+    with pytest.raises(UserError, match="template is 'sentense'; expected one of names, .*did you mean 'sentence'"):
+        word_task(wording="sentense")
 
 
-def test_overlap_is_of_normalised_forms() -> None:
-    assert overlap_by_string(("Radio",), ("radio", "wireless"))
-    assert overlap_by_string(("Ka\u0308se",), ("käse",))
-    assert not overlap_by_string(("Hund",), ("hundred",))
-    assert not overlap_by_string((), ("dog",))
+def test_words_are_compared_in_nfc_and_case_folded() -> None:
+    assert normalise(" Ka\u0308se\u00a0") == normalise("KÄSE") == "käse"
+    assert normalise("ice  cream\n") == "ice cream", "words of a form are one space apart"
+    assert normalise("İNEK") == normalise("inek") and normalise("IRMAK") == normalise("ırmak")
+    assert normalise("Straße") == normalise("STRASSE")
+    assert normalise("ёж") != normalise("еж"), "only what the list accepts"
 
 
 def test_the_analysis_install_can_read_the_list() -> None:
