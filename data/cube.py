@@ -50,6 +50,9 @@ ATTRIBUTES: dict[str, dict[str, Any]] = {
     "copy_logprob": {"units": "nat", "long_name": "log p(source word)"},
     "overlap": _flags("what source and target word share under the run's tokenizer", OVERLAPS, "no_such_item"),
     "exposure": _flags("whether training text pairs these two strings", EXPOSURES, "unknown"),
+    "edit_similarity": {"units": "1", "long_name": "1 - edit distance / longer length, of source and target word"},
+    "zipf_frequency": {"units": "1", "long_name": "log10 of uses of the word per billion words"},
+    "script": {"long_name": "script of the language's text (ISO 15924)"},
     "minimal_pair_correct": {"units": "1", "long_name": "minimal pairs whose good member is more probable"},
     "minimal_pair_total": {"units": "1", "long_name": "minimal pairs asked"},
     "nonce_copied": {

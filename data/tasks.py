@@ -6,7 +6,7 @@ Plain text and truth only: a corpus or the word list makes these, ``models.scori
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,10 @@ class WordTask:
         1 where training text pairs these two strings, 0 where it never does, -1 unknown.
     template : str
         Name of the wording.
+    zipf : array of float, shape (L, C), optional
+        How common the headwords are: log10 of uses per billion words; NaN where that is not known.
+    scripts : mapping of str to str
+        Script of each language (ISO 15924); empty when the writing is no real one.
     """
 
     languages: tuple[str, ...]
@@ -45,6 +49,8 @@ class WordTask:
     stop: str
     exposure: NDArray[np.int8] | None = None
     template: str = ""
+    zipf: NDArray[np.floating] | None = None
+    scripts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from functools import cache
 from importlib.resources import files
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data.errors import UserError
 from data.languages import LANGUAGES, language
@@ -142,6 +143,19 @@ def word_task(
         prompt=Prompt(words=chosen, template=asked, examples=tuple(candidates[i] for i in order[: shots + 1])),
         stop=asked.stop,
         template=asked.name,
+        zipf=zipf_frequency(chosen),
+        scripts={code: language(code).script for code in chosen.languages},
+    )
+
+
+def zipf_frequency(chosen: Words) -> NDArray[np.float64]:
+    """Return how common the headwords are in each language, shape (languages, concepts).
+
+    On the Zipf scale, log10 of uses per billion words (wordfreq 3.1.1); NaN for words rarer than its lists go.
+    """
+    table = {row["concept"]: row for row in lexicon_rows("frequency.tsv")}
+    return np.array(
+        [[float(table[concept][code] or "nan") for concept in chosen.concepts] for code in chosen.languages]
     )
 
 

@@ -78,7 +78,8 @@ def test_licence_and_rules_are_shipped() -> None:
     folder = files("data.lexicon")
     licence = folder.joinpath("LICENSE-Unicode-3.0.txt").read_text()
     assert "UNICODE LICENSE V3" in licence and "Unicode-3.0" in licence
-    assert "48.2.0" in folder.joinpath("README.md").read_text()
+    readme = folder.joinpath("README.md").read_text()
+    assert "48.2.0" in readme and "wordfreq 3.1.1" in readme and "CC BY-SA 4.0" in readme
 
 
 def test_a_prompt_ends_in_an_open_quotation_after_complete_lines() -> None:
@@ -176,7 +177,7 @@ def test_the_analysis_install_can_read_the_list() -> None:
 
 
 def test_tables_are_rectangular() -> None:
-    for name in ("words", "changes", "dropped", "nonce", "minimal_pairs"):
+    for name in ("words", "changes", "dropped", "nonce", "minimal_pairs", "frequency"):
         lines = files("data.lexicon").joinpath(f"{name}.tsv").read_text(encoding="utf-8").splitlines()
         widths = {len(row) for row in csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)}
         assert len(widths) == 1, name

@@ -254,6 +254,7 @@ class World:
             prompt=glossary_prompt,
             stop=".",
             exposure=self.truth.exposure,
+            zipf=np.tile(np.log10(1e9 * self.truth.frequency), (len(self.languages), 1)),
         )
 
     def minimal_pairs(self) -> tuple[MinimalPair, ...]:

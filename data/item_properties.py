@@ -1,0 +1,59 @@
+"""What is known about the words asked, before any model answers: how common, in which script, how alike.
+
+``phases acquisition`` regresses on these; ``docs/CUBE.md`` lists the variables.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from rapidfuzz.distance import Levenshtein
+
+from data.tasks import WordTask
+from data.words import normalise
+
+Variable = tuple[tuple[str, ...], NDArray[np.generic]]
+"""Dimensions and values."""
+
+
+def item_properties(task: WordTask) -> dict[str, Variable]:
+    """Return the cube's variables about a task's words.
+
+    Returns
+    -------
+    dict of str to (dimensions, array)
+        ``edit_similarity`` (source, target, concept); ``zipf_frequency`` (language, concept) and ``script``
+        (language) where the task knows them.
+    """
+    found: dict[str, Variable] = {"edit_similarity": (("source", "target", "concept"), edit_similarity(task))}
+    if task.zipf is not None:
+        found["zipf_frequency"] = ("language", "concept"), task.zipf.astype(np.float32)
+    if task.scripts:
+        found["script"] = ("language",), np.array([task.scripts[code] for code in task.languages])
+    return found
+
+
+def edit_similarity(task: WordTask) -> NDArray[np.float32]:
+    """Return how alike the source word and the nearest accepted form of the target language are written.
+
+    1 - d / n with d the Levenshtein distance in characters and n the length of the longer word, both as
+    ``data.words.normalise`` gives them: 1 for the same word, 0 where no character is in place. The source word is
+    the headword, which the prompt shows.
+
+    Returns
+    -------
+    array of float32, shape (L, L, C)
+        NaN where a language lacks the concept.
+    """
+    bare = {key: [normalise(form) for form in forms] for key, forms in task.forms.items()}
+    size = len(task.languages)
+    similarity = np.full((size, size, len(task.concepts)), np.nan, np.float32)
+    for k, concept in enumerate(task.concepts):
+        for s, source in enumerate(task.languages):
+            for t, target in enumerate(task.languages):
+                if (source, concept) in bare and (target, concept) in bare:
+                    word = bare[source, concept][0]
+                    similarity[s, t, k] = max(
+                        Levenshtein.normalized_similarity(word, form) for form in bare[target, concept]
+                    )
+    return similarity
