@@ -12,11 +12,11 @@ from phases.delay import DelayTest, delay_test
 from phases.dictionary import Dictionary
 from phases.fit import Fit
 from phases.functionals import Curves, decline, peak, share_of_rise, takeoff, width
-from phases.kalman import side_minima
-from phases.location import LARGEST_CUT, Location, calibrated_cut, least_cut, locate
+from phases.location import LARGEST_CUT, Location, least_cut, locate
 from phases.noise import profile_likelihood
 from phases.phase_count import PhaseCount, phase_count
-from phases.products import Products, Single
+from phases.products import Products
+from phases.refitted import Refitted, Threshold
 from phases.trajectory import Trajectory
 from phases.whitening import Whitener
 
@@ -143,8 +143,9 @@ def _locations(a: Analysis, errors: Array, level: float) -> dict[str, Location]:
     places = {"takeoff": takeoff_of(a), "t10": share_of_rise(curves, 0.1), "t50": share_of_rise(curves, 0.5)}
     places["width"] = width(curves)
     threshold = a.rise if a.trajectory.proportion else None
-    out = calibrated(a.rising, curves, places, errors, level, threshold)
-    onset = _onset(a.rising, errors, level)
+    refitted = refit(a.rising, errors)
+    out = calibrated(refitted, curves, places, level, threshold)
+    onset = _onset(refitted, level)
     if onset is not None:
         out["onset"] = onset
     if a.fallen > 0:
@@ -152,7 +153,7 @@ def _locations(a: Analysis, errors: Array, level: float) -> dict[str, Location]:
         places = {"peak": peak(whole), "decline": decline(whole)}
         if threshold is not None:
             places["takeoff"] = takeoff(whole, a.fit.amplitude, threshold)
-        found = calibrated(a.fit, whole, places, errors, level, threshold)
+        found = calibrated(refit(a.fit, errors), whole, places, level, threshold)
         if threshold is not None:
             one, two = out["takeoff"], found.pop("takeoff")
             # it has taken off before its peak
@@ -163,39 +164,35 @@ def _locations(a: Analysis, errors: Array, level: float) -> dict[str, Location]:
     return out
 
 
+def refit(fit: Fit, errors: Array) -> Refitted:
+    """Return the candidates of a fit against simulated noise: whitened (n or more, B), with the constant in it."""
+    return Refitted.of(fit, without_constant(errors[: fit.trajectory.n], fit.whiten))
+
+
 def calibrated(
-    fit: Fit, curves: Curves, places: dict[str, Array], errors: Array, level: float, threshold: float | None = None
+    refitted: Refitted, curves: Curves, places: dict[str, Array], level: float, threshold: float | None = None
 ) -> dict[str, Location]:
-    """Return the location of each functional of a fit, with the cut that replicates call for.
+    """Return the location of each functional of a fit, with the cut that its replicates call for.
 
     Parameters
     ----------
+    refitted : Refitted
+        The fit's candidates against simulated noise.
     places : dict of array, shape (m,)
         Functionals of the candidates on the data.
-    errors : array, shape (n or more, B)
-        Simulated noise, whitened.
     threshold : float, optional
         Height that defines takeoff, which moves with the amplitude of a replicate.
     """
-    n = fit.trajectory.n
-    errors = without_constant(errors[:n], fit.whiten)
+    fit = refitted.fit
     cuts = dict.fromkeys(places, least_cut(level))
     for j in rivals(fit):
-        centre = fit.whiten(fit.candidates.columns[:, j] * fit.amplitude[j])
-        rss, b = fit.against(errors + centre[:, None])
-        least = rss.min(0)
-        # the generating curve itself has its own functional, whatever the candidates at hand
-        itself = (errors * errors).sum(0) + fit.candidates.extra[j]
-        for name, x in places.items():
-            if not np.isfinite(x[j]):
-                cuts[name] = max(cuts[name], LARGEST_CUT / 2)
-                continue
-            if name == "takeoff" and threshold is not None:
-                left, right = side_minima(rss, b, curves.reached(float(x[j])), threshold)
-            else:
-                left, right = _sides(rss, x, float(x[j]))
-            need = np.minimum(np.maximum(left, right), itself) - least
-            cuts[name] = max(cuts[name], calibrated_cut(n, least, need, level))
+        exist = {name: (x, float(x[j])) for name, x in places.items() if np.isfinite(x[j])}
+        heights = {}
+        if threshold is not None and "takeoff" in exist:
+            _, at = exist.pop("takeoff")
+            heights["takeoff"] = Threshold(threshold, curves.reached(at))
+        needed = dict.fromkeys(places, LARGEST_CUT / 2) | refitted.cuts(j, exist, level, heights)
+        cuts = {name: max(cut, needed[name]) for name, cut in cuts.items()}
     return {name: locate(fit, x, fit.rss, cuts[name], bracket=name != "width") for name, x in places.items()}
 
 
@@ -216,8 +213,9 @@ def takeoff_of(a: Analysis) -> Array:
     return share_of_rise(a.curves, a.rise)
 
 
-def _onset(fit: Fit, errors: Array, level: float) -> Location | None:
+def _onset(refitted: Refitted, level: float) -> Location | None:
     """Locate the corner, given that there is one: within the onset family alone, around its own best curve."""
+    fit = refitted.fit
     chosen = np.flatnonzero(fit.candidates.of_family("onset"))
     if not len(chosen):
         return None
@@ -225,15 +223,5 @@ def _onset(fit: Fit, errors: Array, level: float) -> Location | None:
     # a corner beyond the checkpoints is none
     tau = fit.candidates.theta["onset"][:, 0]
     tau = np.where(tau < fit.axis.x[-1], tau, np.inf)
-    centre = fit.whiten(fit.candidates.columns[:, best] * fit.amplitude[best])
-    errors = without_constant(errors[: fit.trajectory.n], fit.whiten)
-    rss, _ = fit.against(errors + centre[:, None], chosen)
-    least = rss.min(0)
-    need = np.maximum(*_sides(rss, tau, float(tau[best - chosen[0]]))) - least
-    cut = calibrated_cut(fit.trajectory.n, least, need, level)
-    return locate(fit, tau, fit.rss[chosen], cut)
-
-
-def _sides(rss: Single, x: Array, truth: float) -> tuple[Array, Array]:
-    """Return the least rss (B,) of candidates with the functional at or before ``truth``, and at or after."""
-    return rss[x <= truth + 1e-9].min(0), rss[x >= truth - 1e-9].min(0)
+    cuts = refitted.among(chosen).cuts(best, {"onset": (tau, float(tau[best - chosen[0]]))}, level)
+    return locate(fit, tau, fit.rss[chosen], max(cuts["onset"], least_cut(level)))

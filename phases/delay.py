@@ -16,7 +16,7 @@ import numpy as np
 
 from phases.axis import Array
 from phases.nonnegative import coefficients
-from phases.products import Products
+from phases.products import Products, Single, largest
 from phases.whitening import Whitener
 
 KNOTS = 60
@@ -99,7 +99,7 @@ def delay_test(tokens: Array, y: Array, whiten: Whitener, errors: Array, growing
         Curves of the alternative.
     """
     z = whiten(y)
-    noise = growing.scores(errors)
+    products: dict[int, Single] = {}
     gain = float(max(growing.scores(z[:, None])[:, 0].max(), 0.0)) ** 2
     boot = errors.shape[1]
 
@@ -109,14 +109,16 @@ def delay_test(tokens: Array, y: Array, whiten: Whitener, errors: Array, growing
         if drop < 1e-6 * max(1.0, rss_null):
             return 1.0
         centre = np.zeros(len(z)) if null is None else null.nearest(z)
-        shift = growing.scores(centre[:, None])
+        shift = growing.scores(centre[:, None])[:, 0]
         exceeded, done = 0, 0
         for start, stop in ((0, min(most, BLOCK)), (BLOCK, most)):
             if stop <= start or exceeded >= ENOUGH:
                 break
+            if start not in products:
+                products[start] = growing.scores(errors[:, start : boot if start else BLOCK])
             zb = errors[:, start:stop] + centre[:, None]
             square = np.einsum("nb,nb->b", zb, zb)
-            least = square - np.maximum((shift + noise[:, start:stop]).max(0), 0.0) ** 2
+            least = square - largest(products[start], shift)[: stop - start] ** 2
             base = square if null is None else null.rss(zb)
             exceeded += int((base - least >= drop).sum())
             done += stop - start

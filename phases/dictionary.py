@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from phases.axis import Array, Axis
 from phases.candidates import Candidates
@@ -28,14 +29,19 @@ LEAST_SHARE = 0.02
 """Share below which the simpler explanation is not heard."""
 THINNED = 3
 """Of the coarse curves of five parameters, one in so many is tried on replicates."""
+PARALLEL = 0.995
+"""Cosine above which one of two whitened curves stands for both: it gains all but a hundredth of the other."""
+TYPICAL = ((0.0, 0.0), (0.6, 1.5), (0.93, 4.0))
+"""Autocorrelation, and variance of the shift relative to the white noise, under which curves are compared."""
 REFITS = 2
 """Rounds of refining the curves and estimating the noise in turn."""
 
 
 @dataclass(frozen=True, eq=False)
 class Start:
-    """Where curve and noise stand after the coarse grid."""
+    """Where curve and noise stand after the coarse grid, and the floor that they were guessed with."""
 
+    floor: float
     noise: Noise
     whiten: Whitener
     likelihood: float
@@ -56,13 +62,20 @@ class Dictionary:
 
     @cached_property
     def everywhere(self) -> Candidates:
-        """Growing curves of all kinds, thinned where they have five parameters: what chance can make look best.
+        """Growing curves of all kinds: what chance can make look best.
 
-        Curves of up to three parameters come first; there are ``n_simple`` of them.
+        Near copies of others are left out, and of the curves of five parameters two of three. Curves of up to three
+        come first; there are ``n_simple`` of them.
         """
         grown = self.coarse[self.growing]
-        large = np.flatnonzero(grown.extra > 0)
-        return grown.take(np.concatenate([np.flatnonzero(grown.extra == 0), large[::THINNED]]))
+        simple, large = np.flatnonzero(grown.extra == 0), np.flatnonzero(grown.extra > 0)[::THINNED]
+        return grown.take(np.concatenate([part[distinct(grown.columns[:, part])] for part in (simple, large)]))
+
+    @cached_property
+    def fallen(self) -> Candidates:
+        """Curves that fall again, without near copies."""
+        coarse = self.coarse[self.falling]
+        return coarse.take(distinct(coarse.columns))
 
     @cached_property
     def n_simple(self) -> int:
@@ -103,8 +116,8 @@ class Dictionary:
         A decline can pass for autocorrelated noise and noise for a decline; so the two are compared each with its own
         noise, and the decline must gain ``FALL_EVIDENCE`` in twice the log-likelihood.
         """
-        growing = self._start(t, self.growing)
-        falling = self._start(t, self.falling)
+        growing = self._start(t, self.everywhere, FLOORS if t.counts else FLOORS[:1])
+        falling = self._start(t, self.fallen, (growing.floor,))
         grown = self._settle(t, self.growing, growing)
         if falling.likelihood - growing.likelihood <= FALL_SUSPECTED:
             return grown
@@ -134,15 +147,15 @@ class Dictionary:
         rss, b = _against(fit.trajectory, fit.whiten, candidates)
         return replace(fit, candidates=candidates, rss=rss, amplitude=b)
 
-    def _start(self, t: Trajectory, names: tuple[str, ...]) -> Start:
-        """Return curve and noise from the coarse grid, from several first guesses of the noise.
+    def _start(self, t: Trajectory, coarse: Candidates, floors: tuple[float, ...]) -> Start:
+        """Return curve and noise from a coarse grid, from several first guesses of the noise.
 
         Curve and noise are fitted in turn, which can end where the noise explains what the curve should; of the ends
         reached, the likeliest is kept.
         """
-        coarse, smooth = self.coarse[names], _smooth(t.y)
+        smooth = _smooth(t.y)
         ends = []
-        for floor in FLOORS if t.counts else FLOORS[:1]:
+        for floor in floors:
             whiten = _first_guess(t, smooth, floor)
             noise = None
             for _ in range(2):
@@ -155,7 +168,7 @@ class Dictionary:
             j = int(rss.argmin())
             curve = whiten.place(t.y, coarse.columns[:, j])
             assert noise is not None
-            ends.append(Start(noise, whiten, profile_likelihood(t, curve)))
+            ends.append(Start(floor, noise, whiten, profile_likelihood(t, curve)))
         return max(ends, key=lambda end: end.likelihood)
 
     def _settle(self, t: Trajectory, names: tuple[str, ...], start: Start) -> Fit:
@@ -177,6 +190,21 @@ class Dictionary:
                 candidates = refine(candidates, whiten, t.y, rng)
                 rss, b = _against(t, whiten, candidates)
         return Fit(t, self.axis, noise, whiten, candidates, rss, b)
+
+
+def distinct(columns: Array) -> NDArray[np.intp]:
+    """Return curves (n, m) such that each of the others is nearly parallel to one, whatever the autocorrelation."""
+    n = len(columns)
+    seen = []
+    for rho, variance in TYPICAL:
+        g = Whitener.of(np.ones(n), np.ones(n), rho, np.ones(n - 1), variance)(columns)
+        seen.append(np.asarray(g / np.sqrt(np.maximum((g * g).sum(0), 1e-12)), np.float32))
+    kept, covered = [], np.zeros(columns.shape[1], bool)
+    for j in range(len(covered)):
+        if not covered[j]:
+            kept.append(j)
+            covered |= np.all([g[:, j] @ g >= PARALLEL for g in seen], axis=0)
+    return np.array(kept)
 
 
 def averaged_noise(t: Trajectory, whiten: Whitener, noise: Noise, curve: Array) -> Noise:

@@ -127,7 +127,7 @@ def average(y: Array, whiten: Whitener, columns: Array, rss: Array, b: Array) ->
 
 
 def tangents(
-    whiten: Whitener, columns: Array, rss: Array, b: Array, width: float = 8.0, rank: int = 6, most: int = 250
+    whiten: Whitener, columns: Array, rss: Array, b: Array, width: float = 8.0, rank: int = 6, most: int = 100
 ) -> Array:
     """Return the directions (n, q) in which the curve can still move within the likelihood region."""
     n = len(columns)

@@ -9,6 +9,7 @@ and around the best ones of other families; the largest c counts.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from phases.fit import FITTED, Fit, spread_of
 LARGEST_CUT = 15.0
 
 
+@cache
 def least_cut(level: float) -> float:
     """Return the chi-square quantile (one degree of freedom) that a cut never goes below."""
     from scipy.stats import chi2

@@ -1,16 +1,15 @@
-"""Products of many whitened curves with many whitened series, through the few directions that the curves span."""
+"""Products of many whitened curves with many whitened series."""
 
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from phases.axis import Array
 from phases.whitening import Whitener
 
 Single = NDArray[np.float32]
-RANK_TOLERANCE = 1e-5
-"""Share of the curves' squares that may be lost to low rank."""
 
 
 class Products:
@@ -20,17 +19,25 @@ class Products:
         g = np.asarray(whiten(columns), np.float32)
         size = np.sqrt(np.einsum("nm,nm->m", g, g))
         g /= np.where(size > 1e-6, size, np.float32(np.inf))
-        values, vectors = np.linalg.eigh(np.asarray(g @ g.T, float))
-        lost = np.cumsum(np.maximum(values, 0.0)) / max(float(values.sum()), 1e-300)
-        self.q = np.ascontiguousarray(vectors[:, lost > RANK_TOLERANCE])
-        self.c = np.ascontiguousarray(g.T @ self.q.astype(np.float32))
+        self.c = np.ascontiguousarray(g.T)
 
     def scores(self, z: Array) -> Single:
         """Return the products of every curve with whitened series (n, B): (m, B)."""
-        return np.asarray(self.c @ np.asarray(self.q.T @ z, np.float32))
+        return np.asarray(self.c @ np.asarray(z, np.float32))
 
     def of(self, m: int) -> Products:
         """Return the same for the first ``m`` curves alone."""
         part = object.__new__(Products)
-        part.q, part.c = self.q, self.c[:m]
+        part.c = self.c[:m]
         return part
+
+
+@njit(cache=True)
+def largest(product: Single, shift: Single) -> Single:
+    """Return the largest of ``product`` (m, B) + ``shift`` (m,), and of 0, over the curves: (B,)."""
+    m, n = product.shape
+    out = np.zeros(n, np.float32)
+    for j in range(m):
+        for k in range(n):
+            out[k] = max(out[k], product[j, k] + shift[j])
+    return out

@@ -39,6 +39,8 @@ def refine(start: Candidates, whiten: Whitener, y: Array, rng: np.random.Generat
         keep = _plausible(score[mine], best, 2 * spread)
         theta, columns, rss = theta[keep], start.columns[:, mine][:, keep], score[mine][keep]
         for shrink in ROUNDS:
+            if shrink < 1 and rss.min() > best + 2 * PLAUSIBLE * spread:
+                break  # as far from the data as it came: nothing of it will enter an interval
             m = PROPOSALS * (1 if theta.shape[1] < 4 else 3)
             parents = rng.choice(len(theta), m, p=_preference(rss, float(rss.min()), spread))
             move = rng.uniform(-1, 1, (m, theta.shape[1])) * np.array(family.step) * shrink
