@@ -15,6 +15,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, 
 from data.corpora.base import Corpus
 from data.cube import OVERLAPS
 from data.errors import UserError
+from data.files import write_atomically
 from data.tasks import WordTask
 
 BOS = "<bos>"
@@ -88,16 +89,7 @@ def digest(tokenizer: Tokenizer) -> str:
 
 def save(tokenizer: Tokenizer, path: str | os.PathLike[str]) -> str:
     """Write ``tokenizer.json`` atomically and return its digest."""
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with partial.open("w", encoding="utf-8", newline="") as file:
-            file.write(tokenizer.to_str(pretty=True))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_atomically(Path(path), tokenizer.to_str(pretty=True).encode())
     return digest(tokenizer)
 
 
