@@ -7,9 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+Segment = tuple[str, str]
+"""The code of a language and a piece of text that belongs to it."""
+
+
+@runtime_checkable
+class SegmentedPrompt(Protocol):
+    """A prompt that can be taken apart by language, as is needed where each language has tokens of its own."""
+
+    def __call__(self, source: str, target: str, word: str, concept: str | None) -> str:
+        """Return the text before the answer."""
+        ...
+
+    def segments(self, source: str, target: str, word: str, concept: str | None) -> tuple[Segment, ...]:
+        """Return the same text in pieces, each with its language."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +45,8 @@ class WordTask:
         Invented words that no text holds; asked with source = target = language.
     prompt : callable
         ``prompt(source, target, word, concept)`` gives the text before the answer; ``concept`` is None for an
-        invented word. The answer follows without a space of its own.
+        invented word. The answer follows without a space of its own. A ``SegmentedPrompt`` where pieces can be told
+        apart.
     stop : str
         What follows a complete answer (such as a closing quotation mark); the answer ends before it.
     exposure : array of int8, shape (L, L, C), optional

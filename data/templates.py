@@ -13,10 +13,9 @@ import yaml
 
 from data.errors import UserError, nearest
 from data.languages import LANGUAGES, language
+from data.tasks import Segment
 
 DEFAULT = "names"
-Segment = tuple[str, str]
-"""A piece of a text and before it the code of the language that it belongs to."""
 
 
 @dataclass(frozen=True, kw_only=True)

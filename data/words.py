@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from data.errors import UserError
 from data.languages import LANGUAGES, language
-from data.tasks import WordTask
-from data.templates import DEFAULT, Segment, Template, template
+from data.tasks import Segment, WordTask
+from data.templates import DEFAULT, Template, template
 
 DOTTED_I = "i\N{COMBINING DOT ABOVE}"
 

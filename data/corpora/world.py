@@ -8,6 +8,7 @@ translating.
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -28,12 +29,16 @@ from data.corpora.world_lexicon import (
     string_ids,
 )
 from data.errors import UserError, nearest
-from data.tasks import MinimalPair, WordTask
+from data.tasks import MinimalPair, Segment, WordTask
 
 GLOSSARY = "glossary"
 BLOCK_DOCUMENTS, HELD_OUT_BITS, MAX_FRUITLESS_BLOCKS = 4096, 3, 20
 FREQUENCY_EXPONENT = 0.75
 FRAMES = 30
+ALIGNED_SENTENCES = 1024
+"""Of each pair of languages, over both splits."""
+
+TAGGED = re.compile(r"<(\w+)>[^<]*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,6 +237,29 @@ class World:
             for document in np.split(tokens, starts[1:]):
                 yield self.vocabulary.text(document[1:])
 
+    def segments(self, stream: str, part: str | None, document: str) -> tuple[Segment, ...]:
+        """Return a document in pieces, each with its language: a glossary's end before each tag."""
+        if stream != GLOSSARY:
+            return ((stream, document),)
+        return tuple((piece[1], piece[0]) for piece in TAGGED.finditer(document))
+
+    def aligned(self, first: str, second: str, split: Split) -> Iterator[tuple[str, str]]:
+        """Yield sentences of two languages that say the same, and as many of every pair of languages.
+
+        A sentence stands in one split only; names are the same in both languages.
+        """
+        places = sorted(map(self.languages.index, (first, second)))
+        key = zlib.crc32(b"aligned"), *places
+        rng = np.random.default_rng([self.config.world_seed, *key])
+        n = ALIGNED_SENTENCES
+        latent = self.grammar.latent(rng.integers(0, self.config.topics, n), rng)
+        name = self.lexicon.names[rng.integers(0, self.config.names, n)]
+        named = rng.random(n) < self.config.name_rate
+        said = {place: self.grammar.say(place, latent, name=name, named=named) for place in places}
+        chosen = self._held_out(said[places[0]]) == (split == "heldout")
+        lines = {self.languages[place]: self._say_frames(place, rows[chosen]) for place, rows in said.items()}
+        yield from zip(lines[first], lines[second], strict=True)
+
     def tokenizer(self) -> Tokenizer:
         """Return the world's word-level tokenizer; ``<bos>`` is token 0."""
         return self.vocabulary.tokenizer()
@@ -251,8 +279,9 @@ class World:
                 for k, concept in enumerate(concepts)
             },
             nonce={code: nonce[i :: len(self.languages)] for i, code in enumerate(self.languages)},
-            prompt=glossary_prompt,
+            prompt=GlossaryPrompt(),
             stop=".",
+            template=GLOSSARY,
             exposure=self.truth.exposure,
             zipf=np.tile(np.log10(1e9 * self.truth.frequency), (len(self.languages), 1)),
         )
@@ -354,6 +383,13 @@ class World:
         return held
 
 
-def glossary_prompt(source: str, target: str, word: str, concept: str | None) -> str:
-    """Return the beginning of a glossary entry, up to the answer."""
-    return f"<{source}> {word} <{target}>"
+class GlossaryPrompt:
+    """The beginning of a glossary entry, up to the answer."""
+
+    def __call__(self, source: str, target: str, word: str, concept: str | None) -> str:
+        """Return the text before the answer."""
+        return f"<{source}> {word} <{target}>"
+
+    def segments(self, source: str, target: str, word: str, concept: str | None) -> tuple[Segment, ...]:
+        """Return the same text in pieces, each with its language."""
+        return (source, f"<{source}> {word}"), (target, f" <{target}>")

@@ -1,0 +1,25 @@
+"""What a mix does to a corpus besides choosing shares: ``romanised``, ``parallel``, ``disjoint``, in this order."""
+
+from __future__ import annotations
+
+from data.corpora.base import Corpus
+from data.disjoint import Disjoint
+from data.mixes import Mix
+from data.parallel import WithParallel
+
+
+def changed(corpus: Corpus, mix: Mix) -> Corpus:
+    """Return a corpus as a mix has it.
+
+    Raises
+    ------
+    UserError
+        When the corpus cannot be changed so: no aligned lines, Latin letters already, questions in one piece.
+    """
+    if mix.romanised:
+        from data.romanised import Romanised
+
+        corpus = Romanised(corpus)
+    if mix.parallel:
+        corpus = WithParallel(corpus, mix.parallel, mix.languages)
+    return Disjoint(corpus) if mix.disjoint else corpus

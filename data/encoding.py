@@ -1,0 +1,102 @@
+"""From text to token ids and back, where all languages share their tokens or each has a block of its own.
+
+In blocks, token t of the tokenizer is t + i x V in the i-th language, V being the tokenizer's vocabulary: no two
+languages have a token in common, the one that begins a document included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import Protocol, runtime_checkable
+
+from tokenizers import Tokenizer
+
+from data.corpora.base import Corpus
+from data.errors import UserError
+from data.tasks import Segment
+from data.tokenizers import bos
+
+
+@runtime_checkable
+class BlockCorpus(Protocol):
+    """A corpus whose languages have blocks of tokens: their codes in order, and the languages within a document."""
+
+    blocks: tuple[str, ...]
+
+    def segments(self, stream: str, part: str | None, document: str) -> tuple[Segment, ...]:
+        """Return the document in pieces, each with its language."""
+        ...
+
+
+def blocks_of(corpus: Corpus) -> tuple[str, ...]:
+    """Return the languages that have blocks of tokens in a corpus; none where all share them."""
+    return corpus.blocks if isinstance(corpus, BlockCorpus) else ()
+
+
+class Encoding:
+    """A tokenizer, and the languages that have blocks.
+
+    Parameters
+    ----------
+    tokenizer : tokenizers.Tokenizer
+    blocks : sequence of str
+        Codes of the languages in the order of their blocks; empty when all share the tokens.
+
+    Attributes
+    ----------
+    size : int
+        Tokens of the tokenizer, V.
+    vocabulary : int
+        Tokens of a model: V, or V times the languages.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, blocks: Sequence[str] = ()) -> None:
+        self.tokenizer, self.blocks = tokenizer, tuple(blocks)
+        self.size: int = tokenizer.get_vocab_size()
+        self.vocabulary = self.size * max(1, len(self.blocks))
+        self._first = bos(tokenizer)
+        self._encoded: dict[str, list[int]] = {}
+
+    def shift(self, code: str) -> int:
+        """Return what is added to the tokenizer's ids in a language.
+
+        Raises
+        ------
+        UserError
+            When there are blocks and the language has none.
+        """
+        if not self.blocks:
+            return 0
+        if code not in self.blocks:
+            raise UserError(f"'{code}' has no block of tokens; expected one of {', '.join(self.blocks)}")
+        return self.size * self.blocks.index(code)
+
+    def begin(self, code: str) -> int:
+        """Return the id of the token that begins a document of a language."""
+        return self._first + self.shift(code)
+
+    def encode(self, segments: Iterable[Segment]) -> list[int]:
+        """Return the ids of a text in pieces; neighbours with the same tokens are tokenised as one."""
+        ids: list[int] = []
+        for shift, pieces in groupby(segments, key=lambda segment: self.shift(segment[0])):
+            ids += [token + shift for token in self._tokens("".join(text for _, text in pieces))]
+        return ids
+
+    def decode(self, ids: Sequence[int]) -> tuple[str, str | None]:
+        """Return the text of token ids and the language of its block.
+
+        The language is None where all share the tokens. Of ids from several blocks, those after the first change of
+        block are dropped: they are no text of that language.
+        """
+        if not self.blocks:
+            return self.tokenizer.decode(list(ids), skip_special_tokens=False), None
+        block = ids[0] // self.size
+        end = next((place for place, token in enumerate(ids) if token // self.size != block), len(ids))
+        text = self.tokenizer.decode([token % self.size for token in ids[:end]], skip_special_tokens=False)
+        return text, self.blocks[block]
+
+    def _tokens(self, text: str) -> list[int]:
+        if text not in self._encoded:
+            self._encoded[text] = self.tokenizer.encode(text, add_special_tokens=False).ids
+        return self._encoded[text]
