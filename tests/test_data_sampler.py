@@ -25,7 +25,7 @@ def make_shards(folder, sizes):
             stream=stream, split="train", tokens=size, documents=1, text_bytes=size, sha256="", dtype="<u4", path=path
         )  # fmt: skip
     return Shards(
-        folder=Path(folder), fingerprint="", tokenizer_sha256="", vocabulary=300_000, provenance={},
+        folder=Path(folder), fingerprint="", tokenizer_sha256="", vocabulary=300_000, provenance={}, fertility={},
         train=train, heldout={},
     )  # fmt: skip
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from data import shards, shards_streams, shards_tokenise, shards_work, tokenizers
+from data import shards, shards_tokenise, tokenizers
 from data.errors import UserError
 from data.files import locked
 from data.shards import Progress, prepare
