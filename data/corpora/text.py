@@ -1,0 +1,90 @@
+"""The ``text`` corpus: a user's own files, a folder a language."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from functools import cached_property
+from typing import Any
+
+from data.corpora.base import Split
+from data.corpora.real_text import RealText
+from data.corpora.text_config import TextConfig
+from data.corpora.text_documents import documents
+from data.corpora.text_folder import text_files
+from data.corpora.text_index import TextIndex, check_unchanged
+
+SPLIT = (
+    "by document: held out are those with the lowest BLAKE2b hash of their text; a document that occurs several times "
+    "in a language is used once"
+)
+
+
+class TextCorpus(RealText):
+    """Documents of a folder. Each file is a part; nothing is read before text or provenance is asked for.
+
+    Parameters
+    ----------
+    config : TextConfig
+
+    Raises
+    ------
+    UserError
+        From every method that needs the files: when they are not as expected (see :mod:`data.corpora.text_folder`
+        and :mod:`data.corpora.text_documents`).
+    """
+
+    name = "text"
+    config: TextConfig
+
+    def __init__(self, config: TextConfig) -> None:
+        super().__init__(config)
+
+    @cached_property
+    def index(self) -> TextIndex:
+        """What the files hold."""
+        return TextIndex(self.config, text_files(self.config))
+
+    def parts(self, stream: str) -> tuple[str, ...]:
+        """Return the names of a language's files, sorted."""
+        self.check_stream(stream)
+        return tuple(file.name for file in self.index.files[stream])
+
+    def part_documents(self, stream: str, part: str, split: Split) -> Iterator[str]:
+        """Yield the documents of one file, in its order."""
+        place = self.parts(stream).index(part)
+        selected = self.index.selected(stream, place, split)
+        if not selected.any():
+            return
+        file = self.index.files[stream][place]
+        check_unchanged(file)
+        yield from documents(file.path, str(file.path), self.config, lambda ordinal: bool(selected[ordinal]))
+        check_unchanged(file)
+
+    def documents(self, stream: str, split: Split) -> Iterator[str]:
+        """Yield a language's documents, file after file; the splits share no document."""
+        for part in self.parts(stream):
+            yield from self.part_documents(stream, part, split)
+
+    def provenance(self) -> dict[str, Any]:
+        """Return the licence as the user states it, settings, and a hash and counts of every file."""
+        entries = {code: self.index.language(code) for code in self.languages}
+        return {
+            "corpus": self.name,
+            "languages": list(self.languages),
+            "licence": self.config.licence,
+            "source": "files of the user",
+            "split": SPLIT,
+            "heldout": self.config.heldout,
+            "field": self.config.field,
+            "document": self.config.document,
+            "documents": {
+                code: {"used": entry.documents, "duplicates": entry.duplicates, "heldout": entry.heldout}
+                for code, entry in entries.items()
+            },
+            "files": {
+                file.name: {key: value for key, value in asdict(file).items() if key not in ("name", "changed")}
+                for entry in entries.values()
+                for file in entry.files
+            },
+        }

@@ -1,0 +1,65 @@
+"""The dials of the ``text`` corpus: a user's own folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from data.corpora.real_text import RealTextConfig
+from data.corpora.text_open import Limits
+from data.errors import UserError
+from data.quantities import Count
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextConfig(RealTextConfig):
+    """A folder of text: a folder a language (``en/``, ``de/``), with text files in it, at any depth.
+
+    Attributes
+    ----------
+    folder : str
+        The folder. It is asked for when data is prepared.
+    field : str
+        Name of the text in the objects of ``.jsonl`` files and the columns of ``.parquet`` files.
+    licence : str
+        Terms of the text, as you know them; kept with the shards.
+    heldout : float
+        Share of a language's documents that is held out, in (0, 0.5]; at least one document is.
+    document : int
+        Bytes: a ``.txt`` file is cut at the first blank line after so many, and at a line end after four times as
+        many. Objects and rows of other files are documents as they are.
+    max_line : int
+        Bytes a line of text or JSON, or a value of a column, may have. Memory grows with it.
+    max_ratio : float
+        How many times its size a compressed file may expand to.
+    max_expanded : int
+        Bytes a file may expand to.
+
+    Raises
+    ------
+    UserError
+        When a value is impossible.
+    """
+
+    folder: str = ""
+    field: str = "text"
+    licence: str = "not stated"
+    heldout: float = 0.01
+    document: Count = 8_000
+    max_line: Count = 2_000_000
+    max_ratio: float = 250.0
+    max_expanded: Count = 100_000_000_000
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.field:
+            raise UserError("field is empty; expected the name of the text in objects and columns, such as text")
+        if not 0 < self.heldout <= 0.5:
+            raise UserError(f"heldout is {self.heldout}; expected more than 0 and at most 0.5")
+        for name in ("document", "max_line", "max_ratio", "max_expanded"):
+            if not getattr(self, name) >= 1:
+                raise UserError(f"{name} is {getattr(self, name)}; expected 1 or more")
+
+    @property
+    def limits(self) -> Limits:
+        """What a file may cost to read."""
+        return Limits(line=self.max_line, ratio=self.max_ratio, expanded=self.max_expanded)
