@@ -1,0 +1,137 @@
+"""From nothing to clean text: fetch, extract, clean; every step leaves whole files and is never repeated.
+
+``FOLDER/packages`` holds fetched packages, ``FOLDER/KEY`` what was made of one set of them: ``raw/SOURCE.tsv``
+while it is being made, ``clean/LANGUAGE/SOURCE.tsv``, and ``corpus.json`` when all is done.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from data.corpora.debian import cleaning
+from data.corpora.debian.extracting import Extracted, extract
+from data.corpora.debian.fetching import Package, choose, fetch
+from data.corpora.debian.files import PARTIAL, alone, publish, write_json
+from data.corpora.debian.sources import SOURCES, Source
+from data.languages import LANGUAGES
+
+MANIFEST, RAW, CLEAN, COUNTS = "corpus.json", "raw", "clean", "counts.json"
+RECIPE = 1  # raise it when the same packages would give other text
+Report = Callable[[str, int, int], None]
+"""Told what is being done, and how many steps of how many are done."""
+
+
+def silent(what: str, done: int, of: int) -> None:
+    """Report nothing."""
+
+
+def build(folder: Path, report: Report = silent, sources: tuple[Source, ...] = SOURCES) -> Path:
+    """Make the clean text, or find it made.
+
+    Parameters
+    ----------
+    folder : path
+    report : callable
+    sources : tuple of Source
+
+    Returns
+    -------
+    path
+        The folder of the finished text, with ``corpus.json`` and ``clean/LANGUAGE/SOURCE.tsv``.
+
+    Raises
+    ------
+    UserError
+        When packages cannot be had or read.
+    """
+    with alone(folder):
+        store = folder / "packages"
+        store.mkdir(exist_ok=True)
+        wanted = tuple(name for source in sources for name in source.packages)
+        chosen = choose(wanted, store, report)
+        target = folder / _key(chosen.packages, sources)
+        if not (target / MANIFEST).exists():
+            fetch(chosen, store, report)
+            target.mkdir(exist_ok=True)
+            _make(target, chosen.packages, sources, report)
+        shutil.rmtree(target / RAW, ignore_errors=True)
+    return target
+
+
+def _key(found: dict[str, Package], sources: tuple[Source, ...]) -> str:
+    names = [[source.name, [found[name].sha256 for name in source.packages if name in found]] for source in sources]
+    return hashlib.sha256(json.dumps([RECIPE, names]).encode()).hexdigest()[:12]
+
+
+def _make(target: Path, found: dict[str, Package], sources: tuple[Source, ...], report: Report) -> None:
+    raw = target / RAW
+    raw.mkdir(exist_ok=True)
+    present = {source.name: source for source in sources if any(name in found for name in source.packages)}
+    extracted: dict[str, Extracted] = {}
+    for done, (name, source) in enumerate(present.items()):
+        report(f"extracting {name}", done, len(present))
+        extracted[name] = extract(source, [Path(found[word].file) for word in source.packages if word in found], raw)
+    counts = _clean(target / CLEAN, extracted, report)
+    manifest = {
+        "recipe": RECIPE,
+        "sources": {
+            source.name: {
+                "title": source.title,
+                "licence": source.licence,
+                "packages": [_described(found[word]) for word in source.packages if word in found],
+                "missing": [word for word in source.packages if word not in found],
+                "files": extracted[source.name].files if source.name in extracted else 0,
+                "unreadable": extracted[source.name].unreadable if source.name in extracted else {},
+                "licences": extracted[source.name].licences if source.name in extracted else {},
+                "languages": {code: counts[code][source.name] for code in LANGUAGES if source.name in counts[code]},
+            }
+            for source in sources
+        },
+        "sha256": _digest(target / CLEAN),
+    }
+    write_json(target / MANIFEST, manifest)
+
+
+def _described(package: Package) -> dict[str, str]:
+    values = asdict(package)
+    values["file"] = Path(package.file).name
+    return values
+
+
+def _clean(folder: Path, extracted: dict[str, Extracted], report: Report) -> dict[str, dict[str, Any]]:
+    folder.mkdir(exist_ok=True)
+    missing = [code for code in LANGUAGES if not (folder / code).exists()]
+    if missing:
+        report("reading the English of all sources", 0, len(LANGUAGES))
+        english = cleaning.english_of(list(extracted.values()))
+    for code in missing:
+        partial = folder / f"{code}{PARTIAL}"
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+        found = cleaning.clean(code, extracted, english, partial, _within(report, code))
+        write_json(partial / COUNTS, {name: one.to_dict() for name, one in found.items()})
+        publish(partial, folder / code)
+    return {code: json.loads((folder / code / COUNTS).read_text(encoding="utf-8")) for code in LANGUAGES}
+
+
+def _within(report: Report, code: str) -> Report:
+    """Return a report of the steps of one language among all."""
+    place = list(LANGUAGES).index(code)
+    return lambda what, done, of: report(f"cleaning {code}: {what}", place * of + done, len(LANGUAGES) * of)
+
+
+def _digest(clean: Path) -> str:
+    """Return one hash over names and bytes of all clean text."""
+    sha256 = hashlib.sha256()
+    for path in sorted(clean.glob("*/*.tsv")):
+        with path.open("rb") as file:
+            sha256.update(
+                f"{path.parent.name}/{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode()
+            )
+    return sha256.hexdigest()

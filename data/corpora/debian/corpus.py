@@ -1,0 +1,154 @@
+"""The ``debian`` corpus: about a hundred megabytes of real text in nine languages, aligned in part."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group
+
+from data.corpora.base import Split
+from data.corpora.debian.building import CLEAN, MANIFEST, Report, build, silent
+from data.corpora.debian.cleaning import HELDOUT
+from data.corpora.debian.config import DebianConfig
+from data.corpora.debian.provenance import ProvenanceRow, render, rows_of
+from data.corpora.debian.sources import SOURCES, Source
+from data.corpora.real_text import RealText
+from data.home import home
+
+
+class DebianCorpus(RealText):
+    """Documentation, manuals, game stories and interfaces from Debian packages.
+
+    The text is made at the first use (:func:`prepare`), which takes minutes, and found again afterwards.
+
+    Parameters
+    ----------
+    config : DebianConfig
+    folder : path, optional
+        Where packages and text are kept; ``debian`` in the folder for prepared data if not given.
+    sources : tuple of Source
+    """
+
+    name = "debian"
+
+    def __init__(
+        self, config: DebianConfig, folder: Path | None = None, *, sources: tuple[Source, ...] = SOURCES
+    ) -> None:
+        super().__init__(config)
+        self.folder = folder or home() / self.name
+        self.sources = sources
+        self._built: Path | None = None
+
+    def prepare(self, report: Report = silent) -> Path:
+        """Fetch, extract and clean what is missing; return the folder of the clean text.
+
+        Parameters
+        ----------
+        report : callable
+            Called as ``report(what, done, of)``.
+
+        Raises
+        ------
+        UserError
+            When packages cannot be had or read.
+        """
+        if self._built is None:
+            self._built = build(self.folder, report, self.sources)
+        return self._built
+
+    @cached_property
+    def _manifest(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.prepare() / MANIFEST).read_text(encoding="utf-8"))
+        return found
+
+    def parts(self, stream: str) -> tuple[str, ...]:
+        """Return the sources that have text in a language."""
+        self.check_stream(stream)
+        folder = self.prepare() / CLEAN / stream
+        return tuple(source.name for source in self.sources if (folder / f"{source.name}.tsv").exists())
+
+    def part_documents(self, stream: str, part: str, split: Split) -> Iterator[str]:
+        """Yield the documents of one source in one language; a paragraph is a line."""
+        self.check_stream(stream)
+        document, lines = "", list[str]()
+        for name, _, text in self._lines(stream, part, split):
+            if name != document and lines:
+                yield "\n".join(lines)
+                lines = []
+            document = name
+            lines.append(text)
+        if lines:
+            yield "\n".join(lines)
+
+    def documents(self, stream: str, split: Split) -> Iterator[str]:
+        """Yield a language's documents, source by source."""
+        for part in self.parts(stream):
+            yield from self.part_documents(stream, part, split)
+
+    def aligned(self, first: str, second: str, split: Split) -> Iterator[tuple[str, str]]:
+        """Yield lines of two languages that translate each other, both of the split.
+
+        They come from catalogues, where each message names the English it translates, and from help pages and game
+        descriptions, whose paragraphs have names.
+
+        Parameters
+        ----------
+        first, second : str
+            Codes.
+        split : str
+
+        Raises
+        ------
+        UserError
+            When the corpus lacks a language.
+        """
+        others = set(self.parts(second))
+        for part in self.parts(first):
+            if part not in others:
+                continue
+            translations: dict[str, str] = {}
+            for _, key, text in self._lines(second, part, split):
+                if key:
+                    translations.setdefault(key, text)
+            for _, key, text in self._lines(first, part, split):
+                if key and (translation := translations.pop(key, None)) is not None:
+                    yield text, translation
+
+    def _lines(self, stream: str, part: str, split: Split) -> Iterator[tuple[str, str, str]]:
+        """Yield document, key and text of the lines of a source."""
+        path = self.prepare() / CLEAN / stream / f"{part}.tsv"
+        with path.open(encoding="utf-8", newline="\n") as file:
+            for line in file:
+                side, document, key, text = line.rstrip("\n").split("\t")
+                if side == split:
+                    yield document, key, text
+
+    def provenance(self) -> dict[str, Any]:
+        """Return licences, packages with their SHA-256, counts and a hash over all clean text."""
+        sources = {
+            name: {
+                **source,
+                "languages": {code: entry for code, entry in source["languages"].items() if code in self.languages},
+            }
+            for name, source in self._manifest["sources"].items()
+        }
+        return {
+            "corpus": self.name,
+            "languages": list(self.languages),
+            "recipe": self._manifest["recipe"],
+            "sha256": self._manifest["sha256"],
+            "sources": sources,
+            "split": f"by document, {HELDOUT:.0%} drawn by a hash; training paragraphs near a held-out one are dropped",
+        }
+
+    def provenance_table(self) -> list[ProvenanceRow]:
+        """Return what is known of each source in each language."""
+        return rows_of(self._manifest, self.languages)
+
+    def provenance_view(self) -> Group:
+        """Return the same as tables for a terminal."""
+        return render(self.provenance_table())

@@ -1,0 +1,69 @@
+"""Compiled gettext catalogues (.mo): the translated messages, each with the English it translates."""
+
+from __future__ import annotations
+
+import html
+import re
+import struct
+from collections.abc import Iterator
+
+from data.corpora.debian.formats.base import Paragraph, Unreadable
+
+MAGIC = {b"\xde\x12\x04\x95": "<", b"\x95\x04\x12\xde": ">"}
+# Words filled in at run time leave a hole: such lines are left out.
+HOLE = re.compile(
+    r"%(?:\d+\$)?[-+#0']*[\d*]*(?:\.\d+)?[hlqjzt]*[a-zA-Z]|%\d|%[({]|\$\w|\{[^}]*\}|<[A-Za-z_]+>[^<]*$|@\w+@"
+)
+MARKUP = re.compile(r"</?[A-Za-z_][^<>]*>|<[A-Za-z]+='[^<>]*>")
+CONTEXT = re.compile(r"^[^\n^]{1,60}\^")  # Wesnoth: "female^Wose"
+
+
+def catalogue(data: bytes) -> Iterator[Paragraph]:
+    """Yield the lines of each message, keyed by the English message and the line's number in it.
+
+    The format: https://www.gnu.org/software/gettext/manual/html_node/MO-Files.html. Of plural forms the last is
+    taken. A message is parted at its line breaks when both sides have the same number of lines.
+
+    Raises
+    ------
+    Unreadable
+        When it is no such file, or its tables point out of it.
+    """
+    for english, translated in _messages(data):
+        if not english or english == translated:
+            continue
+        sources, lines = _lines(english), _lines(translated)
+        if len(sources) == len(lines):
+            for number, (source, line) in enumerate(zip(sources, lines, strict=True)):
+                if not (HOLE.search(line) or HOLE.search(source)):
+                    yield Paragraph(line, f"{english}\n{number}", source)
+        else:
+            yield from (Paragraph(line) for line in lines if not HOLE.search(line))
+
+
+def _lines(message: str) -> list[str]:
+    message = CONTEXT.sub("", message)
+    text = html.unescape(MARKUP.sub("", message)) if "<" in message or "&" in message else message
+    return [line for line in (" ".join(line.split()) for line in text.split("\n")) if line]
+
+
+def _messages(data: bytes) -> Iterator[tuple[str, str]]:
+    order = MAGIC.get(data[:4])
+    if order is None or len(data) < 28:
+        raise Unreadable("no gettext catalogue")
+    try:
+        count, sources, translations = struct.unpack_from(f"{order}3I", data, 8)
+        if 8 * count > len(data):
+            raise Unreadable(f"a catalogue of {len(data)} bytes cannot hold {count} messages")
+        for place in range(count):
+            first, second = (_string(data, order, table + 8 * place) for table in (sources, translations))
+            yield first.rpartition("\x04")[2].partition("\0")[0], second.rpartition("\0")[2]
+    except (struct.error, UnicodeDecodeError) as error:
+        raise Unreadable(f"damaged catalogue: {error}") from None
+
+
+def _string(data: bytes, order: str, entry: int) -> str:
+    length, start = struct.unpack_from(f"{order}2I", data, entry)
+    if start + length > len(data):
+        raise Unreadable("damaged catalogue: a message lies outside the file")
+    return data[start : start + length].decode()
