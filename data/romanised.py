@@ -17,7 +17,7 @@ from data.corpora.base import Corpus, Split
 from data.corpora.real_text import RealText
 from data.errors import UserError
 from data.tasks import MinimalPair, Segment, SegmentedPrompt, WordTask
-from data.words import normalise
+from data.words import Prompt, normalise, words
 
 LATIN = "Latn"
 
@@ -90,7 +90,9 @@ class Romanised(Changed):
     def word_task(self) -> WordTask:
         """Return the words in Latin letters; forms that become equal count once, real invented words go."""
         task = self.inner.word_task()
-        assert isinstance(task.prompt, SegmentedPrompt), "the word list's prompts come in pieces"
+        assert isinstance(task.prompt, Prompt), "real text is asked with the word list"
+        examples = tuple(filter(_shows_no_copy, task.prompt.examples))
+        prompt = RomanisedPrompt(prompt=dataclasses.replace(task.prompt, examples=examples))
         forms = {key: _once(map(romanise, found)) for key, found in task.forms.items()}
         real = {normalise(form) for found in forms.values() for form in found}
         nonce = {
@@ -98,7 +100,7 @@ class Romanised(Changed):
             for code, found in task.nonce.items()
         }
         return dataclasses.replace(
-            task, forms=forms, nonce=nonce, prompt=RomanisedPrompt(prompt=task.prompt), stop=romanise(task.stop),
+            task, forms=forms, nonce=nonce, prompt=prompt, stop=romanise(task.stop),
             scripts=dict.fromkeys(task.languages, LATIN),
         )  # fmt: skip
 
@@ -115,9 +117,16 @@ class Romanised(Changed):
         return {**self.inner.provenance(), "romanised": "with anyascii, character by character"}
 
 
-def _once(words: Iterator[str]) -> tuple[str, ...]:
+def _shows_no_copy(concept: str) -> bool:
+    """Whether all languages' words for a concept differ in Latin letters too."""
+    whole = words()
+    latin = {normalise(romanise(whole.headword(code, concept))) for code in whole.languages}
+    return len(latin) == len(whole.languages)
+
+
+def _once(forms: Iterator[str]) -> tuple[str, ...]:
     """Return words in their order, each once however it is cased, the empty ones left out."""
     found: dict[str, str] = {}
-    for word in filter(None, words):
-        found.setdefault(normalise(word), word)
+    for form in filter(None, forms):
+        found.setdefault(normalise(form), form)
     return tuple(found.values())

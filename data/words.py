@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,12 +57,15 @@ class Prompt:
     words : Words
     template : Template
     examples : tuple of str
-        Concepts to show, one more than are shown: the concept asked is passed over.
+        Concepts that may be shown, in their order; the concept asked is passed over.
+    shots : int
+        How many are shown.
     """
 
     words: Words
     template: Template
     examples: tuple[str, ...]
+    shots: int
 
     def __call__(self, source: str, target: str, word: str, concept: str | None) -> str:
         """Return the text before the answer; ``concept`` is None for an invented word."""
@@ -69,9 +73,8 @@ class Prompt:
 
     def segments(self, source: str, target: str, word: str, concept: str | None) -> tuple[Segment, ...]:
         """Return the same text in pieces with their languages: source words in the source's, all else in the other."""
-        shown = [example for example in self.examples if example != concept][: max(0, len(self.examples) - 1)]
         pieces: list[Segment] = []
-        for example in shown:
+        for example in islice((one for one in self.examples if one != concept), self.shots):
             said = (self.words.headword(code, example) for code in (source, target))
             pieces += self.template.line(source, target, *said)
         return *pieces, *self.template.question(source, target, word)
@@ -140,7 +143,7 @@ def word_task(
         concepts=chosen.concepts,
         forms=chosen.forms,
         nonce=chosen.nonce,
-        prompt=Prompt(words=chosen, template=asked, examples=tuple(candidates[i] for i in order[: shots + 1])),
+        prompt=Prompt(words=chosen, template=asked, examples=tuple(candidates[i] for i in order), shots=shots),
         stop=asked.stop,
         template=asked.name,
         zipf=zipf_frequency(chosen),

@@ -79,6 +79,16 @@ def test_words_prompts_and_pairs_are_in_latin_letters(latin: Corpus) -> None:
     assert all(pair.good.isascii() and pair.bad.isascii() and pair.good != pair.bad for pair in pairs)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_no_line_shown_repeats_its_word(seed: int) -> None:
+    corpus = changed(SampleCorpus(SampleConfig(shots=8, shot_seed=seed)), Mix.parse("romanised", ALL))
+    prompt = corpus.word_task().prompt
+    for source, target in permutations(ALL, 2):
+        for line in prompt(source, target, "Loterg", None).split("\n")[:-1]:
+            word, answer = re.findall('"([^"]+)"', line)
+            assert normalise(word) != normalise(answer), line
+
+
 def test_more_words_are_shared(plain: Corpus, latin: Corpus) -> None:
     before, after = identical(plain.word_task()), identical(latin.word_task())
     assert after > 1.2 * before > 0, (before, after)

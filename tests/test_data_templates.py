@@ -73,7 +73,7 @@ def test_no_word_of_the_list_holds_the_stop(name: str) -> None:
 def test_the_examples_do_not_depend_on_the_wording() -> None:
     def shown(name: str) -> list[str]:
         task = word_task(("en", "de"), shots=3, shot_seed=4, wording=name)
-        return task.prompt.examples  # type: ignore[attr-defined]
+        return task.prompt.examples[:3]  # type: ignore[attr-defined]
 
     assert shown("names") == shown("brackets") == shown("sentence")
 
