@@ -6,6 +6,7 @@ from data.corpora.base import Corpus
 from data.disjoint import Disjoint
 from data.mixes import Mix
 from data.parallel import WithParallel
+from data.tasks import MinimalPair
 
 
 def changed(corpus: Corpus, mix: Mix) -> Corpus:
@@ -23,3 +24,12 @@ def changed(corpus: Corpus, mix: Mix) -> Corpus:
     if mix.parallel:
         corpus = WithParallel(corpus, mix.parallel, mix.languages)
     return Disjoint(corpus) if mix.disjoint else corpus
+
+
+def changed_pairs(pairs: tuple[MinimalPair, ...], mix: Mix) -> tuple[MinimalPair, ...]:
+    """Return minimal pairs that come from elsewhere as a mix has text."""
+    if not mix.romanised:
+        return pairs
+    from data.romanised import romanise_pairs
+
+    return romanise_pairs(pairs)

@@ -9,28 +9,51 @@ import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 
+from data.encoding import Encoding
 from data.tasks import WordTask
+from data.tokenizers import NONE, overlap_table
 from data.words import normalise
 
 Variable = tuple[tuple[str, ...], NDArray[np.generic]]
 """Dimensions and values."""
 
 
-def item_properties(task: WordTask) -> dict[str, Variable]:
+def item_properties(task: WordTask, encoding: Encoding) -> dict[str, Variable]:
     """Return the cube's variables about a task's words.
 
     Returns
     -------
     dict of str to (dimensions, array)
-        ``edit_similarity`` (source, target, concept); ``zipf_frequency`` (language, concept) and ``script``
-        (language) where the task knows them.
+        ``overlap`` and ``edit_similarity`` (source, target, concept); ``exposure`` with the same dimensions,
+        ``zipf_frequency`` (language, concept) and ``script`` (language) where the task knows them.
     """
-    found: dict[str, Variable] = {"edit_similarity": (("source", "target", "concept"), edit_similarity(task))}
+    items = ("source", "target", "concept")
+    found: dict[str, Variable] = {"overlap": (items, overlap(task, encoding))}
+    found["edit_similarity"] = items, edit_similarity(task)
+    if task.exposure is not None:
+        found["exposure"] = items, task.exposure
     if task.zipf is not None:
         found["zipf_frequency"] = ("language", "concept"), task.zipf.astype(np.float32)
     if task.scripts:
         found["script"] = ("language",), np.array([task.scripts[code] for code in task.languages])
     return found
+
+
+def overlap(task: WordTask, encoding: Encoding) -> NDArray[np.int8]:
+    """Return what each source word shares with the target's accepted forms, as ``data.tokenizers.overlap_table``.
+
+    Where languages have blocks of tokens, two of them share none, whatever the words.
+
+    Returns
+    -------
+    array of int8, shape (L, L, C)
+        -1 where a language lacks the concept.
+    """
+    table = overlap_table(encoding.tokenizer, task)
+    if encoding.blocks:
+        between = ~np.eye(len(task.languages), dtype=bool)[:, :, None]
+        table[between & (table > NONE)] = NONE
+    return table
 
 
 def edit_similarity(task: WordTask) -> NDArray[np.float32]:

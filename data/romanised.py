@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -40,6 +40,12 @@ def romanise(text: str) -> str:
     transcription vanish. Chinese characters read as Mandarin in Japanese too: context is not looked at.
     """
     return text if text.isascii() else text.translate(_TABLE)
+
+
+def romanise_pairs(pairs: Iterable[MinimalPair]) -> tuple[MinimalPair, ...]:
+    """Return minimal pairs in Latin letters; one whose members become equal is dropped."""
+    latin = (dataclasses.replace(pair, good=romanise(pair.good), bad=romanise(pair.bad)) for pair in pairs)
+    return tuple(pair for pair in latin if pair.good != pair.bad)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,12 +111,8 @@ class Romanised(Changed):
         )  # fmt: skip
 
     def minimal_pairs(self) -> tuple[MinimalPair, ...]:
-        """Return the pairs in Latin letters; one whose members become equal is dropped."""
-        pairs = (
-            dataclasses.replace(pair, good=romanise(pair.good), bad=romanise(pair.bad))
-            for pair in self.inner.minimal_pairs()
-        )
-        return tuple(pair for pair in pairs if pair.good != pair.bad)
+        """Return the pairs in Latin letters."""
+        return romanise_pairs(self.inner.minimal_pairs())
 
     def provenance(self) -> dict[str, Any]:
         """Return licence, source and settings, and what was changed."""

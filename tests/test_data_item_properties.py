@@ -7,9 +7,11 @@ import xarray as xr
 from data import cube
 from data.corpora.world import World
 from data.corpora.world_config import WorldConfig
+from data.encoding import Encoding
 from data.item_properties import edit_similarity, item_properties
 from data.languages import LANGUAGES
 from data.tasks import WordTask
+from data.tokenizers import train
 from data.words import lexicon_rows, word_task, words
 from phases.acquisition_covariates import names_of
 
@@ -77,8 +79,8 @@ def test_a_part_of_the_languages_keeps_its_frequencies(task: WordTask) -> None:
 
 
 def test_the_cube_gives_them_to_the_regression(task: WordTask) -> None:
-    static = xr.Dataset(item_properties(task), coords={"language": list(ALL)})
-    assert set(static) == {"edit_similarity", "zipf_frequency", "script"}
+    static = xr.Dataset(item_properties(task, Encoding(train(["hello"], 260))), coords={"language": list(ALL)})
+    assert set(static) == {"overlap", "edit_similarity", "zipf_frequency", "script"}
     assert static["script"].sel(language="ko") == "Kore"
     described = cube.describe(static)
     assert all("long_name" in described[name].attrs for name in static)
@@ -91,8 +93,9 @@ def test_the_cube_gives_them_to_the_regression(task: WordTask) -> None:
 
 def test_the_world_knows_its_frequencies() -> None:
     world = World(WorldConfig(languages=3))
-    found = item_properties(world.word_task())
-    assert set(found) == {"edit_similarity", "zipf_frequency"}
+    found = item_properties(world.word_task(), Encoding(world.tokenizer()))
+    assert set(found) == {"overlap", "exposure", "edit_similarity", "zipf_frequency"}
+    np.testing.assert_array_equal(found["exposure"][1], world.truth.exposure)
     dims, zipf = found["zipf_frequency"]
     assert dims == ("language", "concept") and zipf.shape == (3, world.config.concepts)
     assert math.isclose(float((10.0 ** zipf[0].astype(float)).sum()), 1e9, rel_tol=1e-5)
