@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import chi2
 
 from phases.analyse import Analysis, generator, takeoff_of, without_constant
 from phases.axis import Array
@@ -19,8 +20,8 @@ from phases.kalman import least_by_takeoff
 from phases.location import LARGEST_CUT, averaged, least_cut
 from phases.noise import VARIANTS, amplitudes
 
-BIN = 0.02
-"""Width of the bins of ln tokens on which profiles are kept: 0.009 decades."""
+BIN = 0.01
+"""Width of the bins of ln tokens on which profiles are kept: 0.004 decades."""
 MOST = 900
 FAR = 1e6
 
@@ -122,17 +123,19 @@ def lag(first: Analysis, second: Analysis, *, boot: int, level: float, seed: int
     # the last bin holds curves that take off after the end: their lag is unknown, never a number
     excess = np.array([_combined(da, db, int(d))[0] for d in bins])
     excess -= excess.min()
-    middle = int(np.clip(round(truth / BIN), -reach, reach))
+    # positions that are not a whole number of bins apart may fall as many bins apart as either number next to that
+    near = [int(np.clip(of(truth / BIN), -reach, reach)) for of in (np.floor, np.ceil)]
     (pa, ta), (pb, tb) = a.profiles(ea, start, reach), b.profiles(eb, start, reach)
-    need = np.minimum(_combined(pa, pb, middle), ta + tb)
+    need = np.minimum(np.minimum(*(_combined(pa, pb, d) for d in near)), ta + tb)
     cut = max(float(np.quantile(np.minimum(need, LARGEST_CUT), level)), least_cut(level))
     inside = bins[excess <= cut]
     at = _median(b) - _median(a)
-    low, high = (inside[0] - 0.5) * BIN, (inside[-1] + 0.5) * BIN
+    low, high = (inside[0] - 1) * BIN, (inside[-1] + 1) * BIN
     open_first, open_second = _open(da, cut), _open(db, cut)
     low, high = min(low, at), max(high, at)
-    zero = float(excess[reach])
-    p = (1 + int((need >= zero).sum())) / (1 + boot)
+    zero = float(excess[reach - 1 : reach + 2].min())  # pairs that take off together to within a bin
+    # never less than the law that both cut and test go over to with many checkpoints
+    p = max((1 + int((need >= zero).sum())) / (1 + boot), float(chi2.sf(zero, 1)))
     if p > 1 - level:
         # the cut is bounded by the curves at hand: the test decides whether "no lag" is excluded
         low, high = min(low, 0.0), max(high, 0.0)

@@ -28,5 +28,5 @@ def grid(axis: Axis) -> Array:
 
 FAMILY = Family(
     name="prerise", curve=curve, grid=grid, step=(0.06, 0.3, 0.2, 0.3, 0.12), low=(-99, -5, 0, -99, 0.1),
-    high=(99, 5, 1.4, 99, 0.98), positions=(0, 3), extra=4.0,
+    high=(99, 5, 1.4, 99, 0.98), positions=(0, 3), extra=8.0,
 )  # fmt: skip

@@ -25,5 +25,5 @@ def grid(axis: Axis) -> Array:
 
 FAMILY = Family(
     name="two_onsets", curve=curve, grid=grid, step=(0.06, 0.3, 0.06, 0.3, 0.15), low=(-99, -7, -99, -7, 0.03),
-    high=(99, 5, 99, 5, 0.97), positions=(0, 2), extra=4.0,
+    high=(99, 5, 99, 5, 0.97), positions=(0, 2), extra=8.0,
 )  # fmt: skip

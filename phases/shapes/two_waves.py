@@ -26,5 +26,5 @@ def grid(axis: Axis) -> Array:
 
 FAMILY = Family(
     name="two_waves", curve=curve, grid=grid, step=(0.12, 0.3, 0.12, 0.3, 0.15), low=(-99, -5, -99, -5, 0.03),
-    high=(99, 2, 99, 2, 0.97), positions=(0, 2), extra=4.0,
+    high=(99, 2, 99, 2, 0.97), positions=(0, 2), extra=8.0,
 )  # fmt: skip
