@@ -16,7 +16,7 @@ from data.corpora.debian.extracting import Extracted, rows
 from data.corpora.debian.files import written
 from data.corpora.debian.identify import checked_language_of, language_of
 from data.corpora.debian.near_copies import near_copies
-from data.corpora.debian.text import DENSE, LETTER, fault, normalised, template
+from data.corpora.debian.text import DENSE, LETTER, fault, normalised, templates
 from data.languages import language
 
 HELDOUT = 0.05  # of the documents
@@ -122,11 +122,11 @@ def clean(
     counts: dict[str, Counts] = {}
     kept: dict[str, list[Line]] = {}
     seen: dict[int, str] = {}
-    templates: Counter[int] = Counter()
+    uses: Counter[int] = Counter()
     for done, (name, source) in enumerate(extracted.items()):
         report(name, done, len(extracted))
         found = Counts()
-        kept[name] = _documents(name, code, _kept(name, code, source, english, seen, templates, found))
+        kept[name] = _documents(name, code, _kept(name, code, source, english, seen, uses, found))
         if found.found:
             counts[name] = found
     report("near copies", len(extracted), len(extracted))
@@ -144,7 +144,7 @@ def _kept(
     source: Extracted,
     english: set[int],
     seen: dict[int, str],
-    templates: Counter[int],
+    uses: Counter[int],
     found: Counts,
 ) -> Iterator[Line]:
     latin = language(code).script == "Latn" or code == "zh"
@@ -159,13 +159,13 @@ def _kept(
             elif code != "en" and same in english:
                 reason = "english"
             else:
-                form = _hash(template(row.text, code))
-                if templates[form] >= SAME_TEMPLATE:
+                forms = [_hash(form) for form in templates(row.text, code)]
+                if any(uses[form] >= SAME_TEMPLATE for form in forms):
                     reason = "template"
                 elif latin and language_of(row.text) != code:
                     reason = "language"
                 else:
-                    templates[form] += 1
+                    uses.update(forms)
                     seen[same] = name
         if reason is None:
             yield Line(row.document, row.key, row.text)

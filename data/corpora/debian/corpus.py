@@ -8,13 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from rich.console import Group
-
 from data.corpora.base import Split
 from data.corpora.debian.building import CLEAN, MANIFEST, Report, build, silent
 from data.corpora.debian.cleaning import HELDOUT
 from data.corpora.debian.config import DebianConfig
-from data.corpora.debian.provenance import ProvenanceRow, render, rows_of
+from data.corpora.debian.provenance import ProvenanceRow, rows_of
 from data.corpora.debian.sources import SOURCES, Source
 from data.corpora.real_text import RealText
 from data.home import home
@@ -147,8 +145,4 @@ class DebianCorpus(RealText):
 
     def provenance_table(self) -> list[ProvenanceRow]:
         """Return what is known of each source in each language."""
-        return rows_of(self._manifest, self.languages)
-
-    def provenance_view(self) -> Group:
-        """Return the same as tables for a terminal."""
-        return render(self.provenance_table())
+        return rows_of(self.provenance())

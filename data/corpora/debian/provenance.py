@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rich.console import Group
 from rich.table import Table
 
 from data.corpora.debian.cleaning import CHECKED_LETTERS, REASONS, SAMPLED
@@ -52,8 +51,8 @@ class ProvenanceRow:
     right_of_all: int
 
 
-def rows_of(manifest: dict[str, Any], languages: Sequence[str]) -> list[ProvenanceRow]:
-    """Return the rows of a finished corpus, by source, then language."""
+def rows_of(provenance: dict[str, Any]) -> list[ProvenanceRow]:
+    """Return the rows of a corpus's provenance, as shards keep it too, by source, then language."""
     return [
         ProvenanceRow(
             source=name,
@@ -63,15 +62,15 @@ def rows_of(manifest: dict[str, Any], languages: Sequence[str]) -> list[Provenan
             packages=tuple(f"{one['name']} {one['version']} {one['sha256']}" for one in source["packages"]),
             **source["languages"][code],
         )
-        for name, source in manifest["sources"].items()
-        for code in languages
+        for name, source in provenance["sources"].items()
+        for code in provenance["languages"]
         if code in source["languages"]
     ]
 
 
-def render(rows: Sequence[ProvenanceRow]) -> Group:
-    """Return the tables a person reads: size, right language, and terms with what was dropped."""
-    return Group(_sizes(rows), _right(rows), _dropped(rows))
+def tables(rows: Sequence[ProvenanceRow]) -> list[Table]:
+    """Return what a person reads: size, share in the right language, and terms with what was dropped."""
+    return [_sizes(rows), _right(rows), _dropped(rows)]
 
 
 def _sources(rows: Sequence[ProvenanceRow]) -> dict[str, dict[str, ProvenanceRow]]:

@@ -21,6 +21,7 @@ LONGEST = 6_000  # characters: longer ones are lists and tables without breaks
 LETTERS = 0.7  # of what is not a space, at least
 CODE = re.compile(r"[{}\[\]<>\\|=_^~#$*@+/%&]")
 MOST_CODE = 0.03  # of all characters
+ENDS = {True: 20, False: 48}  # letters at either end that make a template (dense scripts, others)
 KANA = re.compile(r"[\u3040-\u30ff]")
 LETTER = re.compile(r"[^\W\d_]")
 INVISIBLE = re.compile(
@@ -57,17 +58,20 @@ def normalised(text: str) -> str:
     return "".join(LETTER.findall(unicodedata.normalize("NFKC", text).casefold()))
 
 
-def template(text: str, code: str) -> str:
-    """Return ``text`` with what differs between uses of one template blanked: numbers, quotations, names.
+def templates(text: str, code: str) -> tuple[str, ...]:
+    """Return what ``text`` shares with other uses of its template.
 
-    German writes all nouns with a capital, so there only names with a dot, hyphen or underscore are blanked.
+    That is its form, with what differs blanked (numbers, quotations, names; German writes all nouns with a capital,
+    so there only names with a dot, hyphen or underscore), and, of a longer text, its first and its last letters.
     """
-    text = QUOTED.sub("□", text)
+    form = QUOTED.sub("□", text)
     if language(code).script != "Latn":
-        text = LATIN_WORD.sub("□", text)
+        form = LATIN_WORD.sub("□", form)
     elif code != "de":
-        text = NAME.sub("□", text)
-    return re.sub(r"[\d□ ]+", "□", text)
+        form = NAME.sub("□", form)
+    letters, ends = normalised(text), ENDS[language(code).script in DENSE]
+    whole = re.sub(r"[\d□ ]+", "□", form)
+    return (whole, f"^{letters[:ends]}", f"{letters[-ends:]}$") if len(letters) > 1.25 * ends else (whole,)
 
 
 def fault(text: str, code: str) -> str | None:

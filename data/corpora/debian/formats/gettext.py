@@ -12,9 +12,12 @@ from data.corpora.debian.formats.base import Paragraph, Unreadable
 MAGIC = {b"\xde\x12\x04\x95": "<", b"\x95\x04\x12\xde": ">"}
 # Words filled in at run time leave a hole: such lines are left out.
 HOLE = re.compile(
-    r"%(?:\d+\$)?[-+#0']*[\d*]*(?:\.\d+)?[hlqjzt]*[a-zA-Z]|%\d|%[({]|\$\w|\{[^}]*\}|<[A-Za-z_]+>[^<]*$|@\w+@"
+    r"%(?:\d+\$)?[-+#0']*[\d*]*(?:\.\d+)?[hlqjzt]*[a-zA-Z]|%\d|%[({]|\$[\w({]|\{[^}]*\}|<[A-Za-z_]+>[^<]*$|@\w+@"
 )
 MARKUP = re.compile(r"</?[A-Za-z_][^<>]*>|<[A-Za-z]+='[^<>]*>")
+SHORTCUT = re.compile(
+    r"\(_\w\)|(?<![^\W_])[_~](?=[^\W\d_])"
+)  # the key that chooses a menu entry: "_File", "ファイル(_F)"
 CONTEXT = re.compile(r"^[^\n^]{1,60}\^")  # Wesnoth: "female^Wose"
 
 
@@ -42,7 +45,7 @@ def catalogue(data: bytes) -> Iterator[Paragraph]:
 
 
 def _lines(message: str) -> list[str]:
-    message = CONTEXT.sub("", message)
+    message = SHORTCUT.sub("", CONTEXT.sub("", message))
     text = html.unescape(MARKUP.sub("", message)) if "<" in message or "&" in message else message
     return [line for line in (" ".join(line.split()) for line in text.split("\n")) if line]
 

@@ -30,7 +30,7 @@ def descriptions(data: bytes) -> Iterator[Paragraph]:
         if "{{" in body or "\n" in name:
             continue
         for number, text in enumerate(re.split(r"\n\s*\n", body.strip())):
-            if text and not re.search(r"@\w+@|^\s*(?:w:\d+|:)", text):
+            if text and not re.search(r"@\w+@|\$\w|^\s*(?:w:\d+|:)", text):
                 yield Paragraph(TAG.sub("", text), f"{name}\n{number}")
 
 
