@@ -1,0 +1,171 @@
+"""The parquet files of a data set: at which revision, in which order, and how much is taken of each."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+from datasets import IterableDataset, load_dataset, load_dataset_builder
+from huggingface_hub import HfApi
+
+from data.corpora.hub_config import HubConfig, Source
+from data.corpora.hub_network import asked, said
+from data.errors import UserError
+from data.files import write_atomically
+from data.home import home
+
+ROWS_AT_ONCE = 256
+TEXT = ("string", "large_string", "string_view")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A parquet file.
+
+    Attributes
+    ----------
+    name : str
+        Path within the data set.
+    place : int
+        Its place among all the files of the split, from 0.
+    text_bytes : int, optional
+        To take of it; None takes all.
+    sha256 : str, optional
+        Of a local file; a file on the hub is fixed by the revision.
+    """
+
+    name: str
+    place: int
+    text_bytes: int | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is read of a data set.
+
+    Attributes
+    ----------
+    revision : str
+        Commit of a data set on the hub; hash over the files read of a local one.
+    parts : tuple of Part
+    """
+
+    revision: str
+    parts: tuple[Part, ...]
+
+
+def plan(source: Source, config: HubConfig) -> Plan:
+    """Return what is to be read, and keep it under ``CALQUE_HOME`` for a data set on the hub.
+
+    A branch moves. The commit that was found first is kept, with the files, so that an interrupted preparation goes
+    on with the same text, and without asking the hub again; another is found when the file is removed or the
+    data set is named with ``@REVISION``.
+
+    Raises
+    ------
+    UserError
+        When the data set, configuration, split or column does not exist, it is not in parquet files, or the hub
+        cannot be reached.
+    """
+    if source.is_folder:
+        parts = tuple(_parts(source, None, config))
+        hashes = json.dumps([[part.name, part.sha256] for part in parts])
+        return Plan(revision="sha256:" + hashlib.sha256(hashes.encode()).hexdigest(), parts=parts)
+    wanted = [str(source), source.revision, config.split, config.field, config.text_bytes]
+    path = home() / "hub" / f"{hashlib.sha256(json.dumps(wanted).encode()).hexdigest()[:24]}.json"
+    if path.exists():
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return Plan(revision=values["revision"], parts=tuple(Part(**part) for part in values["parts"]))
+    what = f"the data set {source.name}" + (f" at {source.revision}" if source.revision else "")
+    info = asked(what, config.attempts, lambda: HfApi().dataset_info(source.name, revision=source.revision))
+    found = Plan(revision=str(info.sha), parts=tuple(_parts(source, info.sha, config)))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, json.dumps({"dataset": str(source), "asked": source.revision, **asdict(found)}).encode())
+    return found
+
+
+def opened(source: Source, revision: str | None, config: HubConfig) -> IterableDataset:
+    """Return the data set as a stream of rows with the text alone; its shards are the files, in their order."""
+    return load_dataset(
+        source.place, source.config, split=config.split, revision=None if source.is_folder else revision,
+        streaming=True, columns=[config.field], batch_size=ROWS_AT_ONCE, cache_dir=str(home() / "hub" / "cache"),
+    )  # fmt: skip
+
+
+def _parts(source: Source, revision: str | None, config: HubConfig) -> Iterator[Part]:
+    left = config.text_bytes
+    files = asked(f"the data set {source}", config.attempts, lambda: _files(source, revision, config))
+    for place, file in enumerate(files):
+        name = _name(file, source)
+        size = asked(f"{name} of {source}", config.attempts, partial(_column_bytes, file, source, config))
+        cut = None if left is None or size <= left else left
+        yield Part(name=name, place=place, text_bytes=cut, sha256=_sha256(file) if source.is_folder else None)
+        if left is not None:
+            left -= size
+            if left <= 0:
+                return
+
+
+def _files(source: Source, revision: str | None, config: HubConfig) -> list[str]:
+    """Return the files of the split as addresses, in the order of the data set's shards."""
+    if source.is_folder and not Path(source.place).is_dir():
+        raise UserError(f"the folder {source.place} is missing; expected a data set laid out as on the hub")
+    try:
+        builder = load_dataset_builder(
+            source.place, source.config, revision=None if source.is_folder else revision,
+            cache_dir=str(home() / "hub" / "cache"),
+        )  # fmt: skip
+    except FileNotFoundError as error:
+        raise UserError(
+            f"no data set {source} with files that can be read ({said(error)}); look at the name"
+        ) from error
+    except ValueError as error:  # the library's word for a configuration that does not exist, or is needed
+        raise UserError(f"the data set {source.name} has no '{source.config or 'default'}' ({said(error)})") from error
+    splits = builder.config.data_files or {}
+    if config.split not in splits:
+        has = ", ".join(map(str, splits)) or "none"
+        raise UserError(f"the data set {source} has no split '{config.split}' (it has {has}); set hub.split")
+    files = [str(file) for file in splits[config.split]]
+    other = next((file for file in files if not file.endswith(".parquet")), None)
+    if other is not None:
+        raise UserError(f"the data set {source} holds {_name(other, source)}; expected parquet files alone")
+    return files
+
+
+def _column_bytes(file: str, source: Source, config: HubConfig) -> int:
+    """Return the bytes of the text in a parquet file, from its footer."""
+    try:
+        with fsspec.open(file, "rb") as stream:
+            metadata = pq.read_metadata(stream)
+    except pa.ArrowException as error:
+        raise UserError(f"{_name(file, source)} of {source} is no parquet file ({said(error)})") from error
+    schema = metadata.schema.to_arrow_schema()
+    if config.field not in schema.names:
+        has = ", ".join(schema.names)
+        raise UserError(f"the data set {source} has no column '{config.field}' (it has {has}); set hub.field")
+    if str(schema.field(config.field).type) not in TEXT:
+        kind = schema.field(config.field).type
+        raise UserError(f"the column '{config.field}' of {source} is {kind}; expected text: set hub.field")
+    column = next(i for i in range(metadata.num_columns) if metadata.schema.column(i).path == config.field)
+    groups = range(metadata.num_row_groups)
+    return sum(metadata.row_group(group).column(column).total_uncompressed_size for group in groups)
+
+
+def _name(file: str, source: Source) -> str:
+    if source.is_folder:
+        return os.path.relpath(file, source.place)
+    return file.split("@", 1)[-1].split("/", 1)[-1]
+
+
+def _sha256(file: str) -> str:
+    with open(file, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
