@@ -17,6 +17,9 @@ from data.errors import UserError
 from data.mixes import PARALLEL
 from data.tasks import Segment, WordTask
 
+PAIR_BYTES = 2_000_000
+"""Text of a pair of languages in one order, at most: what is there is mostly more, and much more between some."""
+
 LONGEST_LINE = 2000
 """Characters; a longer line is a whole page, and its other half does not fit into a context beside it."""
 
@@ -26,7 +29,8 @@ class WithParallel(Changed):
 
     Every pair of languages comes in both orders, a part each. A pair of lines is left out when one of them stands
     in a held-out document of its language, when both are the same (not translated), or when one is empty or longer
-    than ``LONGEST_LINE``. Nothing of it is held out.
+    than ``LONGEST_LINE``. Where a pair of languages has more than ``PAIR_BYTES``, lines are chosen by their hashes, the
+    same in both orders. Nothing of it is held out.
 
     Parameters
     ----------
@@ -73,11 +77,21 @@ class WithParallel(Changed):
         if stream != PARALLEL:
             yield from super().part_documents(stream, part, split)
         elif split == "train":
-            first, second = part.split("-")
-            for lines in self.aligned(first, second, split):
-                one, other = (" ".join(line.splitlines()).strip() for line in lines)
-                if self._teaches(first, one, second, other):
-                    yield f"{one}\n{other}"
+            yield from self._chosen(*part.split("-"))
+
+    def _chosen(self, first: str, second: str) -> Iterator[str]:
+        """Yield as many documents as ``PAIR_BYTES`` allow, in the order of their hashes."""
+        found: list[tuple[bytes, str]] = []
+        for lines in self.aligned(first, second, "train"):
+            one, other = (" ".join(line.splitlines()).strip() for line in lines)
+            if self._teaches(first, one, second, other):
+                found.append((_key("\n".join(sorted((one, other)))), f"{one}\n{other}"))
+        left = PAIR_BYTES
+        for _, document in sorted(found):
+            left -= len(document.encode())
+            if left < 0:
+                break
+            yield document
 
     def segments(self, stream: str, part: str | None, document: str) -> tuple[Segment, ...]:
         """Return a document in pieces: the first line with its line end, the second."""

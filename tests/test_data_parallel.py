@@ -5,6 +5,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
+import data.parallel
 from data.ablations import changed
 from data.corpora.sample import SampleConfig, SampleCorpus
 from data.corpora.world import World
@@ -63,10 +64,22 @@ def test_lines_come_in_both_orders_and_none_is_held_out(sample):
     assert list(parallel(sample).documents("parallel", "heldout")) == []
 
 
+def test_a_pair_of_languages_gives_no_more_than_its_limit_and_the_same_in_both_orders(sample, monkeypatch):
+    corpus = parallel(sample)
+    all_of_it = list(corpus.part_documents("parallel", "en-fi", "train"))
+    limit = sum(len(document.encode()) for document in all_of_it) // 2
+    monkeypatch.setattr(data.parallel, "PAIR_BYTES", limit)
+    some = list(corpus.part_documents("parallel", "en-fi", "train"))
+    assert 0 < len(some) < len(all_of_it) and some == all_of_it[: len(some)]
+    assert sum(len(document.encode()) for document in some) <= limit
+    turned = list(corpus.part_documents("parallel", "fi-en", "train"))
+    assert ["\n".join(reversed(document.split("\n"))) for document in turned] == some
+
+
 def test_every_ordered_pair_is_a_part(sample):
     corpus = parallel(sample)
     assert corpus.parts("parallel") == tuple(f"{a}-{b}" for a, b in permutations(LANGUAGES, 2))
-    assert next(corpus.part_documents("parallel", "fi-de", "train")) == "Koira nukkuu.\nDer Hund schläft."
+    assert "Koira nukkuu.\nDer Hund schläft." in list(corpus.part_documents("parallel", "fi-de", "train"))
     assert corpus.segments("parallel", "fi-de", "Koira\nHund") == (("fi", "Koira\n"), ("de", "Hund"))
     assert list(corpus.documents("de", "train")) == list(sample.documents("de", "train"))
     dropped = parallel(sample, "drop:fi+parallel:0.1")
