@@ -70,7 +70,7 @@ def templates(text: str, code: str) -> tuple[str, ...]:
     elif code != "de":
         form = NAME.sub("□", form)
     letters, ends = normalised(text), ENDS[language(code).script in DENSE]
-    whole = re.sub(r"[\d□ ]+", "□", form)
+    whole = re.sub(r"(?:\d[\d.,:]*|[□ ])+", "□", form)
     return (whole, f"^{letters[:ends]}", f"{letters[-ends:]}$") if len(letters) > 1.25 * ends else (whole,)
 
 

@@ -11,10 +11,9 @@ from data.corpora.debian.formats.base import Paragraph, Unreadable
 
 MAGIC = {b"\xde\x12\x04\x95": "<", b"\x95\x04\x12\xde": ">"}
 # Words filled in at run time leave a hole: such lines are left out.
-HOLE = re.compile(
-    r"%(?:\d+\$)?[-+#0']*[\d*]*(?:\.\d+)?[hlqjzt]*[a-zA-Z]|%\d|%[({]|\$[\w({]|\{[^}]*\}|<[A-Za-z_]+>[^<]*$|@\w+@"
-)
+HOLE = re.compile(r"%(?:\d+\$)?[-+#0']*[\d*]*(?:\.\d+)?[hlqjzt]*[a-zA-Z]|%\d|%[({]|\$[\w({]|\{[^}]*\}|@\w+@")
 MARKUP = re.compile(r"</?[A-Za-z_][^<>]*>|<[A-Za-z]+='[^<>]*>")
+UNCLOSED = re.compile(r"<(?!br\b|p\b|li\b|/)[A-Za-z_]+>")  # a name to fill in, where no tag is closed
 SHORTCUT = re.compile(
     r"\(_\w\)|(?<![^\W_])[_~](?=[^\W\d_])"
 )  # the key that chooses a menu entry: "_File", "ファイル(_F)"
@@ -34,6 +33,8 @@ def catalogue(data: bytes) -> Iterator[Paragraph]:
     """
     for english, translated in _messages(data):
         if not english or english == translated:
+            continue
+        if any(UNCLOSED.search(message) and "</" not in message for message in (english, translated)):
             continue
         sources, lines = _lines(english), _lines(translated)
         if len(sources) == len(lines):
