@@ -1,6 +1,6 @@
 r"""What no estimator can beat: the least width and the largest power in cells of the standard suite.
 
-``python -m tests.benchmarks.efficiency -o docs/benchmarks/efficiency.json`` prints, for designs of ``phases calibrate``,
+``python -m tests.benchmarks.efficiency -o docs/benchmarks/efficiency.json`` prints, for designs of the suite,
 
 - **least width** of a 95 % interval for takeoff, :math:`2 \cdot 1.96\,\sqrt{g^\top I^{-1} g}`: the Cramer-Rao bound of
   somebody who knows the family of the curve and the noise, and only fits its parameters (g is the gradient of the
@@ -89,7 +89,11 @@ def deviation(family: str, noise: NoiseSpec, later: float = 0.0) -> float:
     curve = make(p)(s)
     slopes = np.column_stack([(make(p + h)(s) - make(p - h)(s)) / (2 * STEP) for h in STEP * np.eye(len(p))])
     information = slopes.T @ cho_solve((cholesky(covariance(curve, noise), lower=True), True), slopes)
-    gradient = approx_fprime(p, lambda q: takeoff(make(q), s), 1e-4)
+
+    def place(q: Array) -> float:
+        return takeoff(make(q), s)
+
+    gradient = approx_fprime(p, place, 1e-4)
     return float(np.sqrt(gradient @ np.linalg.solve(information, gradient)))
 
 
