@@ -134,6 +134,13 @@ class Sampler:
             row[:] = self._streams[stream].ids[start : start + self.context + 1]
         return rows
 
+    def drawn(self, steps: int) -> dict[str, int]:
+        """Return how many rows of each stream the first ``steps`` global batches hold: the realised shares, exactly."""
+        blocks, rest = divmod(steps * self.batch_size, BLOCK_ROWS)
+        last = np.bincount(self._block(blocks)[:rest, 0], minlength=len(self._streams))
+        pairs = zip(self.shares, self._streams, last.tolist(), strict=True)
+        return {name: blocks * stream.rows + count for name, stream, count in pairs}
+
     def places(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return what rows hold: stream (an index into ``shares``) and window, shape (rows, 2)."""
         blocks, rows = np.divmod(indices, BLOCK_ROWS)

@@ -33,7 +33,7 @@ from data.shards_tokenise import TokenCorpus
 from data.shards_work import WorkFolder
 from data.tokenizers import digest, load
 
-__all__ = ["Progress", "Shard", "Shards", "TokenCorpus", "prepare"]
+__all__ = ["OnProgress", "Progress", "Shard", "Shards", "TokenCorpus", "prepare"]
 
 CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -49,13 +50,34 @@ def plan(
 
 
 @app.command()
-def prepare(study: StudyFile) -> None:
-    """Make the data of every run: text, tokenizer, token shards. Does nothing for what is there already."""
-    from sweeps.preparing import home, prepare_all
+def prepare(
+    study: StudyFile,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that tokenise; by default one for each core.", min=1)
+    ] = None,
+    json_file: Json = None,
+) -> None:
+    """Make the data of every run: text, tokenizer, token shards. Does nothing for what is there already.
+
+    Stopped at any moment it goes on where it stood, and ends with the same bytes. Data are kept in CALQUE_HOME.
+    """
+    from data.home import home
+    from sweeps.data_report import answer, tables
+    from sweeps.preparing import prepare_all
+    from sweeps.preparing_display import PreparingDisplay
     from sweeps.study import read_study
 
-    for name, made, folder in prepare_all(read_study(study).runs):
-        print(f"{name}: {'made' if made else 'already there'}: {folder.relative_to(home())} in {home()}")
+    loaded = read_study(study)
+    with PreparingDisplay() as display:
+        sets = list(prepare_all(loaded.runs, workers, display))
+    data = {"schema": 1, "study": loaded.name, "home": str(home()), "data": [answer(made) for made in sets]}
+    if emit_json(json_file, data):
+        return
+    for made in sets:
+        names = ", ".join(run.name for run in made.runs)
+        for table in tables(made):
+            console().print(table)
+        print(f"{names}: {'made' if made.made else 'already there'}: {made.shards.folder}")
 
 
 @app.command()
@@ -63,6 +85,7 @@ def run(
     study: StudyFile,
     results: Results = None,
     cpus: Annotated[int | None, typer.Option(help="Cores to use; by default all.")] = None,
+    json_file: Json = None,
 ) -> None:
     """Run all runs of a study under Ray Tune; run it again to go on where it stood. Exit 1 if any is unfinished."""
     from sweeps.preparing import prepare_all
@@ -75,16 +98,18 @@ def run(
     with locked(folder / ".lock", f"study '{loaded.name}' in {folder}"):
         from sweeps.display import Display
         from sweeps.launch import launch
+        from sweeps.preparing_display import PreparingDisplay
         from sweeps.progress import read_progress
 
         unfinished = [run for run in loaded.runs if read_progress(folder, run).state != "done"]
         interrupted = None
         if unfinished:
-            list(prepare_all(tuple(unfinished)))
+            with PreparingDisplay() as preparing:
+                list(prepare_all(tuple(unfinished), cpus, preparing))
             with Display(loaded, folder):
                 interrupted = launch(unfinished, folder, loaded.text, cpus)
         write_cube(loaded, folder, folder / "results.nc")
-        raise SystemExit(report(loaded, folder, interrupted))
+        raise SystemExit(report(loaded, folder, interrupted, json_file))
 
 
 @app.command()
@@ -92,6 +117,7 @@ def trial(
     study: StudyFile,
     name: Annotated[str, typer.Argument(metavar="RUN", help="The run's name or id.", show_default=False)],
     results: Results = None,
+    json_file: Json = None,
 ) -> None:
     """Do one run in this process, without Ray; goes on where it stood."""
     from sweeps.display import Display
@@ -105,24 +131,21 @@ def trial(
     claim(folder, loaded)
     with Display(loaded, folder, only=config):
         standing = run_trial(config, folder, loaded.text)
-    print(say(standing, folder, config))
+    if not emit_json(json_file, standings_json(loaded, folder, [standing])):
+        print(say(standing, folder, config))
     raise SystemExit(0 if standing.state == "done" else 1)
 
 
 @app.command()
 def status(study: StudyFile, results: Results = None, json_file: Json = None) -> None:
     """Show where each run stands; works while the study runs."""
-    from dataclasses import asdict
-
     from sweeps.progress import progress_table, read_progress
     from sweeps.study import read_study
 
     loaded = read_study(study)
     folder = loaded.results_folder(results)
     standings = [read_progress(folder, run) for run in loaded.runs]
-    runs = [asdict(s) | {"stopped": s.stale, "seconds_left": s.seconds_left} for s in standings]
-    answer = {"schema": 1, "study": loaded.name, "results": str(folder), "runs": runs}
-    if not emit_json(json_file, answer):
+    if not emit_json(json_file, standings_json(loaded, folder, standings)):
         console().print(progress_table(standings, f"study '{loaded.name}' in {folder}"))
 
 
@@ -154,16 +177,27 @@ def write_cube(study: Study, folder: Path, output: Path) -> dict[str, int]:
     return {str(name): size for name, size in joined.sizes.items()}
 
 
-def report(study: Study, folder: Path, interrupted: str | None) -> int:
+def standings_json(study: Study, folder: Path, standings: Sequence[RunProgress]) -> dict[str, Any]:
+    """Return where runs stand, as JSON-ready values."""
+    from dataclasses import asdict
+
+    runs = [asdict(s) | {"stopped": s.stale, "seconds_left": s.seconds_left} for s in standings]
+    return {"schema": 1, "study": study.name, "results": str(folder), "runs": runs}
+
+
+def report(study: Study, folder: Path, interrupted: str | None, json_file: str | None) -> int:
     """Print how the study stands and what to type next; return the exit code."""
     from sweeps.progress import read_progress
 
     standings = [(read_progress(folder, run), run) for run in study.runs]
     open_runs = [(s, run) for s, run in standings if s.state != "done"]
-    for standing, config in open_runs:
-        print(say(standing, folder, config))
     if interrupted:
         print(f"sweeps: {interrupted}", file=sys.stderr)
+    answer = standings_json(study, folder, [s for s, _ in standings]) | {"cube": str(folder / "results.nc")}
+    if emit_json(json_file, answer):
+        return 1 if open_runs else 0
+    for standing, config in open_runs:
+        print(say(standing, folder, config))
     print(f"{folder / 'results.nc'}: {len(standings) - len(open_runs)} of {len(standings)} runs done")
     if open_runs:
         print(f"go on with: sweeps run {study.path}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import Any, Literal
@@ -11,8 +12,8 @@ from typing import Any, Literal
 from pydantic import ConfigDict, TypeAdapter
 
 from data import tokenizer_choice
+from data.corpora.real_text import RealTextConfig
 from data.corpora.sample import SampleConfig
-from data.corpora.sample_text import text
 from data.corpora.world_config import WorldConfig
 from data.corpora.world_lexicon import Vocabulary
 from data.errors import UserError
@@ -23,6 +24,7 @@ from models.sizes import DecoderConfig, size
 from models.training_config import TrainingConfig
 
 STRICT = ConfigDict(extra="forbid")
+CORPORA = ("world", "sample")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +64,7 @@ class RunConfig:
     size : str
         A word of ``models.sizes``.
     corpus : str
-        ``world`` or ``sample``; the section of the same name configures it.
+        One of ``CORPORA``; the section of the same name configures it.
     mix : str or mapping of language to share
         See ``data.mixes``.
     init_seed, data_seed : int
@@ -89,24 +91,39 @@ class RunConfig:
         self.parsed_mix()
         self.checkpoint_steps()
 
+    @property
+    def real_text(self) -> RealTextConfig | None:
+        """The section of the corpus, unless it is the simulated world."""
+        return None if self.corpus == "world" else getattr(self, self.corpus)
+
     def languages(self) -> tuple[str, ...]:
         """Return the codes of the corpus's languages."""
-        if self.corpus == "sample":
-            return self.sample.languages
+        if self.real_text is not None:
+            return self.real_text.languages
         return tuple(f"w{i + 1}" for i in range(self.world.languages))
 
     def vocab_size(self) -> int:
-        """Return the tokenizer's vocabulary: the tokenizer's of real text, the world's follows from its words."""
-        if self.corpus == "sample":
-            return tokenizer_choice.vocabulary(self.sample.tokenizer)
-        return Vocabulary(self.world.languages, self.world.syllables).size
+        """Return the number of tokens of a model, as far as it is known before the data are made.
 
-    def parsed_mix(self) -> Mix:
-        """Return the mix over the corpus's languages."""
-        sizes = dict.fromkeys(self.languages(), 1.0)
-        if self.corpus == "sample":
-            sizes = {code: float(len(text(code).encode())) for code in self.languages()}
-        return Mix.parse(self.mix, self.languages(), sizes)
+        The tokenizer's of real text (a trained one may turn out smaller), the world's follows from its words.
+        """
+        if self.real_text is not None:
+            size = tokenizer_choice.vocabulary(self.real_text.tokenizer)
+        else:
+            size = Vocabulary(self.world.languages, self.world.syllables).size
+        return size * (len(self.languages()) if self.parsed_mix().disjoint else 1)
+
+    def parsed_mix(self, sizes: Mapping[str, float] | None = None) -> Mix:
+        """Return the mix over the corpus's languages.
+
+        Parameters
+        ----------
+        sizes : mapping of str to float, optional
+            How much text each language has; before it is known, all have the same, and only the shares of
+            ``temperature`` are then not yet right.
+        """
+        codes = self.languages()
+        return Mix.parse(self.mix, codes, dict.fromkeys(codes, 1.0) if sizes is None else sizes)
 
     def decoder(self, vocab_size: int) -> DecoderConfig:
         """Return the decoder's shape for a vocabulary."""
@@ -119,7 +136,9 @@ class RunConfig:
     def to_dict(self) -> dict[str, Any]:
         """Return nested JSON-ready values, the unused corpus section left out; :meth:`from_dict` reads them."""
         values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        del values["world" if self.corpus == "sample" else "sample"]
+        for name in CORPORA:
+            if name != self.corpus:
+                del values[name]
         return values
 
     @staticmethod

@@ -8,23 +8,27 @@ import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import platformdirs
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from data import shards, tokenizers
+from data import shards, tokenizer_choice, tokenizers
+from data.ablations import changed
 from data.corpora.base import Corpus
 from data.corpora.world import World
 from data.errors import UserError
-from data.mixes import stream_shares
+from data.home import home
+from data.mixes import Mix, stream_shares
 from data.sampler import Sampler
-from data.tasks import MinimalPair, WordTask
-from models.scoring.scorer import Scorer
-from models.scoring.texts import HeldOut, MinimalPairScorer
-from models.scoring.words import WordScorer
+from data.shards import OnProgress, Shards
+from data.shards_folder import SCHEMA
+from data.tasks import WordTask
 from sweeps.config import RunConfig
+
+OF_QUESTIONS = ("shots", "shot_seed", "template")
+"""Keys of a section that change what is asked, not the text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,14 +38,18 @@ class Prepared:
     Attributes
     ----------
     corpus : Corpus
+        As the mix has it.
     shards : Shards
         With the tokenizer they were made with.
+    mix : Mix
+        With the shares that follow from the amount of text.
     task : WordTask
         What is asked; ``overlap`` is its int8 array of shape (L, L, C) for the cube.
     """
 
     corpus: Corpus
-    shards: shards.Shards
+    shards: Shards
+    mix: Mix
     task: WordTask
     overlap: NDArray[np.int8]
 
@@ -50,34 +58,78 @@ class Prepared:
         """The tokenizer the shards were made with."""
         return self.shards.tokenizer
 
-    @property
-    def shards_sha256(self) -> str:
-        """One hash over the training shards' hashes."""
-        joined = "".join(f"{name}{shard.sha256}" for name, shard in sorted(self.shards.train.items()))
-        return hashlib.sha256(joined.encode()).hexdigest()
 
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """One data set of a study.
 
-def home() -> Path:
-    """Return the folder for prepared data: ``CALQUE_HOME``, by default the platform's user cache."""
-    return Path(os.environ.get("CALQUE_HOME") or platformdirs.user_cache_dir("calque")).expanduser().absolute()
+    Attributes
+    ----------
+    runs : tuple of RunConfig
+        Those that use it.
+    made : bool
+        Whether it was made now; otherwise it was there.
+    shards : Shards
+    """
+
+    runs: tuple[RunConfig, ...]
+    made: bool
+    shards: Shards
 
 
 def corpus_of(config: RunConfig) -> Corpus:
-    """Return the corpus of a run."""
+    """Return the corpus of a run, as its mix has it."""
+    mix = config.parsed_mix()
+    return changed(_plain_corpus(config, mix), mix)
+
+
+def _plain_corpus(config: RunConfig, mix: Mix) -> Corpus:
     if config.corpus == "sample":
         from data.corpora.sample import SampleCorpus
 
         return SampleCorpus(config.sample)
-    return World(config.world, shares=config.parsed_mix().shares)
+    return World(config.world, shares=mix.shares)
 
 
 def shards_folder(config: RunConfig) -> Path:
-    """Return where the run's shards stand: runs of one corpus, mix of its text and tokenizer share them."""
-    recipe = {"world": asdict(config.world), "shares": config.parsed_mix().shares}
-    if config.corpus == "sample":
-        recipe = {"sample": asdict(config.sample)}
+    """Return where the run's shards stand: runs of the same text and tokenizer share them."""
+    mix = config.parsed_mix()
+    recipe: dict[str, Any] = {"schema": SCHEMA, "corpus": config.corpus, "changes": mix.text_changes()}
+    if config.real_text is None:
+        recipe |= {"world": asdict(config.world), "shares": mix.shares}
+    else:
+        section = {name: value for name, value in asdict(config.real_text).items() if name not in OF_QUESTIONS}
+        recipe |= {"section": section, "tokenizer": tokenizer_choice.identity(config.real_text.tokenizer)}
     key = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:12]
     return home() / "shards" / f"{config.corpus}-{key}"
+
+
+def make_shards(
+    config: RunConfig, workers: int | None = None, on_progress: OnProgress = lambda progress: None
+) -> Shards:
+    """Return the run's shards, made if they are not there.
+
+    Parameters
+    ----------
+    config : RunConfig
+    workers : int, optional
+        Processes that tokenise; by default one for each core where the corpus comes in parts worth it.
+    on_progress : callable
+        Called a few times a second while they are made.
+
+    Raises
+    ------
+    UserError
+        When the world's text is too short for the run, the text cannot be had, or the data cannot be written.
+    """
+    _check_text_suffices(config)
+    folder = shards_folder(config)
+    if folder.exists():
+        return Shards.open(folder)
+    corpus = corpus_of(config)
+    if workers is None:
+        workers = 1 if config.corpus in ("world", "sample") else len(os.sched_getaffinity(0))
+    return shards.prepare(corpus, corpus.tokenizer, folder, workers=workers, on_progress=on_progress)
 
 
 def prepare(config: RunConfig) -> Prepared:
@@ -86,70 +138,45 @@ def prepare(config: RunConfig) -> Prepared:
     Raises
     ------
     UserError
-        When the world's text is too short for the run, or the data cannot be written.
+        As :func:`make_shards`.
     """
-    corpus, folder = corpus_of(config), shards_folder(config)
+    made, corpus = make_shards(config), corpus_of(config)
+    task = corpus.word_task()
+    overlap = tokenizers.overlap_table(made.tokenizer, task)
+    return Prepared(corpus=corpus, shards=made, mix=mix_of(config, made), task=task, overlap=overlap)
+
+
+def mix_of(config: RunConfig, made: Shards) -> Mix:
+    """Return the run's mix with the shares that follow from the amount of training text, in bytes."""
+    if config.real_text is None:  # the world's text is as long as the shares say
+        return config.parsed_mix()
+    return config.parsed_mix({code: float(made.train[code].text_bytes) for code in config.languages()})
+
+
+def prepare_all(
+    runs: tuple[RunConfig, ...], workers: int | None = None, on_progress: OnProgress = lambda progress: None
+) -> Iterator[Made]:
+    """Make each different data set of the runs; yield one after the other."""
+    users: dict[Path, list[RunConfig]] = {}
+    for run in runs:
+        _check_text_suffices(run)
+        users.setdefault(shards_folder(run), []).append(run)
+    for folder, those in users.items():
+        there = folder.exists()
+        yield Made(runs=tuple(those), made=not there, shards=make_shards(those[0], workers, on_progress))
+
+
+def _check_text_suffices(config: RunConfig) -> None:
     if config.corpus == "world" and config.world.train_tokens < config.training.tokens:
         raise UserError(
             f"run '{config.name}' trains on {config.training.tokens} tokens but the world has "
             f"{config.world.train_tokens}; raise world.train_tokens"
         )
-    made = shards.Shards.open(folder) if folder.exists() else None
-    if made is None:
-        made = shards.prepare(corpus, corpus.tokenizer(), folder)
-    task = corpus.word_task()
-    overlap = tokenizers.overlap_table(made.tokenizer, task)
-    return Prepared(corpus=corpus, shards=made, task=task, overlap=overlap)
-
-
-def prepare_all(runs: tuple[RunConfig, ...]) -> Iterator[tuple[str, bool, Path]]:
-    """Prepare each different data set of the runs; yield the first run's name, whether it was made, and its folder."""
-    seen: set[Path] = set()
-    for run in runs:
-        folder = shards_folder(run)
-        if folder in seen:
-            continue
-        seen.add(folder)
-        there = folder.exists()
-        prepare(run)
-        yield run.name, not there, folder
 
 
 def sampler_of(config: RunConfig, prepared: Prepared) -> Sampler:
     """Return the sampler that gives the batch of every step."""
     return Sampler(
-        prepared.shards, stream_shares(prepared.corpus.streams(), config.parsed_mix()),
+        prepared.shards, stream_shares(prepared.corpus.streams(), prepared.mix),
         context=config.training.context, batch_size=config.training.batch_size, data_seed=config.data_seed,
     )  # fmt: skip
-
-
-def scorer_of(config: RunConfig, prepared: Prepared) -> Scorer:
-    """Return what scores a model of this run at every checkpoint."""
-    languages = prepared.task.languages
-    pairs = _first_pairs(prepared.corpus.minimal_pairs(), config.evaluation.minimal_pairs)
-    return Scorer(
-        WordScorer(prepared.task, prepared.tokenizer, config.evaluation.concepts),
-        MinimalPairScorer(pairs, prepared.tokenizer, languages),
-        {code: _held_out(config, prepared, code) for code in languages if code in prepared.shards.heldout},
-        languages,
-    )
-
-
-def _held_out(config: RunConfig, prepared: Prepared, code: str) -> HeldOut:
-    shard, width = prepared.shards.heldout[code], config.training.context + 1
-    count = min(max(1, config.evaluation.heldout_tokens // width), shard.tokens // width)
-    windows = np.asarray(shard.ids[: count * width], np.int64).reshape(count, width)
-    return HeldOut(windows=windows, bytes_per_token=shard.text_bytes / max(1, shard.tokens))
-
-
-def _first_pairs(pairs: tuple[MinimalPair, ...], most: int | None) -> tuple[MinimalPair, ...]:
-    """Keep at most so many a language and phenomenon, one of every cluster before a second of any."""
-    if most is None:
-        return pairs
-    rank: dict[tuple[str, str, str], int] = {}
-    ordered: dict[tuple[str, str], list[tuple[int, int, MinimalPair]]] = {}
-    for place, pair in enumerate(pairs):
-        key = (pair.language, pair.phenomenon, pair.cluster)
-        rank[key] = rank.get(key, -1) + 1
-        ordered.setdefault(key[:2], []).append((rank[key], place, pair))
-    return tuple(pair for group in ordered.values() for _, _, pair in sorted(group, key=lambda e: e[:2])[:most])

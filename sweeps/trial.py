@@ -18,13 +18,15 @@ import xarray as xr
 from data.cube import code_version
 from data.errors import UserError
 from data.run_file import RunFile
+from data.sampler import Sampler
 from models import training
 from models.decoder import Decoder
 from models.scoring.scorer import DIMS
 from sweeps.config import RunConfig
-from sweeps.preparing import Prepared, prepare, sampler_of, scorer_of
+from sweeps.preparing import Prepared, prepare, sampler_of
 from sweeps.progress import RunProgress, read_progress, run_folder, write_progress
 from sweeps.results import locked
+from sweeps.scoring import scorer_of
 
 LOCK_WAIT = 30.0
 ROW_DIMS: dict[str, tuple[str, ...]] = {"tokens": (), "flops": (), "checkpoint_sha256": (), **DIMS}
@@ -80,8 +82,9 @@ def _run(config: RunConfig, results: Path, study_yaml: str, report: Report) -> N
     torch.set_num_threads(config.training.threads)
     prepared = prepare(config)
     scorer = scorer_of(config, prepared)
-    decoder = Decoder(config.decoder(prepared.tokenizer.get_vocab_size()), seed=config.init_seed)
-    static = static_part(config, prepared, decoder, scorer.pairs.phenomena, study_yaml)
+    decoder = Decoder(config.decoder(prepared.shards.vocabulary), seed=config.init_seed)
+    sampler = sampler_of(config, prepared)
+    static = static_part(config, prepared, sampler, decoder, scorer.pairs.phenomena, study_yaml)
     folder = run_folder(results, config)
     file = RunFile(folder / "run.nc", static, ROW_DIMS)
     steps = config.checkpoint_steps()
@@ -109,7 +112,7 @@ def _run(config: RunConfig, results: Path, study_yaml: str, report: Report) -> N
                   tokens_per_second=progress.tokens_per_second),
         )  # fmt: skip
 
-    training.train(decoder, config.training, sampler_of(config, prepared), steps, folder, on_checkpoint, on_progress)
+    training.train(decoder, config.training, sampler, steps, folder, on_checkpoint, on_progress)
     missing = [step for step in steps if step not in file.rows]
     if missing:
         raise RuntimeError(f"{len(missing)} checkpoints are missing at the end, the first at step {missing[0]}")
@@ -118,18 +121,20 @@ def _run(config: RunConfig, results: Path, study_yaml: str, report: Report) -> N
 
 
 def static_part(
-    config: RunConfig, prepared: Prepared, decoder: Decoder, phenomena: tuple[str, ...], study_yaml: str
-) -> xr.Dataset:
+    config: RunConfig, prepared: Prepared, sampler: Sampler, decoder: Decoder, phenomena: tuple[str, ...],
+    study_yaml: str,
+) -> xr.Dataset:  # fmt: skip
     """Return the part of a run's cube that no checkpoint changes: coordinates, what is asked, provenance."""
     task = prepared.task
     languages, concepts = list(task.languages), list(task.concepts)
-    mix = config.parsed_mix()
+    mix = prepared.mix
     per_run = {
         "size": config.size, "n_params": decoder.config.n_params,
         "n_params_non_embedding": decoder.config.n_params_non_embedding, "corpus": config.corpus, "mix": mix.name,
         "init_seed": config.init_seed, "data_seed": config.data_seed, "run_id": config.run_id,
         "config_json": json.dumps(config.to_dict(), sort_keys=True), "torch_version": torch.__version__,
-        "shards_sha256": prepared.shards_sha256, "tokenizer_sha256": prepared.shards.tokenizer_sha256,
+        "shards_sha256": prepared.shards.sha256, "tokenizer_sha256": prepared.shards.tokenizer_sha256,
+        "rows_json": json.dumps(sampler.drawn(config.training.steps)),
     }  # fmt: skip
     items = ("source", "target", "concept")
     static = xr.Dataset(

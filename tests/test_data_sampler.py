@@ -120,6 +120,14 @@ def test_shares_are_exact_in_every_block(shards, shares):
         assert np.abs(so_far - share * np.arange(1, BLOCK_ROWS + 1)).max() < 3, "evenly spread"
 
 
+@pytest.mark.parametrize("steps", [0, 1, 340, 341, 342, 1_000])
+@pytest.mark.parametrize("world_size", [1, 3])
+def test_what_was_drawn_is_counted_exactly(shards, steps, world_size):
+    made = sampler(shards, world_size=world_size, shares={"a": 0.9, "b": 0.1})
+    streams = made.places(np.arange(steps * 12))[:, 0]
+    assert made.drawn(steps) == {"a": int((streams == 0).sum()), "b": int((streams == 1).sum())}
+
+
 def test_the_order_of_streams_is_not_a_fixed_pattern(shards):
     streams = sampler(shards).places(np.arange(2 * BLOCK_ROWS))[:, 0].reshape(2, BLOCK_ROWS)
     assert (streams[0] != streams[1]).mean() > 0.1

@@ -15,6 +15,7 @@ from data.errors import UserError
 from data.languages import LANGUAGES, language
 from data.minimal_pairs import minimal_pairs
 from data.tasks import MinimalPair, WordTask
+from data.templates import DEFAULT, template
 from data.words import word_task
 
 MOST_SHOTS = 8
@@ -36,7 +37,7 @@ class RealTextConfig:
     shot_seed : int
         Chooses the concepts those lines show.
     template : str
-        Name of the wording of the word questions.
+        Name of the wording of the word questions (see ``data.templates``).
 
     Raises
     ------
@@ -48,7 +49,7 @@ class RealTextConfig:
     tokenizer: str = "bpe:32768"
     shots: int = 1
     shot_seed: int = 0
-    template: str = "names"
+    template: str = DEFAULT
 
     def __post_init__(self) -> None:
         for code in self.languages:
@@ -60,8 +61,7 @@ class RealTextConfig:
             raise UserError(f"shots is {self.shots}; expected 0 to {MOST_SHOTS}")
         if self.shot_seed < 0:
             raise UserError(f"shot_seed is {self.shot_seed}; expected 0 or more")
-        if self.template != "names":
-            raise UserError(f"template is '{self.template}'; expected names")
+        template(self.template)
 
 
 class RealText(ABC):
@@ -96,7 +96,7 @@ class RealText(ABC):
 
     def word_task(self) -> WordTask:
         """Return the reviewed word list in these languages."""
-        return word_task(self.languages, self.config.shots, self.config.shot_seed)
+        return word_task(self.languages, self.config.shots, self.config.shot_seed, self.config.template)
 
     def minimal_pairs(self) -> tuple[MinimalPair, ...]:
         """Return the pairs of the languages that have the phenomenon."""

@@ -1,0 +1,44 @@
+"""What is asked of a run's models at every checkpoint."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from data.tasks import MinimalPair
+from models.scoring.scorer import Scorer
+from models.scoring.texts import HeldOut, MinimalPairScorer
+from models.scoring.words import WordScorer
+from sweeps.config import RunConfig
+from sweeps.preparing import Prepared
+
+
+def scorer_of(config: RunConfig, prepared: Prepared) -> Scorer:
+    """Return what scores a model of this run at every checkpoint."""
+    languages = prepared.task.languages
+    pairs = _first_pairs(prepared.corpus.minimal_pairs(), config.evaluation.minimal_pairs)
+    return Scorer(
+        WordScorer(prepared.task, prepared.tokenizer, config.evaluation.concepts),
+        MinimalPairScorer(pairs, prepared.tokenizer, languages),
+        {code: _held_out(config, prepared, code) for code in languages if code in prepared.shards.heldout},
+        languages,
+    )
+
+
+def _held_out(config: RunConfig, prepared: Prepared, code: str) -> HeldOut:
+    shard, width = prepared.shards.heldout[code], config.training.context + 1
+    count = min(max(1, config.evaluation.heldout_tokens // width), shard.tokens // width)
+    windows = np.asarray(shard.ids[: count * width], np.int64).reshape(count, width)
+    return HeldOut(windows=windows, bytes_per_token=shard.text_bytes / max(1, shard.tokens))
+
+
+def _first_pairs(pairs: tuple[MinimalPair, ...], most: int | None) -> tuple[MinimalPair, ...]:
+    """Keep at most so many a language and phenomenon, one of every cluster before a second of any."""
+    if most is None:
+        return pairs
+    rank: dict[tuple[str, str, str], int] = {}
+    ordered: dict[tuple[str, str], list[tuple[int, int, MinimalPair]]] = {}
+    for place, pair in enumerate(pairs):
+        key = (pair.language, pair.phenomenon, pair.cluster)
+        rank[key] = rank.get(key, -1) + 1
+        ordered.setdefault(key[:2], []).append((rank[key], place, pair))
+    return tuple(pair for group in ordered.values() for _, _, pair in sorted(group, key=lambda e: e[:2])[:most])
