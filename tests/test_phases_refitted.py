@@ -66,7 +66,7 @@ def test_cuts_are_those_of_replicates_fitted_one_by_one(prepared, rank):
     by_height = by_hand(
         a, errors, generating, lambda b: (b * height.reached >= RISE, b * height.reached <= RISE), everyone
     )
-    assert found == {"t50": pytest.approx(by_place, abs=2e-3), "takeoff": pytest.approx(by_height, abs=2e-3)}
+    assert found == {"t50": pytest.approx(by_place, rel=2e-3), "takeoff": pytest.approx(by_height, rel=2e-3)}
     assert rank or max(by_place, by_height) > least_cut(LEVEL)
 
 
@@ -77,7 +77,7 @@ def test_a_few_candidates_are_refitted_alone(prepared):
     tau = a.rising.candidates.theta["onset"][:, 0]
     found = refitted.among(chosen).cuts(best, {"onset": (tau, float(tau[best - chosen[0]]))}, LEVEL)["onset"]
     at = tau[best - chosen[0]]
-    assert found == pytest.approx(by_hand(a, errors, best, lambda b: (tau <= at, tau >= at), chosen), abs=2e-3)
+    assert found == pytest.approx(by_hand(a, errors, best, lambda b: (tau <= at, tau >= at), chosen), rel=2e-3)
 
 
 def test_a_position_that_no_other_candidate_has_asks_for_the_generating_curve_itself(prepared):
