@@ -12,8 +12,11 @@ from typing import Any, Literal
 from pydantic import ConfigDict, TypeAdapter
 
 from data import tokenizer_choice
+from data.corpora.debian.config import DebianConfig
+from data.corpora.hub_config import HubConfig
 from data.corpora.real_text import RealTextConfig
 from data.corpora.sample import SampleConfig
+from data.corpora.text_config import TextConfig
 from data.corpora.world_config import WorldConfig
 from data.corpora.world_lexicon import Vocabulary
 from data.errors import UserError
@@ -24,7 +27,7 @@ from models.sizes import DecoderConfig, size
 from models.training_config import TrainingConfig
 
 STRICT = ConfigDict(extra="forbid")
-CORPORA = ("world", "sample")
+CORPORA = ("world", "sample", "debian", "text", "hub")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,10 +76,13 @@ class RunConfig:
 
     name: str
     size: str = "micro"
-    corpus: Literal["world", "sample"] = "world"
+    corpus: Literal["world", "sample", "debian", "text", "hub"] = "world"
     mix: str | dict[str, float] = "uniform"
     world: WorldConfig = field(default_factory=WorldConfig)
     sample: SampleConfig = field(default_factory=SampleConfig)
+    debian: DebianConfig = field(default_factory=DebianConfig)
+    text: TextConfig = field(default_factory=TextConfig)
+    hub: HubConfig = field(default_factory=HubConfig)
     training: TrainingConfig
     checkpoints: CheckpointSchedule = field(default_factory=CheckpointSchedule)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
@@ -154,7 +160,10 @@ class RunConfig:
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
 
-for _section in (RunConfig, SampleConfig, EvaluationConfig, TrainingConfig, CheckpointSchedule, WorldConfig):
+for _section in (
+    RunConfig, WorldConfig, SampleConfig, DebianConfig, TextConfig, HubConfig, TrainingConfig, CheckpointSchedule,
+    EvaluationConfig,
+):  # fmt: skip
     setattr(_section, "__pydantic_config__", STRICT)  # noqa: B010 - dataclasses have no such field of their own
 
 

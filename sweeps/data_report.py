@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from rich.table import Table
 
+from data.corpora.debian import provenance as debian
 from data.mixes import stream_shares
 from data.quantities import format_count
 from data.shards import Shards
@@ -18,6 +19,7 @@ WORDS = (
     "a word: a run of letters and digits, in Chinese and Japanese a character; exact: lines that decode to themselves"
 )
 OF_A_SOURCE = ("title", "package", "licence")
+OF_A_LANGUAGE = ("used", "duplicates", "heldout")
 
 
 def answer(made: Made) -> dict[str, Any]:
@@ -47,17 +49,34 @@ def epochs(run: RunConfig, shards: Shards) -> dict[str, float]:
 
 def tables(made: Made) -> list[Table]:
     """Return provenance, and one row a stream: text, tokens, fertility, epochs."""
-    return [table for table in (_provenance(made.shards.provenance), _streams(made)) if table.row_count]
+    return [*_provenance(made.shards.provenance), _streams(made)]
 
 
-def _provenance(provenance: Mapping[str, Any]) -> Table:
-    table = Table(title=f"text of the corpus '{provenance['corpus']}'", title_justify="left")
-    for name in ("source", *OF_A_SOURCE):
-        table.add_column(name)
-    for name, source in provenance.get("sources", {}).items():
-        table.add_row(name, *(str(source.get(key, "")) for key in OF_A_SOURCE))
-    if "sources" not in provenance:
-        table.add_row(provenance.get("source", ""), "", "", provenance.get("licence", ""))
+def _provenance(provenance: Mapping[str, Any]) -> list[Table]:
+    match provenance["corpus"]:
+        case "debian":
+            return debian.tables(debian.rows_of(dict(provenance)))
+        case "sample":
+            rows = [(name, *(source[key] for key in OF_A_SOURCE)) for name, source in provenance["sources"].items()]
+            return [_table("sources", ("source", *OF_A_SOURCE), rows)]
+        case "hub":
+            sets = provenance["datasets"]
+            rows = [(code, sets[code]["name"], sets[code]["config"] or "", str(sets[code]["revision"]),
+                     str(len(sets[code]["files"])), provenance["licence"]) for code in sets]  # fmt: skip
+            return [_table("data sets", ("language", "data set", "config", "revision", "files", "licence"), rows)]
+        case "text":
+            counts = provenance["documents"]
+            rows = [(code, *(f"{counts[code][key]:,}" for key in OF_A_LANGUAGE)) for code in counts]
+            title = f"files of the user, {len(provenance['files'])} in all; licence: {provenance['licence']}"
+            return [_table(title, ("language", *OF_A_LANGUAGE), rows)]
+        case _:
+            return [_table("source", ("source", "licence"), [(provenance["source"], provenance["licence"])])]
+
+
+def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    table = Table(*columns, title=title, title_justify="left")
+    for row in rows:
+        table.add_row(*row)
     return table
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,19 +16,29 @@ from tokenizers import Tokenizer
 
 from data import shards, tokenizer_choice, tokenizers
 from data.ablations import changed
-from data.corpora.base import Corpus
+from data.corpora.base import Corpus, PartedCorpus
+from data.corpora.text_folder import text_files
 from data.corpora.world import World
 from data.errors import UserError
 from data.home import home
 from data.mixes import Mix, stream_shares
 from data.sampler import Sampler
-from data.shards import OnProgress, Shards
+from data.shards import OnProgress, Progress, Shards
 from data.shards_folder import SCHEMA
 from data.tasks import WordTask
 from sweeps.config import RunConfig
 
 OF_QUESTIONS = ("shots", "shot_seed", "template")
 """Keys of a section that change what is asked, not the text."""
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """A corpus whose text is fetched and cleaned before it can be read."""
+
+    def prepare(self, report: Callable[[str, int, int], None]) -> object:
+        """Fetch and clean what is missing; tell ``report`` what is being done, and how many steps of how many are."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,22 +94,46 @@ def corpus_of(config: RunConfig) -> Corpus:
 
 
 def _plain_corpus(config: RunConfig, mix: Mix) -> Corpus:
-    if config.corpus == "sample":
-        from data.corpora.sample import SampleCorpus
+    match config.corpus:
+        case "sample":
+            from data.corpora.sample import SampleCorpus
 
-        return SampleCorpus(config.sample)
-    return World(config.world, shares=mix.shares)
+            return SampleCorpus(config.sample)
+        case "debian":
+            from data.corpora.debian.corpus import DebianCorpus
+
+            return DebianCorpus(config.debian)
+        case "text":
+            from data.corpora.text import TextCorpus
+
+            return TextCorpus(config.text)
+        case "hub":
+            from data.corpora.hub import HubCorpus
+
+            return HubCorpus(config.hub)
+        case "world":
+            return World(config.world, shares=mix.shares)
 
 
 def shards_folder(config: RunConfig) -> Path:
-    """Return where the run's shards stand: runs of the same text and tokenizer share them."""
+    """Return where the run's shards stand: runs of the same text and tokenizer share them.
+
+    Raises
+    ------
+    UserError
+        When the files that decide it, a user's text or tokenizer, cannot be found.
+    """
     mix = config.parsed_mix()
     recipe: dict[str, Any] = {"schema": SCHEMA, "corpus": config.corpus, "changes": mix.text_changes()}
     if config.real_text is None:
         recipe |= {"world": asdict(config.world), "shares": mix.shares}
     else:
         section = {name: value for name, value in asdict(config.real_text).items() if name not in OF_QUESTIONS}
-        recipe |= {"section": section, "tokenizer": tokenizer_choice.identity(config.real_text.tokenizer)}
+        recipe |= {"section": section, "tokenizer": tokenizer_choice.identity(section.pop("tokenizer"))}
+    if config.corpus == "text":
+        files = text_files(config.text)
+        recipe["files"] = {code: [(file.name, file.bytes, file.changed) for file in files[code]] for code in files}
+        del recipe["section"]["folder"]
     key = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:12]
     return home() / "shards" / f"{config.corpus}-{key}"
 
@@ -126,9 +160,13 @@ def make_shards(
     folder = shards_folder(config)
     if folder.exists():
         return Shards.open(folder)
-    corpus = corpus_of(config)
+    mix = config.parsed_mix()
+    plain = _plain_corpus(config, mix)
+    if isinstance(plain, Prepares):
+        plain.prepare(lambda doing, done, of: on_progress(Progress(doing=doing, parts=of, parts_done=done)))
     if workers is None:
-        workers = 1 if config.corpus in ("world", "sample") else len(os.sched_getaffinity(0))
+        workers = len(os.sched_getaffinity(0)) if isinstance(plain, PartedCorpus) else 1
+    corpus = changed(plain, mix)
     return shards.prepare(corpus, corpus.tokenizer, folder, workers=workers, on_progress=on_progress)
 
 
