@@ -19,5 +19,22 @@ BASES: dict[str, dict[str, Any]] = {
         "checkpoints": {"log_spaced": 20, "first": 25_000, "every": 192_000},
         "evaluation": {"concepts": 20, "minimal_pairs": 60},
     },
+    "debian-gpu": {
+        "size": "small",
+        "corpus": "debian",
+        "debian": {"tokenizer": "bpe:32768", "shots": 2},
+        "training": {
+            "tokens": 300_000_000,
+            "context": 512,
+            "batch_size": 64,
+            "learning_rate": 1e-3,
+            "beta2": 0.95,
+            "warmup_tokens": 6_000_000,
+            "decay_fraction": 0.2,
+            "precision": "bf16-mixed",
+        },
+        "checkpoints": {"log_spaced": 30, "first": 1_000_000, "every": 7_500_000},
+        "evaluation": {"heldout_tokens": 65_536, "minimal_pairs": 200},
+    },
 }
 """Bases by the word after ``base:``."""
