@@ -25,7 +25,7 @@ from phases.acquisition_model import (
 from phases.acquisition_results import AcquisitionReport, Predictor, Term
 from phases.acquisition_times import ItemTimes, item_times
 from phases.censored import CensoredFit
-from phases.pooling_tests import benjamini_yekutieli
+from phases.multiplicity import benjamini_yekutieli
 from phases.processes import one_thread
 from phases.results import Outcome, finite, interval_text, tokens_text
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from itertools import groupby
 
-import numpy as np
 import xarray as xr
 
 from data.cube import validate
 from phases.group import Found, judge_group
 from phases.metrics import trajectories
+from phases.multiplicity import benjamini_yekutieli
 from phases.processes import spread
 from phases.results import DetectionReport, Transition
 from phases.settings import Settings
@@ -86,12 +86,9 @@ def numbered(task: tuple[int, tuple[Trajectory, ...], Settings]) -> tuple[int, F
 
 def adjusted(transitions: Sequence[Transition]) -> list[Transition]:
     """Fill p_adjusted: Benjamini-Yekutieli over the delay tests of the report."""
-    from scipy.stats import false_discovery_control
-
     at = [i for i, t in enumerate(transitions) if t.estimand == "delay" and t.p_value is not None]
     out = list(transitions)
-    if at:
-        p = false_discovery_control([transitions[i].p_value or 0.0 for i in at], method="by")
-        for i, value in zip(at, np.atleast_1d(p), strict=True):
-            out[i] = replace(out[i], p_adjusted=float(value))
+    p = benjamini_yekutieli([transitions[i].p_value or 0.0 for i in at])
+    for i, value in zip(at, p, strict=True):
+        out[i] = replace(out[i], p_adjusted=value)
     return out

@@ -14,7 +14,6 @@ from data.errors import UserError
 from phases.detect import detect
 from phases.metrics import LOGPROB_OF, available, item_mask
 from phases.pooling import FEWEST_LANGUAGES, PooledTimes, pool_deleted, pool_pairs
-from phases.pooling_detect import detect_pairs
 from phases.pooling_mixed import MixedEffects, pool_mixed
 from phases.pooling_questions import Question, check_poolable, firsts_of
 from phases.pooling_results import PairTest, Pooled, PoolReport, SizeTest
@@ -81,9 +80,10 @@ class PoolSettings:
 
 @one_thread
 def pool(
-    cube: xr.Dataset, settings: PoolSettings = PoolSettings(), progress: Progress | None = None, name: str = "cube"
-) -> PoolReport:
-    """Pool the takeoffs and lags of a cube.
+    cube: xr.Dataset, settings: PoolSettings = PoolSettings(), progress: Progress | None = None, name: str = "cube",
+    jobs: int = 1,
+) -> PoolReport:  # fmt: skip
+    """Pool the takeoffs and lags of a cube; ``jobs`` processes locate them.
 
     Raises
     ------
@@ -104,14 +104,14 @@ def pool(
     # with its log-probability beside it, a delayed start that depends on the metric is labelled so
     companions = [LOGPROB_OF[m] for m in metrics if LOGPROB_OF.get(m) in available(cube)]
     with_companions = tuple(dict.fromkeys([*metrics, *companions]))
-    whole = detect(cube, settings.detection(with_companions, ("run",)), _named(progress, "whole runs"), name)
+    whole = detect(cube, settings.detection(with_companions, ("run",)), _named(progress, "whole runs"), name, jobs)
     designs = [Design.of(cube, str(run)) for run in cube["run"].values]
     last = {d.run: float(np.nanmax(np.asarray(cube["tokens"].sel(run=d.run), float))) for d in designs}
     rows: list[Pooled] = []
     pairs: list[PairTest] = []
     pooled: dict[tuple[str, Question], tuple[PooledTimes, tuple[str, ...]]] = {}
     if settings.over == "pair":
-        by_pair = detect_pairs(cube, settings.detection(metrics, ("pair",)), progress, name)
+        by_pair = detect(cube, settings.detection(metrics, ("pair",)), progress, name, jobs)
         groups = pairs_by_group(cube)
         at = {(t.run, t.metric, t.group): t for t in by_pair.transitions if t.estimand == "takeoff"}
         pairs = pair_tests(by_pair, settings.metrics, groups)
@@ -133,7 +133,7 @@ def pool(
                 second: MixedEffects = pool_mixed(times, settings.level, settings.seed)
                 rows.append(mixed_row(d, q, second, one, settings.level, missing))
     else:
-        for d, q, one, names in _over_languages(cube, settings, metrics, whole, designs, wanted, progress, name):
+        for d, q, one, names in _over_languages(cube, settings, metrics, whole, designs, wanted, progress, name, jobs):
             pooled[d.run, q] = one, names
             rows.append(run_row(d, q, one, settings.level, None))
     for q in wanted:
@@ -161,7 +161,7 @@ def pool(
 
 def _over_languages(
     cube: xr.Dataset, settings: PoolSettings, metrics: tuple[str, ...], whole: DetectionReport,
-    designs: list[Design], wanted: tuple[Question, ...], progress: Progress | None, name: str,
+    designs: list[Design], wanted: tuple[Question, ...], progress: Progress | None, name: str, jobs: int,
 ) -> list[tuple[Design, Question, PooledTimes, tuple[str, ...]]]:  # fmt: skip
     """Locate every run again without each of its languages."""
     languages = {d.run: languages_of(cube.sel(run=d.run), metrics[0]) for d in designs}
@@ -171,7 +171,7 @@ def _over_languages(
         runs = [d.run for d in designs if left_out in languages[d.run]]
         part = _drop_language(cube.sel(run=runs), left_out)
         shown = _named(progress, f"without {left_out} ({i + 1} of {len(all_names)})")
-        without[left_out] = detect(part, settings.detection(metrics, ("run",)), shown, name)
+        without[left_out] = detect(part, settings.detection(metrics, ("run",)), shown, name, jobs)
     out = []
     for q in wanted:
         for d in designs:

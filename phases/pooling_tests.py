@@ -7,22 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from scipy.stats import false_discovery_control
 
 from phases.jackknife import Interval
+from phases.multiplicity import benjamini_yekutieli
 from phases.pooling_questions import Question
 from phases.pooling_results import PairTest, SizeTest
 from phases.pooling_rows import Design
 from phases.pooling_seeds import majority, partial_conjunction
 from phases.pooling_times import Pair
 from phases.results import DetectionReport, Outcome, Transition
-
-
-def benjamini_yekutieli(p_values: Sequence[float]) -> list[float]:
-    """Return p-values adjusted for the false discovery rate under any dependence."""
-    if not p_values:
-        return []
-    return [float(p) for p in np.atleast_1d(false_discovery_control(list(p_values), method="by"))]
 
 
 def size_tests(

@@ -6,7 +6,9 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
+from threading import Thread
 from typing import TypeVar, cast
 
 from threadpoolctl import threadpool_limits
@@ -32,6 +34,18 @@ def call(work: Callable[[Task], Result], task: Task) -> Result:
     return work(task)
 
 
+def end_with_parent() -> None:
+    """End this process when the one that started it is gone: killed, it cannot say so."""
+    parent = parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
+
+
 def cores() -> int:
     """Return how many processes are worth starting."""
     return os.cpu_count() or 1
@@ -46,7 +60,9 @@ def spread(work: Callable[[Task], Result], tasks: Sequence[Task], jobs: int) -> 
     if jobs <= 1 or len(tasks) <= 1:
         yield from map(partial(call, work), tasks)
         return
-    with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=get_context("spawn")) as executor:
+    with ProcessPoolExecutor(
+        min(jobs, len(tasks)), mp_context=get_context("spawn"), initializer=end_with_parent
+    ) as executor:
         futures = [executor.submit(call, work, task) for task in tasks]
         try:
             for future in as_completed(futures):

@@ -22,7 +22,6 @@ from phases.calibration.store import Block, Store
 from phases.calibration.study import calibrate
 from phases.cli import main
 from phases.clusters import design_effect
-from phases.processes import spread
 from tests.phases_cube import study
 
 UNIFORM = np.linspace(1 / 200, 1, 200)
@@ -247,10 +246,6 @@ def test_the_source_digest_reads_the_statistics_and_not_the_tables():
     found = store.imports("from phases.fit import Fit\nif TYPE_CHECKING:\n    from phases.detect import Settings\n")
     assert found == ["phases.fit"]
     assert "phases.lag" in store.imports(inspect.getsource(outcomes))
-
-
-def test_work_goes_to_processes():
-    assert sorted(spread(math.sqrt, [4.0, 9.0, 16.0], 2)) == [2.0, 3.0, 4.0]
 
 
 # ------------------------------------------------------------------ a study's own design

@@ -2,7 +2,6 @@
 
 import json
 import math
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,10 +11,8 @@ from scipy.stats import norm
 from data import cube as cubes
 from data.errors import UserError
 from phases.censored import FAMILIES, fit_censored, robust_covariance
-from phases.detect import detect
 from phases.jackknife import jackknife_variance, satterthwaite, t_interval
 from phases.pooling import PairTimes, pool_deleted, pool_pairs
-from phases.pooling_detect import detect_pairs
 from phases.pooling_imputation import Components, impute
 from phases.pooling_mixed import pool_mixed
 from phases.pooling_questions import Question, parse
@@ -33,7 +30,6 @@ from phases.pooling_seeds import (
 from phases.pooling_tests import benjamini_yekutieli, size_tests, sizes_out_of_reach, smallest_possible
 from phases.pooling_times import lag_ends, pairs_by_group, takeoff_ends
 from phases.results import DetectionReport, Lag, Outcome, Transition
-from phases.settings import Settings
 from tests.benchmarks.pooling_coverage import MEAN, PAIR_LAWS, censor, effects, generator
 from tests.phases_cube import study
 from tests.test_phases_cli import phases, refused
@@ -432,7 +428,7 @@ def test_lags_are_pooled_as_ratios_of_the_same_run(small, monkeypatch):
     made = small[0].isel(run=[0])
     names, last = list(made["source"].values), float(made["tokens"].max())
 
-    def given(cube, settings, progress=None, name=""):
+    def given(cube, settings, progress=None, name="", jobs=1):
         rows, lags = [], []
         groups = [""] if settings.by == ("run",) else [f"source={s} target={t}" for s in names for t in names if s != t]
         for i, g in enumerate(groups):
@@ -448,7 +444,6 @@ def test_lags_are_pooled_as_ratios_of_the_same_run(small, monkeypatch):
         return DetectionReport(cube="", settings={}, transitions=tuple(rows), lags=tuple(lags))
 
     monkeypatch.setattr("phases.pooling_run.detect", given)
-    monkeypatch.setattr("phases.pooling_run.detect_pairs", given)
     asked = PoolSettings(estimands=("lag",), primary=parse("false_copying>translation:lag"))
     found = pool(made, asked)
     by_first = {r.first: r for r in found.pooled if r.at == "run" and r.method == "jackknife_t"}
@@ -459,22 +454,6 @@ def test_lags_are_pooled_as_ratios_of_the_same_run(small, monkeypatch):
     primary = next(t for t in found.tests if t.role == "primary")
     assert (primary.first, primary.estimand, primary.outcome) == ("false_copying", "lag", Outcome.FOUND)
     assert not [r for r in found.pooled if r.estimand == "takeoff"]
-
-
-def test_pairs_a_source_at_a_time_are_the_pairs_at_once(small):
-    """Also where one source has no strings that were never paired: the whole run's items decide."""
-    made = small[0].isel(run=[0]).copy(deep=True)
-    made["exposure"][0] = 1
-    settings = Settings(metrics=("translation",), by=("pair",), boot=19)
-    once, parts = detect(made, settings), detect_pairs(made, settings, None, "cube")
-    assert [t for t in once.transitions if "source=en" in t.group] == []
-    assert [replace(t, p_adjusted=None) for t in parts.transitions] == [
-        replace(t, p_adjusted=None) for t in once.transitions
-    ]
-    numbered = made.drop_vars(["source", "target"])
-    # under other names other noise is drawn, and a row that hangs on a p-value may come or go
-    delays = [t for t in once.transitions if t.estimand == "delay"]
-    assert sum(t.estimand == "delay" for t in detect_pairs(numbered, settings, None, "cube").transitions) == len(delays)
 
 
 def test_over_languages_locates_the_run_without_each(small):

@@ -15,6 +15,7 @@ from phases.classical.kink import fit_kink
 from phases.classical.level import Break, fit_levels
 from phases.classical.markov import fit_switch
 from phases.classical.series import Refusal, Series, generator
+from phases.multiplicity import benjamini_yekutieli
 from phases.processes import one_thread
 from phases.results import Curve, DetectionReport, Estimand, Outcome, Transition, finite, interval_text, tokens_text
 from phases.trajectory import Trajectory
@@ -205,14 +206,10 @@ def _fine(axis: Axis) -> Array:
 
 def adjusted(series: Iterable[Sequence[Transition]]) -> list[Transition]:
     """Fill p_adjusted: Benjamini-Yekutieli over the series, each of which has one test."""
-    from statsmodels.stats.multitest import multipletests
-
     rows = [list(r) for r in series]
     tested = [r for r in rows if r and r[0].p_value is not None]
-    if tested:
-        values = multipletests([r[0].p_value for r in tested], method="fdr_by")[1]
-        for r, value in zip(tested, values, strict=True):
-            r[:] = [replace(t, p_adjusted=float(value)) for t in r]
+    for r, value in zip(tested, benjamini_yekutieli([r[0].p_value or 0.0 for r in tested]), strict=True):
+        r[:] = [replace(t, p_adjusted=value) for t in r]
     return [t for r in rows for t in r]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +9,7 @@ from typing import Annotated
 import typer
 
 from data.errors import UserError
-from phases.commands.common import Bar, check_output
+from phases.commands.common import check_output, progress
 
 
 class MetricName(StrEnum):
@@ -83,11 +82,8 @@ def acquisition(
     if json_file is not None and json_file != "-":
         check_output(Path(json_file))
     data = cubes.read(cube)
-    if quiet or not sys.stderr.isatty():
-        report = run_acquisition(data, settings, name=str(cube))
-    else:
-        with Bar() as bar:
-            report = run_acquisition(data, settings, progress=bar, name=str(cube))
+    with progress(quiet) as shown:
+        report = run_acquisition(data, settings, progress=shown, name=str(cube))
     if json_file is not None:
         write_json(report.to_dict(), json_file)
     if not quiet:

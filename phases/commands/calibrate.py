@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from data.errors import UserError, nearest
-from phases.commands.common import Bar, check_output
+from phases.commands.common import check_output, progress
 
 if TYPE_CHECKING:
     from phases.calibration.cells import Cell
@@ -75,7 +75,6 @@ def calibrate(
         if path is not None:
             check_output(Path(path))
     options = Options(seed=seed, boot=boot, level=level, rise=rise)
-    bar = None if quiet or not sys.stderr.isatty() else Bar()
     workers = jobs or cores()
     if markdown is not None:
         marked(markdown)
@@ -88,13 +87,13 @@ def calibrate(
         if list_cells:
             _print_cells(chosen, replicates)
             return
-        grids, notes, found = _suite(suite or "standard", chosen, options, replicates, out, workers, bar)
+        grids, notes, found = _suite(suite or "standard", chosen, options, replicates, out, workers, quiet)
     elif cube is None:
         raise UserError("nothing to calibrate: give a CUBE, or --suite standard")
     elif cells or out or markdown:
         raise UserError("--cells, --out and --markdown go with --suite: a study's own table is printed, and --json")
     else:
-        grids, notes, found = _study(cube, metric, run, options, replicates or REPLICATES, workers, bar)
+        grids, notes, found = _study(cube, metric, run, options, replicates or REPLICATES, workers, quiet)
     if json_file is not None:
         _write_json(found, json_file)
     if markdown is not None:
@@ -121,25 +120,22 @@ def _print_cells(cells: tuple[Cell, ...], replicates: int | None) -> None:
 
 def _suite(
     suite: str, cells: tuple[Cell, ...], options: Options, replicates: int | None, out: Path | None, jobs: int,
-    bar: Bar | None,
+    quiet: bool,
 ) -> tuple[list[Grid], list[str], dict[str, Any]]:  # fmt: skip
     from phases.calibration.run import run
     from phases.calibration.store import Store
     from phases.calibration.tables import suite_grids, suite_json, suite_notes
 
     store = Store(out, options)
-    if bar is None:
-        results = run(cells, options, replicates=replicates, store=store, jobs=jobs, suite=suite)
-    else:
-        with bar:
-            results = run(cells, options, replicates=replicates, store=store, jobs=jobs, suite=suite, progress=bar)
+    with progress(quiet) as shown:
+        results = run(cells, options, replicates=replicates, store=store, jobs=jobs, suite=suite, progress=shown)
     notes = suite_notes(results, suite, options, store.unused)
     return list(suite_grids(results)), notes, suite_json(results, suite, options)
 
 
 def _study(
     path: Path, metric: list[str] | None, runs: list[str] | None, options: Options, replicates: int, jobs: int,
-    bar: Bar | None,
+    quiet: bool,
 ) -> tuple[list[Grid], list[str], dict[str, Any]]:  # fmt: skip
     from data import cube as cubes
     from phases.calibration.study import calibrate as of_study
@@ -155,11 +151,8 @@ def _study(
                 raise UserError(f"--run {name}: the cube has {', '.join(known)}" + nearest(name, known))
         data = data.sel(run=runs)
     series = trajectories(data, tuple(metric) if metric else None)
-    if bar is None:
-        rows = of_study(series, LAGS, options, replicates=replicates, jobs=jobs)
-    else:
-        with bar:
-            rows = of_study(series, LAGS, options, replicates=replicates, jobs=jobs, progress=bar)
+    with progress(quiet) as shown:
+        rows = of_study(series, LAGS, options, replicates=replicates, jobs=jobs, progress=shown)
     note = (
         f"{replicates} simulated series a question, {options.boot} bootstrap replicates each, seed {options.seed}; "
         f"± one Monte Carlo standard error. Size: share of delays (lags) found at {100 * (1 - options.level):.3g} % "

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from data.errors import UserError
+
+Progress = Callable[[int, int, str], None]
+EVERY = 30.0
 
 
 def check_output(path: Path) -> None:
@@ -15,14 +22,38 @@ def check_output(path: Path) -> None:
         raise UserError(f"cannot write {path}: it is a folder; name a file")
 
 
-class Bar:
+def progress(quiet: bool) -> AbstractContextManager[Progress | None]:
+    """Return what shows progress on standard error: a bar on a terminal, now and then a line elsewhere."""
+    if quiet:
+        return nullcontext()
+    return Bar() if sys.stderr.isatty() else Lines()
+
+
+class Lines(AbstractContextManager["Lines"]):
+    """A line of progress every ``EVERY`` seconds, for logs; work that is done sooner prints none."""
+
+    def __init__(self) -> None:
+        self.printed = time.monotonic()
+
+    def __call__(self, done: int, total: int, what: str) -> None:
+        """Say that ``done`` of ``total`` are finished and ``what`` comes next."""
+        if time.monotonic() - self.printed >= EVERY:
+            self.printed = time.monotonic()
+            print(f"{done}/{total} {what}", file=sys.stderr, flush=True)
+
+    def __exit__(self, *_: object) -> None:
+        """Leave what was printed."""
+
+
+class Bar(AbstractContextManager["Bar"]):
     """A progress bar on standard error."""
 
     def __enter__(self) -> Bar:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
 
-        self.progress = Progress(
+        self.progress = RichProgress(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
             console=Console(stderr=True), transient=True,
         )  # fmt: skip

@@ -11,7 +11,7 @@ import typer
 
 from data.errors import UserError
 from phases.classical import FAMILIES
-from phases.commands.common import Bar, check_output
+from phases.commands.common import check_output, progress
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -104,11 +104,8 @@ def detect(
     )  # fmt: skip
     prediction = None if forecast is None else _forecast(forecast)
     data = cubes.read(cube)
-    if quiet or not sys.stderr.isatty():
-        report = run_detect(data, settings, name=str(cube), jobs=jobs or cores())
-    else:
-        with Bar() as bar:
-            report = run_detect(data, settings, progress=bar, name=str(cube), jobs=jobs or cores())
+    with progress(quiet) as shown:
+        report = run_detect(data, settings, progress=shown, name=str(cube), jobs=jobs or cores())
     if json_file is not None:
         _write_json(report, json_file)
     if html is not None:

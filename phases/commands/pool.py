@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from phases.commands.common import Bar, check_output
+from phases.commands.common import check_output, progress
 from phases.commands.detect import ScaleName
 
 
@@ -70,6 +69,9 @@ def pool(
     scale: Annotated[
         ScaleName, typer.Option("--scale", help="Axis of the shapes of growth: log or linear tokens.")
     ] = ScaleName.log,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", help="Processes; one a core by default.", min=1, metavar="N")
+    ] = None,
     json_file: Annotated[
         str | None, typer.Option("--json", help="Write JSON to FILE, or to standard output for '-'.", metavar="FILE")
     ] = None,
@@ -86,6 +88,7 @@ def pool(
     from phases.pooling_results import write_json
     from phases.pooling_run import PoolSettings
     from phases.pooling_run import pool as run_pool
+    from phases.processes import cores
 
     settings = PoolSettings(
         metrics=tuple(dict.fromkeys(metric)) if metric else ("translation",),
@@ -95,11 +98,8 @@ def pool(
     if json_file is not None and json_file != "-":
         check_output(Path(json_file))
     data = cubes.read(cube)
-    if quiet or not sys.stderr.isatty():
-        report = run_pool(data, settings, name=str(cube))
-    else:
-        with Bar() as bar:
-            report = run_pool(data, settings, progress=bar, name=str(cube))
+    with progress(quiet) as shown:
+        report = run_pool(data, settings, progress=shown, name=str(cube), jobs=jobs or cores())
     if json_file is not None:
         write_json(report.to_dict(), json_file)
     if not quiet:
