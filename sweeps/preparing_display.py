@@ -13,7 +13,8 @@ from rich.progress import Progress as Bars
 from data.shards import Progress
 from sweeps.progress import clock
 
-LINE_SECONDS = 15.0
+LINE_SECONDS, NEWS_SECONDS = 15.0, 2.0
+"""Between two lines that say the same, and between any two, where there is no terminal."""
 
 
 class PreparingDisplay:
@@ -25,7 +26,7 @@ class PreparingDisplay:
         self.bars = Bars(*columns, TimeElapsedColumn(), console=console, transient=True)
         self.live = console.is_terminal
         self.task = self.bars.add_task("", total=None, visible=False)
-        self.told, self.next_line = "", 0.0
+        self.told, self.told_at = "", -LINE_SECONDS
 
     def __enter__(self) -> PreparingDisplay:
         """Begin to show."""
@@ -49,7 +50,7 @@ class PreparingDisplay:
                 self.task, description=progress.doing + megabytes, completed=progress.parts_done,
                 total=progress.parts or None, visible=True,
             )  # fmt: skip
-        elif progress.doing != self.told or now >= self.next_line:
+        elif now - self.told_at >= (NEWS_SECONDS if progress.doing != self.told else LINE_SECONDS):
             parts = f", {progress.parts_done} of {progress.parts} parts" if progress.parts else ""
             print(f"[{clock(now)}] {progress.doing}{parts}{megabytes}", file=sys.stderr, flush=True)
-            self.told, self.next_line = progress.doing, now + LINE_SECONDS
+            self.told, self.told_at = progress.doing, now
