@@ -82,8 +82,6 @@ def _make(target: Path, found: dict[str, Package], sources: tuple[Source, ...], 
         "recipe": RECIPE,
         "sources": {
             source.name: {
-                "title": source.title,
-                "licence": source.licence,
                 "packages": [_described(found[word]) for word in source.packages if word in found],
                 "missing": [word for word in source.packages if word not in found],
                 "files": extracted[source.name].files if source.name in extracted else 0,

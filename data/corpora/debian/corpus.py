@@ -127,13 +127,11 @@ class DebianCorpus(RealText):
 
     def provenance(self) -> dict[str, Any]:
         """Return licences, packages with their SHA-256, counts and a hash over all clean text."""
-        sources = {
-            name: {
-                **source,
-                "languages": {code: entry for code, entry in source["languages"].items() if code in self.languages},
-            }
-            for name, source in self._manifest["sources"].items()
-        }
+        sources = {}
+        for source in self.sources:
+            entry = self._manifest["sources"][source.name]
+            counts = {code: entry["languages"][code] for code in self.languages if code in entry["languages"]}
+            sources[source.name] = {**entry, "title": source.title, "licence": source.licence, "languages": counts}
         return {
             "corpus": self.name,
             "languages": list(self.languages),

@@ -140,8 +140,8 @@ SOURCES: tuple[Source, ...] = (
     ),
     Source(
         name="debian-manuals",
-        title="Debian reference, FAQ, developer's reference, maintainers' guides, live manual",
-        licence="GPL-2.0-or-later",
+        title="Debian reference, developer's reference, maintainers' guides, live manual, FAQ",
+        licence="GPL-2.0-or-later; live manual GPL-3.0-or-later; debmake-doc MIT; FAQ: copyleft terms of its own",
         packages=(
             *_packages("debian-reference-{}", "en", "de", "ja", "zh-cn", "id"),
             *_packages("debian-faq debian-faq-{}", "de", "ja", "ko", "ru", "zh-cn"),
@@ -200,7 +200,7 @@ SOURCES: tuple[Source, ...] = (
     Source(
         name="manpages",
         title="Manual pages",
-        licence="GPL-3.0-or-later AND others, page by page (GPL, BSD, Linux-man-pages-copyleft, GFDL)",
+        licence="page by page: GPL-3.0-or-later, GPL-2.0-or-later, BSD, GFDL, Linux-man-pages-copyleft and others",
         packages=(
             "manpages",
             "manpages-dev",
