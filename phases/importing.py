@@ -16,6 +16,7 @@ from data.cube import ATTRIBUTES, SCHEMA, validate
 from data.errors import UserError, nearest
 from phases.formats.base import Array, Log, Request
 from phases.formats.registry import guess, read
+from phases.import_doubts import doubts
 
 DENSE = 1000
 """Checkpoints a run beyond which 'phases detect' takes minutes: its time grows with their square."""
@@ -49,8 +50,9 @@ class Imported:
 
 
 def import_log(
-    request: Request, format: str | None = None, continuous: tuple[str, ...] = (), every: int = 1
-) -> Imported:
+    request: Request, format: str | None = None, continuous: tuple[str, ...] = (), every: int = 1,
+    percent: tuple[str, ...] = (),
+) -> Imported:  # fmt: skip
     """Return the cube of a log.
 
     Parameters
@@ -61,6 +63,8 @@ def import_log(
         A name of ``phases.formats.registry.FORMATS``; guessed from the path when None.
     continuous : tuple of str
         Metrics that are no proportion although their values lie between 0 and 1.
+    percent : tuple of str
+        Metrics in percent, which become proportions.
     every : int
         Keep every so manieth checkpoint of each run, the first included.
 
@@ -70,9 +74,12 @@ def import_log(
         When the log cannot be read, its axis is in steps and nothing turns them into tokens, one place has two
         values, or a name means something else in a cube.
     """
-    for name in continuous:
-        if name not in request.metrics:
-            raise UserError(f"--continuous {name}: expected a --metric" + nearest(name, request.metrics))
+    for option, given in (("--continuous", continuous), ("--percent", percent)):
+        for name in given:
+            if name not in request.metrics:
+                raise UserError(f"{option} {name}: expected a --metric" + nearest(name, request.metrics))
+    for name in set(continuous) & set(percent):
+        raise UserError(f"--continuous {name} and --percent {name}: a percentage is a proportion; give one of them")
     names = variable_names(request.metrics)
     chosen = format or guess(request.path)
     log = read(chosen, request)
@@ -84,11 +91,15 @@ def import_log(
     if most > DENSE:
         thin = -(-most // DENSE) * every
         notes += (f"{most} checkpoints a run are many: 'phases detect' may take hours; --every {thin} keeps fewer",)
+    for metric in percent:
+        rows[f"value{request.metrics.index(metric)}"] = _shares(rows, request, metric)
     cube = _cube(log, rows, names, frozenset(continuous) | log.continuous, request.path)
+    notes += doubts(cube, frozenset(names[m] for m in continuous) | frozenset(names[m] for m in log.continuous))
     options = {
         "tokens": request.tokens, "tokens_per_step": request.tokens_per_step, "trials": request.trials,
         "run": request.run, "checkpoint": request.checkpoint.pattern if request.checkpoint else None,
-        "metrics": list(request.metrics), "continuous": list(continuous), "every": every if every > 1 else None,
+        "metrics": list(request.metrics), "continuous": list(continuous), "percent": list(percent),
+        "every": every if every > 1 else None,
     }  # fmt: skip
     cube.attrs = {
         "calque_schema": SCHEMA, "imported_from": request.path.resolve().name, "imported_format": chosen,
@@ -97,6 +108,15 @@ def import_log(
     if notes:
         cube.attrs["import_notes"] = "; ".join(notes)
     return Imported(cube=validate(cube, str(request.path)), format=chosen, guessed=format is None, notes=notes)
+
+
+def _shares(rows: pd.DataFrame, request: Request, metric: str) -> pd.Series:
+    """Return a metric in percent as proportions."""
+    values = rows[f"value{request.metrics.index(metric)}"]
+    if values.min() < 0 or values.max() > 100:
+        bad = values.min() if values.min() < 0 else values.max()
+        raise UserError(f"{request.path}: '{metric}' holds {bad:.6g}; expected percentages from 0 to 100")
+    return values / 100
 
 
 def variable_names(metrics: tuple[str, ...]) -> dict[str, str]:
@@ -210,5 +230,5 @@ def _check_counts(values: xr.DataArray, trials: xr.DataArray, metric: str, path:
         n = float(trials.where(wrong).max())
         raise UserError(
             f"{path}: '{metric}' holds {bad:.6g} with {n:.6g} trials; expected whole counts from 0 to the trials, or "
-            "proportions from 0 to 1 (divide percentages by 100), or --continuous for a metric that is no count"
+            "proportions from 0 to 1 (--percent for percentages), or --continuous for a metric that is no count"
         )

@@ -265,7 +265,7 @@ def table(tmp_path, text, name="log.csv"):
         ("t,a\n1,2\n", {"tokens": None}, "--tokens COL.*the columns are t, a"),
         ("t,a\n1,2\n", {"checkpoint": re.compile("x")}, "--checkpoint says nothing here"),
         ("t,a,r\n1,2,\n", {"run": "r"}, "'r' is empty in line 2"),
-        ("t,a\n1,45.5\n2,50\n", {"trials": "100"}, "holds 45.5 with 100 trials.*divide percentages by 100"),
+        ("t,a\n1,45.5\n2,50\n", {"trials": "100"}, "holds 45.5 with 100 trials.*--percent for percentages"),
         ("t,a\n1,4\n2,101\n", {"trials": "100"}, "holds 101 with 100 trials"),
         ("t,a\n1,4\n", {"trials": "-3"}, "no column '-3'"),
         ("t,a\n1,4\n", {"metrics": ("a", "a/")}, "no column 'a/'"),

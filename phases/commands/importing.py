@@ -55,6 +55,10 @@ def import_(
         typer.Option("--continuous", help="This metric is no proportion, even within 0 and 1; repeatable.",
                      metavar="COL"),
     ] = None,
+    percent: Annotated[
+        list[str] | None,
+        typer.Option("--percent", help="This metric is in percent: divide it by 100; repeatable.", metavar="COL"),
+    ] = None,
     every: Annotated[
         int, typer.Option("--every", min=1, help="Keep every N-th checkpoint of each run.", metavar="N")
     ] = 1,
@@ -79,7 +83,7 @@ def import_(
         path=path, metrics=tuple(dict.fromkeys(metric)), tokens=tokens, tokens_per_step=per_step, trials=trials,
         run=run, checkpoint=pattern,
     )  # fmt: skip
-    made = import_log(request, format, tuple(continuous or ()), every)
+    made = import_log(request, format, tuple(continuous or ()), every, tuple(percent or ()))
     cubes.write(made.cube, out)
     file = sys.stderr if json_file == "-" else sys.stdout
     how = "guessed; --from says otherwise" if made.guessed else "as told"

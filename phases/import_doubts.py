@@ -1,0 +1,52 @@
+"""What an imported metric may be besides what it was taken for."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+ROUNDED = 5e-4
+"""By how much a proportion written with three digits may be off."""
+LEAST_RANGE = 10.0
+"""Values that move by less are losses and the like rather than percentages."""
+WHOLE = 0.1
+"""By how much a count may be off that is computed from a proportion in full."""
+
+
+def doubts(cube: xr.Dataset, told: frozenset[str]) -> tuple[str, ...]:
+    """Return a line for each metric that looks like percentages, or whose proportions do not fit its trials.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        As imported, with ``metric_kind`` and ``trials``.
+    told : frozenset of str
+        Metrics that the user has called continuous.
+    """
+    out = []
+    for name, values in cube.data_vars.items():
+        kind, metric = values.attrs.get("metric_kind"), str(name)
+        if kind == "continuous" and metric not in told and _like_percentages(values):
+            out.append(
+                f"'{metric}' lies between {float(values.min()):.4g} and {float(values.max()):.4g} and was taken for a "
+                f"continuous score: if it is a percentage, give --percent {metric}; if not, --continuous {metric}"
+            )
+        if kind == "proportion" and "trials" in values.attrs:
+            given = values.attrs["trials"]
+            trials = cube[given] if isinstance(given, str) else xr.full_like(values, float(given))
+            counts = values * trials
+            wrong = abs(counts - counts.round()) > WHOLE + ROUNDED * trials
+            if bool(wrong.any()):
+                at = np.flatnonzero(np.asarray(wrong).ravel())[0]
+                share, n = (float(np.asarray(v).ravel()[at]) for v in (values, trials))
+                out.append(
+                    f"'{metric}' is {share:.6g} with {n:.6g} trials, which is no whole number of successes "
+                    f"(at {int(wrong.sum())} checkpoints): are there other trials, or is it an average of several?"
+                )
+    return tuple(out)
+
+
+def _like_percentages(values: xr.DataArray) -> bool:
+    """Return whether values could be percentages: rising or falling within 0 to 100 by 10 or more."""
+    low, high = float(values.min()), float(values.max())
+    return low >= 0 and high <= 100 and high - low >= LEAST_RANGE

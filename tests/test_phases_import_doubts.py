@@ -1,0 +1,63 @@
+"""Percentages, and proportions that do not fit their trials: converted when told, noted when not."""
+
+import numpy as np
+import pytest
+
+from data.errors import UserError
+from phases.formats.base import Request
+from phases.importing import import_log
+
+
+def imported(tmp_path, rows, trials=None, **options):
+    path = tmp_path / "log.csv"
+    path.write_text("t,a\n" + "".join(f"{i + 1},{v}\n" for i, v in enumerate(rows)))
+    return import_log(Request(path=path, tokens="t", metrics=("a",), trials=trials), **options)
+
+
+def test_percentages_become_proportions_when_told(tmp_path):
+    made = imported(tmp_path, [3.2, 40, 87.2], "125", percent=("a",))
+    assert made.notes == () and made.cube["a"].metric_kind == "proportion" and made.cube["a"].trials == 125.0
+    np.testing.assert_allclose(made.cube["a"], [[0.032, 0.4, 0.872]])
+    assert '"percent": ["a"]' in made.cube.attrs["import_options"]
+
+
+def test_percentages_are_suspected_when_not_told(tmp_path):
+    made = imported(tmp_path, [3.1, 40, 87.5])
+    assert made.cube["a"].metric_kind == "continuous"
+    assert len(made.notes) == 1 and "between 3.1 and 87.5" in made.notes[0] and "--percent a" in made.notes[0]
+    assert made.notes[0] in made.cube.attrs["import_notes"]
+
+
+@pytest.mark.parametrize("rows", [[10.8, 4.2, 2.9], [-3, 20, 80], [20, 140], [0.1, 0.8]])
+def test_losses_and_the_like_are_not_taken_for_percentages(tmp_path, rows):
+    assert imported(tmp_path, rows).notes == ()
+
+
+def test_who_says_continuous_is_believed(tmp_path):
+    assert imported(tmp_path, [3.1, 40, 87.5], continuous=("a",)).notes == ()
+
+
+@pytest.mark.parametrize(
+    "rows,trials,noted",
+    [([0.333, 0.5], "40", True), ([0.325, 0.5], "40", False), ([0.333, 0.667], "3", False), ([0.0816], "1000", False)],
+)
+def test_proportions_that_are_no_whole_number_of_trials_are_noted(tmp_path, rows, trials, noted):
+    notes = imported(tmp_path, rows, trials).notes
+    assert len(notes) == noted
+    if noted:
+        assert "'a' is 0.333 with 40 trials" in notes[0] and "(at 1 checkpoints)" in notes[0]
+
+
+@pytest.mark.parametrize(
+    "rows,options,words",
+    [
+        ([3, 120], {"percent": ("a",)}, "'a' holds 120; expected percentages from 0 to 100"),
+        ([-3, 20], {"percent": ("a",)}, "'a' holds -3; expected percentages"),
+        ([3, 20], {"percent": ("b",)}, "--percent b: expected a --metric"),
+        ([3, 20], {"percent": ("a",), "continuous": ("a",)}, "give one of them"),
+    ],
+)
+def test_impossible_percentages_are_refused_in_one_line(tmp_path, rows, options, words):
+    with pytest.raises(UserError, match=words) as refusal:
+        imported(tmp_path, rows, **options)
+    assert "\n" not in str(refusal.value)
