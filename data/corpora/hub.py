@@ -47,10 +47,6 @@ class HubCorpus(RealText):
         self.plans: dict[str, Plan] = {}
         self._streams: dict[str, IterableDataset] = {}
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave open connections behind."""
-        return {**self.__dict__, "_streams": {}}
-
     def plan(self, stream: str) -> Plan:
         """Return the revision and the files of a language."""
         self.check_stream(stream)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import hashlib
 import json
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import fsspec
@@ -23,6 +26,7 @@ from data.files import write_atomically
 from data.home import home
 
 ROWS_AT_ONCE = 256
+SETTLE_SECONDS = 0.2
 TEXT = ("string", "large_string", "string_view")
 
 
@@ -93,8 +97,15 @@ def plan(source: Source, config: HubConfig) -> Plan:
     return found
 
 
+@cache
+def _end_quietly() -> None:
+    """Let Arrow's threads finish before the interpreter does: one that is late aborts it (apache/arrow#45214)."""
+    atexit.register(lambda: (gc.collect(), time.sleep(SETTLE_SECONDS)))
+
+
 def opened(source: Source, revision: str | None, config: HubConfig) -> IterableDataset:
     """Return the data set as a stream of rows with the text alone; its shards are the files, in their order."""
+    _end_quietly()
     return load_dataset(
         source.place, source.config, split=config.split, revision=None if source.is_folder else revision,
         streaming=True, columns=[config.field], batch_size=ROWS_AT_ONCE, cache_dir=str(home() / "hub" / "cache"),
