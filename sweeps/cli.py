@@ -62,7 +62,7 @@ def prepare(
     Stopped at any moment it goes on where it stood, and ends with the same bytes. Data are kept in CALQUE_HOME.
     """
     from data.home import home
-    from sweeps.data_report import answer, tables
+    from sweeps.data_report import answer, show
     from sweeps.preparing import prepare_all
     from sweeps.preparing_display import PreparingDisplay
     from sweeps.study import read_study
@@ -74,10 +74,7 @@ def prepare(
     if emit_json(json_file, data):
         return
     for made in sets:
-        names = ", ".join(run.name for run in made.runs)
-        for table in tables(made):
-            console().print(table)
-        print(f"{names}: {'made' if made.made else 'already there'}: {made.shards.folder}")
+        show(made, console())
 
 
 @app.command()

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from rich.console import Console
 from rich.table import Table
 
 from data.corpora.debian import provenance as debian
@@ -47,9 +48,16 @@ def epochs(run: RunConfig, shards: Shards) -> dict[str, float]:
     return {stream: tokens * share / max(1, shards.train[stream].tokens) for stream, share in shares.items()}
 
 
-def tables(made: Made) -> list[Table]:
-    """Return provenance, and one row a stream: text, tokens, fertility, epochs."""
-    return [*_provenance(made.shards.provenance), _streams(made)]
+def show(made: Made, console: Console) -> None:
+    """Print provenance, and one row a stream: text, tokens, fertility, epochs."""
+    for table in (*_provenance(made.shards.provenance), _streams(made)):
+        title, table.title = table.title, None  # a title would be as narrow as its table
+        console.print(title, soft_wrap=True, style="italic", highlight=False)
+        console.print(table)
+    if made.shards.fertility:
+        print(WORDS)
+    names = ", ".join(run.name for run in made.runs)
+    print(f"{names}: {'made' if made.made else 'already there'}: {made.shards.folder}")
 
 
 def _provenance(provenance: Mapping[str, Any]) -> list[Table]:
@@ -74,7 +82,7 @@ def _provenance(provenance: Mapping[str, Any]) -> list[Table]:
 
 
 def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    table = Table(*columns, title=title, title_justify="left")
+    table = Table(*columns, title=title)
     for row in rows:
         table.add_row(*row)
     return table
@@ -83,8 +91,7 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) ->
 def _streams(made: Made) -> Table:
     shards = made.shards
     size = f"{shards.vocabulary:,} tokens in the vocabulary"
-    table = Table(title=f"{shards.folder.name}: {size}, sha256 {shards.sha256[:12]}", title_justify="left")
-    table.caption, table.caption_justify = WORDS if shards.fertility else None, "left"
+    table = Table(title=f"{shards.folder.name}: {size}, sha256 {shards.sha256[:12]}")
     table.add_column("stream")
     for name in ("documents", "held out", "text", "tokens", "share", "tokens/word", "bytes/token", "exact", "epochs"):
         table.add_column(name, justify="right")
