@@ -24,6 +24,7 @@ from tokenizers import Tokenizer
 
 from data import fertility
 from data.corpora.base import Corpus
+from data.encoding import Encoding, blocks_of
 from data.errors import UserError
 from data.files import locked
 from data.shards_folder import REMEDY, SCHEMA, Shard, Shards
@@ -98,7 +99,8 @@ def prepare(
         on_progress(Progress(doing="makes the tokenizer"))
         file = work.tokenizer_file((lambda: tokenizer) if isinstance(tokenizer, Tokenizer) else tokenizer)
         made = load(file)
-        dtype = np.dtype("<u2" if made.get_vocab_size() <= 1 << 16 else "<u4")
+        encoding = Encoding(made, blocks_of(corpus))
+        dtype = np.dtype("<u2" if encoding.vocabulary <= 1 << 16 else "<u4")
         task = Task(corpus=corpus, tokenizer_file=file, dtype=dtype.str)
         counts = Streams(task, limits, work, on_progress).tokenise(workers)
         on_progress(Progress(doing="measures fertility"))
@@ -107,7 +109,8 @@ def prepare(
                 **recipe,
                 "tokenizer_sha256": digest(made),
                 "fingerprint": _fingerprint(recipe, digest(made)),
-                "vocabulary": made.get_vocab_size(),
+                "vocabulary": encoding.vocabulary,
+                "blocks": encoding.blocks,
                 "fertility": fertility.of_corpus(made, corpus),
                 "shards": [
                     {"stream": stream, "split": split, "dtype": dtype.str, **asdict(held)}

@@ -69,7 +69,9 @@ class Shards:
         Hash of what the shards were made from: corpus, tokenizer and limits.
     tokenizer_sha256 : str
     vocabulary : int
-        Number of tokens of the tokenizer.
+        Number of tokens of a model: the tokenizer's, times the blocks where there are any.
+    blocks : tuple of str
+        Languages that have tokens of their own (see ``data.encoding``); none where all share them.
     provenance : dict
         As the corpus gave it: licence, source, settings.
     fertility : dict of str to dict
@@ -82,6 +84,7 @@ class Shards:
     fingerprint: str
     tokenizer_sha256: str
     vocabulary: int
+    blocks: tuple[str, ...]
     provenance: dict[str, Any]
     fertility: dict[str, dict[str, Any]]
     train: dict[str, Shard]
@@ -124,6 +127,7 @@ class Shards:
             fingerprint=meta["fingerprint"],
             tokenizer_sha256=meta["tokenizer_sha256"],
             vocabulary=meta["vocabulary"],
+            blocks=tuple(meta["blocks"]),
             provenance=meta["corpus"],
             fertility=meta["fertility"],
             train=found["train"],

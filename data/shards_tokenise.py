@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from data.corpora.base import Corpus, PartedCorpus, Split
+from data.encoding import BlockCorpus, Encoding, blocks_of
 from data.files import remove_abandoned, temporary, write_atomically
+from data.tasks import Segment
 from data.tokenizers import bos
 
 BATCH_CHARACTERS = 1 << 20
@@ -140,14 +142,18 @@ class _Batch:
 
 
 def _batches(corpus: Corpus, tokenizer: Tokenizer, job: Job) -> Iterator[_Batch]:
-    first = bos(tokenizer)
+    encoding = Encoding(tokenizer, blocks_of(corpus))
     if isinstance(corpus, TokenCorpus):
+        first = bos(tokenizer)
         for ids in corpus.token_batches(job.stream, job.split):
             ends = np.append(np.flatnonzero(ids == first)[1:], len(ids))
             yield _Batch(ids=ids, ends=ends, text_bytes=corpus.document_bytes(ids))
         return
     for texts in _grouped(_documents(corpus, job)):
-        yield _encoded(tokenizer, first, texts)
+        if isinstance(corpus, BlockCorpus):
+            yield _encoded(encoding, [corpus.segments(job.stream, job.part, text) for text in texts])
+        else:
+            yield _encoded(encoding, [((job.stream, text),) for text in texts])
 
 
 def _documents(corpus: Corpus, job: Job) -> Iterator[str]:
@@ -171,23 +177,28 @@ def _grouped(documents: Iterator[str]) -> Iterator[list[str]]:
         yield group
 
 
-def _encoded(tokenizer: Tokenizer, first: int, texts: list[str]) -> _Batch:
-    pieces, owners = [], []
-    for number, text in enumerate(texts):
-        for piece in _pieces(text):
-            pieces.append(piece)
-            owners.append(number)
-    encoded = [encoding.ids for encoding in tokenizer.encode_batch_fast(pieces, add_special_tokens=False)]
-    lengths = np.bincount(owners, [len(ids) for ids in encoded], len(texts)).astype(np.int64) + 1
+def _encoded(encoding: Encoding, documents: list[tuple[Segment, ...]]) -> _Batch:
+    pieces, owners, shifts = [], [], []
+    for number, segments in enumerate(documents):
+        for code, text in segments:
+            shift = encoding.shift(code)
+            for piece in _pieces(text):
+                pieces.append(piece)
+                owners.append(number)
+                shifts.append(shift)
+    encoded = encoding.tokenizer.encode_batch_fast(pieces, add_special_tokens=False)
+    tokens = [np.array(one.ids, np.uint32) + np.uint32(shift) for one, shift in zip(encoded, shifts, strict=True)]
+    lengths = np.bincount(owners, [len(ids) for ids in tokens], len(documents)).astype(np.int64) + 1
     ends = np.cumsum(lengths)
     ids = np.empty(ends[-1], np.uint32)
-    ids[ends - lengths] = first
+    ids[ends - lengths] = [encoding.begin(segments[0][0]) for segments in documents]
     place, last = 0, -1
-    for piece_ids, owner in zip(encoded, owners, strict=True):
+    for piece_ids, owner in zip(tokens, owners, strict=True):
         place += owner != last  # the token that begins the document
         ids[place : place + len(piece_ids)] = piece_ids
         place, last = place + len(piece_ids), owner
-    return _Batch(ids=ids, ends=ends, text_bytes=np.array([len(text.encode()) for text in texts], np.int64))
+    text_bytes = [sum(len(text.encode()) for _, text in segments) for segments in documents]
+    return _Batch(ids=ids, ends=ends, text_bytes=np.array(text_bytes, np.int64))
 
 
 def _pieces(text: str) -> Iterator[str]:

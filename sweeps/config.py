@@ -42,11 +42,14 @@ class EvaluationConfig:
         Ask only the first so many concepts (all pairs of languages); None asks all.
     minimal_pairs : int, optional
         At most so many a language and phenomenon; None asks all.
+    minimal_pairs_file : str, optional
+        A file or folder of further pairs in the format of MultiBLiMP (see ``data.multiblimp``).
     """
 
     heldout_tokens: Count = 4096
     concepts: int | None = None
     minimal_pairs: int | None = None
+    minimal_pairs_file: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse empty questions."""

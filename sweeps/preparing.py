@@ -7,25 +7,24 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
-from numpy.typing import NDArray
-from tokenizers import Tokenizer
-
-from data import shards, tokenizer_choice, tokenizers
-from data.ablations import changed
+from data import shards, tokenizer_choice
+from data.ablations import changed, changed_pairs
 from data.corpora.base import Corpus, PartedCorpus
 from data.corpora.text_folder import text_files
 from data.corpora.world import World
+from data.encoding import Encoding
 from data.errors import UserError
 from data.home import home
 from data.mixes import Mix, stream_shares
+from data.multiblimp import read_pairs
 from data.sampler import Sampler
 from data.shards import OnProgress, Progress, Shards
 from data.shards_folder import SCHEMA
-from data.tasks import WordTask
+from data.tasks import MinimalPair, WordTask
 from sweeps.config import RunConfig
 
 OF_QUESTIONS = ("shots", "shot_seed", "template")
@@ -54,19 +53,21 @@ class Prepared:
     mix : Mix
         With the shares that follow from the amount of text.
     task : WordTask
-        What is asked; ``overlap`` is its int8 array of shape (L, L, C) for the cube.
+        The words asked.
+    pairs : tuple of MinimalPair
+        The minimal pairs asked: the corpus's, and those of the evaluation's file.
     """
 
     corpus: Corpus
     shards: Shards
     mix: Mix
     task: WordTask
-    overlap: NDArray[np.int8]
+    pairs: tuple[MinimalPair, ...]
 
-    @property
-    def tokenizer(self) -> Tokenizer:
-        """The tokenizer the shards were made with."""
-        return self.shards.tokenizer
+    @cached_property
+    def encoding(self) -> Encoding:
+        """How text becomes the shards' token ids."""
+        return Encoding(self.shards.tokenizer, self.shards.blocks)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,9 +180,14 @@ def prepare(config: RunConfig) -> Prepared:
         As :func:`make_shards`.
     """
     made, corpus = make_shards(config), corpus_of(config)
-    task = corpus.word_task()
-    overlap = tokenizers.overlap_table(made.tokenizer, task)
-    return Prepared(corpus=corpus, shards=made, mix=mix_of(config, made), task=task, overlap=overlap)
+    pairs = corpus.minimal_pairs() + _pairs_of_file(config)
+    return Prepared(corpus=corpus, shards=made, mix=mix_of(config, made), task=corpus.word_task(), pairs=pairs)
+
+
+def _pairs_of_file(config: RunConfig) -> tuple[MinimalPair, ...]:
+    """Return the minimal pairs of the evaluation's file, as the mix has text; none without a file."""
+    file = config.evaluation.minimal_pairs_file
+    return () if file is None else changed_pairs(read_pairs(file, config.languages()), config.parsed_mix())
 
 
 def mix_of(config: RunConfig, made: Shards) -> Mix:
@@ -198,6 +204,7 @@ def prepare_all(
     users: dict[Path, list[RunConfig]] = {}
     for run in runs:
         _check_text_suffices(run)
+        _pairs_of_file(run)
         users.setdefault(shards_folder(run), []).append(run)
     for folder, those in users.items():
         there = folder.exists()

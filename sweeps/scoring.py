@@ -15,10 +15,10 @@ from sweeps.preparing import Prepared
 def scorer_of(config: RunConfig, prepared: Prepared) -> Scorer:
     """Return what scores a model of this run at every checkpoint."""
     languages = prepared.task.languages
-    pairs = _first_pairs(prepared.corpus.minimal_pairs(), config.evaluation.minimal_pairs)
+    pairs = _first_pairs(prepared.pairs, config.evaluation.minimal_pairs)
     return Scorer(
-        WordScorer(prepared.task, prepared.tokenizer, config.evaluation.concepts),
-        MinimalPairScorer(pairs, prepared.tokenizer, languages),
+        WordScorer(prepared.task, prepared.encoding, config.evaluation.concepts),
+        MinimalPairScorer(pairs, prepared.encoding, languages),
         {code: _held_out(config, prepared, code) for code in languages if code in prepared.shards.heldout},
         languages,
     )

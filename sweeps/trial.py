@@ -17,6 +17,7 @@ import xarray as xr
 
 from data.cube import code_version
 from data.errors import UserError
+from data.item_properties import item_properties
 from data.run_file import RunFile
 from data.sampler import Sampler
 from models import training
@@ -131,16 +132,16 @@ def static_part(
     per_run = {
         "size": config.size, "n_params": decoder.config.n_params,
         "n_params_non_embedding": decoder.config.n_params_non_embedding, "corpus": config.corpus, "mix": mix.name,
+        "template": task.template,
         "init_seed": config.init_seed, "data_seed": config.data_seed, "run_id": config.run_id,
         "config_json": json.dumps(config.to_dict(), sort_keys=True), "torch_version": torch.__version__,
         "shards_sha256": prepared.shards.sha256, "tokenizer_sha256": prepared.shards.tokenizer_sha256,
         "rows_json": json.dumps(sampler.drawn(config.training.steps)),
     }  # fmt: skip
-    items = ("source", "target", "concept")
-    static = xr.Dataset(
+    return xr.Dataset(
         {
             "share": (("run", "language"), [[mix.shares.get(code, 0.0) for code in languages]]),
-            "overlap": (items, prepared.overlap),
+            **item_properties(task, prepared.encoding),
         },
         coords={
             "run": [config.name], "language": languages, "source": languages, "target": languages,
@@ -149,6 +150,3 @@ def static_part(
         },
         attrs={"run_id": config.run_id, "study_yaml": study_yaml, "code_version": code_version()},
     )  # fmt: skip
-    if task.exposure is not None:
-        static["exposure"] = (items, task.exposure)
-    return static

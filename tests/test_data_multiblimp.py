@@ -66,6 +66,7 @@ def test_without_such_a_column_every_pair_stands_alone(tmp_path: Path) -> None:
 
 def test_languages_without_the_phenomenon_are_missing_not_zero(tmp_path: Path) -> None:
     pytest.importorskip("torch")
+    from data.encoding import Encoding
     from data.tokenizers import train
     from models.decoder import Decoder
     from models.scoring.texts import MinimalPairScorer
@@ -73,7 +74,7 @@ def test_languages_without_the_phenomenon_are_missing_not_zero(tmp_path: Path) -
 
     pairs = read_pairs(write(tmp_path / "eng.tsv", ENGLISH), ("en", "zh"))
     tokenizer = train(["The dogs bark ."], 260)
-    scorer = MinimalPairScorer(pairs, tokenizer, ("en", "zh"))
+    scorer = MinimalPairScorer(pairs, Encoding(tokenizer), ("en", "zh"))
     row = scorer(Decoder(size("tiny", tokenizer.get_vocab_size()), seed=0))
     assert scorer.phenomena == ("SV-#", "SV-P")
     np.testing.assert_array_equal(row["minimal_pair_total"], [[3, 1], [np.nan, np.nan]])

@@ -10,6 +10,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from torch import Tensor, nn
 
+from data.encoding import Encoding
 from data.tasks import MinimalPair, WordTask
 from models.decoder import Decoder
 from models.scoring.generation import batches_by_length, continuation_logprob, greedy, read_prompts
@@ -79,7 +80,7 @@ def test_every_outcome_is_told_apart() -> None:
         "en cat de:": "katze.", "de Katze fi:": "kissat.", "en blick en:": "blick.", "en dax en:": "da.",
         "fi pokko fi:": "pokko.", "en dog en:": "dog.",
     }  # fmt: skip
-    row = WordScorer(TASK, characters())(Parrot(answers))  # type: ignore[arg-type]
+    row = WordScorer(TASK, Encoding(characters()))(Parrot(answers))  # type: ignore[arg-type]
     outcome = row["translation_outcome"]
     en, de, fi = 0, 1, 2
     assert outcome[en, de, 0] == TRANSLATED
@@ -96,7 +97,7 @@ def test_every_outcome_is_told_apart() -> None:
 
 
 def test_log_probabilities_are_summed_over_accepted_forms() -> None:
-    row = WordScorer(TASK, characters())(Parrot({"en dog de:": "Hund."}))  # type: ignore[arg-type]
+    row = WordScorer(TASK, Encoding(characters()))(Parrot({"en dog de:": "Hund."}))  # type: ignore[arg-type]
     rest = 0.1 / (len(CHARACTERS) - 1)
     hund = 4 * math.log(0.9)
     koeter = math.log(rest) + 4 * math.log(rest)  # off the text, the parrot puts .9 on <bos>
@@ -105,7 +106,7 @@ def test_log_probabilities_are_summed_over_accepted_forms() -> None:
 
 
 def test_fewer_concepts_leave_the_rest_not_asked() -> None:
-    outcome = WordScorer(TASK, characters(), max_concepts=1)(Parrot({}))["translation_outcome"]  # type: ignore[arg-type]
+    outcome = WordScorer(TASK, Encoding(characters()), max_concepts=1)(Parrot({}))["translation_outcome"]  # type: ignore[arg-type]
     assert outcome.shape == (3, 3, 3)
     assert (outcome[:, :, 0] >= 0).all()
     assert (outcome[:, :, 1:] == -1).all()
@@ -160,7 +161,7 @@ def test_minimal_pairs_count_the_more_probable_member() -> None:
         MinimalPair(language="de", phenomenon="order", good="ein Hund", bad="Hund ein", cluster="x"),
         MinimalPair(language="sw", phenomenon="order", good="a", bad="b", cluster="x"),
     ]
-    scorer = MinimalPairScorer(pairs, characters(), ("en", "de", "fi"))
+    scorer = MinimalPairScorer(pairs, Encoding(characters()), ("en", "de", "fi"))
     row = scorer(Parrot({"": "one dog", "t": "two dogs", "e": "ein Hund"}))  # type: ignore[arg-type]
     assert scorer.phenomena == ("number", "order")
     np.testing.assert_array_equal(row["minimal_pair_total"], [[2, np.nan], [np.nan, 1], [np.nan, np.nan]])

@@ -6,19 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 import torch
-from tokenizers import Tokenizer
 from torch import Tensor
 
 from models.decoder import Cache, Decoder
 
 BATCH_TOKENS = 16_384
-
-
-def begin(tokenizer: Tokenizer) -> int:
-    """Return the id of ``<bos>``, with which every prompt and text begins."""
-    token = tokenizer.token_to_id("<bos>")
-    assert token is not None, "every tokenizer of ours has <bos>"
-    return int(token)
 
 
 def batches_by_length(sequences: Sequence[Sequence[int]], extra: int = 0) -> Iterator[list[int]]:

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
+from data.encoding import Encoding
 from data.tasks import MinimalPair
 from models.decoder import Decoder
-from models.scoring.generation import BATCH_TOKENS, batches_by_length, begin
+from models.scoring.generation import BATCH_TOKENS, batches_by_length
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,19 +56,17 @@ class MinimalPairScorer:
     Parameters
     ----------
     pairs : sequence of MinimalPair
-    tokenizer : Tokenizer
-        Its ``<bos>`` begins every text.
+    encoding : Encoding
+        The token that begins a document begins every text.
     languages : sequence of str
         The cube's languages, length L.
     """
 
-    def __init__(self, pairs: Sequence[MinimalPair], tokenizer: Tokenizer, languages: Sequence[str]) -> None:
+    def __init__(self, pairs: Sequence[MinimalPair], encoding: Encoding, languages: Sequence[str]) -> None:
         self.pairs = [pair for pair in pairs if pair.language in languages]
         self.phenomena = tuple(sorted({pair.phenomenon for pair in self.pairs}))
-        bos = begin(tokenizer)
-        texts = [text for pair in self.pairs for text in (pair.good, pair.bad)]
-        encoded = tokenizer.encode_batch(texts, add_special_tokens=False)
-        self.sequences = [[bos, *encoding.ids] for encoding in encoded]
+        texts = [(pair.language, text) for pair in self.pairs for text in (pair.good, pair.bad)]
+        self.sequences = [[encoding.begin(code), *encoding.encode([(code, text)])] for code, text in texts]
         self.places = [(languages.index(p.language), self.phenomena.index(p.phenomenon)) for p in self.pairs]
         self.shape = (len(languages), len(self.phenomena))
 

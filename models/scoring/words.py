@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
 from data.cube import NOT_ASKED
-from data.tasks import WordTask
+from data.encoding import Encoding
+from data.tasks import SegmentedPrompt, WordTask
 from data.words import normalise
 from models.decoder import Decoder
-from models.scoring.generation import batches_by_length, begin, continuation_logprob, greedy, read_prompts
+from models.scoring.generation import batches_by_length, continuation_logprob, greedy, read_prompts
 
 WRONG, TRANSLATED, COPIED, OTHER_LANGUAGE = range(4)
 
@@ -21,12 +22,13 @@ WRONG, TRANSLATED, COPIED, OTHER_LANGUAGE = range(4)
 @dataclass(kw_only=True)
 class _Item:
     place: tuple[int, ...]
+    target: str
     prompt: list[int]
     targets: list[list[int]]
     sources: list[list[int]]
     accepted: frozenset[str]
     source_words: frozenset[str]
-    elsewhere: frozenset[str] = field(default_factory=frozenset)
+    elsewhere: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 class WordScorer:
@@ -35,21 +37,24 @@ class WordScorer:
     Parameters
     ----------
     task : WordTask
-    tokenizer : Tokenizer
-        Its ``<bos>`` begins every prompt. Prompt and answer are tokenised apart, as they meet in a continuation.
+    encoding : Encoding
+        The token that begins a document begins every prompt. Prompt and answer are tokenised apart, as they meet in a
+        continuation; where languages have blocks of tokens, so is each piece of a prompt.
     max_concepts : int, optional
         Ask only the first so many concepts; the others count as not asked.
     """
 
-    def __init__(self, task: WordTask, tokenizer: Tokenizer, max_concepts: int | None = None) -> None:
-        self.task, self.tokenizer = task, tokenizer
-        self.bos = begin(tokenizer)
-        self.encoded: dict[str, list[int]] = {}
+    def __init__(self, task: WordTask, encoding: Encoding, max_concepts: int | None = None) -> None:
+        self.task, self.encoding = task, encoding
         self.concepts = task.concepts[:max_concepts]
+        self.said = {
+            concept: {code: frozenset(map(normalise, task.forms.get((code, concept), ()))) for code in task.languages}
+            for concept in self.concepts
+        }
         self.items = [item for place in self._places() if (item := self._item(*place)) is not None]
         self.nonces = [item for place in self._nonce_places() for item in [self._nonce(*place)]]
         longest = max((len(form) for item in self.items + self.nonces for form in item.targets), default=1)
-        self.new_tokens = longest + max(1, len(self._encode(task.stop)))
+        self.new_tokens = longest + max(1, len(encoding.encode([(task.languages[0], task.stop)])))
 
     def _places(self) -> list[tuple[int, int, int]]:
         n, c = len(self.task.languages), len(self.concepts)
@@ -59,10 +64,13 @@ class WordScorer:
         languages = self.task.languages
         return [(i, k) for i, code in enumerate(languages) for k in range(len(self.task.nonce.get(code, ())))]
 
-    def _encode(self, text: str) -> list[int]:
-        if text not in self.encoded:
-            self.encoded[text] = self.tokenizer.encode(text, add_special_tokens=False).ids
-        return self.encoded[text]
+    def _question(self, source: str, target: str, word: str, concept: str | None) -> list[int]:
+        prompt = self.task.prompt
+        if isinstance(prompt, SegmentedPrompt):
+            pieces = prompt.segments(source, target, word, concept)
+        else:
+            pieces = ((target, prompt(source, target, word, concept)),)
+        return [self.encoding.begin(pieces[0][0]), *self.encoding.encode(pieces)]
 
     def _item(self, s: int, t: int, k: int) -> _Item | None:
         task, concept = self.task, self.concepts[k]
@@ -70,35 +78,35 @@ class WordScorer:
         if (source, concept) not in task.forms or (target, concept) not in task.forms:
             return None
         given, wanted = task.forms[source, concept], task.forms[target, concept]
-        others = {normalise(f) for code in task.languages for f in task.forms.get((code, concept), ())}
         return _Item(
             place=(s, t, k),
-            prompt=[self.bos, *self._encode(task.prompt(source, target, given[0], concept))],
-            targets=[self._encode(form) for form in wanted],
-            sources=[self._encode(given[0])],
+            target=target,
+            prompt=self._question(source, target, given[0], concept),
+            targets=[self.encoding.encode([(target, form)]) for form in wanted],
+            sources=[self.encoding.encode([(source, given[0])])],
             accepted=frozenset(map(normalise, wanted)),
             source_words=frozenset({normalise(given[0])}),
-            elsewhere=frozenset(others),
+            elsewhere=self.said[concept],
         )
 
     def _nonce(self, i: int, k: int) -> _Item:
         code = self.task.languages[i]
         word = self.task.nonce[code][k]
+        said = [self.encoding.encode([(code, word)])]
         return _Item(
-            place=(i, k),
-            prompt=[self.bos, *self._encode(self.task.prompt(code, code, word, None))],
-            targets=[self._encode(word)], sources=[self._encode(word)],
+            place=(i, k), target=code, prompt=self._question(code, code, word, None), targets=said, sources=said,
             accepted=frozenset({normalise(word)}), source_words=frozenset({normalise(word)}),
         )  # fmt: skip
 
     def _outcome(self, item: _Item, answer: list[int]) -> int:
-        text = self.tokenizer.decode(answer, skip_special_tokens=False)
+        text, block = self.encoding.decode(answer)
         word = normalise(text.partition(self.task.stop.strip())[0])
-        if word in item.accepted:
+        if word in item.accepted and block in (None, item.target):
             return TRANSLATED
         if word in item.source_words:
             return COPIED
-        return OTHER_LANGUAGE if word in item.elsewhere else WRONG
+        known = any(word in forms for code, forms in item.elsewhere.items() if block in (None, code))
+        return OTHER_LANGUAGE if known else WRONG
 
     @torch.inference_mode()
     def __call__(self, decoder: Decoder) -> dict[str, NDArray[np.generic]]:
