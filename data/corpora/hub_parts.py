@@ -100,7 +100,12 @@ def plan(source: Source, config: HubConfig) -> Plan:
 @cache
 def _end_quietly() -> None:
     """Let Arrow's threads finish before the interpreter does: one that is late aborts it (apache/arrow#45214)."""
-    atexit.register(lambda: (gc.collect(), time.sleep(SETTLE_SECONDS)))
+
+    def settle() -> None:
+        gc.collect()
+        time.sleep(SETTLE_SECONDS)
+
+    atexit.register(settle)
 
 
 def opened(source: Source, revision: str | None, config: HubConfig) -> IterableDataset:
