@@ -117,12 +117,13 @@ def write(cube: xr.Dataset, path: str | os.PathLike[str], groups: Mapping[str, x
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    cube = describe(cube)
+    cube = describe(cube).drop_encoding()  # a file's string lengths, for instance, would cut longer strings
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         cube.to_netcdf(temporary, engine="netcdf4", encoding=_encoding(cube))
         for name, group in (groups or {}).items():
-            group.to_netcdf(temporary, engine="netcdf4", mode="a", group=name, encoding=_encoding(group))
+            plain = group.drop_encoding()
+            plain.to_netcdf(temporary, engine="netcdf4", mode="a", group=name, encoding=_encoding(plain))
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)

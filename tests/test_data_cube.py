@@ -74,6 +74,20 @@ def test_runs_in_any_order_give_the_same_numbers() -> None:
     xr.testing.assert_equal(cube.concat([a, b]), cube.concat([b, a]).sel(run=["a", "b"]))
 
 
+def test_strings_of_runs_that_were_read_are_not_cut_to_the_first_ones_length(tmp_path: Path) -> None:
+    read = []
+    for name, mix in (("a", "uniform"), ("longer", "drop:ko+romanised")):
+        one = run(name, ["en"], 2).assign_coords(mix=("run", [mix]), phenomenon=[f"phenomenon of {name}"])
+        cube.write(one, tmp_path / f"{name}.nc")
+        read.append(cube.read(tmp_path / f"{name}.nc"))
+    cube.write(cube.concat(read), tmp_path / "results.nc")
+    back = cube.read(tmp_path / "results.nc")
+    assert back["mix"].values.tolist() == ["uniform", "drop:ko+romanised"]
+    assert back["run"].values.tolist() == ["a", "longer"]
+    assert sorted(back["phenomenon"].values.tolist()) == ["phenomenon of a", "phenomenon of longer"]
+    assert back["checkpoint_sha256"].values.tolist() == [["a0", "a1"], ["longer0", "longer1"]]
+
+
 def test_what_is_asked_gets_a_run_dimension_only_when_runs_differ() -> None:
     same = cube.concat([run("a", ["en"], 2), run("b", ["en", "de"], 2)])
     assert same["overlap"].dims == ("source", "target", "concept")
