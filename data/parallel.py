@@ -9,6 +9,7 @@ from functools import cache
 from itertools import permutations
 from typing import Any
 
+import numpy as np
 from tokenizers import Tokenizer
 
 from data.changed import Changed
@@ -107,8 +108,13 @@ class WithParallel(Changed):
         return self.inner.tokenizer()
 
     def word_task(self) -> WordTask:
-        """Return the words asked; whether text pairs them is no longer known, as every aligned line may."""
-        return replace(self.inner.word_task(), exposure=None)
+        """Return the words asked; where exposure is known, aligned lines count as pairing every two words of theirs."""
+        task = self.inner.word_task()
+        if task.exposure is None:
+            return task
+        paired = np.isin(task.languages, self.paired)
+        exposure = np.where((paired[:, None] & paired)[..., None] & (task.exposure == 0), 1, task.exposure)
+        return replace(task, exposure=exposure.astype(task.exposure.dtype))
 
     def provenance(self) -> dict[str, Any]:
         """Return licence, source and settings, and what was added."""

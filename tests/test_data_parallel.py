@@ -135,7 +135,9 @@ def test_in_the_world_two_languages_say_the_same():
         assert any(word in names or word in concept_of.values() for word in content(one))
     turned = {"\n".join(reversed(text.split("\n"))) for text in corpus.part_documents("parallel", "w2-w1", "train")}
     assert turned == set(some)
-    assert corpus.word_task().exposure is None, "aligned lines pair words, so none is known to be unpaired"
+    before, after = world.word_task().exposure, corpus.word_task().exposure
+    assert (before == 0).any() and ((after == 1) == (before >= 0)).all(), "aligned lines pair all words"
+    assert (after[before != 0] == before[before != 0]).all()
     held = set(world.documents("w1", "heldout"))
     assert held.isdisjoint(line for text in some for line in text.split("\n"))
 
