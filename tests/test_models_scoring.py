@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -94,6 +95,19 @@ def test_every_outcome_is_told_apart() -> None:
     assert np.isnan(row["translation_logprob"][en, fi, 2])
     np.testing.assert_array_equal(row["nonce_copied"], [1, np.nan, 1])
     np.testing.assert_array_equal(row["nonce_total"], [2, np.nan, 1])
+
+
+def test_forms_of_several_words_and_listed_inflections_are_right() -> None:
+    forms = {("en", "bear"): ("polar bear", "polar bears"), ("de", "bear"): ("Bär",)}
+    task = dataclasses.replace(TASK, languages=("en", "de"), concepts=("bear",), forms=forms, nonce={})
+
+    def outcome(answer: str) -> int:
+        row = WordScorer(task, Encoding(characters()))(Parrot({"de Bär en:": answer}))  # type: ignore[arg-type]
+        return int(row["translation_outcome"][1, 0, 0])
+
+    assert outcome("polar bear.") == outcome("Polar  bear.") == outcome("polar bears.") == TRANSLATED
+    assert outcome("polar bearing.") == outcome("polar.") == outcome("bear.") == WRONG
+    assert outcome("polar bea") == WRONG, "an answer has to be complete"
 
 
 def test_log_probabilities_are_summed_over_accepted_forms() -> None:
