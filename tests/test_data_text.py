@@ -190,6 +190,16 @@ def test_files_are_read_once_and_an_interrupted_reading_goes_on(folder: Path, mo
     assert TextCorpus(config(folder)).provenance() != whole and read[4:] == ["b.jsonl"]
 
 
+def test_what_was_found_is_found_again_when_its_files_are_gone_or_cut(folder: Path, home: Path) -> None:
+    write(folder, "jsonl")
+    whole, train = TextCorpus(config(folder)).provenance(), both(TextCorpus(config(folder)))
+    kept = TextCorpus(config(folder)).index.folder
+    for pattern in ("*.hashes", "*.npy", "en-*.json", "*.json"):
+        (path,) = list(kept.glob(pattern))[:1]
+        path.write_bytes(path.read_bytes()[:-3]) if pattern in ("*.hashes", "*.json") else path.unlink()
+        assert (TextCorpus(config(folder)).provenance(), both(TextCorpus(config(folder)))) == (whole, train)
+
+
 def test_a_file_that_changes_after_it_was_read_is_refused(folder: Path) -> None:
     write(folder, "jsonl")
     corpus = TextCorpus(config(folder))

@@ -130,11 +130,15 @@ class TextIndex:
         values = _read_json(self.folder / f"{self._name(file)}.json")
         if values is None or set(values) != {field.name for field in fields(FileEntry)}:
             return None
-        return FileEntry(**values)
+        entry, hashes = FileEntry(**values), self._hashes_path(file)
+        whole = hashes.exists() and hashes.stat().st_size == HASH.itemsize * (entry.documents + entry.empty)
+        return entry if whole else None
+
+    def _hashes_path(self, file: TextFile) -> Path:
+        return self.folder / f"{self._name(file)}.hashes"
 
     def _hashes(self, file: TextFile) -> NDArray[np.uint64]:
-        path = self.folder / f"{self._name(file)}.hashes"
-        return np.memmap(path, HASH, "r") if path.stat().st_size else np.empty(0, HASH)
+        return np.memmap(self._hashes_path(file), HASH, "r")
 
     def _read(self, code: str) -> None:
         files = [file for file in self.files[code] if self._known(file) is None]
@@ -153,7 +157,7 @@ class TextIndex:
         """Hash a file's documents; what was found is written last, so that half a reading is none."""
         where = str(file.path)
         counts = {"documents": 0, "empty": 0, "text_bytes": 0}
-        hashes = self.folder / f"{self._name(file)}.hashes"
+        hashes = self._hashes_path(file)
         remove_abandoned(hashes)
         partial = temporary(hashes)
         try:
@@ -178,10 +182,10 @@ class TextIndex:
         return self.folder / f"{code}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.{suffix}"
 
     def _summary(self, code: str, entries: tuple[FileEntry, ...]) -> LanguageEntry:
-        path = self._path(code, entries, "json")
+        path, first = (self._path(code, entries, suffix) for suffix in ("json", "first.npy"))
         counts = _read_json(path)
-        if counts is None:
-            counts = self._compare(code, self._path(code, entries, "first.npy"))
+        if counts is None or not first.exists():
+            counts = self._compare(code, first)
             write_atomically(path, json.dumps(counts).encode())
         return LanguageEntry(files=entries, **counts)
 
