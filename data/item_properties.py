@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 
 from data.encoding import Encoding
+from data.overlap import NONE, overlap_table
 from data.tasks import WordTask
-from data.tokenizers import NONE, overlap_table
 from data.words import normalise
 
 Variable = tuple[tuple[str, ...], NDArray[np.generic]]
@@ -40,7 +40,7 @@ def item_properties(task: WordTask, encoding: Encoding) -> dict[str, Variable]:
 
 
 def overlap(task: WordTask, encoding: Encoding) -> NDArray[np.int8]:
-    """Return what each source word shares with the target's accepted forms, as ``data.tokenizers.overlap_table``.
+    """Return what each source word shares with the target's accepted forms, as ``data.overlap.overlap_table``.
 
     Where languages have blocks of tokens, two of them share none, whatever the words.
 

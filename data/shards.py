@@ -98,17 +98,17 @@ def prepare(
         work.begin({**recipe, "tokenizer_sha256": given})
         on_progress(Progress(doing="makes the tokenizer"))
         file = work.tokenizer_file((lambda: tokenizer) if isinstance(tokenizer, Tokenizer) else tokenizer)
-        made = load(file)
+        made, sha256 = load(file), hashlib.sha256(file.read_bytes()).hexdigest()
         encoding = Encoding(made, blocks_of(corpus))
         dtype = np.dtype("<u2" if encoding.vocabulary <= 1 << 16 else "<u4")
         task = Task(corpus=corpus, tokenizer_file=file, dtype=dtype.str)
-        counts = Streams(task, limits, work, on_progress).tokenise(workers)
+        counts = Streams(task, made, limits, work, on_progress).tokenise(workers)
         on_progress(Progress(doing="measures fertility"))
         work.publish(
             {
                 **recipe,
-                "tokenizer_sha256": digest(made),
-                "fingerprint": _fingerprint(recipe, digest(made)),
+                "tokenizer_sha256": sha256,
+                "fingerprint": _fingerprint(recipe, sha256),
                 "vocabulary": encoding.vocabulary,
                 "blocks": encoding.blocks,
                 "fertility": fertility.of_corpus(made, corpus),

@@ -46,7 +46,9 @@ class Task:
     dtype: str
 
 
-def run(jobs: Iterator[Job], task: Task, workers: int, on_text: OnText) -> Generator[tuple[Job, Counts]]:
+def run(
+    jobs: Iterator[Job], task: Task, tokenizer: Tokenizer, workers: int, on_text: OnText
+) -> Generator[tuple[Job, Counts]]:
     """Tokenise parts and yield each with its counts, in the order of the jobs.
 
     With one worker it happens in this process, documents side by side in threads. Otherwise jobs are taken up to
@@ -56,6 +58,8 @@ def run(jobs: Iterator[Job], task: Task, workers: int, on_text: OnText) -> Gener
     ----------
     jobs : iterator of Job
     task : Task
+    tokenizer : tokenizers.Tokenizer
+        That of the task's file, for this process.
     workers : int
         Processes.
     on_text : callable
@@ -67,7 +71,6 @@ def run(jobs: Iterator[Job], task: Task, workers: int, on_text: OnText) -> Gener
         When a process was killed from outside, as happens when memory runs out.
     """
     if workers == 1:
-        tokenizer = load(task.tokenizer_file)
         for job in jobs:
             yield job, tokenise(task.corpus, tokenizer, job, np.dtype(task.dtype), on_text)
         return

@@ -17,7 +17,7 @@ from data.errors import UserError
 from data.files import sync_folder, temporary, write_atomically
 from data.shards_folder import META, TOKENIZER, file_name
 from data.shards_tokenise import Counts, Job, read_counts, write_counts
-from data.tokenizers import load, save
+from data.tokenizers import save
 
 BLOCK = 1 << 22
 
@@ -87,7 +87,7 @@ class WorkFolder:
 
     def publish(self, meta: dict[str, Any]) -> None:
         """Give the whole its name: nothing of it stands under that name before, and all of it afterwards."""
-        save(load(self.path / TOKENIZER), self.whole / TOKENIZER)
+        write_atomically(self.whole / TOKENIZER, (self.path / TOKENIZER).read_bytes())
         write_atomically(self.whole / META, (json.dumps(meta, indent=1, ensure_ascii=False) + "\n").encode())
         sync_folder(self.whole)
         os.replace(self.whole, self.target)

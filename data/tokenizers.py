@@ -1,31 +1,23 @@
-"""Byte-level BPE trained on a corpus, tokenizer files, and what two words have in common under a tokenizer."""
+"""Byte-level BPE trained on a corpus, and tokenizer files."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from data.corpora.base import Corpus
-from data.cube import OVERLAPS
 from data.errors import UserError
 from data.files import write_atomically
-from data.tasks import WordTask
 
 BOS = "<bos>"
 BEGINNINGS = (BOS, "<s>", "<|begin_of_text|>", "<|endoftext|>", "[BOS]", "[CLS]")
 """Names of the token before each document, ours first."""
 
 SMALLEST_VOCABULARY = 1 + 256
-NONE, SHARED_TOKEN, IDENTICAL = range(len(OVERLAPS))
-WHOLE_SYLLABLE_SCRIPTS = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL")
-"""First words of Unicode names of characters that are a syllable or a morpheme by themselves."""
 
 
 def train(texts: Iterable[str], vocabulary: int) -> Tokenizer:
@@ -89,8 +81,9 @@ def digest(tokenizer: Tokenizer) -> str:
 
 def save(tokenizer: Tokenizer, path: str | os.PathLike[str]) -> str:
     """Write ``tokenizer.json`` atomically and return its digest."""
-    write_atomically(Path(path), tokenizer.to_str(pretty=True).encode())
-    return digest(tokenizer)
+    data = tokenizer.to_str(pretty=True).encode()
+    write_atomically(Path(path), data)
+    return hashlib.sha256(data).hexdigest()
 
 
 def load(path: str | os.PathLike[str]) -> Tokenizer:
@@ -145,60 +138,3 @@ def _read(path: Path) -> Tokenizer:
         raise UserError(f"{path} is no tokenizer ({error}); expected a tokenizer.json") from None
     tokenizer.encode_special_tokens = True
     return tokenizer
-
-
-def overlap(tokenizer: Tokenizer, source_form: str, target_form: str) -> int:
-    """Return what two words share: 0 none, 1 shared_token, 2 identical (as ``data.cube.OVERLAPS``).
-
-    The words are tokenised as the prompt has them, after a quotation mark: without a space before. Words are
-    identical if they are the same string. They share a token if a token with *substance* is in both: one that
-    holds two or more complete characters, or one complete character that is a syllable or a morpheme by
-    itself (Han, kana, Hangul). Single letters of an alphabet and fragments of a character's UTF-8 bytes have
-    none: nearly all words of a script have some of those in common. Words that differ by case alone share a
-    token at least.
-    """
-    return _compare(source_form, target_form, *(_substance(tokenizer, form) for form in (source_form, target_form)))
-
-
-def overlap_table(tokenizer: Tokenizer, task: WordTask) -> NDArray[np.int8]:
-    """Return the overlap of each source word with the target's accepted forms.
-
-    The source word is the headword (the prompt has it); of several accepted target forms the one nearest to
-    it counts, so that "none" means that no right answer can be had by copying a token.
-
-    Returns
-    -------
-    array of int8, shape (L, L, C)
-        As :func:`overlap`; -1 where a language lacks the concept.
-    """
-    forms: Mapping[tuple[str, str], tuple[str, ...]] = task.forms
-    tokens = {form: _substance(tokenizer, form) for group in forms.values() for form in group}
-    size = len(task.languages)
-    table = np.full((size, size, len(task.concepts)), -1, np.int8)
-    for k, concept in enumerate(task.concepts):
-        for s, source in enumerate(task.languages):
-            for t, target in enumerate(task.languages):
-                if (source, concept) in forms and (target, concept) in forms:
-                    word = forms[source, concept][0]
-                    table[s, t, k] = max(
-                        _compare(word, form, tokens[word], tokens[form]) for form in forms[target, concept]
-                    )
-    return table
-
-
-def _compare(source: str, target: str, source_tokens: frozenset[int], target_tokens: frozenset[int]) -> int:
-    if source == target:
-        return IDENTICAL
-    return SHARED_TOKEN if source_tokens & target_tokens or source.casefold() == target.casefold() else NONE
-
-
-def _substance(tokenizer: Tokenizer, form: str) -> frozenset[int]:
-    ids = tokenizer.encode(form, add_special_tokens=False).ids
-    return frozenset(token for token in ids if _has_substance(tokenizer.decode([token])))
-
-
-def _has_substance(text: str) -> bool:
-    characters = text.replace("\N{REPLACEMENT CHARACTER}", "").strip()
-    if len(characters) != 1:
-        return len(characters) > 1
-    return unicodedata.name(characters, "").startswith(WHOLE_SYLLABLE_SCRIPTS)

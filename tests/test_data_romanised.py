@@ -15,9 +15,9 @@ from data.corpora.world_config import WorldConfig
 from data.errors import UserError
 from data.languages import LANGUAGES
 from data.mixes import Mix
+from data.overlap import overlap_table
 from data.romanised import romanise
 from data.tasks import WordTask
-from data.tokenizers import overlap_table
 from data.words import normalise
 
 ALL = tuple(LANGUAGES)

@@ -1,4 +1,3 @@
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -7,7 +6,6 @@ from data import tokenizers
 from data.corpora.world import World
 from data.corpora.world_config import WorldConfig
 from data.errors import UserError
-from data.tasks import WordTask
 
 SENTENCES = {
     "en": 'The dog said: "hello", and the dogs saw 12 houses (in 1999).',
@@ -20,13 +18,6 @@ SENTENCES = {
     "fi": "Koira sanoi: ”hei”, ja koirat näkivät öisiä taloja.",
     "id": 'Anjing berkata: "halo", dan anjing-anjing melihat rumah-rumah.',
 }
-
-
-def word_task(forms, languages=("en", "de")):
-    return WordTask(
-        languages=languages, concepts=tuple(dict.fromkeys(c for _, c in forms)), forms=forms, nonce={},
-        prompt=lambda source, target, word, concept: f'"{word}" = "', stop='"',
-    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -98,57 +89,3 @@ def test_every_stream_gives_as_much_text():
     sizes = [sum(len(t) for t, head in zip(texts, heads, strict=True) if head == f"<{c}>") for c in ("w1", "w2")]
     assert all(size >= limit for size in sizes)
     assert sum(map(len, texts)) < (limit + 200) * 10
-
-
-@pytest.fixture(scope="module")
-def merged():
-    """Merges made to order: 'dio', 'ra', 'ко', '水' whole; everything else bytes."""
-    return tokenizers.train(["dio", "ra", "ко", "水"] * 50, 272)
-
-
-@pytest.mark.parametrize(
-    "source, target, expected",
-    [
-        ("radio", "radio", tokenizers.IDENTICAL),
-        ("radio", "audio", tokenizers.SHARED_TOKEN),
-        ("rabe", "raus", tokenizers.SHARED_TOKEN),
-        ("кот", "коза", tokenizers.SHARED_TOKEN),
-        ("水", "水道", tokenizers.SHARED_TOKEN),
-        ("Ab", "aB", tokenizers.SHARED_TOKEN),
-        ("best", "tse", tokenizers.NONE),
-        ("ель", "лес", tokenizers.NONE),
-        ("물", "문", tokenizers.NONE),
-        ("火", "山", tokenizers.NONE),
-        ("dog", "собака", tokenizers.NONE),
-    ],
-)
-def test_overlap(merged, source, target, expected):
-    assert tokenizers.overlap(merged, source, target) == expected
-    assert tokenizers.overlap(merged, target, source) == expected
-
-
-def test_the_words_without_overlap_do_share_letters_or_bytes(merged):
-    for source, target in (("best", "tse"), ("ель", "лес"), ("물", "문")):
-        assert set(merged.encode(source).ids) & set(merged.encode(target).ids)
-
-
-def test_overlap_table_counts_the_nearest_accepted_form(merged):
-    forms = {
-        ("en", "radio"): ("radio", "wireless"), ("de", "radio"): ("Funk", "radio"),
-        ("en", "raven"): ("rabe",), ("de", "raven"): ("krähe", "raus"),
-        ("en", "hill"): ("best",),
-    }  # fmt: skip
-    table = tokenizers.overlap_table(merged, word_task(forms))
-    assert table.dtype == np.int8
-    assert table[0, 1].tolist() == [tokenizers.IDENTICAL, tokenizers.SHARED_TOKEN, -1]
-    assert table[1, 0].tolist() == [tokenizers.NONE, tokenizers.NONE, -1]
-    assert table[0, 0].tolist() == [tokenizers.IDENTICAL] * 3
-    assert table[1, 1, 2] == -1
-
-
-def test_overlap_of_the_world_is_the_truth():
-    world = World()
-    table = tokenizers.overlap_table(world.tokenizer(), world.word_task())
-    assert ((table == tokenizers.IDENTICAL) == world.truth.cognate).all()
-    assert ((table >= tokenizers.SHARED_TOKEN) == world.truth.shares_syllable).all()
-    assert (table == tokenizers.SHARED_TOKEN).sum() > 50
