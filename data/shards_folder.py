@@ -84,7 +84,7 @@ class Shards:
     fingerprint: str
     tokenizer_sha256: str
     vocabulary: int
-    blocks: tuple[str, ...]
+    blocks: tuple[str, ...] = ()
     provenance: dict[str, Any]
     fertility: dict[str, dict[str, Any]]
     train: dict[str, Shard]
