@@ -61,7 +61,7 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
 
 
 def test_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    big = deb(tmp_path / "big_1.deb", {"usr/a.txt": bytes(archive.LONGEST_FILE + 1)})
+    big = deb(tmp_path / "big_1.deb", {"usr/a.txt": bytes(archive.LONGEST_FILE + 1)}, suffix=".gz")
     assert big.stat().st_size < 100_000
     with pytest.raises(UserError, match=r"usr/a\.txt of 33554433 bytes, expected at most"):
         everything(big)

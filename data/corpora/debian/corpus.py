@@ -12,16 +12,18 @@ from data.corpora.base import Split
 from data.corpora.debian.building import CLEAN, MANIFEST, Report, build, silent
 from data.corpora.debian.cleaning import HELDOUT
 from data.corpora.debian.config import DebianConfig
+from data.corpora.debian.fetching import VARIABLE
 from data.corpora.debian.provenance import ProvenanceRow, rows_of
 from data.corpora.debian.sources import SOURCES, Source
 from data.corpora.real_text import RealText
+from data.errors import UserError
 from data.home import home
 
 
 class DebianCorpus(RealText):
     """Documentation, manuals, game stories and interfaces from Debian packages.
 
-    The text is made at the first use (:func:`prepare`), which takes minutes, and found again afterwards.
+    The text is made at the first use (:meth:`prepare`), which takes minutes, and found again afterwards.
 
     Parameters
     ----------
@@ -52,10 +54,17 @@ class DebianCorpus(RealText):
         Raises
         ------
         UserError
-            When packages cannot be had or read.
+            When packages cannot be had or read, or those there are have no text in one of the languages.
         """
         if self._built is None:
-            self._built = build(self.folder, report, self.sources)
+            built = build(self.folder, report, self.sources)
+            bare = [code for code in self.languages if not any((built / CLEAN / code).glob("*.tsv"))]
+            if bare:
+                raise UserError(
+                    f"the packages hold no text in {', '.join(bare)}; put more of them into the folder that {VARIABLE} "
+                    "names, or leave the language out of 'languages'"
+                )
+            self._built = built
         return self._built
 
     @cached_property
