@@ -19,11 +19,11 @@ from phases.shapes import FAMILIES
 from phases.trajectory import Trajectory
 from phases.whitening import Whitener
 
-FALL_EVIDENCE = 9.0
+FALL_EVIDENCE = 15.0
 """Twice the log-likelihood that a decline after the peak must gain over growth alone (it spends three parameters)."""
 FALL_SUSPECTED = 2.0
 """The same on the coarse grid, below which a decline is not pursued."""
-SEARCH_GAINS = 18.0
+SEARCH_GAINS = 14.0
 """Twice the log-likelihood that searching the dictionary gains by chance over diminishing returns."""
 LEAST_SHARE = 0.02
 """Share below which the simpler explanation is not heard."""
@@ -33,6 +33,9 @@ PARALLEL = 0.995
 """Cosine above which one of two whitened curves stands for both: it gains all but a hundredth of the other."""
 TYPICAL = ((0.0, 0.0), (0.6, 1.5), (0.93, 4.0))
 """Autocorrelation, and variance of the shift relative to the white noise, under which curves are compared."""
+AS_LIKELY = 12.0
+"""Twice the log-likelihood that refining may still make good."""
+DIFFERENT_RHO = 0.2
 REFITS = 2
 """Rounds of refining the curves and estimating the noise in turn."""
 
@@ -45,6 +48,12 @@ class Start:
     noise: Noise
     whiten: Whitener
     likelihood: float
+
+    def rivals(self, other: Start) -> bool:
+        """Whether this start is nearly as likely as another and takes the noise for something else."""
+        (k, rho, *_), (of, other_rho, *_) = self.noise.mean(), other.noise.mean()
+        differs = VARIANTS[k].floor != VARIANTS[of].floor or abs(rho - other_rho) > DIFFERENT_RHO
+        return differs and other.likelihood - self.likelihood < AS_LIKELY
 
 
 class Dictionary:
@@ -116,9 +125,13 @@ class Dictionary:
         A decline can pass for autocorrelated noise and noise for a decline; so the two are compared each with its own
         noise, and the decline must gain ``FALL_EVIDENCE`` in twice the log-likelihood.
         """
-        growing = self._start(t, self.everywhere, FLOORS if t.counts else FLOORS[:1])
-        falling = self._start(t, self.fallen, (growing.floor,))
-        grown = self._settle(t, self.growing, growing)
+        starts = [self._start(t, self.everywhere, floor) for floor in (FLOORS if t.counts else FLOORS[:1])]
+        growing = max(starts, key=lambda start: start.likelihood)
+        falling = self._start(t, self.fallen, growing.floor)
+        # from where a start led, refining may lead elsewhere: of starts that disagree, what they settle at decides
+        others = [s for s in starts if s is not growing and s.rivals(growing)]
+        settled = [self._settle(t, self.growing, start) for start in (growing, *others)]
+        grown = max(settled, key=lambda fit: profile_likelihood(t, fit.curve)) if others else settled[0]
         if falling.likelihood - growing.likelihood <= FALL_SUSPECTED:
             return grown
         fallen = self._settle(t, self.falling, falling)
@@ -147,29 +160,24 @@ class Dictionary:
         rss, b = _against(fit.trajectory, fit.whiten, candidates)
         return replace(fit, candidates=candidates, rss=rss, amplitude=b)
 
-    def _start(self, t: Trajectory, coarse: Candidates, floors: tuple[float, ...]) -> Start:
-        """Return curve and noise from a coarse grid, from several first guesses of the noise.
+    def _start(self, t: Trajectory, coarse: Candidates, floor: float) -> Start:
+        """Return curve and noise from a coarse grid, fitted in turn from a first guess of the noise.
 
-        Curve and noise are fitted in turn, which can end where the noise explains what the curve should; of the ends
-        reached, the likeliest is kept.
+        That can end where the noise explains what the curve should: hence several guesses.
         """
         smooth = _smooth(t.y)
-        ends = []
-        for floor in floors:
-            whiten = _first_guess(t, smooth, floor)
-            noise = None
-            for _ in range(2):
-                rss, b = _against(t, whiten, coarse)
-                # halfway to the moving average: a poor first curve below 0 must not make the floor noiseless
-                middle = 0.5 * (average(t.y, whiten, coarse.columns, rss, b) + smooth)
-                moves = tangents(whiten, coarse.columns, rss, b)
-                noise = restricted_likelihood(t, middle, moves, noise.likely if noise else None)
-                whiten = noise.whitener(middle)
-            j = int(rss.argmin())
-            curve = whiten.place(t.y, coarse.columns[:, j])
-            assert noise is not None
-            ends.append(Start(floor, noise, whiten, profile_likelihood(t, curve)))
-        return max(ends, key=lambda end: end.likelihood)
+        whiten = _first_guess(t, smooth, floor)
+        noise = None
+        for _ in range(2):
+            rss, b = _against(t, whiten, coarse)
+            # halfway to the moving average: a poor first curve below 0 must not make the floor noiseless
+            middle = 0.5 * (average(t.y, whiten, coarse.columns, rss, b) + smooth)
+            moves = tangents(whiten, coarse.columns, rss, b)
+            noise = restricted_likelihood(t, middle, moves, noise.likely if noise else None)
+            whiten = noise.whitener(middle)
+        assert noise is not None
+        curve = whiten.place(t.y, coarse.columns[:, int(rss.argmin())])
+        return Start(floor, noise, whiten, profile_likelihood(t, curve))
 
     def _settle(self, t: Trajectory, names: tuple[str, ...], start: Start) -> Fit:
         """Refine curves and noise in turn around the plausible curves of some families."""
