@@ -205,6 +205,8 @@ def prepare_all(
     for run in runs:
         _check_text_suffices(run)
         _pairs_of_file(run)
+        if run.parsed_mix().text_changes():
+            corpus_of(run)
         users.setdefault(shards_folder(run), []).append(run)
     for folder, those in users.items():
         there = folder.exists()
