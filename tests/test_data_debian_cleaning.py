@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data.corpora.debian import cleaning
+from data.corpora.debian import cleaning, counting
 from data.corpora.debian.extracting import Extracted, Row
 from data.corpora.debian.identify import checked_language_of, language_of
 from data.corpora.debian.near_copies import near_copies
@@ -184,6 +184,6 @@ def test_no_training_paragraph_is_near_a_held_out_one(tmp_path: Path) -> None:
 
 def test_the_sample_is_the_same_whatever_the_order() -> None:
     texts = [f"{number} {SENTENCES['en']}" for number in range(900)]
-    chosen = cleaning.sampled("en", texts)
-    assert len(chosen) == cleaning.SAMPLED and chosen == cleaning.sampled("en", texts[::-1])
-    assert cleaning.sampled("en", ["too short to tell"]) == []
+    chosen = counting.sampled("en", texts)
+    assert len(chosen) == counting.SAMPLED and chosen == counting.sampled("en", texts[::-1])
+    assert counting.sampled("en", ["too short to tell"]) == []

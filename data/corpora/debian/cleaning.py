@@ -5,85 +5,23 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from data.corpora.base import Split
+from data.corpora.debian.counting import Counts, Line, count
 from data.corpora.debian.extracting import Extracted, rows
 from data.corpora.debian.files import written
-from data.corpora.debian.identify import checked_language_of, language_of
+from data.corpora.debian.identify import language_of
 from data.corpora.debian.near_copies import near_copies
-from data.corpora.debian.text import DENSE, LETTER, fault, normalised, templates
+from data.corpora.debian.text import fault, is_dense, normalised, templates
 from data.languages import language
 
 HELDOUT = 0.05  # of the documents
 DOCUMENT = 8_000  # bytes from which a new document begins
 SAME_TEMPLATE = 3  # paragraphs of one template, at most
-SAMPLED = 400  # lines a source and language whose language is checked
-CHECKED_LETTERS = {True: 20, False: 40}  # letters a checked line has, at least (dense scripts, others)
 RUN = {True: 4, False: 12}  # letters of a run when near copies are looked for
-REASONS = (
-    "short", "long", "symbols", "code", "script", "english", "repeated", "repeated elsewhere", "template", "language",
-    "near held-out",
-)  # fmt: skip
-
-
-@dataclass(slots=True)
-class Line:
-    """A paragraph that is kept.
-
-    Attributes
-    ----------
-    document : str
-        Name within its source.
-    key : str
-        Shared with its translations; empty if unknown.
-    text : str
-    split : str
-    """
-
-    document: str
-    key: str
-    text: str
-    split: Split = "train"
-
-
-@dataclass(kw_only=True)
-class Counts:
-    """What became of one source's text in one language.
-
-    Attributes
-    ----------
-    found : int
-        Paragraphs extracted.
-    dropped : dict of str to int
-        Paragraphs dropped, by reason.
-    lines, documents, bytes : int
-        Kept, both splits together.
-    heldout_lines, heldout_bytes : int
-        Kept, of the held-out split.
-    checked, right, right_of_all : int
-        Lines sampled to check their language, those that an independent identifier finds in it when it chooses among
-        the nine languages, and when it chooses among all it knows.
-    """
-
-    found: int = 0
-    dropped: dict[str, int] = field(default_factory=dict)
-    lines: int = 0
-    documents: int = 0
-    bytes: int = 0
-    heldout_lines: int = 0
-    heldout_bytes: int = 0
-    checked: int = 0
-    right: int = 0
-    right_of_all: int = 0
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the counts, JSON-ready."""
-        return asdict(self)
 
 
 def english_of(extracted: Sequence[Extracted]) -> set[int]:
@@ -134,7 +72,7 @@ def clean(
     for name, found in counts.items():
         if kept[name]:
             _write(folder / f"{name}.tsv", kept[name])
-        _count(code, kept[name], found)
+        count(code, kept[name], found)
     return counts
 
 
@@ -196,7 +134,7 @@ def _drop_near_copies(code: str, kept: dict[str, list[Line]], counts: dict[str, 
     heldout = [normalised(line.text) for lines in kept.values() for line in lines if line.split == "heldout"]
     for name, lines in kept.items():
         train = [place for place, line in enumerate(lines) if line.split == "train"]
-        near = near_copies([normalised(lines[place].text) for place in train], heldout, RUN[_dense(code)])
+        near = near_copies([normalised(lines[place].text) for place in train], heldout, RUN[is_dense(code)])
         if near.any():
             gone = {train[place] for place in np.flatnonzero(near)}
             kept[name] = [line for place, line in enumerate(lines) if place not in gone]
@@ -207,29 +145,6 @@ def _write(path: Path, lines: list[Line]) -> None:
     with written(path) as file:
         for line in lines:
             file.write(f"{line.split}\t{line.document}\t{line.key}\t{line.text}\n")
-
-
-def _count(code: str, lines: list[Line], found: Counts) -> None:
-    found.lines, found.documents = len(lines), len({line.document for line in lines})
-    found.bytes = sum(len(line.text.encode()) + 1 for line in lines)
-    heldout = [line for line in lines if line.split == "heldout"]
-    found.heldout_lines, found.heldout_bytes = len(heldout), sum(len(line.text.encode()) + 1 for line in heldout)
-    for text in sampled(code, [line.text for line in lines]):
-        among_nine, among_all = checked_language_of(text)
-        found.checked += 1
-        found.right += among_nine == code
-        found.right_of_all += among_all == code
-
-
-def sampled(code: str, texts: Sequence[str]) -> list[str]:
-    """Return the ``SAMPLED`` texts of lowest hash among those long enough to tell their language."""
-    enough = CHECKED_LETTERS[_dense(code)]
-    long = (text for text in texts if len(LETTER.findall(text)) >= enough)
-    return sorted(long, key=lambda text: hashlib.sha256(text.encode()).digest())[:SAMPLED]
-
-
-def _dense(code: str) -> bool:
-    return language(code).script in DENSE
 
 
 def _hash(text: str) -> int:

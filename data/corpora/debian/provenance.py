@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.table import Table
 
-from data.corpora.debian.cleaning import CHECKED_LETTERS, REASONS, SAMPLED
+from data.corpora.debian.counting import CHECKED_LETTERS, REASONS, SAMPLED
 from data.languages import LANGUAGES
 
 

@@ -40,6 +40,11 @@ LATIN_WORD = re.compile(r"[A-Za-z][\w.:/-]*")
 NAME = re.compile(r"(?<!^)\b[A-ZÇĞİÖŞÜÄ][\w.:/-]*|\b\w*[_/.-]\w[\w.:/-]*")
 
 
+def is_dense(code: str) -> bool:
+    """Whether a letter of the language's script says as much as a syllable or a word."""
+    return language(code).script in DENSE
+
+
 def tidy(text: str, code: str) -> str:
     """Return ``text`` in NFC with plain spaces, nothing invisible, no space before a comma.
 
@@ -69,7 +74,7 @@ def templates(text: str, code: str) -> tuple[str, ...]:
         form = LATIN_WORD.sub("□", form)
     elif code != "de":
         form = NAME.sub("□", form)
-    letters, ends = normalised(text), ENDS[language(code).script in DENSE]
+    letters, ends = normalised(text), ENDS[is_dense(code)]
     whole = re.sub(r"(?:\d[\d.,:]*|[□ ])+", "□", form)
     return (whole, f"^{letters[:ends]}", f"{letters[-ends:]}$") if len(letters) > 1.25 * ends else (whole,)
 
