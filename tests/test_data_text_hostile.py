@@ -16,6 +16,8 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import zstandard
 
@@ -242,3 +244,33 @@ def test_files_that_may_not_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
             assert re.search(r"cannot read the folder .*text/en: Permission denied", refusal(root))
         finally:
             os.seteuid(0)
+
+
+def test_columns_and_rows_of_parquet(english: Path) -> None:
+    path = english / "bad.parquet"
+    broken = pa.array([b"good", b"caf\xe9"], pa.binary()).view(pa.string())
+    for table, message in (
+        ({"body": ["x"], "id": [1]}, r"bad\.parquet has no column 'text' \(it has body, id\); .*set text\.field"),
+        ({"text": [1, 2]}, r"the column 'text' of .*bad\.parquet is int64; expected text"),
+        ({"text": [{"a": "x"}]}, r"the column 'text' of .*bad\.parquet is struct<a: string>; expected text"),
+        ({"text": ["x", None]}, r"bad\.parquet row 2: the column 'text' is null; expected text: drop such rows"),
+        ({"text": ["x", "y", "z" * 101]}, r"bad\.parquet row 3: longer than 100 bytes.*max_line"),
+        ({"text": ["x", "a\0b"]}, r"bad\.parquet row 2: a zero character"),
+        ({"text": broken}, r"bad\.parquet row 2: invalid UTF-8 at byte 3 of the value \(0xe9\)"),
+    ):
+        pq.write_table(pa.table(table), path)
+        assert re.search(message, refusal(english.parent, max_line=100))
+    path.write_bytes(path.read_bytes()[:-20])
+    assert re.search(r"bad\.parquet is no parquet file that can be read", refusal(english.parent))
+    pq.write_table(pa.table({"text": ["some text"] * 5000}), path, use_dictionary=False, compression="none")
+    content = bytearray(path.read_bytes())
+    content[4:12] = b"\xff" * 8  # the first page's header
+    path.write_bytes(content)
+    assert re.search(r"bad\.parquet is damaged \(.*\); make it again", refusal(english.parent))
+
+
+def test_large_pages_and_footers_of_parquet_are_not_read(english: Path) -> None:
+    pq.write_table(pa.table({"text": ["y" * 9_000_000]}), english / "a.parquet", use_dictionary=False)
+    assert re.search(r"a\.parquet has a page of 90000\d\d bytes; expected at most 8388608", refusal(english.parent))
+    (english / "a.parquet").write_bytes(b"PAR1" + (1 << 30).to_bytes(4, "little") + b"PAR1")
+    assert re.search(r"a\.parquet has a footer of 1073741824 bytes", refusal(english.parent))

@@ -15,7 +15,7 @@ from data.errors import UserError
 BUFFER = 1 << 16
 MAGIC = b"PAR1"
 LARGEST_FOOTER = 1 << 24
-LARGEST_PAGE = 1 << 24
+LARGEST_PAGE = 1 << 23
 AT_ONCE = 1 << 23
 """Bytes that the rows read together may have, if all were as long as a value may be."""
 
@@ -53,9 +53,10 @@ def parquet_values(
                     column = batch.column(0)
                     expanded += column.nbytes
                     check_expansion(expanded, packed, where, limits)
-                    places = [i for i in range(len(column)) if wanted(row + i)]
-                    for place, value in zip(places, _texts(column, places, where, row), strict=True):
-                        yield _checked(value, f"{where} row {row + place + 1}", field, limits)
+                    places = [place for place in range(len(column)) if wanted(row + place)]
+                    values = _texts(column, where, row) if places else []
+                    for place in places:
+                        yield _checked(values[place], f"{where} row {row + place + 1}", field, limits)
                     row += len(column)
         except pa.ArrowException as error:
             reason = str(error).splitlines()[0]
@@ -98,16 +99,12 @@ def _check(file: pq.ParquetFile, path: Path, where: str, field: str, limits: Lim
         )
 
 
-def _texts(column: pa.Array, places: list[int], where: str, row: int) -> list[str | None]:
-    if not places:
-        return []
-    if len(places) < len(column):
-        column = column.take(pa.array(places))
+def _texts(column: pa.Array, where: str, row: int) -> list[str | None]:
     try:
         values: list[str | None] = column.to_pylist()
         return values
     except UnicodeDecodeError:
-        for place, value in zip(places, column, strict=True):
+        for place, value in enumerate(column):
             try:
                 value.as_py()
             except UnicodeDecodeError as error:
