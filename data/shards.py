@@ -102,7 +102,7 @@ def prepare(
         encoding = Encoding(made, blocks_of(corpus))
         dtype = np.dtype("<u2" if encoding.vocabulary <= 1 << 16 else "<u4")
         task = Task(corpus=corpus, tokenizer_file=file, dtype=dtype.str)
-        counts = Streams(task, made, limits, work, on_progress).tokenise(workers)
+        counts = Streams(task, encoding, limits, work, on_progress).tokenise(workers)
         on_progress(Progress(doing="measures fertility"))
         work.publish(
             {

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tokenizers import Tokenizer
 
 from data.corpora.base import Corpus
+from data.encoding import Encoding, blocks_of
 from data.errors import UserError
 from data.shards_tokenise import Counts, Job, OnText, tokenise
 from data.tokenizers import load
@@ -47,7 +47,7 @@ class Task:
 
 
 def run(
-    jobs: Iterator[Job], task: Task, tokenizer: Tokenizer, workers: int, on_text: OnText
+    jobs: Iterator[Job], task: Task, encoding: Encoding, workers: int, on_text: OnText
 ) -> Generator[tuple[Job, Counts]]:
     """Tokenise parts and yield each with its counts, in the order of the jobs.
 
@@ -58,8 +58,8 @@ def run(
     ----------
     jobs : iterator of Job
     task : Task
-    tokenizer : tokenizers.Tokenizer
-        That of the task's file, for this process.
+    encoding : Encoding
+        Of the task's tokenizer, for this process.
     workers : int
         Processes.
     on_text : callable
@@ -72,7 +72,7 @@ def run(
     """
     if workers == 1:
         for job in jobs:
-            yield job, tokenise(task.corpus, tokenizer, job, np.dtype(task.dtype), on_text)
+            yield job, tokenise(task.corpus, encoding, job, np.dtype(task.dtype), on_text)
         return
     context = get_context("spawn")
     done, stop = context.Value("q", 0), context.Event()
@@ -114,7 +114,7 @@ class _Stopped(Exception):
 @dataclass(frozen=True, kw_only=True)
 class _Worker:
     task: Task
-    tokenizer: Tokenizer
+    encoding: Encoding
     done: Any
     stop: Any
 
@@ -133,7 +133,8 @@ def _begin(task: Task, done: Any, stop: Any, threads: int) -> None:
     os.environ["RAYON_NUM_THREADS"] = str(threads)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _worker.append(_Worker(task=task, tokenizer=load(task.tokenizer_file), done=done, stop=stop))
+    encoding = Encoding(load(task.tokenizer_file), blocks_of(task.corpus))
+    _worker.append(_Worker(task=task, encoding=encoding, done=done, stop=stop))
 
 
 def _end_with_parent() -> None:
@@ -145,4 +146,4 @@ def _end_with_parent() -> None:
 
 def _work(job: Job) -> Counts:
     worker = _worker[0]
-    return tokenise(worker.task.corpus, worker.tokenizer, job, np.dtype(worker.task.dtype), worker.on_text)
+    return tokenise(worker.task.corpus, worker.encoding, job, np.dtype(worker.task.dtype), worker.on_text)

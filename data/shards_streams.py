@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from typing import get_args
 
 import numpy as np
-from tokenizers import Tokenizer
 
 from data import shards_pool
 from data.corpora.base import PartedCorpus, Split
+from data.encoding import Encoding
 from data.shards_pool import Task
 from data.shards_tokenise import Counts, Job, tokenise
 from data.shards_work import WorkFolder
@@ -49,8 +49,8 @@ class Streams:
     Parameters
     ----------
     task : Task
-    tokenizer : tokenizers.Tokenizer
-        That of the task's file.
+    encoding : Encoding
+        Of the task's tokenizer.
     limits : mapping of stream to mapping of split to int or None
         Tokens at which to stop, with the document that reaches them.
     work : WorkFolder
@@ -58,10 +58,10 @@ class Streams:
     """
 
     def __init__(
-        self, task: Task, tokenizer: Tokenizer, limits: Mapping[str, Mapping[str, int | None]], work: WorkFolder,
+        self, task: Task, encoding: Encoding, limits: Mapping[str, Mapping[str, int | None]], work: WorkFolder,
         on_progress: OnProgress,
     ) -> None:  # fmt: skip
-        self.task, self.tokenizer, self.work, self.on_progress = task, tokenizer, work, on_progress
+        self.task, self.encoding, self.work, self.on_progress = task, encoding, work, on_progress
         self.dtype = np.dtype(task.dtype)
         self.limits: dict[Key, int | None] = {(name, split): limits[name][split] for name in limits for split in SPLITS}
         corpus = task.corpus
@@ -80,7 +80,7 @@ class Streams:
         waiting: dict[Key, list[tuple[Job, Counts]]] = {key: [] for key in self.limits if key not in self.counts}
         workers = min(workers, max(1, sum(len(self.parts[stream]) for stream, _ in waiting)))
         with closing(
-            shards_pool.run(self._jobs(list(waiting)), self.task, self.tokenizer, workers, self._on_text)
+            shards_pool.run(self._jobs(list(waiting)), self.task, self.encoding, workers, self._on_text)
         ) as results:
             for job, counts in results:
                 key = (job.stream, job.split)
@@ -117,7 +117,7 @@ class Streams:
         last = parts[-1][0]
         path = self.work.part_path(*key, number=len(parts) - 1, cut=True)
         job = replace(last, limit=limit - before, path=path)
-        return [*parts[:-1], (job, tokenise(self.task.corpus, self.tokenizer, job, self.dtype, self._on_text))]
+        return [*parts[:-1], (job, tokenise(self.task.corpus, self.encoding, job, self.dtype, self._on_text))]
 
     def _on_text(self, added: int) -> None:
         self.progress = replace(self.progress, text_bytes=self.progress.text_bytes + added)

@@ -12,10 +12,9 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
 from data.corpora.base import Corpus, PartedCorpus, Split
-from data.encoding import BlockCorpus, Encoding, blocks_of
+from data.encoding import BlockCorpus, Encoding
 from data.files import remove_abandoned, temporary, write_atomically
 from data.tasks import Segment
 from data.tokenizers import bos
@@ -93,14 +92,14 @@ def write_counts(counts: Counts, counts_path: Path) -> None:
     write_atomically(counts_path, json.dumps(asdict(counts)).encode())
 
 
-def tokenise(corpus: Corpus, tokenizer: Tokenizer, job: Job, dtype: np.dtype[Any], on_text: OnText) -> Counts:
+def tokenise(corpus: Corpus, encoding: Encoding, job: Job, dtype: np.dtype[Any], on_text: OnText) -> Counts:
     """Write a part's token ids, or return what is there already.
 
     Parameters
     ----------
     corpus : Corpus
-    tokenizer : tokenizers.Tokenizer
-        Not run where the corpus is a ``TokenCorpus``.
+    encoding : Encoding
+        Not asked where the corpus is a ``TokenCorpus``.
     job : Job
     dtype : numpy.dtype
         Holds every token id.
@@ -113,7 +112,7 @@ def tokenise(corpus: Corpus, tokenizer: Tokenizer, job: Job, dtype: np.dtype[Any
     sha256, tokens, documents, text_bytes = hashlib.sha256(), 0, 0, 0
     try:
         with partial.open("wb") as file:
-            for batch in _limited(_batches(corpus, tokenizer, job), job.limit):
+            for batch in _limited(_batches(corpus, encoding, job), job.limit):
                 data = batch.ids.astype(dtype, copy=False).tobytes()
                 sha256.update(data)
                 file.write(data)
@@ -141,10 +140,9 @@ class _Batch:
     text_bytes: NDArray[np.int64]
 
 
-def _batches(corpus: Corpus, tokenizer: Tokenizer, job: Job) -> Iterator[_Batch]:
-    encoding = Encoding(tokenizer, blocks_of(corpus))
+def _batches(corpus: Corpus, encoding: Encoding, job: Job) -> Iterator[_Batch]:
     if isinstance(corpus, TokenCorpus):
-        first = bos(tokenizer)
+        first = bos(encoding.tokenizer)
         for ids in corpus.token_batches(job.stream, job.split):
             ends = np.append(np.flatnonzero(ids == first)[1:], len(ids))
             yield _Batch(ids=ids, ends=ends, text_bytes=corpus.document_bytes(ids))
@@ -186,8 +184,9 @@ def _encoded(encoding: Encoding, documents: list[tuple[Segment, ...]]) -> _Batch
                 pieces.append(piece)
                 owners.append(number)
                 shifts.append(shift)
-    encoded = encoding.tokenizer.encode_batch_fast(pieces, add_special_tokens=False)
-    tokens = [np.array(one.ids, np.uint32) + np.uint32(shift) for one, shift in zip(encoded, shifts, strict=True)]
+    tokens = encoding.encode_many(pieces)
+    if any(shifts):
+        tokens = [ids + np.uint32(shift) for ids, shift in zip(tokens, shifts, strict=True)]
     lengths = np.bincount(owners, [len(ids) for ids in tokens], len(documents)).astype(np.int64) + 1
     ends = np.cumsum(lengths)
     ids = np.empty(ends[-1], np.uint32)

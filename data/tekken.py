@@ -10,9 +10,12 @@ from __future__ import annotations
 import base64
 import json
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
+
+if TYPE_CHECKING:
+    import tiktoken
 
 VOCABULARY = 131_072
 SPECIAL = 1_000
@@ -31,24 +34,57 @@ def tokenizer() -> Tokenizer:
     ModuleNotFoundError
         When ``mistral-common`` is not installed.
     """
-    read: dict[str, Any] = json.loads(files("mistral_common").joinpath(FILE).read_bytes())
-    ranked = [base64.b64decode(entry["token_bytes"]) for entry in read["vocab"][: VOCABULARY - SPECIAL]]
-    letters = _letters()
-    names = [*NAMED, *(f"<SPECIAL_{i}>" for i in range(len(NAMED), SPECIAL))]
-    words = ["".join(letters[byte] for byte in token) for token in ranked]
+    read = _read()
+    names, words = _names(), _words(read)
     vocabulary = {word: i for i, word in enumerate([*names, *words])}
     assert len(vocabulary) == VOCABULARY, "a special token has the name of another token"
     made = Tokenizer(models.BPE(vocab=vocabulary, merges=_merges(words, vocabulary), ignore_merges=True))
-    made.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(read["config"]["pattern"]), "isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
+    made.pre_tokenizer = _cut(read)
     made.decoder = decoders.ByteLevel()
     made.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in names])
     made.encode_special_tokens = True
     return made
+
+
+def encoder(given: Tokenizer) -> tiktoken.Encoding | None:
+    """Return what encodes several times faster than ``given``, if that is Tekken, else None.
+
+    Its ids are by ``SPECIAL`` smaller: it knows no special tokens, and no text gives one.
+    """
+    if given.get_vocab_size() != VOCABULARY or given.token_to_id("<SPECIAL_999>") != SPECIAL - 1:
+        return None
+    import tiktoken
+
+    read = _read()
+    vocabulary = {word: i for i, word in enumerate([*_names(), *_words(read)])}
+    cut = given.pre_tokenizer is not None and given.pre_tokenizer.__getstate__() == _cut(read).__getstate__()
+    if not cut or given.normalizer is not None or given.get_vocab() != vocabulary:
+        return None
+    ranks = {token: rank for rank, token in enumerate(_ranked(read))}
+    return tiktoken.Encoding("tekken", pat_str=read["config"]["pattern"], mergeable_ranks=ranks, special_tokens={})
+
+
+def _read() -> dict[str, Any]:
+    read: dict[str, Any] = json.loads(files("mistral_common").joinpath(FILE).read_bytes())
+    return read
+
+
+def _ranked(read: dict[str, Any]) -> list[bytes]:
+    return [base64.b64decode(entry["token_bytes"]) for entry in read["vocab"][: VOCABULARY - SPECIAL]]
+
+
+def _words(read: dict[str, Any]) -> list[str]:
+    letters = _letters()
+    return ["".join(letters[byte] for byte in token) for token in _ranked(read)]
+
+
+def _names() -> list[str]:
+    return [*NAMED, *(f"<SPECIAL_{i}>" for i in range(len(NAMED), SPECIAL))]
+
+
+def _cut(read: dict[str, Any]) -> pre_tokenizers.PreTokenizer:
+    split = pre_tokenizers.Split(Regex(read["config"]["pattern"]), "isolated")
+    return pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
 
 
 def _merges(words: list[str], vocabulary: dict[str, int]) -> list[tuple[str, str]]:

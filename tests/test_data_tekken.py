@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mistral_common.tokens.tokenizers.tekken import Tekkenizer
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, normalizers, pre_tokenizers
 
 from data import tekken, tokenizers
 from data.corpora.sample_text import text
+from data.encoding import Encoding
 from data.languages import LANGUAGES
 
 
@@ -69,3 +70,21 @@ def test_names_of_special_tokens_in_a_text_are_text(ours: Tokenizer) -> None:
     found = ids(ours, "a <s>struck</s> [INST] word")
     assert min(found) >= tekken.SPECIAL
     assert ours.decode(found) == "a <s>struck</s> [INST] word"
+
+
+def test_many_texts_at_once_give_the_same_ids(ours: Tokenizer) -> None:
+    texts = [*(text(code)[:20_000] for code in LANGUAGES), "", "<s>", "x" * 5_000, " \n\t ", "\u0301\u200d🙂"]
+    expected = [ids(ours, one) for one in texts]
+    encoding = Encoding(ours)
+    assert encoding._tekken is not None
+    assert [found.tolist() for found in encoding.encode_many(texts)] == expected
+
+
+def test_only_tekken_itself_is_encoded_so() -> None:
+    other = tekken.tokenizer()
+    other.normalizer = normalizers.Lowercase()
+    assert tekken.encoder(other) is None
+    other = tekken.tokenizer()
+    other.pre_tokenizer = pre_tokenizers.ByteLevel()
+    assert tekken.encoder(other) is None
+    assert tekken.encoder(tokenizers.train(["a"], 257)) is None
