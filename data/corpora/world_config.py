@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
 
 import numpy as np
 
 from data.corpora.world_lexicon import MAX_LANGUAGES, MAX_SYLLABLES
-from data.errors import UserError, nearest
+from data.errors import UserError
 from data.quantities import Count
 
 WHOLE = ("int", "Count")
@@ -130,18 +128,3 @@ class WorldConfig:
     def concepts(self) -> int:
         """Number of concepts."""
         return self.nouns + self.verbs + self.adjectives
-
-    @classmethod
-    def from_mapping(cls, mapping: Mapping[str, Any]) -> WorldConfig:
-        """Return the configuration with these differences from the defaults.
-
-        Raises
-        ------
-        UserError
-            When a key is unknown (the nearest is named) or a value impossible.
-        """
-        known = [field.name for field in fields(cls)]
-        for key in mapping:
-            if key not in known:
-                raise UserError(f"world: unknown key '{key}'{nearest(str(key), known)}")
-        return cls(**mapping)
