@@ -87,6 +87,7 @@ def test_it_can_be_pickled_and_prepared_by_several_processes(folder: Path, tmp_p
 def test_provenance_follows_the_content_of_what_is_read(folder: Path) -> None:
     before = HubCorpus(config(folder)).provenance()
     assert json.loads(json.dumps(before)) == before
+    assert before["licence"] == "not stated"
     assert before["datasets"]["de"]["name"] == "fineweb-2" and before["datasets"]["de"]["config"] == "deu_Latn"
     moved = folder.parent / "elsewhere" / "fineweb-2"
     moved.parent.mkdir()
@@ -97,6 +98,13 @@ def test_provenance_follows_the_content_of_what_is_read(folder: Path) -> None:
     after = HubCorpus(config(moved)).provenance()
     assert after["datasets"]["de"]["revision"] != before["datasets"]["de"]["revision"]
     assert after["datasets"]["fi"] == before["datasets"]["fi"]
+
+
+def test_the_licence_is_claimed_for_no_other_data_set() -> None:
+    assert "ODC-By" in HubConfig().terms()
+    assert "ODC-By" in HubConfig(languages=("de",), datasets={"de": "HuggingFaceFW/fineweb-2:deu_Latn@v2"}).terms()
+    assert HubConfig(datasets={"de": "a/b"}).terms() == "not stated"
+    assert HubConfig(datasets={"de": "a/b"}, licence="CC0-1.0").terms() == "CC0-1.0"
 
 
 def test_every_language_has_a_data_set() -> None:

@@ -93,7 +93,7 @@ class HubCorpus(RealText):
         return {
             "corpus": self.name,
             "languages": list(self.languages),
-            "licence": self.config.licence,
+            "licence": self.config.terms(),
             "split": SPLIT,
             "heldout": self.config.heldout,
             "heldout_bytes": self.config.heldout_bytes,

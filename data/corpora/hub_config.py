@@ -91,7 +91,8 @@ class HubConfig(RealTextConfig):
     field : str
         Column of the text.
     licence : str
-        Terms of the text; kept with the shards.
+        Terms of the text; kept with the shards. If empty, those of FineWeb where no other data set is named, else
+        ``not stated``.
     text_bytes : int, optional
         Text of a language to take, in UTF-8 bytes; None takes all of it.
     heldout : float
@@ -110,7 +111,7 @@ class HubConfig(RealTextConfig):
     datasets: dict[str, str] = dataclasses.field(default_factory=dict)
     split: str = "train"
     field: str = "text"
-    licence: str = LICENCE
+    licence: str = ""
     text_bytes: Count | None = 1_000_000_000
     heldout: float = 0.01
     heldout_bytes: Count = 2_000_000
@@ -139,3 +140,9 @@ class HubConfig(RealTextConfig):
     def source(self, code: str) -> Source:
         """Return the data set of a language."""
         return Source.parse(self.datasets.get(code, DATASETS[code]))
+
+    def terms(self) -> str:
+        """Return the licence as it is given, or as it is known."""
+        names = {Source.parse(text).name for text in DATASETS.values()}
+        known = all(self.source(code).name in names for code in self.languages)
+        return self.licence or (LICENCE if known else "not stated")
