@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
 from phases.analyse import Analysis, analyse
 from phases.axis import Axis, Scale
 from phases.dictionary import Dictionary
+from phases.influence import hanging
 from phases.judge import crossover_row, lag_row, rows
 from phases.metrics import LOGPROB_OF
 from phases.results import Curve, Lag, Outcome, Transition
@@ -32,15 +33,18 @@ class Found:
 
 def judge_group(series: Sequence[Trajectory], settings: Settings) -> Found:
     """Analyse the series of one group of a run and judge them together."""
-    by_metric = {}
-    for t in series:
-        grid = dictionary_of(t.tokens.tobytes(), settings.scale) if t.n >= 2 else None
-        by_metric[t.metric] = analyse(
-            t, rise=settings.rise, boot=settings.boot, level=settings.level, seed=settings.seed, scale=settings.scale,
-            dictionary=grid,
-        )  # fmt: skip
+    by_metric = {t.metric: analysed(t, settings) for t in series}
     transitions, lags = _of_group(by_metric, settings)
     return Found(transitions, lags, [_curve(a) for a in by_metric.values()])
+
+
+def analysed(t: Trajectory, settings: Settings) -> Analysis:
+    """Analyse one series, with the dictionary of its schedule."""
+    grid = dictionary_of(t.tokens.tobytes(), settings.scale) if t.n >= 2 else None
+    return analyse(
+        t, rise=settings.rise, boot=settings.boot, level=settings.level, seed=settings.seed, scale=settings.scale,
+        dictionary=grid,
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=8)
@@ -50,7 +54,8 @@ def dictionary_of(tokens: bytes, scale: Scale) -> Dictionary:
 
 
 def _of_group(by_metric: dict[str, Analysis], settings: Settings) -> tuple[list[Transition], list[Lag]]:
-    found = {m: rows(a, settings.level) for m, a in by_metric.items()}
+    again = partial(analysed, settings=settings)
+    found = {m: hanging(a, rows(a, settings.level), again, settings.level) for m, a in by_metric.items()}
     for metric, companion in LOGPROB_OF.items():
         if metric in found and companion in found:
             found[metric] = _checked(found[metric], by_metric[companion], companion, settings.level)

@@ -1,0 +1,88 @@
+"""A single wild checkpoint: found, kept, and said to carry an answer where it does."""
+
+import numpy as np
+import pytest
+
+import phases.influence
+from phases.axis import Axis
+from phases.dictionary import Dictionary
+from phases.group import judge_group
+from phases.influence import running_median, wildest, without
+from phases.results import Outcome, tokens_text
+from phases.settings import Settings
+from phases.trajectory import Trajectory
+from tests import phases_simulation as sim
+
+N, TRIALS = 45, 400
+TOKENS = np.arange(1, N + 1) * sim.END / N
+SETTINGS = Settings(boot=99)
+
+
+def series(curve, seed=1, wild=None, sd=0.1):
+    rng = np.random.default_rng(seed)
+    y = sim.counts(rng, curve(TOKENS), TRIALS, rho=0.3, sd=sd)
+    for i, share in (wild or {}).items():
+        y[i] = round(share * TRIALS)
+    return Trajectory.of_counts("r", "score", TOKENS, y, TRIALS)
+
+
+def flat(tokens):
+    return np.full(len(tokens), 0.1)
+
+
+ONSET = sim.onset(0.3 * sim.END, 0.2)
+
+
+def noise_of(t):
+    return Dictionary(Axis.of(t.tokens)).fit(t).noise
+
+
+def test_running_median_has_fewer_neighbours_at_the_ends():
+    y = np.array([5.0, 1.0, 2.0, 9.0, 4.0, 3.0])
+    assert running_median(y).tolist() == [2.0, 3.5, 4.0, 3.0, 3.5, 4.0]
+
+
+def test_a_wild_checkpoint_is_found_wherever_it_stands():
+    for i in (0, 20, N - 1):
+        t = series(flat, wild={i: 0.9})
+        assert wildest(t, noise_of(t)) == i
+
+
+@pytest.mark.parametrize("curve", [flat, ONSET, lambda x: np.where(x < 0.5 * sim.END, 0.05, 0.9)])
+def test_growth_and_steps_are_not_wild(curve):
+    found = [wildest(t, noise_of(t)) for t in (series(curve, seed, sd=0.3) for seed in range(6))]
+    assert found.count(None) >= 5
+
+
+def test_without_leaves_distances_of_the_others_alone():
+    t = series(ONSET)
+    less = without(t, 10)
+    assert less.n == N - 1 and TOKENS[10] not in less.tokens and less.index.tolist() == [*range(10), *range(11, N)]
+    assert less.key == t.key and np.array_equal(less.trials, np.full(N - 1, TRIALS))
+
+
+def test_a_rise_that_is_one_checkpoint_says_so():
+    rows = {r.estimand: r for r in judge_group([series(flat, wild={N - 1: 0.9})], SETTINGS).transitions}
+    assert rows["takeoff"].outcome != Outcome.NONE
+    assert f"hangs on one checkpoint: without {tokens_text(sim.END)} it is none" in rows["takeoff"].reason
+
+
+def test_an_answer_that_stands_without_it_says_nothing(monkeypatch):
+    asked = []
+    original = phases.influence.without
+    monkeypatch.setattr(phases.influence, "without", lambda t, i: asked.append(i) or original(t, i))
+    found = judge_group([series(ONSET, wild={40: 0.02})], SETTINGS)
+    assert asked == [40], "it was looked at"
+    assert not any("hangs" in r.reason for r in found.transitions)
+
+
+def test_a_rise_that_one_wild_score_hides_says_so_in_any_unit():
+    rng = np.random.default_rng(3)
+    y = -4.0 + ONSET(TOKENS) + 0.05 * rng.standard_normal(N)
+    y[30] = -40.0
+    said = []
+    for unit in (1.0, 1e6):
+        t = Trajectory.of_values("r", "logprob", TOKENS, unit * y, falls=False)
+        rows = judge_group([t], SETTINGS).transitions
+        said.append([r.outcome for r in rows] + [r.reason.partition("; hangs")[2] for r in rows])
+    assert said[0] == said[1] and any("it is found" in reason for reason in said[0])
