@@ -7,7 +7,10 @@ import sys
 from collections.abc import Callable
 from difflib import get_close_matches
 
-TRAINING_PACKAGES = ("torch", "lightning", "ray", "tokenizers", "mistral_common", "safetensors")
+TRAINING_PACKAGES = (
+    "torch", "lightning", "ray", "tokenizers", "mistral_common", "safetensors", "datasets", "huggingface_hub", "fsspec",
+    "zstandard", "anyascii", "rapidfuzz", "py3langid",
+)  # fmt: skip
 
 
 class UserError(ValueError):
