@@ -27,8 +27,10 @@ from data.shards_folder import SCHEMA
 from data.tasks import MinimalPair, WordTask
 from sweeps.config import RunConfig
 
-OF_QUESTIONS = ("shots", "shot_seed", "template")
-"""Keys of a section that change what is asked, not the text."""
+NOT_OF_TEXT = ("shots", "shot_seed", "template", "attempts")
+"""Keys of a section that change what is asked or how text is fetched, not the text."""
+SHARED = "CALQUE_SHARDS"
+"""Environment variable: an fsspec address under which machines share token shards."""
 
 
 @runtime_checkable
@@ -129,7 +131,7 @@ def shards_folder(config: RunConfig) -> Path:
     if config.real_text is None:
         recipe |= {"world": asdict(config.world), "shares": mix.shares}
     else:
-        section = {name: value for name, value in asdict(config.real_text).items() if name not in OF_QUESTIONS}
+        section = {name: value for name, value in asdict(config.real_text).items() if name not in NOT_OF_TEXT}
         recipe |= {"section": section, "tokenizer": tokenizer_choice.identity(section.pop("tokenizer"))}
     if config.corpus == "text":
         files = text_files(config.text)
@@ -142,7 +144,7 @@ def shards_folder(config: RunConfig) -> Path:
 def make_shards(
     config: RunConfig, workers: int | None = None, on_progress: OnProgress = lambda progress: None
 ) -> Shards:
-    """Return the run's shards, made if they are not there.
+    """Return the run's shards, made if they are neither there nor at the address that ``CALQUE_SHARDS`` names.
 
     Parameters
     ----------
@@ -159,8 +161,17 @@ def make_shards(
     """
     _check_text_suffices(config)
     folder = shards_folder(config)
-    if folder.exists():
-        return Shards.open(folder)
+    address = os.environ.get(SHARED, "").rstrip("/")
+    if address:
+        from data import remote_shards
+
+        return remote_shards.shared(
+            f"{address}/{folder.name}", folder, lambda: _make_shards(config, folder, workers, on_progress)
+        )
+    return Shards.open(folder) if folder.exists() else _make_shards(config, folder, workers, on_progress)
+
+
+def _make_shards(config: RunConfig, folder: Path, workers: int | None, on_progress: OnProgress) -> Shards:
     mix = config.parsed_mix()
     plain = _plain_corpus(config, mix)
     if isinstance(plain, Prepares):

@@ -142,6 +142,20 @@ def test_the_folder_of_shards_follows_what_decides_their_bytes(folder: Path) -> 
     assert shards_folder(config) == first, "moving text does not change it"
 
 
+def test_machines_share_shards_at_an_address(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = run_of("text", folder=str(folder), languages=["en", "de", "zh"], tokenizer="bpe:300")
+    monkeypatch.setenv("CALQUE_SHARDS", f"file://{tmp_path}/shared/")
+    monkeypatch.setenv("CALQUE_HOME", str(tmp_path / "first"))
+    made = make_shards(run)
+    (address,) = (tmp_path / "shared").iterdir()
+    assert address.name == shards_folder(run).name and (address / "meta.json").exists()
+    monkeypatch.setenv("CALQUE_HOME", str(tmp_path / "second"))
+    monkeypatch.setattr("sweeps.preparing._make_shards", lambda *_: pytest.fail("they are at the address"))
+    fetched = make_shards(run)
+    assert fetched.fingerprint == made.fingerprint and fetched.folder.is_relative_to(tmp_path / "second")
+    assert contents(tmp_path / "first") == contents(tmp_path / "second")
+
+
 def test_mixes_that_differ_in_shares_alone_use_the_same_shards() -> None:
     folders = [shards_folder(run_of(mix=mix)) for mix in ("uniform", "drop:zh", "temperature:0.3", "romanised")]
     assert len(set(folders[:3])) == 1 and folders[3] != folders[0]
