@@ -39,7 +39,8 @@ class PreparingDisplay:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop."""
-        self.bars.stop()
+        if self.live:
+            self.bars.stop()
 
     def __call__(self, progress: Progress) -> None:
         """Take a standing."""
