@@ -21,6 +21,7 @@ import numpy as np
 import xarray as xr
 
 from data.errors import UserError, nearest
+from data.files import replacing
 
 SCHEMA = 1
 NOT_ASKED = -1
@@ -116,22 +117,14 @@ def write(cube: xr.Dataset, path: str | os.PathLike[str], groups: Mapping[str, x
         When the file cannot be written (disk full, no permission); nothing has changed then.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     cube = describe(cube).drop_encoding()  # a file's string lengths, for instance, would cut longer strings
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        cube.to_netcdf(temporary, engine="netcdf4", encoding=_encoding(cube))
-        for name, group in (groups or {}).items():
-            plain = group.drop_encoding()
-            plain.to_netcdf(temporary, engine="netcdf4", mode="a", group=name, encoding=_encoding(plain))
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except (
-        OSError,
-        RuntimeError,
-    ) as error:  # netCDF4 reports a full disk as RuntimeError("NetCDF: HDF error")
-        temporary.unlink(missing_ok=True)
+        with replacing(path) as temporary:
+            cube.to_netcdf(temporary, engine="netcdf4", encoding=_encoding(cube))
+            for name, group in (groups or {}).items():
+                plain = group.drop_encoding()
+                plain.to_netcdf(temporary, engine="netcdf4", mode="a", group=name, encoding=_encoding(plain))
+    except (OSError, RuntimeError) as error:  # netCDF4 reports a full disk as RuntimeError("NetCDF: HDF error")
         raise UserError(f"cannot write {path}: {_write_trouble(path, error)}") from error
 
 

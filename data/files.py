@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import glob
 import os
 import socket
@@ -14,21 +13,29 @@ from pathlib import Path
 SUFFIX = ".tmp"
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file under a temporary name, force it to disk and give it its name.
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary name; what was written there is forced to disk and takes the place of ``path``.
 
-    What killed writers of the same file left behind on this machine is removed.
+    The folder is made. Where writing fails nothing is left; what killed writers of the same file left behind on this
+    machine is removed.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     remove_abandoned(path)
     partial = temporary(path)
     try:
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
+        yield partial
+        with partial.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file that is whole or absent."""
+    with replacing(path) as partial:
+        partial.write_bytes(data)
 
 
 def temporary(path: Path) -> Path:
@@ -66,6 +73,8 @@ def locked(path: Path, on_wait: Callable[[], None] = lambda: None) -> Iterator[N
     on_wait : callable
         Called once when another process holds the lock.
     """
+    import fcntl  # here, since readers of cubes may have a system without it
+
     told = False
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)

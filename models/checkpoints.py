@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import pickle
 import zipfile
 from pathlib import Path
@@ -13,24 +12,10 @@ import torch
 from safetensors.torch import load, save
 
 from data.errors import UserError
+from data.files import replacing, write_atomically
 from models.decoder import Decoder
 
 KEPT_STATES = 2
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write ``content`` to a temporary name, fsync it, and put it in place of ``path``."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def save_weights(decoder: Decoder, path: Path) -> str:
@@ -69,16 +54,8 @@ def load_weights(decoder: Decoder, path: Path) -> Decoder:
 
 def save_state(trainer: pl.Trainer, folder: Path, step: int) -> None:
     """Save everything that resuming needs as ``folder/step-N.ckpt``; older states beyond two are removed."""
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".step-{step:08d}.{os.getpid()}.tmp"
-    try:
+    with replacing(folder / f"step-{step:08d}.ckpt") as temporary:
         trainer.save_checkpoint(temporary)
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, folder / f"step-{step:08d}.ckpt")
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
     for old in newest_states(folder)[KEPT_STATES:]:
         old.unlink(missing_ok=True)
 

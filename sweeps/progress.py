@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -12,6 +11,7 @@ from typing import Literal
 
 from rich.table import Table
 
+from data.files import write_atomically
 from data.quantities import format_count
 from sweeps.config import RunConfig
 
@@ -72,10 +72,7 @@ def run_folder(results: Path, config: RunConfig) -> Path:
 def write_progress(results: Path, config: RunConfig, progress: RunProgress) -> None:
     """Replace the run's standing; a reader sees the old one or the new one, never half of it."""
     path = run_folder(results, config) / "progress.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".progress.{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(asdict(replace(progress, updated=time.time()))))
-    os.replace(temporary, path)
+    write_atomically(path, json.dumps(asdict(replace(progress, updated=time.time()))).encode())
 
 
 def read_progress(results: Path, config: RunConfig) -> RunProgress:

@@ -13,7 +13,7 @@ import xarray as xr
 
 from data import cube
 from data.errors import UserError
-from models.checkpoints import write_atomically
+from data.files import write_atomically
 from sweeps.progress import run_folder
 from sweeps.study import Study
 

@@ -17,8 +17,9 @@ from typing import Any
 from data.corpora.debian import cleaning
 from data.corpora.debian.extracting import Extracted, extract
 from data.corpora.debian.fetching import Package, choose, fetch
-from data.corpora.debian.files import PARTIAL, alone, publish, write_json
+from data.corpora.debian.files import PARTIAL, publish, write_json
 from data.corpora.debian.sources import SOURCES, Source
+from data.files import locked
 from data.languages import LANGUAGES
 
 MANIFEST, RAW, CLEAN, COUNTS = "corpus.json", "raw", "clean", "counts.json"
@@ -50,7 +51,7 @@ def build(folder: Path, report: Report = silent, sources: tuple[Source, ...] = S
     UserError
         When packages cannot be had or read.
     """
-    with alone(folder):
+    with locked(folder / ".lock"):
         store = folder / "packages"
         store.mkdir(exist_ok=True)
         wanted = tuple(name for source in sources for name in source.packages)

@@ -1,14 +1,15 @@
-"""Files that are whole or absent, and a folder that one process at a time works in."""
+"""Text files written line by line that are whole or absent."""
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
+
+from data.files import sync_folder
 
 PARTIAL = ".partial"
 
@@ -34,17 +35,4 @@ def write_json(path: Path, value: Any) -> None:
 def publish(partial: Path, path: Path) -> None:
     """Give a file or folder its final name, and make sure the name lasts."""
     os.replace(partial, path)
-    handle = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock; another process waits for it. A killed process lets go of it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    sync_folder(path.parent)
