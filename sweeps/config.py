@@ -13,10 +13,10 @@ from pydantic import ConfigDict, TypeAdapter
 
 from data import tokenizer_choice
 from data.corpora.debian.config import DebianConfig
-from data.corpora.hub_config import HubConfig
+from data.corpora.hub.config import HubConfig
 from data.corpora.real_text import RealTextConfig
 from data.corpora.sample import SampleConfig
-from data.corpora.text_config import TextConfig
+from data.corpora.text.config import TextConfig
 from data.corpora.world_config import WorldConfig
 from data.corpora.world_lexicon import Vocabulary
 from data.errors import UserError

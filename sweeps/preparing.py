@@ -14,7 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 from data import shards, tokenizer_choice
 from data.ablations import changed, changed_pairs
 from data.corpora.base import Corpus, PartedCorpus
-from data.corpora.text_folder import text_files
+from data.corpora.text.folder import text_files
 from data.corpora.world import World
 from data.encoding import Encoding
 from data.errors import UserError
@@ -107,11 +107,11 @@ def _plain_corpus(config: RunConfig, mix: Mix) -> Corpus:
 
             return DebianCorpus(config.debian)
         case "text":
-            from data.corpora.text import TextCorpus
+            from data.corpora.text.corpus import TextCorpus
 
             return TextCorpus(config.text)
         case "hub":
-            from data.corpora.hub import HubCorpus
+            from data.corpora.hub.corpus import HubCorpus
 
             return HubCorpus(config.hub)
         case "world":

@@ -11,10 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from data import shards
-from data.corpora import hub, hub_network
 from data.corpora.base import PartedCorpus
-from data.corpora.hub import HubCorpus
-from data.corpora.hub_config import DATASETS, HubConfig, Source
+from data.corpora.hub import corpus as hub
+from data.corpora.hub import network as hub_network
+from data.corpora.hub.config import DATASETS, HubConfig, Source
+from data.corpora.hub.corpus import HubCorpus
 from data.errors import UserError
 from data.languages import LANGUAGES
 from data.tokenizers import train

@@ -16,9 +16,9 @@ from tests.hub_server import NAME, HubServer
 
 CODE = """
 import json, sys
-from data.corpora import hub_network
-from data.corpora.hub import HubCorpus
-from data.corpora.hub_config import HubConfig
+from data.corpora.hub import network as hub_network
+from data.corpora.hub.corpus import HubCorpus
+from data.corpora.hub.config import HubConfig
 from data.errors import guard
 hub_network.FIRST_WAIT = 0.01
 def read():

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from data import remote_shards, shards
-from data.corpora.text import TextCorpus
-from data.corpora.text_config import TextConfig
+from data.corpora.text.config import TextConfig
+from data.corpora.text.corpus import TextCorpus
 from data.errors import UserError
 from data.remote_shards import BEGUN, fetch, is_complete, publish, shared
 from data.shards_folder import META, Shards

@@ -22,8 +22,8 @@ PIECE = b"x" * (1 << 20)
 MOST = 100e6
 CODE = """
 import sys
-from data.corpora.text import TextCorpus
-from data.corpora.text_config import TextConfig
+from data.corpora.text.corpus import TextCorpus
+from data.corpora.text.config import TextConfig
 from data.errors import UserError
 def memory(name):
     return int(open("/proc/self/status").read().split(name)[1].split()[0]) * 1024

@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 
-from data.corpora.text_config import TextConfig
-from data.corpora.text_documents import documents
-from data.corpora.text_duplicates import EMPTY, HASH, compare, document_hash
-from data.corpora.text_folder import TextFile
+from data.corpora.text.config import TextConfig
+from data.corpora.text.documents import documents
+from data.corpora.text.duplicates import EMPTY, HASH, compare, document_hash
+from data.corpora.text.folder import TextFile
 from data.errors import UserError
 from data.files import remove_abandoned, temporary, write_atomically
 from data.home import home

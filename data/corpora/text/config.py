@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from data.corpora.real_text import RealTextConfig
-from data.corpora.text_open import Limits
+from data.corpora.text.opening import Limits
 from data.errors import UserError
 from data.quantities import Count
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data.corpora.text_open import Limits, check_expansion, said_plainly
-from data.corpora.text_pages import page_sizes
+from data.corpora.text.opening import Limits, check_expansion, said_plainly
+from data.corpora.text.pages import page_sizes
 from data.errors import UserError
 
 BUFFER = 1 << 16

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from data.corpora.text_config import TextConfig
-from data.corpora.text_documents import EXPECTED, ignored, kind
+from data.corpora.text.config import TextConfig
+from data.corpora.text.documents import EXPECTED, ignored, kind
 from data.errors import UserError, nearest
 from data.languages import LANGUAGES
 

@@ -6,10 +6,10 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from data.corpora.text_config import TextConfig
-from data.corpora.text_lines import Line, lines, text_of
-from data.corpora.text_open import COMPRESSIONS, chunks, members
-from data.corpora.text_parquet import parquet_values
+from data.corpora.text.config import TextConfig
+from data.corpora.text.lines import Line, lines, text_of
+from data.corpora.text.opening import COMPRESSIONS, chunks, members
+from data.corpora.text.parquet import parquet_values
 from data.errors import UserError
 
 PLAIN, JSON, PARQUET = (".txt",), (".jsonl", ".ndjson"), (".parquet",)

@@ -9,10 +9,10 @@ from typing import Any
 
 from data.corpora.base import Split
 from data.corpora.real_text import RealText
-from data.corpora.text_config import TextConfig
-from data.corpora.text_documents import documents
-from data.corpora.text_folder import text_files
-from data.corpora.text_index import TextIndex, check_unchanged
+from data.corpora.text.config import TextConfig
+from data.corpora.text.documents import documents
+from data.corpora.text.folder import text_files
+from data.corpora.text.index import TextIndex, check_unchanged
 
 SPLIT = (
     "by document: held out are those with the lowest BLAKE2b hash of their text; a document that occurs several times "
@@ -30,8 +30,8 @@ class TextCorpus(RealText):
     Raises
     ------
     UserError
-        From every method that needs the files: when they are not as expected (see :mod:`data.corpora.text_folder`
-        and :mod:`data.corpora.text_documents`).
+        From every method that needs the files: when they are not as expected (see :mod:`data.corpora.text.folder`
+        and :mod:`data.corpora.text.documents`).
     """
 
     name = "text"

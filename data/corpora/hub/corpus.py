@@ -11,11 +11,11 @@ from typing import Any
 from datasets import IterableDataset, disable_progress_bars
 
 from data.corpora.base import Split
-from data.corpora.hub_config import HubConfig
-from data.corpora.hub_network import Patience
-from data.corpora.hub_parts import Part, Plan, opened, plan
+from data.corpora.hub.config import HubConfig
+from data.corpora.hub.network import Patience
+from data.corpora.hub.parts import Part, Plan, opened, plan
 from data.corpora.real_text import RealText
-from data.corpora.text_duplicates import document_hash
+from data.corpora.text.duplicates import document_hash
 from data.errors import UserError
 
 SPLIT = (

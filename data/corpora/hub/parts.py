@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 from datasets import IterableDataset, load_dataset, load_dataset_builder
 from huggingface_hub import HfApi
 
-from data.corpora.hub_config import HubConfig, Source
-from data.corpora.hub_network import asked, said
+from data.corpora.hub.config import HubConfig, Source
+from data.corpora.hub.network import asked, said
 from data.errors import UserError
 from data.files import write_atomically
 from data.home import home

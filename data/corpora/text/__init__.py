@@ -1,0 +1,1 @@
+"""Text of one's own: a folder for each language."""
