@@ -24,7 +24,7 @@ HALF = 2
 """Checkpoints on either side of the one in question."""
 WILD = 7.0
 LEAST_SCALE = 0.3
-"""Of the deviations in units of the fitted noise: many of them are exactly 0 at a floor of zeros."""
+"""Of the deviations, in units of the fitted noise."""
 ESTIMANDS = ("delay", "takeoff")
 
 
@@ -35,8 +35,12 @@ def wildest(t: Trajectory, noise: Noise) -> int | None:
     white, shift = amplitudes(t, middle, VARIANTS[k])
     away = np.abs(t.y - middle) / np.sqrt(phi * (white + shift**2 * variance))
     # the noise was fitted to wild checkpoints too: its profile over the run is taken from it, its size from the median
-    i = int(away.argmax())
-    return i if away[i] > WILD * max(1.4826 * float(np.median(away)), LEAST_SCALE) else None
+    far = away > WILD * max(1.4826 * float(np.median(away)), LEAST_SCALE)
+    if t.counts:
+        # at a floor of zeros, where most deviations are 0, a single success is not wild
+        share = np.clip(middle, 1 / t.effective_trials, 1 - 1 / t.effective_trials)
+        far &= np.abs(t.y - middle) > WILD * np.sqrt(share * (1 - share) / t.effective_trials)
+    return int(np.where(far, away, 0.0).argmax()) if far.any() else None
 
 
 def running_median(y: Array) -> Array:
