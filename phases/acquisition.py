@@ -26,10 +26,9 @@ from phases.acquisition_results import AcquisitionReport, Predictor, Term
 from phases.acquisition_times import ItemTimes, item_times
 from phases.censored import CensoredFit
 from phases.multiplicity import benjamini_yekutieli
-from phases.processes import one_thread
+from phases.processes import Progress, one_thread
 from phases.results import Outcome, finite, interval_text, tokens_text
 
-Progress = Callable[[int, int, str], None]
 FEWEST_ACQUIRED = 10
 """Acquired items a coefficient, below which maximum likelihood cannot be trusted (Peduzzi et al. 1995)."""
 FEWEST_CONCEPTS = 8

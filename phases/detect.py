@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from itertools import groupby
 
@@ -12,12 +12,11 @@ from data.cube import validate
 from phases.group import Found, judge_group
 from phases.metrics import trajectories
 from phases.multiplicity import benjamini_yekutieli
-from phases.processes import spread
+from phases.processes import Progress, spread
 from phases.results import DetectionReport, Transition
 from phases.settings import Settings
 from phases.trajectory import Trajectory
 
-Progress = Callable[[int, int, str], None]
 DEFAULT = Settings()
 WORTH_SPREADING = 40
 """Series that are worth the start of further processes."""

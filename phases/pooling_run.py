@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,11 +20,9 @@ from phases.pooling_rows import Design, mixed_row, run_row, size_rows
 from phases.pooling_seeds import cannot_be_claimed
 from phases.pooling_tests import pair_tests, size_tests, sizes_out_of_reach, smallest_possible
 from phases.pooling_times import collect, label, lags, pairs_by_group, takeoffs
-from phases.processes import one_thread
+from phases.processes import Progress, one_thread
 from phases.results import DetectionReport, Transition
 from phases.settings import Settings
-
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,8 @@ from typing import TypeVar, cast
 
 from threadpoolctl import threadpool_limits
 
+Progress = Callable[[int, int, str], None]
+"""Called with how many of how many are done, and what of."""
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 

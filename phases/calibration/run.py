@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,12 +14,11 @@ from phases.calibration.curves import truth
 from phases.calibration.draws import schedule, series, shared_shifts
 from phases.calibration.outcomes import Columns, Figure, Options, Truth, answer, columns, figures
 from phases.calibration.store import Block, Store
-from phases.processes import spread
+from phases.processes import Progress, spread
 from phases.trajectory import Trajectory
 
 BLOCK = 20
 """Replicates that one process works off before it writes them down."""
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)

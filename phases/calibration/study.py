@@ -8,7 +8,7 @@ posterior that the series' own fit has; the two series of a lag share shocks as 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -20,11 +20,10 @@ from phases.calibration.designs import around, moved_to, nearest_concave, spread
 from phases.calibration.outcomes import Ask, Figure, Options, Truth, answer, columns, figures, reported
 from phases.calibration.run import generator
 from phases.lag import lag
-from phases.processes import spread
+from phases.processes import Progress, spread
 from phases.trajectory import Trajectory
 
 Question = Literal["null", "fitted"]
-Progress = Callable[[int, int, str], None]
 TOGETHER = 0.01
 """Decades within which two curves count as taking off at the same time."""
 BLOCK = 10

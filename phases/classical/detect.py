@@ -21,7 +21,7 @@ from phases.results import Curve, DetectionReport, Estimand, Outcome, Transition
 from phases.trajectory import Trajectory
 
 if TYPE_CHECKING:
-    from phases.detect import Progress
+    from phases.processes import Progress
     from phases.settings import Settings
 
 Place = tuple[float, float | None, float | None]

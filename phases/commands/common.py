@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from data.errors import UserError
+from phases.processes import Progress
 
-Progress = Callable[[int, int, str], None]
 EVERY = 30.0
 
 
