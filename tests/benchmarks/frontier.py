@@ -39,12 +39,12 @@ def draw(cells: dict[str, NDArray[np.float64]], out: Path) -> None:
     import matplotlib.pyplot as plt
 
     nulls = [p for cell, p in cells.items() if cell.startswith("delay/size/")]
-    size = np.array([max(np.mean(p <= level) for p in nulls) for level in LEVELS])
-    pooled = np.array([np.mean(np.concatenate(nulls) <= level) for level in LEVELS])
+    size = np.array([max(np.mean(p <= level + 1e-9) for p in nulls) for level in LEVELS])
+    pooled = np.array([np.mean(np.concatenate(nulls) <= level + 1e-9) for level in LEVELS])
     figure, axes = plt.subplots(figsize=(7, 4.6), layout="constrained")
     for cell in POWER:
         if cell in cells:
-            power = np.array([np.mean(cells[cell] <= level) for level in LEVELS])
+            power = np.array([np.mean(cells[cell] <= level + 1e-9) for level in LEVELS])
             (line,) = axes.plot(size, power, label=cell.removeprefix("takeoff/").replace("/rho-", ", rho "))
             at = int(np.abs(LEVELS - 0.05).argmin())
             axes.plot(size[at], power[at], "o", color=line.get_color())
