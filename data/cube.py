@@ -65,6 +65,8 @@ ATTRIBUTES: dict[str, dict[str, Any]] = {
     "nonce_total": {"units": "1", "long_name": "invented words asked"},
     "checkpoint_sha256": {"long_name": "SHA-256 of the checkpoint's weights"},
     "share": {"units": "1", "long_name": "share of the language among training tokens"},
+    "tokens_per_word": {"units": "1", "long_name": "tokens a word of the language's text (in zh, ja a character)"},
+    "bytes_per_token": {"units": "byte", "long_name": "UTF-8 bytes a token of the language's text"},
 }
 """CF-style attributes of the variables that schema 1 names."""
 

@@ -68,6 +68,7 @@ def render(report: DetectionReport, cube: xr.Dataset, forecast: dict[str, Any] |
         omitted=max(0, len(parts) - PICTURES),
         forest=lag_forest(report.lags),
         losses=_losses(cube),
+        fertility=_fertility(cube),
         forecast=_forecast(forecast),
         caveats=caveats(report),
         settings=settings,
@@ -98,6 +99,21 @@ def _losses(cube: xr.Dataset) -> str | None:
                 label = {"loss": "held-out loss, nat/token", "bits_per_byte": "held-out bits/byte"}[name]
                 return loss_picture(runs, tokens, np.asarray(mean, float), label)
     return None
+
+
+def _fertility(cube: xr.Dataset) -> dict[str, Any] | None:
+    """Return tokens a word and bytes a token by run and language, of runs that have any; None where none has."""
+    names = ("tokens_per_word", "bytes_per_token")
+    if not all(name in cube.variables and set(cube[name].dims) == {"run", "language"} for name in names):
+        return None
+    words, size = (np.asarray(cube[name].transpose("run", "language"), float) for name in names)
+    known = np.isfinite(words).any(1)
+    rows = [
+        (str(run), [f"{w:.2f} / {b:.2f}" if np.isfinite(w + b) else "–" for w, b in zip(*pair, strict=True)])
+        for run, keep, *pair in zip(cube["run"].values, known, words, size, strict=True)
+        if keep
+    ]
+    return {"languages": [str(code) for code in cube["language"].values], "rows": rows} if rows else None
 
 
 def _forecast(forecast: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -141,6 +142,11 @@ def static_part(
     return xr.Dataset(
         {
             "share": (("run", "language"), [[mix.shares.get(code, 0.0) for code in languages]]),
+            **{
+                name: (("run", "language"), [[measured.get(code, {}).get(name, math.nan) for code in languages]])
+                for name in ("tokens_per_word", "bytes_per_token")
+                if (measured := prepared.shards.fertility)
+            },
             **item_properties(task, prepared.encoding),
         },
         coords={
