@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import islice
-from multiprocessing import connection, get_context, parent_process
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ import numpy as np
 from data.corpora.base import Corpus
 from data.encoding import Encoding, blocks_of
 from data.errors import UserError
+from data.processes import end_with_parent
 from data.shards_tokenise import Counts, Job, OnText, tokenise
 from data.tokenizers import load
 
@@ -132,16 +132,9 @@ def _begin(task: Task, done: Any, stop: Any, threads: int) -> None:
     """Make a new process ready: it leaves Ctrl-C to its parent and ends when the parent is gone."""
     os.environ["RAYON_NUM_THREADS"] = str(threads)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     encoding = Encoding(load(task.tokenizer_file), blocks_of(task.corpus))
     _worker.append(_Worker(task=task, encoding=encoding, done=done, stop=stop))
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    assert parent is not None, "workers are children"
-    connection.wait([parent.sentinel])
-    os._exit(1)
 
 
 def _work(job: Job) -> Counts:

@@ -6,12 +6,12 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
-from multiprocessing import get_context, parent_process
-from multiprocessing.connection import wait
-from threading import Thread
+from multiprocessing import get_context
 from typing import TypeVar, cast
 
 from threadpoolctl import threadpool_limits
+
+from data.processes import end_with_parent
 
 Progress = Callable[[int, int, str], None]
 """Called with how many of how many are done, and what of."""
@@ -34,18 +34,6 @@ def one_thread(function: Function) -> Function:
 def call(work: Callable[[Task], Result], task: Task) -> Result:
     """Return ``work(task)``; a function of the module, so that it can be sent to a process."""
     return work(task)
-
-
-def end_with_parent() -> None:
-    """End this process when the one that started it is gone: killed, it cannot say so."""
-    parent = parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        wait([parent.sentinel])
-        os._exit(1)
-
-    Thread(target=watch, daemon=True).start()
 
 
 def cores() -> int:
