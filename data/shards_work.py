@@ -14,7 +14,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from data.errors import UserError
-from data.files import sync_folder, temporary, write_atomically
+from data.files import SUFFIX, replacing, sync_folder, write_atomically
 from data.shards_folder import META, TOKENIZER, file_name
 from data.shards_tokenise import Counts, Job, read_counts, write_counts
 from data.tokenizers import save
@@ -50,6 +50,8 @@ class WorkFolder:
             write_atomically(kept, text)
         for path in (self.parts, self.whole, self.counts):
             path.mkdir(exist_ok=True)
+            for left in path.glob(f".*{SUFFIX}"):  # by whoever was killed while holding the lock
+                left.unlink(missing_ok=True)
 
     def tokenizer_file(self, make: Callable[[], Tokenizer]) -> Path:
         """Return the file of the tokenizer, made when it is not there yet."""
@@ -103,27 +105,21 @@ class WorkFolder:
 
 
 def _concatenate(path: Path, parts: list[tuple[Job, Counts]]) -> Counts:
-    sha256, partial = hashlib.sha256(), temporary(path)
-    try:
-        with partial.open("wb") as whole:
-            for job, counts in parts:
-                own = hashlib.sha256()
-                with job.path.open("rb") as file:
-                    while block := file.read(BLOCK):
-                        own.update(block)
-                        sha256.update(block)
-                        whole.write(block)
-                if own.hexdigest() != counts.sha256:
-                    _forget(job)
-                    raise UserError(
-                        f"{job.path} has been changed since it was written and is removed; run the same again, it is "
-                        "made anew, and look after the disk"
-                    )
-            whole.flush()
-            os.fsync(whole.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    sha256 = hashlib.sha256()
+    with replacing(path) as partial, partial.open("wb") as whole:
+        for job, counts in parts:
+            own = hashlib.sha256()
+            with job.path.open("rb") as file:
+                while block := file.read(BLOCK):
+                    own.update(block)
+                    sha256.update(block)
+                    whole.write(block)
+            if own.hexdigest() != counts.sha256:
+                _forget(job)
+                raise UserError(
+                    f"{job.path} has been changed since it was written and is removed; run the same again, it is "
+                    "made anew, and look after the disk"
+                )
     return Counts(
         tokens=sum(counts.tokens for _, counts in parts),
         documents=sum(counts.documents for _, counts in parts),

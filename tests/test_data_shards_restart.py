@@ -179,6 +179,23 @@ def test_killed_hard_at_any_moment_it_ends_the_same(whole: dict[str, bytes], tmp
     assert sorted(path.name for path in tmp_path.iterdir()) == ["child.py", "s"]
 
 
+def test_a_kill_while_joining_leaves_nothing_in_the_whole(whole: dict[str, bytes], tmp_path: Path) -> None:
+    folder, work = tmp_path / "s", WorkFolder(tmp_path / "s")
+    code = f"""
+import os, signal
+from pathlib import Path
+from data import shards_work
+from tests.test_data_shards_restart import BPE, Parted, prepare
+shards_work._forget = lambda job: os.kill(os.getpid(), signal.SIGKILL)
+shards_work.os.fsync = lambda handle: "whole" in os.readlink(f"/proc/self/fd/{{handle}}") and shards_work._forget(None)
+prepare(Parted(), BPE, Path({str(folder)!r}))"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert [path.suffix for path in work.whole.iterdir()] == [".tmp"]
+    (work.whole / ".b.train.bin.another-machine-7.tmp").touch()
+    assert contents(prepare(Parted(), BPE, folder).folder) == whole
+
+
 def test_a_kill_between_publishing_and_clearing_up_is_cleared_up(
     whole: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
