@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.parametrisation import folding_factor, initial_deviation
 from models.sizes import DecoderConfig
 
 Cache = list[tuple[Tensor, Tensor]]
@@ -86,14 +85,15 @@ class Block(nn.Module):
         self.attention = Attention(config)
         self.ffn_norm = nn.RMSNorm(config.width, eps=config.norm_eps)
         self.ffn = FeedForward(config)
+        self.residual_multiplier = config.residual_multiplier
 
     def forward(
         self, x: Tensor, cos: Tensor, sin: Tensor, past: tuple[Tensor, Tensor] | None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Return the residual after this layer and its keys and values."""
         mixed, cache = self.attention(self.attention_norm(x), cos, sin, past)
-        x = x + mixed
-        return x + self.ffn(self.ffn_norm(x)), cache
+        x = torch.add(x, mixed, alpha=self.residual_multiplier)
+        return torch.add(x, self.ffn(self.ffn_norm(x)), alpha=self.residual_multiplier), cache
 
 
 class Decoder(nn.Module):
@@ -123,15 +123,12 @@ class Decoder(nn.Module):
 
     @torch.no_grad()
     def initialise(self, seed: int | None) -> None:
-        """Draw every matrix normal with standard deviation 1/sqrt(fan-in); residual outputs shrink with depth."""
+        """Draw every matrix normal, with the standard deviation that ``models.parametrisation`` gives it."""
         generator = None if seed is None else torch.Generator().manual_seed(seed)
         for name, parameter in self.named_parameters():
-            if parameter.dim() < 2:
-                continue
-            std = parameter.shape[1] ** -0.5
-            if name.endswith(("attention.output.weight", "ffn.down.weight")):
-                std /= math.sqrt(2 * self.config.layers)
-            nn.init.normal_(parameter, std=std, generator=generator)
+            if parameter.dim() > 1:
+                std = initial_deviation(self.config, name, fan_in=parameter.shape[1])
+                nn.init.normal_(parameter, std=std, generator=generator)
         if self.config.qk_norm:  # unit-norm queries and keys start too flat: logits of standard deviation 1.7^2
             for name, parameter in self.named_parameters():
                 if name.endswith(("query_norm.weight", "key_norm.weight")):
@@ -151,6 +148,8 @@ class Decoder(nn.Module):
     def hidden(self, tokens: Tensor, cache: Cache | None = None) -> tuple[Tensor, Cache]:
         """Return the final residuals, shape (batch, length, width), and the cache to go on from.
 
+        They are normed and carry the output multiplier: ``head`` of them is the logits.
+
         Parameters
         ----------
         tokens : int tensor, shape (batch, length)
@@ -164,9 +163,18 @@ class Decoder(nn.Module):
         for i, block in enumerate(self.blocks):
             x, past = block(x, cos, sin, None if cache is None else cache[i])
             grown.append(past)
-        return self.norm(x), grown
+        x, multiplier = self.norm(x), self.config.output_multiplier
+        return x if multiplier == 1 else x * multiplier, grown
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Return logits, shape (batch, length, vocab_size), for ``tokens`` of shape (batch, length)."""
         logits: Tensor = self.head(self.hidden(tokens)[0])
         return logits
+
+    def folded_weights(self) -> dict[str, Tensor]:
+        """Return the state of a decoder that needs no multipliers and gives the same logits.
+
+        The residual multiplier goes into the matrices that write to the residual, the output multiplier into the gain
+        of the final norm, so that a tied output projection stays tied.
+        """
+        return {name: weight * folding_factor(self.config, name) for name, weight in self.state_dict().items()}

@@ -23,6 +23,9 @@ class DecoderConfig:
         RMSNorm on queries and keys (steadier at high learning rates).
     norm_eps : float
         Added under the root of RMSNorm.
+    base_width, base_layers : int, optional
+        Width and depth at which the hyper-parameters were chosen; ``models.parametrisation`` carries them over to this
+        shape. By default the shape is its own base, which is the standard parametrisation.
     """
 
     width: int
@@ -35,9 +38,15 @@ class DecoderConfig:
     tied: bool = False
     qk_norm: bool = False
     norm_eps: float = 1e-5
+    base_width: int | None = None
+    base_layers: int | None = None
 
     def __post_init__(self) -> None:
         """Check that the parts divide each other."""
+        for name in ("base_width", "base_layers"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UserError(f"{name} is {value}; expected 1 or more")
         if self.width % self.heads or (self.width // self.heads) % 2:
             raise UserError(f"width {self.width} does not split into {self.heads} heads of even size; change heads")
         if self.heads % self.kv_heads:
@@ -47,6 +56,26 @@ class DecoderConfig:
     def head_width(self) -> int:
         """Width of one attention head."""
         return self.width // self.heads
+
+    @property
+    def width_ratio(self) -> float:
+        """Width over the base's: m_N of CompleteP."""
+        return self.width / (self.base_width or self.width)
+
+    @property
+    def depth_ratio(self) -> float:
+        """Depth over the base's: m_L of CompleteP."""
+        return self.layers / (self.base_layers or self.layers)
+
+    @property
+    def residual_multiplier(self) -> float:
+        """Factor of what attention and feed-forward add to the residual: 1 / m_L."""
+        return 1 / self.depth_ratio
+
+    @property
+    def output_multiplier(self) -> float:
+        """Factor of the final residuals before the output projection: 1 / m_N."""
+        return 1 / self.width_ratio
 
     @property
     def n_params_layer(self) -> int:
@@ -74,7 +103,7 @@ class DecoderConfig:
         matrices = self.n_params_non_embedding + self.vocab_size * self.width
         return 6 * matrices + 6 * self.layers * self.width * context
 
-    def to_dict(self) -> dict[str, int | float | bool]:
+    def to_dict(self) -> dict[str, int | float | bool | None]:
         """Return the fields as JSON-ready values."""
         return asdict(self)
 

@@ -17,9 +17,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from models import optimisers
 from models.checkpoints import load_state, newest_states, save_state, save_weights
 from models.decoder import Decoder
-from models.schedule import warmup_stable_decay
 from models.training_config import TrainingConfig
 
 
@@ -65,21 +65,9 @@ class Pretraining(pl.LightningModule):
         return F.cross_entropy(logits.float().flatten(0, 1), batch[:, 1:].flatten())
 
     def configure_optimizers(self) -> Any:
-        """Return AdamW with the warmup-stable-decay schedule, stepped every optimizer step."""
-        config = self.config
-        parameters = list(self.decoder.parameters())
-        groups = [
-            {"params": [p for p in parameters if p.dim() > 1], "weight_decay": config.weight_decay},
-            {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
-        ]
-        optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, betas=(config.beta1, config.beta2), fused=True)
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer,
-            lambda step: warmup_stable_decay(
-                step, steps=config.steps, warmup=config.warmup_tokens // config.tokens_per_step,
-                decay=round(config.decay_fraction * config.steps),
-            ),
-        )  # fmt: skip
+        """Return the optimizer and its schedule, stepped every optimizer step."""
+        optimizer = optimisers.configure(self.decoder, self.config)
+        schedule = optimisers.schedule(optimizer, self.config)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 

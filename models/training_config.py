@@ -20,8 +20,8 @@ class TrainingConfig:
         Training tokens in all.
     context, batch_size : int
         Tokens a sequence, sequences a step; their product stays fixed across a ladder of sizes.
-    learning_rate, weight_decay, beta1, beta2, gradient_clip : float
-        AdamW's; weight decay acts on matrices alone, the clip on the global norm.
+    learning_rate, weight_decay, beta1, beta2, epsilon, gradient_clip : float
+        AdamW's at the base width and depth; weight decay acts on matrices alone, the clip on the global norm.
     warmup_tokens : int
         Tokens of linear warmup.
     decay_fraction : float
@@ -39,6 +39,7 @@ class TrainingConfig:
     weight_decay: float = 0.1
     beta1: float = 0.9
     beta2: float = 0.98
+    epsilon: float = 1e-8
     gradient_clip: float = 1.0
     warmup_tokens: Count = 50_000
     decay_fraction: float = 0.3
