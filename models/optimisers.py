@@ -5,33 +5,71 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
+from data.errors import UserError
 from models.decoder import Decoder
-from models.parametrisation import ADAMW, group_of, scaled
+from models.muon import MuonAdamW
+from models.parametrisation import ADAMW, MUON, MUON_EPSILON, Rule, based, group_of, scaled
 from models.schedule import warmup_stable_decay
+from models.sizes import DecoderConfig
 from models.training_config import TrainingConfig
 
 
 def configure(decoder: Decoder, config: TrainingConfig) -> torch.optim.Optimizer:
-    """Return the optimizer for ``decoder``: fused AdamW, groups by CompleteP's table.
+    """Return the optimizer for ``decoder``: fused AdamW, or Muon for the hidden matrices and AdamW for the rest.
 
-    Each group carries its rows' names under ``"name"``; rows that agree in every value share a group.
+    The groups are those of CompleteP's table; rows that agree in every value share a group, whose key ``"name"`` lists
+    them.
+
+    Raises
+    ------
+    UserError
+        When the decoder was built for another parametrisation than ``config`` names.
     """
+    asked = based(decoder.config, config)
+    if (asked.width_ratio, asked.depth_ratio) != (decoder.config.width_ratio, decoder.config.depth_ratio):
+        raise UserError(
+            f"training.parametrisation is '{config.parametrisation}' with width and depth at {asked.width_ratio:g} and "
+            f"{asked.depth_ratio:g} of the base's, but the decoder has {decoder.config.width_ratio:g} and "
+            f"{decoder.config.depth_ratio:g}; build it with models.parametrisation.based(shape, training)"
+        )
+    betas = (config.beta1, config.beta2)
+    named = list(decoder.named_parameters())
+    if config.optimizer == "muon":
+        hidden = [(name, p) for name, p in named if group_of(name, p.dim()) in MUON]
+        rest = [(name, p) for name, p in named if group_of(name, p.dim()) not in MUON]
+        return MuonAdamW(
+            _groups(hidden, decoder.config, config, MUON, MUON_EPSILON),
+            _groups(rest, decoder.config, config, ADAMW, config.epsilon), momentum=config.momentum, betas=betas,
+        )  # fmt: skip
+    optimizer = torch.optim.AdamW(
+        _groups(named, decoder.config, config, ADAMW, config.epsilon), betas=betas, fused=True
+    )
+    # Lightning refuses to clip beside an optimizer that could undo loss scaling; bfloat16 has none
+    optimizer._step_supports_amp_scaling = False
+    return optimizer
+
+
+def _groups(
+    named: list[tuple[str, nn.Parameter]], shape: DecoderConfig, config: TrainingConfig, rules: dict[str, Rule],
+    epsilon: float,
+) -> list[dict[str, Any]]:  # fmt: skip
     groups: dict[tuple[float, ...], dict[str, Any]] = {}
-    for name, parameter in decoder.named_parameters():
+    for name, parameter in named:
         row = group_of(name, parameter.dim())
-        rule, shape = ADAMW[row], decoder.config
+        rule = rules[row]
         values = {
             "lr": scaled(config.learning_rate, rule.learning_rate, shape),
             "weight_decay": scaled(config.weight_decay, rule.weight_decay, shape) if rule.decayed else 0.0,
-            "eps": scaled(config.epsilon, rule.epsilon, shape),
+            "eps": scaled(epsilon, rule.epsilon, shape),
         }
         group = groups.setdefault(tuple(values.values()), {"params": [], "name": row, **values})
         group["params"].append(parameter)
         if row not in group["name"].split(", "):
             group["name"] += f", {row}"
-    return torch.optim.AdamW(list(groups.values()), betas=(config.beta1, config.beta2), fused=True)
+    return list(groups.values())
 
 
 def schedule(optimizer: torch.optim.Optimizer, config: TrainingConfig) -> LambdaLR:

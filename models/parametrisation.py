@@ -26,11 +26,12 @@ normalisation, which is compared with a whole gradient matrix, with 1/m_L.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from models.sizes import DecoderConfig
+    from models.training_config import TrainingConfig
 
 RESIDUAL_OUTPUTS = ("attention.output.weight", "ffn.down.weight")
 """The matrices that write to the residual."""
@@ -67,6 +68,18 @@ ADAMW = {
 
 MUON = {"hidden": Rule(learning_rate=(-0.5, 0), weight_decay=(0.5, 0), epsilon=(0, -1))}
 """The same for the matrices that Muon steps."""
+
+MUON_EPSILON = 1e-7
+"""Muon's own epsilon at the base, torch's default."""
+
+
+def based(shape: DecoderConfig, config: TrainingConfig) -> DecoderConfig:
+    """Return the shape with the base that the training configuration asks for; ``standard`` asks for none."""
+    if config.parametrisation == "standard":
+        return replace(shape, base_width=None, base_layers=None)
+    return replace(
+        shape, base_width=config.base_width or shape.base_width, base_layers=config.base_layers or shape.base_layers
+    )
 
 
 def group_of(name: str, dimensions: int) -> str:

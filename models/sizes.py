@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 
 from data.errors import UserError, nearest
 
@@ -108,40 +110,49 @@ class DecoderConfig:
         return asdict(self)
 
 
+def tiny(vocab_size: int) -> DecoderConfig:
+    """Width 16, one layer: for tests that need a model and no skill; its own base."""
+    return replace(cpu(16, 1, vocab_size), heads=2, kv_heads=2, base_width=None, base_layers=None)
+
+
 def nano(vocab_size: int) -> DecoderConfig:
     """Width 48, three layers: the small sibling for a CPU."""
-    return _cpu(width=48, layers=3, heads=3, vocab_size=vocab_size)
+    return cpu(48, 3, vocab_size)
 
 
 def micro(vocab_size: int) -> DecoderConfig:
-    """Width 64, three layers: a CPU trains 5M tokens in minutes."""
-    return _cpu(width=64, layers=3, heads=4, vocab_size=vocab_size)
+    """Width 64, three layers, the base of the CPU's family: a CPU trains 5M tokens in minutes."""
+    return cpu(64, 3, vocab_size)
 
 
-def tiny(vocab_size: int) -> DecoderConfig:
-    """Width 16, one layer: for tests that need a model and no skill."""
-    return _cpu(width=16, layers=1, heads=2, vocab_size=vocab_size)
-
-
-def small(vocab_size: int) -> DecoderConfig:
-    """Width 512, six layers, the shape of the 1.7B one (heads of 128, half as many for keys): one GPU, one hour."""
-    return DecoderConfig(width=512, layers=6, heads=4, kv_heads=2, ffn_width=1408, vocab_size=vocab_size)
-
-
-def full(vocab_size: int = 131_072) -> DecoderConfig:
-    """Return the 1.7B decoder of the original run: 1,669,433,344 parameters with its vocabulary of 131,072."""
-    return DecoderConfig(width=2048, layers=24, heads=16, kv_heads=8, ffn_width=5632, vocab_size=vocab_size)
-
-
-def _cpu(*, width: int, layers: int, heads: int, vocab_size: int) -> DecoderConfig:
+def cpu(width: int, layers: int, vocab_size: int) -> DecoderConfig:
+    """Return a member of the CPU's family: heads of 16, tied, for short contexts and small vocabularies."""
+    heads = width // 16
     return DecoderConfig(
         width=width, layers=layers, heads=heads, kv_heads=heads, ffn_width=int(8 * width / 3) // 16 * 16,
-        vocab_size=vocab_size, rope_base=100.0, tied=True, qk_norm=True,
+        vocab_size=vocab_size, rope_base=100.0, tied=True, qk_norm=True, base_width=64, base_layers=3,
     )  # fmt: skip
 
 
-SIZES = {"tiny": tiny, "nano": nano, "micro": micro, "small": small, "1.7b": full}
-"""Sizes by the word that study files use."""
+def ladder(width: int, vocab_size: int) -> DecoderConfig:
+    """Return the ladder's member of this width, a multiple of 256: the shape of the 1.7B decoder, base 256 x 3.
+
+    Depth is width / 85.3; heads of 128, half as many for keys and values; SwiGLU of 2.75 widths; untied.
+    """
+    heads = width // 128
+    return DecoderConfig(
+        width=width, layers=width * 3 // 256, heads=heads, kv_heads=heads // 2, ffn_width=width * 11 // 4,
+        vocab_size=vocab_size, base_width=256, base_layers=3,
+    )  # fmt: skip
+
+
+LADDER = {"69m": 256, "152m": 512, "261m": 768, "410m": 1024, "612m": 1280, "880m": 1536, "1.7b": 2048}
+"""Widths of the ladder by size; sizes are named by all parameters with the vocabulary of 131,072."""
+
+SIZES: dict[str, Callable[[int], DecoderConfig]] = {
+    "tiny": tiny, "nano": nano, "micro": micro, **{name: partial(ladder, width) for name, width in LADDER.items()},
+}  # fmt: skip
+"""Sizes by the word that study files use; each takes a vocabulary's size."""
 
 
 def size(name: str, vocab_size: int) -> DecoderConfig:

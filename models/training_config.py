@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from data.errors import UserError
+from data.errors import UserError, nearest
 from data.quantities import Count
 
 PRECISIONS = ("32-true", "bf16-mixed", "bf16-true")
+OPTIMIZERS = ("adamw", "muon")
+PARAMETRISATIONS = ("completep", "standard")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +24,18 @@ class TrainingConfig:
         Tokens a sequence, sequences a step; their product stays fixed across a ladder of sizes.
     learning_rate, weight_decay, beta1, beta2, epsilon, gradient_clip : float
         AdamW's at the base width and depth; weight decay acts on matrices alone, the clip on the global norm.
+    optimizer : str
+        ``adamw``, or ``muon``: Muon for the hidden matrices and AdamW for the rest, at the same learning rate.
+    momentum : float
+        Muon's.
+    parametrisation : str
+        ``completep``: the values above hold at the base width and depth and are carried over to this size
+        (``models.parametrisation``); ``standard``: they are taken as they stand.
+    base_width, base_layers : int, optional
+        The base of ``completep``; by default that of the size's family (``models.sizes``).
+    z_loss : float
+        Coefficient of the mean squared log of the softmax's normaliser, added to the cross-entropy (0: none); keeps
+        logits from drifting (Chowdhery et al. 2022, section 5). The loss that is reported does not contain it.
     warmup_tokens : int
         Tokens of linear warmup.
     decay_fraction : float
@@ -41,6 +55,12 @@ class TrainingConfig:
     beta2: float = 0.98
     epsilon: float = 1e-8
     gradient_clip: float = 1.0
+    optimizer: str = "adamw"
+    momentum: float = 0.95
+    parametrisation: str = "completep"
+    base_width: int | None = None
+    base_layers: int | None = None
+    z_loss: float = 0.0
     warmup_tokens: Count = 50_000
     decay_fraction: float = 0.3
     precision: str = "32-true"
@@ -48,15 +68,33 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         """Refuse impossible values."""
-        for name in ("tokens", "context", "batch_size", "learning_rate", "threads"):
-            if getattr(self, name) <= 0:
+        for name in ("tokens", "context", "batch_size", "learning_rate", "epsilon", "threads"):
+            if not getattr(self, name) > 0:
                 raise UserError(f"training.{name} is {getattr(self, name)}; expected more than 0")
+        for name in ("weight_decay", "gradient_clip", "z_loss"):
+            if not getattr(self, name) >= 0:
+                raise UserError(f"training.{name} is {getattr(self, name)}; expected 0 or more")
+        for name in ("beta1", "beta2", "momentum"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UserError(f"training.{name} is {getattr(self, name)}; expected 0 or more and less than 1")
+        for name in ("base_width", "base_layers"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UserError(f"training.{name} is {value}; expected 1 or more")
+            if value is not None and self.parametrisation == "standard":
+                raise UserError(f"training.{name} is {value}, but parametrisation 'standard' has no base; drop one")
         if not 0 <= self.decay_fraction <= 1:
             raise UserError(f"training.decay_fraction is {self.decay_fraction}; expected 0 to 1")
         if self.tokens < self.tokens_per_step:
             raise UserError(f"training.tokens is {self.tokens}, less than one step's {self.tokens_per_step}; raise it")
-        if self.precision not in PRECISIONS:
-            raise UserError(f"training.precision is '{self.precision}'; expected one of {', '.join(PRECISIONS)}")
+        for name, known in (
+            ("precision", PRECISIONS), ("optimizer", OPTIMIZERS), ("parametrisation", PARAMETRISATIONS),
+        ):  # fmt: skip
+            value = getattr(self, name)
+            if value not in known:
+                raise UserError(
+                    f"training.{name} is '{value}'; expected one of {', '.join(known)}{nearest(str(value), known)}"
+                )
 
     @property
     def tokens_per_step(self) -> int:

@@ -20,14 +20,14 @@ BASES: dict[str, dict[str, Any]] = {
         "evaluation": {"concepts": 20, "minimal_pairs": 60},
     },
     "debian-gpu": {
-        "size": "small",
+        "size": "152m",
         "corpus": "debian",
         "debian": {"tokenizer": "bpe:32768", "shots": 2},
         "training": {
             "tokens": 300_000_000,
             "context": 512,
             "batch_size": 64,
-            "learning_rate": 1e-3,
+            "learning_rate": 2e-3,
             "beta2": 0.95,
             "warmup_tokens": 6_000_000,
             "decay_fraction": 0.2,

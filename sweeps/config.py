@@ -22,6 +22,7 @@ from data.corpora.world_lexicon import Vocabulary
 from data.errors import UserError
 from data.mixes import Mix
 from data.quantities import Count
+from models.parametrisation import based
 from models.schedule import CheckpointSchedule
 from models.sizes import DecoderConfig, size
 from models.training_config import TrainingConfig
@@ -135,8 +136,8 @@ class RunConfig:
         return Mix.parse(self.mix, codes, dict.fromkeys(codes, 1.0) if sizes is None else sizes)
 
     def decoder(self, vocab_size: int) -> DecoderConfig:
-        """Return the decoder's shape for a vocabulary."""
-        return size(self.size, vocab_size)
+        """Return the decoder's shape for a vocabulary, with the base that its training names."""
+        return based(size(self.size, vocab_size), self.training)
 
     def checkpoint_steps(self) -> tuple[int, ...]:
         """Return the steps at which checkpoints are kept."""

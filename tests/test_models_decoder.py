@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from data.errors import UserError
 from models.decoder import Decoder
-from models.sizes import SIZES, DecoderConfig, full, size
-
-
-def test_the_full_size_has_exactly_the_original_parameters() -> None:
-    assert full().n_params == 1_669_433_344
-    assert full().n_params_non_embedding == 1_669_433_344 - 2 * 131_072 * 2048
-    with torch.device("meta"):
-        decoder = Decoder(full())
-    assert sum(p.numel() for p in decoder.parameters()) == 1_669_433_344
-
-
-@pytest.mark.contract
-@pytest.mark.parametrize("name", [name for name in SIZES if name != "1.7b"])
-def test_counts_are_those_of_the_module(name: str) -> None:
-    config = size(name, 300)
-    assert sum(p.numel() for p in Decoder(config, 0).parameters()) == config.n_params
+from models.sizes import DecoderConfig, cpu, size
 
 
 def test_grouped_queries_and_untied_heads_count_too() -> None:
@@ -75,16 +61,14 @@ def test_the_seed_alone_decides_the_initial_weights() -> None:
     assert not torch.equal(a.embedding.weight, c.embedding.weight)
 
 
-def test_flops_count_weights_head_and_attention() -> None:
-    config = full()
-    expected = 6 * (config.n_params - 131_072 * 2048) + 6 * 24 * 2048 * 4096
-    assert config.flops_per_token(4096) == expected
-
-
-def test_unknown_and_impossible_sizes_are_said() -> None:
-    with pytest.raises(UserError, match="did you mean 'micro'"):
-        size("mikro", 50)
-    with pytest.raises(UserError, match="heads"):
-        DecoderConfig(width=30, layers=1, heads=4, kv_heads=2, ffn_width=16, vocab_size=10)
-    with pytest.raises(UserError, match="key-value"):
-        DecoderConfig(width=32, layers=1, heads=4, kv_heads=3, ffn_width=16, vocab_size=10)
+def test_folded_weights_give_the_same_logits_without_multipliers() -> None:
+    config = cpu(96, 4, 50)
+    assert (config.residual_multiplier, config.output_multiplier) == (3 / 4, 64 / 96)
+    decoder = Decoder(config, 0).double()
+    plain = Decoder(replace(config, base_width=None, base_layers=None), 1).double()
+    plain.load_state_dict(decoder.folded_weights())
+    tokens = torch.randint(0, 50, (2, 9), generator=torch.Generator().manual_seed(0))
+    assert (plain.config.residual_multiplier, plain.config.output_multiplier) == (1, 1)
+    torch.testing.assert_close(plain(tokens), decoder(tokens))
+    plain.load_state_dict(decoder.state_dict())
+    assert not torch.allclose(plain(tokens), decoder(tokens))
