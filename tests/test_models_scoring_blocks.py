@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from data.encoding import Encoding
 from data.tasks import MinimalPair, Segment, WordTask
+from models.decoder import Cache
 from models.scoring.texts import MinimalPairScorer
 from models.scoring.words import COPIED, OTHER_LANGUAGE, TRANSLATED, WRONG, WordScorer
 from tests.test_models_scoring import CHARACTERS, characters
@@ -37,31 +38,27 @@ TASK = WordTask(
 )  # fmt: skip
 
 
-class Parrot(nn.Module):
-    """Answers a prompt, given as token ids, with token ids."""
+class Parrot:
+    """A language model that answers a prompt, given as token ids, with token ids."""
+
+    device = torch.device("cpu")
+    vocabulary = SIZE * len(LANGUAGES)
 
     def __init__(self, answers: dict[tuple[int, ...], list[int]]) -> None:
-        super().__init__()
-        self.embedding = nn.Embedding(1, 1)
         self.answers = answers
 
-    def head(self, hidden: Tensor) -> Tensor:
-        return hidden
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        return self.hidden(tokens)[0]
-
-    def hidden(self, tokens: Tensor, cache: list[tuple[Tensor, Tensor]] | None = None) -> tuple[Tensor, object]:
-        before = torch.empty(len(tokens), 0) if cache is None else cache[0][0]
+    def read(self, tokens: Tensor, cache: Cache | None = None, last: int | None = None) -> tuple[Tensor, Cache]:
+        before = torch.empty(len(tokens), 1, 0) if cache is None else cache[0][0][..., 0]
         logits = torch.zeros((*tokens.shape, SIZE * len(LANGUAGES)))
         for row in range(len(tokens)):
             for place in range(tokens.shape[1]):
-                read = tuple(torch.cat([before[row], tokens[row, : place + 1]]).long().tolist())
+                read = tuple(torch.cat([before[row, 0], tokens[row, : place + 1]]).long().tolist())
                 for prompt, answer in self.answers.items():
                     said = read[len(prompt) :]
                     if read[: len(prompt)] == prompt and list(said) == answer[: len(said)] and len(said) < len(answer):
                         logits[row, place, answer[len(said)]] = 20.0
-        return logits, [(torch.cat([before, tokens], 1), torch.cat([before, tokens], 1))]
+        kept = torch.cat([before, tokens[:, None]], 2)[..., None]
+        return logits if last is None else logits[:, -last:], [(kept, kept)]
 
 
 def test_an_answer_counts_only_in_the_block_of_the_target() -> None:
@@ -87,7 +84,7 @@ def test_an_answer_counts_only_in_the_block_of_the_target() -> None:
         ask("fi", "fi", "pokko"): say(("fi", "pokko.")),
         ask("fi", "fi", "lemi"): say(("en", "lemi.")),
     }
-    row = WordScorer(TASK, encoding)(Parrot(answers))  # type: ignore[arg-type]
+    row = WordScorer(TASK, encoding)(Parrot(answers))
     outcome = row["translation_outcome"]
     en, de, fi, dog, radio = 0, 1, 2, 0, 1
     assert outcome[en, de, dog] == TRANSLATED

@@ -2,77 +2,87 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from models.decoder import Cache, Decoder
+from models.decoder import Cache
+from models.scoring.batches import rows_at_once
+from models.scoring.language_model import LanguageModel
+from models.scoring.prompts import take
 
-BATCH_TOKENS = 16_384
-
-
-def batches_by_length(sequences: Sequence[Sequence[int]], extra: int = 0) -> Iterator[list[int]]:
-    """Yield lists of indices whose sequences have one length, in batches of at most about 16k tokens.
-
-    Parameters
-    ----------
-    sequences : sequence of sequences of int
-    extra : int
-        Tokens that will be appended to each.
-    """
-    by_length: dict[int, list[int]] = defaultdict(list)
-    for index, sequence in enumerate(sequences):
-        by_length[len(sequence)].append(index)
-    for length, members in sorted(by_length.items()):
-        size = max(1, BATCH_TOKENS // (length + extra))
-        for start in range(0, len(members), size):
-            yield members[start : start + size]
+OPEN = 0.75
+"""Rows that have ended leave the batch once no more than this share goes on: leaving copies the cache."""
 
 
-def read_prompts(decoder: Decoder, prompts: Tensor) -> tuple[Tensor, Cache]:
-    """Return next-token log-probabilities, shape (batch, vocab), and the cache after ``prompts`` (batch, length)."""
-    hidden, cache = decoder.hidden(prompts)
-    return decoder.head(hidden[:, -1]).float().log_softmax(-1), cache
-
-
-def greedy(decoder: Decoder, first: Tensor, cache: Cache, new_tokens: int) -> Tensor:
-    """Return the greedy continuation, shape (batch, new_tokens).
+def greedy(model: LanguageModel, first: Tensor, cache: Cache, new_tokens: int, stops: Tensor) -> list[list[int]]:
+    """Return greedy continuations, each up to its first token that ends an answer.
 
     Parameters
     ----------
-    first : Tensor, shape (batch, vocab)
-        Log-probabilities of the first new token, from :func:`read_prompts`.
+    model : LanguageModel
+    first : Tensor, shape (batch, vocabulary)
+        Logits of the first new token.
     cache : Cache
-        From the same call; it is not changed.
+        After the prompts; it is not changed.
+    new_tokens : int
+        The longest a continuation gets.
+    stops : bool tensor, shape (vocabulary,)
+        Which tokens end an answer; they are part of it.
     """
-    tokens = [first.argmax(-1, keepdim=True)]
-    while len(tokens) < new_tokens:
-        hidden, cache = decoder.hidden(tokens[-1], cache)
-        tokens.append(decoder.head(hidden[:, -1]).argmax(-1, keepdim=True))
-    return torch.cat(tokens, 1)
+    said = torch.full((len(first), new_tokens), -1, device=first.device)
+    rows = torch.arange(len(first), device=first.device)
+    token = first.argmax(-1)
+    goes_on = torch.ones_like(token, dtype=torch.bool)
+    for place in range(new_tokens):
+        said[rows, place] = token
+        goes_on &= ~stops[token]
+        still = int(goes_on.sum())
+        if place + 1 == new_tokens or not still:
+            break
+        if still <= OPEN * len(rows):
+            kept = goes_on.nonzero()[:, 0]
+            rows, token, goes_on, cache = rows[kept], token[kept], goes_on[kept], take(cache, kept)
+        logits, cache = model.read(token[:, None], cache, last=1)
+        token = logits[:, -1].argmax(-1)
+    ends = stops[said.clamp(min=0)] | (said < 0)
+    lengths = torch.where(ends.any(1), ends.int().argmax(1) + 1, new_tokens).tolist()
+    return [answer[:length] for answer, length in zip(said.tolist(), lengths, strict=True)]
 
 
-def continuation_logprob(decoder: Decoder, first: Tensor, cache: Cache, rows: Tensor, tokens: Tensor) -> Tensor:
-    """Return log p(continuation | prompt) in nats, shape (n,).
+def continuation_logprob(
+    model: LanguageModel, first: Tensor, cache: Cache, rows: Sequence[int], continuations: Sequence[Sequence[int]]
+) -> Tensor:
+    """Return log p(continuation | prompt) in nats, shape (n,), float32 on the model's device.
 
     Parameters
     ----------
+    model : LanguageModel
     first, cache
-        From :func:`read_prompts` over a batch of prompts.
-    rows : int tensor, shape (n,)
+        After a batch of prompts; not changed.
+    rows : sequence of int, length n
         Which prompt each continuation follows.
-    tokens : int tensor, shape (n, length)
-        Continuations, filled with -1 behind their end.
+    continuations : sequence of sequences of int, length n
+        Token ids, none empty.
     """
-    known = tokens >= 0
-    ids = tokens.clamp(min=0)
-    total = first[rows, ids[:, 0]]
-    if tokens.shape[1] > 1:
-        taken = [(key[rows], value[rows]) for key, value in cache]
-        hidden, _ = decoder.hidden(ids[:, :-1], taken)
-        logprob = decoder.head(hidden).float().log_softmax(-1)
-        later = logprob.gather(-1, ids[:, 1:, None])[..., 0]
-        total = total + (later * known[:, 1:]).sum(1)
+    device = first.device
+    index = torch.tensor(rows, device=device)
+    heads = torch.tensor([one[0] for one in continuations], device=device)
+    total = first[index, heads] - first.logsumexp(-1)[index]
+    by_length = sorted((i for i, one in enumerate(continuations) if len(one) > 1), key=lambda i: len(continuations[i]))
+    past, done = cache[0][0].shape[2], 0
+    while done < len(by_length):
+        longest = len(continuations[by_length[-1]])
+        size = rows_at_once(past + longest, 2 * longest * model.vocabulary)
+        chunk = by_length[done : done + size]
+        done += size
+        width = len(continuations[chunk[-1]])
+        padded = [[*continuations[i], *[-1] * (width - len(continuations[i]))] for i in chunk]
+        tokens = torch.tensor(padded, device=device)
+        known, ids = tokens >= 0, tokens.clamp(min=0)
+        logits, _ = model.read(ids[:, :-1], take(cache, [rows[i] for i in chunk]))
+        logits = logits.float()
+        later = logits.gather(-1, ids[:, 1:, None])[..., 0] - logits.logsumexp(-1)
+        total[torch.tensor(chunk, device=device)] += (later * known[:, 1:]).sum(1)
     return total

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.decoder import Decoder
+from models.scoring.language_model import LanguageModel
 from models.scoring.texts import HeldOut, MinimalPairScorer, heldout_loss
 from models.scoring.words import WordScorer
 
@@ -26,7 +27,7 @@ DIMS: dict[str, tuple[str, ...]] = {
 
 
 class Scorer:
-    """Scores a decoder on held-out text, words and minimal pairs.
+    """Scores a model on held-out text, words and minimal pairs.
 
     Parameters
     ----------
@@ -42,6 +43,6 @@ class Scorer:
     ) -> None:  # fmt: skip
         self.words, self.pairs, self.texts, self.languages = words, pairs, texts, tuple(languages)
 
-    def __call__(self, decoder: Decoder) -> dict[str, NDArray[np.generic]]:
+    def __call__(self, model: Decoder | LanguageModel) -> dict[str, NDArray[np.generic]]:
         """Return one checkpoint's variables with the dimensions of :data:`DIMS`."""
-        return {**heldout_loss(decoder, self.texts, self.languages), **self.words(decoder), **self.pairs(decoder)}
+        return {**heldout_loss(model, self.texts, self.languages), **self.words(model), **self.pairs(model)}

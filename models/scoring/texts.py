@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from data.encoding import Encoding
 from data.tasks import MinimalPair
 from models.decoder import Decoder
-from models.scoring.generation import BATCH_TOKENS, batches_by_length
+from models.scoring.batches import batches_by_length, rows_at_once
+from models.scoring.language_model import LanguageModel, language_model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,23 +28,23 @@ class HeldOut:
 
 @torch.inference_mode()
 def heldout_loss(
-    decoder: Decoder, texts: Mapping[str, HeldOut], languages: Sequence[str]
+    model: Decoder | LanguageModel, texts: Mapping[str, HeldOut], languages: Sequence[str]
 ) -> dict[str, NDArray[np.float64]]:
     """Return ``loss`` (nats/token) and ``bits_per_byte`` a language, shape (L,); NaN without held-out text.
 
     Bits per byte are loss / ln 2 / (bytes a token).
     """
-    device = decoder.embedding.weight.device
+    asked = language_model(model)
     loss = np.full(len(languages), np.nan)
     bits = np.full(len(languages), np.nan)
     for i, code in enumerate(languages):
         if code not in texts or not len(texts[code].windows):
             continue
         windows, total = texts[code].windows, 0.0
-        size = max(1, BATCH_TOKENS // windows.shape[1])
+        size = rows_at_once(windows.shape[1], windows.shape[1] * asked.vocabulary)
         for start in range(0, len(windows), size):
-            batch = torch.from_numpy(windows[start : start + size]).to(device)
-            logits = decoder(batch[:, :-1]).float()
+            batch = torch.from_numpy(windows[start : start + size]).to(asked.device)
+            logits = asked.read(batch[:, :-1])[0].float()
             total += float(F.cross_entropy(logits.flatten(0, 1), batch[:, 1:].flatten(), reduction="sum"))
         loss[i] = total / (windows.shape[0] * (windows.shape[1] - 1))
         bits[i] = loss[i] / math.log(2) / texts[code].bytes_per_token
@@ -71,13 +72,14 @@ class MinimalPairScorer:
         self.shape = (len(languages), len(self.phenomena))
 
     @torch.inference_mode()
-    def __call__(self, decoder: Decoder) -> dict[str, NDArray[np.float64]]:
+    def __call__(self, model: Decoder | LanguageModel) -> dict[str, NDArray[np.float64]]:
         """Return ``minimal_pair_correct`` and ``minimal_pair_total``, shape (L, phenomena); NaN where none is asked."""
-        device = decoder.embedding.weight.device
+        asked = language_model(model)
         logprob = np.zeros(len(self.sequences))
-        for members in batches_by_length(self.sequences):
-            batch = torch.tensor([self.sequences[i] for i in members], device=device)
-            each = F.cross_entropy(decoder(batch[:, :-1]).float().transpose(1, 2), batch[:, 1:], reduction="none")
+        for members in batches_by_length(self.sequences, logits_per_token=asked.vocabulary):
+            batch = torch.tensor([self.sequences[i] for i in members], device=asked.device)
+            logits = asked.read(batch[:, :-1])[0].float()
+            each = F.cross_entropy(logits.transpose(1, 2), batch[:, 1:], reduction="none")
             logprob[members] = -each.sum(1).cpu().numpy()
         correct, total = np.full(self.shape, np.nan), np.full(self.shape, np.nan)
         better = logprob[0::2] > logprob[1::2]

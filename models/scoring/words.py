@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,25 +15,18 @@ from data.encoding import Encoding
 from data.tasks import SegmentedPrompt, WordTask
 from data.words import normalise
 from models.decoder import Decoder
-from models.scoring.generation import batches_by_length, continuation_logprob, greedy, read_prompts
+from models.scoring.generation import continuation_logprob, greedy
+from models.scoring.language_model import LanguageModel, language_model
+from models.scoring.prompts import Prompts
+from models.scoring.questions import Answer, Question
 
+SPACE = "\N{LOWER ONE EIGHTH BLOCK}"
+"""What stands for a space in vocabularies of SentencePiece."""
 WRONG, TRANSLATED, COPIED, OTHER_LANGUAGE = range(4)
 
 
-@dataclass(kw_only=True)
-class _Item:
-    place: tuple[int, ...]
-    target: str
-    prompt: list[int]
-    targets: list[list[int]]
-    sources: list[list[int]]
-    accepted: frozenset[str]
-    source_words: frozenset[str]
-    elsewhere: Mapping[str, frozenset[str]] = field(default_factory=dict)
-
-
 class WordScorer:
-    """Asks a :class:`~data.tasks.WordTask` of a decoder; prompts and answers are tokenised once.
+    """Asks a :class:`~data.tasks.WordTask` of a model; prompts and answers are tokenised once.
 
     Parameters
     ----------
@@ -52,9 +46,10 @@ class WordScorer:
             for concept in self.concepts
         }
         self.items = [item for place in self._places() if (item := self._item(*place)) is not None]
-        self.nonces = [item for place in self._nonce_places() for item in [self._nonce(*place)]]
+        self.nonces = [self._nonce(*place) for place in self._nonce_places()]
         longest = max((len(form) for item in self.items + self.nonces for form in item.targets), default=1)
         self.new_tokens = longest + max(1, len(encoding.encode([(task.languages[0], task.stop)])))
+        self.prompts = Prompts([item.prompt for item in self.items + self.nonces], self.new_tokens)
 
     def _places(self) -> list[tuple[int, int, int]]:
         n, c = len(self.task.languages), len(self.concepts)
@@ -64,41 +59,63 @@ class WordScorer:
         languages = self.task.languages
         return [(i, k) for i, code in enumerate(languages) for k in range(len(self.task.nonce.get(code, ())))]
 
-    def _question(self, source: str, target: str, word: str, concept: str | None) -> list[int]:
+    @cached_property
+    def stops(self) -> torch.Tensor:
+        """Which tokens end an answer, bool of shape (vocabulary,): those whose text holds the stop."""
+        ids = [[token] for token in range(self.encoding.size)]
+        texts = self.encoding.tokenizer.decode_batch(ids, skip_special_tokens=False)
+        sign = self.task.stop.strip()
+        return torch.tensor([sign in text for text in texts] * max(1, len(self.encoding.blocks)))
+
+    def _question(self, source: str, target: str, word: str, concept: str | None) -> dict[str, Any]:
         prompt = self.task.prompt
         if isinstance(prompt, SegmentedPrompt):
             pieces = prompt.segments(source, target, word, concept)
         else:
             pieces = ((target, prompt(source, target, word, concept)),)
-        return [self.encoding.begin(pieces[0][0]), *self.encoding.encode(pieces)]
+        tokens = [self.encoding.begin(pieces[0][0]), *self.encoding.encode(pieces)]
+        return {"text": "".join(text for _, text in pieces), "prompt": tokens}
 
-    def _item(self, s: int, t: int, k: int) -> _Item | None:
+    def _said(self, code: str, text: str) -> list[int]:
+        """Return the tokens of an answer, which follows a prompt without a space.
+
+        A tokenizer that begins every text with a space is shown the sign before the answer, too.
+        """
+        tokens = self.encoding.encode([(code, text)])
+        if not (self.encoding.tokenizer.id_to_token(tokens[0] % self.encoding.size) or "").startswith(SPACE):
+            return tokens
+        sign = self.task.stop.strip()
+        before, both = self.encoding.encode([(code, sign)]), self.encoding.encode([(code, sign + text)])
+        return both[len(before) :] if both[: len(before)] == before else tokens
+
+    def _item(self, s: int, t: int, k: int) -> Question | None:
         task, concept = self.task, self.concepts[k]
         source, target = task.languages[s], task.languages[t]
         if (source, concept) not in task.forms or (target, concept) not in task.forms:
             return None
         given, wanted = task.forms[source, concept], task.forms[target, concept]
-        return _Item(
+        return Question(
             place=(s, t, k),
             target=target,
-            prompt=self._question(source, target, given[0], concept),
-            targets=[self.encoding.encode([(target, form)]) for form in wanted],
-            sources=[self.encoding.encode([(source, given[0])])],
+            **self._question(source, target, given[0], concept),
+            targets=[self._said(target, form) for form in wanted],
+            sources=[self._said(source, given[0])],
             accepted=frozenset(map(normalise, wanted)),
             source_words=frozenset({normalise(given[0])}),
             elsewhere=self.said[concept],
         )
 
-    def _nonce(self, i: int, k: int) -> _Item:
+    def _nonce(self, i: int, k: int) -> Question:
         code = self.task.languages[i]
         word = self.task.nonce[code][k]
-        said = [self.encoding.encode([(code, word)])]
-        return _Item(
-            place=(i, k), target=code, prompt=self._question(code, code, word, None), targets=said, sources=said,
+        said = [self._said(code, word)]
+        return Question(
+            place=(i, k), target=code, **self._question(code, code, word, None), targets=said, sources=said,
             accepted=frozenset({normalise(word)}), source_words=frozenset({normalise(word)}),
         )  # fmt: skip
 
-    def _outcome(self, item: _Item, answer: list[int]) -> int:
+    def outcome(self, item: Question, answer: list[int]) -> int:
+        """Return what an answer is: wrong, translated, copied or of another language (``data.cube.OUTCOMES``)."""
         text, block = self.encoding.decode(answer)
         word = normalise(text.partition(self.task.stop.strip())[0])
         if word in item.accepted and block in (None, item.target):
@@ -108,8 +125,7 @@ class WordScorer:
         known = any(word in forms for code, forms in item.elsewhere.items() if block in (None, code))
         return OTHER_LANGUAGE if known else WRONG
 
-    @torch.inference_mode()
-    def __call__(self, decoder: Decoder) -> dict[str, NDArray[np.generic]]:
+    def __call__(self, model: Decoder | LanguageModel) -> dict[str, NDArray[np.generic]]:
         """Ask everything and return the cube's variables of one checkpoint.
 
         Returns
@@ -125,32 +141,33 @@ class WordScorer:
         nonce = np.full((len(self.task.languages), 2), np.nan)
         for item in self.nonces:
             nonce[item.place[0]] = 0.0, sum(other.place[0] == item.place[0] for other in self.nonces)
-        for item, answer, to_target, to_source in self._ask(decoder, self.items):
-            outcome[item.place] = self._outcome(item, answer)
-            translation[item.place], copy[item.place] = to_target, to_source
-        for item, answer, _, _ in self._ask(decoder, self.nonces):
-            nonce[item.place[0], 0] += self._outcome(item, answer) == TRANSLATED
+        for answer in self.answers(model):
+            place = answer.question.place
+            found = self.outcome(answer.question, answer.said)
+            if len(place) == 2:
+                nonce[place[0], 0] += found == TRANSLATED
+                continue
+            outcome[place] = found
+            translation[place] = np.logaddexp.reduce(answer.targets)
+            copy[place] = np.logaddexp.reduce(answer.sources)
         return {
             "translation_outcome": outcome, "translation_logprob": translation, "copy_logprob": copy,
             "nonce_copied": nonce[:, 0], "nonce_total": nonce[:, 1],
         }  # fmt: skip
 
-    def _ask(self, decoder: Decoder, items: list[_Item]) -> list[tuple[_Item, list[int], float, float]]:
-        device = decoder.embedding.weight.device
-        answers: list[tuple[_Item, list[int], float, float]] = []
-        for members in batches_by_length([item.prompt for item in items], self.new_tokens):
-            batch = [items[i] for i in members]
-            first, cache = read_prompts(decoder, torch.tensor([item.prompt for item in batch], device=device))
+    @torch.inference_mode()
+    def answers(self, model: Decoder | LanguageModel) -> Iterator[Answer]:
+        """Yield the answer to every question, in no particular order."""
+        asked, questions = language_model(model), self.items + self.nonces
+        stops = torch.zeros(asked.vocabulary, dtype=torch.bool)  # a model may have more rows than its tokenizer tokens
+        stops[: len(self.stops)] = self.stops[: asked.vocabulary]
+        stops = stops.to(asked.device)
+        for members, first, cache in self.prompts.read(asked):
+            batch = [questions[i] for i in members]
             forms = [(row, form) for row, item in enumerate(batch) for form in item.targets + item.sources]
-            width = max(len(form) for _, form in forms)
-            padded = torch.tensor([form + [-1] * (width - len(form)) for _, form in forms], device=device)
-            rows = torch.tensor([row for row, _ in forms], device=device)
-            logprob = continuation_logprob(decoder, first, cache, rows, padded).cpu().numpy()
-            said = greedy(decoder, first, cache, self.new_tokens).cpu().tolist()
+            logprob = continuation_logprob(asked, first, cache, *map(list, zip(*forms, strict=True))).cpu().numpy()
             place = 0
-            for item, answer in zip(batch, said, strict=True):
+            for item, said in zip(batch, greedy(asked, first, cache, self.new_tokens, stops), strict=True):
                 middle, end = place + len(item.targets), place + len(item.targets) + len(item.sources)
-                to_target = float(np.logaddexp.reduce(logprob[place:middle]))
-                answers.append((item, answer, to_target, float(np.logaddexp.reduce(logprob[middle:end]))))
+                yield Answer(question=item, said=said, targets=logprob[place:middle], sources=logprob[middle:end])
                 place = end
-        return answers
