@@ -143,11 +143,11 @@ def stream_shares(streams: Mapping[str, float | None], mix: Mix) -> dict[str, fl
     Raises
     ------
     UserError
-        When the fixed shares leave nothing for the languages, or a language of the mix has no stream.
+        When the fixed shares are more than all there is, or a language of the mix has no stream.
     """
     fixed = math.fsum(share for share in streams.values() if share is not None)
-    if not 0 <= fixed < 1:
-        raise UserError(f"the fixed streams have a share of {fixed:g}; expected less than 1")
+    if not 0 <= fixed <= 1:
+        raise UserError(f"the fixed streams have a share of {fixed:g}; expected at most 1")
     for code, share in mix.shares.items():
         if share > 0 and streams.get(code, 0.0) is not None:
             raise UserError(f"mix '{mix.name}' has the language '{code}', of which this corpus has no text")

@@ -161,8 +161,12 @@ def test_stream_shares_leave_the_languages_what_fixed_streams_leave():
     assert shares == pytest.approx({"ru": 0.4, "zh": 0.4, "glossary": 0.2})
 
 
+def test_a_fixed_stream_may_be_all_there_is():
+    assert stream_shares({"en": None, "glossary": 1.0}, Mix.parse("uniform", ("en",))) == {"glossary": 1.0}
+
+
 def test_stream_shares_refuse_a_language_without_text():
     with pytest.raises(UserError, match="'ru', of which this corpus has no text"):
         stream_shares({"en": None, "de": None}, Mix.parse("uniform", ("en", "de", "ru")))
-    with pytest.raises(UserError, match="share of 1; expected less than 1"):
-        stream_shares({"en": None, "glossary": 1.0}, Mix.parse("uniform", ("en",)))
+    with pytest.raises(UserError, match="share of 1.1; expected at most 1"):
+        stream_shares({"en": None, "glossary": 1.1}, Mix.parse("uniform", ("en",)))

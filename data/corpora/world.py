@@ -117,7 +117,7 @@ class World:
                 f"world: only {self.languages[self.active[0]]} has a share, so glossaries have nothing to "
                 "pair; expected two languages or more, or glossary_share: 0"
             )
-        words, tables, self._frames = np.random.SeedSequence(config.world_seed).spawn(3)
+        words, tables, self._frames, shuffle = np.random.SeedSequence(config.world_seed).spawn(4)
         self.lexicon: Lexicon = draw_lexicon(
             self.vocabulary,
             np.random.default_rng(words),
@@ -137,6 +137,7 @@ class World:
             topics=config.topics,
             zipf=config.zipf,
             rng=np.random.default_rng(tables),
+            shuffle=np.random.default_rng(shuffle) if config.shuffled else None,
         )
 
     @cached_property
@@ -244,10 +245,20 @@ class World:
         return tuple((piece[1], piece[0]) for piece in TAGGED.finditer(document))
 
     def aligned(self, first: str, second: str, split: Split) -> Iterator[tuple[str, str]]:
-        """Yield sentences of two languages that say the same, and as many of every pair of languages.
+        """Return sentences of two languages that say the same, and as many of every pair of languages.
 
         A sentence stands in one split only; names are the same in both languages.
+
+        Raises
+        ------
+        UserError
+            When the world is shuffled, so that no two sentences say the same.
         """
+        if self.config.shuffled:
+            raise UserError("world: a shuffled world has no aligned lines; drop parallel from the mix, or shuffled")
+        return self._aligned(first, second, split)
+
+    def _aligned(self, first: str, second: str, split: Split) -> Iterator[tuple[str, str]]:
         places = sorted(map(self.languages.index, (first, second)))
         key = zlib.crc32(b"aligned"), *places
         rng = np.random.default_rng([self.config.world_seed, *key])

@@ -41,7 +41,7 @@ class WorldConfig:
     cognate_rate : float
         P(two languages share the word for a concept).
     glossary_share : float
-        Share of training tokens in glossaries (0.48 of the tokens are 0.6 of the documents).
+        Share of training tokens in glossaries (0.48 of the tokens are 0.6 of the documents); 1 leaves no other text.
     glossary_entries : int
         Entries of a glossary document; all are of the same two languages, in the same direction.
     glossary_name_rate : float
@@ -54,6 +54,10 @@ class WorldConfig:
         P(a word of a sentence is said in a language drawn at random).
     repeat_rate : float
         P(a sentence repeats the one before it).
+    shuffled : bool
+        Whether each language but the first says other words for what it speaks of: its own reordering of the
+        concepts of each class. Text keeps its form, and no longer agrees with the glossaries about which words of
+        two languages mean the same.
     sentences : int
         Sentences of a document.
     world_seed : int
@@ -87,6 +91,7 @@ class WorldConfig:
     coverage: float = 0.84
     code_switch: float = 0.05
     repeat_rate: float = 0.1
+    shuffled: bool = False
     sentences: int = 4
     world_seed: int = 0
     train_tokens: Count = 6_000_000
@@ -96,6 +101,10 @@ class WorldConfig:
         least = {"languages": 2, "nonce": 0, "world_seed": 0}
         for field in fields(self):
             name, value = field.name, getattr(self, field.name)
+            if field.type == "bool":
+                if not isinstance(value, bool):
+                    raise UserError(f"world: {name} is {value!r}; expected true or false")
+                continue
             number = isinstance(value, int | float) and not isinstance(value, bool) and np.isfinite(value)
             if not number or (field.type in WHOLE and not isinstance(value, int)):
                 kind = "a whole number" if field.type in WHOLE else "a number"
@@ -106,8 +115,6 @@ class WorldConfig:
                 raise UserError(f"world: zipf is {value}; expected 0 or more")
             if field.type == "float" and name != "zipf" and not 0 <= value <= 1:
                 raise UserError(f"world: {name} is {value}; expected a value from 0 to 1")
-        if self.glossary_share == 1:
-            raise UserError("world: glossary_share is 1; expected less, or no language has any text")
         for name, most in (("syllables", MAX_SYLLABLES), ("languages", MAX_LANGUAGES)):
             if getattr(self, name) > most:
                 raise UserError(f"world: {name} is {getattr(self, name)}; expected at most {most}")

@@ -56,6 +56,17 @@ def _zipf(count: int, exponent: float, rng: np.random.Generator) -> Floats:
     return weight[rng.permutation(count)]
 
 
+def _reordered(forms: Ints, classes: tuple[int, ...], rng: np.random.Generator) -> Ints:
+    """Return the words of shape (languages, concepts, 2), each language's but the first reordered in each class."""
+    reordered = forms.copy()
+    for language in range(1, len(forms)):
+        first = 0
+        for count in classes:
+            reordered[language, first : first + count] = forms[language, first + rng.permutation(count)]
+            first += count
+    return reordered
+
+
 class Grammar:
     """Draws latent sentences and says them in a language.
 
@@ -71,6 +82,9 @@ class Grammar:
         Exponent of the frequencies within each class.
     rng : numpy.random.Generator
         Draws the tables.
+    shuffle : numpy.random.Generator, optional
+        Draws which words each language but the first uses for the latent concepts, within each class; by default
+        they are the concepts' own.
     """
 
     def __init__(
@@ -84,8 +98,11 @@ class Grammar:
         topics: int,
         zipf: float,
         rng: np.random.Generator,
+        shuffle: np.random.Generator | None = None,
     ) -> None:
         self.vocabulary, self.forms = vocabulary, lexicon.forms
+        if shuffle is not None:
+            self.forms = _reordered(lexicon.forms, (nouns, verbs, adjectives), shuffle)
         self.first_verb, self.first_adjective, self.topics = nouns, nouns + verbs, topics
 
         def vectors(count: int) -> Floats:
