@@ -1,0 +1,1 @@
+"""Both ways with Hugging Face: our checkpoints for ``transformers``, and other models for our questions."""

@@ -1,0 +1,102 @@
+"""Tokenizers both ways: ours so that ``AutoTokenizer`` reads it, and that of another model for our questions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer, processors
+
+from data.encoding import Encoding
+from data.errors import UserError
+from data.tokenizers import bos, load_foreign
+
+
+def export_tokenizer(tokenizer: Tokenizer, folder: Path, context: int) -> int:
+    """Write ``tokenizer.json`` and ``tokenizer_config.json``; return the token that begins a document.
+
+    Asked for special tokens, the exported tokenizer puts that token before every text, as training did.
+
+    Parameters
+    ----------
+    tokenizer : tokenizers.Tokenizer
+    folder : Path
+    context : int
+        Tokens of a training sequence.
+    """
+    begin = bos(tokenizer)
+    name = tokenizer.id_to_token(begin)
+    made = Tokenizer.from_str(tokenizer.to_str())
+    made.post_processor = processors.TemplateProcessing(
+        single=f"{name} $A", pair=f"{name} $A {name}:1 $B:1", special_tokens=[(name, begin)]
+    )
+    (folder / "tokenizer.json").write_text(made.to_str(pretty=True), encoding="utf-8")
+    settings = {
+        "tokenizer_class": "PreTrainedTokenizerFast", "bos_token": name, "eos_token": name,
+        "clean_up_tokenization_spaces": False, "model_max_length": context,
+    }  # fmt: skip
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+    return begin
+
+
+class ModelEncoding(Encoding):
+    """The tokenizer of a model and the token that the model's own files say begins a document.
+
+    Parameters
+    ----------
+    tokenizer : tokenizers.Tokenizer
+    begin : int
+    """
+
+    def __init__(self, tokenizer: Tokenizer, begin: int) -> None:
+        super().__init__(tokenizer)
+        self._first = begin
+
+
+def encoding_of(folder: Path, config: dict[str, Any]) -> ModelEncoding:
+    """Return the encoding of the model in a folder.
+
+    A document begins with the ``bos_token`` of ``tokenizer_config.json``, or else the ``bos_token_id`` of
+    ``config.json``, or else what usually begins one (see ``data.tokenizers.BEGINNINGS``).
+
+    Parameters
+    ----------
+    folder : Path
+        With ``tokenizer.json``.
+    config : dict
+        The model's ``config.json``.
+
+    Raises
+    ------
+    UserError
+        When ``tokenizer.json`` is missing or damaged, or no token of the model begins a document.
+    """
+    path = folder / "tokenizer.json"
+    if not path.exists():
+        raise UserError(
+            f"{folder} holds no tokenizer.json; save the tokenizer in its fast form, or name one: --tokenizer"
+        )
+    tokenizer = load_foreign(path)
+    begin = _named(tokenizer, folder / "tokenizer_config.json")
+    rows = int(config.get("vocab_size") or tokenizer.get_vocab_size())
+    if begin is None and isinstance(config.get("bos_token_id"), int):
+        begin = int(config["bos_token_id"])
+    if begin is None:
+        begin = bos(tokenizer)
+    if not 0 <= begin < rows:
+        raise UserError(
+            f"no token of the model in {folder} begins a document; add bos_token to its tokenizer_config.json"
+        )
+    return ModelEncoding(tokenizer, begin)
+
+
+def _named(tokenizer: Tokenizer, path: Path) -> int | None:
+    try:
+        name = json.loads(path.read_text(encoding="utf-8")).get("bos_token")
+    except FileNotFoundError:
+        return None
+    except (json.JSONDecodeError, UnicodeDecodeError, AttributeError):
+        raise UserError(f"{path} is damaged; fetch it again") from None
+    text = name.get("content") if isinstance(name, dict) else name
+    return tokenizer.token_to_id(text) if isinstance(text, str) else None
