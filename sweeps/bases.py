@@ -36,5 +36,23 @@ BASES: dict[str, dict[str, Any]] = {
         "checkpoints": {"log_spaced": 30, "first": 1_000_000, "every": 7_500_000},
         "evaluation": {"heldout_tokens": 65_536, "minimal_pairs": 200},
     },
+    "hub-gpu": {
+        "size": "1.7b",
+        "corpus": "hub",
+        "hub": {"tokenizer": "tekken", "shots": 2, "text_bytes": 20_000_000_000},
+        "training": {
+            "tokens": 37_000_000_000,
+            "context": 4096,
+            "batch_size": 128,
+            "learning_rate": 3.9e-3,
+            "weight_decay": 0.01,
+            "beta2": 0.95,
+            "warmup_tokens": 500_000_000,
+            "decay_fraction": 0.2,
+            "precision": "bf16-mixed",
+        },
+        "checkpoints": {"log_spaced": 40, "first": 4_000_000, "every": 185_000_000},
+        "evaluation": {"heldout_tokens": 262_144, "minimal_pairs": 200},
+    },
 }
 """Bases by the word after ``base:``."""

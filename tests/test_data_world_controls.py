@@ -1,4 +1,4 @@
-"""The controls that tell whether monolingual text contributes: semantics shuffled between languages, glossaries only."""
+"""Controls that tell whether monolingual text contributes: semantics shuffled between languages, glossaries only."""
 
 from __future__ import annotations
 

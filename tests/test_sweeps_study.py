@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -97,8 +96,9 @@ def test_the_command_says_it_in_one_line_with_exit_code_2(tmp_path: Path) -> Non
     assert "did you mean 'size'" in done.stderr
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "sweeps").glob("*.yaml")), ids=lambda path: path.name)
-def test_the_studies_we_ship_are_commands_and_can_be_planned(path: Path) -> None:
-    assert path.read_text().startswith("#!/usr/bin/env -S sweeps run\n")
-    assert os.access(path, os.X_OK)
-    assert read_study(path).runs
+def test_a_file_that_grows_or_turns_on_itself_is_refused_in_one_line(tmp_path: Path) -> None:
+    layers = [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 9)]
+    for text in ("\n".join(["a0: &a0 [x]", *layers]), "study: &s {a: *s}", "study: s\nruns: " + "[" * 3000):
+        with pytest.raises(UserError) as caught:
+            read_study(write(tmp_path, text))
+        assert "\n" not in str(caught.value)
