@@ -330,7 +330,7 @@ def phases(*words):
 
 def test_the_suite_is_listed_run_and_written_between_the_markers(tmp_path, fake):
     code, out, _ = phases("calibrate", "--list", "--cells", "lag/*")
-    assert code == 0 and out.count("lag/") == 8 and "8 cells" in out
+    assert code == 0 and out.count("lag/") == 10 and "10 cells" in out
     page, out_file, json_file = tmp_path / "page.md", tmp_path / "c.jsonl", tmp_path / "c.json"
     page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
     words = ("calibrate", "--suite", "standard", "--cells", "delay/size/flat/*", "--replicates", 100, "--jobs", 1)

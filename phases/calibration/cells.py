@@ -162,6 +162,9 @@ def _lags() -> Iterator[Cell]:
         yield null
         yield replace(null, name=f"lag/power/{what}", second=later(second, LAG),
                       targets=(Target("rejected", 0.95), COVERED, Target("width")))  # fmt: skip
+    for name in ("stick", "weak"):  # where the law of the likelihood ratio is farthest from its limit
+        yield Cell(name=f"lag/size/{name}", ask="lag", curve=CURVES[name], second=CURVES[name], replicates=500,
+                   targets=(Target("rejected", high=0.07), COVERED, Target("width")))  # fmt: skip
 
 
 STANDARD: tuple[Cell, ...] = (*_sizes(), *_elasticities(), *_takeoffs(), *_lags())
