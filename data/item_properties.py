@@ -12,6 +12,7 @@ from rapidfuzz.distance import Levenshtein
 from data.encoding import Encoding
 from data.overlap import NONE, overlap_table
 from data.tasks import WordTask
+from data.word_pairs import nearest_form
 from data.words import normalise
 
 Variable = tuple[tuple[str, ...], NDArray[np.generic]]
@@ -68,15 +69,6 @@ def edit_similarity(task: WordTask) -> NDArray[np.float32]:
     array of float32, shape (L, L, C)
         NaN where a language lacks the concept.
     """
-    bare = {key: [normalise(form) for form in forms] for key, forms in task.forms.items()}
-    size = len(task.languages)
-    similarity = np.full((size, size, len(task.concepts)), np.nan, np.float32)
-    for k, concept in enumerate(task.concepts):
-        for s, source in enumerate(task.languages):
-            for t, target in enumerate(task.languages):
-                if (source, concept) in bare and (target, concept) in bare:
-                    word = bare[source, concept][0]
-                    similarity[s, t, k] = max(
-                        Levenshtein.normalized_similarity(word, form) for form in bare[target, concept]
-                    )
-    return similarity
+    bare = {form: normalise(form) for forms in task.forms.values() for form in forms}
+    alike = nearest_form(task, lambda word, form: Levenshtein.normalized_similarity(bare[word], bare[form]))
+    return alike.astype(np.float32)

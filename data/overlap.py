@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +10,7 @@ from tokenizers import Tokenizer
 
 from data.cube import OVERLAPS
 from data.tasks import WordTask
+from data.word_pairs import nearest_form
 
 NONE, SHARED_TOKEN, IDENTICAL = range(len(OVERLAPS))
 WHOLE_SYLLABLE_SCRIPTS = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL")
@@ -41,19 +41,9 @@ def overlap_table(tokenizer: Tokenizer, task: WordTask) -> NDArray[np.int8]:
     array of int8, shape (L, L, C)
         As :func:`overlap`; -1 where a language lacks the concept.
     """
-    forms: Mapping[tuple[str, str], tuple[str, ...]] = task.forms
-    tokens = {form: _substance(tokenizer, form) for group in forms.values() for form in group}
-    size = len(task.languages)
-    table = np.full((size, size, len(task.concepts)), -1, np.int8)
-    for k, concept in enumerate(task.concepts):
-        for s, source in enumerate(task.languages):
-            for t, target in enumerate(task.languages):
-                if (source, concept) in forms and (target, concept) in forms:
-                    word = forms[source, concept][0]
-                    table[s, t, k] = max(
-                        _compare(word, form, tokens[word], tokens[form]) for form in forms[target, concept]
-                    )
-    return table
+    tokens = {form: _substance(tokenizer, form) for group in task.forms.values() for form in group}
+    table = nearest_form(task, lambda word, form: _compare(word, form, tokens[word], tokens[form]))
+    return np.nan_to_num(table, nan=-1).astype(np.int8)
 
 
 def _compare(source: str, target: str, source_tokens: frozenset[int], target_tokens: frozenset[int]) -> int:
