@@ -46,8 +46,9 @@ class Attention(nn.Module):
 
         query, key = split(self.query(x), config.heads), split(self.key(x), config.kv_heads)
         value = split(self.value(x), config.kv_heads)
-        if config.qk_norm:
-            query, key = self.query_norm(query), self.key_norm(key)
+        if config.qk_norm:  # in the gains' precision, as autocast does with norms where it knows them
+            gains = self.query_norm.weight.dtype
+            query, key = self.query_norm(query.to(gains)), self.key_norm(key.to(gains))
         query, key = rotate(query, cos, sin), rotate(key, cos, sin)
         if past is None:
             mask = None
