@@ -80,11 +80,15 @@ class DecoderConfig:
         return 1 / self.width_ratio
 
     @property
+    def n_matrices_layer(self) -> int:
+        """Parameters of one layer's matrices."""
+        attention = 2 * self.width * self.width + 2 * self.width * self.kv_heads * self.head_width
+        return attention + 3 * self.width * self.ffn_width
+
+    @property
     def n_params_layer(self) -> int:
         """Parameters of one layer."""
-        attention = 2 * self.width * self.width + 2 * self.width * self.kv_heads * self.head_width
-        norms = 2 * self.width + (2 * self.head_width if self.qk_norm else 0)
-        return attention + 3 * self.width * self.ffn_width + norms
+        return self.n_matrices_layer + 2 * self.width + (2 * self.head_width if self.qk_norm else 0)
 
     @property
     def n_params_non_embedding(self) -> int:
@@ -96,14 +100,23 @@ class DecoderConfig:
         """All parameters; a tied embedding counts once."""
         return self.n_params_non_embedding + (1 if self.tied else 2) * self.vocab_size * self.width
 
-    def flops_per_token(self, context: int) -> int:
-        """Training floating-point operations a token: 6 a weight used, plus attention over ``context`` (causal half).
+    def flops_parts(self, context: int) -> dict[str, int]:
+        """Return training's floating-point operations a token by part; they sum to :meth:`flops_per_token`.
 
-        The output projection counts, the embedding look-up does not. Forward 2, backward 4 (Kaplan et al. 2020,
-        appendix; attention term as in PaLM, Chowdhery et al. 2022, appendix B, halved for causality).
+        Forward 2 a weight and token, backward 4 (Kaplan et al. 2020, appendix B): ``layers`` and ``head`` (the output
+        projection, tied or not). ``embedding`` is a look-up and costs none. ``attention``: scores and mixed values over
+        half of ``context``, the causal part (Chowdhery et al. 2022, appendix B, halved).
         """
-        matrices = self.n_params_non_embedding + self.vocab_size * self.width
-        return 6 * matrices + 6 * self.layers * self.width * context
+        return {
+            "embedding": 0,
+            "layers": 6 * self.n_params_non_embedding,
+            "attention": 6 * self.layers * self.width * context,
+            "head": 6 * self.vocab_size * self.width,
+        }
+
+    def flops_per_token(self, context: int) -> int:
+        """Return training's floating-point operations a token, nothing done again: the sum of the parts."""
+        return sum(self.flops_parts(context).values())
 
     def to_dict(self) -> dict[str, int | float | bool | None]:
         """Return the fields as JSON-ready values."""

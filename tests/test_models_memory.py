@@ -1,0 +1,83 @@
+"""Memory: the formula beside what the decoder really keeps for its backward pass, and what optimizers hold."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from data.errors import UserError
+from models.decoder import Decoder
+from models.devices import DEVICES, device
+from models.memory import memory
+from models.optimisers import configure
+from models.sizes import DecoderConfig, cpu, ladder, size
+from models.training_config import TrainingConfig
+
+CONFIG = TrainingConfig(tokens=1_000_000, context=32, batch_size=3)
+
+
+def kept_bytes(decoder: Decoder, rows: int, context: int) -> int:
+    """Return the bytes that autograd keeps between forward and backward, weights and the rotary table left out."""
+    own = {p.untyped_storage().data_ptr() for p in decoder.parameters()}
+    own |= {table.untyped_storage().data_ptr() for table in decoder.positions(0, context)}
+    kept: dict[int, Tensor] = {}
+
+    def note(tensor: Tensor) -> Tensor:
+        if tensor.untyped_storage().data_ptr() not in own:
+            kept[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        hidden = decoder.hidden(torch.zeros(rows, context, dtype=torch.long))[0]
+        (hidden @ decoder.head.weight.T).sum()
+    return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+
+
+@pytest.mark.parametrize("shape", [cpu(64, 3, 50), ladder(256, 50)], ids=["cpu", "ladder"])
+def test_the_formula_counts_what_autograd_keeps(shape: DecoderConfig) -> None:
+    expected = memory(shape, CONFIG, rows=3, shards=1, head_tokens=0).activations
+    assert kept_bytes(Decoder(shape, 0), 3, 32) == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_the_optimizer_holds_what_is_counted(optimizer: str) -> None:
+    config = replace(CONFIG, optimizer=optimizer)
+    decoder = Decoder(cpu(64, 2, 50), 0)
+    decoder(torch.zeros(1, 4, dtype=torch.long)).sum().backward()
+    stepper = configure(decoder, config)
+    stepper.step()
+    held = sum(x.nbytes for state in stepper.state.values() for x in state.values() if x.dim())
+    counted = memory(decoder.config, config, rows=3, shards=1, head_tokens=96)
+    assert counted.optimizer == held
+    assert counted.weights == counted.gradients == 4 * decoder.config.n_params
+    assert counted.logits == 96 * 50 * 8
+
+
+def test_the_full_size_is_the_sum_of_its_parts() -> None:
+    shape = size("1.7b", 131_072)
+    config = TrainingConfig(tokens=10**9, context=4096, batch_size=256, precision="bf16-mixed")
+    one = memory(shape, config, rows=8, shards=1, head_tokens=4096)
+    p, hidden, tokens = 1_669_433_344, 1_132_562_432 - 49 * 2048, 8 * 4096
+    assert one.weights == 4 * p + 2 * hidden
+    assert (one.gradients, one.optimizer) == (4 * p, 8 * p)
+    layer = 4 * 4 * 2048 + 2 * (4 * 2048 + 2 * 1024 + 4 * 5632) + 4 * 18
+    around = 10 * 2048 + 12
+    assert one.activations == tokens * (24 * layer + around)
+    assert one.activations_checkpointed == tokens * (24 * 4 * 2048 + layer + around)
+    assert one.logits == 4096 * 131_072 * 8
+    assert one.total - one.total_checkpointed == one.activations - one.activations_checkpointed
+    eight = memory(shape, config, rows=8, shards=8, head_tokens=4096)
+    assert (eight.gradients, eight.optimizer) == (4 * p // 8, p)
+    plain = memory(shape, replace(config, precision="bf16-true"), rows=8, shards=1, head_tokens=4096)
+    assert (plain.weights, plain.optimizer) == (2 * p, 4 * p)
+
+
+def test_devices_have_their_precisions_peak_and_unknown_ones_are_said() -> None:
+    assert device("h200").peak("bf16-mixed") == 989.4e12
+    assert device("h200").peak("32-true") == 66.9e12
+    assert all(d.source and d.bf16 >= d.float32 > 0 for d in DEVICES.values())
+    with pytest.raises(UserError, match="give --flops; did you mean 'h200'"):
+        device("h20")
