@@ -34,19 +34,28 @@ Json = Annotated[str | None, typer.Option("--json", help="Write the answer as JS
 @app.command()
 def plan(
     study: StudyFile,
-    tflops: Annotated[float, typer.Option(help="What one device sustains, in TFLOP/s.")] = 0.035,
+    device: Annotated[
+        str | None,
+        typer.Option(help="cpu (one core), a100, h100, h200 or b200; by default h200 for bfloat16, cpu for float32."),
+    ] = None,
+    flops: Annotated[
+        float | None, typer.Option(help="Peak FLOP/s of a device that is not named there, such as 165e12.")
+    ] = None,
+    utilisation: Annotated[float, typer.Option(help="Share of the peak that training's own FLOPs reach.")] = 0.4,
     json_file: Json = None,
 ) -> None:
-    """Print the bill of a study: runs, parameters, tokens, FLOPs, device-hours, disk. Starts nothing."""
-    from sweeps import plan as planning
+    """Print the bill of a study: runs, parameters, FLOPs, memory, device-hours, disk. Starts nothing."""
+    from sweeps import plan_tables
+    from sweeps.plan import Hardware
+    from sweeps.plan import plan as reckon
     from sweeps.study import read_study
 
-    if not tflops > 0:
-        raise UserError(f"--tflops is {tflops}; expected more than 0")
-    bill = planning.plan(read_study(study), tflops * 1e12)
+    bill = reckon(read_study(study), Hardware(name=device, peak=flops, utilisation=utilisation))
     if not emit_json(json_file, bill):
-        console().print(planning.plan_table(bill))
-        print(f"hours are device-hours at {tflops:g} TFLOP/s; scoring and start-up come on top")
+        for table in (plan_tables.bill_table, plan_tables.flops_table, plan_tables.memory_table):
+            console().print(table(bill))
+        for line in plan_tables.notes(bill):
+            print(line)
 
 
 @app.command()

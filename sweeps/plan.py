@@ -1,18 +1,53 @@
-"""What a study will cost, before anything starts: runs, parameters, tokens, FLOPs, device-hours, disk."""
+"""What a study will cost, before anything starts: runs, parameters, tokens, FLOPs, memory, device-hours, disk."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rich.table import Table
-
-from data.quantities import format_count
+from data.errors import UserError
+from models.devices import device
+from models.memory import memory
 from sweeps.config import RunConfig
 from sweeps.study import Study
 
 STATE_BYTES_PER_PARAMETER = 12
 WEIGHT_BYTES_PER_PARAMETER = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hardware:
+    """What runs are reckoned on.
+
+    Attributes
+    ----------
+    name : str, optional
+        A word of ``models.devices``; by default a run in float32 takes ``cpu``, another ``h200``.
+    peak : float, optional
+        Peak FLOP/s, for a device that is not in the table; goes before ``name``.
+    utilisation : float
+        Share of the peak that training's own FLOPs reach.
+    """
+
+    name: str | None = None
+    peak: float | None = None
+    utilisation: float = 0.4
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be."""
+        if not 0 < self.utilisation <= 1:
+            raise UserError(f"--utilisation is {self.utilisation:g}; expected a share of the peak, such as 0.4")
+        if self.peak is not None and not self.peak > 0:
+            raise UserError(f"--flops is {self.peak:g}; expected the peak FLOP/s of a device, such as 989e12")
+        if self.name is not None:
+            device(self.name)
+
+    def of(self, precision: str) -> tuple[str, float, float | None]:
+        """Return the device's name, peak FLOP/s and bytes of memory for a run of this precision."""
+        name = self.name or ("cpu" if precision == "32-true" else "h200")
+        if self.peak is not None:
+            return (self.name or "given", self.peak, device(self.name).memory if self.name else None)
+        return name, device(name).peak(precision), device(name).memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,11 +57,23 @@ class RunPlan:
     Attributes
     ----------
     run, run_id, size, mix : str
+    width, layers, vocab_size : int
     n_params, n_params_non_embedding, tokens, steps, checkpoints : int
+    flops_per_token : mapping of str to int
+        Training's, by part: ``embedding`` (a look-up: 0), ``layers``, ``attention``, ``head``.
     flops : float
-        Training only: 6 a weight and token, attention counted, look-ups not.
+        Training only: tokens times their sum.
+    device, precision : str
+    peak_flops : float
+        Of the device at this precision, FLOP/s.
     hours : float
-        Device-hours of training at the given rate.
+        Device-hours of training at the given utilisation of the peak.
+    rows : int
+        Sequences that a device reads at once.
+    memory_bytes : mapping of str to int
+        Of one device, by part (``models.memory``), with ``total`` and ``total_checkpointed``.
+    device_memory_bytes : float, optional
+        What the device has.
     disk_bytes : int
         Weights of every checkpoint and two full states.
     """
@@ -35,60 +82,56 @@ class RunPlan:
     run_id: str
     size: str
     mix: str
+    width: int
+    layers: int
+    vocab_size: int
     n_params: int
     n_params_non_embedding: int
     tokens: int
     steps: int
     checkpoints: int
+    flops_per_token: dict[str, int]
     flops: float
+    device: str
+    precision: str
+    peak_flops: float
     hours: float
+    rows: int
+    memory_bytes: dict[str, int]
+    device_memory_bytes: float | None
     disk_bytes: int
 
 
-def plan_run(run: RunConfig, flops_per_second: float) -> RunPlan:
-    """Return the bill of a run on a device that sustains ``flops_per_second``."""
+def plan_run(run: RunConfig, hardware: Hardware) -> RunPlan:
+    """Return the bill of a run."""
     decoder = run.decoder(run.vocab_size())
     training, checkpoints = run.training, len(run.checkpoint_steps())
     tokens = training.steps * training.tokens_per_step
-    flops = float(tokens) * decoder.flops_per_token(training.context)
-    disk = decoder.n_params * (WEIGHT_BYTES_PER_PARAMETER * checkpoints + 2 * STATE_BYTES_PER_PARAMETER)
+    name, peak, capacity = hardware.of(training.precision)
+    parts = decoder.flops_parts(training.context)
+    flops = float(tokens) * sum(parts.values())
+    needed = memory(decoder, training, rows=training.batch_size, shards=1, head_tokens=training.tokens_per_step)
+    totals = {"total": needed.total, "total_checkpointed": needed.total_checkpointed}
     return RunPlan(
-        run=run.name, run_id=run.run_id, size=run.size, mix=run.parsed_mix().name, n_params=decoder.n_params,
+        run=run.name, run_id=run.run_id, size=run.size, mix=run.parsed_mix().name, width=decoder.width,
+        layers=decoder.layers, vocab_size=decoder.vocab_size, n_params=decoder.n_params,
         n_params_non_embedding=decoder.n_params_non_embedding, tokens=tokens, steps=training.steps,
-        checkpoints=checkpoints, flops=flops, hours=flops / flops_per_second / 3600, disk_bytes=disk,
+        checkpoints=checkpoints, flops_per_token=parts, flops=flops, device=name, precision=training.precision,
+        peak_flops=peak, hours=flops / (peak * hardware.utilisation) / 3600, rows=training.batch_size,
+        memory_bytes=asdict(needed) | totals, device_memory_bytes=capacity,
+        disk_bytes=decoder.n_params * (WEIGHT_BYTES_PER_PARAMETER * checkpoints + 2 * STATE_BYTES_PER_PARAMETER),
     )  # fmt: skip
 
 
-def plan(study: Study, flops_per_second: float) -> dict[str, Any]:
+def plan(study: Study, hardware: Hardware) -> dict[str, Any]:
     """Return the study's bill as JSON-ready values: ``runs`` and ``total``."""
-    plans = [plan_run(run, flops_per_second) for run in study.runs]
+    plans = [plan_run(run, hardware) for run in study.runs]
     total = {
         "runs": len(plans), "tokens": sum(p.tokens for p in plans), "checkpoints": sum(p.checkpoints for p in plans),
         "flops": sum(p.flops for p in plans), "device_hours": sum(p.hours for p in plans),
         "disk_bytes": sum(p.disk_bytes for p in plans),
     }  # fmt: skip
     return {
-        "schema": 1, "study": study.name, "flops_per_second": flops_per_second,
+        "schema": 1, "study": study.name, "utilisation": hardware.utilisation,
         "runs": [asdict(p) for p in plans], "total": total,
     }  # fmt: skip
-
-
-def plan_table(bill: dict[str, Any]) -> Table:
-    """Return the bill as a table with a total row."""
-    table = Table(title=f"study '{bill['study']}'", title_justify="left", show_footer=True)
-    total = bill["total"]
-    columns = [
-        ("run", f"{total['runs']} runs"), ("size", ""), ("mix", ""), ("parameters", ""), ("non-embedding", ""),
-        ("tokens", format_count(total["tokens"])), ("checkpoints", str(total["checkpoints"])),
-        ("FLOPs", f"{total['flops']:.2e}"), ("hours", f"{total['device_hours']:.3g}"),
-        ("disk", f"{total['disk_bytes'] / 1e6:,.0f} MB"),
-    ]  # fmt: skip
-    for name, footer in columns:
-        table.add_column(name, footer, justify="left" if name in ("run", "size", "mix") else "right", no_wrap=True)
-    for r in bill["runs"]:
-        table.add_row(
-            r["run"], r["size"], r["mix"], format_count(r["n_params"]), format_count(r["n_params_non_embedding"]),
-            format_count(r["tokens"]), str(r["checkpoints"]), f"{r['flops']:.2e}", f"{r['hours']:.3g}",
-            f"{r['disk_bytes'] / 1e6:,.0f} MB",
-        )  # fmt: skip
-    return table

@@ -12,7 +12,7 @@ from data import cube
 from data.errors import UserError
 from phases.acquisition_covariates import names_of
 from sweeps.config import RunConfig
-from sweeps.plan import plan_run
+from sweeps.plan import Hardware, plan_run
 from sweeps.preparing import prepare, prepare_all, sampler_of, shards_folder
 from sweeps.progress import run_folder
 from sweeps.scoring import scorer_of
@@ -45,7 +45,7 @@ def test_a_model_of_disjoint_languages_is_trained_asked_and_kept_in_the_cube(tmp
     found = cube.read(run_folder(tmp_path, run) / "run.nc")
     plain = config()
     assert run.vocab_size() == 3 * plain.vocab_size() == prepare(run).shards.vocabulary
-    assert found["n_params"].item() == plan_run(run, 1e12).n_params > plan_run(plain, 1e12).n_params
+    assert found["n_params"].item() == plan_run(run, Hardware()).n_params > plan_run(plain, Hardware()).n_params
     assert found["mix"].item() == "parallel:0.1+disjoint" and found["template"].item() == "glossary"
     between = ~np.eye(3, dtype=bool)
     assert (found["overlap"].values[between] == 0).all() and (found["overlap"].values[~between] == 2).all()

@@ -1,0 +1,120 @@
+"""Planning: the numbers follow from the stated formulas, need no torch, and mistakes get one line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from data.errors import UserError
+from models.sizes import ladder
+from sweeps.cli import app
+from sweeps.plan import Hardware, plan, plan_run
+from sweeps.plan_tables import bill_table, flops_table, memory_table, notes
+from sweeps.study import read_study
+
+ROOT = Path(__file__).parent.parent
+STUDY = """study: s
+base: hub-gpu
+runs:
+  big: {size: 1.7b, seeds: [0, 1]}
+  low: {size: 152m, training: {batch_size: 4}}
+  world: {base: world-cpu}
+"""
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    path = tmp_path / "study.yaml"
+    path.write_text(STUDY)
+    return path
+
+
+def answer(study: Path, *words: str) -> dict[str, Any]:
+    done = CliRunner().invoke(app, ["plan", str(study), "--json", "-", *words])
+    assert done.exit_code == 0, done.output
+    parsed: dict[str, Any] = json.loads(done.stdout)
+    return parsed
+
+
+def test_hours_are_flops_over_the_share_of_the_peak(study: Path) -> None:
+    bill = answer(study)
+    big, _, low, world = bill["runs"]
+    per_token = big["flops_per_token"]
+    assert per_token == {
+        "embedding": 0, "layers": 6 * 1_132_562_432, "attention": 6 * 24 * 2048 * 4096, "head": 6 * 131_072 * 2048,
+    }  # fmt: skip
+    assert big["flops"] == sum(per_token.values()) * big["tokens"]
+    assert (big["device"], big["peak_flops"], world["device"]) == ("h200", 989.4e12, "cpu")
+    assert big["hours"] == pytest.approx(big["flops"] / (0.4 * 989.4e12) / 3600)
+    assert bill["total"]["device_hours"] == pytest.approx(sum(r["hours"] for r in bill["runs"]))
+    half = answer(study, "--utilisation", "0.2", "--device", "a100")
+    assert half["runs"][0]["hours"] == pytest.approx(2 * big["hours"] * 989.4 / 312)
+    own = answer(study, "--flops", "1e15", "--utilisation", "1")
+    assert own["runs"][2]["hours"] == pytest.approx(low["flops"] / 1e15 / 3600)
+    assert (own["runs"][2]["device"], own["runs"][2]["device_memory_bytes"]) == ("given", None)
+
+
+def test_float32_is_reckoned_at_the_peak_of_float32(study: Path) -> None:
+    assert answer(study, "--device", "h200")["runs"][3]["peak_flops"] == 66.9e12
+
+
+def test_memory_is_that_of_its_formula_and_what_does_not_fit_is_said(study: Path) -> None:
+    bill = plan(read_study(study), Hardware())
+    big, _, low, world = bill["runs"]
+    parts = ("weights", "gradients", "optimizer", "activations", "logits")
+    for r in bill["runs"]:
+        assert r["memory_bytes"]["total"] == sum(r["memory_bytes"][part] for part in parts)
+    assert big["memory_bytes"]["optimizer"] == 8 * 1_669_433_344
+    assert low["memory_bytes"]["gradients"] == 4 * ladder(512, 131_072).n_params
+    said = "\n".join(notes(bill))
+    assert "size 1.7b needs" in said
+    assert "of a device that has 141 GB" in said
+    assert "size micro needs" not in said
+    assert world["device_memory_bytes"] is None
+
+
+def test_tables_have_a_row_for_each_run_and_one_for_each_kind(study: Path) -> None:
+    bill = plan(read_study(study), Hardware())
+    assert bill_table(bill).row_count == 4
+    assert flops_table(bill).row_count == memory_table(bill).row_count == 3
+    done = CliRunner().invoke(app, ["plan", str(study)])
+    for word in ("big-s1", "1.67B", "9,614", "131,072", "13.4 GB", "40% of", "989.4 TFLOP/s (h200, bf16-mixed)"):
+        assert word in done.stdout, word
+
+
+def test_planning_imports_no_torch(study: Path) -> None:
+    code = (
+        "import sys; from sweeps.plan import Hardware, plan; from sweeps.study import read_study; "
+        f"plan(read_study({str(ROOT / 'sweeps' / 'quick.yaml')!r}), Hardware()); "
+        "sys.exit(', '.join({'torch', 'lightning', 'ray', 'transformers'} & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"name": "h20"}, "unknown device 'h20'; expected one of cpu, a100, .*did you mean 'h200'"),
+        ({"utilisation": 40.0}, "--utilisation is 40; expected a share of the peak, such as 0.4"),
+        ({"utilisation": float("nan")}, "--utilisation is nan"),
+        ({"peak": 0.0}, "--flops is 0; expected the peak FLOP/s"),
+    ],
+)
+def test_impossible_hardware_is_said(values: dict[str, Any], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        Hardware(**values)
+
+
+def test_the_run_of_a_plan_is_the_run_of_the_study(study: Path) -> None:
+    for run in read_study(study).runs:
+        found = plan_run(run, Hardware())
+        assert (found.run, found.run_id) == (run.name, run.run_id)
+        assert found.n_params == run.decoder(run.vocab_size()).n_params
+        assert found.tokens == found.steps * run.training.tokens_per_step
