@@ -1,0 +1,194 @@
+"""Fitting a loss law: the best of thousands of starts, and resamples of whole runs for its intervals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.errors import UserError
+from scaling.loss.law import LossLaw, loss_law
+from scaling.loss.minimise import refine, screen
+from scaling.loss.objective import Objective
+from scaling.loss.points import Points
+from scaling.loss.profile import Profile, profiles
+
+Array = NDArray[np.float64]
+KEPT = 32
+FAR = 100.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossFit:
+    """A loss law fitted to points.
+
+    Attributes
+    ----------
+    law, formula : str
+    outcome : str
+        ``found``, ``too_few_points``, ``not_sharply_located`` (a profile is flat) or ``not_converged``.
+    reason : str
+        The outcome as a sentence.
+    parameters, intervals : dict
+        The formula's parameters and their intervals at ``level`` over resampled runs.
+    objective : Objective
+    value : float
+        The objective's sum at the minimum.
+    points : Points
+    theta : array, shape (p,)
+    draws : array, shape (boot, p)
+        Coordinates of the resamples.
+    profiles : tuple of Profile
+        One a parameter.
+    """
+
+    law: str
+    formula: str
+    outcome: str
+    reason: str
+    level: float
+    objective: Objective
+    points: Points
+    parameters: dict[str, float] = field(default_factory=dict)
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    value: float = math.nan
+    theta: Array = field(default_factory=lambda: np.empty(0))
+    draws: Array = field(default_factory=lambda: np.empty((0, 0)))
+    profiles: tuple[Profile, ...] = ()
+
+    @property
+    def flat(self) -> tuple[str, ...]:
+        """Parameters whose profile does not close on both sides."""
+        return tuple(p.parameter for p in self.profiles if p.flat)
+
+    def predict(self, at: Points) -> tuple[Array, Array, Array]:
+        """Return loss at new points with its interval over resampled runs, each (m,), as if the law were true."""
+        law = loss_law(self.law)
+        prepared = law.prepare(at)
+        middle = np.exp(law.evaluate(self.theta[None], prepared)[0][0])
+        values = np.exp(law.evaluate(self.draws, prepared)[0])
+        low, high = np.quantile(values, [0.5 - self.level / 2, 0.5 + self.level / 2], axis=0)
+        return middle, low, high
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what a JSON report holds; absent values are None."""
+        return {
+            "law": self.law, "formula": self.formula, "outcome": self.outcome, "reason": self.reason,
+            "level": self.level, "objective": self.objective.kind,
+            "value": None if math.isnan(self.value) else self.value, "points": len(self.points),
+            "runs": int(np.unique(self.points.run).size),
+            "parameters": {
+                name: {"estimate": value, "low": self.intervals[name][0], "high": self.intervals[name][1]}
+                for name, value in self.parameters.items()
+            },
+            "profiles": [p.to_dict() for p in self.profiles],
+        }  # fmt: skip
+
+
+def fit_loss(
+    points: Points,
+    name: str = "chinchilla",
+    *,
+    objective: Objective | None = None,
+    level: float = 0.9,
+    boot: int = 1000,
+    seed: int = 0,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> LossFit:
+    """Fit the law ``name`` to ``points``.
+
+    Parameters
+    ----------
+    points : Points
+        Rows; those of one run are resampled together.
+    name : str
+        See :func:`scaling.loss.law.loss_law`.
+    objective : Objective, optional
+        Huber with delta 1e-3 on ln loss when not given.
+    level, boot, seed : float, int, int
+        Of the intervals, how many resamples, and chance.
+    progress : callable, optional
+        Called with (done, total, what).
+
+    Raises
+    ------
+    UserError
+        When the law needs a column that the points lack, or they hold several languages.
+    """
+    law, objective = loss_law(name), objective or Objective()
+    tell = progress or (lambda done, total, what: None)
+    check(law, points)
+    blank: dict[str, Any] = {
+        "law": name, "formula": law.formula, "level": level, "objective": objective, "points": points,
+    }  # fmt: skip
+    refused = _refuse(law, points)
+    if refused:
+        return LossFit(outcome="too_few_points", reason=refused, **blank)
+    prepared, log_loss = law.prepare(points), np.log(points.loss)
+    tell(0, 3, f"{name}: starts")
+    starts = screen(law, prepared, log_loss, objective, law.starts(prepared, log_loss), KEPT)
+    found = refine(law, prepared, log_loss, objective, starts)
+    best = int(np.argmin(found.value))
+    theta, value = found.theta[best], float(found.value[best])
+    tell(1, 3, f"{name}: {boot} resamples")
+    draws = refine(
+        law,
+        prepared,
+        log_loss,
+        objective,
+        np.tile(theta, (boot, 1)),
+        resamples(points, boot, np.random.default_rng(seed)),
+    )
+    tell(2, 3, f"{name}: profiles")
+    tails = np.quantile(law.public(draws.theta), [0.5 - level / 2, 0.5 + level / 2], axis=0).tolist()
+    shown = profiles(law, prepared, log_loss, objective, theta, value, runs=np.unique(points.run).size, level=level)
+    flat = [p.parameter for p in shown if p.flat]
+    outcome, reason = "found", f"{law.formula} fitted to {len(points)} points of {np.unique(points.run).size} runs"
+    if not found.settled[best] or draws.settled.mean() < 0.9:
+        outcome, reason = "not_converged", "the search did not settle; the parameters are no estimate"
+    elif flat:
+        outcome = "not_sharply_located"
+        reason = f"the points leave {', '.join(flat)} open: the profile does not close at {level:.0%}"
+    public = law.public(theta[None])[0]
+    return LossFit(
+        outcome=outcome, reason=reason, value=value, theta=theta, draws=draws.theta[draws.settled],
+        parameters=dict(zip(law.parameters, public.tolist(), strict=True)),
+        intervals={n: (a, b) for n, a, b in zip(law.parameters, *tails, strict=True)},
+        profiles=shown, **blank,
+    )  # fmt: skip
+
+
+def resamples(points: Points, boot: int, rng: np.random.Generator) -> Array:
+    """Return how often every point counts in each resample of whole runs, (boot, m)."""
+    runs, member = np.unique(points.run, return_inverse=True)
+    counts = rng.multinomial(runs.size, np.full(runs.size, 1 / runs.size), boot)
+    weights: Array = counts[:, member].astype(float)
+    return weights
+
+
+def check(law: LossLaw, points: Points) -> None:
+    """Refuse points that lack what the law needs."""
+    for column in law.columns:
+        if getattr(points, column) is None:
+            raise UserError(f"the {law.name} law needs the column '{column}'; the points have none")
+    if points.language is not None and np.unique(points.language).size > 1:
+        known = ", ".join(np.unique(points.language).tolist())
+        raise UserError(f"the points hold several languages ({known}); choose one with --language")
+
+
+def _refuse(law: LossLaw, points: Points) -> str:
+    need, have = len(law.parameters) + 1, np.unique(points.run).size
+    if have < need:
+        return (
+            f"{have} run{'s' * (have != 1)}; the {law.name} law has {len(law.parameters)} parameters and needs {need}"
+        )
+    columns = {"d": points.d} if law.name.startswith("broken") else {"n": points.n, "d": points.d}
+    for name, word in (("n", "sizes"), ("d", "token counts")):
+        distinct = np.unique(np.round(np.log(columns[name]), 2)).size if name in columns else 3
+        if distinct < 3:
+            return f"{distinct} distinct {word if distinct > 1 else word[:-1]}; the {law.name} law needs 3 at least"
+    return ""

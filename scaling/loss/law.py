@@ -1,0 +1,78 @@
+"""What every loss law offers, and the ones there are; a new law is one file and one entry here."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.errors import UserError, nearest
+from scaling.loss.broken import BrokenLaw
+from scaling.loss.chinchilla import ChinchillaLaw
+from scaling.loss.points import Points
+from scaling.loss.repeated import RepeatedLaw
+from scaling.loss.share import ShareLaw
+from scaling.loss.transfer import TransferLaw
+
+Array = NDArray[np.float64]
+Prepared = tuple[Array, ...]
+MOST_BREAKS = 4
+
+
+class LossLaw(Protocol):
+    """A law of ln loss.
+
+    Attributes
+    ----------
+    name, formula : str
+        How it is called and written.
+    parameters : tuple of str
+        The formula's letters.
+    coordinates : tuple of str
+        What is fitted: unbounded, and near 0 to 10 in size.
+    columns : tuple of str
+        What it needs of :class:`scaling.loss.points.Points` beside n, d and loss.
+    """
+
+    name: str
+    formula: str
+    parameters: tuple[str, ...]
+    coordinates: tuple[str, ...]
+    columns: tuple[str, ...]
+
+    def prepare(self, points: Points) -> Prepared:
+        """Return arrays (m,) that :meth:`evaluate` uses, made once a fit."""
+
+    def evaluate(self, theta: Array, prepared: Prepared) -> tuple[Array, Array]:
+        """Return ln loss (k, m) and its derivatives (k, p, m) at ``theta`` (k, p)."""
+
+    def public(self, theta: Array) -> Array:
+        """Return the formula's parameters (k, p)."""
+
+    def starts(self, prepared: Prepared, log_loss: Array) -> Array:
+        """Return thousands of starting values (k, p)."""
+
+
+LAWS: dict[str, LossLaw] = {
+    law.name: law for law in (ChinchillaLaw(), ShareLaw(), RepeatedLaw(), TransferLaw(), BrokenLaw(breaks=1))
+}
+
+
+def loss_law(name: str) -> LossLaw:
+    """Return the law with this name; ``broken:3`` has three breaks.
+
+    Raises
+    ------
+    UserError
+        When there is none.
+    """
+    word, colon, count = name.partition(":")
+    if word == "broken" and colon:
+        if not count.isdecimal() or not 1 <= int(count) <= MOST_BREAKS:
+            raise UserError(f"'{name}': expected broken:K with K breaks, 1 to {MOST_BREAKS}")
+        return BrokenLaw(breaks=int(count))
+    if name in LAWS:
+        return LAWS[name]
+    known = tuple(LAWS)
+    raise UserError(f"unknown law '{name}'; expected one of {', '.join(known)} or broken:K{nearest(name, known)}")
