@@ -71,7 +71,7 @@ class TrainingConfig:
         for name in ("tokens", "context", "batch_size", "learning_rate", "epsilon", "threads"):
             if not getattr(self, name) > 0:
                 raise UserError(f"training.{name} is {getattr(self, name)}; expected more than 0")
-        for name in ("weight_decay", "gradient_clip", "z_loss"):
+        for name in ("weight_decay", "gradient_clip", "warmup_tokens", "z_loss"):
             if not getattr(self, name) >= 0:
                 raise UserError(f"training.{name} is {getattr(self, name)}; expected 0 or more")
         for name in ("beta1", "beta2", "momentum"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ import torch.nn.functional as F
 from data.errors import UserError
 from models.decoder import Decoder
 from models.optimisers import configure
-from models.parametrisation import based
+from models.parametrisation import ADAMW, based
 from models.sizes import DecoderConfig, cpu, ladder, size
 from models.training_config import TrainingConfig
 from tests.benchmarks import coordinate_check as coordinates
@@ -46,6 +47,16 @@ def test_every_parameter_follows_its_row_of_the_table() -> None:
             expected = (1e-3 / 4, 0.1 * 4, 1e-8 / 16)
         assert values == pytest.approx(expected), name
     assert (decoder.config.residual_multiplier, decoder.config.output_multiplier) == (1 / 4, 1 / 4)
+
+
+def test_the_documentation_shows_the_rules_that_are_followed() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "MODELS.md").read_text(encoding="utf-8")
+    powers = {(0, 0): "{}", (-1, 0): "{} / m_N", (1, 0): "{} * m_N", (-1, -1): "{} / (m_N m_L)"}
+    for group, rule in ADAMW.items():
+        deviation = "(ones)" if "gain" in group else "fan_in^-1/2" if group == "hidden" else "base_width^-1/2"
+        decay = powers[rule.weight_decay].format("lambda") if rule.decayed else "0"
+        rate, epsilon = powers[rule.learning_rate].format("eta"), powers[rule.epsilon].format("epsilon")
+        assert f"| {group} | {deviation} | {rate} | {decay} | {epsilon} |\n" in text
 
 
 def test_initial_weights_have_the_deviations_of_the_table() -> None:

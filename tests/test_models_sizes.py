@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from data.errors import UserError
 from models.decoder import Decoder
+from models.size_table import markdown
 from models.sizes import LADDER, SIZES, DecoderConfig, cpu, ladder, size
 
 VOCABULARY = 131_072
@@ -75,3 +78,7 @@ def test_unknown_and_impossible_sizes_are_said() -> None:
         DecoderConfig(width=32, layers=1, heads=4, kv_heads=3, ffn_width=16, vocab_size=10)
     with pytest.raises(UserError, match="base_width is 0"):
         DecoderConfig(width=32, layers=1, heads=4, kv_heads=2, ffn_width=16, vocab_size=10, base_width=0)
+
+
+def test_the_documentation_shows_this_ladder() -> None:
+    assert markdown() in (Path(__file__).parent.parent / "docs" / "MODELS.md").read_text(encoding="utf-8")

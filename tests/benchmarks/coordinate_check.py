@@ -142,12 +142,13 @@ def main() -> None:
                     print(f"{rule:10} {varied:6} {key:24} {exponents[key]:+.2f}")
                 axis.set_xscale("log", base=2)
                 axis.set_yscale("log")
+                axis.set_ylim(0.2, 150)  # room for the legend
                 axis.set_xticks(x, [str(v) for v in x])
                 axis.set_title(
                     f"{'CompleteP' if rule == 'completep' else 'standard'}: {part} over {varied}", fontsize=10
                 )
                 axis.set_xlabel(varied)
-                axis.legend(fontsize=7, title="exponent", title_fontsize=7)
+                axis.legend(fontsize=7, title="exponent", title_fontsize=7, loc="upper center", ncols=2)
     for row in axes:
         row[0].set_ylabel("root mean square of the entries")
     figure.tight_layout()

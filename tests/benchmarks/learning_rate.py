@@ -40,7 +40,7 @@ from models.training_config import TrainingConfig
 OUT = Path("docs/benchmarks/learning_rate.json")
 PICTURE = Path("docs/images/learning_rate.png")
 TOKENS, UNREAD_BATCHES = 256_000, 64
-RATES = tuple(2.5e-3 * 2.0**k for k in range(-3, 4))
+RATES = tuple(1.25e-3 * 2.0**k for k in range(6))
 BASE = (64, 3)
 
 
