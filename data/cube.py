@@ -28,6 +28,7 @@ NOT_ASKED = -1
 OUTCOMES = ("wrong", "translated", "copied", "other_language")
 OVERLAPS = ("none", "shared_token", "identical")
 EXPOSURES = ("never_paired", "paired")
+CHECKPOINT_FLAGS = ("duplicate_weights", "outlier", "not_finite")
 METRIC_KINDS = ("proportion", "count", "continuous")
 
 
@@ -64,6 +65,14 @@ ATTRIBUTES: dict[str, dict[str, Any]] = {
     },
     "nonce_total": {"units": "1", "long_name": "invented words asked"},
     "checkpoint_sha256": {"long_name": "SHA-256 of the checkpoint's weights"},
+    "revision": {"long_name": "name of the checkpoint where it was scored from"},
+    "config_sha256": {"long_name": "SHA-256 of the checkpoint's configuration"},
+    "commit": {"long_name": "commit of the revision, where it has one"},
+    "checkpoint_flags": {
+        "long_name": "doubts about the checkpoint",
+        "flag_masks": np.array([1, 2, 4], np.int8),
+        "flag_meanings": " ".join(CHECKPOINT_FLAGS),
+    },
     "share": {"units": "1", "long_name": "share of the language among training tokens"},
     "tokens_per_word": {"units": "1", "long_name": "tokens a word of the language's text (in zh, ja a character)"},
     "bytes_per_token": {"units": "byte", "long_name": "UTF-8 bytes a token of the language's text"},

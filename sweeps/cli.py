@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from data.errors import UserError, guard
+from sweeps.score_command import score
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -197,6 +198,9 @@ def export(
     made = export_checkpoint(run, output, step, dtype, tokenizer)
     if not emit_json(json_file, made):
         print(f"{output}: {made['architecture']}, run '{made['run']}' at step {made['step']}, {made['dtype']}")
+
+
+app.command()(score)
 
 
 def write_cube(study: Study, folder: Path, output: Path) -> dict[str, int]:

@@ -48,8 +48,8 @@ def export_checkpoint(
         folder = shards_folder(run.config)
         if not folder.exists():
             raise UserError(
-                f"the tokenizer of run '{run.config.name}' is not at hand (it is with the run's data, in {folder}); make "
-                "them with 'sweeps prepare', or export the model alone: --no-tokenizer"
+                f"the tokenizer of run '{run.config.name}' is not at hand (it is with the run's data, in {folder}); "
+                "make them with 'sweeps prepare', or export the model alone: --no-tokenizer"
             )
         tokenizer = Shards.open(folder, tokenizer_sha256=run.tokenizer_sha256).tokenizer
     origin = {

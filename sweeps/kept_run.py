@@ -70,6 +70,13 @@ class KeptRun:
                 f"{path} was not written by a run of this version ({reason}); use the one it is from"
             ) from None
 
+    def keeps(self, step: int) -> bool:
+        """Return whether the weights of a step are still there."""
+        return self._file(step).exists()
+
+    def _file(self, step: int) -> Path:
+        return self.folder / "weights" / f"step-{step:08d}.safetensors"
+
     def weights(self, step: int) -> Path:
         """Return the file with the weights of a step.
 
@@ -84,7 +91,7 @@ class KeptRun:
                 f"run '{self.config.name}' has no checkpoint at step {step}; expected one of its {len(self.tokens)} "
                 f"steps, such as {', '.join(map(str, sorted(close)))}"
             )
-        path = self.folder / "weights" / f"step-{step:08d}.safetensors"
+        path = self._file(step)
         if not path.exists():
             raise UserError(f"{path} is missing: the weights of step {step} are not kept; choose another step")
         return path

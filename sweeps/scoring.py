@@ -15,7 +15,7 @@ from sweeps.preparing import Prepared
 def scorer_of(config: RunConfig, prepared: Prepared) -> Scorer:
     """Return what scores a model of this run at every checkpoint."""
     languages = prepared.task.languages
-    pairs = _first_pairs(prepared.pairs, config.evaluation.minimal_pairs)
+    pairs = first_pairs(prepared.pairs, config.evaluation.minimal_pairs)
     return Scorer(
         WordScorer(prepared.task, prepared.encoding, config.evaluation.concepts),
         MinimalPairScorer(pairs, prepared.encoding, languages),
@@ -31,7 +31,7 @@ def _held_out(config: RunConfig, prepared: Prepared, code: str) -> HeldOut:
     return HeldOut(windows=windows, bytes_per_token=shard.text_bytes / max(1, shard.tokens))
 
 
-def _first_pairs(pairs: tuple[MinimalPair, ...], most: int | None) -> tuple[MinimalPair, ...]:
+def first_pairs(pairs: tuple[MinimalPair, ...], most: int | None) -> tuple[MinimalPair, ...]:
     """Keep at most so many a language and phenomenon, one of every cluster before a second of any."""
     if most is None:
         return pairs

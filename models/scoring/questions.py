@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
+Report = Callable[[int, int], None]
+"""Told how many questions of how many are answered."""
+
+
+def silent(done: int, of: int) -> None:
+    """Report to nobody."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from models.decoder import Decoder
 from models.scoring.language_model import LanguageModel
+from models.scoring.questions import Report, silent
 from models.scoring.texts import HeldOut, MinimalPairScorer, heldout_loss
 from models.scoring.words import WordScorer
 
@@ -43,6 +44,6 @@ class Scorer:
     ) -> None:  # fmt: skip
         self.words, self.pairs, self.texts, self.languages = words, pairs, texts, tuple(languages)
 
-    def __call__(self, model: Decoder | LanguageModel) -> dict[str, NDArray[np.generic]]:
-        """Return one checkpoint's variables with the dimensions of :data:`DIMS`."""
-        return {**heldout_loss(model, self.texts, self.languages), **self.words(model), **self.pairs(model)}
+    def __call__(self, model: Decoder | LanguageModel, report: Report = silent) -> dict[str, NDArray[np.generic]]:
+        """Return one checkpoint's variables with the dimensions of :data:`DIMS`; tell ``report`` of the words."""
+        return {**heldout_loss(model, self.texts, self.languages), **self.words(model, report), **self.pairs(model)}

@@ -18,10 +18,12 @@ from models.decoder import Decoder
 from models.scoring.generation import continuation_logprob, greedy
 from models.scoring.language_model import LanguageModel, language_model
 from models.scoring.prompts import Prompts
-from models.scoring.questions import Answer, Question
+from models.scoring.questions import Answer, Question, Report, silent
 
 SPACE = "\N{LOWER ONE EIGHTH BLOCK}"
 """What stands for a space in vocabularies of SentencePiece."""
+TOLD = 256
+"""Answers between two reports."""
 WRONG, TRANSLATED, COPIED, OTHER_LANGUAGE = range(4)
 
 
@@ -125,8 +127,8 @@ class WordScorer:
         known = any(word in forms for code, forms in item.elsewhere.items() if block in (None, code))
         return OTHER_LANGUAGE if known else WRONG
 
-    def __call__(self, model: Decoder | LanguageModel) -> dict[str, NDArray[np.generic]]:
-        """Ask everything and return the cube's variables of one checkpoint.
+    def __call__(self, model: Decoder | LanguageModel, report: Report = silent) -> dict[str, NDArray[np.generic]]:
+        """Ask everything and return the cube's variables of one checkpoint; tell ``report`` now and then.
 
         Returns
         -------
@@ -141,7 +143,9 @@ class WordScorer:
         nonce = np.full((len(self.task.languages), 2), np.nan)
         for item in self.nonces:
             nonce[item.place[0]] = 0.0, sum(other.place[0] == item.place[0] for other in self.nonces)
-        for answer in self.answers(model):
+        for done, answer in enumerate(self.answers(model)):
+            if done % TOLD == 0:
+                report(done, len(self.items) + len(self.nonces))
             place = answer.question.place
             found = self.outcome(answer.question, answer.said)
             if len(place) == 2:

@@ -1,0 +1,162 @@
+"""Scoring the revisions of a model into one cube, each once, whatever is interrupted when."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import json
+import math
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from data.errors import UserError
+from sweeps.results import locked
+from sweeps.score_display import ScoreDisplay
+from sweeps.score_file import ScoredRow, ScoreFile
+from sweeps.score_flags import said
+from sweeps.score_positions import Position
+from sweeps.score_sources import Source
+from sweeps.score_subject import Subject
+
+
+@dataclass(kw_only=True)
+class Scored:
+    """What came of it.
+
+    Attributes
+    ----------
+    file : ScoreFile
+    failed : dict of str to str
+        Revisions that could not be scored, and why.
+    """
+
+    file: ScoreFile
+    failed: dict[str, str] = field(default_factory=dict)
+
+    def lines(self) -> list[str]:
+        """Return what a person should know, a line each."""
+        order = self.file.order()
+        doubts = said(order, [self.file.rows[name].sha256 for name in order], self.file.flags())
+        return [*(f"'{revision}' was not scored: {why}" for revision, why in self.failed.items()), *doubts]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the answer as JSON-ready values."""
+        from data.cube import CHECKPOINT_FLAGS
+
+        flags = self.file.flags().tolist()
+        rows = [(name, self.file.rows[name]) for name in self.file.order()]
+        return {
+            "schema": 1,
+            "cube": str(self.file.path),
+            "checkpoints": [
+                {
+                    "revision": name, "tokens": row.position.tokens, "step": row.position.step, "sha256": row.sha256,
+                    "commit": row.commit or None,
+                    "flags": [word for i, word in enumerate(CHECKPOINT_FLAGS) if flag >> i & 1],
+                    "seconds": {k: None if math.isnan(v) else round(v, 3) for k, v in row.seconds.items()},
+                }
+                for (name, row), flag in zip(rows, flags, strict=True)
+            ],
+            "failed": [{"revision": name, "reason": why} for name, why in self.failed.items()],
+        }  # fmt: skip
+
+
+def run_id(subject: Subject, name: str) -> str:
+    """Return what tells a cube of these scores from others."""
+    text = json.dumps({"name": name, **subject.identity}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def score(
+    source: Source, subject: Subject, positions: Mapping[str, Position], output: Path, name: str, display: ScoreDisplay
+) -> Scored:
+    """Score revisions in the order of training; what ``output`` holds already is not scored again.
+
+    A revision that is damaged or cannot be scored is passed over and said by name; the others are scored.
+
+    Parameters
+    ----------
+    source, subject
+        Where the revisions are, and how they are loaded and asked.
+    positions : mapping of revision to Position
+    output : Path
+        The cube; complete and readable after every revision.
+    name : str
+        Of the run in the cube.
+    display : ScoreDisplay
+
+    Raises
+    ------
+    UserError
+        When ``output`` is of another model or other questions or cannot be written, another process scores into it,
+        or the source cannot be reached. What was scored is kept.
+    """
+    with locked(output.with_name(f".{output.name}.lock"), f"scoring into {output}"):
+        identity = run_id(subject, name)
+        scored = Scored(file=ScoreFile(output, identity))
+        scored.file.move(positions)
+        _Scoring(source, subject, scored, name, identity, display).all(positions)
+    return scored
+
+
+class _Scoring:
+    def __init__(
+        self, source: Source, subject: Subject, scored: Scored, name: str, identity: str, display: ScoreDisplay
+    ) -> None:  # fmt: skip
+        self.source, self.subject, self.scored, self.display = source, subject, scored, display
+        self.name, self.identity = name, identity
+
+    def all(self, positions: Mapping[str, Position]) -> None:
+        for count, (revision, position) in enumerate(positions.items(), 1):
+            commit = self.source.revisions[revision]
+            row = self.scored.file.rows.get(revision)
+            if row is not None and commit and row.commit == commit:
+                self.display.done(revision, "scored before", count)
+                continue
+            with ExitStack() as stack:
+                self.display.doing(revision, "fetching")
+                folder = stack.enter_context(self.source.fetched(revision))
+                try:
+                    how = self.one(revision, position, commit, folder)
+                except UserError as error:
+                    self.scored.failed[revision] = str(error)
+                    how = "not scored"
+            self.display.done(revision, how, count)
+
+    def one(self, revision: str, position: Position, commit: str, folder: Path) -> str:
+        """Score one revision unless its weights have been scored; return what was done, in a few words."""
+        file = self.scored.file
+        self.display.doing(revision, "reading its weights")
+        weights, rest = self.subject.fingerprint(revision, folder)
+        same = [name for name, row in file.rows.items() if (row.sha256, row.config_sha256) == (weights, rest)]
+        if revision in same:
+            if file.rows[revision].commit != commit:
+                file.put(revision, replace(file.rows[revision], commit=commit))
+            return "scored before"
+        if same:
+            seconds = dict.fromkeys(file.rows[same[0]].seconds, math.nan)
+            file.put(revision, replace(file.rows[same[0]], position=position, commit=commit, seconds=seconds))
+            return f"has the weights of {same[0]}"
+        began = time.monotonic()
+        scorer = self.subject.scorer(revision, folder)
+        gc.collect()  # the model before, whose parts point at each other
+        model = self.subject.load(revision, folder)
+        loaded = time.monotonic()
+        with torch.inference_mode():
+            scores = scorer(model, lambda done, of: self.display.doing(revision, f"{100 * done // of} % of the words"))
+        if file.static is None:
+            file.static = self.subject.static(self.name).assign_attrs(run_id=self.identity)
+        seconds = {"loading_seconds": loaded - began, "scoring_seconds": time.monotonic() - loaded}
+        file.put(
+            revision,
+            ScoredRow(
+                position=position, sha256=weights, config_sha256=rest, commit=commit, scores=scores, seconds=seconds
+            ),
+        )
+        return f"scored in {seconds['scoring_seconds']:.1f} s"

@@ -1,0 +1,89 @@
+"""Doubts about checkpoints: weights that were served twice, scores out of line, numbers that are none.
+
+Public suites have served the same weights under most of their revisions: a cube says so before anything is analysed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.cube import CHECKPOINT_FLAGS
+
+DUPLICATE, OUTLIER, NOT_FINITE = (1 << i for i in range(len(CHECKPOINT_FLAGS)))
+FEWEST = 7
+"""Checkpoints from which an outlier can be told."""
+WILD = 7.0
+"""Robust standard deviations from the median of the five around it (Hampel 1974), as ``phases.influence`` has it."""
+LEAST = 0.01
+"""Of the scores' span: what a robust standard deviation is at least, for curves that rise without noise."""
+
+
+def flags(sha256: Sequence[str], scores: Sequence[float]) -> NDArray[np.int8]:
+    """Return the flags of a run's checkpoints, in the order of training, shape (checkpoints,).
+
+    Parameters
+    ----------
+    sha256 : sequence of str
+        Of the weights. All that are equal are flagged: which of them stands at its true place cannot be told.
+    scores : sequence of float
+        One summary a checkpoint; NaN or infinite where it could not be computed.
+    """
+    values = np.asarray(scores, float)
+    found = np.zeros(len(values), np.int8)
+    found[~np.isfinite(values)] |= NOT_FINITE
+    for group in duplicates(sha256):
+        found[group] |= DUPLICATE
+    judged = np.flatnonzero(found == 0)
+    found[judged[_out_of_line(values[judged])]] |= OUTLIER
+    return found
+
+
+def duplicates(sha256: Sequence[str]) -> list[list[int]]:
+    """Return the groups of checkpoints that have the same weights, each group ascending."""
+    places: dict[str, list[int]] = {}
+    for i, digest in enumerate(sha256):
+        places.setdefault(digest, []).append(i)
+    return [group for group in places.values() if len(group) > 1]
+
+
+def _out_of_line(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which values lie far from the median around them; the first and the last are never judged."""
+    if len(values) < FEWEST:
+        return np.zeros(len(values), bool)
+    middle = values.copy()
+    for i in range(1, len(values) - 1):
+        half = min(2, i, len(values) - 1 - i)
+        middle[i] = np.median(values[i - half : i + half + 1])
+    away = np.abs(values - middle)
+    scale = max(1.4826 * float(np.median(away)), LEAST * float(np.ptp(values)))
+    return away > WILD * scale
+
+
+def said(revisions: Sequence[str], sha256: Sequence[str], found: NDArray[np.int8]) -> list[str]:
+    """Return what a person should know of the flags, a line each."""
+    lines = []
+    groups = duplicates(sha256)
+    if groups:
+        shown = "; ".join(" = ".join(_some([revisions[i] for i in group])) for group in groups[:3])
+        more = f"; and {len(groups) - 3} groups more" if len(groups) > 3 else ""
+        lines.append(
+            f"{sum(map(len, groups))} of {len(revisions)} checkpoints have the weights of another ({shown}{more}): "
+            "flagged duplicate_weights; at most one of each stands at its true place"
+        )
+    for mask, name, what in (
+        (OUTLIER, "outlier", "score out of line with their neighbours"),
+        (NOT_FINITE, "not_finite", "gave numbers that are not finite"),
+    ):
+        those = [name for name, flag in zip(revisions, found, strict=True) if flag & mask]
+        if those:
+            lines.append(
+                f"{len(those)} of {len(revisions)} checkpoints {what} ({', '.join(_some(those))}): flagged {name}"
+            )
+    return lines
+
+
+def _some(names: list[str]) -> list[str]:
+    return names if len(names) <= 4 else [*names[:3], f"{len(names) - 3} more"]

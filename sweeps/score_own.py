@@ -1,0 +1,112 @@
+"""Checkpoints of a run of ours, to be asked other questions than while it trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from data.errors import UserError
+from models.decoder import Decoder
+from models.scoring.language_model import DecoderModel, LanguageModel
+from models.scoring.scorer import Scorer
+from sweeps.kept_run import KeptRun
+from sweeps.preparing import Prepared, prepare, sampler_of
+from sweeps.score_positions import Position
+from sweeps.scoring import scorer_of
+from sweeps.trial import static_part
+
+WORDING = ("template", "shots", "shot_seed")
+"""Settings of the corpus that change how words are asked for, not the text."""
+
+
+class OwnSource:
+    """The checkpoints whose weights a run's folder still holds; the run itself knows where they stand."""
+
+    every = True
+
+    def __init__(self, folder: Path) -> None:
+        self.run = KeptRun.open(folder)
+        self.name = self.run.config.name
+        kept = [step for step in sorted(self.run.tokens) if self.run.keeps(step)]
+        self.steps = {f"step-{step}": step for step in kept}
+        self.revisions = dict.fromkeys(self.steps, "")
+
+    def of(self, revision: str) -> Position:
+        """Return where a checkpoint stands."""
+        step = self.steps[revision]
+        return Position(tokens=self.run.tokens[step], step=step)
+
+    @contextmanager
+    def fetched(self, revision: str) -> Iterator[Path]:
+        """Give the run's folder."""
+        yield self.run.folder
+
+
+class OwnSubject:
+    """A run of ours, asked its own questions, or with other words where its text is real.
+
+    Parameters
+    ----------
+    source : OwnSource
+    changes : mapping of str to value
+        Of ``shots``, ``shot_seed``, ``template`` (of the corpus) and ``concepts``, ``minimal_pairs``,
+        ``heldout_tokens`` (of the evaluation); the others are as in the study.
+    device : str
+
+    Raises
+    ------
+    UserError
+        When the corpus is the simulated world, which has its own words, and a wording is asked for.
+    """
+
+    def __init__(self, source: OwnSource, changes: Mapping[str, Any], device: str) -> None:
+        self.run, self.source, self.device = source.run, source, device
+        config = self.run.config
+        wording = {name: value for name, value in changes.items() if name in WORDING}
+        if wording and config.real_text is None:
+            raise UserError(
+                f"run '{config.name}' was trained on the simulated world, which has its own words; leave out "
+                + ", ".join(f"--{name.replace('_', '-')}" for name in wording)
+            )
+        if wording:
+            config = replace(config, **{config.corpus: replace(getattr(config, config.corpus), **wording)})
+        rest = {name: value for name, value in changes.items() if name not in WORDING}
+        self.config = replace(config, evaluation=replace(config.evaluation, **rest))
+        self._prepared: Prepared | None = None
+        self._scorer: Scorer | None = None
+        self._decoder: Decoder | None = None
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The run's configuration with the questions as they are now."""
+        return {"run": self.config.to_dict()}
+
+    def fingerprint(self, revision: str, folder: Path) -> tuple[str, str]:
+        """Return the hash that the run wrote down; loading checks it."""
+        return self.run.sha256[self.source.steps[revision]], ""
+
+    def scorer(self, revision: str, folder: Path) -> Scorer:
+        """Return what scored the run while it trained, but for the changes; its data are made if they are gone."""
+        if self._scorer is None:
+            self._prepared = prepare(self.config)
+            if self._prepared.shards.tokenizer_sha256 != self.run.tokenizer_sha256:
+                raise UserError(f"the data of run '{self.config.name}' have another tokenizer than it was trained with")
+            self._scorer = scorer_of(self.config, self._prepared)
+        return self._scorer
+
+    def load(self, revision: str, folder: Path) -> LanguageModel:
+        """Return the decoder of a step."""
+        self._decoder = self.run.load(self.source.steps[revision]).to(self.device)
+        return DecoderModel(self._decoder)
+
+    def static(self, run: str) -> xr.Dataset:
+        """Return what the run's own cube has."""
+        assert self._prepared is not None and self._scorer is not None and self._decoder is not None
+        sampler = sampler_of(self.config, self._prepared)
+        found = static_part(self.config, self._prepared, sampler, self._decoder, self._scorer.pairs.phenomena, "")
+        return found.assign_coords(run=[run])

@@ -1,0 +1,152 @@
+"""Where in training a revision stands: read from its name by a pattern that the user gives, or from a table."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from data.errors import UserError
+from data.quantities import parse_count
+
+FIELDS = {"step": r"(?P<step>[0-9]+)", "tokens": r"(?P<tokens>[0-9]+(?:\.[0-9]+)?[kKmMbBtT]?)"}
+HOW = (
+    "say how its name tells it (--pattern 'step{step}' --tokens-per-step 2M, or --pattern '*-tokens{tokens}'), or "
+    "give a table (--positions FILE.csv with columns revision,tokens)"
+)
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Position:
+    """Training tokens seen, and optimizer steps where they are known."""
+
+    tokens: int
+    step: int | None = None
+
+
+class Positions(Protocol):
+    """Gives the position of a revision by its name."""
+
+    def of(self, revision: str) -> Position | None:
+        """Return the position, or None when the name tells none."""
+        ...
+
+
+class PatternPositions:
+    """Positions in names such as ``step3000`` or ``stage1-step1000-tokens4B``.
+
+    Parameters
+    ----------
+    pattern : str
+        The whole name, with ``{step}`` or ``{tokens}`` or both where they stand, and ``*`` for anything.
+    tokens_per_step : int, optional
+        Tokens of an optimizer step. It goes before ``{tokens}``, which names often round.
+
+    Raises
+    ------
+    UserError
+        When the pattern names neither, or ``{step}`` alone and a step's tokens are not given.
+    """
+
+    def __init__(self, pattern: str, tokens_per_step: int | None = None) -> None:
+        parts = re.split(r"(\{[^}]*\}|\*)", pattern)
+        fields = [part[1:-1] for part in parts if part.startswith("{")]
+        unknown = [field for field in fields if field not in FIELDS]
+        if unknown or not fields or len(set(fields)) < len(fields):
+            raise UserError(
+                f"--pattern is '{pattern}'; expected {{step}} or {{tokens}} in it, each once, and * for the rest"
+            )
+        if tokens_per_step is not None and tokens_per_step < 1:
+            raise UserError(f"--tokens-per-step is {tokens_per_step}; expected 1 or more")
+        if fields == ["step"] and tokens_per_step is None:
+            raise UserError(f"--pattern '{pattern}' tells steps; say how many tokens a step has: --tokens-per-step 2M")
+        if "step" not in fields and tokens_per_step is not None:
+            raise UserError(f"--tokens-per-step needs {{step}} in --pattern, which is '{pattern}'")
+        texts = (FIELDS[p[1:-1]] if p.startswith("{") else ".*" if p == "*" else re.escape(p) for p in parts)
+        self.expression = re.compile("".join(texts))
+        self.tokens_per_step = tokens_per_step
+
+    def of(self, revision: str) -> Position | None:
+        """Return the position that the name tells; None when it is not of the pattern."""
+        match = self.expression.fullmatch(revision)
+        if match is None:
+            return None
+        found = match.groupdict()
+        step = None if found.get("step") is None else int(found["step"])
+        if step is not None and self.tokens_per_step is not None:
+            return Position(tokens=step * self.tokens_per_step, step=step)
+        return Position(tokens=round(float(parse_count(found["tokens"]))), step=step)
+
+
+class TablePositions:
+    """Positions in a CSV file with the columns ``revision``, ``tokens`` and, where it is known, ``step``.
+
+    Raises
+    ------
+    UserError
+        Naming the line, when the file is not of this form.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.found: dict[str, Position] = {}
+        try:
+            rows = list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines()))
+        except FileNotFoundError:
+            raise UserError(f"--positions: there is no file {path}") from None
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise UserError(f"--positions: {path} cannot be read as CSV ({error})") from None
+        for line, row in enumerate(rows, 2):
+            if "revision" not in row or "tokens" not in row:
+                raise UserError(f"{path}: its columns are {', '.join(map(str, row))}; expected revision,tokens")
+            if row["revision"] in self.found:
+                raise UserError(f"{path}:{line}: revision '{row['revision']}' comes twice; leave one out")
+            self.found[row["revision"]] = Position(
+                tokens=_count(row["tokens"], f"{path}:{line}: tokens"),
+                step=_count(row["step"], f"{path}:{line}: step") if row.get("step") else None,
+            )
+
+    def of(self, revision: str) -> Position | None:
+        """Return the position in the table."""
+        return self.found.get(revision)
+
+
+def _count(text: str | None, where: str) -> int:
+    try:
+        return int(parse_count(text or ""))
+    except (ValueError, TypeError):
+        raise UserError(f"{where} is '{text}'; expected a count such as 2B or 2000000000") from None
+
+
+def placed(revisions: Sequence[str], positions: Positions | None, named: bool) -> tuple[dict[str, Position], list[str]]:
+    """Return the revisions in the order of training, and those left out because their names tell no position.
+
+    Parameters
+    ----------
+    revisions : sequence of str
+    positions : Positions, optional
+    named : bool
+        Whether the user named the revisions one by one; none is left out then.
+
+    Raises
+    ------
+    UserError
+        When positions are not told, a named revision has none, or two revisions stand at one place.
+    """
+    if positions is None:
+        raise UserError(f"nothing tells how many training tokens '{revisions[0]}' has seen: {HOW}")
+    found = {revision: positions.of(revision) for revision in revisions}
+    left_out = [revision for revision, position in found.items() if position is None]
+    if left_out and (named or len(left_out) == len(revisions)):
+        raise UserError(f"nothing tells how many training tokens '{left_out[0]}' has seen: {HOW}")
+    known = {revision: position for revision, position in found.items() if position is not None}
+    order = sorted(known, key=lambda revision: known[revision].tokens)
+    for one, other in zip(order, order[1:], strict=False):
+        if known[one].tokens == known[other].tokens:
+            raise UserError(
+                f"revisions '{one}' and '{other}' both stand at {known[one].tokens} tokens; name those to score with "
+                "--revisions, or tell them apart with --positions"
+            )
+    return {revision: known[revision] for revision in order}, left_out

@@ -1,0 +1,137 @@
+"""What is asked of a model that is not a run of ours: words, minimal pairs, held-out text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data.corpora.sample import SampleConfig, SampleCorpus
+from data.corpora.text.config import TextConfig
+from data.corpora.text.documents import documents
+from data.corpora.text.folder import text_files
+from data.encoding import Encoding
+from data.errors import UserError
+from data.languages import LANGUAGES
+from data.minimal_pairs import minimal_pairs
+from data.tasks import WordTask
+from data.templates import DEFAULT
+from data.words import word_task
+from models.scoring.scorer import Scorer
+from models.scoring.texts import HeldOut, MinimalPairScorer
+from models.scoring.words import WordScorer
+from sweeps.scoring import first_pairs
+
+SAMPLE, NO_TEXT = "sample", "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Questions:
+    """What is asked.
+
+    Attributes
+    ----------
+    languages : tuple of str
+        Codes; every ordered pair of them is asked, and each with itself.
+    template : str
+        Wording of the word questions.
+    shots, shot_seed : int
+        Complete lines before every word question, and what chooses them.
+    concepts, minimal_pairs : int, optional
+        Ask only the first so many concepts, and at most so many pairs a language and phenomenon; None asks all.
+    heldout : str
+        Text for the loss: ``sample`` (help pages, vendored), ``none``, or a folder as the corpus ``text`` reads it.
+    heldout_tokens, context : int
+        Tokens a language, read in windows of ``context``.
+
+    Raises
+    ------
+    UserError
+        When a value is impossible.
+    """
+
+    languages: tuple[str, ...] = tuple(LANGUAGES)
+    template: str = DEFAULT
+    shots: int = 2
+    shot_seed: int = 0
+    concepts: int | None = None
+    minimal_pairs: int | None = None
+    heldout: str = SAMPLE
+    heldout_tokens: int = 4096
+    context: int = 256
+
+    def __post_init__(self) -> None:
+        if not self.languages or len(set(self.languages)) < len(self.languages):
+            raise UserError(f"--languages is {', '.join(self.languages) or 'empty'}; expected each code once")
+        for name in ("concepts", "minimal_pairs", "heldout_tokens", "context"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UserError(f"--{name.replace('_', '-')} is {value}; expected 1 or more")
+        if self.heldout not in (SAMPLE, NO_TEXT) and not Path(self.heldout).expanduser().is_dir():
+            raise UserError(f"--heldout is '{self.heldout}'; expected {SAMPLE}, {NO_TEXT} or a folder of text")
+        self.task()
+        if self.heldout not in (SAMPLE, NO_TEXT):
+            text_files(self._text())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON-ready values."""
+        return asdict(self) | {"languages": list(self.languages)}
+
+    def task(self) -> WordTask:
+        """Return the words asked."""
+        return word_task(self.languages, self.shots, self.shot_seed, self.template)
+
+    def scorer(self, encoding: Encoding, positions: int | None) -> Scorer:
+        """Return what asks all of it with a tokenizer.
+
+        Parameters
+        ----------
+        encoding : Encoding
+        positions : int, optional
+            The longest text that the model takes, in tokens.
+
+        Raises
+        ------
+        UserError
+            When the questions are longer than that, or the held-out text cannot be read.
+        """
+        words = WordScorer(self.task(), encoding, self.concepts)
+        longest = max(len(item.prompt) for item in words.items) + words.new_tokens
+        if positions is not None and longest > positions:
+            raise UserError(f"the longest question has {longest} tokens and the model takes {positions}; lower --shots")
+        pairs = first_pairs(minimal_pairs(self.languages), self.minimal_pairs)
+        context = self.context if positions is None else min(self.context, positions)
+        texts = {code: _windows(self._documents(code), encoding, code, self.heldout_tokens, context)
+                 for code in self.languages if self.heldout != NO_TEXT}  # fmt: skip
+        return Scorer(words, MinimalPairScorer(pairs, encoding, self.languages), texts, self.languages)
+
+    def _documents(self, code: str) -> Iterator[str]:
+        if self.heldout == SAMPLE:
+            yield from SampleCorpus(SampleConfig(languages=self.languages)).documents(code, "heldout")
+            return
+        config = self._text()
+        for file in text_files(config)[code]:
+            yield from documents(file.path, str(file.path), config, lambda ordinal: True)
+
+    def _text(self) -> TextConfig:
+        return TextConfig(folder=self.heldout, languages=self.languages)
+
+
+def _windows(documents: Iterator[str], encoding: Encoding, code: str, tokens: int, context: int) -> HeldOut:
+    """Return the first so many tokens of documents in windows, each document after the token that begins one."""
+    ids: list[int] = []
+    size = 0
+    for document in documents:
+        ids += [encoding.begin(code), *encoding.encode([(code, document)])]
+        size += len(document.encode())
+        if len(ids) > tokens:
+            break
+    if len(ids) < 2:
+        raise UserError(f"--heldout has no text in '{code}'; give some, or leave the language out of --languages")
+    width = min(context, len(ids) - 1) + 1
+    count = max(1, min(tokens, len(ids)) // width)
+    windows = np.array(ids[: count * width], np.int64).reshape(count, width)
+    return HeldOut(windows=windows, bytes_per_token=size / len(ids))

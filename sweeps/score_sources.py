@@ -1,0 +1,171 @@
+"""Where models to score are: a folder, a folder of folders, the hub's cache, the hub, or a run of ours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Protocol
+
+from data.errors import UserError, nearest
+from models.huggingface.weights import NAMES
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+class Source(Protocol):
+    """Revisions of one model.
+
+    Attributes
+    ----------
+    name : str
+        The run's name in the cube, unless the user gives another.
+    revisions : dict of str to str
+        Names, in the source's order, and the commits they stand at (empty where there are none).
+    every : bool
+        Whether all are scored when the user names none.
+    """
+
+    name: str
+    revisions: dict[str, str]
+    every: bool
+
+    def fetched(self, revision: str) -> AbstractContextManager[Path]:
+        """Give a folder with the revision's configuration, weights and tokenizer, for as long as it is needed."""
+        ...
+
+
+class FolderSource:
+    """A model in a folder, or one in each of its folders, as ``transformers`` saves them (``checkpoint-500``)."""
+
+    every = True
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.name = folder, folder.absolute().name
+        if _is_model(folder):
+            self.folders = {self.name: folder}
+        else:
+            self.folders = {inner.name: inner for inner in _natural(folder.iterdir()) if _is_model(inner)}
+        self.revisions = dict.fromkeys(self.folders, "")
+
+    @contextmanager
+    def fetched(self, revision: str) -> Iterator[Path]:
+        """Give the revision's own folder."""
+        yield self.folders[revision]
+
+
+class CacheSource:
+    """A model in the hub's cache: a folder ``models--OWNER--NAME`` with ``refs`` and ``snapshots``.
+
+    A revision is a branch or tag that has been fetched, or a commit that none of them stands at.
+    """
+
+    every = True
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.name = folder.absolute().name.removeprefix("models--").replace("--", "/")
+        refs = folder / "refs"
+        named = {
+            path.relative_to(refs).as_posix(): path.read_text(encoding="utf-8").strip()
+            for path in _natural(refs.rglob("*"))
+            if path.is_file()
+        }
+        commits = [path.name for path in sorted((folder / "snapshots").iterdir()) if path.is_dir()]
+        self.revisions = {name: commit for name, commit in named.items() if commit in commits}
+        self.revisions |= {commit: commit for commit in commits if commit not in named.values()}
+
+    @contextmanager
+    def fetched(self, revision: str) -> Iterator[Path]:
+        """Give the revision's snapshot."""
+        yield self.folder / "snapshots" / self.revisions[revision]
+
+
+def source_of(model: str) -> Source:
+    """Return where a model's revisions are.
+
+    Parameters
+    ----------
+    model : str
+        A path, or ``OWNER/NAME`` on the hub when there is no such path.
+
+    Raises
+    ------
+    UserError
+        When it is neither, or the folder holds no model.
+    """
+    folder = Path(model).expanduser()
+    if not folder.is_dir():
+        if folder.exists():
+            raise UserError(f"{model} is a file; expected a folder with a model, or OWNER/NAME on the hub")
+        if not re.fullmatch(r"[\w.-]+/[\w.-]+", model) or model.startswith("."):
+            raise UserError(f"there is no folder {model}; expected one, or OWNER/NAME on the hub")
+        from sweeps.score_hub import HubSource
+
+        return HubSource(model)
+    if (folder / "run.nc").exists() or (folder / "weights").is_dir():
+        from sweeps.score_own import OwnSource
+
+        return OwnSource(folder)
+    if (folder / "snapshots").is_dir():
+        return CacheSource(folder)
+    source = FolderSource(folder)
+    if not source.revisions:
+        inner = sorted(path.name for path in folder.iterdir() if (path / "snapshots").is_dir())
+        runs = sorted(path.name for path in (folder / "runs").glob("*") if (path / "run.nc").exists())
+        hint = f"; it is a cache: name one of its models, such as {folder / inner[0]}" if inner else ""
+        hint = f"; it holds a study: name one of its runs, such as {folder / 'runs' / runs[0]}" if runs else hint
+        raise UserError(f"{folder} holds no model (config.json and weights, in it or in its folders){hint}")
+    return source
+
+
+def chosen(source: Source, asked: str | None) -> tuple[list[str], bool]:
+    """Return the revisions to score, in the source's order, and whether each was named by the user.
+
+    Parameters
+    ----------
+    source : Source
+    asked : str, optional
+        Names or patterns such as ``step*``, with commas between, or ``all``.
+
+    Raises
+    ------
+    UserError
+        When a name or pattern fits none, or nothing is asked of a source that does not take all by itself.
+    """
+    known = list(source.revisions)
+    if asked is None:
+        if not source.every and len(known) > 1:
+            raise UserError(
+                f"{source.name} has {len(known)} revisions ({', '.join(known[:4])}, ...); name those to score: "
+                "--revisions all, or 'step*', or names with commas between"
+            )
+        return known, False
+    if asked == "all":
+        return known, False
+    found: list[str] = []
+    patterns = [part.strip() for part in asked.split(",") if part.strip()]
+    for pattern in patterns:
+        fits = [name for name in known if fnmatchcase(name, pattern)]
+        if not fits:
+            shown = ", ".join(known[:6]) + (", ..." if len(known) > 6 else "")
+            raise UserError(f"{source.name} has no revision '{pattern}'; it has {shown}{nearest(pattern, known)}")
+        found += fits
+    if not found:
+        raise UserError("--revisions is empty; expected names, a pattern such as 'step*', or all")
+    return [name for name in known if name in found], not any(set(pattern) & set("*?[") for pattern in patterns)
+
+
+def _is_model(folder: Path) -> bool:
+    return folder.is_dir() and any((folder / name).exists() for name in ("config.json", *NAMES))
+
+
+def _natural(paths: Iterator[Path]) -> Sequence[Path]:
+    """Return paths sorted with numbers in their names as numbers."""
+    return sorted(paths, key=lambda path: [(not p.isdigit(), int(p) if p.isdigit() else 0, p) for p in _cut(path.name)])
+
+
+def _cut(name: str) -> list[str]:
+    return [part for part in re.split(r"(\d+)", name) if part]

@@ -1,0 +1,177 @@
+"""What is scored: a model of the Hugging Face kind, or a run of ours; how its revisions are loaded and asked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+import xarray as xr
+
+from data.cube import code_version
+from data.encoding import Encoding
+from data.errors import UserError
+from data.item_properties import item_properties
+from data.quantities import format_count
+from data.tokenizers import digest
+from models.decoder import Decoder
+from models.huggingface.architecture import differences
+from models.huggingface.foreign import load_foreign_model
+from models.huggingface.importing import import_decoder, read_config
+from models.huggingface.tokenizer import encoding_of
+from models.huggingface.weights import weight_files, weights_sha256
+from models.scoring.language_model import DecoderModel, LanguageModel
+from models.scoring.scorer import Scorer
+from sweeps.score_questions import Questions
+
+
+class Subject(Protocol):
+    """One model whose revisions are asked the same questions."""
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What tells its scores from others, as JSON-ready values."""
+        ...
+
+    def fingerprint(self, revision: str, folder: Path) -> tuple[str, str]:
+        """Return the SHA-256 of the revision's weights, and one of all else that its scores depend on."""
+        ...
+
+    def scorer(self, revision: str, folder: Path) -> Scorer:
+        """Return what asks the questions."""
+        ...
+
+    def load(self, revision: str, folder: Path) -> LanguageModel:
+        """Return the revision's model; the one before is let go."""
+        ...
+
+    def static(self, run: str) -> xr.Dataset:
+        """Return the part of the cube that no revision changes, after a revision has been loaded."""
+        ...
+
+
+class HuggingFaceSubject:
+    """A model as ``transformers`` saves it: read into our decoder if that computes the same, else by ``transformers``.
+
+    Parameters
+    ----------
+    model : str
+        As the user named it.
+    questions : Questions
+    device : str
+    dtype : torch.dtype
+        In which the model computes.
+    tokenizer : Path, optional
+        Folder with ``tokenizer.json`` for all revisions, instead of their own.
+    tokenizer_sha256 : str, optional
+        Of the tokenizer that earlier revisions in the same cube were asked with.
+    """
+
+    def __init__(
+        self, model: str, questions: Questions, *, device: str, dtype: torch.dtype, tokenizer: Path | None = None,
+        tokenizer_sha256: str | None = None,
+    ) -> None:  # fmt: skip
+        self.model, self.questions, self.device, self.dtype = model, questions, device, dtype
+        self.tokenizer, self.tokenizer_sha256 = tokenizer, tokenizer_sha256
+        self.encoding: Encoding | None = None
+        self._scorer: Scorer | None = None
+        self._seen: set[str] = set()
+        self._decoder: Decoder | None = None
+        self._about: dict[str, Any] = {}
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The model's name, the questions and the precision."""
+        return {"model": self.model, "questions": self.questions.to_dict(), "dtype": str(self.dtype)}
+
+    def fingerprint(self, revision: str, folder: Path) -> tuple[str, str]:
+        """Return the hash of the weights' files, and that of the configuration."""
+        config = {k: v for k, v in read_config(folder).items() if k not in ("_name_or_path", "transformers_version")}
+        rest = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
+        return weights_sha256(weight_files(folder)), rest
+
+    def scorer(self, revision: str, folder: Path) -> Scorer:
+        """Return what asks the questions in the model's tokens; all revisions must have the same.
+
+        Raises
+        ------
+        UserError
+            When a revision has another tokenizer than those before, or the first has none.
+        """
+        home = self.tokenizer or folder
+        file = home / "tokenizer.json"
+        if self._scorer is not None and not file.exists():
+            return self._scorer
+        raw = hashlib.sha256(file.read_bytes()).hexdigest() if file.exists() else ""
+        if self._scorer is None or raw not in self._seen:
+            config = read_config(folder)
+            encoding = encoding_of(home, config)
+            sha256 = digest(encoding.tokenizer)
+            if self.tokenizer_sha256 not in (None, sha256):
+                raise UserError(
+                    f"revision '{revision}' has another tokenizer than those before it; score it into a cube of its "
+                    "own, or name one for all with --tokenizer"
+                )
+            self._seen.add(raw)
+            if self._scorer is None:
+                self.encoding, self.tokenizer_sha256 = encoding, sha256
+                self._scorer = self.questions.scorer(encoding, config.get("max_position_embeddings"))
+        assert self._scorer is not None
+        return self._scorer
+
+    def load(self, revision: str, folder: Path) -> LanguageModel:
+        """Return the model on the device.
+
+        Raises
+        ------
+        UserError
+            When it is damaged or cannot be scored, or has fewer tokens than its tokenizer.
+        """
+        config = read_config(folder)
+        model: LanguageModel
+        if differences(config):
+            self._decoder = None
+            foreign = load_foreign_model(folder, self.dtype, self.device)
+            parameters = dict(foreign.model.named_parameters())
+            ends = {
+                id(part.weight)
+                for part in (foreign.model.get_input_embeddings(), foreign.model.get_output_embeddings())
+            }
+            inner = sum(p.numel() for p in parameters.values() if id(p) not in ends)
+            total, read_by, model = sum(p.numel() for p in parameters.values()), "transformers", foreign
+        else:
+            self._decoder = import_decoder(folder, self.dtype, self._decoder).to(self.device)
+            shape = self._decoder.config
+            total, inner, read_by = shape.n_params, shape.n_params_non_embedding, "calque"
+            model = DecoderModel(self._decoder)
+        if self.encoding is not None and self.encoding.size > model.vocabulary:
+            raise UserError(
+                f"the tokenizer of '{revision}' has {self.encoding.size} tokens and the model {model.vocabulary}; name "
+                "the right one with --tokenizer"
+            )
+        self._about = {
+            "architecture": str(config.get("model_type")), "read_by": read_by, "n_params": total,
+            "n_params_non_embedding": inner, "size": format_count(inner),
+        }  # fmt: skip
+        return model
+
+    def static(self, run: str) -> xr.Dataset:
+        """Return coordinates, what is asked, and what the words have in common under this tokenizer."""
+        assert self._scorer is not None and self.encoding is not None, "a revision is loaded first"
+        task, languages = self._scorer.words.task, list(self.questions.languages)
+        per_run = {
+            **self._about, "model": self.model, "template": task.template, "tokenizer_sha256": self.tokenizer_sha256,
+            "torch_version": torch.__version__, "questions_json": json.dumps(self.questions.to_dict(), sort_keys=True),
+            "dtype": str(self.dtype).removeprefix("torch."),
+        }  # fmt: skip
+        return xr.Dataset(
+            item_properties(task, self.encoding),
+            coords={
+                "run": [run], "language": languages, "source": languages, "target": languages,
+                "concept": list(task.concepts), "phenomenon": list(self._scorer.pairs.phenomena),
+                **{name: ("run", [value]) for name, value in per_run.items()},
+            },
+            attrs={"code_version": code_version()},
+        )  # fmt: skip

@@ -1,0 +1,127 @@
+"""Positions, flags and sources of ``sweeps score``, one by one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data.errors import UserError
+from sweeps.score_flags import DUPLICATE, NOT_FINITE, OUTLIER, flags, said
+from sweeps.score_positions import PatternPositions, Position, TablePositions, placed
+from sweeps.score_sources import CacheSource, FolderSource, chosen, source_of
+from tests.huggingface_models import save
+
+
+def test_patterns_read_positions() -> None:
+    steps = PatternPositions("step{step}", 2_097_152)
+    assert steps.of("step1000") == Position(tokens=2_097_152_000, step=1000)
+    assert steps.of("main") is steps.of("step1000-old") is steps.of("step") is None
+    both = PatternPositions("*step{step}-tokens{tokens}")
+    assert both.of("stage1-step1000-tokens4B") == Position(tokens=4_000_000_000, step=1000)
+    exact = PatternPositions("*step{step}-tokens{tokens}", 4_194_304)
+    assert exact.of("stage1-step1000-tokens4B") == Position(tokens=4_194_304_000, step=1000)
+    assert PatternPositions("{tokens}").of("1.5T") == Position(tokens=1_500_000_000_000)
+    assert PatternPositions("a.b{tokens}").of("axb5") is None, "a dot is a dot"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "per_step", "message"),
+    [
+        ("step", None, "expected {step} or {tokens} in it"),
+        ("step{stp}", 5, "expected {step} or {tokens} in it"),
+        ("{step}{step}", 5, "each once"),
+        ("step{step}", None, "say how many tokens a step has: --tokens-per-step"),
+        ("step{step}", 0, "--tokens-per-step is 0"),
+        ("t{tokens}", 5, "--tokens-per-step needs {step}"),
+    ],
+)
+def test_impossible_patterns_are_refused(pattern: str, per_step: int | None, message: str) -> None:
+    with pytest.raises(UserError) as found:
+        PatternPositions(pattern, per_step)
+    assert message in str(found.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("revision;tokens\na;5\n", "expected revision,tokens"),
+        ("revision,tokens\na,many\n", "where.csv:2: tokens is 'many'"),
+        ("revision,tokens\na,5\na,6\n", "where.csv:3: revision 'a' comes twice"),
+        ("revision,tokens\na\n", "where.csv:2: tokens is 'None'"),
+    ],
+)
+def test_impossible_tables_are_refused(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "where.csv").write_text(text)
+    with pytest.raises(UserError) as found:
+        TablePositions(tmp_path / "where.csv")
+    assert message in str(found.value)
+
+
+def test_revisions_come_in_the_order_of_training() -> None:
+    order, left_out = placed(["step10", "step9", "main"], PatternPositions("step{step}", 5), named=False)
+    assert list(order) == ["step9", "step10"]
+    assert left_out == ["main"]
+    with pytest.raises(UserError, match="how many training tokens 'main' has seen"):
+        placed(["step10", "main"], PatternPositions("step{step}", 5), named=True)
+    with pytest.raises(UserError, match="'a-1' and 'b-1' both stand at 5 tokens"):
+        placed(["a-1", "b-1"], PatternPositions("*-{step}", 5), named=False)
+
+
+def test_flags_tell_duplicates_outliers_and_numbers_that_are_none() -> None:
+    rng = np.random.default_rng(0)
+    scores = 4 * np.exp(-np.arange(40) / 6) + 2 + 0.02 * rng.standard_normal(40)
+    digests = [str(i) for i in range(40)]
+    assert not flags(digests, scores).any(), "a steep fall is none"
+    scores[17] += 1.5
+    scores[30] = np.nan
+    digests[5] = digests[21]
+    scores[21] = 9
+    found = flags(digests, scores)
+    assert found[17] == OUTLIER
+    assert found[30] == NOT_FINITE
+    assert found[5] == found[21] == DUPLICATE
+    assert np.flatnonzero(found).tolist() == [5, 17, 21, 30]
+    lines = said([f"s{i}" for i in range(40)], digests, found)
+    assert lines[0].startswith("2 of 40 checkpoints have the weights of another (s5 = s21): flagged duplicate_weights")
+    assert lines[1] == "1 of 40 checkpoints score out of line with their neighbours (s17): flagged outlier"
+    assert lines[2] == "1 of 40 checkpoints gave numbers that are not finite (s30): flagged not_finite"
+
+
+def test_flags_of_curves_without_noise_and_of_few_points() -> None:
+    assert not flags(list("abcdefgh"), [8, 4, 2, 1, 0.5, 0.25, 0.12, 0.06]).any()
+    assert not flags(list("abc"), [1, 9, 1]).any(), "too few to tell"
+    assert flags(list("abcdefgh"), [8, 4, 2, 9, 0.5, 0.25, 0.12, 0.06])[3] == OUTLIER
+    one = flags(["x"] * 100 + ["y"], np.zeros(101))
+    assert (one[:100] == DUPLICATE).all()
+    assert one[100] == 0
+    (line,) = said([f"r{i}" for i in range(101)], ["x"] * 100 + ["y"], one)
+    assert "100 of 101" in line
+    assert "r0 = r1 = r2 = 97 more" in line
+
+
+def test_folders_are_read_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    for name in ("checkpoint-10", "checkpoint-9", "best"):
+        save(tmp_path / "m" / name, "llama")
+    (tmp_path / "m" / "logs").mkdir()
+    source = source_of(str(tmp_path / "m"))
+    assert isinstance(source, FolderSource)
+    assert list(source.revisions) == ["best", "checkpoint-9", "checkpoint-10"]
+    assert chosen(source, None) == (["best", "checkpoint-9", "checkpoint-10"], False)
+    assert chosen(source, "checkpoint-*") == (["checkpoint-9", "checkpoint-10"], False)
+    assert chosen(source, "checkpoint-10, best") == (["best", "checkpoint-10"], True)
+    with pytest.raises(UserError, match="--revisions is empty"):
+        chosen(source, " , ")
+
+
+def test_a_cache_names_branches_tags_and_lone_commits(tmp_path: Path) -> None:
+    root = tmp_path / "models--o--n"
+    for commit in ("a" * 40, "b" * 40):
+        (root / "snapshots" / commit).mkdir(parents=True)
+    (root / "refs" / "pr").mkdir(parents=True)
+    (root / "refs" / "pr" / "1").write_text("a" * 40)
+    (root / "refs" / "gone").write_text("c" * 40)
+    source = CacheSource(root)
+    assert source.name == "o/n"
+    assert source.revisions == {"pr/1": "a" * 40, "b" * 40: "b" * 40}
