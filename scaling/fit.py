@@ -148,7 +148,7 @@ def fit(
     """
     chosen = law(name)
     observations = tuple(observations)
-    refused = _refuse(chosen, observations, need or chosen.sizes)
+    refused = refuse(f"{name} law", observations, need or chosen.sizes)
     if refused is not None:
         outcome, reason = refused
         return ScalingFit(
@@ -198,7 +198,8 @@ def fit(
     )
 
 
-def _refuse(chosen: Law, observations: tuple[Observation, ...], need: int) -> tuple[str, str] | None:
+def refuse(what: str, observations: Sequence[Observation], need: int) -> tuple[str, str] | None:
+    """Return outcome and reason where fewer than ``need`` sizes are located, None otherwise."""
     located, seen = sizes(observations), sizes(observations, ("located", "right", "left", "interval"))
     if len(located) >= need:
         return None
@@ -208,7 +209,7 @@ def _refuse(chosen: Law, observations: tuple[Observation, ...], need: int) -> tu
     have = f"{len(located)} distinct size{'s' * (len(located) != 1)} with a located takeoff"
     if len(seen) > len(located):
         have += f" ({len(seen)} sizes in all)"
-    return "too_few_points", f"{have}; the {chosen.name} law needs {need}"
+    return "too_few_points", f"{have}; the {what} needs {need}"
 
 
 def _maximise(

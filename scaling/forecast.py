@@ -1,25 +1,34 @@
-"""Forecasting the transition time of a size that was not run, or saying plainly why that cannot be done."""
+"""Forecasting the transition time of a size that was not run, or saying plainly why that cannot be done.
+
+Three rows: the power law, the floor law, and their average (:mod:`scaling.averaging`), whose interval is the one that
+holds whichever of the two is true.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from data.errors import UserError
-from scaling.fit import ScalingFit, fit
+from scaling.averaging import Average, average
+from scaling.fit import ScalingFit, fit, refuse
+from scaling.forecast_sentences import reach, sentences, times
 from scaling.laws import LAWS
-from scaling.observations import Observation, human, sizes
-from scaling.rollout import Rollout, discrepancy, rollouts, root_mean_square
+from scaling.observations import Observation, arrays, sizes
+from scaling.rollout import Rollout, average_rollouts, discrepancy, rollouts, root_mean_square
+from scaling.sharpen import best_run
 
 NAMED_SIZES = {"1.7b": 1_132_562_432}
 """Calque's full size: 1,669,433,344 parameters, of which 536,870,912 embed or unembed tokens."""
 SUFFIXES = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 WIDEST = 10.0
 FARTHEST = 100.0
+AVERAGE_SIZES = 4
+"""Distinct sizes needed before the laws are averaged: what the floor law needs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +49,8 @@ class ForecastRow:
         SDs of ln T that make up the interval; the last is None where no roll-out was possible.
     rollout_rms : float or None
         Root mean squared error in ln T on the sizes left out; None without roll-outs.
+    floor_weight : float or None
+        Posterior probability of a floor, of the average alone.
     """
 
     law: str
@@ -54,6 +65,7 @@ class ForecastRow:
     seed_sd: float | None = None
     discrepancy_sd: float | None = None
     rollout_rms: float | None = None
+    floor_weight: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +93,7 @@ class Forecast:
         }
 
 
-def parse_size(text: str) -> float:
+def parse_size(text: str, option: str = "--size") -> float:
     """Return the non-embedding parameters that ``text`` names.
 
     A number, plain or with k, m, b, t, counts non-embedding parameters; ``1.7b`` names Calque's full size,
@@ -102,7 +114,7 @@ def parse_size(text: str) -> float:
         value = math.nan
     if not math.isfinite(value) or value < 1:
         raise UserError(
-            f"--size {text!r} is no size; expected non-embedding parameters as 1.7b, 350m or a plain number"
+            f"{option} {text!r} is no size; expected non-embedding parameters as 1.7b, 350m or a plain number"
         )
     return value
 
@@ -146,11 +158,14 @@ def forecast(
         if progress is not None:
             progress(name)
         rows.append(_row(observations, name, n, level, draws, seed))
+    if progress is not None:
+        progress("average")
+    rows.append(_average_row(observations, n, level))
     return Forecast(
         metric=metric,
         size=size,
         n=n,
-        sentences=_sentences(rows, observations, size, n, metric),
+        sentences=sentences(rows, observations, size, n, metric),
         rows=tuple(rows),
         observations=observations,
     )
@@ -175,132 +190,69 @@ def _forecast_row(
     sigma = np.exp(fitted.draws[:, -1])
     wrong = discrepancy(errors, math.log(max(n / largest, 1.0)))
     new_run = log_time + sigma * rng.normal(size=sigma.size) + wrong * rng.normal(size=sigma.size)
-    low, middle, high = np.exp(np.quantile(new_run, [0.5 - level / 2, 0.5, 0.5 + level / 2])).tolist()
-    tokens = float(np.exp(np.median(log_time)))
-    outcome, reason = "found", ""
-    if n / largest > FARTHEST:
-        outcome, reason = (
-            "not_sharply_located",
-            f"{_times(n / largest)} the largest size is too far to extrapolate",
-        )
-        low = high = None
-    elif fitted.flat and high / low > 2.0:
-        outcome, reason = "not_sharply_located", fitted.reason
-    elif high / low > WIDEST:
-        outcome = "not_sharply_located"
-        reason = f"the interval spans a factor of {high / low:.3g}; more seeds or sizes further apart would narrow it"
-    if outcome == "found":
-        reason = f"{fitted.formula} on {len(sizes(fitted.data))} sizes, {_reach(n / largest)}"
-    return ForecastRow(
+    quantiles = np.quantile(new_run, [0.5 - level / 2, 0.5 + level / 2])
+    reason = f"{fitted.formula} on {len(sizes(fitted.data))} sizes, {reach(n / largest)}"
+    row = ForecastRow(
         law=fitted.law,
         level=level,
-        outcome=outcome,
+        outcome="found",
         reason=reason,
-        tokens=tokens if outcome == "found" else None,
-        low=low,
-        high=high,
+        tokens=float(np.exp(np.median(log_time))),
+        low=float(np.exp(quantiles[0])),
+        high=float(np.exp(quantiles[1])),
         extrapolation=float(n / largest),
         parameter_sd=float(np.std(log_time)),
         seed_sd=float(np.sqrt(np.mean(sigma**2))),
         discrepancy_sd=wrong if errors else None,
         rollout_rms=root_mean_square(errors) if errors else None,
     )
+    return _refused(row, fitted.reason if fitted.flat else "", "more seeds or sizes further apart would narrow it")
 
 
-def _sentences(
-    rows: Sequence[ForecastRow], observations: Sequence[Observation], size: str, n: float, metric: str
-) -> tuple[str, ...]:
-    target = f"{size} ({human(n)} non-embedding parameters)"
-    located = sizes(observations)
-    if all(row.outcome in ("too_few_points", "censored") for row in rows):
-        return (_too_few(observations, located, n, target, metric),)
-    result = []
-    for row in rows:
-        law = f"{row.law} law"
-        if row.outcome == "found":
-            assert row.tokens and row.low and row.high and row.extrapolation
-            result.append(
-                f"By the {law}, {metric} of a {target} run takes off at {human(row.tokens)} tokens "
-                f"({row.level:.0%} interval {human(row.low)} to {human(row.high)}), "
-                f"{_reach(row.extrapolation)}"
-                + (
-                    ""
-                    if row.discrepancy_sd is not None
-                    else "; no size could be left out, so the interval trusts the law"
-                )
-                + "."
-            )
-        elif row.outcome == "too_few_points":
-            result.append(f"No forecast by the {law}: {row.reason}.")
-        else:
-            spread = f" (interval {human(row.low)} to {human(row.high)} tokens)" if row.low and row.high else ""
-            result.append(f"No point forecast for {target} by the {law}: {row.reason}{spread}.")
-    tried = [row for row in rows if row.rollout_rms is not None]
-    if len(tried) == len(rows) > 1:
-        best = min(tried, key=lambda row: row.rollout_rms or 0.0)
-        others = ", ".join(f"{row.law} {math.expm1(row.rollout_rms or 0.0):.0%}" for row in tried)
-        result.append(f"Forecasting sizes left out, the {best.law} law missed least (typical miss: {others}).")
-    spans = [(row.low, row.high) for row in rows if row.outcome == "found" and row.low and row.high]
-    if len(spans) > 1:
-        low, high = min(low for low, _ in spans), max(high for _, high in spans)
-        result.append(
-            f"Each interval holds if its law does, and few sizes cannot settle which: "
-            f"{human(low)} to {human(high)} tokens spans the laws."
-        )
-    far = next((row.extrapolation for row in rows if row.extrapolation and row.extrapolation > 10), None)
-    if far is not None:
-        result.append(
-            f"The target is {_times(far)} the largest size measured: nothing in the data shows that a law holds so far."
-        )
-    waiting = sum(o.kind == "right" for o in observations)
-    if waiting:
-        result.append(f"{waiting} run{'s' * (waiting != 1)} had not taken off by the end and count as later than that.")
-    unused = [o for o in observations if o.kind == "unused"]
-    if unused:
-        result.append(
-            f"{len(unused)} run{'s' * (len(unused) != 1)} could not be used "
-            f"({unused[0].run}: {unused[0].reason or unused[0].outcome})."
-        )
-    return tuple(result)
-
-
-def _too_few(observations: Sequence[Observation], located: list[float], n: float, target: str, metric: str) -> str:
-    least = min(law.sizes for law in LAWS.values())
-    needs = " and ".join(f"{law.sizes} for the {law.name} law" for law in LAWS.values())
-    if not observations:
-        have = "the cube holds no run with a takeoff"
-    elif located:
-        have = (
-            f"the cube holds {len(located)} distinct size{'s' * (len(located) != 1)} with a located "
-            f"takeoff of {metric} "
-            f"({', '.join(human(value) for value in located)})"
-        )
-    else:
-        have = f"no run of the cube has a located takeoff of {metric}"
-    waiting = sizes(observations, ("right",))
-    late = [value for value in waiting if not any(abs(value / other - 1) < 0.02 for other in located)]
-    longer = (
-        f"; longer runs of {', '.join(human(v) for v in late)}, which had not taken off, would help" if late else ""
+def _average_row(observations: tuple[Observation, ...], n: float, level: float) -> ForecastRow:
+    refused = refuse("average", observations, AVERAGE_SIZES)
+    if refused is not None:
+        return ForecastRow(law="average", level=level, outcome=refused[0], reason=refused[1])
+    largest = sizes(observations)[-1]
+    found = average(arrays(observations), largest)
+    errors = average_rollouts(observations)
+    wrong = discrepancy(errors, math.log(max(n / largest, 1.0)))
+    shares = np.array([0.5 - level / 2, 0.5, 0.5 + level / 2])
+    low, middle, high = np.exp(found.quantiles(n, shares, extra_sd=wrong)).tolist()
+    row = ForecastRow(
+        law="average",
+        level=level,
+        outcome="found",
+        reason=f"both laws on {len(sizes(observations))} sizes, {found.floor_weight:.0%} for a floor, "
+        f"{reach(n / largest)}",
+        tokens=middle,
+        low=low,
+        high=high,
+        extrapolation=float(n / largest),
+        parameter_sd=found.moments(n)[1],
+        seed_sd=float(np.sqrt(found.weight @ found.sigma**2)),
+        discrepancy_sd=wrong if errors else None,
+        rollout_rms=root_mean_square(errors) if errors else None,
+        floor_weight=found.floor_weight,
     )
-    more = _helpful(located or late, n, least - len(located) - len(late))
-    helps = (
-        f"; runs near {' and '.join(human(v) for v in more)} non-embedding parameters would help most" if more else ""
-    )
-    return f"No forecast for {target}: {have}, and a law needs {needs}{longer}{helps}."
+    return _refused(row, "", _advice(found, observations, n))
 
 
-def _helpful(have: Sequence[float], n: float, count: int) -> list[float]:
-    """Sizes a third of the target and downwards by threes, none within a factor of 2 of one that is there."""
-    candidates = [n / 3.0**k for k in range(1, 12)]
-    fresh = [c for c in candidates if all(abs(math.log(c / h)) > math.log(2) for h in have)]
-    return sorted(fresh[: max(count, 0)])
+def _advice(found: Average, observations: tuple[Observation, ...], n: float) -> str:
+    told = best_run(found, observations, n)
+    return f"one more run of {told.n:,.3g} non-embedding parameters would leave {told.left:.0%} of its width"
 
 
-def _reach(factor: float) -> str:
-    return (
-        f"extrapolating to {_times(factor)} the largest size" if factor > 1 else "no larger than the largest size run"
-    )
-
-
-def _times(factor: float) -> str:
-    return f"{factor:.2g} times" if factor < 100 else f"{factor:,.0f} times"
+def _refused(row: ForecastRow, flat: str, advice: str) -> ForecastRow:
+    """Take the point from a row that is too far out, flat or too wide, and the interval too from the first."""
+    assert row.extrapolation and row.low and row.high
+    span, far = row.high / row.low, row.extrapolation
+    if far > FARTHEST:
+        reason = f"{times(far)} the largest size is too far to extrapolate"
+        return replace(row, outcome="not_sharply_located", reason=reason, tokens=None, low=None, high=None)
+    if flat and span > 2.0:
+        return replace(row, outcome="not_sharply_located", reason=flat, tokens=None)
+    if span > WIDEST:
+        reason = f"the interval spans a factor of {span:.3g}; {advice}"
+        return replace(row, outcome="not_sharply_located", reason=reason, tokens=None)
+    return row

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from scaling.averaging import FLOOR_PRIOR, average
 from scaling.fit import fit
 from scaling.laws import law
-from scaling.observations import SAME_SIZE, Observation, sizes
+from scaling.observations import SAME_SIZE, Observation, arrays, sizes
+
+AVERAGE_SIZES = 3
+"""Sizes kept at least when the average of the laws is rolled out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,24 +44,47 @@ def rollouts(observations: Sequence[Observation], name: str, *, draws: int = 400
 
     A law is rolled out as long as at least as many sizes are left as it has parameters.
     """
+    least = len(law(name).parameters)
+
+    def forecast(kept: Sequence[Observation], n: float, largest: float) -> tuple[float, float, float]:
+        fitted = fit(kept, name, draws=draws, seed=seed, need=least, quick=True)
+        log_time = fitted.log_time(n)
+        return float(np.median(log_time)), float(np.var(log_time)), fitted.seed_sd**2
+
+    return _roll(observations, least, forecast)
+
+
+def average_rollouts(observations: Sequence[Observation], floor_prior: float = FLOOR_PRIOR) -> tuple[Rollout, ...]:
+    """Do the same with the average of the laws, as long as three sizes are left."""
+
+    def forecast(kept: Sequence[Observation], n: float, largest: float) -> tuple[float, float, float]:
+        found = average(arrays(kept), largest, floor_prior)
+        mean, sd = found.moments(n)
+        return mean, sd**2, float(found.weight @ found.sigma**2)
+
+    return _roll(observations, AVERAGE_SIZES, forecast)
+
+
+def _roll(
+    observations: Sequence[Observation],
+    least: int,
+    forecast: Callable[[Sequence[Observation], float, float], tuple[float, float, float]],
+) -> tuple[Rollout, ...]:
+    """Forecast each size from the smaller; ``forecast`` gives centre, variance, variance between runs of ln T."""
     located = [o for o in observations if o.kind == "located"]
     distinct = sizes(located)
-    least = len(law(name).parameters)
     result = []
     for k in range(len(distinct) - 1, least - 1, -1):
         held = [o for o in located if distinct[k] <= o.n <= distinct[k] * (1 + SAME_SIZE)]
         kept = [o for o in observations if o.kind != "unused" and o.n < distinct[k]]
-        fitted = fit(kept, name, draws=draws, seed=seed, need=least, quick=True)
-        forecast = fitted.log_time(distinct[k])
-        times = [math.log(o.tokens) for o in held if o.tokens]
-        errors = [(math.log(o.high / o.low) / 3.92) ** 2 if o.low and o.high else 0.0 for o in held]
-        own = (float(np.mean(errors)) + fitted.seed_sd**2) / len(held)
+        centre, variance, between = forecast(kept, distinct[k], distinct[k - 1])
+        data = arrays(held)
         result.append(
             Rollout(
                 n=distinct[k],
                 distance=math.log(distinct[k] / distinct[k - 1]),
-                error=float(np.mean(times) - np.median(forecast)),
-                variance=float(np.var(forecast)) + own,
+                error=float(data.y.mean()) - centre,
+                variance=variance + (float(np.mean(data.se**2)) + between) / len(held),
             )
         )
     return tuple(result)

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from data.files import write_atomically
+from scaling.calibration import Coverage
 from scaling.fit import ScalingFit
 from scaling.forecast import Forecast
 from scaling.observations import Observation, human
@@ -98,6 +99,22 @@ def print_fit(fitted: ScalingFit) -> None:
         table.add_row("seed SD of ln T", f"{fitted.seed_sd:.3f}")
         out.print(table)
     out.print(f"{fitted.law} law: {fitted.outcome}: {fitted.reason}.", soft_wrap=True)
+
+
+def print_coverage(rows: list[Coverage], level: float) -> None:
+    """Print how often intervals held, one row a truth, seed SD and law."""
+    table = Table("truth", "seeds", "seed SD", "law", f"{level:.0%} covers", "RMS", "bias", "width", "floor")
+    for row in rows:
+        numbers = (row.rms, row.bias, row.width)
+        table.add_row(
+            row.truth, str(row.seeds), f"{row.seed_sd:g}", row.law, f"{row.coverage:.3f}",
+            *(f"{v:.3f}" for v in numbers), f"{row.floor_weight:.0%}",
+        )  # fmt: skip
+    out = console()
+    out.print(table)
+    n = rows[0].studies
+    error = (level * (1 - level) / n) ** 0.5
+    out.print(f"{n} studies a row; standard error of a coverage {error:.3f}. Errors and widths in ln T.")
 
 
 def print_simulation(simulation: Simulation, path: str) -> None:

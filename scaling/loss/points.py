@@ -50,7 +50,8 @@ class Points:
     def take(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Points:
         """Return some rows."""
         parts: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Points(**{name: None if v is None else v[rows] for name, v in parts.items()})
+        taken: dict[str, Any] = {name: None if v is None else v[rows] for name, v in parts.items()}
+        return Points(**taken)
 
     def __len__(self) -> int:
         """Return the number of rows."""

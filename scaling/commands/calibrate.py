@@ -1,0 +1,77 @@
+"""``scaling calibrate``: how often the forecast's interval holds, by simulation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from data.errors import UserError
+from scaling.commands.common import Json, check_level
+
+if TYPE_CHECKING:
+    from scaling.calibration import Coverage, Design, Truth
+
+
+def calibrate_command(
+    studies: Annotated[int, typer.Option(min=10, help="Simulated studies a row.")] = 1000,
+    sizes: Annotated[int, typer.Option(min=4, max=12, help="Sizes of the ladder, up to target / factor.")] = 5,
+    factor: Annotated[float, typer.Option(help="Ratio of neighbouring sizes.")] = 3.0,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of every size.")] = 1,
+    seed_sd: Annotated[
+        list[float] | None, typer.Option(help="SD of ln T between seeds; may be given again.", show_default="0.04 0.08")
+    ] = None,
+    measurement_sd: Annotated[float, typer.Option(help="Standard error of a located ln T.")] = 0.0125,
+    level: Annotated[float, typer.Option(help="Of the interval.")] = 0.9,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same numbers.")] = 7,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes at once.")] = 1,
+    json: Json = None,
+) -> None:
+    """Simulate whole ladders under floors and power laws and count the forecasts that hold.
+
+    Each truth is forecast by the power law, the floor law and their average; errors and widths are in ln T.
+    """
+    from functools import partial
+
+    from phases.processes import spread
+    from scaling import tables
+    from scaling.calibration import PRIORS, TRUTHS, Design, coverage
+
+    check_level(level)
+    if not factor > 1.05:
+        raise UserError(f"--factor is {factor:g}; expected more than 1.05, such as 3")
+    scatter = seed_sd or [0.04, 0.08]
+    if min(scatter) <= 0 or measurement_sd < 0:
+        raise UserError("--seed-sd and --measurement-sd: expected SDs of ln T above 0, such as 0.04 and 0.0125")
+    tasks = [
+        (truth, Design(count=sizes, factor=factor, seeds=seeds, seed_sd=sd, measurement_sd=measurement_sd))
+        for truth in TRUTHS
+        for sd in scatter
+    ]
+    work = partial(_one, laws=tuple(PRIORS), studies=studies, level=level, seed=seed)
+    found: list[Coverage] = []
+    with tables.working() as progress:
+        if jobs == 1:
+            for truth, design in tasks:
+                found += coverage(
+                    truth, design, laws=tuple(PRIORS), studies=studies, level=level, seed=seed, progress=progress
+                )
+        else:
+            for i, rows in enumerate(spread(work, tasks, jobs)):
+                progress(i + 1, len(tasks), "designs")
+                found += rows
+    order = [truth.name for truth, _ in tasks]
+    found.sort(key=lambda row: (order.index(row.truth), row.seed_sd))
+    if json is not None:
+        settings = {"level": level, "seed": seed, "sizes": sizes, "factor": factor}
+        tables.write_json({"schema": 1, **settings, "rows": [row.to_dict() for row in found]}, json)
+    if json != "-":
+        tables.print_coverage(found, level)
+
+
+def _one(
+    task: tuple[Truth, Design], laws: tuple[str, ...], studies: int, level: float, seed: int
+) -> tuple[Coverage, ...]:
+    from scaling.calibration import coverage
+
+    return coverage(*task, laws=laws, studies=studies, level=level, seed=seed)

@@ -1,0 +1,39 @@
+"""``scaling fit``: fit a law of the takeoff."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from scaling.commands.common import Boot, Cube, Json, Metric, Seed, Where, check_level, observe_cube
+
+
+def fit_command(
+    cube: Cube,
+    law: Annotated[str, typer.Option(help="floor: T0 + c N^-gamma; power: c N^-gamma.")] = "floor",
+    metric: Metric = "translation",
+    where: Where = None,
+    level: Annotated[float, typer.Option(help="Of the parameters' intervals.")] = 0.95,
+    boot: Boot = 199,
+    seed: Seed = 0,
+    json: Json = None,
+) -> None:
+    """Fit a law of the takeoff in non-embedding parameters, one takeoff a run.
+
+    Too few sizes are an answer, not a failure: it is printed and the exit code is 0.
+    """
+    from scaling import laws, tables
+    from scaling.fit import fit
+
+    laws.law(law)
+    check_level(level)
+    observations, note = observe_cube(cube, metric, where, boot, seed)
+    fitted = fit(observations, law, level=level, seed=seed)
+    if json is not None:
+        report = {"schema": 1, "cube": cube, "metric": metric, "note": note, **fitted.to_dict()}
+        tables.write_json({**report, "transitions": [o.to_dict() for o in observations]}, json)
+    if json != "-":
+        tables.print_fit(fitted)
+        if note:
+            tables.console().print(note, soft_wrap=True)

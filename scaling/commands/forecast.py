@@ -1,0 +1,47 @@
+"""``scaling forecast``: forecast the takeoff of a size not run."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from scaling.commands.common import Boot, Cube, Json, Metric, Seed, Where, check_level, observe_cube
+
+
+def forecast_command(
+    cube: Cube,
+    size: Annotated[
+        str,
+        typer.Option(
+            help="Size not run, in non-embedding parameters: 350m, 2.5b or a number; 1.7b is Calque's full "
+            "size (1,132,562,432 of its 1,669,433,344 parameters are non-embedding)."
+        ),
+    ],
+    metric: Metric = "translation",
+    where: Where = None,
+    level: Annotated[float, typer.Option(help="Of the forecast's interval.")] = 0.9,
+    boot: Boot = 199,
+    seed: Seed = 0,
+    json: Json = None,
+) -> None:
+    """Forecast the takeoff of a size that was not run, by the power and the floor law.
+
+    The interval adds parameters, seeds and, where sizes can be left out, the law's own misses. Too few sizes
+    are an answer, not a failure: it is printed and the exit code is 0.
+    """
+    from dataclasses import replace
+
+    from scaling import tables
+    from scaling.forecast import forecast, parse_size
+
+    parse_size(size)
+    check_level(level)
+    observations, note = observe_cube(cube, metric, where, boot, seed)
+    result = forecast(observations, size, metric=metric, level=level, seed=seed)
+    if note:
+        result = replace(result, sentences=(note, *result.sentences))
+    if json is not None:
+        tables.write_json(result.to_dict(cube), json)
+    if json != "-":
+        tables.print_forecast(result)

@@ -1,0 +1,34 @@
+"""``scaling simulate``: write a cube of known truth."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from scaling.commands.common import Json, Seed
+
+
+def simulate_command(
+    truth: Annotated[str, typer.Argument(metavar="TRUTH.yaml", help="See docs/examples/truth.yaml.")],
+    output: Annotated[str, typer.Option("-o", "--output", metavar="CUBE", help="The netCDF file to write.")],
+    seed: Seed = 0,
+    json: Json = None,
+) -> None:
+    """Write a cube of item outcomes whose takeoffs, rates and lags are known.
+
+    The truth stands in the cube's attribute truth_json and, as curves, in its group /truth.
+    """
+    from data import cube as cubes
+    from scaling import tables
+    from scaling.simulate import simulate, truth_of
+    from scaling.truth import read_truth
+
+    checked = read_truth(truth)
+    with tables.working() as progress:
+        simulation = simulate(checked, seed, progress)
+    cubes.write(simulation.cube, output, groups={"truth": simulation.rates})
+    if json is not None:
+        tables.write_json({"cube": output, **truth_of(simulation.cube)}, json)
+    if json != "-":
+        tables.print_simulation(simulation, output)
