@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from sweeps.config import RunConfig
     from sweeps.progress import RunProgress
+    from sweeps.root import ResultsRoot
+    from sweeps.running import Ended
     from sweeps.study import Study
 
 app = typer.Typer(
@@ -27,7 +29,11 @@ app = typer.Typer(
 
 StudyFile = Annotated[Path, typer.Argument(help="Study file, such as sweeps/quick.yaml.", show_default=False)]
 Results = Annotated[
-    Path | None, typer.Option(help="Folder for results; by default the study's key 'results', or results/NAME.")
+    str | None,
+    typer.Option(
+        help="Folder for results, or an address such as s3://bucket/full; by default NAME in CALQUE_RESULTS, "
+        "the study's key 'results', or results/NAME."
+    ),
 ]
 Json = Annotated[str | None, typer.Option("--json", help="Write the answer as JSON to this file; '-' is stdout.")]
 
@@ -91,69 +97,81 @@ def prepare(
 def run(
     study: StudyFile,
     results: Results = None,
-    cpus: Annotated[int | None, typer.Option(help="Cores to use; by default all.")] = None,
+    cpus: Annotated[int | None, typer.Option(help="Cores to use on this machine; by default all.", min=1)] = None,
+    dry: Annotated[bool, typer.Option("--dry-run", help="Say what would start where and what is lacking.")] = False,
+    nodes: Annotated[
+        str | None, typer.Option(help="With --dry-run: a cluster such as 2x8gpu64cpu,4x32cpu, instead of this one.")
+    ] = None,
     json_file: Json = None,
 ) -> None:
-    """Run all runs of a study under Ray Tune; run it again to go on where it stood. Exit 1 if any is unfinished."""
-    from sweeps.preparing import prepare_all
-    from sweeps.results import claim, locked
+    """Run all runs of a study under Ray Tune; run it again to go on where it stood. Exit 1 if any is unfinished.
+
+    With RAY_ADDRESS, on that cluster. Every page is served on this machine alone.
+    """
+    from sweeps.running import dry_run, run_study
     from sweeps.study import read_study
 
     loaded = read_study(study)
-    folder = loaded.results_folder(results)
-    claim(folder, loaded)
-    with locked(folder / ".lock", f"study '{loaded.name}' in {folder}"):
-        from sweeps.display import Display
-        from sweeps.launch import launch
-        from sweeps.preparing_display import PreparingDisplay
-        from sweeps.progress import read_progress
-
-        unfinished = [run for run in loaded.runs if read_progress(folder, run).state != "done"]
-        interrupted = None
-        if unfinished:
-            with PreparingDisplay() as preparing:
-                list(prepare_all(tuple(unfinished), cpus, preparing))
-            with Display(loaded, folder):
-                interrupted = launch(unfinished, folder, loaded.text, cpus)
-        write_cube(loaded, folder, folder / "results.nc")
-        raise SystemExit(report(loaded, folder, interrupted, json_file))
+    if dry:
+        answer = dry_run(loaded, results, nodes, cpus)
+        if not emit_json(json_file, answer.to_json()):
+            console().print(answer.table())
+            print(answer.summary())
+        return
+    if nodes:
+        raise UserError("--nodes describes a cluster for --dry-run; leave it out to run on the one that is there")
+    ended = run_study(loaded, results, cpus)
+    raise SystemExit(report(loaded, ended, json_file))
 
 
 @app.command()
 def trial(
-    study: StudyFile,
-    name: Annotated[str, typer.Argument(metavar="RUN", help="The run's name or id.", show_default=False)],
+    study: Annotated[
+        Path | None, typer.Argument(help="Study file; leave it out with --from.", show_default=False)
+    ] = None,
+    name: Annotated[str | None, typer.Argument(metavar="RUN", help="The run's name or id.", show_default=False)] = None,
+    source: Annotated[
+        Path | None, typer.Option("--from", help="Repeat a run of this cube; its attributes are all that is needed.")
+    ] = None,
+    chosen: Annotated[str | None, typer.Option("--run", help="With --from: the run's name or id.")] = None,
     results: Results = None,
     json_file: Json = None,
 ) -> None:
-    """Do one run in this process, without Ray; goes on where it stood."""
-    from sweeps.display import Display
-    from sweeps.results import claim
+    """Do one run in this process, without Ray; goes on where it stood. Or repeat a run of a cube."""
+    from sweeps.repeat import study_of_cube
+    from sweeps.running import run_one
     from sweeps.study import read_study
-    from sweeps.trial import run_trial
 
-    loaded = read_study(study)
+    if source is not None:
+        if study is not None or chosen is None:
+            raise UserError(
+                "--from CUBE takes --run NAME and no study file; expected sweeps trial --from CUBE --run NAME"
+            )
+        loaded, name = study_of_cube(source, chosen), chosen
+    elif study is None or name is None or chosen is not None:
+        raise UserError("expected sweeps trial STUDY RUN, or sweeps trial --from CUBE --run NAME")
+    else:
+        loaded = read_study(study)
     config = loaded.run(name)
-    folder = loaded.results_folder(results)
-    claim(folder, loaded)
-    with Display(loaded, folder, only=config):
-        standing = run_trial(config, folder, loaded.text)
-    if not emit_json(json_file, standings_json(loaded, folder, [standing])):
-        print(say(standing, folder, config))
+    standing, root = run_one(loaded, config, results)
+    if not emit_json(json_file, standings_json(loaded, root, [standing])):
+        print(say(standing, root, config))
     raise SystemExit(0 if standing.state == "done" else 1)
 
 
 @app.command()
 def status(study: StudyFile, results: Results = None, json_file: Json = None) -> None:
-    """Show where each run stands; works while the study runs."""
+    """Show where each run stands; works while the study runs, on any machine that sees the results."""
     from sweeps.progress import progress_table, read_progress
+    from sweeps.root import ResultsRoot
     from sweeps.study import read_study
 
     loaded = read_study(study)
-    folder = loaded.results_folder(results)
-    standings = [read_progress(folder, run) for run in loaded.runs]
-    if not emit_json(json_file, standings_json(loaded, folder, standings)):
-        console().print(progress_table(standings, f"study '{loaded.name}' in {folder}"))
+    root = ResultsRoot(loaded.results_place(results))
+    root.refresh(loaded.runs)
+    standings = [read_progress(root.folder, run) for run in loaded.runs]
+    if not emit_json(json_file, standings_json(loaded, root, standings)):
+        console().print(progress_table(standings, f"study '{loaded.name}' in {root}"))
 
 
 @app.command()
@@ -164,10 +182,14 @@ def collect(
     json_file: Json = None,
 ) -> None:
     """Gather the runs so far into one cube; works while the study runs."""
+    from sweeps.results import write_cube
+    from sweeps.root import ResultsRoot
     from sweeps.study import read_study
 
     loaded = read_study(study)
-    sizes = write_cube(loaded, loaded.results_folder(results), output)
+    root = ResultsRoot(loaded.results_place(results))
+    root.refresh(loaded.runs, cubes=True)
+    sizes = write_cube(loaded, root.folder, output)
     if not emit_json(json_file, {"schema": 1, "cube": str(output), "sizes": sizes}):
         print(f"{output}: {sizes['run']} runs, up to {sizes['checkpoint']} checkpoints")
 
@@ -203,54 +225,41 @@ def export(
 app.command()(score)
 
 
-def write_cube(study: Study, folder: Path, output: Path) -> dict[str, int]:
-    """Collect the study's runs into ``output`` and return the cube's dimensions."""
-    from data import cube
-    from sweeps.results import collect as collect_runs
-    from sweeps.results import collect_timing
-
-    joined = collect_runs(folder, study)
-    timing = collect_timing(folder, study)
-    cube.write(joined, output, {"timing": timing} if timing is not None else None)
-    return {str(name): size for name, size in joined.sizes.items()}
-
-
-def standings_json(study: Study, folder: Path, standings: Sequence[RunProgress]) -> dict[str, Any]:
+def standings_json(study: Study, root: ResultsRoot, standings: Sequence[RunProgress]) -> dict[str, Any]:
     """Return where runs stand, as JSON-ready values."""
     from dataclasses import asdict
 
     runs = [asdict(s) | {"stopped": s.stale, "seconds_left": s.seconds_left} for s in standings]
-    return {"schema": 1, "study": study.name, "results": str(folder), "runs": runs}
+    return {"schema": 1, "study": study.name, "results": root.place, "runs": runs}
 
 
-def report(study: Study, folder: Path, interrupted: str | None, json_file: str | None) -> int:
+def report(study: Study, ended: Ended, json_file: str | None) -> int:
     """Print how the study stands and what to type next; return the exit code."""
     from sweeps.progress import read_progress
 
-    standings = [(read_progress(folder, run), run) for run in study.runs]
+    root, cube = ended.root, f"{ended.root}/results.nc"
+    standings = [(read_progress(root.folder, run), run) for run in study.runs]
     open_runs = [(s, run) for s, run in standings if s.state != "done"]
-    if interrupted:
-        print(f"sweeps: {interrupted}", file=sys.stderr)
-    answer = standings_json(study, folder, [s for s, _ in standings]) | {"cube": str(folder / "results.nc")}
+    if ended.reason:
+        print(f"sweeps: {ended.reason}", file=sys.stderr)
+    answer = standings_json(study, root, [s for s, _ in standings]) | {"cube": cube}
     if emit_json(json_file, answer):
         return 1 if open_runs else 0
     for standing, config in open_runs:
-        print(say(standing, folder, config))
-    print(f"{folder / 'results.nc'}: {len(standings) - len(open_runs)} of {len(standings)} runs done")
+        print(say(standing, root, config))
+    print(f"{cube}: {len(standings) - len(open_runs)} of {len(standings)} runs done")
     if open_runs:
         print(f"go on with: sweeps run {study.path}")
         return 1
-    print(f"next: phases detect {folder / 'results.nc'}")
+    print(f"next: phases detect {cube}")
     return 0
 
 
-def say(standing: RunProgress, folder: Path, config: RunConfig) -> str:
+def say(standing: RunProgress, root: ResultsRoot, config: RunConfig) -> str:
     """Return one line on a run's standing."""
-    from sweeps.progress import run_folder
-
-    where = run_folder(folder, config)
+    where = f"{root}/runs/{config.name}"
     if standing.state == "failed":
-        return f"{config.name}: failed: {standing.message} (traceback in {where / 'error.txt'})"
+        return f"{config.name}: failed: {standing.message} (traceback in {where}/error.txt)"
     done = f"{standing.checkpoints} of {standing.total_checkpoints} checkpoints"
     return f"{config.name}: {'done' if standing.state == 'done' else 'unfinished'}, {done}, in {where}"
 

@@ -31,6 +31,12 @@ STRICT = ConfigDict(extra="forbid")
 CORPORA = ("world", "sample", "debian", "text", "hub")
 
 
+def check_name(what: str, name: str) -> None:
+    """Refuse a name that is no plain file name: it becomes a folder's, which must not leave the results root."""
+    if not name or not all(c.isalnum() or c in "-_." for c in name) or name[0] == ".":
+        raise UserError(f"{what} is '{name}'; expected letters, digits, '-', '_' and '.', the first no '.'")
+
+
 @dataclass(frozen=True, kw_only=True)
 class EvaluationConfig:
     """What is asked at every checkpoint.
@@ -95,8 +101,7 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         """Check what can be checked before anything is prepared."""
-        if not self.name or not all(c.isalnum() or c in "-_." for c in self.name) or self.name[0] == ".":
-            raise UserError(f"name is '{self.name}'; expected letters, digits, '-', '_' and '.'")
+        check_name("name", self.name)
         size(self.size, 1024)
         self.parsed_mix()
         self.checkpoint_steps()

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import time
-from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
 from rich.live import Live
 
+from data.errors import UserError
 from data.quantities import format_count
 from sweeps.config import RunConfig
 from sweeps.progress import RunProgress, clock, progress_table, read_progress
+from sweeps.root import ResultsRoot
 from sweeps.study import Study
 
-LINE_SECONDS = 15.0
+LINE_SECONDS, REFRESH_SECONDS = 15.0, 15.0
 
 
 class Display:
@@ -25,16 +27,16 @@ class Display:
     Parameters
     ----------
     study : Study
-    results : Path
+    root : ResultsRoot
     only : RunConfig, optional
         Show this run alone.
     """
 
-    def __init__(self, study: Study, results: Path, only: RunConfig | None = None) -> None:
-        self.study, self.results = study, results
+    def __init__(self, study: Study, root: ResultsRoot, only: RunConfig | None = None) -> None:
+        self.study, self.root = study, root
         self.runs = (only,) if only else study.runs
         self.console = Console(stderr=True)
-        self.stop = threading.Event()
+        self.stop, self.refreshed = threading.Event(), time.monotonic()
         self.thread = threading.Thread(target=self._show, name="display", daemon=True)
 
     def __enter__(self) -> Display:
@@ -51,7 +53,11 @@ class Display:
         self.thread.join()
 
     def _standings(self) -> list[RunProgress]:
-        return [read_progress(self.results, run) for run in self.runs]
+        if self.root.remote is not None and time.monotonic() - self.refreshed > REFRESH_SECONDS:
+            with contextlib.suppress(UserError):  # shown again when the address is back
+                self.root.refresh(self.runs)
+            self.refreshed = time.monotonic()
+        return [read_progress(self.root.folder, run) for run in self.runs]
 
     def _title(self) -> str:
         return f"study '{self.study.name}', {clock(time.monotonic() - self.began)} since start"

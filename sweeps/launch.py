@@ -5,29 +5,32 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
-from pathlib import Path
+import uuid
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from data.errors import UserError
 from sweeps.config import RunConfig
+from sweeps.placement import Node, check, longest_first
 
 OBJECT_STORE_BYTES = 80 << 20
-MAX_RESTARTS = 3
+MOST_RESTARTS = 100
+"""Of one run, however far it got in between; deaths at the same place are counted in ``sweeps.attempts``."""
+WATCH_SECONDS, LEAVE_SECONDS = 3.0, 30.0
 
 
-def launch(runs: list[RunConfig], results: Path, study_yaml: str, cpus: int | None = None) -> str | None:
+def launch(runs: Sequence[RunConfig], place: str, study_yaml: str, cpus: int | None = None) -> str | None:
     """Run every given run to its end, as many at a time as fit, longest first; a dead process is started again.
 
     Parameters
     ----------
-    runs : list of RunConfig
+    runs : sequence of RunConfig
         Each goes on from its own newest state.
-    results : Path
-        The study's folder, absolute, seen by every node.
+    place : str
+        The results root: an absolute folder that every node sees, or an ``fsspec`` address.
     study_yaml : str
         Kept in every run's cube.
     cpus : int, optional
@@ -38,73 +41,97 @@ def launch(runs: list[RunConfig], results: Path, study_yaml: str, cpus: int | No
     str or None
         What ended the launch before its runs were done; None when Ray ran everything. Whether each run reached its
         end is in its own progress file.
+
+    Raises
+    ------
+    UserError
+        When a run does not fit into the cluster; nothing has been started then.
     """
-    os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
-    os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
-    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    import ray
-    from ray import tune
-
-    longest_first = sorted(runs, key=_cost, reverse=True)
     with _cluster(cpus):
-        available: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        gpus = 1 if available.get("GPU", 0) >= 1 else 0
-        for run in longest_first:
-            if run.training.threads > available.get("CPU", 0):
-                raise UserError(
-                    f"run '{run.name}' asks for {run.training.threads} CPU threads, the cluster has "
-                    f"{available.get('CPU', 0):g}; lower training.threads or add a node"
-                )
+        from ray import tune
 
-        def resources(config: dict[str, Any]) -> tune.PlacementGroupFactory:
-            bundle = {"CPU": config["run"]["training"]["threads"]} | ({"GPU": 1} if gpus else {})
-            return tune.PlacementGroupFactory([bundle])
-
+        asked = check(runs, _nodes())
+        launch_id = uuid.uuid4().hex
+        settings = [
+            {
+                "run": run.to_dict(), "place": place, "study_yaml": study_yaml, "launch_id": launch_id,
+                "cpus": asked[run.name].cpus, "gpus": asked[run.name].gpus,
+            }
+            for run in longest_first(runs)
+        ]  # fmt: skip
         with tempfile.TemporaryDirectory(prefix="calque-tune-") as storage:
             tuner = tune.Tuner(
-                tune.with_resources(_trial, resources),
-                param_space={
-                    "run": tune.grid_search([run.to_dict() for run in longest_first]),
-                    "results": str(results),
-                    "study_yaml": study_yaml,
-                },
+                tune.with_resources(_trainable(), _resources),
+                param_space={"trial": tune.grid_search(settings)},
                 tune_config=tune.TuneConfig(
-                    reuse_actors=True,
-                    trial_name_creator=lambda trial: trial.config["run"]["name"],
-                    trial_dirname_creator=lambda trial: trial.config["run"]["name"],
+                    reuse_actors=True, trial_name_creator=_trial_name, trial_dirname_creator=_trial_name
                 ),
                 run_config=tune.RunConfig(
                     name="study", storage_path=storage, verbose=0,
-                    failure_config=tune.FailureConfig(max_failures=MAX_RESTARTS),
+                    failure_config=tune.FailureConfig(max_failures=MOST_RESTARTS),
                 ),
             )  # fmt: skip
-            with _interrupt_noted() as noted, _quiet():
+            with _ending() as ending, _head_watched(ending), _quiet():
                 outcome = tuner.fit()
-    if noted.is_set():
-        return "interrupted"
-    if outcome.num_errors:
-        return f"{outcome.num_errors} runs died {MAX_RESTARTS + 1} times"
-    return None
+    if ending.reason:
+        return ending.reason
+    return f"{outcome.num_errors} runs could not be kept alive" if outcome.num_errors else None
 
 
-def _cost(run: RunConfig) -> float:
-    return float(run.training.tokens) * run.decoder(run.vocab_size()).flops_per_token(run.training.context)
+def cluster_nodes() -> list[Node]:
+    """Return the nodes of the cluster that ``RAY_ADDRESS`` names."""
+    with _cluster(None):
+        return _nodes()
 
 
-def _trial(config: dict[str, Any]) -> None:
-    """One run in a worker. An error in it is recorded and ends it; only a dead process is tried again."""
+def _trainable() -> type:
+    """Return the class of a trial, which runs in the main thread of its process: only there are signals taken."""
     from ray import tune
 
-    from sweeps.trial import run_trial
+    class Trial(tune.Trainable):
+        def step(self) -> dict[str, Any]:
+            from sweeps.worker import work
 
-    run = RunConfig.from_dict(config["run"])
-    with contextlib.suppress(UserError):  # recorded in the run's progress file
-        run_trial(run, Path(config["results"]), config["study_yaml"], lambda metrics: tune.report(metrics))
+            work(self.config["trial"])
+            return {"done": True}
+
+        def save_checkpoint(self, checkpoint_dir: str) -> None:
+            """Nothing: a run keeps its own states in the results root."""
+
+        def load_checkpoint(self, checkpoint: dict[str, Any] | None) -> None:
+            """Nothing: a run goes on from its own newest state."""
+
+        def reset_config(self, new_config: dict[str, Any]) -> bool:
+            return True
+
+    return Trial
+
+
+def _trial_name(trial: Any) -> str:
+    return str(trial.config["trial"]["run"]["name"])
+
+
+def _resources(config: dict[str, Any]) -> Any:
+    from ray import tune
+
+    trial = config["trial"]
+    return tune.PlacementGroupFactory([{"CPU": trial["cpus"]} | ({"GPU": trial["gpus"]} if trial["gpus"] else {})])
+
+
+def _nodes() -> list[Node]:
+    import ray
+
+    held = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    return [Node(cpus=each.get("CPU", 0), gpus=each.get("GPU", 0)) for each in held]
 
 
 @contextlib.contextmanager
 def _cluster(cpus: int | None) -> Iterator[None]:
+    os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
+    os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+    os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     import ray
 
     started = not ray.is_initialized()
@@ -124,30 +151,78 @@ def _cluster(cpus: int | None) -> Iterator[None]:
             ray.shutdown()
 
 
-@contextlib.contextmanager
-def _interrupt_noted() -> Iterator[threading.Event]:
-    """Tune takes Ctrl-C and SIGTERM as 'finish cleanly' and reports nothing; note them on the way."""
-    import signal
+class _Ending:
+    """Why Tune was asked to end, and the way to ask it: SIGUSR1 lets it finish cleanly."""
 
-    noted = threading.Event()
+    def __init__(self) -> None:
+        self.reason: str | None = None
+
+    def ask(self, reason: str) -> None:
+        self.reason = reason
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+
+@contextlib.contextmanager
+def _ending() -> Iterator[_Ending]:
+    """Take Ctrl-C and SIGTERM (of ``ray job stop``) as a wish to end; the second one ends at once."""
+    ending = _Ending()
     if threading.current_thread() is not threading.main_thread():
-        yield noted
+        yield ending
         return
 
     def note(number: int, frame: Any) -> None:
-        noted.set()
-        raise KeyboardInterrupt
+        if ending.reason:
+            raise KeyboardInterrupt
+        ending.ask("interrupted")
 
-    before = signal.signal(signal.SIGTERM, note)
-    handler = signal.getsignal(signal.SIGINT)
-    signal.signal(signal.SIGINT, note)
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, note) for number in numbers]
+    early = signal.signal(signal.SIGUSR1, lambda number, frame: None)  # until Tune has its own
     try:
-        yield noted
+        yield ending
     except KeyboardInterrupt:
-        noted.set()
+        ending.reason = "interrupted"
     finally:
-        signal.signal(signal.SIGTERM, before)
-        signal.signal(signal.SIGINT, handler)
+        for number, handler in zip((*numbers, signal.SIGUSR1), (*before, early), strict=True):
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _head_watched(ending: _Ending) -> Iterator[None]:
+    """End the launch when the node of this process is gone: Tune itself would wait for ever."""
+    import ray
+
+    mine, stop = ray.get_runtime_context().get_node_id(), threading.Event()
+
+    def watch() -> None:
+        while not stop.wait(WATCH_SECONDS):
+            try:
+                alive = any(n["Alive"] for n in ray.nodes() if n["NodeID"] == mine)  # type: ignore[no-untyped-call]
+            except Exception:  # the head cannot even be asked
+                alive = False
+            if not alive and not stop.is_set():
+                ending.ask("Ray's node on this machine died")
+                if not stop.wait(LEAVE_SECONDS):
+                    _leave(ending)
+
+    thread = threading.Thread(target=watch, name="head watch", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+
+
+def _leave(ending: _Ending) -> None:
+    """End this process and what it started, where Ray no longer answers and so nothing can end in order."""
+    from ray._private import worker
+
+    print(f"sweeps: {ending.reason}; nothing is lost: run the same again", file=sys.stderr, flush=True)
+    node = worker._global_node
+    if node is not None:
+        with contextlib.suppress(Exception):
+            node.kill_all_processes(check_alive=False, allow_graceful=False)
+    os._exit(1)
 
 
 @contextlib.contextmanager

@@ -99,3 +99,11 @@ def collect_timing(results: Path, study: Study) -> xr.Dataset | None:
             timing = cube.read(file, "timing")
             parts.append(timing.assign_coords(run=[run.name], checkpoint=range(timing.sizes["checkpoint"])))
     return xr.concat(parts, "run", join="outer") if parts else None
+
+
+def write_cube(study: Study, folder: Path, output: Path) -> dict[str, int]:
+    """Collect the study's runs into ``output`` and return the cube's dimensions."""
+    joined = collect(folder, study)
+    timing = collect_timing(folder, study)
+    cube.write(joined, output, {"timing": timing} if timing is not None else None)
+    return {str(name): size for name, size in joined.sizes.items()}

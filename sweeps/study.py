@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -13,11 +14,18 @@ from pydantic import ValidationError
 
 from data.errors import UserError, nearest
 from sweeps.bases import BASES
-from sweeps.config import RunConfig, adapter
+from sweeps.config import RunConfig, adapter, check_name
 from sweeps.yaml_lines import Place, read_yaml
 
 STUDY_KEYS = ("study", "about", "base", "defaults", "runs", "results")
+RESULTS = "CALQUE_RESULTS"
+"""Environment variable: folder or ``fsspec`` address below which every study has its results."""
 RUN_ONLY_KEYS = ("base", "seeds")
+
+
+def is_address(place: str) -> bool:
+    """Return whether a place is an ``fsspec`` address and no path."""
+    return "://" in place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +43,7 @@ class Study:
     runs : tuple of RunConfig
         Names are unique.
     results : str, optional
-        Folder for results; relative to the working directory. The command line's ``--results`` goes before it.
+        Folder for results, relative to the working directory, or ``fsspec`` address.
     """
 
     name: str
@@ -67,9 +75,28 @@ class Study:
             f"study '{self.name}' has no run '{name}'; expected one of {', '.join(names)}{nearest(name, names)}"
         )
 
-    def results_folder(self, given: Path | None) -> Path:
-        """Return where results go, as an absolute path: ``given``, the study's key, or ``results/NAME``."""
-        return (given or Path(self.results or f"results/{self.name}")).expanduser().absolute()
+    def results_place(self, given: str | None) -> str:
+        """Return where results go, an absolute path or an ``fsspec`` address.
+
+        The first that is there of: ``given``; NAME below the environment's ``CALQUE_RESULTS``; the study's key; and
+        ``results/NAME``.
+        """
+        root = os.environ.get(RESULTS, "").rstrip("/")
+        place = given or (f"{root}/{self.name}" if root else self.results or f"results/{self.name}")
+        return place if is_address(place) else str(Path(place).expanduser().absolute())
+
+    def results_folder(self, given: str | None) -> Path:
+        """Return the folder of results.
+
+        Raises
+        ------
+        UserError
+            When they are at an address.
+        """
+        place = self.results_place(given)
+        if is_address(place):
+            raise UserError(f"the results are at {place}; copy them here first, and name the folder with --results")
+        return Path(place)
 
 
 def read_study(path: str | Path) -> Study:
@@ -89,6 +116,10 @@ def read_study(path: str | Path) -> Study:
     name = content.get("study")
     if not isinstance(name, str) or not name:
         raise reader.error(("study",) if "study" in content else (), "'study' is missing; expected the study's name")
+    try:
+        check_name("study", name)
+    except UserError as error:
+        raise reader.error(("study",), str(error)) from None
     runs = content.get("runs")
     if not isinstance(runs, dict) or not runs:
         raise reader.error(
@@ -96,7 +127,9 @@ def read_study(path: str | Path) -> Study:
         )
     results = content.get("results")
     if results is not None and not isinstance(results, str):
-        raise reader.error(("results",), f"results is {results!r}; expected a folder")
+        raise reader.error(
+            ("results",), f"results is {results!r}; expected a folder or an address such as s3://bucket/full"
+        )
     configs = [config for key, own in runs.items() for config in reader.runs(str(key), own or {}, content)]
     names = [config.name for config in configs]
     for config in configs:

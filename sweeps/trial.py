@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import math
 import time
@@ -31,6 +32,8 @@ from sweeps.results import locked
 from sweeps.scoring import scorer_of
 
 LOCK_WAIT = 30.0
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE)
+"""What a disk says that is full, read-only or gone: no fault of the run, which may go on when it is back."""
 ROW_DIMS: dict[str, tuple[str, ...]] = {"tokens": (), "flops": (), "checkpoint_sha256": (), **DIMS}
 Report = Callable[[dict[str, float]], None]
 
@@ -63,14 +66,22 @@ def run_trial(
         try:
             _run(config, results, study_yaml, report)
         except UserError as error:
-            _record_failure(config, results, error)
+            record_failure(config, results, error)
             raise
+        except OSError as error:
+            record_failure(config, results, error)
+            if error.errno not in UNWRITABLE:
+                return read_progress(results, config)
+            where = error.filename or folder
+            raise UserError(
+                f"cannot write {where}: {error.strerror}; mend it or choose another folder, and run the same again"
+            ) from error
         except (Exception, SystemExit) as error:
-            _record_failure(config, results, error)
+            record_failure(config, results, error)
     return read_progress(results, config)
 
 
-def _record_failure(config: RunConfig, results: Path, error: BaseException) -> None:
+def record_failure(config: RunConfig, results: Path, error: BaseException) -> None:
     """Say in the run's folder that and why it failed; a full disk must not hide the reason itself."""
     message = " ".join(f"{error}".split()) or type(error).__name__
     with contextlib.suppress(OSError):

@@ -1,0 +1,164 @@
+"""A whole study from its file to its cube: claim the results root, make the data, launch, collect."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.table import Table
+
+from sweeps import placement
+from sweeps.config import RunConfig
+from sweeps.progress import RunProgress, read_progress
+from sweeps.results import claim, locked, write_cube
+from sweeps.root import ResultsRoot
+from sweeps.study import Study
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How a launch ended: where the results are, and why it ended early, if so."""
+
+    root: ResultsRoot
+    reason: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DryRun:
+    """What ``sweeps run`` would do: which runs, longest first, on which nodes.
+
+    Attributes
+    ----------
+    study : Study
+    place : str
+        The results root.
+    runs : list of RunConfig
+        Those that are not done.
+    nodes : list of Node
+    asked : dict of str to Needs
+        By run.
+    """
+
+    study: Study
+    place: str
+    runs: list[RunConfig]
+    nodes: list[placement.Node]
+    asked: dict[str, placement.Needs]
+
+    def table(self) -> Table:
+        """Return the runs in their order."""
+        return placement.placement_table(self.runs, self.nodes, self.asked)
+
+    def summary(self) -> str:
+        """Return one line."""
+        at_once = sum(at is not None for at in placement.first_wave(self.runs, self.nodes).values())
+        return (
+            f"{len(self.study.runs) - len(self.runs)} of {len(self.study.runs)} runs are done; {at_once} would start "
+            f"at once, results in {self.place}; nothing was started"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON-ready values."""
+        at = placement.first_wave(self.runs, self.nodes)
+        runs = [
+            {"run": run.name, "flops": placement.flops(run), "node": at[run.name], **asdict(self.asked[run.name])}
+            for run in placement.longest_first(self.runs)
+        ]
+        return {
+            "schema": 1, "study": self.study.name, "results": self.place, "done": len(self.study.runs) - len(self.runs),
+            "nodes": [asdict(node) for node in self.nodes], "runs": runs,
+        }  # fmt: skip
+
+
+def dry_run(study: Study, results: str | None, nodes: str | None, cpus: int | None) -> DryRun:
+    """Return what a launch would do; starts and writes nothing.
+
+    Parameters
+    ----------
+    study : Study
+    results : str, optional
+        As of the command line.
+    nodes : str, optional
+        A cluster in words (``placement.parse_nodes``); by default that of ``RAY_ADDRESS``, or this machine.
+    cpus : int, optional
+        Cores of this machine.
+
+    Raises
+    ------
+    UserError
+        Naming a run that does not fit, and what it lacks.
+    """
+    place = study.results_place(results)
+    if nodes:
+        cluster = placement.parse_nodes(nodes)
+    elif os.environ.get("RAY_ADDRESS"):
+        from sweeps.launch import cluster_nodes
+
+        cluster = cluster_nodes()
+    else:
+        cluster = placement.this_machine(cpus)
+    root = ResultsRoot(place)
+    root.refresh(study.runs)
+    open_runs = [run for run in study.runs if read_progress(root.folder, run).state != "done"]
+    return DryRun(
+        study=study, place=place, runs=open_runs, nodes=cluster, asked=placement.check(open_runs, cluster)
+    )  # fmt: skip
+
+
+def claimed_root(study: Study, results: str | None) -> ResultsRoot:
+    """Return the study's results root, which is this study's from now on."""
+    root = ResultsRoot(study.results_place(results))
+    root.refresh(study.runs)
+    claim(root.folder, study)
+    root.publish("study.json")
+    return root
+
+
+def run_study(study: Study, results: str | None, cpus: int | None) -> Ended:
+    """Run what is not done, and write ``results.nc`` of all that is there.
+
+    Raises
+    ------
+    UserError
+        When the root is another study's or in use, or a run does not fit into the cluster.
+    """
+    root = claimed_root(study, results)
+    with locked(root.folder / ".lock", f"study '{study.name}' in {root}"):
+        open_runs = [run for run in study.runs if read_progress(root.folder, run).state != "done"]
+        if not os.environ.get("RAY_ADDRESS"):
+            placement.check(open_runs, placement.this_machine(cpus))
+        reason = _launch(study, root, open_runs, cpus) if open_runs else None
+        root.refresh(study.runs, cubes=True)
+        write_cube(study, root.folder, root.folder / "results.nc")
+        root.publish("results.nc")
+    return Ended(root=root, reason=reason)
+
+
+def _launch(study: Study, root: ResultsRoot, runs: list[RunConfig], cpus: int | None) -> str | None:
+    from sweeps.display import Display
+    from sweeps.launch import launch
+    from sweeps.preparing import prepare_all
+    from sweeps.preparing_display import PreparingDisplay
+
+    with PreparingDisplay() as preparing:
+        list(prepare_all(tuple(runs), cpus, preparing))
+    with Display(study, root):
+        return launch(runs, root.place, study.text, cpus)
+
+
+def run_one(study: Study, run: RunConfig, results: str | None) -> tuple[RunProgress, ResultsRoot]:
+    """Do one run in this process and return its standing.
+
+    Raises
+    ------
+    UserError
+        As ``sweeps.trial.run_trial``, and when the root is another study's.
+    """
+    from sweeps.display import Display
+    from sweeps.trial import run_trial
+
+    root = claimed_root(study, results)
+    with Display(study, root, only=run), root.working(run) as folder:
+        standing = run_trial(run, folder, study.text)
+    return standing, root
