@@ -8,6 +8,7 @@ from typing import Any
 from data.errors import UserError
 from models.devices import device
 from models.memory import memory
+from models.parametrisation import ADAMW, MUON, scaled
 from sweeps.config import RunConfig
 from sweeps.study import Study
 
@@ -68,6 +69,8 @@ class RunPlan:
         Of the device at this precision, FLOP/s.
     hours : float
         Device-hours of training at the given utilisation of the peak.
+    hidden_learning_rate : float
+        Peak learning rate of the hidden matrices: the study's, carried over from the base.
     rows : int
         Sequences that a device reads at once.
     memory_bytes : mapping of str to int
@@ -96,6 +99,7 @@ class RunPlan:
     precision: str
     peak_flops: float
     hours: float
+    hidden_learning_rate: float
     rows: int
     memory_bytes: dict[str, int]
     device_memory_bytes: float | None
@@ -111,13 +115,15 @@ def plan_run(run: RunConfig, hardware: Hardware) -> RunPlan:
     parts = decoder.flops_parts(training.context)
     flops = float(tokens) * sum(parts.values())
     needed = memory(decoder, training, rows=training.batch_size, shards=1, head_tokens=training.tokens_per_step)
+    rule = (MUON if training.optimizer == "muon" else ADAMW)["hidden"]
     totals = {"total": needed.total, "total_checkpointed": needed.total_checkpointed}
     return RunPlan(
         run=run.name, run_id=run.run_id, size=run.size, mix=run.parsed_mix().name, width=decoder.width,
         layers=decoder.layers, vocab_size=decoder.vocab_size, n_params=decoder.n_params,
         n_params_non_embedding=decoder.n_params_non_embedding, tokens=tokens, steps=training.steps,
         checkpoints=checkpoints, flops_per_token=parts, flops=flops, device=name, precision=training.precision,
-        peak_flops=peak, hours=flops / (peak * hardware.utilisation) / 3600, rows=training.batch_size,
+        peak_flops=peak, hours=flops / (peak * hardware.utilisation) / 3600,
+        hidden_learning_rate=scaled(training.learning_rate, rule.learning_rate, decoder), rows=training.batch_size,
         memory_bytes=asdict(needed) | totals, device_memory_bytes=capacity,
         disk_bytes=decoder.n_params * (WEIGHT_BYTES_PER_PARAMETER * checkpoints + 2 * STATE_BYTES_PER_PARAMETER),
     )  # fmt: skip

@@ -73,19 +73,23 @@ def memory_table(bill: dict[str, Any]) -> Table:
 def notes(bill: dict[str, Any]) -> list[str]:
     """Return the lines under the tables: what the numbers mean, and which runs do not fit."""
     used = {(r["device"], r["precision"], r["peak_flops"]) for r in bill["runs"]}
-    rates = "; ".join(f"{peak / 1e12:g} TFLOP/s ({name}, {precision})" for name, precision, peak in sorted(used))
+    peaks = "; ".join(f"{peak / 1e12:g} TFLOP/s ({name}, {precision})" for name, precision, peak in sorted(used))
     lines = [
-        f"hours are device-hours at {bill['utilisation']:.0%} of {rates}; scoring and start-up come on top",
+        f"hours are device-hours at {bill['utilisation']:.0%} of {peaks}; scoring and start-up come on top",
         "FLOPs a token: 6 a weight of layers and head, and attention over half the context; a look-up costs none",
         "memory in brackets: with every layer's activations done again",
     ]
-    for name, need, has in dict.fromkeys(
-        (r["size"], r["memory_bytes"]["total_checkpointed"], r["device_memory_bytes"]) for r in bill["runs"]
-    ):
+    rates = {f"{r['hidden_learning_rate']:.2g} ({r['size']})": None for r in bill["runs"]}
+    lines.append(f"learning rate of the hidden matrices, carried over from the base: {', '.join(rates)}")
+    large: dict[tuple[str, float], dict[str, None]] = {}
+    for r in bill["runs"]:
+        need, has = r["memory_bytes"]["total_checkpointed"], r["device_memory_bytes"]
         if has is not None and need > has:
-            lines.append(
-                f"size {name} needs {size(need)} of a device that has {size(has)}: read fewer sequences at once"
-            )
+            large.setdefault((r["device"], has), {})[f"{r['size']} ({size(need)})"] = None
+    for (name, has), sizes in large.items():
+        lines.append(
+            f"too large for one {name} of {size(has)}, even so: {', '.join(sizes)}; read fewer sequences at once"
+        )
     return lines
 
 

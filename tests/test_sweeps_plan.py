@@ -73,10 +73,25 @@ def test_memory_is_that_of_its_formula_and_what_does_not_fit_is_said(study: Path
     assert big["memory_bytes"]["optimizer"] == 8 * 1_669_433_344
     assert low["memory_bytes"]["gradients"] == 4 * ladder(512, 131_072).n_params
     said = "\n".join(notes(bill))
-    assert "size 1.7b needs" in said
-    assert "of a device that has 141 GB" in said
-    assert "size micro needs" not in said
+    assert "too large for one h200 of 141 GB, even so: 1.7b (" in said
+    assert "152m" not in said.split("even so")[1]
+    assert "micro" not in said.split("even so")[1]
     assert world["device_memory_bytes"] is None
+
+
+def test_the_parametrisation_of_a_study_reaches_its_decoders(tmp_path: Path) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text(
+        "study: s\nbase: hub-gpu\ndefaults: {training: {learning_rate: 4e-3}}\nruns:\n  c: {}\n"
+        "  s: {training: {parametrisation: standard}}\n  b: {training: {base_width: 1024, base_layers: 12}}\n"
+        "  m: {training: {optimizer: muon}}\n"
+    )
+    study = read_study(path)
+    shapes = [run.decoder(1000) for run in study.runs]
+    assert [(s.width_ratio, s.depth_ratio) for s in shapes] == [(8, 8), (1, 1), (2, 2), (8, 8)]
+    rates = [plan_run(run, Hardware()).hidden_learning_rate for run in study.runs]
+    assert rates == pytest.approx([5e-4, 4e-3, 2e-3, 4e-3 / 8**0.5])
+    assert "learning rate of the hidden matrices" in "\n".join(notes(plan(study, Hardware())))
 
 
 def test_tables_have_a_row_for_each_run_and_one_for_each_kind(study: Path) -> None:
