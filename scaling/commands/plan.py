@@ -1,0 +1,47 @@
+"""``scaling plan``: a ladder of sizes, seeds and mixes under a budget."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from scaling.commands.common import Json
+
+
+def plan_command(
+    budget: Annotated[float, typer.Option(help="How much may be spent, in --unit.")],
+    unit: Annotated[str, typer.Option(help="h200-hours, h100-hours, a100-hours or flops.")] = "h200-hours",
+    size: Annotated[str, typer.Option(help="Size to be forecast, in non-embedding parameters.")] = "1.7b",
+    mixes: Annotated[int, typer.Option(min=1, help="Mixes, all run at every size.")] = 1,
+    attained: Annotated[
+        float | None, typer.Option(help="Share of the device's peak that training attains.", show_default="0.4")
+    ] = None,
+    margin: Annotated[float, typer.Option(help="Tokens of a run over its expected takeoff.")] = 2.0,
+    t0: Annotated[float, typer.Option(min=0, help="Expected law T0 + c N^-gamma: T0 in tokens.")] = 4e9,
+    c: Annotated[float, typer.Option(min=0, help="Expected law: c.")] = 5.8e14,
+    gamma: Annotated[float, typer.Option(help="Expected law: gamma.")] = 0.6,
+    seed_sd: Annotated[float, typer.Option(min=1e-6, help="Expected SD of ln T between seeds.")] = 0.06,
+    se: Annotated[float, typer.Option(min=0, help="Expected standard error of a located ln T.")] = 0.03,
+    json: Json = None,
+) -> None:
+    """List ladders under a budget, the sharpest forecast first.
+
+    A run of N parameters costs 6 N D FLOPs with D = margin x its expected takeoff; an hour buys peak x attained x 3600.
+    The interval is what the floor law's information and the seeds' scatter leave, were the expected law true.
+    """
+    from scaling import tables
+    from scaling.forecast import parse_size
+    from scaling.ladder_plan import Expected, plan_ladder
+    from scaling.plan_tables import print_plans
+
+    law = Expected(t0=t0, c=c, gamma=gamma, seed_sd=seed_sd, se=se)
+    n = parse_size(size)
+    found = plan_ladder(budget, unit, n, mixes=mixes, margin=margin, expected=law, attained=attained)
+    if json is not None:
+        plans = [plan.to_dict() for plan in found]
+        tables.write_json(
+            {"schema": 1, "budget": budget, "unit": unit, "n_params_non_embedding": n, "plans": plans}, json
+        )
+    if json != "-":
+        print_plans(found, size, unit)
