@@ -21,7 +21,7 @@ from sweeps.remote import RemoteFolder
 SECONDS_BETWEEN = 10.0
 SECONDS_OF_PATIENCE = 900.0
 LAST = ("run.nc", "progress.json")
-FETCHED = ("run.nc", "progress.json", "error.txt")
+FETCHED = ("run.nc", "progress.json", "error.txt", "attempts.json", "provenance.json")
 
 
 class Mirror:

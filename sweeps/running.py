@@ -10,7 +10,7 @@ from rich.table import Table
 
 from sweeps import placement
 from sweeps.config import RunConfig
-from sweeps.progress import RunProgress, read_progress
+from sweeps.progress import RunProgress, read_progress, run_folder
 from sweeps.results import claim, locked, write_cube
 from sweeps.root import ResultsRoot
 from sweeps.study import Study
@@ -138,12 +138,13 @@ def run_study(study: Study, results: str | None, cpus: int | None) -> Ended:
 def _launch(study: Study, root: ResultsRoot, runs: list[RunConfig], cpus: int | None) -> str | None:
     from sweeps.display import Display
     from sweeps.launch import launch
+    from sweeps.live import LivePage
     from sweeps.preparing import prepare_all
     from sweeps.preparing_display import PreparingDisplay
 
     with PreparingDisplay() as preparing:
         list(prepare_all(tuple(runs), cpus, preparing))
-    with Display(study, root):
+    with Display(study, root), LivePage(study, root):
         return launch(runs, root.place, study.text, cpus)
 
 
@@ -156,9 +157,12 @@ def run_one(study: Study, run: RunConfig, results: str | None) -> tuple[RunProgr
         As ``sweeps.trial.run_trial``, and when the root is another study's.
     """
     from sweeps.display import Display
+    from sweeps.live import LivePage
+    from sweeps.trackers import tracked
     from sweeps.trial import run_trial
 
     root = claimed_root(study, results)
-    with Display(study, root, only=run), root.working(run) as folder:
-        standing = run_trial(run, folder, study.text)
+    with Display(study, root, only=run), LivePage(study, root), root.working(run) as folder:
+        with tracked(run, run_folder(folder, run)) as report:
+            standing = run_trial(run, folder, study.text, report)
     return standing, root

@@ -25,6 +25,7 @@ from data.sampler import Sampler
 from models import training
 from models.decoder import Decoder
 from models.scoring.scorer import DIMS
+from sweeps import provenance
 from sweeps.config import RunConfig
 from sweeps.preparing import Prepared, prepare, sampler_of
 from sweeps.progress import RunProgress, read_progress, run_folder, write_progress
@@ -99,6 +100,7 @@ def _run(config: RunConfig, results: Path, study_yaml: str, report: Report) -> N
     sampler = sampler_of(config, prepared)
     static = static_part(config, prepared, sampler, decoder, scorer.pairs.phenomena, study_yaml)
     folder = run_folder(results, config)
+    static = static.assign_coords(environment_json=("run", [provenance.note(folder)]))
     file = RunFile(folder / "run.nc", static, ROW_DIMS)
     steps = config.checkpoint_steps()
     flops = decoder.config.flops_per_token(config.training.context)

@@ -44,6 +44,7 @@ def work(trial: dict[str, Any]) -> None:
 
 
 def _train(run: RunConfig, results: Path, study_yaml: str, launch_id: str) -> None:
+    from sweeps.trackers import tracked
     from sweeps.trial import record_failure, run_trial
 
     if read_progress(results, run).state == "done":  # the process died after its work
@@ -54,7 +55,8 @@ def _train(run: RunConfig, results: Path, study_yaml: str, launch_id: str) -> No
         except UserError as error:
             record_failure(run, results, error)
             return
-        run_trial(run, results, study_yaml)
+        with tracked(run, run_folder(results, run)) as report:
+            run_trial(run, results, study_yaml, report)
     except UserError as error:  # recorded in the run's progress file
         if isinstance(error.__cause__, OSError | RuntimeError):  # netCDF4 reports a full disk as RuntimeError
             raise OSError(str(error)) from error

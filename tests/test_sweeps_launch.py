@@ -123,7 +123,7 @@ def test_a_killed_worker_is_started_again(undisturbed: Path, tmp_path: Path) -> 
     while not file.exists() and process.poll() is None and time.monotonic() < until:
         time.sleep(0.01)
     commands = {p: Path(f"/proc/{p}/cmdline").read_bytes() for p in descendants(process.pid)}
-    busy = [p for p, command in commands.items() if b"ray::Trial" in command]
+    busy = [p for p, command in commands.items() if b"ray::ResourceTrainable" in command]
     assert busy
     for pid in busy:
         os.kill(pid, signal.SIGKILL)

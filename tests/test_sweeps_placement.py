@@ -1,0 +1,95 @@
+"""What runs ask of a cluster, in which order they start, and what is said where a cluster is too small."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from data.errors import UserError
+from sweeps import placement
+from sweeps.cli import app
+from sweeps.placement import Needs, Node
+from sweeps.study import read_study
+
+FOLDER = Path(__file__).parent.parent / "sweeps"
+GPUS = [Node(cpus=64, gpus=8)] * 2
+
+
+def test_the_longest_run_starts_first_and_what_does_not_fit_waits() -> None:
+    runs = read_study(FOLDER / "full.yaml").runs
+    order = [run.name for run in placement.longest_first(runs)]
+    assert order[0] == "1.7b-s0"
+    assert order[-3:] == ["69m-s0", "69m-s1", "69m-s2"]
+    at = placement.first_wave(runs, GPUS)
+    assert [at[name] for name in order[:16]] == [0] * 8 + [1] * 8
+    assert {at[name] for name in order[16:]} == {None}
+
+
+def test_small_models_leave_the_gpus_to_others() -> None:
+    mixed = read_study(FOLDER / "mix.yaml").runs
+    asked = placement.check(mixed, GPUS)
+    assert asked["world-s0"] == Needs(cpus=1, gpus=0)
+    assert asked["romanised-s0"] == Needs(cpus=1, gpus=1)
+
+
+def test_a_cluster_without_gpus_is_refused_for_a_long_run_and_named() -> None:
+    with pytest.raises(UserError, match=r"run '1\.7b-s0' needs a GPU .* the cluster has none \(4 x \(32 CPU cores\)\)"):
+        placement.check(read_study(FOLDER / "full.yaml").runs, [Node(cpus=32)] * 4)
+    quick = read_study(FOLDER / "quick.yaml").runs
+    assert set(placement.check(quick, [Node(cpus=2)]).values()) == {Needs(cpus=1)}
+
+
+def test_a_run_that_fits_no_node_is_named_with_what_it_lacks(tmp_path: Path) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text("study: s\nruns:\n  a: {}\n  wide: {training: {threads: 6}}\n")
+    runs = read_study(path).runs
+    with pytest.raises(UserError, match=r"run 'wide' asks for 6 CPU cores on one node, .*2 x \(4 CPU cores\)"):
+        placement.check(runs, [Node(cpus=4)] * 2)  # eight cores in all do not help
+    assert placement.check(runs, [Node(cpus=8)])["wide"] == Needs(cpus=6)
+
+
+@pytest.mark.parametrize(
+    ("text", "nodes"),
+    [
+        ("2x8gpu64cpu", [Node(cpus=64, gpus=8)] * 2),
+        ("1x4gpu, 2x16cpu", [Node(cpus=32, gpus=4), Node(cpus=16), Node(cpus=16)]),
+    ],
+)
+def test_a_cluster_is_read_from_words(text: str, nodes: list[Node]) -> None:
+    assert placement.parse_nodes(text) == nodes
+
+
+@pytest.mark.parametrize("text", ["8gpu", "2x", "x8gpu", "0x8gpu", "2x8tpu", "", "99999x8gpu"])
+def test_other_words_are_refused_in_one_line(text: str) -> None:
+    with pytest.raises(UserError, match="expected COUNTxGPUSgpuCPUScpu"):
+        placement.parse_nodes(text)
+
+
+def test_this_machines_gpus_are_those_that_may_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert placement.this_machine(3) == [Node(cpus=3, gpus=0)]
+
+
+def test_a_dry_run_says_what_would_start_and_writes_nothing(tmp_path: Path) -> None:
+    words = ["run", str(FOLDER / "full.yaml"), "--dry-run", "--nodes", "2x8gpu64cpu", "--results", str(tmp_path / "r")]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    assert "16 would start at once" in done.stdout
+    assert not (tmp_path / "r").exists()
+    answer = json.loads(CliRunner().invoke(app, [*words, "--json", "-"]).stdout)
+    assert len(answer["runs"]) == 58
+    assert answer["runs"][0] == {
+        "run": "1.7b-s0", "flops": answer["runs"][0]["flops"], "node": 0, "cpus": 1, "gpus": 1,
+    }  # fmt: skip
+
+
+def test_a_dry_run_on_too_small_a_cluster_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    words = ["run", str(FOLDER / "full.yaml"), "--dry-run", "--nodes", "1x8cpu", "--results", str(tmp_path / "r")]
+    result = CliRunner().invoke(app, words)
+    assert isinstance(result.exception, UserError)
+    assert "needs a GPU" in str(result.exception)
+    words = ["run", str(FOLDER / "quick.yaml"), "--nodes", "1x8cpu"]
+    assert "--dry-run" in str(CliRunner().invoke(app, words).exception)
