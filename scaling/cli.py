@@ -9,6 +9,7 @@ from scaling.commands.calibrate import calibrate_command
 from scaling.commands.fit import fit_command
 from scaling.commands.forecast import forecast_command
 from scaling.commands.loss import loss_command
+from scaling.commands.mixes import mixes_command
 from scaling.commands.plan import plan_command
 from scaling.commands.power import power_command
 from scaling.commands.simulate import simulate_command
@@ -23,6 +24,7 @@ app.command("simulate")(simulate_command)
 app.command("fit")(fit_command)
 app.command("forecast")(forecast_command)
 app.command("calibrate")(calibrate_command)
+app.command("mixes")(mixes_command)
 app.command("loss")(loss_command)
 app.command("power")(power_command)
 app.command("plan")(plan_command)

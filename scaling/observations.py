@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -62,6 +62,10 @@ class Observation:
         Of the interval.
     outcome, reason : str
         As ``phases`` reported them.
+    mix, language : str
+        The run's mix, and the language translated into; empty for all of them.
+    share, overlap : float or None
+        The language's share of training text; share of its words with a token in common with the source's.
     """
 
     run: str
@@ -74,6 +78,10 @@ class Observation:
     level: float = 0.95
     outcome: str = "found"
     reason: str = ""
+    mix: str = ""
+    language: str = ""
+    share: float | None = None
+    overlap: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the observation as plain values; absent ones are None."""
@@ -137,11 +145,14 @@ def observe(cube: xr.Dataset, transitions: Iterable[Found], metric: str) -> tupl
         n = float(cube["n_params_non_embedding"].values[i])
         size = str(cube["size"].values[i]) if "size" in cube.variables else human(n)
         tokens = np.asarray(cube["tokens"].isel(run=i), float)
-        result.append(_observation(run, size, n, rows[run], float(np.nanmax(tokens))))
+        mix = str(cube["mix"].values[i]) if "mix" in cube.variables else ""
+        found = observation(run, size, n, rows[run], float(np.nanmax(tokens)))
+        result.append(replace(found, mix=mix))
     return tuple(result)
 
 
-def _observation(run: str, size: str, n: float, row: Found, last: float) -> Observation:
+def observation(run: str, size: str, n: float, row: Found, last: float) -> Observation:
+    """Return the observation that a transition of one run is; ``last`` is its last checkpoint's tokens."""
     tokens, low, high = (_number(v) for v in (row.tokens, row.low, row.high))
     level = _number(row.level) or 0.95
     kind: Kind = "unused"
