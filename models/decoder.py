@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.linear import Linear
 from models.parametrisation import folding_factor, initial_deviation
 from models.sizes import DecoderConfig
 
@@ -26,10 +27,10 @@ class Attention(nn.Module):
         super().__init__()
         self.config = config
         kv_width = config.kv_heads * config.head_width
-        self.query = nn.Linear(config.width, config.width, bias=False)
-        self.key = nn.Linear(config.width, kv_width, bias=False)
-        self.value = nn.Linear(config.width, kv_width, bias=False)
-        self.output = nn.Linear(config.width, config.width, bias=False)
+        self.query = Linear(config.width, config.width)
+        self.key = Linear(config.width, kv_width)
+        self.value = Linear(config.width, kv_width)
+        self.output = Linear(config.width, config.width)
         if config.qk_norm:
             self.query_norm = nn.RMSNorm(config.head_width, eps=config.norm_eps)
             self.key_norm = nn.RMSNorm(config.head_width, eps=config.norm_eps)
@@ -67,9 +68,9 @@ class FeedForward(nn.Module):
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
-        self.gate = nn.Linear(config.width, config.ffn_width, bias=False)
-        self.up = nn.Linear(config.width, config.ffn_width, bias=False)
-        self.down = nn.Linear(config.ffn_width, config.width, bias=False)
+        self.gate = Linear(config.width, config.ffn_width)
+        self.up = Linear(config.width, config.ffn_width)
+        self.down = Linear(config.ffn_width, config.width)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the transformed residual, shape of ``x``."""
@@ -89,12 +90,12 @@ class Block(nn.Module):
         self.residual_multiplier = config.residual_multiplier
 
     def forward(
-        self, x: Tensor, cos: Tensor, sin: Tensor, past: tuple[Tensor, Tensor] | None
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Return the residual after this layer and its keys and values."""
+        self, x: Tensor, cos: Tensor, sin: Tensor, past: tuple[Tensor, Tensor] | None, keep: bool = True
+    ) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
+        """Return the residual after this layer and, if ``keep``, its keys and values."""
         mixed, cache = self.attention(self.attention_norm(x), cos, sin, past)
         x = torch.add(x, mixed, alpha=self.residual_multiplier)
-        return torch.add(x, self.ffn(self.ffn_norm(x)), alpha=self.residual_multiplier), cache
+        return torch.add(x, self.ffn(self.ffn_norm(x)), alpha=self.residual_multiplier), cache if keep else None
 
 
 class Decoder(nn.Module):
@@ -113,7 +114,7 @@ class Decoder(nn.Module):
         self.embedding = nn.Embedding(config.vocab_size, config.width)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.norm = nn.RMSNorm(config.width, eps=config.norm_eps)
-        self.head = nn.Linear(config.width, config.vocab_size, bias=False)
+        self.head = Linear(config.width, config.vocab_size)
         if config.tied:
             self.head.weight = self.embedding.weight
         frequencies = config.rope_base ** -(torch.arange(0, config.head_width, 2) / config.head_width)
@@ -157,19 +158,28 @@ class Decoder(nn.Module):
         cache : Cache, optional
             What an earlier call returned for the text before ``tokens``.
         """
+        grown: Cache = []
+        return self._residuals(tokens, cache, grown), grown
+
+    def residuals(self, tokens: Tensor) -> Tensor:
+        """Return the final residuals of :meth:`hidden` and keep no keys and values: what training needs."""
+        return self._residuals(tokens, None, None)
+
+    def _residuals(self, tokens: Tensor, cache: Cache | None, grown: Cache | None) -> Tensor:
         start = 0 if cache is None else cache[0][0].shape[2]
         x = self.embedding(tokens)
         cos, sin = (table.to(x.dtype) for table in self.positions(start, start + tokens.shape[1]))
-        grown: Cache = []
         for i, block in enumerate(self.blocks):
-            x, past = block(x, cos, sin, None if cache is None else cache[i])
-            grown.append(past)
+            x, past = block(x, cos, sin, None if cache is None else cache[i], grown is not None)
+            if grown is not None:
+                grown.append(past)
         x, multiplier = self.norm(x), self.config.output_multiplier
-        return x if multiplier == 1 else x * multiplier, grown
+        final: Tensor = x if multiplier == 1 else x * multiplier
+        return final
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Return logits, shape (batch, length, vocab_size), for ``tokens`` of shape (batch, length)."""
-        logits: Tensor = self.head(self.hidden(tokens)[0])
+        logits: Tensor = self.head(self.residuals(tokens))
         return logits
 
     def folded_weights(self) -> dict[str, Tensor]:

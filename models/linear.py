@@ -1,0 +1,99 @@
+"""Matrix products at the processor's speed: oneDNN's where they are faster than those of the BLAS in torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+WORTH_IT = 2**21
+"""Multiply-adds from which oneDNN's overhead, some ten microseconds a call, is repaid (measured)."""
+
+SIDE_A_THREAD = 80
+"""Rows or columns of a weight gradient a thread from which oneDNN is faster: it splits the longer side (measured)."""
+
+WIDE_VECTORS = torch.backends.cpu.get_cpu_capability() == "AVX512" and torch.backends.mkldnn.enabled
+"""Whether oneDNN may use AVX-512. MKL does so on one maker's processors alone, elsewhere it is half as fast."""
+
+_OPERATORS = torch.library.Library("calque", "DEF")  # type: ignore[no-untyped-call]
+_OPERATORS.define("product(Tensor x, Tensor weight) -> Tensor")  # type: ignore[no-untyped-call]
+_OPERATORS.define("weight_gradient(Tensor gradient, Tensor x) -> Tensor")  # type: ignore[no-untyped-call]
+
+
+def _product(x: Tensor, weight: Tensor) -> Tensor:
+    """Return ``x @ weight.T`` in full float32; both may be transposed views."""
+    product: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, None, "none", [], "")
+    return product
+
+
+def _weight_gradient(gradient: Tensor, x: Tensor) -> Tensor:
+    """Return ``gradient.T @ x``, shape (out, in), for two matrices of a row a token."""
+    if max(gradient.shape[1], x.shape[1]) < SIDE_A_THREAD * torch.get_num_threads():
+        return gradient.t() @ x
+    if gradient.shape[1] > x.shape[1]:
+        return _product(x.t(), gradient.t()).t().contiguous()
+    return _product(gradient.t(), x.t())
+
+
+# operators of our own, which the compiler calls as they are: it knows oneDNN's with constant weights alone
+_OPERATORS.impl("product", _product, "CPU")  # type: ignore[no-untyped-call]
+_OPERATORS.impl("weight_gradient", _weight_gradient, "CPU")  # type: ignore[no-untyped-call]
+torch.library.register_fake(
+    "calque::product", lambda x, weight: x.new_empty((*x.shape[:-1], weight.shape[0])), lib=_OPERATORS
+)
+torch.library.register_fake(
+    "calque::weight_gradient", lambda gradient, x: x.new_empty((gradient.shape[1], x.shape[1])), lib=_OPERATORS
+)
+
+
+class _Linear(torch.autograd.Function):
+    @staticmethod
+    def forward(x: Tensor, weight: Tensor) -> Tensor:
+        product: Tensor = torch.ops.calque.product(x, weight)
+        return product
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        x, weight = ctx.saved_tensors
+        gradient, to_x, to_weight = gradient.contiguous(), None, None
+        if ctx.needs_input_grad[0]:
+            to_x = torch.ops.calque.product(gradient, weight.t())
+        if ctx.needs_input_grad[1]:
+            to_weight = torch.ops.calque.weight_gradient(gradient.flatten(0, -2), x.flatten(0, -2))
+        return to_x, to_weight
+
+
+def linear(x: Tensor, weight: Tensor) -> Tensor:
+    """Return ``x @ weight.T``, shape (..., out), for ``x`` of shape (..., in) and ``weight`` of shape (out, in).
+
+    Equal to ``torch.nn.functional.linear`` but for the order of sums. While gradients are recorded, large products in
+    float32 on a CPU with AVX-512 go to oneDNN.
+    """
+    if (
+        WIDE_VECTORS
+        and torch.is_grad_enabled()
+        and x.device.type == "cpu"
+        and x.dtype == weight.dtype == torch.float32
+        and x.numel() * weight.shape[0] >= WORTH_IT
+        and not torch.is_autocast_enabled("cpu")
+    ):
+        product: Tensor = _Linear.apply(x, weight)  # type: ignore[no-untyped-call]
+        return product
+    return F.linear(x, weight)
+
+
+class Linear(nn.Linear):
+    """A matrix without bias, multiplied by :func:`linear`."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, bias=False)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return the product, shape (..., outputs), for ``input`` of shape (..., inputs)."""
+        return linear(input, self.weight)
