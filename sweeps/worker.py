@@ -29,32 +29,46 @@ def work(trial: dict[str, Any]) -> None:
     if not trial["gpus"]:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # Ray leaves all to a task that asked for none
     run = RunConfig.from_dict(trial["run"])
-    until, wait = time.monotonic() + SECONDS_OF_PATIENCE, FIRST_WAIT
+    waited, wait, counted = 0.0, FIRST_WAIT, False
     while True:
+        began = time.monotonic()
         try:
             with ResultsRoot(trial["place"]).working(run) as results:
-                _train(run, results, trial["study_yaml"], trial["launch_id"])
+                if read_progress(results, run).state == "done":  # the process before this one died after its work
+                    return
+                if not counted and not _begin(run, results, trial["launch_id"]):
+                    return
+                counted = True
+                _train(run, results, trial["study_yaml"])
             return
         except OSError as error:
-            if time.monotonic() > until:
+            if time.monotonic() - began > LONGEST_WAIT:  # it went well for a while: this trouble is a new one
+                waited, wait = 0.0, FIRST_WAIT
+            if waited >= SECONDS_OF_PATIENCE:
                 raise
             print(f"run '{run.name}': {error}; trying again in {wait:g} s", file=sys.stderr, flush=True)
             time.sleep(wait)
+            waited += wait
             wait = min(2 * wait, LONGEST_WAIT)
 
 
-def _train(run: RunConfig, results: Path, study_yaml: str, launch_id: str) -> None:
-    from sweeps.trackers import tracked
-    from sweeps.trial import record_failure, run_trial
+def _begin(run: RunConfig, results: Path, launch_id: str) -> bool:
+    """Count this process; return whether the run is worth another try, and record it where it is not."""
+    from sweeps.trial import record_failure
 
-    if read_progress(results, run).state == "done":  # the process died after its work
-        return
     try:
-        try:
-            attempts.begin(run_folder(results, run), launch_id)
-        except UserError as error:
-            record_failure(run, results, error)
-            return
+        attempts.begin(run_folder(results, run), launch_id)
+    except UserError as error:
+        record_failure(run, results, error)
+        return False
+    return True
+
+
+def _train(run: RunConfig, results: Path, study_yaml: str) -> None:
+    from sweeps.trackers import tracked
+    from sweeps.trial import run_trial
+
+    try:
         with tracked(run, run_folder(results, run)) as report:
             run_trial(run, results, study_yaml, report)
     except UserError as error:  # recorded in the run's progress file

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,46 +12,10 @@ import pytest
 
 from data import cube
 from tests.conftest import SMALL_STUDY
+from tests.sweeps_processes import TRIAL, alive, commands, descendants, gone, sweeps
 from tests.test_sweeps_trial import same
 
 pytestmark = [pytest.mark.ray, pytest.mark.xdist_group("ray")]
-
-
-def sweeps(*words: object) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "sweeps.cli", *map(str, words)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
-
-
-def descendants(pid: int) -> set[int]:
-    """Process ids below ``pid``, from /proc."""
-    parents: dict[int, int] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                parents[int(entry.name)] = int(entry.joinpath("stat").read_text().rpartition(")")[2].split()[1])
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-    found = {pid}
-    while more := {child for child, parent in parents.items() if parent in found} - found:
-        found |= more
-    return found - {pid}
-
-
-def alive(pids: set[int]) -> set[int]:
-    def runs(pid: int) -> bool:
-        try:
-            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-        except (FileNotFoundError, ProcessLookupError):
-            return False
-
-    return {pid for pid in pids if runs(pid)}
-
-
-def gone(pids: set[int], seconds: float) -> bool:
-    until = time.monotonic() + seconds
-    while alive(pids) and time.monotonic() < until:
-        time.sleep(0.2)
-    return not alive(pids)
 
 
 @pytest.fixture(scope="module")
@@ -104,9 +66,12 @@ def test_stopped_in_the_middle_it_leaves_no_process_and_ends_the_same(
     below = descendants(process.pid)
     assert below, "ray's processes are below the driver"
     process.send_signal(number)
-    process.communicate(timeout=120)
+    out, err = process.communicate(timeout=120)
     if number == signal.SIGINT:
-        assert process.returncode != 0
+        assert process.returncode == 1, err
+        assert "sweeps: interrupted" in err
+        assert "of 2 runs done" in out
+        assert f"go on with: sweeps run {study}" in out
     assert gone(below, 120), f"still running: {alive(below)}"
     process = sweeps("run", study, "--results", results)
     out, err = process.communicate(timeout=300)
@@ -122,8 +87,7 @@ def test_a_killed_worker_is_started_again(undisturbed: Path, tmp_path: Path) -> 
     file = results / "runs" / "first-s0" / "run.nc"
     while not file.exists() and process.poll() is None and time.monotonic() < until:
         time.sleep(0.01)
-    commands = {p: Path(f"/proc/{p}/cmdline").read_bytes() for p in descendants(process.pid)}
-    busy = [p for p, command in commands.items() if b"ray::ResourceTrainable" in command]
+    busy = [p for p, command in commands(descendants(process.pid)).items() if TRIAL in command]
     assert busy
     for pid in busy:
         os.kill(pid, signal.SIGKILL)

@@ -1,0 +1,70 @@
+"""Studies as processes of their own, and what lives below them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+TRIAL = b"ray::ResourceTrainable"
+"""How Ray's process of a trial calls itself."""
+
+
+def sweeps(*words: object, **environment: str) -> subprocess.Popen[str]:
+    """Start the command with these words, as the leader of a session of its own."""
+    command = [sys.executable, "-m", "sweeps.cli", *map(str, words)]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        env=os.environ | environment,
+    )  # fmt: skip
+
+
+def descendants(pid: int) -> set[int]:
+    """Process ids below ``pid``, from /proc."""
+    parents: dict[int, int] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parents[int(entry.name)] = int(entry.joinpath("stat").read_text().rpartition(")")[2].split()[1])
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+    found = {pid}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {pid}
+
+
+def alive(pids: set[int]) -> set[int]:
+    def runs(pid: int) -> bool:
+        try:
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+
+    return {pid for pid in pids if runs(pid)}
+
+
+def gone(pids: set[int], seconds: float) -> bool:
+    return comes_true(lambda: not alive(pids), seconds)
+
+
+def commands(pids: set[int]) -> dict[int, bytes]:
+    """Command lines of those that still run."""
+    found = {}
+    for pid in pids:
+        try:
+            found[pid] = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return found
+
+
+def comes_true(holds: Callable[[], bool], seconds: float) -> bool:
+    """Wait for something, and return whether it came."""
+    until = time.monotonic() + seconds
+    while not holds() and time.monotonic() < until:
+        time.sleep(0.05)
+    return holds()

@@ -1,0 +1,112 @@
+"""A worker's patience with its results root, and when it gives a run up."""
+
+from __future__ import annotations
+
+import errno
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data import cube, files
+from data.errors import UserError
+from sweeps import attempts, worker
+from sweeps.progress import read_progress, run_folder
+from sweeps.results import claim
+from sweeps.study import Study, read_study
+from sweeps.trial import run_trial
+from tests.test_sweeps_trial import same
+
+
+@pytest.fixture
+def study(small_study: Path) -> Study:
+    return read_study(small_study)
+
+
+def trial(study: Study, place: Path) -> dict[str, Any]:
+    run = study.run("first-s0").to_dict()
+    return {"run": run, "place": str(place), "study_yaml": study.text, "launch_id": "one", "cpus": 1, "gpus": 0}
+
+
+def test_a_root_that_is_read_only_for_a_while_is_waited_for(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = study.run("first-s0")
+    claim(tmp_path / "undisturbed", study)
+    run_trial(config, tmp_path / "undisturbed", study.text)
+
+    results, waits, writes = tmp_path / "results", [], [0]
+    claim(results, study)
+    original = files.os.replace
+
+    def read_only(source: Path, target: Path) -> None:
+        writes[0] += str(results) in str(target)
+        if str(results) in str(target) and len(waits) < 3 and writes[0] > 10:  # in the midst of training
+            raise OSError(errno.EROFS, "Read-only file system", str(target))
+        original(source, target)
+
+    monkeypatch.setattr(files.os, "replace", read_only)
+    monkeypatch.setattr(worker.time, "sleep", waits.append)
+    worker.work(trial(study, results))
+    assert waits[:3] == [2.0, 4.0, 8.0]
+    assert json.loads((run_folder(results, config) / "attempts.json").read_text())["count"] == 1, "waiting is no dying"
+    assert read_progress(results, config).state == "done"
+    same(
+        cube.read(run_folder(results, config) / "run.nc"),
+        cube.read(run_folder(tmp_path / "undisturbed", config) / "run.nc"),
+    )
+
+
+def test_patience_has_an_end(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    claim(tmp_path / "results", study)
+    monkeypatch.setattr(worker, "SECONDS_OF_PATIENCE", 0.0)
+    monkeypatch.setattr(files.os, "replace", lambda source, target: (_ for _ in ()).throw(OSError(errno.EIO, "gone")))
+    with pytest.raises(OSError, match="gone"):
+        worker.work(trial(study, tmp_path / "results"))
+
+
+def test_an_error_of_the_run_is_recorded_once_and_not_tried_again(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sweeps.trial
+
+    calls = []
+
+    def diverge(*args: object, **named: object) -> None:
+        calls.append(1)
+        raise FloatingPointError("the loss is nan at step 3")
+
+    monkeypatch.setattr(sweeps.trial.training, "train", diverge)
+    claim(tmp_path / "results", study)
+    worker.work(trial(study, tmp_path / "results"))
+    assert len(calls) == 1
+    standing = read_progress(tmp_path / "results", study.run("first-s0"))
+    assert (standing.state, standing.message) == ("failed", "the loss is nan at step 3")
+
+
+def test_a_run_whose_processes_die_at_one_place_is_given_up(study: Study, tmp_path: Path) -> None:
+    config, results = study.run("first-s0"), tmp_path / "results"
+    claim(results, study)
+    folder = run_folder(results, config)
+    for _ in range(attempts.MOST_DEATHS + 1):
+        attempts.begin(folder, "one")
+    worker.work(trial(study, results))
+    standing = read_progress(results, config)
+    assert standing.state == "failed"
+    assert "the process died 4 times at the start" in standing.message
+    attempts.begin(folder, "two")  # sweeps run again begins to count anew
+
+
+def test_deaths_further_on_do_not_add_up(tmp_path: Path) -> None:
+    (tmp_path / "states").mkdir()
+    for step in range(20):
+        attempts.begin(tmp_path, "one")
+        (tmp_path / "states" / f"step-{step:08d}.ckpt").touch()
+    assert json.loads((tmp_path / "attempts.json").read_text())["count"] == 1
+    (tmp_path / "attempts.json").write_text("{half")
+    attempts.begin(tmp_path, "one")
+    for _ in range(attempts.MOST_DEATHS):
+        attempts.begin(tmp_path, "one")
+    with pytest.raises(UserError, match="states|step-00000019"):
+        attempts.begin(tmp_path, "one")
