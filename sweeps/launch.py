@@ -10,19 +10,23 @@ import sys
 import tempfile
 import threading
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from sweeps import worker
 from sweeps.config import RunConfig
 from sweeps.placement import Node, check, longest_first
 
+Work = Callable[[dict[str, Any]], None]
 OBJECT_STORE_BYTES = 80 << 20
 MOST_RESTARTS = 100
 """Of one run, however far it got in between; deaths at the same place are counted in ``sweeps.attempts``."""
 WATCH_SECONDS, LEAVE_SECONDS = 3.0, 30.0
 
 
-def launch(runs: Sequence[RunConfig], place: str, study_yaml: str, cpus: int | None = None) -> str | None:
+def launch(
+    runs: Sequence[RunConfig], place: str, study_yaml: str, cpus: int | None = None, work: Work = worker.work
+) -> str | None:
     """Run every given run to its end, as many at a time as fit, longest first; a dead process is started again.
 
     Parameters
@@ -35,6 +39,8 @@ def launch(runs: Sequence[RunConfig], place: str, study_yaml: str, cpus: int | N
         Kept in every run's cube.
     cpus : int, optional
         Cores of the local cluster; by default all. Ignored when ``RAY_ADDRESS`` names a cluster.
+    work : callable
+        What a process does for a run.
 
     Returns
     -------
@@ -61,7 +67,7 @@ def launch(runs: Sequence[RunConfig], place: str, study_yaml: str, cpus: int | N
         ]  # fmt: skip
         with tempfile.TemporaryDirectory(prefix="calque-tune-") as storage:
             tuner = tune.Tuner(
-                tune.with_resources(_trainable(), _resources),
+                tune.with_resources(_trainable(work), _resources),
                 param_space={"trial": tune.grid_search(settings)},
                 tune_config=tune.TuneConfig(
                     reuse_actors=True, trial_name_creator=_trial_name, trial_dirname_creator=_trial_name
@@ -84,14 +90,12 @@ def cluster_nodes() -> list[Node]:
         return _nodes()
 
 
-def _trainable() -> type:
+def _trainable(work: Work) -> type:
     """Return the class of a trial, which runs in the main thread of its process: only there are signals taken."""
     from ray import tune
 
     class Trial(tune.Trainable):
         def step(self) -> dict[str, Any]:
-            from sweeps.worker import work
-
             work(self.config["trial"])
             return {"done": True}
 
@@ -215,10 +219,9 @@ def _head_watched(ending: _Ending) -> Iterator[None]:
 
 def _leave(ending: _Ending) -> None:
     """End this process and what it started, where Ray no longer answers and so nothing can end in order."""
-    from ray._private import worker
+    from ray._private.worker import _global_node as node
 
     print(f"sweeps: {ending.reason}; nothing is lost: run the same again", file=sys.stderr, flush=True)
-    node = worker._global_node
     if node is not None:
         with contextlib.suppress(Exception):
             node.kill_all_processes(check_alive=False, allow_graceful=False)

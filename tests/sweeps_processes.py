@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+os.environ.setdefault("RAY_worker_niceness", "0")  # or trials starve where other tests keep the cores busy
 TRIAL = b"ray::ResourceTrainable"
 """How Ray's process of a trial calls itself."""
 
