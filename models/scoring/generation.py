@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from models.decoder import Cache
-from models.scoring.batches import rows_at_once
+from models.scoring.batches import batches_by_length
 from models.scoring.language_model import LanguageModel
 from models.scoring.prompts import take
 
@@ -70,19 +70,13 @@ def continuation_logprob(
     index = torch.tensor(rows, device=device)
     heads = torch.tensor([one[0] for one in continuations], device=device)
     total = first[index, heads] - first.logsumexp(-1)[index]
-    by_length = sorted((i for i, one in enumerate(continuations) if len(one) > 1), key=lambda i: len(continuations[i]))
-    past, done = cache[0][0].shape[2], 0
-    while done < len(by_length):
-        longest = len(continuations[by_length[-1]])
-        size = rows_at_once(past + longest, 2 * longest * model.vocabulary)
-        chunk = by_length[done : done + size]
-        done += size
-        width = len(continuations[chunk[-1]])
-        padded = [[*continuations[i], *[-1] * (width - len(continuations[i]))] for i in chunk]
-        tokens = torch.tensor(padded, device=device)
-        known, ids = tokens >= 0, tokens.clamp(min=0)
-        logits, _ = model.read(ids[:, :-1], take(cache, [rows[i] for i in chunk]))
+    past, vocabulary = cache[0][0].shape[2], model.vocabulary
+    for members in batches_by_length(continuations, past, logits_per_token=2 * vocabulary):
+        if len(continuations[members[0]]) == 1:
+            continue
+        tokens = torch.tensor([continuations[i] for i in members], device=device)
+        logits, _ = model.read(tokens[:, :-1], take(cache, [rows[i] for i in members]))
         logits = logits.float()
-        later = logits.gather(-1, ids[:, 1:, None])[..., 0] - logits.logsumexp(-1)
-        total[torch.tensor(chunk, device=device)] += (later * known[:, 1:]).sum(1)
+        later = logits.gather(-1, tokens[:, 1:, None])[..., 0] - logits.logsumexp(-1)
+        total[torch.tensor(members, device=device)] += later.sum(1)
     return total

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-STRIDE = 4
+STRIDE = 2
 """Shared prefixes are a multiple of so many tokens long: with fewer lengths, more rests are read side by side."""
 
 
