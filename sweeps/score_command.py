@@ -45,22 +45,23 @@ def score(
         str | None, Panel(help="Tokens of an optimizer step, such as 2M or 2097152.", rich_help_panel=WHERE)
     ] = None,
     positions: Annotated[
-        Path | None, Panel(help="CSV file with columns revision,tokens[,step].", rich_help_panel=WHERE)
+        Path | None,
+        Panel(help="CSV file with columns revision,tokens and, where it is known, step.", rich_help_panel=WHERE),
     ] = None,
     languages: Annotated[
         str | None, Panel(help="Codes with commas between; by default all nine.", rich_help_panel=WHAT)
     ] = None,
     template: Annotated[str | None, Panel(help="Wording: names, brackets or sentence.", rich_help_panel=WHAT)] = None,
-    shots: Annotated[int | None, Panel(help="Lines shown before a question [2].", rich_help_panel=WHAT)] = None,
-    shot_seed: Annotated[int | None, Panel(help="Chooses the lines shown [0].", rich_help_panel=WHAT)] = None,
+    shots: Annotated[int | None, Panel(help="Lines shown before a question (2).", rich_help_panel=WHAT)] = None,
+    shot_seed: Annotated[int | None, Panel(help="Chooses the lines shown (0).", rich_help_panel=WHAT)] = None,
     concepts: Annotated[int | None, Panel(help="Ask only the first so many.", rich_help_panel=WHAT)] = None,
     minimal_pairs: Annotated[
         int | None, Panel(help="At most so many a language and phenomenon.", rich_help_panel=WHAT)
     ] = None,
     heldout: Annotated[
-        str | None, Panel(help="Text for the loss: sample, none, or a folder of text [sample].", rich_help_panel=WHAT)
+        str | None, Panel(help="Text for the loss: sample, none, or a folder of text (sample).", rich_help_panel=WHAT)
     ] = None,
-    heldout_tokens: Annotated[str | None, Panel(help="Tokens of it a language [4096].", rich_help_panel=WHAT)] = None,
+    heldout_tokens: Annotated[str | None, Panel(help="Tokens of it a language (4096).", rich_help_panel=WHAT)] = None,
     tokenizer: Annotated[
         Path | None,
         Panel(help="Folder with a tokenizer.json for all revisions; by default their own.", rich_help_panel=WHAT),
