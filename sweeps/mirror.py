@@ -7,11 +7,12 @@ can therefore go on from the address wherever this one died.
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from sweeps.remote import RemoteFolder
 
 SECONDS_BETWEEN = 10.0
 SECONDS_OF_PATIENCE = 900.0
+STATE = re.compile(r"states/step-(\d+)")
 LAST = ("run.nc", "progress.json")
 FETCHED = ("run.nc", "progress.json", "error.txt", "attempts.json", "provenance.json")
 
@@ -43,9 +45,8 @@ class Mirror:
         How far it stands is the number in the newest state's name.
         """
         there = self.remote.names()
-        newest = max((name for name in there if name.startswith("states/step-")), default="")
-        here = max((f"states/{path.name}" for path in self.local.glob("states/step-*")), default="")
-        if not there or (self.local.joinpath("run.nc").exists() and newest <= here):
+        here = [f"states/{path.name}" for path in self.local.glob("states/step-*")]
+        if not there or (self.local.joinpath("run.nc").exists() and _newest(there) <= _newest(here)):
             return False
         shutil.rmtree(self.local / "states", ignore_errors=True)
         for name in there:
@@ -87,6 +88,11 @@ class Mirror:
         paths = sorted(path for path in self.local.rglob("*") if path.is_file())
         found = {str(path.relative_to(self.local)): path for path in paths}
         return {name: path for name, path in found.items() if not any(part[0] == "." for part in Path(name).parts)}
+
+
+def _newest(names: Iterable[str]) -> int:
+    """Return the step of the newest state among files; -1 without one."""
+    return max((int(found[1]) for name in names if (found := STATE.match(name))), default=-1)
 
 
 @contextmanager
