@@ -1,73 +1,75 @@
-"""Checkpoints on disk: weights as safetensors with their SHA-256, and full training states to go on from."""
+"""The weights of a checkpoint as safetensors, their SHA-256 beside them."""
 
 from __future__ import annotations
 
 import hashlib
-import pickle
-import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
-import lightning.pytorch as pl
 import torch
 from safetensors.torch import load, save
+from torch import Tensor
 
 from data.errors import UserError
-from data.files import replacing, write_atomically
+from data.files import write_atomically
+from models import digests, retention
 from models.decoder import Decoder
 
-KEPT_STATES = 2
+Weights = dict[str, Tensor]
 
 
-def save_weights(decoder: Decoder, path: Path) -> str:
-    """Write the weights as safetensors and return the file's SHA-256.
+def copy_of(weights: Weights, dtype: torch.dtype | None = None) -> Weights:
+    """Return copies in main memory, in ``dtype`` when given, that training no longer changes."""
+    return {name: w.detach().to("cpu", dtype or w.dtype, copy=True).contiguous() for name, w in weights.items()}
 
-    A tied output projection is left out; :func:`load_weights` ties it again.
+
+def serialised(weights: Weights, tied: bool) -> tuple[bytes, str]:
+    """Return a decoder's weights as safetensors, and their SHA-256.
+
+    Parameters
+    ----------
+    weights : dict of str to Tensor
+        A decoder's state, in main memory.
+    tied : bool
+        Whether the output projection is the embedding: it is left out then, and :func:`load_weights` ties it again.
     """
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in decoder.state_dict().items()}
-    if decoder.config.tied:
-        del weights["head.weight"]
-    content = save(weights)
+    content = save({name: tensor for name, tensor in weights.items() if not (tied and name == "head.weight")})
+    return content, hashlib.sha256(content).hexdigest()
+
+
+def write_weights(path: Path, content: bytes, digest: str) -> None:
+    """Write what :func:`serialised` gave and put it on record."""
     write_atomically(path, content)
-    return hashlib.sha256(content).hexdigest()
+    digests.put_on_record(path, {path.name: digest})
 
 
 def load_weights(decoder: Decoder, path: Path) -> Decoder:
-    """Load weights that :func:`save_weights` wrote into ``decoder`` and return it.
+    """Load weights that :func:`write_weights` wrote into ``decoder`` and return it.
 
     Raises
     ------
     UserError
-        When the file is missing, damaged, or of another shape.
+        When the file is missing, not the one on record, damaged, or of another shape.
     """
+    digests.verify(path)
     try:
         weights = load(path.read_bytes())
         if decoder.config.tied:
             weights["head.weight"] = weights["embedding.weight"]
         decoder.load_state_dict(weights)
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing; expected weights as safetensors") from None
     except Exception as error:  # safetensors raises its own class; a wrong shape comes as RuntimeError
         reason = " ".join(str(error).split())
         raise UserError(f"{path} does not fit this model ({reason}); use the size it was trained with") from error
     return decoder
 
 
-def save_state(trainer: pl.Trainer, folder: Path, step: int) -> None:
-    """Save everything that resuming needs as ``folder/step-N.ckpt``; older states beyond two are removed."""
-    with replacing(folder / f"step-{step:08d}.ckpt") as temporary:
-        trainer.save_checkpoint(temporary)
-    for old in newest_states(folder)[KEPT_STATES:]:
-        old.unlink(missing_ok=True)
+def weights_path(folder: Path, step: int) -> Path:
+    """Return the file of a step's weights in a run's folder."""
+    return folder / "weights" / f"step-{step:08d}.safetensors"
 
 
-def newest_states(folder: Path) -> list[Path]:
-    """Return the saved states, newest first."""
-    return sorted(folder.glob("step-*.ckpt"), reverse=True)
-
-
-def load_state(path: Path) -> int | None:
-    """Return the step of a saved state, or None when the file is damaged (the one before it is tried then)."""
-    try:
-        return int(torch.load(path, map_location="cpu", weights_only=True)["global_step"])
-    except (RuntimeError, EOFError, KeyError, zipfile.BadZipFile, pickle.UnpicklingError):
-        return None
+def drop_weights(folder: Path, policy: str, planned: Sequence[int], newest: int) -> None:
+    """Remove the weights up to step ``newest`` that ``policy`` (``models.retention``) does not keep."""
+    written = [step for step in planned if step <= newest and weights_path(folder, step).exists()]
+    for step in set(written) - retention.kept(policy, written, planned):
+        digests.remove(weights_path(folder, step))

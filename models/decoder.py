@@ -117,9 +117,6 @@ class Decoder(nn.Module):
         self.head = Linear(config.width, config.vocab_size)
         if config.tied:
             self.head.weight = self.embedding.weight
-        frequencies = config.rope_base ** -(torch.arange(0, config.head_width, 2) / config.head_width)
-        self.frequencies: Tensor
-        self.register_buffer("frequencies", frequencies, persistent=False)
         self._rope: tuple[Tensor, Tensor] | None = None
         self.initialise(seed)
 
@@ -138,10 +135,12 @@ class Decoder(nn.Module):
 
     def positions(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """Return cosines and sines of the rotary angles, each of shape (stop - start, head_width)."""
-        if self._rope is None or self._rope[0].shape[0] < stop or self._rope[0].device != self.frequencies.device:
+        device = self.embedding.weight.device
+        if self._rope is None or self._rope[0].shape[0] < stop or self._rope[0].device != device:
             with torch.inference_mode(False):  # the table is kept: training must be able to use it after scoring
-                places = torch.arange(max(stop, 256), device=self.frequencies.device)
-                angles = places[:, None] * self.frequencies.float()
+                head_width = self.config.head_width
+                powers = torch.arange(0, head_width, 2, device=device) / head_width
+                angles = torch.arange(max(stop, 256), device=device)[:, None] * self.config.rope_base**-powers
                 angles = torch.cat([angles, angles], -1)
                 self._rope = angles.cos(), angles.sin()
         cos, sin = self._rope

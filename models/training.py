@@ -1,74 +1,31 @@
-"""Training a decoder through Lightning: AdamW, warmup-stable-decay, gradient clipping, exact resumption."""
+"""Training a decoder: the step, and going on exactly where a run stood."""
 
 from __future__ import annotations
 
-import logging
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
 
-import lightning.pytorch as pl
-import numpy as np
 import torch
-import torch.nn.functional as F
-from numpy.typing import NDArray
+from lightning.fabric import Fabric
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 
 from models import optimisers
-from models.checkpoints import load_state, newest_states, save_state, save_weights
+from models.compiling import checkpoint_activations, compile_step, pays
 from models.decoder import Decoder
+from models.keeping import Keeper, OnCheckpoint
+from models.loader import Batches, Loader
+from models.loss import WHOLE_BYTES, Objective
+from models.memory import memory
+from models.state import load_state, newest_good_state, state_of
+from models.strategy import fabric_for
 from models.training_config import TrainingConfig
-
-
-class Batches(Protocol):
-    """What gives the batch of a step; ``data.sampler.Sampler`` does."""
-
-    def batch(self, step: int) -> NDArray[np.int64]:
-        """Return the token ids of step ``step``, shape (batch_size, context + 1)."""
-        ...
-
-
-class _Loader:
-    """Batches from ``start`` on, as Lightning wants them: the position is the step, nothing else is kept."""
-
-    def __init__(self, batches: Batches, start: int, stop: int) -> None:
-        self.batches, self.start, self.stop = batches, start, stop
-
-    def __len__(self) -> int:
-        return self.stop
-
-    def __iter__(self) -> Iterator[Tensor]:
-        for step in range(self.start, self.stop):
-            yield torch.from_numpy(self.batches.batch(step))
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        pass
-
-
-class Pretraining(pl.LightningModule):
-    """Next-token prediction for :class:`~models.decoder.Decoder`."""
-
-    def __init__(self, decoder: Decoder, config: TrainingConfig) -> None:
-        super().__init__()
-        self.decoder = decoder
-        self.config = config
-
-    def training_step(self, batch: Tensor, index: int) -> Tensor:
-        """Return the mean cross-entropy (nats/token) of a batch of shape (batch, context + 1)."""
-        logits = self.decoder(batch[:, :-1])
-        return F.cross_entropy(logits.float().flatten(0, 1), batch[:, 1:].flatten())
-
-    def configure_optimizers(self) -> Any:
-        """Return the optimizer and its schedule, stepped every optimizer step."""
-        optimizer = optimisers.configure(self.decoder, self.config)
-        schedule = optimisers.schedule(optimizer, self.config)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+from models.watch import Watch
+from models.writer import Writer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,60 +38,65 @@ class Progress:
     tokens_per_second: float
 
 
-OnCheckpoint = Callable[[int, Decoder, str, float], None]
 OnProgress = Callable[[Progress], None]
 
 
-class _Keeper(pl.Callback):
-    """Keeps weights at the scheduled steps, hands them on, and saves the full state now and then."""
+class Stepper:
+    """One optimizer step after another: gradients over micro-batches, the clip, the update. It waits for no value.
 
-    def __init__(
-        self, folder: Path, steps: tuple[int, ...], on_checkpoint: OnCheckpoint, on_progress: OnProgress,
-        state_seconds: float,
-    ) -> None:  # fmt: skip
-        self.folder, self.steps, self.last = folder, frozenset(steps), steps[-1]
-        self.on_checkpoint, self.on_progress, self.state_seconds = on_checkpoint, on_progress, state_seconds
-        self.saved_at = self.told_at = time.monotonic()
-        self.told_step = 0
+    Parameters
+    ----------
+    fabric : Fabric
+    decoder : Decoder
+        Compiled, sharded and put on its device here.
+    config : TrainingConfig
+    """
 
-    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        self.told_step = trainer.global_step
-        self.clock = time.monotonic()
-        if trainer.global_step == 0 and 0 in self.steps:
-            self._keep(trainer, module, 0)
+    def __init__(self, fabric: Fabric, decoder: Decoder, config: TrainingConfig) -> None:
+        self.fabric, self.decoder, self.config = fabric, decoder, config
+        objective = Objective(decoder, config.z_loss)
+        self.compiled = pays(config, objective, fabric.device)
+        self.micro_batch_size = config.micro_batch_size or _fitting(fabric, decoder, config)
+        checkpoint_activations(objective, config.activation_checkpointing)
+        decoder.positions(0, config.context)
+        if self.compiled:
+            compile_step(objective, alone=config.devices == 1)
+        self.module = fabric.setup_module(objective)
+        self.module.train()
+        decoder.positions(0, config.context)  # on its device, before the compiler looks
+        self.parameters = list(decoder.parameters())
+        self.optimizer = optimisers.configure(decoder, config)
+        self.schedule = optimisers.schedule(self.optimizer, config)
+        self.skipped = 0
 
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        step, now = trainer.global_step, time.monotonic()
-        keep = step in self.steps
-        if now - self.told_at > 1.0 or keep:
-            loss = float(outputs["loss"])
-            if not np.isfinite(loss):
-                raise FloatingPointError(
-                    f"the loss is {loss} at step {step} (batch {step - 1} of the data order); the last good state is "
-                    "kept: lower the learning rate or inspect that batch"
-                )
-            config: TrainingConfig = module.config  # type: ignore[assignment]
-            rate = (step - self.told_step) * config.tokens_per_step / max(now - self.told_at, 1e-9)
-            self.on_progress(
-                Progress(step=step, tokens=step * config.tokens_per_step, loss=loss, tokens_per_second=rate)
-            )
-            self.told_at, self.told_step = now, step
-        if keep:
-            self._keep(trainer, module, step)
-
-    def _keep(self, trainer: pl.Trainer, module: pl.LightningModule, step: int) -> None:
-        decoder: Decoder = module.decoder  # type: ignore[assignment]
-        seconds = time.monotonic() - self.clock
-        digest = save_weights(decoder, self.folder / "weights" / f"step-{step:08d}.safetensors")
-        decoder.eval()
-        self.on_checkpoint(step, decoder, digest, seconds)
-        decoder.train()
-        if step == self.last or time.monotonic() - self.saved_at > self.state_seconds:
-            save_state(trainer, self.folder / "states", step)
-            self.saved_at = time.monotonic()
-        self.told_at, self.told_step, self.clock = time.monotonic(), step, time.monotonic()
+    def __call__(self, step: int, batch: Tensor, watch: Watch) -> None:
+        """Take optimizer step ``step`` (from 0) with this process's rows, shape (rows, context + 1)."""
+        parts = torch.split(batch, self.micro_batch_size)
+        losses: list[Tensor] = []
+        for i, part in enumerate(parts):
+            waiting = self.config.devices > 1 and i + 1 < len(parts)
+            with self.fabric.no_backward_sync(self.module) if waiting else nullcontext():
+                goal, crossed = self.module(part)
+                self.fabric.backward(goal / len(parts) if len(parts) > 1 else goal)
+            losses.append(crossed)
+        loss = torch.stack(losses).mean() if len(losses) > 1 else losses[0]
+        if self.config.devices > 1:
+            torch.distributed.all_reduce(loss, torch.distributed.ReduceOp.SUM)
+            loss /= self.config.devices
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.config.gradient_clip or float("inf"))
+        watch.add(step + 1, loss, norm.full_tensor() if isinstance(norm, DTensor) else norm)
+        # the rate is a function of the step, so that nothing need be kept to go on
+        schedule = self.schedule
+        for group, rate, factor in zip(
+            self.optimizer.param_groups, schedule.base_lrs, schedule.lr_lambdas, strict=True
+        ):
+            group["lr"] = rate * factor(step)
+        if self.skipped < self.config.skip_nonfinite and not watch.newest_is_finite():
+            self.skipped += 1
+            watch.forget_newest()
+        else:
+            self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
 
 
 def train(
@@ -148,27 +110,30 @@ def train(
     state_seconds: float = 20.0,
     accelerator: str = "auto",
 ) -> None:
-    """Train to the end, going on from the newest readable state in ``folder`` when there is one.
+    """Train to the end, going on from the newest good state in ``folder`` when there is one.
 
     The result does not depend on interruptions: batches follow from the step, so that on CPU a resumed run equals an
-    uninterrupted one bit for bit.
+    uninterrupted one bit for bit. With ``config.devices`` above 1 every process calls this (``models.workers``); the
+    first one alone writes weights and calls back.
 
     Parameters
     ----------
     decoder : Decoder
-        With its initial weights.
+        With its initial weights, the same in every process.
     config : TrainingConfig
     batches : Batches
-        Gives the batch of every step.
+        Gives the whole batch of every step.
     checkpoint_steps : tuple of int
         Ascending steps at which weights are kept (step 0: the untrained model) and ``on_checkpoint(step, decoder,
-        sha256, training_seconds_since_the_last)`` is called with the model in evaluation mode.
+        sha256, training_seconds_since_the_last)`` is called with the model in evaluation mode; ``sha256`` is a future
+        of the SHA-256 of the weights' file, which is written meanwhile.
     folder : Path
         Holds ``weights/`` and ``states/``.
     on_progress : callable
         Called about once a second.
     state_seconds : float
-        Seconds between full states (written at the next checkpoint).
+        Seconds between full states at the least (written at the next checkpoint), more when writing one takes long; 0
+        writes one at every checkpoint.
     accelerator : str
         Lightning's word: ``auto``, ``cpu``, ``cuda``.
 
@@ -176,29 +141,65 @@ def train(
     ------
     FloatingPointError
         When the loss is not finite; the last good state is kept.
+    UserError
+        When the devices are not those of the configuration, or a state does not fit.
     """
     torch.set_num_threads(config.threads)
-    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
-    state, start = None, 0
-    for path in newest_states(folder / "states"):
-        loaded = load_state(path)
-        if loaded is not None:
-            state, start = path, loaded
-            break
-    module = Pretraining(decoder, config)
-    keeper = _Keeper(folder, checkpoint_steps, on_checkpoint, on_progress, state_seconds)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        warnings.filterwarnings("ignore", message=".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*")
         warnings.filterwarnings("ignore", category=DeprecationWarning, module="lightning.*")
-        trainer = pl.Trainer(
-            max_steps=config.steps, max_epochs=1, accelerator=accelerator, devices=1, precision=config.precision,  # type: ignore[arg-type]
-            gradient_clip_val=config.gradient_clip or None, callbacks=[keeper], logger=False,
-            enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
-            use_distributed_sampler=False, default_root_dir=folder,
-        )  # fmt: skip
-        trainer.fit(
-            module, _Loader(batches, start, config.steps), ckpt_path=state, weights_only=True if state else None
-        )
-    if trainer.global_step < config.steps:
-        raise RuntimeError(f"training stopped at step {trainer.global_step} of {config.steps}")
+        fabric = fabric_for(config, accelerator)
+    with Writer() as writer:
+        keeper = Keeper(fabric, decoder, config, folder, checkpoint_steps, on_checkpoint, state_seconds, writer)
+        stepper = Stepper(fabric, decoder, config)
+        keeper.compiled = stepper.compiled
+        path = newest_good_state(folder / "states") if fabric.global_rank == 0 else None
+        path = fabric.broadcast(path) if config.devices > 1 else path
+        start = 0
+        if path is not None:
+            start, stepper.skipped = load_state(path, stepper.decoder, stepper.optimizer)
+        _run(fabric, stepper, keeper, Loader(
+            batches, start, config.steps, fabric.device, fabric.global_rank, config.devices
+        ), on_progress)  # fmt: skip
+
+
+def _run(fabric: Fabric, stepper: Stepper, keeper: Keeper, loader: Loader, on_progress: OnProgress) -> None:
+    config, watch, first = stepper.config, Watch(), fabric.global_rank == 0
+    step = told_step = loader.start
+    told_at = time.monotonic()
+
+    def keep() -> None:
+        keeper.keep(step, lambda: state_of(stepper.decoder, stepper.optimizer, step, stepper.skipped))
+
+    if step == 0 and 0 in keeper.steps:
+        keep()
+    for batch in loader:
+        stepper(step, batch, watch)
+        step += 1
+        kept, now = step in keeper.steps, time.monotonic()
+        if kept or (first and now - told_at > 1.0):
+            loss = watch.read()
+            if first:
+                tokens = config.tokens_per_step
+                rate = (step - told_step) * tokens / max(now - told_at, 1e-9)
+                on_progress(Progress(step=step, tokens=step * tokens, loss=loss, tokens_per_second=rate))
+        else:
+            continue
+        if kept:
+            keep()
+        told_at, told_step = time.monotonic(), step
+
+
+def _fitting(fabric: Fabric, decoder: Decoder, config: TrainingConfig) -> int:
+    """Return the largest micro-batch that fits the device's memory with a fifth to spare; on a CPU all rows."""
+    rows = config.batch_size // config.devices
+    if fabric.device.type != "cuda":
+        return rows
+    room = 0.8 * torch.cuda.get_device_properties(fabric.device).total_memory
+    shards = config.devices if config.strategy == "fsdp2" else 1
+    head_tokens = WHOLE_BYTES // (4 * decoder.config.vocab_size)
+    for micro in range(rows, 0, -1):
+        if rows % micro == 0:
+            need = memory(decoder.config, config, rows=micro, shards=shards, head_tokens=head_tokens)
+            if (need.total if config.activation_checkpointing == "none" else need.total_checkpointed) <= room:
+                return micro
+    return 1

@@ -6,10 +6,14 @@ from dataclasses import dataclass
 
 from data.errors import UserError, nearest
 from data.quantities import Count
+from models import retention
 
 PRECISIONS = ("32-true", "bf16-mixed", "bf16-true")
 OPTIMIZERS = ("adamw", "muon")
 PARAMETRISATIONS = ("completep", "standard")
+COMPILING = ("auto", "on", "off")
+STRATEGIES = ("ddp", "fsdp2")
+CHECKPOINTING = ("none", "selective", "full")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +47,25 @@ class TrainingConfig:
     precision : str
         One of Lightning's ``32-true``, ``bf16-mixed``, ``bf16-true``.
     threads : int
-        CPU threads; fixed, because the last bits of a sum depend on them.
+        CPU threads of a process; fixed, because the last bits of a sum depend on them.
+    compile : str
+        Whether ``torch.compile`` makes the step: ``on``, ``off``, or ``auto``, where it pays (``models.compiling``).
+    devices : int
+        Processes that share a step, one device each; the batch is the same whatever their number.
+    strategy : str
+        How several devices share: ``ddp``, each holds everything; ``fsdp2``, weights, gradients and state are sharded.
+    micro_batch_size : int, optional
+        Sequences that a device reads at once; gradients accumulate over a device's share of the batch. By default as
+        many as fit (``models.memory``), on a CPU all.
+    activation_checkpointing : str
+        What the backward pass does again to save memory: ``none``; ``selective``, all but products and attention;
+        ``full``, every block.
+    keep_weights : str
+        Which checkpoints' weights stay on disk: ``all``, ``last:N``, ``every:K`` or ``every:K+last:N``. Every
+        checkpoint is scored and its SHA-256 is in the cube, kept or not.
+    skip_nonfinite : int
+        Steps whose loss or gradient is not finite that are left out before training stops. Above 0 every step waits for
+        its values.
     """
 
     tokens: Count
@@ -65,10 +87,17 @@ class TrainingConfig:
     decay_fraction: float = 0.3
     precision: str = "32-true"
     threads: int = 1
+    compile: str = "auto"
+    devices: int = 1
+    strategy: str = "ddp"
+    micro_batch_size: int | None = None
+    activation_checkpointing: str = "none"
+    keep_weights: str = "all"
+    skip_nonfinite: int = 0
 
     def __post_init__(self) -> None:
         """Refuse impossible values."""
-        for name in ("tokens", "context", "batch_size", "learning_rate", "epsilon", "threads"):
+        for name in ("tokens", "context", "batch_size", "learning_rate", "epsilon", "threads", "devices"):
             if not getattr(self, name) > 0:
                 raise UserError(f"training.{name} is {getattr(self, name)}; expected more than 0")
         for name in ("weight_decay", "gradient_clip", "warmup_tokens", "z_loss"):
@@ -89,12 +118,24 @@ class TrainingConfig:
             raise UserError(f"training.tokens is {self.tokens}, less than one step's {self.tokens_per_step}; raise it")
         for name, known in (
             ("precision", PRECISIONS), ("optimizer", OPTIMIZERS), ("parametrisation", PARAMETRISATIONS),
+            ("compile", COMPILING), ("strategy", STRATEGIES), ("activation_checkpointing", CHECKPOINTING),
         ):  # fmt: skip
             value = getattr(self, name)
             if value not in known:
                 raise UserError(
                     f"training.{name} is '{value}'; expected one of {', '.join(known)}{nearest(str(value), known)}"
                 )
+        retention.check(self.keep_weights)
+        if self.batch_size % self.devices:
+            raise UserError(
+                f"training.batch_size is {self.batch_size}, which {self.devices} devices cannot share evenly; "
+                f"expected a multiple of {self.devices}"
+            )
+        rows, micro = self.batch_size // self.devices, self.micro_batch_size
+        if micro is not None and (micro < 1 or rows % micro):
+            raise UserError(
+                f"training.micro_batch_size is {micro}; expected a divisor of the {rows} sequences a device has a step"
+            )
 
     @property
     def tokens_per_step(self) -> int:

@@ -9,6 +9,7 @@ import math
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -105,13 +106,12 @@ def _run(config: RunConfig, results: Path, study_yaml: str, report: Report) -> N
     steps = config.checkpoint_steps()
     flops = decoder.config.flops_per_token(config.training.context)
 
-    def on_checkpoint(step: int, model: Decoder, sha256: str, seconds: float) -> None:
+    def on_checkpoint(step: int, model: Decoder, sha256: Future[str], seconds: float) -> None:
         tokens = step * config.training.tokens_per_step
-        if not file.has(step, sha256):
+        if step not in file.rows or not file.has(step, sha256.result()):
             began = time.monotonic()
-            row: Mapping[str, Any] = {
-                "tokens": float(tokens), "flops": float(tokens * flops), "checkpoint_sha256": sha256, **scorer(model)
-            }  # fmt: skip
+            row: Mapping[str, Any] = {"tokens": float(tokens), "flops": float(tokens * flops), **scorer(model)}
+            row = {**row, "checkpoint_sha256": sha256.result()}
             file.put(step, row, {"training_seconds": seconds, "scoring_seconds": time.monotonic() - began})
         loss = float(np.nanmean(file.rows[step]["loss"]))
         done = sum(s in file.rows for s in steps)

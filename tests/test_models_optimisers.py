@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -41,8 +42,8 @@ def go(folder: Path, config: TrainingConfig, stop_after: int | None = None) -> t
     digests: dict[int, str] = {}
     losses: list[float] = []
 
-    def keep(step: int, decoder: Decoder, sha256: str, seconds: float) -> None:
-        digests[step] = sha256
+    def keep(step: int, decoder: Decoder, sha256: Future[str], seconds: float) -> None:
+        digests[step] = sha256.result()
         if step == stop_after:
             raise Stop
 

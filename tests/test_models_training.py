@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,10 @@ import torch
 from numpy.typing import NDArray
 
 from data.errors import UserError
-from models.checkpoints import load_weights, newest_states
+from models.checkpoints import load_weights
 from models.decoder import Decoder
 from models.sizes import size
+from models.state import newest_states
 from models.training import Progress, train
 from models.training_config import TrainingConfig
 
@@ -38,9 +40,9 @@ class Stop(Exception):
 def go(folder: Path, stop_after: int | None = None, batches: object = None) -> dict[int, str]:
     digests: dict[int, str] = {}
 
-    def keep(step: int, decoder: Decoder, sha256: str, seconds: float) -> None:
+    def keep(step: int, decoder: Decoder, sha256: Future[str], seconds: float) -> None:
         assert not decoder.training
-        digests[step] = sha256
+        digests[step] = sha256.result()
         if step == stop_after:
             raise Stop
 
@@ -87,12 +89,12 @@ def test_weights_on_disk_are_those_that_were_scored(tmp_path: Path) -> None:
 def test_a_loss_that_is_not_finite_stops_and_names_the_batch(tmp_path: Path) -> None:
     decoder = Decoder(size("tiny", 30), seed=0)
 
-    def poison(step: int, model: Decoder, sha256: str, seconds: float) -> None:
+    def poison(step: int, model: Decoder, sha256: Future[str], seconds: float) -> None:
         if step == 20:
             with torch.no_grad():
                 model.norm.weight.fill_(float("nan"))
 
-    with pytest.raises(FloatingPointError, match=r"step 40 \(batch 39"):
+    with pytest.raises(FloatingPointError, match=r"step 21 \(batch 20"):
         train(decoder, CONFIG, Cycle(), STEPS, tmp_path, poison, state_seconds=1e9)
 
 

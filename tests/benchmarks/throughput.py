@@ -15,15 +15,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from data import shards
 from data.corpora.world import World
 from data.corpora.world_config import WorldConfig
 from data.mixes import Mix, stream_shares
 from data.sampler import Sampler
+from models import optimisers
 from models.decoder import Decoder
 from models.sizes import size
-from models.training import Pretraining, train
+from models.training import train
 from models.training_config import TrainingConfig
 
 PAIRS, STEPS = 5, 300
@@ -42,14 +44,15 @@ def ours(config: TrainingConfig, sampler: Sampler, vocab_size: int, name: str) -
 def plain(config: TrainingConfig, sampler: Sampler, vocab_size: int, name: str) -> float:
     """Return tokens/s of a bare loop: forward, backward, clip, step."""
     torch.set_num_threads(config.threads)
-    module = Pretraining(Decoder(size(name, vocab_size), seed=0), config)
-    settings = module.configure_optimizers()
-    optimizer, schedule = settings["optimizer"], settings["lr_scheduler"]["scheduler"]
+    decoder = Decoder(size(name, vocab_size), seed=0)
+    optimizer = optimisers.configure(decoder, config)
+    schedule = optimisers.schedule(optimizer, config)
     began = time.monotonic()
     for step in range(config.steps):
-        loss = module.training_step(torch.from_numpy(sampler.batch(step)), step)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(module.parameters(), config.gradient_clip)
+        batch = torch.from_numpy(sampler.batch(step))
+        logits = decoder(batch[:, :-1])
+        F.cross_entropy(logits.flatten(0, 1), batch[:, 1:].flatten()).backward()
+        torch.nn.utils.clip_grad_norm_(decoder.parameters(), config.gradient_clip)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         schedule.step()
