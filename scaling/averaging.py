@@ -1,7 +1,7 @@
 """Averaging the power and the floor law: how much to believe in a floor is part of what the runs leave open.
 
 Both are one family, ``T = A (phi + (1 - phi) (N / N_reference)^-gamma)``, the power law at phi = 0. The prior puts
-some mass on phi = 0 exactly and spreads the rest evenly over 0 to 1 (chosen by simulated coverage, docs/SCALING.md);
+.3 on phi = 0 exactly and spreads the rest as Beta(2, 2) over 0 to 1 (chosen by simulated coverage, docs/SCALING.md);
 gamma is half-normal of scale 1, ln sigma as in :mod:`scaling.likelihood`, ln A flat. The posterior is summed on a
 fixed grid of (gamma, phi, sigma): given these ln A is normal, so that nothing has to be sampled and the same runs give
 the same numbers. Censored runs weigh by Gauss-Hermite nodes in ln A. Hoeting et al. (1999), Bayesian model averaging.
@@ -23,8 +23,9 @@ GAMMAS = np.concatenate([np.linspace(0.0, 1.2, 41)[:-1], np.linspace(1.2, 3.0, 1
 FLOORS = (np.arange(24) + 0.5) / 24
 SIGMAS = np.exp(LOG_SIGMA[0] + LOG_SIGMA[1] * np.linspace(-2.4, 2.4, 13))
 NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(21)
-FLOOR_PRIOR = 0.9
+FLOOR_PRIOR = 0.7
 NEGLIGIBLE = 1e-6
+POINTS, REACH = 801, 8.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,11 +61,14 @@ class Average:
         """Return mean and SD (k,) of ln T at ``n``, without the scatter between runs."""
         return self.log_a + _slope(self.gamma, self.phi, np.log(n / self.reference)), self.sd_a
 
-    def quantiles(self, n: float, shares: Array, *, new_run: bool = True, extra_sd: float = 0.0) -> Array:
-        """Return quantiles of ln T at ``n`` for a new run (or the expected time), widened by ``extra_sd``."""
+    def distribution(self, n: float, *, new_run: bool = True, extra_sd: float = 0.0) -> tuple[Array, Array]:
+        """Return values of ln T at ``n`` and the probability below each, of a new run or of the expected time.
+
+        ``extra_sd`` is added to every part of the mixture.
+        """
         mean, sd = self.log_time(n)
         total = np.sqrt(sd**2 + (self.sigma**2 if new_run else 0.0) + extra_sd**2) + 1e-12
-        return mixture_quantiles(self.weight, mean, total, shares)
+        return mixture_distribution(self.weight, mean, total)
 
     def covariance(self, n: float, other: float) -> float:
         """Return the covariance of the expected ln T at two sizes."""
@@ -121,15 +125,20 @@ def average(data: Data, reference: float, floor_prior: float = FLOOR_PRIOR) -> A
     )
 
 
-def mixture_quantiles(weight: Array, mean: Array, sd: Array, shares: Array) -> Array:
-    """Return quantiles of a mixture of normals by bisection; ``shares`` (m,) of probability, result (m,)."""
-    low = np.full(len(shares), (mean - 9 * sd).min())
-    high = np.full(len(shares), (mean + 9 * sd).max())
-    for _ in range(60):
-        middle = (low + high) / 2
-        below = ndtr((middle[:, None] - mean) / sd) @ weight < shares
-        low, high = np.where(below, middle, low), np.where(below, high, middle)
-    return (low + high) / 2
+def mixture_distribution(weight: Array, mean: Array, sd: Array) -> tuple[Array, Array]:
+    """Return 801 values and the distribution function there of a mixture of normals."""
+    middle = float(weight @ mean)
+    spread = float(np.sqrt(weight @ (sd**2 + (mean - middle) ** 2)))
+    values = middle + REACH * spread * np.linspace(-1, 1, POINTS)
+    return values, ndtr((values[:, None] - mean) / sd) @ weight
+
+
+def shortest(values: Array, below: Array, level: float) -> tuple[float, float]:
+    """Return the shortest interval that holds ``level`` of a distribution."""
+    start = np.linspace(1e-4, 1 - level - 1e-4, 199)
+    low, high = np.interp(start, below, values), np.interp(start + level, below, values)
+    best = int(np.argmin(high - low))
+    return float(low[best]), float(high[best])
 
 
 def _slope(gamma: Array, phi: Array, u: Array | float) -> Array:
@@ -140,7 +149,7 @@ def prior_grid(floor_prior: float) -> tuple[Array, Array, Array, Array]:
     """Return gamma, phi, sigma and the log prior of every grid point, each (k,)."""
     phis = np.r_[0.0, FLOORS]
     with np.errstate(divide="ignore"):
-        log_phi = np.log(np.r_[1 - floor_prior, np.full(FLOORS.size, floor_prior / FLOORS.size)])
+        log_phi = np.log(np.r_[1 - floor_prior, floor_prior * 6 * FLOORS * (1 - FLOORS) / FLOORS.size])
     log_gamma = -(GAMMAS**2) / 2 + np.log(np.gradient(GAMMAS))
     log_sigma = -(((np.log(SIGMAS) - LOG_SIGMA[0]) / LOG_SIGMA[1]) ** 2) / 2
     gamma, phi, sigma = (a.ravel() for a in np.meshgrid(GAMMAS, phis, SIGMAS, indexing="ij"))

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import norm
 
-from scaling.averaging import FLOOR_PRIOR, average
+from scaling.averaging import FLOOR_PRIOR, average, shortest
 from scaling.observations import Data, Observation, arrays, sizes
 from scaling.rollout import average_rollouts, discrepancy
 
@@ -133,7 +133,6 @@ def coverage(
     progress : callable, optional
         Called with (done, total, what).
     """
-    tails = np.array([0.5 - level / 2, 0.5, 0.5 + level / 2])
     expected = truth.log_time(design.target)
     rows: dict[str, list[tuple[float, ...]]] = {law: [] for law in laws}
     for i, child in enumerate(np.random.SeedSequence(seed).spawn(studies)):
@@ -148,7 +147,9 @@ def coverage(
             found = average(data, largest, PRIORS[law])
             missed = average_rollouts(observations, PRIORS[law])
             wrong = discrepancy(missed, math.log(design.target / largest))
-            low, middle, high = found.quantiles(design.target, tails, extra_sd=wrong)
+            values, below = found.distribution(design.target, extra_sd=wrong)
+            low, high = shortest(values, below, level)
+            middle = float(np.interp(0.5, below, values))
             rows[law].append((low <= new <= high, middle - expected, high - low, found.floor_weight))
     result = []
     for law in laws:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from data.errors import UserError
-from scaling.averaging import Average, average
+from scaling.averaging import Average, average, shortest
 from scaling.fit import ScalingFit, fit, refuse
 from scaling.forecast_sentences import reach, sentences, times
 from scaling.laws import LAWS
@@ -217,8 +217,9 @@ def _average_row(observations: tuple[Observation, ...], n: float, level: float) 
     found = average(arrays(observations), largest)
     errors = average_rollouts(observations)
     wrong = discrepancy(errors, math.log(max(n / largest, 1.0)))
-    shares = np.array([0.5 - level / 2, 0.5, 0.5 + level / 2])
-    low, middle, high = np.exp(found.quantiles(n, shares, extra_sd=wrong)).tolist()
+    values, below = found.distribution(n, extra_sd=wrong)
+    low, high = (math.exp(v) for v in shortest(values, below, level))
+    middle = math.exp(np.interp(0.5, below, values))
     row = ForecastRow(
         law="average",
         level=level,

@@ -2,7 +2,7 @@
 
 ``ln T_i ~ Normal(law(N_i), se_i^2 + sigma^2)``: se from the run's own interval, sigma the SD between runs of
 one size. A run not yet there by X adds ``P(ln T > ln X)``. sigma, which few seeds leave open, has the prior
-``ln sigma ~ Normal(ln 0.07, 0.7^2)``: between .018 and .28 with 95 %.
+``ln sigma ~ Normal(ln 0.06, 0.8^2)``: between .0125 and .29 with 95 %.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from scaling.observations import Data
 
 Array = NDArray[np.float64]
 LARGE = 300.0
-LOG_SIGMA = (np.log(0.07), 0.7)
+LOG_SIGMA = (np.log(0.06), 0.8)
 SIGMA_BOUNDS = (np.log(1e-3), np.log(3.0))
 
 

@@ -14,6 +14,8 @@ from scaling.strict import Strict, load
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Shape = Literal["sharp", "saturating", "logistic"]
+METRICS = ("copying", "false_copying", "translation")
+"""What is simulated of every run."""
 T = TypeVar("T")
 
 
@@ -26,10 +28,14 @@ class Size(Strict):
 
 
 class Mix(Strict):
-    """One language mix; ``factor`` multiplies every takeoff of its runs."""
+    """One language mix; ``factor`` multiplies every takeoff of its runs.
+
+    ``shares`` of training text by language; languages not named share evenly what is left. Without it all are even.
+    """
 
     name: str
     factor: Positive = 1.0
+    shares: dict[str, Positive] | None = None
 
 
 class Checkpoints(Strict):
@@ -59,18 +65,29 @@ class Checkpoints(Strict):
 
 
 class TakeoffLaw(Strict):
-    """Translation takes off at ``T(N) = t0 + c * N**-gamma`` tokens; ``seed_sd``: SD of ln T over seeds."""
+    """Translation takes off at ``T(N) = t0 + c * N**-gamma`` tokens; ``seed_sd``: SD of ln T over seeds.
+
+    Into a language of share p it takes off at ``T (p L)**-eta exp(b)``, L the number of languages, b normal with SD
+    ``language_sd``, the same in every run.
+    """
 
     t0: Annotated[float, Field(ge=0)]
     c: Annotated[float, Field(ge=0)]
     gamma: float
     seed_sd: Annotated[float, Field(ge=0)] = 0.04
+    eta: float = 0.0
+    language_sd: Annotated[float, Field(ge=0)] = 0.0
 
     @model_validator(mode="after")
     def _positive(self) -> Self:
         if self.t0 + self.c <= 0:
             raise ValueError("t0 and c are both 0; expected a takeoff above 0 tokens")
         return self
+
+    @property
+    def by_language(self) -> bool:
+        """Whether languages take off at times of their own."""
+        return self.eta != 0 or self.language_sd > 0
 
     def takeoff(self, n: float) -> float:
         """Return T(N) in tokens."""
@@ -194,13 +211,36 @@ class Truth(Strict):
                 f"{self.translation.end:g} add up to "
                 "more than 0.98; expected shares of the same items"
             )
+        for mix in self.mixes:
+            _check_shares(mix, self.languages)
         if self.overlap.identical + self.overlap.shared_token > 0.9:
             raise ValueError("overlap.identical and overlap.shared_token add up to more than 0.9")
         return self
 
+    def shares(self, mix: Mix) -> NDArray[np.float64]:
+        """Return the languages' shares under a mix, summing to 1."""
+        named = mix.shares or {}
+        rest = [code for code in self.languages if code not in named]
+        even = (1 - sum(named.values())) / len(rest) if rest else 0.0
+        return np.array([named.get(code, even) for code in self.languages])
+
     def seed_list(self) -> tuple[int, ...]:
         """Return the runs' seeds."""
         return tuple(range(self.seeds)) if isinstance(self.seeds, int) else self.seeds
+
+
+def _check_shares(mix: Mix, languages: tuple[str, ...]) -> None:
+    if mix.shares is None:
+        return
+    unknown = sorted(set(mix.shares) - set(languages))
+    total, rest = sum(mix.shares.values()), len(set(languages) - set(mix.shares))
+    if unknown:
+        raise ValueError(f"mix {mix.name}: '{unknown[0]}' is no language of this study ({', '.join(languages)})")
+    if (rest and total >= 1) or (not rest and abs(total - 1) > 1e-6):
+        raise ValueError(
+            f"mix {mix.name}: shares add up to {total:g}; expected 1"
+            + (f", less than that for the {rest} languages not named" if rest else "")
+        )
 
 
 def _once(value: tuple[T, ...], names: list[str]) -> tuple[T, ...]:

@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import gamma as gamma_law
 
 from scaling import averaging
-from scaling.averaging import average, mixture_quantiles
+from scaling.averaging import average, mixture_distribution, shortest
 from scaling.floor import FloorLaw
 from scaling.likelihood import log_likelihood
 from scaling.observations import Data, Observation, arrays, human
@@ -70,19 +71,29 @@ def test_the_weight_follows_the_runs() -> None:
     assert average(data, N[-1], 0.0).floor_weight == 0 and average(data, N[-1], 1.0).floor_weight == pytest.approx(1)
 
 
-def test_quantiles_are_those_of_the_mixture_and_grow_with_what_is_added() -> None:
+def test_the_distribution_is_that_of_the_mixture_and_grows_with_what_is_added() -> None:
     rng = np.random.default_rng(0)
     weight, mean, sd = np.array([0.3, 0.7]), np.array([0.0, 2.0]), np.array([1.0, 0.5])
     which = rng.random(400_000) < 0.7
     drawn = np.where(which, 2.0 + 0.5 * rng.normal(size=which.size), rng.normal(size=which.size))
+    values, below = mixture_distribution(weight, mean, sd)
     shares = np.array([0.05, 0.5, 0.95])
-    np.testing.assert_allclose(mixture_quantiles(weight, mean, sd, shares), np.quantile(drawn, shares), atol=0.02)
+    np.testing.assert_allclose(np.interp(shares, below, values), np.quantile(drawn, shares), atol=0.02)
     found = average(arrays(runs(4e9)), N[-1])
     widths = [
-        np.ptp(found.quantiles(1.6e9, shares, new_run=new, extra_sd=extra))
+        np.ptp(shortest(*found.distribution(1.6e9, new_run=new, extra_sd=extra), 0.9))
         for new, extra in ((False, 0.0), (True, 0.0), (True, 0.2))
     ]
     assert widths[0] < widths[1] < widths[2]
+
+
+def test_the_shortest_interval_holds_its_level_and_is_shorter_than_equal_tails() -> None:
+    values = np.linspace(0, 12, 4001)
+    below = gamma_law.cdf(values, 2.0)
+    low, high = shortest(values, below, 0.9)
+    assert gamma_law.cdf(high, 2.0) - gamma_law.cdf(low, 2.0) == pytest.approx(0.9, abs=1e-3)
+    assert gamma_law.pdf(low, 2.0) == pytest.approx(gamma_law.pdf(high, 2.0), abs=5e-3)
+    assert high - low < np.ptp(gamma_law.ppf([0.05, 0.95], 2.0)) - 0.1
 
 
 @pytest.mark.property

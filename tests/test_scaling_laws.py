@@ -135,12 +135,12 @@ def test_power_law_cannot_mimic_a_floor() -> None:
 @pytest.mark.simulation
 @pytest.mark.parametrize("name", LAWS)
 def test_intervals_of_gamma_cover(name: str) -> None:
-    rng, hits, tries = np.random.default_rng(11), 0, 30
+    rng, hits, tries = np.random.default_rng(11), 0, 20
     for _ in range(tries):
         runs = [located(n, times(name, n) * np.exp(0.1 * rng.normal()), 0.08) for n in np.repeat(N, 3)]
         low, high = fit(runs, name, level=0.9, draws=500, quick=True).intervals["gamma"]
         hits += low <= 0.6 <= high
-    assert hits >= 23  # 27 expected; below 23 with probability .03
+    assert hits >= 15  # 18 expected; below 15 with probability .04
 
 
 @pytest.mark.simulation

@@ -51,14 +51,14 @@ def test_size_and_power_with_sizes_as_strata() -> None:
     found: dict[str, list[float]] = {"none": [], "some": []}
     covered = 0
     for name, effect in level.items():
-        for _ in range(70):
+        for _ in range(40):
             got = contrast(runs(rng, {"a": 0.0, "b": effect}, 3, n=(2e7, 6e7)), "a", "b")
             assert got.sizes == 2 and got.p_value is not None and got.low is not None and got.high is not None
             found[name].append(got.p_value)
             covered += got.low <= effect <= got.high
-    assert np.mean(np.array(found["none"]) <= 0.05) <= 0.115  # .05 expected; above with probability .01
+    assert np.mean(np.array(found["none"]) <= 0.05) <= 0.125  # .05 expected; above with probability .01
     assert np.mean(np.array(found["some"]) <= 0.05) > 0.8
-    assert 0.90 <= covered / 140
+    assert 0.88 <= covered / 80
 
 
 def test_random_arrangements_agree_with_all() -> None:

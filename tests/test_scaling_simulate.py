@@ -166,3 +166,38 @@ def test_centres_keep_the_mean() -> None:
     np.testing.assert_allclose(1 / (1 + np.exp(-centre(rate, 0.0))), rate)
     drawn = 1 / (1 + np.exp(-(centre(rate, 0.8)[:, None] + 0.8 * rng.normal(size=(4, 400_000)))))
     np.testing.assert_allclose(drawn.mean(1), rate, atol=0.002)
+
+
+def test_languages_take_off_by_their_shares() -> None:
+    shares = {"en": 0.7, "de": 0.25}
+    law = {"t0": 4e9, "c": 5.8e14, "gamma": 0.6, "eta": 0.5, "language_sd": 0.0, "seed_sd": 0.0}
+    simulation = simulate(make(mixes=[{"name": "skewed", "shares": shares}], law=law, seeds=1, concepts=80), seed=2)
+    record = truth_of(simulation.cube)
+    times = {row["language"]: row for row in record["languages"] if row["run"] == "s-s0"}
+    assert times["en"]["share"] == 0.7 and times["ru"]["share"] == pytest.approx(0.05)
+    assert times["ru"]["tokens"] / times["en"]["tokens"] == pytest.approx((0.7 / 0.05) ** 0.5)
+    np.testing.assert_allclose(simulation.cube["share"].sum("language"), 1)
+    off = simulation.cube["source"] != simulation.cube["target"]
+    clean = off & (simulation.cube["overlap"] == OVERLAPS.index("none"))
+    right = (simulation.cube["translation_outcome"] == 1).where(clean).mean(("source", "concept")).isel(run=0)
+    reached = {code: int((right.sel(target=code) > 0.2).argmax("checkpoint")) for code in ("en", "de", "ru")}
+    assert reached["en"] < reached["de"] < reached["ru"]
+    # The run's own takeoff is that of the mean over languages: between the first's and the last's.
+    run = next(r for r in record["takeoffs"] if r["run"] == "s-s0" and r["metric"] == "translation")
+    assert times["en"]["tokens"] < run["tokens"] < times["ru"]["tokens"]
+    gained = simulation.rates["translation"].isel(run=0)
+    at = np.interp(np.log(run["tokens"]), np.log(simulation.cube["tokens"].isel(run=0)), gained - gained[0])
+    assert at == pytest.approx(0.05, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("shares", "words"),
+    [
+        ({"en": 0.7, "fr": 0.1}, "'fr' is no language of this study"),
+        ({"en": 0.7, "de": 0.4}, "shares add up to 1.1; expected 1, less than that for the 1 languages not named"),
+        ({"en": 0.2, "de": 0.2, "ru": 0.2}, "shares add up to 0.6; expected 1 "),
+    ],
+)
+def test_shares_are_checked(shares: dict[str, float], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        make(mixes=[{"name": "m", "shares": shares}])

@@ -12,6 +12,9 @@ from scaling.commands.common import Json, Seed
 def simulate_command(
     truth: Annotated[str, typer.Argument(metavar="TRUTH.yaml", help="See docs/examples/truth.yaml.")],
     output: Annotated[str, typer.Option("-o", "--output", metavar="CUBE", help="The netCDF file to write.")],
+    like: Annotated[
+        str | None, typer.Option(metavar="CUBE", help="Take the noise from this cube's item outcomes, not from TRUTH.")
+    ] = None,
     seed: Seed = 0,
     json: Json = None,
 ) -> None:
@@ -25,6 +28,10 @@ def simulate_command(
     from scaling.truth import read_truth
 
     checked = read_truth(truth)
+    if like is not None:
+        from scaling.like import noise_like
+
+        checked = checked.model_copy(update={"noise": noise_like(cubes.read(like))})
     with tables.working() as progress:
         simulation = simulate(checked, seed, progress)
     cubes.write(simulation.cube, output, groups={"truth": simulation.rates})
