@@ -9,6 +9,12 @@ from models.training_config import TrainingConfig
 
 FLOAT32, BFLOAT16, INDEX = 4, 2, 8
 
+WHOLE_LOGITS = 2**28
+"""Bytes of float32 logits that are held at once; more are made a chunk of tokens at a time (``models.loss``)."""
+
+ROOM = 0.8
+"""Share of a device's memory that is reckoned with; the rest is for its software and what is lost between blocks."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Memory:
@@ -91,3 +97,30 @@ def memory(shape: DecoderConfig, config: TrainingConfig, *, rows: int, shards: i
         activations_checkpointed=shape.layers * tokens * residual * width + layer + around,
         logits=2 * FLOAT32 * min(head_tokens, tokens) * shape.vocab_size,
     )
+
+
+def on_device(shape: DecoderConfig, config: TrainingConfig, rows: int) -> Memory:
+    """Return the bytes of each of the run's devices when it reads ``rows`` sequences at once."""
+    shards = config.devices if config.strategy == "fsdp2" else 1
+    return memory(shape, config, rows=rows, shards=shards, head_tokens=WHOLE_LOGITS // (FLOAT32 * shape.vocab_size))
+
+
+def fitting(shape: DecoderConfig, config: TrainingConfig, capacity: float | None) -> int:
+    """Return how many sequences a device reads at once: as configured, else as many as fit, 1 where none do.
+
+    Parameters
+    ----------
+    capacity : float, optional
+        The device's memory in bytes; None, such as for a CPU, takes all of its share of the batch.
+    """
+    share = config.batch_size // config.devices
+    if config.micro_batch_size is not None or capacity is None:
+        return config.micro_batch_size or share
+    for rows in range(share, 1, -1):
+        if share % rows == 0 and _needed(on_device(shape, config, rows), config) <= ROOM * capacity:
+            return rows
+    return 1
+
+
+def _needed(found: Memory, config: TrainingConfig) -> int:
+    return found.total_checkpointed if config.activation_checkpointing == "full" else found.total

@@ -7,13 +7,13 @@ from typing import Any
 
 from data.errors import UserError
 from models.devices import device
-from models.memory import memory
+from models.memory import BFLOAT16, FLOAT32, fitting, memory, on_device
 from models.parametrisation import ADAMW, MUON, scaled
+from models.retention import kept
 from sweeps.config import RunConfig
 from sweeps.study import Study
 
-STATE_BYTES_PER_PARAMETER = 12
-WEIGHT_BYTES_PER_PARAMETER = 4
+KEPT_STATES = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,14 +71,18 @@ class RunPlan:
         Device-hours of training at the given utilisation of the peak.
     hidden_learning_rate : float
         Peak learning rate of the hidden matrices: the study's, carried over from the base.
+    devices : int
+        That share a step.
+    wall_hours : float
+        Hours over the devices.
     rows : int
-        Sequences that a device reads at once.
+        Sequences that a device reads at once: as configured, else as many as fit its memory (``models.memory``).
     memory_bytes : mapping of str to int
         Of one device, by part (``models.memory``), with ``total`` and ``total_checkpointed``.
     device_memory_bytes : float, optional
         What the device has.
     disk_bytes : int
-        Weights of every checkpoint and two full states.
+        Weights of the checkpoints that stay, at the precision they compute in, and two full states.
     """
 
     run: str
@@ -99,7 +103,9 @@ class RunPlan:
     precision: str
     peak_flops: float
     hours: float
+    wall_hours: float
     hidden_learning_rate: float
+    devices: int
     rows: int
     memory_bytes: dict[str, int]
     device_memory_bytes: float | None
@@ -108,24 +114,29 @@ class RunPlan:
 
 def plan_run(run: RunConfig, hardware: Hardware) -> RunPlan:
     """Return the bill of a run."""
-    decoder = run.decoder(run.vocab_size())
-    training, checkpoints = run.training, len(run.checkpoint_steps())
+    decoder, training, steps = run.decoder(run.vocab_size()), run.training, run.checkpoint_steps()
     tokens = training.steps * training.tokens_per_step
     name, peak, capacity = hardware.of(training.precision)
     parts = decoder.flops_parts(training.context)
     flops = float(tokens) * sum(parts.values())
-    needed = memory(decoder, training, rows=training.batch_size, shards=1, head_tokens=training.tokens_per_step)
+    hours = flops / (peak * hardware.utilisation) / 3600
+    rows = fitting(decoder, training, capacity)
+    needed = on_device(decoder, training, rows)
+    whole = memory(decoder, training, rows=rows, shards=1, head_tokens=0)
+    stored = (FLOAT32 if training.precision == "32-true" else BFLOAT16) * decoder.n_params
     rule = (MUON if training.optimizer == "muon" else ADAMW)["hidden"]
-    totals = {"total": needed.total, "total_checkpointed": needed.total_checkpointed}
     return RunPlan(
         run=run.name, run_id=run.run_id, size=run.size, mix=run.parsed_mix().name, width=decoder.width,
         layers=decoder.layers, vocab_size=decoder.vocab_size, n_params=decoder.n_params,
         n_params_non_embedding=decoder.n_params_non_embedding, tokens=tokens, steps=training.steps,
-        checkpoints=checkpoints, flops_per_token=parts, flops=flops, device=name, precision=training.precision,
-        peak_flops=peak, hours=flops / (peak * hardware.utilisation) / 3600,
-        hidden_learning_rate=scaled(training.learning_rate, rule.learning_rate, decoder), rows=training.batch_size,
-        memory_bytes=asdict(needed) | totals, device_memory_bytes=capacity,
-        disk_bytes=decoder.n_params * (WEIGHT_BYTES_PER_PARAMETER * checkpoints + 2 * STATE_BYTES_PER_PARAMETER),
+        checkpoints=len(steps), flops_per_token=parts, flops=flops, device=name, precision=training.precision,
+        peak_flops=peak, hours=hours, wall_hours=hours / training.devices,
+        hidden_learning_rate=scaled(training.learning_rate, rule.learning_rate, decoder),
+        devices=training.devices, rows=rows,
+        memory_bytes=asdict(needed) | {"total": needed.total, "total_checkpointed": needed.total_checkpointed},
+        device_memory_bytes=capacity,
+        disk_bytes=stored * len(kept(training.keep_weights, steps, steps))
+        + KEPT_STATES * (whole.gradients + whole.optimizer),  # weights take what gradients do
     )  # fmt: skip
 
 

@@ -58,13 +58,13 @@ def flops_table(bill: dict[str, Any]) -> Table:
 def memory_table(bill: dict[str, Any]) -> Table:
     """Return the memory of one device by part: a row for each kind of run that differs in it."""
     parts = ("weights", "gradients", "optimizer", "activations", "logits")
-    table = _table("memory of one device", ("size", "device", "sequences", *parts, "in all"))
+    table = _table("memory of one device", ("size", "device", "devices", "sequences", *parts, "in all"))
     rows = []
     for r in bill["runs"]:
         held = {name: size(value) for name, value in r["memory_bytes"].items()}
         held["activations"] += f" ({held['activations_checkpointed']})"
         whole = f"{held['total']} ({held['total_checkpointed']})"
-        rows.append((r["size"], r["device"], str(r["rows"]), *(held[part] for part in parts), whole))
+        rows.append((r["size"], r["device"], str(r["devices"]), str(r["rows"]), *(held[part] for part in parts), whole))
     for row in dict.fromkeys(rows):
         table.add_row(*row)
     return table
@@ -77,7 +77,7 @@ def notes(bill: dict[str, Any]) -> list[str]:
     lines = [
         f"hours are device-hours at {bill['utilisation']:.0%} of {peaks}; scoring and start-up come on top",
         "FLOPs a token: 6 a weight of layers and head, and attention over half the context; a look-up costs none",
-        "memory in brackets: with every layer's activations done again",
+        "sequences: what a device reads at once; memory in brackets: with every layer's activations done again",
     ]
     rates = {f"{r['hidden_learning_rate']:.2g} ({r['size']})": None for r in bill["runs"]}
     lines.append(f"learning rate of the hidden matrices, carried over from the base: {', '.join(rates)}")

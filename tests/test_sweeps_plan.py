@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from data.errors import UserError
+from models.memory import on_device
 from models.sizes import ladder
 from sweeps.cli import app
 from sweeps.plan import Hardware, plan, plan_run
@@ -22,7 +23,7 @@ ROOT = Path(__file__).parent.parent
 STUDY = """study: s
 base: hub-gpu
 runs:
-  big: {size: 1.7b, seeds: [0, 1]}
+  big: {size: 1.7b, seeds: [0, 1], training: {micro_batch_size: 128}}
   low: {size: 152m, training: {batch_size: 4}}
   world: {base: world-cpu}
 """
@@ -77,6 +78,27 @@ def test_memory_is_that_of_its_formula_and_what_does_not_fit_is_said(study: Path
     assert "152m" not in said.split("even so")[1]
     assert "micro" not in said.split("even so")[1]
     assert world["device_memory_bytes"] is None
+
+
+def test_devices_share_and_read_as_many_sequences_as_fit(tmp_path: Path) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text(
+        "study: s\nbase: hub-gpu\nruns:\n  one: {}\n  ddp: {training: {devices: 4}}\n"
+        "  fsdp: {training: {devices: 4, strategy: fsdp2, keep_weights: 'last:5'}}\n"
+        "  full: {training: {activation_checkpointing: full}}\n  given: {training: {micro_batch_size: 2}}\n"
+    )
+    one, ddp, fsdp, full, given = plan(read_study(path), Hardware())["runs"]
+    for r in (one, ddp, fsdp):
+        assert r["memory_bytes"]["total"] < 0.8 * 141e9
+        assert 128 // r["devices"] % r["rows"] == 0
+    twice = on_device(ladder(2048, 131_072), read_study(path).runs[0].training, 2 * one["rows"])
+    assert twice.total > 0.8 * 141e9
+    assert given["rows"] == 2 < one["rows"] < full["rows"]
+    assert ddp["memory_bytes"]["optimizer"] == one["memory_bytes"]["optimizer"] == 4 * fsdp["memory_bytes"]["optimizer"]
+    assert (ddp["hours"], ddp["wall_hours"]) == (one["hours"], one["hours"] / 4)
+    states = 2 * 12 * 1_669_433_344
+    assert one["disk_bytes"] == 2 * 1_669_433_344 * one["checkpoints"] + states
+    assert fsdp["disk_bytes"] == 2 * 1_669_433_344 * 5 + states
 
 
 def test_the_parametrisation_of_a_study_reaches_its_decoders(tmp_path: Path) -> None:
