@@ -44,12 +44,7 @@ def configure(decoder: Decoder, config: TrainingConfig) -> torch.optim.Optimizer
             _groups(hidden, decoder.config, config, MUON, MUON_EPSILON),
             _groups(rest, decoder.config, config, ADAMW, config.epsilon), momentum=config.momentum, betas=betas,
         )  # fmt: skip
-    optimizer = torch.optim.AdamW(
-        _groups(named, decoder.config, config, ADAMW, config.epsilon), betas=betas, fused=True
-    )
-    # Lightning refuses to clip beside an optimizer that could undo loss scaling; bfloat16 has none
-    optimizer._step_supports_amp_scaling = False
-    return optimizer
+    return torch.optim.AdamW(_groups(named, decoder.config, config, ADAMW, config.epsilon), betas=betas, fused=True)
 
 
 def _groups(
