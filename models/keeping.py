@@ -59,7 +59,7 @@ class Keeper:
         pause = max(self.state_seconds, STATE_SHARE * self.state_took) if self.state_seconds else 0.0
         due = step == self.steps[-1] or time.monotonic() - self.saved_at >= pause
         if self.fabric.broadcast(due) if self.config.devices > 1 else due:
-            self._keep_state(state, written)
+            self.keep_state(state, written)
         self.clock = time.monotonic()
 
     def _weights(self) -> Weights:
@@ -101,7 +101,8 @@ class Keeper:
         if model is not self.decoder:
             model.to("cpu")
 
-    def _keep_state(self, state: Callable[[], State], written: Future[None] | None) -> None:
+    def keep_state(self, state: Callable[[], State], written: Future[None] | None = None) -> None:
+        """Keep the full state, after the weights that are being written; every process calls this."""
         began = time.monotonic()
         if self.sharded:
             if written is not None:  # a state must not stand before the weights it goes on from

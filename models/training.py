@@ -21,7 +21,7 @@ from models.keeping import Keeper, OnCheckpoint
 from models.loader import Batches, Loader
 from models.loss import WHOLE_BYTES, Objective
 from models.memory import memory
-from models.state import load_state, newest_good_state, state_of
+from models.state import State, load_state, newest_good_state, state_of
 from models.strategy import fabric_for
 from models.training_config import TrainingConfig
 from models.watch import Watch
@@ -39,6 +39,12 @@ class Progress:
 
 
 OnProgress = Callable[[Progress], None]
+STEPS_BETWEEN_ASKING = 8
+"""Several processes ask each other only so often whether one of them is to stop: it waits for the device."""
+
+
+class StoppedError(Exception):
+    """Training stopped because it was asked to; its full state is kept."""
 
 
 class Stepper:
@@ -109,6 +115,7 @@ def train(
     on_progress: OnProgress = lambda progress: None,
     state_seconds: float = 20.0,
     accelerator: str = "auto",
+    stop: Callable[[], bool] = lambda: False,
 ) -> None:
     """Train to the end, going on from the newest good state in ``folder`` when there is one.
 
@@ -136,11 +143,15 @@ def train(
         writes one at every checkpoint.
     accelerator : str
         Lightning's word: ``auto``, ``cpu``, ``cuda``.
+    stop : callable
+        Asked after every step (of several processes, after every eighth) whether to stop here.
 
     Raises
     ------
     FloatingPointError
         When the loss is not finite; the last good state is kept.
+    StoppedError
+        When ``stop`` said so and steps were left; a full state of this step is on disk.
     UserError
         When the devices are not those of the configuration, or a state does not fit.
     """
@@ -159,19 +170,22 @@ def train(
             start, stepper.skipped = load_state(path, stepper.decoder, stepper.optimizer)
         _run(fabric, stepper, keeper, Loader(
             batches, start, config.steps, fabric.device, fabric.global_rank, config.devices
-        ), on_progress)  # fmt: skip
+        ), on_progress, stop)  # fmt: skip
 
 
-def _run(fabric: Fabric, stepper: Stepper, keeper: Keeper, loader: Loader, on_progress: OnProgress) -> None:
+def _run(
+    fabric: Fabric, stepper: Stepper, keeper: Keeper, loader: Loader, on_progress: OnProgress,
+    stop: Callable[[], bool],
+) -> None:  # fmt: skip
     config, watch, first = stepper.config, Watch(), fabric.global_rank == 0
     step = told_step = loader.start
     told_at = time.monotonic()
 
-    def keep() -> None:
-        keeper.keep(step, lambda: state_of(stepper.decoder, stepper.optimizer, step, stepper.skipped))
+    def state() -> State:
+        return state_of(stepper.decoder, stepper.optimizer, step, stepper.skipped)
 
     if step == 0 and 0 in keeper.steps:
-        keep()
+        keeper.keep(step, state)
     for batch in loader:
         stepper(step, batch, watch)
         step += 1
@@ -182,11 +196,25 @@ def _run(fabric: Fabric, stepper: Stepper, keeper: Keeper, loader: Loader, on_pr
                 tokens = config.tokens_per_step
                 rate = (step - told_step) * tokens / max(now - told_at, 1e-9)
                 on_progress(Progress(step=step, tokens=step * tokens, loss=loss, tokens_per_second=rate))
-        else:
-            continue
-        if kept:
-            keep()
-        told_at, told_step = time.monotonic(), step
+            if kept:
+                keeper.keep(step, state)
+            told_at, told_step = time.monotonic(), step
+        if step < config.steps and _to_stop(fabric, stop, step, config.devices):
+            watch.read()  # a loss that is not finite goes before
+            keeper.keep_state(state)
+            keeper.writer.submit(lambda: None).result()  # all before it is on disk
+            raise StoppedError(f"stopped at step {step} of {config.steps}")
+
+
+def _to_stop(fabric: Fabric, stop: Callable[[], bool], step: int, processes: int) -> bool:
+    """Return whether any process was asked to stop; all of them answer alike."""
+    if processes == 1:
+        return stop()
+    if step % STEPS_BETWEEN_ASKING:
+        return False
+    asked = torch.tensor(float(stop()), device=fabric.device)
+    torch.distributed.all_reduce(asked, torch.distributed.ReduceOp.MAX)
+    return bool(asked)
 
 
 def _fitting(fabric: Fabric, decoder: Decoder, config: TrainingConfig) -> int:

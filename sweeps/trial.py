@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import math
+import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -32,6 +33,7 @@ from sweeps.preparing import Prepared, prepare, sampler_of
 from sweeps.progress import RunProgress, read_progress, run_folder, write_progress
 from sweeps.results import locked
 from sweeps.scoring import scorer_of
+from sweeps.stopping import stop_wished
 
 LOCK_WAIT = 30.0
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE)
@@ -47,6 +49,7 @@ def run_trial(
 
     An error of the run itself (such as a loss that is not finite) is recorded as ``failed`` with its traceback in
     ``error.txt`` and does not raise, because trying again would repeat it; a killed process leaves its last state.
+    SIGTERM keeps a full state after the step being taken and ends the process.
 
     Parameters
     ----------
@@ -62,6 +65,8 @@ def run_trial(
     ------
     UserError
         When the user can mend it: a full disk, unreadable data, a run that is already running. Recorded too.
+    SystemExit
+        After SIGTERM.
     """
     folder = run_folder(results, config)
     with locked(folder / ".lock", f"run '{config.name}'", LOCK_WAIT):
@@ -70,6 +75,11 @@ def run_trial(
         except UserError as error:
             record_failure(config, results, error)
             raise
+        except training.StoppedError as stopped:
+            message = f"{stopped} by SIGTERM"
+            write_progress(results, config, replace(read_progress(results, config), state="waiting", message=message))
+            print(f"run '{config.name}': {message}; run the same again to go on", file=sys.stderr, flush=True)
+            raise SystemExit(1) from stopped
         except OSError as error:
             record_failure(config, results, error)
             if error.errno not in UNWRITABLE:
@@ -127,7 +137,8 @@ def _run(config: RunConfig, results: Path, study_yaml: str, report: Report) -> N
                   tokens_per_second=progress.tokens_per_second),
         )  # fmt: skip
 
-    training.train(decoder, config.training, sampler, steps, folder, on_checkpoint, on_progress)
+    with stop_wished() as stop:
+        training.train(decoder, config.training, sampler, steps, folder, on_checkpoint, on_progress, stop=stop)
     missing = [step for step in steps if step not in file.rows]
     if missing:
         raise RuntimeError(f"{len(missing)} checkpoints are missing at the end, the first at step {missing[0]}")

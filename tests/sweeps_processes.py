@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -10,8 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("RAY_worker_niceness", "0")  # or trials starve where other tests keep the cores busy
-TRIAL = b"ray::ResourceTrainable"
-"""How Ray's process of a trial calls itself."""
 
 
 def sweeps(*words: object, **environment: str) -> subprocess.Popen[str]:
@@ -50,6 +49,16 @@ def alive(pids: set[int]) -> set[int]:
 
 def gone(pids: set[int], seconds: float) -> bool:
     return comes_true(lambda: not alive(pids), seconds)
+
+
+def holders(path: Path, pids: set[int]) -> set[int]:
+    """Those that have the file open."""
+    found = set()
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            if any(os.path.realpath(link) == str(path) for link in Path(f"/proc/{pid}/fd").iterdir()):
+                found.add(pid)
+    return found
 
 
 def commands(pids: set[int]) -> dict[int, bytes]:

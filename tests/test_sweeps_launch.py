@@ -12,7 +12,7 @@ import pytest
 
 from data import cube
 from tests.conftest import SMALL_STUDY
-from tests.sweeps_processes import TRIAL, alive, commands, descendants, gone, sweeps
+from tests.sweeps_processes import alive, descendants, gone, sweeps
 from tests.test_sweeps_trial import same
 
 pytestmark = [pytest.mark.ray, pytest.mark.xdist_group("ray")]
@@ -72,23 +72,6 @@ def test_stopped_in_the_middle_it_leaves_no_process_and_ends_the_same(
         assert f"go on with: sweeps run {study}" in out
     assert gone(below, 300), f"still running: {alive(below)}"
     process = sweeps("run", study, "--results", results)
-    out, err = process.communicate(timeout=900)
-    assert process.returncode == 0, err
-    same(cube.read(results / "results.nc"), cube.read(undisturbed / "results" / "results.nc"))
-
-
-def test_a_killed_worker_is_started_again(undisturbed: Path, tmp_path: Path) -> None:
-    study, results = tmp_path / "small.yaml", tmp_path / "results"
-    study.write_text(SMALL_STUDY)
-    process = sweeps("run", study, "--results", results)
-    until = time.monotonic() + 600
-    file = results / "runs" / "first-s0" / "run.nc"
-    while not file.exists() and process.poll() is None and time.monotonic() < until:
-        time.sleep(0.01)
-    busy = [p for p, command in commands(descendants(process.pid)).items() if TRIAL in command]
-    assert busy
-    for pid in busy:
-        os.kill(pid, signal.SIGKILL)
     out, err = process.communicate(timeout=900)
     assert process.returncode == 0, err
     same(cube.read(results / "results.nc"), cube.read(undisturbed / "results" / "results.nc"))

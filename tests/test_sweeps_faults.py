@@ -1,0 +1,165 @@
+"""Machines die: after a node, a disk, or Ray itself, the finished cube is the undisturbed one, bit for bit."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from data import cube
+from sweeps.progress import read_progress
+from sweeps.results import claim, write_cube
+from sweeps.study import read_study
+from sweeps.trial import run_trial
+from tests.conftest import SMALL_STUDY
+from tests.sweeps_processes import alive, comes_true, commands, descendants, gone, holders, sweeps
+from tests.test_sweeps_trial import same
+
+pytestmark = [pytest.mark.ray, pytest.mark.xdist_group("ray")]
+STUDY = SMALL_STUDY.replace("tokens: 40k", "tokens: 200k").replace("train_tokens: 60k", "train_tokens: 240k")
+"""Long enough to be in its midst when something dies."""
+WILD = "  wild: {training: {learning_rate: 1e30, gradient_clip: 0}}\n"
+"""A run whose loss is not finite, every time."""
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cube of both runs, one after the other in this process, without Ray."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    os.environ["CALQUE_HOME"] = str(tmp_path_factory.getbasetemp() / "home")
+    path = folder / "small.yaml"
+    path.write_text(STUDY)
+    study = read_study(path)
+    claim(folder / "results", study)
+    for run in study.runs:
+        assert run_trial(run, folder / "results", study.text).state == "done"
+    write_cube(study, folder / "results", folder / "results.nc")
+    return folder / "results.nc"
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    path = tmp_path / "small.yaml"
+    path.write_text(STUDY)
+    return path
+
+
+def in_the_midst(study: Path, results: Path) -> bool:
+    """Wait until the runs have checkpoints, and return whether none is done yet."""
+    loaded = read_study(study)
+    files = [results / "runs" / run.name / "run.nc" for run in loaded.runs if run.name != "wild"]
+    assert comes_true(lambda: all(file.exists() for file in files), 900)
+    return all(read_progress(results, run).state == "training" for run in loaded.runs if run.name != "wild")
+
+
+def test_a_node_that_dies_is_outlived_on_another(study: Path, undisturbed: Path, tmp_path: Path) -> None:
+    from ray.cluster_utils import Cluster
+
+    small = {"object_store_memory": 80 << 20, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **small})
+    try:
+        doomed = cluster.add_node(num_cpus=2, object_store_memory=80 << 20)
+        process = sweeps("run", study, "--results", tmp_path / "results", RAY_ADDRESS=cluster.address)
+        assert in_the_midst(study, tmp_path / "results")
+        cluster.remove_node(doomed, allow_graceful=False)
+        cluster.add_node(num_cpus=2, object_store_memory=80 << 20)
+        out, err = process.communicate(timeout=900)
+        assert process.returncode == 0, err
+        assert "2 of 2 runs done" in out
+        attempts = [json.loads(path.read_text()) for path in tmp_path.glob("results/runs/*/attempts.json")]
+        assert all(each["place"] != "the start" for each in attempts), "both runs were begun twice"
+    finally:
+        cluster.shutdown()
+    same(cube.read(tmp_path / "results" / "results.nc"), cube.read(undisturbed))
+
+
+def test_killed_and_terminated_trials_are_started_again(study: Path, undisturbed: Path, tmp_path: Path) -> None:
+    process = sweeps("run", study, "--results", tmp_path / "results")
+    assert in_the_midst(study, tmp_path / "results")
+    for name, number in (("first-s0", signal.SIGKILL), ("first-s1", signal.SIGTERM)):
+        working = holders(tmp_path / "results" / "runs" / name / ".lock", descendants(process.pid))
+        assert len(working) == 1
+        os.kill(working.pop(), number)
+    out, err = process.communicate(timeout=900)
+    assert process.returncode == 0, err
+    terminated = json.loads((tmp_path / "results" / "runs" / "first-s1" / "attempts.json").read_text())
+    assert terminated["place"].startswith("step-"), "SIGTERM leaves a full state, long before one is due"
+    same(cube.read(tmp_path / "results" / "results.nc"), cube.read(undisturbed))
+
+
+def test_the_end_of_ray_itself_ends_the_launch_and_leaves_nothing(
+    study: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    process = sweeps("run", study, "--results", tmp_path / "results")
+    assert in_the_midst(study, tmp_path / "results")
+    below = descendants(process.pid)
+    raylet = [pid for pid, command in commands(below).items() if command.split(b"\0")[0].endswith(b"/raylet")]
+    assert len(raylet) == 1
+    os.kill(raylet[0], signal.SIGKILL)
+    out, err = process.communicate(timeout=600)
+    assert process.returncode == 1
+    assert "sweeps: Ray's node on this machine died" in err
+    assert "Traceback" not in err
+    assert gone(below, 300), f"still running: {commands(alive(below))}"
+    process = sweeps("run", study, "--results", tmp_path / "results")
+    out, err = process.communicate(timeout=900)
+    assert process.returncode == 0, err
+    same(cube.read(tmp_path / "results" / "results.nc"), cube.read(undisturbed))
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A small disk of its own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if os.geteuid() != 0:
+        pytest.skip("mounting a tmpfs needs root")
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", folder], check=False).returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=False)
+
+
+def fill(disk: Path) -> Path:
+    path = disk / "fill"
+    with contextlib.suppress(OSError), path.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    return path
+
+
+def rows(results: Path) -> list[int]:
+    files = [results / "runs" / f"first-s{i}" / "run.nc" for i in (0, 1)]
+    return [cube.read(file).sizes["checkpoint"] if file.exists() else 0 for file in files]
+
+
+def test_a_full_disk_is_waited_for_and_a_wild_run_ends_alone(disk: Path, study: Path, undisturbed: Path) -> None:
+    study.write_text(STUDY + WILD)
+    results = disk / "results"
+    process = sweeps("run", study, "--results", results)
+    assert in_the_midst(study, results)
+    filled = fill(disk)
+    time.sleep(2)
+    before = rows(results)
+    time.sleep(4)
+    assert rows(results) == before
+    assert sum(before) < cube.read(undisturbed)["tokens"].notnull().sum()
+    filled.unlink()
+    out, err = process.communicate(timeout=900)
+    assert process.returncode == 1, err
+    assert "2 of 3 runs done" in out
+    assert "wild: failed: the loss is" in out
+    joined = cube.read(results / "results.nc")
+    for name in ("first-s0", "first-s1"):
+        one = cube.read(results / "runs" / name / "run.nc")
+        same(one, cube.read(undisturbed.parent / "results" / "runs" / name / "run.nc"))
+        assert name in [str(run) for run in joined["run"].values]
