@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,9 @@ from safetensors import SafetensorError, safe_open
 
 from data import cube
 from data.errors import UserError
-from models.checkpoints import load_weights
+from models.checkpoints import load_weights, weights_path
 from models.decoder import Decoder
+from models.digests import digest_of
 from sweeps.config import RunConfig
 
 
@@ -72,10 +72,7 @@ class KeptRun:
 
     def keeps(self, step: int) -> bool:
         """Return whether the weights of a step are still there."""
-        return self._file(step).exists()
-
-    def _file(self, step: int) -> Path:
-        return self.folder / "weights" / f"step-{step:08d}.safetensors"
+        return weights_path(self.folder, step).exists()
 
     def weights(self, step: int) -> Path:
         """Return the file with the weights of a step.
@@ -91,7 +88,7 @@ class KeptRun:
                 f"run '{self.config.name}' has no checkpoint at step {step}; expected one of its {len(self.tokens)} "
                 f"steps, such as {', '.join(map(str, sorted(close)))}"
             )
-        path = self._file(step)
+        path = weights_path(self.folder, step)
         if not path.exists():
             raise UserError(f"{path} is missing: the weights of step {step} are not kept; choose another step")
         return path
@@ -105,8 +102,7 @@ class KeptRun:
             As :meth:`weights`, and when the file is damaged or another.
         """
         path = self.weights(step)
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = digest_of(path)
         if digest != self.sha256[step]:
             raise UserError(
                 f"{path} is not what the run wrote (SHA-256 {digest[:12]}, expected {self.sha256[step][:12]}): it is "
