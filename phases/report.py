@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from data.errors import UserError
+from phases.forecast_pictures import forecast_svgs
 from phases.pictures import lag_forest, loss_picture, run_picture, takeoffs_in
 from phases.results import DetectionReport, tokens_text
 from phases.summary import by_run, caveats, headline
@@ -132,4 +133,7 @@ def _forecast(forecast: dict[str, Any] | None) -> dict[str, Any] | None:
                 "reason": row.get("reason") or "",
             }
         )
-    return {"size": forecast.get("size"), "sentences": forecast.get("sentences") or [], "rows": rows}
+    pictures = forecast_svgs(forecast)
+    return {
+        "size": forecast.get("size"), "sentences": forecast.get("sentences") or [], "rows": rows, "pictures": pictures,
+    }  # fmt: skip

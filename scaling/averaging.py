@@ -25,7 +25,7 @@ SIGMAS = np.exp(LOG_SIGMA[0] + LOG_SIGMA[1] * np.linspace(-2.4, 2.4, 13))
 NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(21)
 FLOOR_PRIOR = 0.7
 NEGLIGIBLE = 1e-6
-POINTS, REACH = 801, 8.0
+POINTS, REACH = 301, 7.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,13 +120,16 @@ def average(data: Data, reference: float, floor_prior: float = FLOOR_PRIOR) -> A
         mean = (weights * at).sum(1) / mass
         sd = np.sqrt((weights * (at - mean[:, None]) ** 2).sum(1) / mass)
     weight = np.exp(value - value.max())
+    weight = np.where(weight > NEGLIGIBLE * weight.sum(), weight, 0.0)
+    kept = weight > 0
     return Average(
-        weight=weight / weight.sum(), log_a=mean, sd_a=sd, gamma=gamma, phi=phi, sigma=sigma, reference=reference
-    )
+        weight=weight[kept] / weight.sum(), log_a=mean[kept], sd_a=sd[kept], gamma=gamma[kept], phi=phi[kept],
+        sigma=sigma[kept], reference=reference,
+    )  # fmt: skip
 
 
 def mixture_distribution(weight: Array, mean: Array, sd: Array) -> tuple[Array, Array]:
-    """Return 801 values and the distribution function there of a mixture of normals."""
+    """Return 301 values and the distribution function there of a mixture of normals."""
     middle = float(weight @ mean)
     spread = float(np.sqrt(weight @ (sd**2 + (mean - middle) ** 2)))
     values = middle + REACH * spread * np.linspace(-1, 1, POINTS)

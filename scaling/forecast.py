@@ -8,25 +8,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data.errors import UserError
 from scaling.averaging import Average, average, shortest
-from scaling.fit import ScalingFit, fit, refuse
+from scaling.fit import fit, refuse
 from scaling.forecast_sentences import reach, sentences, times
 from scaling.laws import LAWS
-from scaling.observations import Observation, arrays, sizes
+from scaling.observations import Observation, arrays, human, sizes
 from scaling.rollout import Rollout, average_rollouts, discrepancy, rollouts, root_mean_square
 from scaling.sharpen import best_run
 
+Array = NDArray[np.float64]
 NAMED_SIZES = {"1.7b": 1_132_562_432}
 """Calque's full size: 1,669,433,344 parameters, of which 536,870,912 embed or unembed tokens."""
 SUFFIXES = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 WIDEST = 10.0
 FARTHEST = 100.0
+CURVE = 40
+"""Sizes at which a law is drawn."""
 AVERAGE_SIZES = 4
 """Distinct sizes needed before the laws are averaged: what the floor law needs."""
 
@@ -70,7 +74,11 @@ class ForecastRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
-    """A forecast by every law, in sentences and numbers."""
+    """A forecast by every law, in sentences and numbers.
+
+    ``rollouts``: by law, the sizes left out; ``curves``: by law, ``tokens`` at sizes ``n`` with ``low`` and ``high`` of
+    the expected time, from the smallest size to the target.
+    """
 
     metric: str
     size: str
@@ -78,6 +86,8 @@ class Forecast:
     sentences: tuple[str, ...]
     rows: tuple[ForecastRow, ...]
     observations: tuple[Observation, ...]
+    rollouts: dict[str, tuple[Rollout, ...]] = field(default_factory=dict)
+    curves: dict[str, dict[str, list[float]]] = field(default_factory=dict)
 
     def to_dict(self, cube: str) -> dict[str, Any]:
         """Return the JSON report (schema 1); absent values are None."""
@@ -90,6 +100,8 @@ class Forecast:
             "sentences": list(self.sentences),
             "rows": [asdict(row) for row in self.rows],
             "transitions": [o.to_dict() for o in self.observations],
+            "rollouts": {law: [r.to_dict() for r in errors] for law, errors in self.rollouts.items()},
+            "curves": self.curves,
         }
 
 
@@ -153,14 +165,21 @@ def forecast(
     """
     n = parse_size(size)
     observations = tuple(observations)
-    rows = []
-    for name in LAWS:
+    rows, missed, curves = [], {}, {}
+    located = sizes(observations)
+    grid = np.geomspace(located[0], max(n, located[-1]), CURVE) if located else np.empty(0)
+    for name in (*LAWS, "average"):
         if progress is not None:
             progress(name)
-        rows.append(_row(observations, name, n, level, draws, seed))
-    if progress is not None:
-        progress("average")
-    rows.append(_average_row(observations, n, level))
+        if name == "average":
+            made = _average_row(observations, n, level, grid)
+        else:
+            made = _law_row(observations, name, n, level, draws, seed, grid)
+        rows.append(made.row)
+        if made.row.outcome == "found":
+            curves[name] = made.curve
+        if made.errors:
+            missed[name] = made.errors
     return Forecast(
         metric=metric,
         size=size,
@@ -168,65 +187,71 @@ def forecast(
         sentences=sentences(rows, observations, size, n, metric),
         rows=tuple(rows),
         observations=observations,
+        rollouts=missed,
+        curves=curves,
     )
 
 
-def _row(
-    observations: tuple[Observation, ...], name: str, n: float, level: float, draws: int, seed: int
-) -> ForecastRow:
+@dataclass(frozen=True, kw_only=True)
+class _Made:
+    """A row with what its pictures need."""
+
+    row: ForecastRow
+    errors: tuple[Rollout, ...] = ()
+    curve: dict[str, list[float]] = field(default_factory=dict)
+
+
+def _law_row(
+    observations: tuple[Observation, ...], name: str, n: float, level: float, draws: int, seed: int, grid: Array
+) -> _Made:
     fitted = fit(observations, name, level=level, draws=draws, seed=seed)
     if not fitted.converged:
-        return ForecastRow(law=name, level=level, outcome=fitted.outcome, reason=fitted.reason)
+        return _Made(row=ForecastRow(law=name, level=level, outcome=fitted.outcome, reason=fitted.reason))
     largest = sizes(observations)[-1]
     errors = rollouts(observations, name, seed=seed)
-    return _forecast_row(fitted, errors, n, largest, level, seed)
-
-
-def _forecast_row(
-    fitted: ScalingFit, errors: tuple[Rollout, ...], n: float, largest: float, level: float, seed: int
-) -> ForecastRow:
     rng = np.random.default_rng(np.random.SeedSequence(seed).spawn(1)[0])
     log_time = fitted.log_time(n)
     sigma = np.exp(fitted.draws[:, -1])
     wrong = discrepancy(errors, math.log(max(n / largest, 1.0)))
     new_run = log_time + sigma * rng.normal(size=sigma.size) + wrong * rng.normal(size=sigma.size)
-    quantiles = np.quantile(new_run, [0.5 - level / 2, 0.5 + level / 2])
-    reason = f"{fitted.formula} on {len(sizes(fitted.data))} sizes, {reach(n / largest)}"
+    tails = [0.5 - level / 2, 0.5 + level / 2]
+    low, high = np.exp(np.quantile(new_run, tails)).tolist()
     row = ForecastRow(
-        law=fitted.law,
+        law=name,
         level=level,
         outcome="found",
-        reason=reason,
+        reason=f"{fitted.formula} on {len(sizes(fitted.data))} sizes, {reach(n / largest)}",
         tokens=float(np.exp(np.median(log_time))),
-        low=float(np.exp(quantiles[0])),
-        high=float(np.exp(quantiles[1])),
+        low=low,
+        high=high,
         extrapolation=float(n / largest),
         parameter_sd=float(np.std(log_time)),
         seed_sd=float(np.sqrt(np.mean(sigma**2))),
         discrepancy_sd=wrong if errors else None,
         rollout_rms=root_mean_square(errors) if errors else None,
     )
-    return _refused(row, fitted.reason if fitted.flat else "", "more seeds or sizes further apart would narrow it")
+    row = _refused(row, fitted.reason if fitted.flat else "", "more seeds or sizes further apart would narrow it")
+    bands = np.array([np.quantile(fitted.log_time(at), [0.5, *tails]) for at in grid])
+    return _Made(row=row, errors=errors, curve=_curve(grid, bands))
 
 
-def _average_row(observations: tuple[Observation, ...], n: float, level: float) -> ForecastRow:
+def _average_row(observations: tuple[Observation, ...], n: float, level: float, grid: Array) -> _Made:
     refused = refuse("average", observations, AVERAGE_SIZES)
     if refused is not None:
-        return ForecastRow(law="average", level=level, outcome=refused[0], reason=refused[1])
+        return _Made(row=ForecastRow(law="average", level=level, outcome=refused[0], reason=refused[1]))
     largest = sizes(observations)[-1]
     found = average(arrays(observations), largest)
     errors = average_rollouts(observations)
     wrong = discrepancy(errors, math.log(max(n / largest, 1.0)))
     values, below = found.distribution(n, extra_sd=wrong)
     low, high = (math.exp(v) for v in shortest(values, below, level))
-    middle = math.exp(np.interp(0.5, below, values))
     row = ForecastRow(
         law="average",
         level=level,
         outcome="found",
         reason=f"both laws on {len(sizes(observations))} sizes, {found.floor_weight:.0%} for a floor, "
         f"{reach(n / largest)}",
-        tokens=middle,
+        tokens=math.exp(np.interp(0.5, below, values)),
         low=low,
         high=high,
         extrapolation=float(n / largest),
@@ -236,12 +261,22 @@ def _average_row(observations: tuple[Observation, ...], n: float, level: float) 
         rollout_rms=root_mean_square(errors) if errors else None,
         floor_weight=found.floor_weight,
     )
-    return _refused(row, "", _advice(found, observations, n))
+    row = _refused(row, "", _advice(found, observations, n))
+    bands = []
+    for at in grid:
+        values, below = found.distribution(at, new_run=False)
+        bands.append([float(np.interp(0.5, below, values)), *shortest(values, below, level)])
+    return _Made(row=row, errors=errors, curve=_curve(grid, np.array(bands)))
+
+
+def _curve(grid: Array, bands: Array) -> dict[str, list[float]]:
+    middle, low, high = np.exp(bands).T.tolist()
+    return {"n": grid.tolist(), "tokens": middle, "low": low, "high": high}
 
 
 def _advice(found: Average, observations: tuple[Observation, ...], n: float) -> str:
     told = best_run(found, observations, n)
-    return f"one more run of {told.n:,.3g} non-embedding parameters would leave {told.left:.0%} of its width"
+    return f"one more run of {human(told.n)} non-embedding parameters would leave {told.left:.0%} of its width"
 
 
 def _refused(row: ForecastRow, flat: str, advice: str) -> ForecastRow:

@@ -52,7 +52,7 @@ def sentences(
     weighed = next((row for row in rows if row.floor_weight is not None and row.outcome == "found"), None)
     if weighed is not None and weighed.floor_weight is not None:
         result.append(
-            f"The average gives a floor {weighed.floor_weight:.0%} and holds whichever law is true; each law's own "
+            f"The average gives a floor {weighed.floor_weight:.0%} and was calibrated under either law; each law's own "
             "interval holds only if that law does."
         )
     far = next((row.extrapolation for row in rows if row.extrapolation and row.extrapolation > 10), None)

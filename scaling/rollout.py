@@ -31,12 +31,22 @@ class Rollout:
         Mean ln T of its runs minus the forecast.
     variance : float
         Of that error, as the fit to the smaller sizes and the scatter between runs explain it.
+    log_time : float
+        Mean ln T of its runs.
     """
 
     n: float
     distance: float
     error: float
     variance: float
+    log_time: float = math.nan
+
+    def to_dict(self) -> dict[str, float]:
+        """Return tokens found, tokens forecast and the SD of their log ratio."""
+        tokens = math.exp(self.log_time)
+        return {
+            "n": self.n, "tokens": tokens, "forecast": tokens * math.exp(-self.error), "sd": math.sqrt(self.variance),
+        }  # fmt: skip
 
 
 def rollouts(observations: Sequence[Observation], name: str, *, draws: int = 400, seed: int = 0) -> tuple[Rollout, ...]:
@@ -85,6 +95,7 @@ def _roll(
                 distance=math.log(distinct[k] / distinct[k - 1]),
                 error=float(data.y.mean()) - centre,
                 variance=variance + (float(np.mean(data.se**2)) + between) / len(held),
+                log_time=float(data.y.mean()),
             )
         )
     return tuple(result)

@@ -77,7 +77,7 @@ def test_forecast_holds_the_truth_and_states_its_reach() -> None:
     assert average.low and average.high and average.low < true < average.high
     assert average.floor_weight and average.floor_weight > 0.9
     assert result.sentences[0].startswith("By the average of the laws, translation of a 1.7b")
-    assert "and holds whichever law is true" in text
+    assert "and was calibrated under either law" in text
     assert by["power"].discrepancy_sd > 0.05  # type: ignore[operator]
 
 

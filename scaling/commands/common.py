@@ -25,6 +25,7 @@ Boot = Annotated[int, typer.Option(min=19, help="Bootstrap draws of phases detec
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same numbers.")]
 
 
+Picture = Annotated[str | None, typer.Option(metavar="FILE", help="Draw it: a name ending in .png, .svg or .pdf.")]
 Cube = Annotated[str, typer.Argument(metavar="CUBE", help="A netCDF cube with runs of several sizes.")]
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from scaling.commands.common import Boot, Cube, Json, Metric, Seed, Where, check_level, observe_cube
+from scaling.commands.common import Boot, Cube, Json, Metric, Picture, Seed, Where, check_level, observe_cube
 
 
 def forecast_command(
@@ -23,6 +23,7 @@ def forecast_command(
     level: Annotated[float, typer.Option(help="Of the forecast's interval.")] = 0.9,
     boot: Boot = 199,
     seed: Seed = 0,
+    picture: Picture = None,
     json: Json = None,
 ) -> None:
     """Forecast the takeoff of a size that was not run, by the power and the floor law.
@@ -32,15 +33,20 @@ def forecast_command(
     """
     from dataclasses import replace
 
+    from phases.forecast_pictures import law_figure
     from scaling import tables
     from scaling.forecast import forecast, parse_size
+    from scaling.pictures import check_picture, save
 
     parse_size(size)
+    check_picture(picture)
     check_level(level)
     observations, note = observe_cube(cube, metric, where, boot, seed)
     result = forecast(observations, size, metric=metric, level=level, seed=seed)
     if note:
         result = replace(result, sentences=(note, *result.sentences))
+    if picture is not None:
+        save(law_figure(result.to_dict(cube)), picture, "no law gives a forecast")
     if json is not None:
         tables.write_json(result.to_dict(cube), json)
     if json != "-":

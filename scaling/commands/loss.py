@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from data.errors import UserError, nearest
-from scaling.commands.common import Json, Seed, check_level
+from scaling.commands.common import Json, Picture, Seed, check_level
 
 if TYPE_CHECKING:
     from scaling.loss.points import Points
@@ -33,6 +33,7 @@ def loss_command(
     boot: Annotated[int, typer.Option(min=19, help="Resamples of whole runs.")] = 1000,
     level: Annotated[float, typer.Option(help="Of the intervals.")] = 0.9,
     seed: Seed = 0,
+    picture: Picture = None,
     json: Json = None,
 ) -> None:
     """Fit a law of held-out loss: thousands of starts, runs resampled whole, every parameter's profile.
@@ -45,8 +46,10 @@ def loss_command(
     from scaling.loss.fit import fit_loss
     from scaling.loss.objective import Objective
     from scaling.loss.report import answer, print_loss
+    from scaling.pictures import check_picture, isoflop_figure, save
 
     check_level(level)
+    check_picture(picture)
     objective = Objective(kind=loss, delta=delta, tau=tau)  # type: ignore[arg-type]
     points = _read(source)
     if language is not None:
@@ -64,6 +67,8 @@ def loss_command(
     with tables.working() as progress:
         fitted = fit_loss(points, law, objective=objective, level=level, boot=boot, seed=seed, progress=progress)
     told = answer(fitted, target)
+    if picture is not None:
+        save(isoflop_figure(fitted), picture, "the isoFLOP view is of a fitted chinchilla law")
     if json is not None:
         tables.write_json({"schema": 1, "source": source, **fitted.to_dict(), **told}, json)
     if json != "-":

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from data.errors import UserError
-from scaling.commands.common import Json
+from scaling.commands.common import Json, Picture
 
 
 def power_command(
@@ -39,6 +39,7 @@ def power_command(
         str | None, typer.Option(help="Parameters of a run, for the cost; where it does not say.")
     ] = None,
     tokens: Annotated[str | None, typer.Option(help="Tokens of a run, for the cost; where it does not say.")] = None,
+    picture: Picture = None,
     json: Json = None,
 ) -> None:
     """Show how small a shift in takeoff the study detects, by seeds x checkpoints x concepts, and the cheapest design.
@@ -50,6 +51,7 @@ def power_command(
     from scaling.design import read_design
     from scaling.detectable import Cost, cheapest, designs
     from scaling.forecast import parse_size
+    from scaling.pictures import check_picture, power_figure, save
     from scaling.plan_tables import print_power
     from scaling.precision import Curve, Sampling
 
@@ -58,6 +60,7 @@ def power_command(
             f"--target {target:g} --power {power:g} --level {level:g} --seed-sd {seed_sd:g}: expected a ratio above 1, "
             "two probabilities from 0.5 to 1 and an SD above 0"
         )
+    check_picture(picture)
     given = read_design(study)
     k, c = given.checkpoints or checkpoints, given.concepts or concepts
     if k is None or c is None:
@@ -94,6 +97,8 @@ def power_command(
         )
         if not best.randomisation:
             said.append("So few seeds rely on the t test: a randomisation test cannot reach the level.")
+    if picture is not None:
+        save(power_figure(found), picture, "no design")
     if json is not None:
         report = {
             "schema": 1, "study": study, "power": power, "level": level, "seed_sd": seed_sd, "target": target,
