@@ -16,7 +16,6 @@ from data.errors import UserError
 from data.item_properties import item_properties
 from data.quantities import format_count
 from data.tokenizers import digest
-from models.decoder import Decoder
 from models.huggingface.architecture import differences
 from models.huggingface.foreign import load_foreign_model
 from models.huggingface.importing import import_decoder, read_config
@@ -44,7 +43,7 @@ class Subject(Protocol):
         ...
 
     def load(self, revision: str, folder: Path) -> LanguageModel:
-        """Return the revision's model; the one before is let go."""
+        """Return the revision's model; none is kept."""
         ...
 
     def static(self, run: str) -> xr.Dataset:
@@ -78,7 +77,6 @@ class HuggingFaceSubject:
         self.encoding: Encoding | None = None
         self._scorer: Scorer | None = None
         self._seen: set[str] = set()
-        self._decoder: Decoder | None = None
         self._about: dict[str, Any] = {}
 
     @property
@@ -132,7 +130,6 @@ class HuggingFaceSubject:
         config = read_config(folder)
         model: LanguageModel
         if differences(config):
-            self._decoder = None
             foreign = load_foreign_model(folder, self.dtype, self.device)
             parameters = dict(foreign.model.named_parameters())
             ends = {
@@ -142,10 +139,10 @@ class HuggingFaceSubject:
             inner = sum(p.numel() for p in parameters.values() if id(p) not in ends)
             total, read_by, model = sum(p.numel() for p in parameters.values()), "transformers", foreign
         else:
-            self._decoder = import_decoder(folder, self.dtype, self._decoder).to(self.device)
-            shape = self._decoder.config
+            decoder = import_decoder(folder, self.dtype).to(self.device)
+            shape = decoder.config
             total, inner, read_by = shape.n_params, shape.n_params_non_embedding, "calque"
-            model = DecoderModel(self._decoder)
+            model = DecoderModel(decoder)
         if self.encoding is not None and self.encoding.size > model.vocabulary:
             raise UserError(
                 f"the tokenizer of '{revision}' has {self.encoding.size} tokens and the model {model.vocabulary}; name "

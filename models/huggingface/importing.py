@@ -37,7 +37,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     return found
 
 
-def import_decoder(folder: Path, dtype: torch.dtype = torch.float32, into: Decoder | None = None) -> Decoder:
+def import_decoder(folder: Path, dtype: torch.dtype = torch.float32) -> Decoder:
     """Return the model in a folder, as ``transformers`` saves it, as our decoder in evaluation mode.
 
     Parameters
@@ -47,8 +47,6 @@ def import_decoder(folder: Path, dtype: torch.dtype = torch.float32, into: Decod
         in several with an index.
     dtype : torch.dtype
         Of the decoder's weights, whatever the file's.
-    into : Decoder, optional
-        A decoder that is no longer needed: it gets the weights if its shape and dtype are the same.
 
     Raises
     ------
@@ -66,14 +64,16 @@ def import_decoder(folder: Path, dtype: torch.dtype = torch.float32, into: Decod
     if missing or unknown:
         what = f"lacks {missing[0]}" if missing else f"holds {unknown[0]}, which its config.json does not know"
         raise UserError(f"the weights of {folder} do not fit its config.json: it {what}; fetch both again")
-    reuse = into is not None and into.config == config and into.embedding.weight.dtype == dtype
-    decoder = into if reuse and into is not None else Decoder(config, seed=0).to(dtype)
-    ours = {mine: theirs[name] for mine, name in wanted.items()}
+    with torch.device("meta"):  # nothing is drawn or allocated for weights that are replaced
+        decoder = Decoder(config)
+    ours = {mine: theirs[name].to(dtype, copy=True) for mine, name in wanted.items()}
     if config.tied:
         ours["head.weight"] = ours["embedding.weight"]
     try:
-        decoder.load_state_dict(ours)
+        decoder.load_state_dict(ours, assign=True)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"the weights of {folder} do not fit its config.json ({reason}); fetch both again") from None
+    if config.tied:
+        decoder.head.weight = decoder.embedding.weight
     return decoder.eval()
