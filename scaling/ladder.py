@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from data.errors import UserError, nearest
+from data.quantities import parse_count
 
 KEPT_EQUAL = ("corpus", "mix")
 
@@ -63,3 +64,32 @@ def select(cube: xr.Dataset, where: Sequence[str] = ()) -> tuple[xr.Dataset, str
         "not: "
         "a law in size cannot pool mixes or corpora (choose with --where)."
     )
+
+
+def with_sizes(cube: xr.Dataset, given: Sequence[str]) -> xr.Dataset:
+    """Return the cube with non-embedding parameters of runs as ``RUN=COUNT`` states them; others keep theirs.
+
+    Raises
+    ------
+    UserError
+        When one is malformed or names no run.
+    """
+    if not given:
+        return cube
+    runs = [str(name) for name in cube["run"].values]
+    there = "n_params_non_embedding" in cube.variables
+    values = np.array(cube["n_params_non_embedding"].values if there else np.full(len(runs), np.nan), float)
+    for pair in given:
+        run, equals, text = pair.rpartition("=")
+        if not equals or not text.strip():
+            raise UserError(f"--params {pair!r} is no size; expected RUN=COUNT such as pythia-70m=18915328")
+        if run not in runs:
+            raise UserError(f"--params {pair!r}: the cube has no run '{run}'{nearest(run, runs)}")
+        try:
+            count = float(parse_count(text))
+        except ValueError as error:
+            raise UserError(f"--params {pair!r}: {error}") from None
+        if not count > 0:
+            raise UserError(f"--params {pair!r}: expected a count above 0")
+        values[runs.index(run)] = count
+    return cube.assign_coords(n_params_non_embedding=("run", values))

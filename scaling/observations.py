@@ -126,9 +126,8 @@ def observe(cube: xr.Dataset, transitions: Iterable[Found], metric: str) -> tupl
     """
     if "n_params_non_embedding" not in cube.coords and "n_params_non_embedding" not in cube.variables:
         raise UserError(
-            "the cube has no run coordinate 'n_params_non_embedding'; expected each run's non-embedding "
-            "parameters: "
-            "add it with cube.assign_coords(n_params_non_embedding=('run', [...]))"
+            "the cube has no run coordinate 'n_params_non_embedding'; state each run's non-embedding parameters "
+            "with --params RUN=COUNT"
         )
     transitions = list(transitions)
     rows = {str(t.run): t for t in transitions if t.metric == metric and t.estimand == "takeoff"}

@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 import phases.detect
 from data import cube as cubes
+from data.errors import UserError
 from scaling.cli import app, main
 from scaling.simulate import truth_of
 
@@ -160,3 +161,38 @@ def test_scaling_never_loads_the_training_half() -> None:
     code = f"import sys, {names} phases.detect; print([m for m in {heavy} if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True).stdout
     assert out.strip() == "[]"
+
+
+def test_mixes_by_language_end_to_end(tmp_path: Path) -> None:
+    text = (ROOT / "docs/examples/mixes-truth.yaml").read_text()
+    assert "seeds: 4" in text and "concepts: 60" in text
+    (tmp_path / "t.yaml").write_text(text.replace("seeds: 4", "seeds: 2").replace("count: 60", "count: 30"))
+    assert call("simulate", tmp_path / "t.yaml", "-o", tmp_path / "m.nc").exit_code == 0
+    done = call("mixes", tmp_path / "m.nc", "--by-language", "--boot", "19", "--json", tmp_path / "m.json")
+    assert done.exit_code == 0, done.output
+    report = json.loads((tmp_path / "m.json").read_text())
+    assert [(c["first"], c["second"]) for c in report["contrasts"]] == [("even", "skewed")]
+    by = {c["language"]: c["log_ratio"] for c in report["languages"] if c["log_ratio"] is not None}
+    assert by["en"] < 0 < by["tr"]  # more English brings it forward, less Turkish puts it off
+    assert report["shares"]["terms"][:2] == ["size", "share"] and report["mixed_model"][0]["log_ratio"] is not None
+    assert "mixed model over languages" in done.output
+    one = call("mixes", make(tmp_path, 2e7), "--boot", "19")
+    assert isinstance(one.exception, UserError) and "expected two to compare" in str(one.exception)
+
+
+@pytest.mark.usefixtures("known")
+def test_sizes_may_be_stated(tmp_path: Path) -> None:
+    path = make(tmp_path, 2e7, 6e7, 1.8e8, 5.4e8)
+    bare = cubes.read(path).drop_vars("n_params_non_embedding")
+    cubes.write(bare, tmp_path / "bare.nc")
+    stated = [w for i, n in enumerate((2e7, 6e7, 1.8e8, 5.4e8)) for w in ("--params", f"s{i}-s0={n:.0f}")]
+    done = call("fit", tmp_path / "bare.nc", "--law", "floor", *stated)
+    assert done.exit_code == 0 and done.output == call("fit", path, "--law", "floor").output
+    for words, message in (
+        ([], "state each run's non-embedding parameters with --params RUN=COUNT"),
+        (["--params", "s0=5"], "the cube has no run 's0'; did you mean"),
+        (["--params", "5"], "'5' is no size; expected RUN=COUNT"),
+        (["--params", "s0-s0=many"], "'many' is no count"),
+    ):
+        wrong = call("fit", tmp_path / "bare.nc", *words)
+        assert isinstance(wrong.exception, UserError) and message in str(wrong.exception)

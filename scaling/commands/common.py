@@ -21,6 +21,12 @@ Where = Annotated[
     list[str] | None,
     typer.Option(metavar="COORD=VALUE", help="Keep only these runs, for example mix=uniform; may be given again."),
 ]
+Params = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="RUN=COUNT", help="Non-embedding parameters of a run, where the cube does not know; may be given again."
+    ),
+]
 Boot = Annotated[int, typer.Option(min=19, help="Bootstrap draws of phases detect, a run.")]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same numbers.")]
 
@@ -36,14 +42,14 @@ def check_level(level: float) -> None:
 
 
 def observe_cube(
-    path: str, metric: str, where: list[str] | None, boot: int, seed: int
+    path: str, metric: str, where: list[str] | None, params: list[str] | None, boot: int, seed: int
 ) -> tuple[tuple[Observation, ...], str | None]:
     """Return the takeoff of every run of one ladder, and a sentence when runs were left out."""
     from data import cube as cubes
-    from scaling.ladder import select
+    from scaling.ladder import select, with_sizes
     from scaling.observations import observe
 
-    cube, note = select(cubes.read(path), where or ())
+    cube, note = select(with_sizes(cubes.read(path), params or ()), where or ())
     return observe(cube, transitions(cube, metric, boot, seed), metric), note
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from scaling.commands.common import Boot, Cube, Json, Metric, Seed, Where, check_level, observe_cube
+from scaling.commands.common import Boot, Cube, Json, Metric, Params, Seed, Where, check_level, observe_cube
 
 
 def fit_command(
@@ -14,6 +14,7 @@ def fit_command(
     law: Annotated[str, typer.Option(help="floor: T0 + c N^-gamma; power: c N^-gamma.")] = "floor",
     metric: Metric = "translation",
     where: Where = None,
+    params: Params = None,
     level: Annotated[float, typer.Option(help="Of the parameters' intervals.")] = 0.95,
     boot: Boot = 199,
     seed: Seed = 0,
@@ -28,7 +29,7 @@ def fit_command(
 
     laws.law(law)
     check_level(level)
-    observations, note = observe_cube(cube, metric, where, boot, seed)
+    observations, note = observe_cube(cube, metric, where, params, boot, seed)
     fitted = fit(observations, law, level=level, seed=seed)
     if json is not None:
         report = {"schema": 1, "cube": cube, "metric": metric, "note": note, **fitted.to_dict()}

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from scaling.commands.common import Boot, Cube, Json, Metric, Picture, Seed, Where, check_level, observe_cube
+from scaling.commands.common import Boot, Cube, Json, Metric, Params, Picture, Seed, Where, check_level, observe_cube
 
 
 def forecast_command(
@@ -20,6 +20,7 @@ def forecast_command(
     ],
     metric: Metric = "translation",
     where: Where = None,
+    params: Params = None,
     level: Annotated[float, typer.Option(help="Of the forecast's interval.")] = 0.9,
     boot: Boot = 199,
     seed: Seed = 0,
@@ -41,7 +42,7 @@ def forecast_command(
     parse_size(size)
     check_picture(picture)
     check_level(level)
-    observations, note = observe_cube(cube, metric, where, boot, seed)
+    observations, note = observe_cube(cube, metric, where, params, boot, seed)
     result = forecast(observations, size, metric=metric, level=level, seed=seed)
     if note:
         result = replace(result, sentences=(note, *result.sentences))
