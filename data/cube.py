@@ -298,7 +298,7 @@ def concat(cubes: Sequence[xr.Dataset]) -> xr.Dataset:
     cubes = [cube.assign_coords(checkpoint=np.arange(cube.sizes["checkpoint"])) for cube in cubes]
     static = {str(n) for c in cubes for n, v in c.data_vars.items() if "run" not in v.dims}
     moving = [c.drop_vars([n for n in static if n in c.variables]) for c in cubes]
-    names = {str(n) for c in cubes for n in c.data_vars} | {"tokens"}
+    names = {str(n) for c in cubes for n, v in c.variables.items() if n in c.data_vars or "checkpoint" in v.dims}
     joined = xr.concat(
         moving, "run", join="outer", data_vars="all", coords="different", compat="equals",
         fill_value={n: _fill(n, cubes) for n in names}, combine_attrs="drop_conflicts",
@@ -309,6 +309,8 @@ def concat(cubes: Sequence[xr.Dataset]) -> xr.Dataset:
 
 
 def _fill(name: str, cubes: Sequence[xr.Dataset]) -> Any:
+    if name == "checkpoint_flags":
+        return 0
     kind = next((c[name].dtype.kind for c in cubes if name in c.variables), "f")
     return {"f": np.nan, "i": NOT_ASKED, "u": 0, "b": False, "M": np.datetime64("NaT")}.get(kind, "")
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 
+from data import cube
 from data.errors import UserError
 from sweeps.score_flags import DUPLICATE, NOT_FINITE, OUTLIER, flags, said
 from sweeps.score_positions import PatternPositions, Position, TablePositions, placed
@@ -99,6 +101,26 @@ def test_flags_of_curves_without_noise_and_of_few_points() -> None:
     (line,) = said([f"r{i}" for i in range(101)], ["x"] * 100 + ["y"], one)
     assert "100 of 101" in line
     assert "r0 = r1 = r2 = 97 more" in line
+
+
+def test_cubes_of_several_models_are_joined(tmp_path: Path) -> None:
+    def scored(name: str, checkpoints: int) -> xr.Dataset:
+        dims = ("run", "checkpoint")
+        tokens = np.arange(1.0, checkpoints + 1)[None]
+        revisions = np.array([[f"step{i}" for i in range(checkpoints)]], object)
+        coords = {
+            "run": [name],
+            "revision": (dims, revisions),
+            "checkpoint_flags": (dims, np.ones((1, checkpoints), np.int8)),
+        }
+        return cube.describe(xr.Dataset({"tokens": (dims, tokens), "loss": (dims, tokens)}, coords=coords))
+
+    cube.write(cube.concat([scored("small", 3), scored("large", 2)]), tmp_path / "suite.nc")
+    joined = cube.read(tmp_path / "suite.nc")
+    assert joined["run"].values.tolist() == ["small", "large"]
+    assert joined["revision"].values.tolist() == [["step0", "step1", "step2"], ["step0", "step1", ""]]
+    np.testing.assert_array_equal(joined["checkpoint_flags"], [[1, 1, 1], [1, 1, 0]])
+    assert joined["checkpoint_flags"].dtype == np.int8
 
 
 def test_folders_are_read_in_the_order_of_their_numbers(tmp_path: Path) -> None:
