@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import logging
 import shutil
+import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed as dist
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader, HuggingFaceStorageWriter
@@ -106,7 +108,7 @@ def load_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -
         for name, parameter in named.items():
             if state[f"model.{name}"].shape != parameter.shape:
                 raise ValueError(f"{name} has shape {tuple(state[f'model.{name}'].shape)}")
-    except (ValueError, RuntimeError, KeyError) as error:
+    except (ValueError, RuntimeError, KeyError, SafetensorError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{path} does not fit this model ({reason}); choose another results folder") from error
     optimizer.state.clear()
@@ -139,7 +141,10 @@ def _read_sharded(path: Path, named: dict[str, nn.Parameter]) -> State:
             state[key] = torch.zeros_like(parameter, dtype=kept.properties.dtype, requires_grad=False)
         else:
             state[key] = torch.zeros(kept.size, dtype=kept.properties.dtype)
-    load_shards(state, storage_reader=HuggingFaceStorageReader(str(path)), no_dist=not dist.is_initialized())
+    alone = not dist.is_initialized()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="torch.distributed is disabled")
+        load_shards(state, storage_reader=HuggingFaceStorageReader(str(path)), no_dist=alone)
     return state
 
 

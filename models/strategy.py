@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from datetime import timedelta
 from functools import partial
@@ -33,6 +34,7 @@ def fabric_for(config: TrainingConfig, accelerator: str = "auto") -> Fabric:
     UserError
         When there are more or fewer processes than devices.
     """
+    logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
     world = world_size()
     if world != config.devices:
         raise UserError(
