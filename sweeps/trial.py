@@ -24,7 +24,7 @@ from data.errors import UserError
 from data.item_properties import item_properties
 from data.run_file import RunFile
 from data.sampler import Sampler
-from models import training
+from models import strategy, training, workers
 from models.decoder import Decoder
 from models.scoring.scorer import DIMS
 from sweeps import provenance
@@ -69,9 +69,15 @@ def run_trial(
         After SIGTERM.
     """
     folder = run_folder(results, config)
+    if strategy.rank() > 0:
+        _run(config, results, study_yaml, report)
+        return read_progress(results, config)
     with locked(folder / ".lock", f"run '{config.name}'", LOCK_WAIT):
         try:
-            _run(config, results, study_yaml, report)
+            if config.training.devices > strategy.world_size() == 1:
+                _run_shared(config, results, study_yaml)
+            else:
+                _run(config, results, study_yaml, report)
         except UserError as error:
             record_failure(config, results, error)
             raise
@@ -101,14 +107,39 @@ def record_failure(config: RunConfig, results: Path, error: BaseException) -> No
         (run_folder(results, config) / "error.txt").write_text(traceback.format_exc())
 
 
+def _run_shared(config: RunConfig, results: Path, study_yaml: str) -> None:
+    """Run in as many processes as devices; when one dies all begin again from the newest state."""
+    write_progress(results, config, replace(read_progress(results, config), state="preparing", message=""))
+    prepare(config)
+    workers.launch(_work, config.training.devices, config, results, study_yaml)
+
+
+def _work(config: RunConfig, results: Path, study_yaml: str) -> None:
+    """One of the processes of a run. An error of the run itself is recorded and not tried again."""
+    if read_progress(results, config).state == "failed":
+        return
+    try:
+        _run(config, results, study_yaml, lambda metrics: None)
+    except Exception as error:
+        if strategy.rank() == 0:
+            record_failure(config, results, error)
+        raise
+
+
 def _run(config: RunConfig, results: Path, study_yaml: str, report: Report) -> None:
-    standing = read_progress(results, config)
-    write_progress(results, config, replace(standing, state="preparing", message=""))
+    first = strategy.rank() == 0
+    if first:
+        standing = read_progress(results, config)
+        write_progress(results, config, replace(standing, state="preparing", message=""))
     torch.set_num_threads(config.training.threads)
     prepared = prepare(config)
-    scorer = scorer_of(config, prepared)
     decoder = Decoder(config.decoder(prepared.shards.vocabulary), seed=config.init_seed)
     sampler = sampler_of(config, prepared)
+    if not first:  # the first process scores and writes
+        steps = config.checkpoint_steps()
+        training.train(decoder, config.training, sampler, steps, run_folder(results, config), lambda *checkpoint: None)
+        return
+    scorer = scorer_of(config, prepared)
     static = static_part(config, prepared, sampler, decoder, scorer.pairs.phenomena, study_yaml)
     folder = run_folder(results, config)
     static = static.assign_coords(environment_json=("run", [provenance.note(folder)]))

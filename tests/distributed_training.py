@@ -1,0 +1,79 @@
+"""One of several processes that train a small model together, for the tests of training on many devices."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from concurrent.futures import Future
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models.decoder import Decoder
+from models.sizes import DecoderConfig
+from models.training import Progress, train
+from models.training_config import TrainingConfig
+
+SHAPE = DecoderConfig(width=16, layers=2, heads=4, kv_heads=2, ffn_width=34, vocab_size=30)
+"""Its feed-forward width and vocabulary do not split evenly over 4 processes."""
+
+STEPS = 50
+
+
+class Cycle:
+    """Sequences that count up."""
+
+    def batch(self, step: int) -> NDArray[np.int64]:
+        start = np.random.default_rng(step).integers(0, 30, (8, 1))
+        return (start + np.arange(17)) % 30
+
+
+def config(**fields: object) -> TrainingConfig:
+    return TrainingConfig(tokens=STEPS * 128, context=16, batch_size=8, warmup_tokens=512, **fields)  # type: ignore[arg-type]
+
+
+def run(settings: TrainingConfig, folder: Path, kill_at: int | None = None, every: int = 1) -> None:
+    """Train; write the loss and the weights' hash of every checkpoint to ``losses.json`` and ``digests.json``.
+
+    With ``kill_at``, the last process kills itself once, hard, just before that step.
+    """
+    losses: dict[int, float] = {}
+    digests: dict[int, str] = {}
+    batches = Cycle()
+    if kill_at is not None and os.environ["RANK"] != "0":
+
+        class Deadly(Cycle):
+            def batch(self, step: int) -> NDArray[np.int64]:
+                if step == kill_at and not (folder / "killed").exists():
+                    (folder / "killed").touch()
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return super().batch(step)
+
+        batches = Deadly()
+
+    def keep(step: int, decoder: Decoder, sha256: Future[str], seconds: float) -> None:
+        assert type(decoder.embedding.weight.data) is torch.Tensor, "scoring gets a plain decoder"
+        assert not decoder.training and decoder(torch.zeros(1, 4, dtype=torch.int64)).isfinite().all()
+        digests[step] = sha256.result()
+
+    def note(progress: Progress) -> None:
+        losses[progress.step] = progress.loss
+
+    train(
+        Decoder(SHAPE, seed=0), settings, batches, tuple(range(0, STEPS + 1, every)), folder, keep, note,
+        state_seconds=0 if every > 1 else 1e9, accelerator="cpu",
+    )  # fmt: skip
+    if int(os.environ.get("RANK", 0)) == 0:
+        (folder / "losses.json").write_text(json.dumps(losses))
+        (folder / "digests.json").write_text(json.dumps(digests))
+
+
+def die() -> None:
+    """End the last process hard while the others wait."""
+    if os.environ["RANK"] == "1":
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(600)
