@@ -12,6 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from models.checkpoints import Weights
 from models.decoder import Decoder
 from models.digests import digest_of as read_digest
 from models.loader import Loader
@@ -125,13 +126,13 @@ def test_training_does_not_wait_for_the_disk_and_all_is_written(
 ) -> None:
     import models.keeping
 
-    write, trained = models.keeping.write_weights, threading.Event()
+    serialise, trained = models.keeping.serialised, threading.Event()
 
-    def slow(path: Path, content: bytes, digest: str) -> None:
+    def slow(weights: Weights, tied: bool) -> tuple[bytes, str]:
         assert trained.wait(60)
-        write(path, content, digest)
+        return serialise(weights, tied)
 
-    monkeypatch.setattr(models.keeping, "write_weights", slow)
+    monkeypatch.setattr(models.keeping, "serialised", slow)
     asked: list[Future[str]] = []
 
     def score(step: int, decoder: Decoder, sha256: Future[str], seconds: float) -> None:
