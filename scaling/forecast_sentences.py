@@ -21,6 +21,8 @@ def sentences(
     located = sizes(observations)
     if all(row.outcome in ("too_few_points", "censored") for row in rows):
         return (_too_few(observations, located, n, target, metric),)
+    if len({row.reason for row in rows}) == 1 and rows[0].outcome != "found":
+        return (f"No forecast for {target} by any law: {rows[0].reason}.",)
     result = []
     for row in sorted(rows, key=lambda row: row.law != "average"):
         law = "average of the laws" if row.law == "average" else f"{row.law} law"

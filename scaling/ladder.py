@@ -60,7 +60,7 @@ def select(cube: xr.Dataset, where: Sequence[str] = ()) -> tuple[xr.Dataset, str
     told = ", ".join(f"{name} {value}" for name, value in zip(by, best, strict=True))
     left = int((~members[best]).sum())
     return cube.isel(run=members[best]), (
-        f"Only the {int(members[best].sum())} runs of {told} are used, {left} other{'s' * (left != 1)} are "
+        f"Only the {int(members[best].sum())} runs of {told} are used, {left} other{'s are' if left != 1 else ' is'} "
         "not: "
         "a law in size cannot pool mixes or corpora (choose with --where)."
     )

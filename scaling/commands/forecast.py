@@ -27,7 +27,7 @@ def forecast_command(
     picture: Picture = None,
     json: Json = None,
 ) -> None:
-    """Forecast the takeoff of a size that was not run, by the power and the floor law.
+    """Forecast the takeoff of a size that was not run, by the power law, the floor law and their average.
 
     The interval adds parameters, seeds and, where sizes can be left out, the law's own misses. Too few sizes
     are an answer, not a failure: it is printed and the exit code is 0.
