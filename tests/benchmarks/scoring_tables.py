@@ -23,7 +23,7 @@ def _peer(row: dict[str, Any]) -> list[str]:
     return [
         f"Width {row['width']}, {row['layers']} layers, vocabulary {row['vocabulary']:,}, {row['shots']} shots. Ours: "
         f"{row['questions']} questions with {row['forms']} forms in {row['ours_seconds']:.1f} s, {each:.2f} ms a "
-        f"question (the best of {1 + len(row['harness'])} rounds); answers of {row['answer_tokens']:.1f} tokens on "
+        f"question (the better of a round before and one after); answers of {row['answer_tokens']:.1f} tokens on "
         "average.",
         "",
         "| harness, batch size | its questions | ms a question | ratio | equal answers | largest difference |",
