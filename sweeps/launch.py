@@ -5,17 +5,20 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import secrets
 import signal
 import sys
 import tempfile
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from sweeps import worker
 from sweeps.config import RunConfig
-from sweeps.placement import Node, check, longest_first
+from sweeps.placement import LEADER_CPUS, Node, check, longest_first
+from sweeps.seats import Seat, environments, free_port
 
 Work = Callable[[dict[str, Any]], None]
 OBJECT_STORE_BYTES = 80 << 20
@@ -61,7 +64,7 @@ def launch(
         settings = [
             {
                 "run": run.to_dict(), "place": place, "study_yaml": study_yaml, "launch_id": launch_id,
-                "cpus": asked[run.name].cpus, "gpus": asked[run.name].gpus,
+                **asdict(asked[run.name]),
             }
             for run in longest_first(runs)
         ]  # fmt: skip
@@ -79,6 +82,7 @@ def launch(
             )  # fmt: skip
             with _ending() as ending, _head_watched(ending), _quiet():
                 outcome = tuner.fit()
+    ending.settled.set()
     if ending.reason:
         return ending.reason
     return f"{outcome.num_errors} runs could not be kept alive" if outcome.num_errors else None
@@ -96,7 +100,8 @@ def _trainable(work: Work) -> type:
 
     class Trial(tune.Trainable):
         def step(self) -> dict[str, Any]:
-            work(self.config["trial"])
+            trial = self.config["trial"]
+            (_lead if trial["processes"] > 1 else work)(trial)
             return {"done": True}
 
         def save_checkpoint(self, checkpoint_dir: str) -> None:
@@ -119,7 +124,68 @@ def _resources(config: dict[str, Any]) -> Any:
     from ray import tune
 
     trial = config["trial"]
-    return tune.PlacementGroupFactory([{"CPU": trial["cpus"]} | ({"GPU": trial["gpus"]} if trial["gpus"] else {})])
+    each = {"CPU": trial["cpus"]} | ({"GPU": trial["gpus"]} if trial["gpus"] else {})
+    if trial["processes"] == 1:
+        return tune.PlacementGroupFactory([each])
+    return tune.PlacementGroupFactory([{"CPU": LEADER_CPUS}, *[dict(each) for _ in range(trial["processes"])]])
+
+
+def _lead(trial: dict[str, Any]) -> None:
+    """Do a run of several processes, each an actor in a bundle of this trial's placement group.
+
+    Ray Train's groups stand in a placement group of their own, which Tune does not count: it would give their devices
+    away before they start. Here all of a run's devices are reserved at once or not at all.
+    """
+    import ray
+    from ray.util import get_current_placement_group
+    from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+    group: Any = get_current_placement_group()
+
+    def start() -> None:
+        members: list[Any] = [
+            ray.remote(Member).options(
+                num_cpus=trial["cpus"], num_gpus=trial["gpus"],
+                scheduling_strategy=PlacementGroupSchedulingStrategy(group, placement_group_bundle_index=i + 1),
+            ).remote()
+            for i in range(trial["processes"])
+        ]  # fmt: skip
+        try:
+            seats = ray.get([each.seat.remote() for each in members])
+            working = [
+                each.work.remote(trial, environment)
+                for each, environment in zip(members, environments(seats), strict=True)
+            ]
+            while working:
+                ended, working = ray.wait(working)
+                ray.get(ended)
+        finally:
+            for each in members:
+                ray.kill(each)
+
+    worker.lead(trial, start)
+
+
+class Member:
+    """One process of a run of several, an actor of Ray."""
+
+    def seat(self) -> Seat:
+        """Return where this process is."""
+        import ray
+
+        node = ray.get_runtime_context().get_node_id()
+        gpus = tuple(map(str, ray.get_gpu_ids()))
+        return Seat(
+            node=node,
+            address=str(ray.util.get_node_ip_address()),  # type: ignore[no-untyped-call]
+            port=free_port(),
+            gpus=gpus,
+        )
+
+    def work(self, trial: dict[str, Any], environment: dict[str, str]) -> None:
+        """Do this process's part."""
+        os.environ.update(environment)
+        worker.member(trial)
 
 
 def _nodes() -> list[Node]:
@@ -136,6 +202,10 @@ def _cluster(cpus: int | None) -> Iterator[None]:
     os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    if not os.environ.get("RAY_ADDRESS") and "RAY_AUTH_MODE" not in os.environ and "ray" not in sys.modules:
+        # a token of this cluster's own: Ray would keep one in the home folder, and `ray job` then fails without a word
+        # from the environment (Ray's pull request 64755)
+        os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     import ray
 
     started = not ray.is_initialized()
@@ -145,7 +215,7 @@ def _cluster(cpus: int | None) -> Iterator[None]:
                 ray.init(log_to_driver=False, logging_level=logging.ERROR)
             else:
                 ray.init(
-                    num_cpus=cpus or os.cpu_count(), include_dashboard=False, log_to_driver=False,
+                    address="local", num_cpus=cpus or os.cpu_count(), include_dashboard=False, log_to_driver=False,
                     logging_level=logging.ERROR, object_store_memory=OBJECT_STORE_BYTES,
                 )  # fmt: skip
     try:
@@ -156,14 +226,23 @@ def _cluster(cpus: int | None) -> Iterator[None]:
 
 
 class _Ending:
-    """Why Tune was asked to end, and the way to ask it: SIGUSR1 lets it finish cleanly."""
+    """Why Tune was asked to end, and the way to ask it: SIGUSR1 lets it finish cleanly.
+
+    Where Ray is gone, or goes too, nothing would ever finish: the process then leaves by itself.
+    """
 
     def __init__(self) -> None:
         self.reason: str | None = None
+        self.settled = threading.Event()
 
     def ask(self, reason: str) -> None:
         self.reason = reason
+        threading.Thread(target=self._leave_in_time, name="leaving", daemon=True).start()
         os.kill(os.getpid(), signal.SIGUSR1)
+
+    def _leave_in_time(self) -> None:
+        if not self.settled.wait(LEAVE_SECONDS):
+            _leave(self)
 
 
 @contextlib.contextmanager
@@ -206,8 +285,7 @@ def _head_watched(ending: _Ending) -> Iterator[None]:
                 alive = False
             if not alive and not stop.is_set():
                 ending.ask("Ray's node on this machine died")
-                if not stop.wait(LEAVE_SECONDS):
-                    _leave(ending)
+                return
 
     thread = threading.Thread(target=watch, name="head watch", daemon=True)
     thread.start()
@@ -215,6 +293,7 @@ def _head_watched(ending: _Ending) -> Iterator[None]:
         yield
     finally:
         stop.set()
+        thread.join(LEAVE_SECONDS)  # or it asks a cluster that is being shut down
 
 
 def _leave(ending: _Ending) -> None:

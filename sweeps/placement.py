@@ -17,6 +17,8 @@ CPU_PARAMETERS = 10_000_000
 """A model of fewer is trained on CPU cores everywhere: a GPU would idle."""
 MOST_CPU_FLOPS = 1e16
 """A run of more is refused where there is no GPU: days, and soon years, on a core of 0.035 TFLOP/s."""
+LEADER_CPUS = 0.1
+"""Of the process that starts and watches those of a run of several devices."""
 NODES = re.compile(r"(?P<count>\d+)x(?:(?P<gpus>\d+)gpu)?(?:(?P<cpus>\d+)cpu)?")
 
 
@@ -30,18 +32,32 @@ class Node:
 
 @dataclass(frozen=True, kw_only=True)
 class Needs:
-    """What a run asks for: CPU cores and GPUs, of one node."""
+    """What a run asks for: processes, each with CPU cores and GPUs of one node; several may be on several nodes."""
 
     cpus: int
     gpus: int = 0
+    processes: int = 1
 
     def __str__(self) -> str:
-        cores = f"{self.cpus} CPU core{'s' if self.cpus > 1 else ''}"
-        return f"{cores} and {self.gpus} GPU{'s' if self.gpus > 1 else ''}" if self.gpus else cores
+        return (
+            f"{self.processes} x ({_say(self.cpus, self.gpus)})" if self.processes > 1 else _say(self.cpus, self.gpus)
+        )
 
-    def fit(self, node: Node) -> bool:
-        """Return whether they are to be had of this node."""
-        return self.cpus <= node.cpus and self.gpus <= node.gpus
+    def seats(self, node: Node) -> int:
+        """Return how many of the processes this node can hold."""
+        seats = int(node.cpus // self.cpus)
+        return min(seats, int(node.gpus // self.gpus)) if self.gpus else seats
+
+    def fit(self, nodes: Sequence[Node]) -> bool:
+        """Return whether these nodes can hold all of the processes, and the one that leads several."""
+        if sum(map(self.seats, nodes)) < self.processes:
+            return False
+        return self.processes == 1 or sum(node.cpus for node in nodes) >= self.processes * self.cpus + LEADER_CPUS
+
+
+def _say(cpus: float, gpus: float) -> str:
+    cores = f"{cpus:g} CPU core{'s' if cpus != 1 else ''}"
+    return f"{cores} and {gpus:g} GPU{'s' if gpus != 1 else ''}" if gpus else cores
 
 
 def flops(run: RunConfig) -> float:
@@ -69,7 +85,7 @@ def needs(run: RunConfig, nodes: Sequence[Node]) -> Needs:
             f"run '{run.name}' needs a GPU for its {flops(run):.1e} FLOPs, and the cluster has none ({say(nodes)}); "
             "add a node with GPUs, or choose a smaller study"
         )
-    return Needs(cpus=run.training.threads, gpus=gpus)
+    return Needs(cpus=run.training.threads, gpus=gpus, processes=run.training.devices)
 
 
 def check(runs: Iterable[RunConfig], nodes: Sequence[Node]) -> dict[str, Needs]:
@@ -83,31 +99,34 @@ def check(runs: Iterable[RunConfig], nodes: Sequence[Node]) -> dict[str, Needs]:
     asked = {}
     for run in longest_first(runs):
         asked[run.name] = needs(run, nodes)
-        if not any(asked[run.name].fit(node) for node in nodes):
+        if not asked[run.name].fit(nodes):
+            what = "training.devices or training.threads" if asked[run.name].processes > 1 else "training.threads"
             raise UserError(
-                f"run '{run.name}' asks for {asked[run.name]} on one node, the cluster has {say(nodes)}; lower "
-                "training.threads or add a node"
+                f"run '{run.name}' asks for {asked[run.name]}, each of one node, and the cluster has {say(nodes)}; "
+                f"lower {what}, or add a node"
             )
     return asked
 
 
-def first_wave(runs: Iterable[RunConfig], nodes: Sequence[Node]) -> dict[str, int | None]:
-    """Return the node (from 0) on which each run starts at once, None where it waits; longest first."""
+def first_wave(runs: Iterable[RunConfig], nodes: Sequence[Node]) -> dict[str, tuple[int, ...]]:
+    """Return the nodes (from 0) on which each run's processes start at once, none where it waits; longest first."""
     asked, left = check(runs, nodes), list(nodes)
-    placed: dict[str, int | None] = {}
+    placed: dict[str, tuple[int, ...]] = {}
     for run in longest_first(runs):
         wanted = asked[run.name]
-        at = next((i for i, node in enumerate(left) if wanted.fit(node)), None)
-        placed[run.name] = at
-        if at is not None:
-            left[at] = Node(cpus=left[at].cpus - wanted.cpus, gpus=left[at].gpus - wanted.gpus)
+        # one node for all of them if there is one, else as few as hold them
+        order = sorted(range(len(left)), key=lambda i: (-min(wanted.seats(left[i]), wanted.processes), i))
+        seats = [i for i in order for _ in range(wanted.seats(left[i]))][: wanted.processes]
+        placed[run.name] = tuple(seats) if len(seats) == wanted.processes else ()
+        for i in placed[run.name]:
+            left[i] = Node(cpus=left[i].cpus - wanted.cpus, gpus=left[i].gpus - wanted.gpus)
     return placed
 
 
 def say(nodes: Sequence[Node]) -> str:
     """Return a cluster in words."""
     kinds = {node: nodes.count(node) for node in nodes}
-    return " + ".join(f"{count} x ({Needs(cpus=int(n.cpus), gpus=int(n.gpus))})" for n, count in kinds.items())
+    return " + ".join(f"{count} x ({_say(n.cpus, n.gpus)})" for n, count in kinds.items())
 
 
 def parse_nodes(text: str) -> list[Node]:
@@ -145,6 +164,7 @@ def placement_table(runs: Sequence[RunConfig], nodes: Sequence[Node], asked: dic
         table.add_column(name, justify="right" if name in ("", "FLOPs") else "left", no_wrap=True)
     for i, run in enumerate(longest_first(runs), 1):
         at = where[run.name]
-        starts = "when one before it is done" if at is None else f"at once, node {at + 1}"
+        names = ", ".join(str(i + 1) for i in sorted(set(at)))
+        starts = f"at once, node {names}" if at else "when one before it is done"
         table.add_row(str(i), run.name, run.size, str(asked[run.name]), f"{flops(run):.2e}", starts)
     return table

@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.table import Table
 
+from data.errors import UserError
 from sweeps import placement
 from sweeps.config import RunConfig
 from sweeps.progress import RunProgress, read_progress, run_folder
@@ -52,7 +53,7 @@ class DryRun:
 
     def summary(self) -> str:
         """Return one line."""
-        at_once = sum(at is not None for at in placement.first_wave(self.runs, self.nodes).values())
+        at_once = sum(bool(at) for at in placement.first_wave(self.runs, self.nodes).values())
         return (
             f"{len(self.study.runs) - len(self.runs)} of {len(self.study.runs)} runs are done; {at_once} would start "
             f"at once, results in {self.place}; nothing was started"
@@ -62,7 +63,12 @@ class DryRun:
         """Return JSON-ready values."""
         at = placement.first_wave(self.runs, self.nodes)
         runs = [
-            {"run": run.name, "flops": placement.flops(run), "node": at[run.name], **asdict(self.asked[run.name])}
+            {
+                "run": run.name,
+                "flops": placement.flops(run),
+                "nodes": list(at[run.name]),
+                **asdict(self.asked[run.name]),
+            }
             for run in placement.longest_first(self.runs)
         ]
         return {
@@ -126,6 +132,12 @@ def run_study(study: Study, results: str | None, cpus: int | None) -> Ended:
     root = claimed_root(study, results)
     with locked(root.folder / ".lock", f"study '{study.name}' in {root}"):
         open_runs = [run for run in study.runs if read_progress(root.folder, run).state != "done"]
+        for run in open_runs:
+            if run.training.devices > 1 and root.remote is not None:
+                raise UserError(
+                    f"run '{run.name}' is of {run.training.devices} devices, which share files while they train; "
+                    "choose a folder that every node sees with --results"
+                )
         if not os.environ.get("RAY_ADDRESS"):
             placement.check(open_runs, placement.this_machine(cpus))
         reason = _launch(study, root, open_runs, cpus) if open_runs else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,48 @@ def work(trial: dict[str, Any]) -> None:
             time.sleep(wait)
             waited += wait
             wait = min(2 * wait, LONGEST_WAIT)
+
+
+def lead(trial: dict[str, Any], start: Callable[[], None]) -> None:
+    """Bring a run of several processes to its end or record why it failed.
+
+    Parameters
+    ----------
+    trial : dict
+        As of :func:`work`; ``place`` is a folder that all nodes see.
+    start : callable
+        Starts the processes and waits for them; raises when one of them ends early.
+    """
+    run, results = RunConfig.from_dict(trial["run"]), Path(trial["place"])
+    if read_progress(results, run).state == "done" or not _begin(run, results, trial["launch_id"]):
+        return
+    try:
+        start()
+    except Exception:
+        if read_progress(results, run).state != "failed":  # a process died: the trial is tried again
+            raise
+
+
+def member(trial: dict[str, Any]) -> None:
+    """Do one process's part of a run of several; the environment says which, as ``torchrun`` sets it.
+
+    Raises
+    ------
+    RuntimeError
+        In the first process when the run failed, which it has recorded: the others would wait for it in vain.
+    """
+    from models.strategy import rank
+    from sweeps.trackers import tracked
+    from sweeps.trial import run_trial
+
+    run, results = RunConfig.from_dict(trial["run"]), Path(trial["place"])
+    if rank() > 0:
+        run_trial(run, results, trial["study_yaml"])
+        return
+    with tracked(run, run_folder(results, run)) as report:
+        standing = run_trial(run, results, trial["study_yaml"], report)
+    if standing.state != "done":
+        raise RuntimeError(standing.message or f"run '{run.name}' ended before its end")
 
 
 def _begin(run: RunConfig, results: Path, launch_id: str) -> bool:

@@ -24,8 +24,9 @@ def test_the_longest_run_starts_first_and_what_does_not_fit_waits() -> None:
     assert order[0] == "1.7b-s0"
     assert order[-3:] == ["69m-s0", "69m-s1", "69m-s2"]
     at = placement.first_wave(runs, GPUS)
-    assert [at[name] for name in order[:16]] == [0] * 8 + [1] * 8
-    assert {at[name] for name in order[16:]} == {None}
+    assert at["1.7b-s0"] == (0,) * 8
+    assert [at[name] for name in order[1:9]] == [(1,)] * 8
+    assert {at[name] for name in order[9:]} == {()}
 
 
 def test_small_models_leave_the_gpus_to_others() -> None:
@@ -46,9 +47,24 @@ def test_a_run_that_fits_no_node_is_named_with_what_it_lacks(tmp_path: Path) -> 
     path = tmp_path / "s.yaml"
     path.write_text("study: s\nruns:\n  a: {}\n  wide: {training: {threads: 6}}\n")
     runs = read_study(path).runs
-    with pytest.raises(UserError, match=r"run 'wide' asks for 6 CPU cores on one node, .*2 x \(4 CPU cores\)"):
+    with pytest.raises(UserError, match=r"run 'wide' asks for 6 CPU cores, .* has 2 x \(4 CPU cores\)"):
         placement.check(runs, [Node(cpus=4)] * 2)  # eight cores in all do not help
     assert placement.check(runs, [Node(cpus=8)])["wide"] == Needs(cpus=6)
+
+
+def test_a_run_of_many_devices_is_packed_and_may_span_nodes(tmp_path: Path) -> None:
+    path = tmp_path / "s.yaml"
+    wide = "{base: debian-gpu, training: {devices: 8, threads: 4}}"
+    path.write_text(f"study: s\nruns:\n  a: {{base: debian-gpu}}\n  wide: {wide}\n")
+    runs = read_study(path).runs
+    assert placement.check(runs, GPUS)["wide"] == Needs(cpus=4, gpus=1, processes=8)
+    assert placement.first_wave(runs, GPUS) == {"a": (0,), "wide": (1,) * 8}
+    four = [Node(cpus=64, gpus=4)] * 2
+    assert placement.first_wave(runs[1:], four)["wide"] == (0,) * 4 + (1,) * 4
+    with pytest.raises(UserError, match=r"'wide' asks for 8 x \(4 CPU cores and 1 GPU\), .* lower training.devices"):
+        placement.check(runs, [Node(cpus=64, gpus=4)])
+    with pytest.raises(UserError, match="'wide'"):
+        placement.check(runs, [Node(cpus=16, gpus=8)])  # cores for four
 
 
 @pytest.mark.parametrize(
@@ -77,12 +93,13 @@ def test_a_dry_run_says_what_would_start_and_writes_nothing(tmp_path: Path) -> N
     words = ["run", str(FOLDER / "full.yaml"), "--dry-run", "--nodes", "2x8gpu64cpu", "--results", str(tmp_path / "r")]
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 0, done.output
-    assert "16 would start at once" in done.stdout
+    assert "9 would start at once" in done.stdout
     assert not (tmp_path / "r").exists()
     answer = json.loads(CliRunner().invoke(app, [*words, "--json", "-"]).stdout)
     assert len(answer["runs"]) == 58
     assert answer["runs"][0] == {
-        "run": "1.7b-s0", "flops": answer["runs"][0]["flops"], "node": 0, "cpus": 1, "gpus": 1,
+        "run": "1.7b-s0", "flops": answer["runs"][0]["flops"], "nodes": [0] * 8, "cpus": 1, "gpus": 1,
+        "processes": 8,
     }  # fmt: skip
 
 

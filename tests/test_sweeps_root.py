@@ -184,3 +184,32 @@ def test_an_address_that_is_gone_for_a_while_loses_nothing(
     (local / "run.nc").write_text("more of it")
     with pytest.raises(UserError, match="everything is kept in"), mirrored(local, remote, seconds=100):
         pass
+
+
+def test_nothing_in_the_root_is_unpickled(small_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pickle
+
+    import torch
+
+    study = read_study(small_study)
+    run = study.run("first-s0")
+    place = str(tmp_path / "results")
+    assert run_one(study, run, place)[0].state == "done"
+    run_folder = tmp_path / "results" / "runs" / run.name
+    (run_folder / "progress.json").unlink()  # the run goes on from its newest state
+    (run_folder / "run.nc").unlink()
+
+    def opened(*args: object, **named: object) -> None:
+        raise AssertionError("a stranger could have put it there")
+
+    for module, name in ((pickle, "load"), (pickle, "Unpickler"), (pickle, "loads"), (torch, "load")):
+        monkeypatch.setattr(module, name, opened)
+    went_on = []
+    from models import training
+
+    load = training.load_state
+    monkeypatch.setattr(training, "load_state", lambda *args: (went_on.append(args), load(*args))[1])
+    standing, root = run_one(study, run, place)
+    assert went_on
+    assert standing.state == "failed" and "checkpoints are missing" in standing.message, "states hold no rows"
+    root.refresh(study.runs, cubes=True)
