@@ -52,6 +52,8 @@ def _curve(tokens: NDArray[np.float64], values: NDArray[np.float64]) -> Curve:
 def _rate(tokens: NDArray[np.float64], timing: xr.Dataset) -> Curve:
     """Return tokens/s since the checkpoint before; one that training began with, or went on from, has none."""
     seconds = np.asarray(timing["training_seconds"].values[0], float)
+    n = min(len(tokens), len(seconds))  # the file may have got a row between the two readings
+    tokens, seconds = tokens[:n], seconds[:n]
     trained = np.diff(tokens, prepend=np.nan)
     with np.errstate(invalid="ignore", divide="ignore"):
         return _curve(tokens, np.where(seconds > 0, trained / seconds, np.nan))

@@ -105,5 +105,7 @@ def write_cube(study: Study, folder: Path, output: Path) -> dict[str, int]:
     """Collect the study's runs into ``output`` and return the cube's dimensions."""
     joined = collect(folder, study)
     timing = collect_timing(folder, study)
+    if timing is not None:  # a run may have got a row between the two readings
+        timing = timing.isel(checkpoint=slice(joined.sizes["checkpoint"]))
     cube.write(joined, output, {"timing": timing} if timing is not None else None)
     return {str(name): size for name, size in joined.sizes.items()}

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import xarray as xr
 
 from data import cube
 from sweeps import trackers
@@ -23,6 +24,7 @@ from sweeps.curves import curves_of
 from sweeps.live import PAGE, LivePage
 from sweeps.live_server import LiveServer
 from sweeps.progress import read_progress, write_progress
+from sweeps.results import write_cube
 from sweeps.root import ResultsRoot
 from sweeps.running import run_one
 from sweeps.study import Study, read_study
@@ -76,6 +78,31 @@ def test_the_curves_are_those_of_the_cube(finished: tuple[Study, ResultsRoot]) -
     assert set(curves) == {"loss", "copying", "false_copying", "translation", "tokens_per_second"}
     assert (curves["tokens_per_second"].values > 0).all()
     assert curves_of(path.with_name("missing.nc")) == {}
+
+
+def test_a_row_that_comes_between_two_readings_is_no_trouble(
+    finished: tuple[Study, ResultsRoot], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, root = finished
+    file = tmp_path / "runs" / "first-s0" / "run.nc"
+    whole = root.folder / "runs" / "first-s0" / "run.nc"
+    one, timing, read = cube.read(whole), cube.read(whole, "timing"), cube.read
+    fewer = {"checkpoint": slice(0, 3)}
+    cube.write(one.isel(fewer), file, {"timing": timing.isel(fewer)})
+
+    def replaced_after(path: Path, group: str | None = None) -> xr.Dataset:
+        found = read(path, group)
+        file.write_bytes(whole.read_bytes())
+        return found
+
+    monkeypatch.setattr(cube, "read", replaced_after)
+    curves = curves_of(file)
+    assert len(curves["loss"].values) == 3
+    assert len(curves["tokens_per_second"].values) == 2
+    cube.write(one.isel(fewer), file, {"timing": timing.isel(fewer)})
+    sizes = write_cube(study, tmp_path, tmp_path / "results.nc")
+    assert sizes["checkpoint"] == 3
+    assert read(tmp_path / "results.nc", "timing").sizes["checkpoint"] == 3
 
 
 def test_a_failed_run_says_why_on_the_page(finished: tuple[Study, ResultsRoot], tmp_path: Path) -> None:
