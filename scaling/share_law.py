@@ -21,14 +21,11 @@ from scipy.optimize import minimize
 from scipy.stats import t as student
 
 from scaling.laws import law
-from scaling.likelihood import LOG_SIGMA, log_between
-from scaling.observations import Observation, arrays, sizes
+from scaling.likelihood import LOG_SIGMA
+from scaling.observations import Observation, sizes
+from scaling.share_likelihood import LOG_TAU, Problem, laplace, objective, pose
 
 Array = NDArray[np.float64]
-LOG_TAU = (math.log(0.15), 1.0)
-SLOPE_SD = 3.0
-"""Prior SD of eta and kappa: wide, but it keeps a covariate that hardly varies from running away."""
-LEAST_SPREAD = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,36 +67,6 @@ class ShareFit:
         }  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Problem:
-    """Everything that stays while parameters move."""
-
-    name: str
-    y: Array
-    se: Array
-    low: Array
-    high: Array
-    located: NDArray[np.bool_]
-    u: Array
-    covariates: Array
-    z: Array
-    languages: int
-
-    def split(self, theta: Array) -> tuple[Array, Array, Array]:
-        p = self.law_size
-        k = p + self.covariates.shape[1]
-        return theta[:p], theta[p:k], np.exp(theta[k:])
-
-    @property
-    def law_size(self) -> int:
-        return 1 if self.name == "none" else len(law(self.name).coordinates)
-
-    def mean(self, theta: Array) -> Array:
-        inner, slopes, _ = self.split(theta)
-        base = np.full(self.u.size, inner[0]) if self.name == "none" else law(self.name).log_time(inner, self.u)
-        return base - self.covariates @ slopes
-
-
 def fit_shares(observations: Sequence[Observation], *, level: float = 0.9, law_name: str = "floor") -> ShareFit:
     """Fit the law to one time a run and language.
 
@@ -120,7 +87,7 @@ def fit_shares(observations: Sequence[Observation], *, level: float = 0.9, law_n
     blank: dict[str, Any] = {"level": level, "data": observations}
     if not located:
         return ShareFit(outcome="censored", reason="no language of any run has a located takeoff", **blank)
-    problem, terms = _problem(used, runs, law_name)
+    problem, terms = pose(used, runs, law_name)
     count = problem.law_size + problem.covariates.shape[1]
     if len(located) < count + 3 or len(runs) < 2:
         reason = (
@@ -134,7 +101,7 @@ def fit_shares(observations: Sequence[Observation], *, level: float = 0.9, law_n
     by_run, by_language = len(runs) - run_terms, problem.languages - 1 - ("overlap" in terms)
     quantile = [float(student.ppf(0.5 + level / 2, max(df, 1))) for df in (by_run, by_language)]
     parameters, intervals = _public(problem, terms, used, theta, covariance, *quantile)
-    effects = _effects(problem, theta)[0][: problem.languages]
+    effects = laplace(problem, theta)[0][: problem.languages]
     language = dict(zip(sorted({o.language for o in used}), effects.tolist(), strict=True))
     outcome = "found" if ok and math.isfinite(value) else "not_converged"
     missing = [name for name in ("size", "share", "overlap") if name not in terms]
@@ -148,103 +115,23 @@ def fit_shares(observations: Sequence[Observation], *, level: float = 0.9, law_n
     )  # fmt: skip
 
 
-def _problem(used: list[Observation], runs: list[str], law_name: str) -> tuple[_Problem, tuple[str, ...]]:
-    data = arrays(used)
-    located = [o for o in used if o.kind == "located"]
-    languages = sorted({o.language for o in used})
-    terms, columns = [], []
-    distinct = len(sizes(located))
-    name = law_name if distinct >= law(law_name).sizes else "power" if distinct >= 2 else "none"
-    if name != "none":
-        terms.append("size")
-    if all(o.share for o in used):
-        log_p = np.log([o.share or 1.0 for o in used])
-        if np.std(log_p) > LEAST_SPREAD:
-            terms.append("share")
-            columns.append(log_p - log_p.mean())
-    if all(o.overlap is not None for o in used):
-        overlap = np.array([o.overlap or 0.0 for o in used])
-        if np.std(overlap) > LEAST_SPREAD / 2:
-            terms.append("overlap")
-            columns.append(overlap)
-    z = np.zeros((len(used), len(languages) + len(runs)))
-    for i, o in enumerate(used):
-        z[i, languages.index(o.language)] = 1
-        z[i, len(languages) + runs.index(o.run)] = 1
-    reference = max(o.n for o in located)
-    return _Problem(
-        name=name, y=data.y, se=data.se, low=data.low, high=data.high, located=data.located,
-        u=np.log(data.n / reference), covariates=np.column_stack(columns) if columns else np.zeros((len(used), 0)),
-        z=z, languages=len(languages),
-    ), tuple(terms)  # fmt: skip
-
-
-def _score(problem: _Problem, mu: Array, sigma: float) -> tuple[float, Array, Array]:
-    """Return the log likelihood, its slope and minus its curvature in each mean."""
-    s2 = problem.se**2 + sigma**2
-    r = problem.y - mu
-    value, slope, bend = -(r**2) / s2 / 2 - np.log(s2) / 2, r / s2, 1 / s2
-    if not problem.located.all():
-        out = ~problem.located
-        a, b = (problem.low[out] - mu[out]) / sigma, (problem.high[out] - mu[out]) / sigma
-        log_p = log_between(a, b)
-        at_a, at_b = (_height(x, log_p) for x in (a, b))
-        first = (at_a - at_b) / sigma
-        value[out], slope[out] = log_p, first
-        tails = np.where(np.isfinite(a), a, 0) * at_a - np.where(np.isfinite(b), b, 0) * at_b
-        bend[out] = np.maximum(first**2 - tails / sigma**2, 1e-8)
-    return float(value.sum()), slope, bend
-
-
-def _height(x: Array, log_p: Array) -> Array:
-    inside = np.where(np.isfinite(x), x, 0.0)
-    return np.where(np.isfinite(x), np.exp(np.minimum(-(inside**2) / 2 - math.log(2 * math.pi) / 2 - log_p, 50.0)), 0.0)
-
-
-def _effects(problem: _Problem, theta: Array) -> tuple[Array, float]:
-    """Return the random effects at their mode, and the Laplace approximation of the log marginal likelihood."""
-    _, _, (sigma, tau, run_sd) = problem.split(theta)
-    prior = np.r_[np.full(problem.languages, tau**-2), np.full(problem.z.shape[1] - problem.languages, run_sd**-2)]
-    mean, v = problem.mean(theta), np.zeros(problem.z.shape[1])
-    for _ in range(1 if problem.located.all() else 30):
-        _, slope, bend = _score(problem, mean + problem.z @ v, sigma)
-        hessian = (problem.z.T * bend) @ problem.z + np.diag(prior)
-        step = np.linalg.solve(hessian, problem.z.T @ slope - prior * v)
-        v = v + np.clip(step, -1, 1)
-        if np.abs(step).max() < 1e-8:
-            break
-    value, _, bend = _score(problem, mean + problem.z @ v, sigma)
-    hessian = (problem.z.T * bend) @ problem.z + np.diag(prior)
-    laplace = value - (prior * v**2).sum() / 2 + np.log(prior).sum() / 2 - np.linalg.slogdet(hessian)[1] / 2
-    return v, float(laplace)
-
-
-def _objective(theta: Array, problem: _Problem) -> float:
-    _, slopes, _ = problem.split(theta)
-    logs = theta[-3:]
-    prior = (slopes**2).sum() / SLOPE_SD**2 + ((logs[1] - LOG_TAU[0]) / LOG_TAU[1]) ** 2
-    prior += sum(((logs[i] - LOG_SIGMA[0]) / LOG_SIGMA[1]) ** 2 for i in (0, 2))
-    value = -_effects(problem, theta)[1] + prior / 2
-    return value if math.isfinite(value) else 1e12
-
-
-def _maximise(problem: _Problem) -> tuple[Array, float]:
+def _maximise(problem: Problem) -> tuple[Array, float]:
     level = float(problem.y[problem.located].mean())
     inner = np.array([[level]]) if problem.name == "none" else law(problem.name).starts(level)
     tail = np.r_[np.zeros(problem.covariates.shape[1]), LOG_SIGMA[0], LOG_TAU[0], LOG_SIGMA[0]]
     starts = np.column_stack([inner, np.tile(tail, (len(inner), 1))])
     limits = [(-50.0, 200.0)] if problem.name == "none" else list(law(problem.name).bounds)
     bounds = [*limits, *[(-20.0, 20.0)] * problem.covariates.shape[1], *[(math.log(1e-3), math.log(3.0))] * 3]
-    order = np.argsort([_objective(s, problem) for s in starts])[:3]
+    order = np.argsort([objective(s, problem) for s in starts])[:3]
     found = [
-        minimize(_objective, starts[i], args=(problem,), method="L-BFGS-B", bounds=bounds, options={"maxiter": 200})
+        minimize(objective, starts[i], args=(problem,), method="L-BFGS-B", bounds=bounds, options={"maxiter": 200})
         for i in order
     ]
     best = min(found, key=lambda f: f.fun)
     return np.asarray(best.x, float), float(best.fun)
 
 
-def _curvature(problem: _Problem, theta: Array) -> tuple[Array, bool]:
+def _curvature(problem: Problem, theta: Array) -> tuple[Array, bool]:
     """Return the inverse Hessian by central differences, and whether the maximum is one."""
     k = theta.size
     steps = np.full(k, 1e-3)
@@ -256,7 +143,7 @@ def _curvature(problem: _Problem, theta: Array) -> tuple[Array, bool]:
                 at = theta.copy()
                 at[i] += a * steps[i]
                 at[j] += b * steps[j]
-                total += sign * _objective(at, problem)
+                total += sign * objective(at, problem)
             hessian[i, j] = hessian[j, i] = total / (4 * steps[i] * steps[j])
     values, vectors = np.linalg.eigh(hessian)
     ok = bool(values.max() > 0 and np.isfinite(values).all())
@@ -265,7 +152,7 @@ def _curvature(problem: _Problem, theta: Array) -> tuple[Array, bool]:
 
 
 def _public(
-    problem: _Problem,
+    problem: Problem,
     terms: tuple[str, ...],
     used: list[Observation],
     theta: Array,

@@ -9,8 +9,9 @@ import pytest
 import xarray as xr
 
 from data.errors import UserError
-from scaling.forecast import NAMED_SIZES, Forecast, forecast, parse_size
+from scaling.forecast import Forecast, forecast
 from scaling.ladder import select
+from scaling.named_sizes import NAMED_SIZES, parse_size
 from scaling.observations import Observation, human
 from scaling.rollout import Rollout, discrepancy, rollouts
 

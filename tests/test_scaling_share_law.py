@@ -11,7 +11,8 @@ import xarray as xr
 from data.errors import UserError
 from scaling.by_language import observe_languages
 from scaling.observations import Observation
-from scaling.share_law import _effects, _objective, _problem, fit_shares
+from scaling.share_law import fit_shares
+from scaling.share_likelihood import laplace, objective, pose
 
 N = (2e7, 6e7, 1.8e8, 5.4e8)
 TRUE = {"gamma": 0.6, "eta": 0.4, "kappa": 0.8, "run_sd": 0.06, "residual_sd": 0.05}
@@ -68,15 +69,15 @@ def test_dropping_late_languages_biases_and_counting_them_does_not() -> None:
 
 def test_located_times_have_their_exact_marginal_likelihood() -> None:
     observations = study(1, N[:3])
-    problem, _ = _problem(observations, sorted({o.run for o in observations}), "power")
+    problem, _ = pose(observations, sorted({o.run for o in observations}), "power")
     theta = np.array([23.0, 0.5, 0.3, 0.7, math.log(0.07), math.log(0.2), math.log(0.05)])
     residual = problem.y - problem.mean(theta)
     tau, run = np.exp(theta[-2:])
     prior = np.r_[np.full(8, tau**2), np.full(problem.z.shape[1] - 8, run**2)]
     v = np.diag(np.full(residual.size, np.exp(theta[-3]) ** 2)) + (problem.z * prior) @ problem.z.T
     want = -residual @ np.linalg.solve(v, residual) / 2 - np.linalg.slogdet(v)[1] / 2
-    assert _effects(problem, theta)[1] == pytest.approx(want)
-    assert _objective(theta, problem) > -want  # the priors only add
+    assert laplace(problem, theta)[1] == pytest.approx(want)
+    assert objective(theta, problem) > -want  # the priors only add
 
 
 def test_what_does_not_vary_is_left_out_and_named() -> None:

@@ -36,7 +36,8 @@ def forecast_command(
 
     from phases.forecast_pictures import law_figure
     from scaling import tables
-    from scaling.forecast import forecast, parse_size
+    from scaling.forecast import forecast
+    from scaling.named_sizes import parse_size
     from scaling.pictures import check_picture, save
 
     parse_size(size)

@@ -92,7 +92,7 @@ def _target(at: str, points: Points) -> Points:
 
     import numpy as np
 
-    from scaling.forecast import parse_size
+    from scaling.named_sizes import parse_size
 
     n, comma, d = at.partition(",")
     if not comma:

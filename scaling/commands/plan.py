@@ -31,8 +31,8 @@ def plan_command(
     The interval is what the floor law's information and the seeds' scatter leave, were the expected law true.
     """
     from scaling import tables
-    from scaling.forecast import parse_size
     from scaling.ladder_plan import Expected, plan_ladder
+    from scaling.named_sizes import parse_size
     from scaling.plan_tables import print_plans
 
     law = Expected(t0=t0, c=c, gamma=gamma, seed_sd=seed_sd, se=se)

@@ -50,7 +50,7 @@ def power_command(
     from scaling import tables
     from scaling.design import read_design
     from scaling.detectable import Cost, cheapest, designs
-    from scaling.forecast import parse_size
+    from scaling.named_sizes import parse_size
     from scaling.pictures import check_picture, power_figure, save
     from scaling.plan_tables import print_power
     from scaling.precision import Curve, Sampling
