@@ -10,6 +10,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.conftest import SMALL_STUDY
+
+LONG_STUDY = SMALL_STUDY.replace("tokens: 40k", "tokens: 300k").replace("train_tokens: 60k", "train_tokens: 340k")
+"""Long enough to be in its midst when something dies."""
 os.environ.setdefault("RAY_worker_niceness", "0")  # or trials starve where other tests keep the cores busy
 
 
