@@ -1,4 +1,4 @@
-"""Sizes as a person types them."""
+"""Sizes and amounts as a person types them."""
 
 from __future__ import annotations
 
@@ -6,16 +6,33 @@ import math
 
 from data.errors import UserError
 
-NAMED_SIZES = {"1.7b": 1_132_562_432}
-"""Calque's full size: 1,669,433,344 parameters, of which 536,870,912 embed or unembed tokens."""
+NAMED_SIZES = {
+    "69m": 2_213_632, "152m": 17_701_376, "261m": 59_734_272, "410m": 141_583_360, "612m": 276_519_680,
+    "880m": 477_814_272, "1.7b": 1_132_562_432,
+}  # fmt: skip
+"""Non-embedding parameters of Calque's ladder, whose names count all parameters (docs/MODELS.md)."""
 SUFFIXES = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 
 
 def parse_size(text: str, option: str = "--size") -> float:
     """Return the non-embedding parameters that ``text`` names.
 
-    A number, plain or with k, m, b, t, counts non-embedding parameters; ``1.7b`` names Calque's full size,
-    whose non-embedding parameters are 1,132,562,432.
+    A word of Calque's ladder (``69m`` to ``1.7b``) names that size; any other number, plain or with k, m, b, t, counts
+    non-embedding parameters.
+
+    Raises
+    ------
+    UserError
+        When it is no positive number.
+    """
+    word = text.strip().lower()
+    if word in NAMED_SIZES:
+        return float(NAMED_SIZES[word])
+    return parse_amount(text, option, "size; expected non-embedding parameters as 1.7b, 350m or a plain number")
+
+
+def parse_amount(text: str, option: str, expected: str = "amount; expected one such as 37b or a plain number") -> float:
+    """Return a number that may end in k, m, b or t, such as one of tokens.
 
     Raises
     ------
@@ -23,15 +40,11 @@ def parse_size(text: str, option: str = "--size") -> float:
         When it is no positive number.
     """
     word = text.strip().lower().replace("_", "").replace(",", "")
-    if word in NAMED_SIZES:
-        return float(NAMED_SIZES[word])
     scale = SUFFIXES.get(word[-1:], 1.0)
     try:
         value = float(word[:-1] if word[-1:] in SUFFIXES else word) * scale
     except ValueError:
         value = math.nan
     if not math.isfinite(value) or value < 1:
-        raise UserError(
-            f"{option} {text!r} is no size; expected non-embedding parameters as 1.7b, 350m or a plain number"
-        )
+        raise UserError(f"{option} {text!r} is no {expected}")
     return value

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import xarray as xr
 from data.errors import UserError
 from scaling.forecast import Forecast, forecast
 from scaling.ladder import select
-from scaling.named_sizes import NAMED_SIZES, parse_size
+from scaling.named_sizes import NAMED_SIZES, parse_amount, parse_size
 from scaling.observations import Observation, human
 from scaling.rollout import Rollout, discrepancy, rollouts
 
@@ -53,6 +54,16 @@ def late(n: float, last: float = 1e10) -> Observation:
 def test_sizes_are_parsed(text: str, value: float) -> None:
     assert parse_size(text) == value
     assert NAMED_SIZES["1.7b"] == 1_669_433_344 - 2 * 131_072 * 2048
+
+
+def test_words_of_the_ladder_name_its_sizes_and_amounts_are_amounts() -> None:
+    table = (Path(__file__).parent.parent / "docs" / "MODELS.md").read_text()
+    for word, count in NAMED_SIZES.items():
+        assert re.search(rf"\| `{re.escape(word)}` \|[^\n]*\| {count:,} \|", table), word
+    assert parse_size("410m") == 141_583_360
+    assert parse_amount("1.7b", "--tokens") == 1.7e9
+    with pytest.raises(UserError, match="--tokens 'many' is no amount; expected one such as 37b"):
+        parse_amount("many", "--tokens")
 
 
 @pytest.mark.parametrize("text", ["", "big", "-3m", "0", "nan", "inf", "1.7bb", "b"])

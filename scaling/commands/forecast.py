@@ -14,8 +14,8 @@ def forecast_command(
     size: Annotated[
         str,
         typer.Option(
-            help="Size not run, in non-embedding parameters: 350m, 2.5b or a number; 1.7b is Calque's full "
-            "size (1,132,562,432 of its 1,669,433,344 parameters are non-embedding)."
+            help="Size not run, in non-embedding parameters: 350m, 2.5b or a number; the words of Calque's ladder, "
+            "69m to 1.7b, name those sizes (1,132,562,432 of the last's 1,669,433,344 parameters are non-embedding)."
         ),
     ],
     metric: Metric = "translation",

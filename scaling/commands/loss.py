@@ -92,10 +92,10 @@ def _target(at: str, points: Points) -> Points:
 
     import numpy as np
 
-    from scaling.named_sizes import parse_size
+    from scaling.named_sizes import parse_amount, parse_size
 
     n, comma, d = at.partition(",")
     if not comma:
         raise UserError(f"--at {at!r} is no run; expected parameters and tokens as 1.7b,37b")
     largest = points.take(np.array([int(np.argmax(points.n * points.d))]))
-    return replace(largest, n=np.array([parse_size(n, "--at")]), d=np.array([parse_size(d, "--at")]))
+    return replace(largest, n=np.array([parse_size(n, "--at")]), d=np.array([parse_amount(d, "--at")]))

@@ -50,7 +50,7 @@ def power_command(
     from scaling import tables
     from scaling.design import read_design
     from scaling.detectable import Cost, cheapest, designs
-    from scaling.named_sizes import parse_size
+    from scaling.named_sizes import parse_amount, parse_size
     from scaling.pictures import check_picture, power_figure, save
     from scaling.plan_tables import print_power
     from scaling.precision import Curve, Sampling
@@ -67,7 +67,7 @@ def power_command(
         lacking = " and ".join(o for o, v in (("--checkpoints", k), ("--concepts", c)) if v is None)
         raise UserError(f"{study} does not say how a run is measured; state {lacking}")
     n = given.n or (parse_size(params, "--params") if params else None)
-    d = given.d or (parse_size(tokens, "--tokens") if tokens else None)
+    d = given.d or (parse_amount(tokens, "--tokens") if tokens else None)
     cost = Cost(n=n or 0.0, d=d or 0.0, pairs=given.pairs or 1)
     curve = Curve(width=width, floor=floor, end=end, at=midpoint)
     sampling = Sampling(level_sd=level_sd, rho=rho)
