@@ -110,6 +110,8 @@ def test_compiling_is_chosen_by_what_it_saves(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning")  # both within torch's compiler
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")
 @pytest.mark.parametrize("whole", [8, 1])
 def test_a_compiled_run_gives_the_same_losses_and_resumes_bit_for_bit(
     tmp_path: Path, whole: int, monkeypatch: pytest.MonkeyPatch
