@@ -95,7 +95,7 @@ def test_isoflop_view_and_commands(tmp_path: Path) -> None:
     ("words", "message"),
     [
         (["--at", "3b"], "--at '3b' is no run"),
-        (["--at", "3b,lots"], "--at 'lots' is no size"),
+        (["--at", "3b,lots"], "--at 'lots' is no amount"),
         (["--loss", "hubr"], "did you mean 'huber'"),
         (["--language", "de"], "expected a column 'language' first"),
         (["--drop-highest", "99"], "there are 60 rows"),
