@@ -12,7 +12,7 @@ help:
 	@echo "make study   run sweeps/quick.yaml, detect the transitions, forecast, write $(OUT)/report.html"
 	@echo "make test    lint, types, import contract, tests"
 	@echo "make lint    lint, types and import contract alone"
-	@echo "make bench   tables of tests/benchmarks"
+	@echo "make bench   tables of tests/benchmarks beside their peers, hours; one of them: python -m tests.benchmarks NAME"
 	@echo "make env     the environment in $(VENV), made when missing or out of date"
 	@echo "make clean   remove the environment and caches (results stay)"
 
@@ -39,6 +39,7 @@ test: lint
 	$(BIN)/python -m pytest -n 2 -q
 
 bench: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,bench]"
 	$(BIN)/python -m tests.benchmarks
 
 clean:
