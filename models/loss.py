@@ -9,15 +9,13 @@ from torch.utils.checkpoint import checkpoint
 
 from models.decoder import Decoder
 from models.linear import linear
-
-WHOLE_BYTES = 2**28
-"""Logits in float32 up to this size are held whole: faster, and 256 MiB matter little."""
+from models.memory import WHOLE_LOGITS
 
 
 class Objective(nn.Module):
     """Mean cross-entropy (nats/token) of the next token, and what training minimises.
 
-    Logits of more than :data:`WHOLE_BYTES` are made a chunk of tokens at a time: on a GPU by
+    Logits of more than :data:`~models.memory.WHOLE_LOGITS` bytes are made a chunk of tokens at a time: on a GPU by
     ``F.linear_cross_entropy``; with a z-loss, which needs the normaliser, and on a CPU, where that is several times
     slower, by chunks that are done again in the backward pass.
 
@@ -48,7 +46,7 @@ def objective(residuals: Tensor, head: Tensor, targets: Tensor, z_loss: float = 
     targets : int tensor, shape (tokens,)
     z_loss : float
     """
-    rows = max(1, WHOLE_BYTES // (4 * head.shape[0]))
+    rows = max(1, WHOLE_LOGITS // (4 * head.shape[0]))
     if len(residuals) <= rows:
         crossed, squared = _sums(residuals, head, targets, z_loss)
     elif residuals.device.type == "cuda" and not z_loss:

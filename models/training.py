@@ -19,8 +19,8 @@ from models.compiling import checkpoint_activations, compile_step, pays
 from models.decoder import Decoder
 from models.keeping import Keeper, OnCheckpoint
 from models.loader import Batches, Loader
-from models.loss import WHOLE_BYTES, Objective
-from models.memory import memory
+from models.loss import Objective
+from models.memory import fitting
 from models.state import State, load_state, newest_good_state, state_of
 from models.strategy import fabric_for
 from models.training_config import TrainingConfig
@@ -62,7 +62,7 @@ class Stepper:
         self.fabric, self.decoder, self.config = fabric, decoder, config
         objective = Objective(decoder, config.z_loss)
         self.compiled = pays(config, objective, fabric.device)
-        self.micro_batch_size = config.micro_batch_size or _fitting(fabric, decoder, config)
+        self.micro_batch_size = _fitting(fabric.device, decoder, config)
         checkpoint_activations(objective, config.activation_checkpointing)
         decoder.positions(0, config.context)
         if self.compiled:
@@ -217,17 +217,6 @@ def _to_stop(fabric: Fabric, stop: Callable[[], bool], step: int, processes: int
     return bool(asked)
 
 
-def _fitting(fabric: Fabric, decoder: Decoder, config: TrainingConfig) -> int:
-    """Return the largest micro-batch that fits the device's memory with a fifth to spare; on a CPU all rows."""
-    rows = config.batch_size // config.devices
-    if fabric.device.type != "cuda":
-        return rows
-    room = 0.8 * torch.cuda.get_device_properties(fabric.device).total_memory
-    shards = config.devices if config.strategy == "fsdp2" else 1
-    head_tokens = WHOLE_BYTES // (4 * decoder.config.vocab_size)
-    for micro in range(rows, 0, -1):
-        if rows % micro == 0:
-            need = memory(decoder.config, config, rows=micro, shards=shards, head_tokens=head_tokens)
-            if (need.total if config.activation_checkpointing == "none" else need.total_checkpointed) <= room:
-                return micro
-    return 1
+def _fitting(device: torch.device, decoder: Decoder, config: TrainingConfig) -> int:
+    capacity = torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else None
+    return fitting(decoder.config, config, capacity)

@@ -32,7 +32,7 @@ def test_chunks_equal_the_whole_and_the_formula(
     case: tuple[torch.Tensor, torch.Tensor, torch.Tensor], z_loss: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = gradients(case, z_loss)
-    monkeypatch.setattr(loss, "WHOLE_BYTES", 4 * 97 * 7)  # seven rows a chunk, the last one of one row
+    monkeypatch.setattr(loss, "WHOLE_LOGITS", 4 * 97 * 7)  # seven rows a chunk, the last one of one row
     for one, other in zip(whole, gradients(case, z_loss), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-7)
     logits = case[0].double() @ case[1].double().T
@@ -43,7 +43,7 @@ def test_chunks_equal_the_whole_and_the_formula(
 
 
 def test_logits_of_a_wide_vocabulary_never_exist_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loss, "WHOLE_BYTES", 2**16)
+    monkeypatch.setattr(loss, "WHOLE_LOGITS", 2**16)
     largest = 0
 
     class Widest(torch.utils._python_dispatch.TorchDispatchMode):

@@ -11,7 +11,6 @@ from torch import Tensor
 from data.errors import UserError
 from models.decoder import Decoder
 from models.devices import DEVICES, device
-from models.loss import WHOLE_BYTES
 from models.memory import WHOLE_LOGITS, memory, on_device
 from models.optimisers import configure
 from models.sizes import DecoderConfig, cpu, ladder, size
@@ -77,9 +76,8 @@ def test_the_full_size_is_the_sum_of_its_parts() -> None:
 
 
 def test_chunks_of_logits_are_those_of_the_objective() -> None:
-    assert WHOLE_LOGITS == WHOLE_BYTES
     found = on_device(size("1.7b", 131_072), replace(CONFIG, context=4096), rows=1)
-    assert found.logits == 2 * WHOLE_BYTES
+    assert found.logits == 2 * WHOLE_LOGITS
 
 
 def test_devices_have_their_precisions_peak_and_unknown_ones_are_said() -> None:

@@ -5,7 +5,7 @@ real size at context 4096 in bfloat16. Every contestant runs in a process of its
 rounds, a ratio is the median round's. Writes ``docs/benchmarks/training.json`` and ``.md``. Keep the machine idle.
 
 litgpt's own pins exclude these versions; it takes part where it can be imported
-(``pip install --no-deps litgpt jsonargparse psutil``).
+(``pip install --no-deps litgpt jsonargparse psutil tqdm``).
 """
 
 from __future__ import annotations
