@@ -10,7 +10,7 @@ from models.training_config import TrainingConfig
 FLOAT32, BFLOAT16, INDEX = 4, 2, 8
 
 WHOLE_LOGITS = 2**28
-"""Bytes of float32 logits held at once; more are made a chunk of tokens at a time (``models.loss``), which is slower."""
+"""Bytes of float32 logits held at once; more are made a chunk of tokens at a time (``models.loss``), slower."""
 
 ROOM = 0.8
 """Share of a device's memory that is reckoned with; the rest is for its software and what is lost between blocks."""
