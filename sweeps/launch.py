@@ -85,7 +85,10 @@ def launch(
     ending.settled.set()
     if ending.reason:
         return ending.reason
-    return f"{outcome.num_errors} runs could not be kept alive" if outcome.num_errors else None
+    if outcome.num_errors:
+        last = (str(outcome.errors[0]).strip().splitlines() or ["no reason is known"])[-1]
+        return f"{outcome.num_errors} runs could not be kept alive; the first: {last}"
+    return None
 
 
 def cluster_nodes() -> list[Node]:
@@ -309,9 +312,9 @@ def _leave(ending: _Ending) -> None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Ray's and Tune's own chatter off the terminal; the study has its own display."""
-    for name in ("ray", "ray.tune", "ray.train"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    """Keep Ray's and Tune's own chatter off the terminal, tracebacks of trials that are started again included."""
+    for name, level in (("ray", logging.ERROR), ("ray.tune", logging.CRITICAL)):
+        logging.getLogger(name).setLevel(level)
     with open(os.devnull, "w") as sink, contextlib.redirect_stdout(sink):
         yield
     sys.stdout.flush()
