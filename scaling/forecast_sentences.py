@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from scaling.forecast_result import ForecastRow
 from scaling.laws import LAWS
 from scaling.observations import Observation, human, sizes
-
-if TYPE_CHECKING:
-    from scaling.forecast import ForecastRow
 
 
 def sentences(

@@ -16,7 +16,7 @@ from rich.table import Table
 from data.files import write_atomically
 from scaling.calibration import Coverage
 from scaling.fit import ScalingFit
-from scaling.forecast import Forecast
+from scaling.forecast_result import Forecast
 from scaling.observations import Observation, human
 from scaling.simulate import Simulation
 

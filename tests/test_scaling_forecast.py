@@ -10,7 +10,8 @@ import pytest
 import xarray as xr
 
 from data.errors import UserError
-from scaling.forecast import Forecast, forecast
+from scaling.forecast import forecast
+from scaling.forecast_result import Forecast
 from scaling.ladder import select
 from scaling.named_sizes import NAMED_SIZES, parse_amount, parse_size
 from scaling.observations import Observation, human
