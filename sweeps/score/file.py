@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from data import cube
 from data.errors import UserError
 from models.scoring.scorer import DIMS
-from sweeps.score_flags import flags
-from sweeps.score_positions import Position
+from sweeps.score.flags import flags
+from sweeps.score.positions import Position
 
 SECONDS = ("loading_seconds", "scoring_seconds")
 

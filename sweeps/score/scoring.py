@@ -17,12 +17,12 @@ import torch
 
 from data.errors import UserError
 from sweeps.results import locked
-from sweeps.score_display import ScoreDisplay
-from sweeps.score_file import ScoredRow, ScoreFile
-from sweeps.score_flags import said
-from sweeps.score_positions import Position
-from sweeps.score_sources import Source
-from sweeps.score_subject import Subject
+from sweeps.score.display import ScoreDisplay
+from sweeps.score.file import ScoredRow, ScoreFile
+from sweeps.score.flags import said
+from sweeps.score.positions import Position
+from sweeps.score.sources import Source
+from sweeps.score.subject import Subject
 
 
 @dataclass(kw_only=True)

@@ -16,7 +16,7 @@ from models.scoring.language_model import DecoderModel, LanguageModel
 from models.scoring.scorer import Scorer
 from sweeps.kept_run import KeptRun
 from sweeps.preparing import Prepared, prepare, sampler_of
-from sweeps.score_positions import Position
+from sweeps.score.positions import Position
 from sweeps.scoring import scorer_of
 from sweeps.trial import static_part
 

@@ -11,16 +11,16 @@ import typer
 from data.errors import UserError
 
 if TYPE_CHECKING:
-    from sweeps.score import Scored
-    from sweeps.score_sources import Source
-    from sweeps.score_subject import Subject
+    from sweeps.score.scoring import Scored
+    from sweeps.score.sources import Source
+    from sweeps.score.subject import Subject
 
 WHERE, WHAT, HOW = "Which checkpoints, and where in training they stand", "What is asked", "How"
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 Panel = typer.Option
 
 
-def score(
+def score_command(
     model: Annotated[
         str,
         typer.Argument(
@@ -85,12 +85,12 @@ def score(
 
     Run it again after any interruption: what is scored is not scored again. Duplicate weights and outliers are flagged.
     """  # fmt: skip
-    from sweeps.cli import emit_json
-    from sweeps.score import score as score_all
-    from sweeps.score_display import ScoreDisplay
-    from sweeps.score_own import OwnSource
-    from sweeps.score_positions import placed
-    from sweeps.score_sources import chosen, source_of
+    from sweeps.commands.common import emit_json
+    from sweeps.score.display import ScoreDisplay
+    from sweeps.score.own import OwnSource
+    from sweeps.score.positions import placed
+    from sweeps.score.scoring import score as score_all
+    from sweeps.score.sources import chosen, source_of
 
     given = {
         "template": template, "shots": shots, "shot_seed": shot_seed, "concepts": concepts,
@@ -117,7 +117,7 @@ def score(
 
 
 def _positions(pattern: str | None, tokens_per_step: int | None, table: Path | None) -> Any:
-    from sweeps.score_positions import PatternPositions, TablePositions
+    from sweeps.score.positions import PatternPositions, TablePositions
 
     if table is not None:
         if pattern is not None or tokens_per_step is not None:
@@ -143,9 +143,9 @@ def _subject(
 ) -> Subject:  # fmt: skip
     import torch
 
-    from sweeps.score_own import OwnSource, OwnSubject
-    from sweeps.score_questions import Questions
-    from sweeps.score_subject import HuggingFaceSubject
+    from sweeps.score.own import OwnSource, OwnSubject
+    from sweeps.score.questions import Questions
+    from sweeps.score.subject import HuggingFaceSubject
 
     place = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     try:

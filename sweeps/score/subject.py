@@ -23,7 +23,7 @@ from models.huggingface.tokenizer import encoding_of
 from models.huggingface.weights import weight_files, weights_sha256
 from models.scoring.language_model import DecoderModel, LanguageModel
 from models.scoring.scorer import Scorer
-from sweeps.score_questions import Questions
+from sweeps.score.questions import Questions
 
 
 class Subject(Protocol):

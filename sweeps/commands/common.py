@@ -1,0 +1,65 @@
+"""Arguments, answers and sentences that several commands share."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from sweeps.config import RunConfig
+    from sweeps.progress import RunProgress
+    from sweeps.root import ResultsRoot
+    from sweeps.study import Study
+
+StudyFile = Annotated[Path, typer.Argument(help="Study file, such as sweeps/quick.yaml.", show_default=False)]
+Results = Annotated[
+    str | None,
+    typer.Option(
+        help="Folder for results, or an address such as s3://bucket/full; by default NAME in CALQUE_RESULTS, "
+        "the study's key 'results', or results/NAME."
+    ),
+]
+Json = Annotated[str | None, typer.Option("--json", help="Write the answer as JSON to this file; '-' is stdout.")]
+
+
+def console() -> Console:
+    """Return a console that is wide enough for a table where no terminal says how wide it is."""
+    from rich.console import Console
+
+    return Console() if sys.stdout.isatty() else Console(width=140)
+
+
+def emit_json(target: str | None, answer: dict[str, Any]) -> bool:
+    """Write ``answer`` to the file or stdout named by ``--json``; return whether it went to stdout."""
+    if target is None:
+        return False
+    text = json.dumps(answer, indent=1)
+    if target == "-":
+        print(text)
+        return True
+    Path(target).write_text(text + "\n", encoding="utf-8")
+    return False
+
+
+def standings_json(study: Study, root: ResultsRoot, standings: Sequence[RunProgress]) -> dict[str, Any]:
+    """Return where runs stand, as JSON-ready values."""
+    from dataclasses import asdict
+
+    runs = [asdict(s) | {"stopped": s.stale, "seconds_left": s.seconds_left} for s in standings]
+    return {"schema": 1, "study": study.name, "results": root.place, "runs": runs}
+
+
+def say(standing: RunProgress, root: ResultsRoot, config: RunConfig) -> str:
+    """Return one line on a run's standing."""
+    where = f"{root}/runs/{config.name}"
+    if standing.state == "failed":
+        return f"{config.name}: failed: {standing.message} (traceback in {where}/error.txt)"
+    done = f"{standing.checkpoints} of {standing.total_checkpoints} checkpoints"
+    return f"{config.name}: {'done' if standing.state == 'done' else 'unfinished'}, {done}, in {where}"

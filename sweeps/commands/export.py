@@ -1,0 +1,37 @@
+"""``sweeps export``: a checkpoint for ``transformers``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sweeps.commands.common import Json, Results, StudyFile, emit_json
+
+
+def export_command(
+    study: StudyFile,
+    name: Annotated[str, typer.Argument(metavar="RUN", help="The run's name or id.", show_default=False)],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to make; it must not exist yet.")],
+    step: Annotated[int | None, typer.Option(help="Step of the checkpoint; by default the last.")] = None,
+    dtype: Annotated[str, typer.Option(help="Of the weights written: float32, bfloat16 or float16.")] = "float32",
+    tokenizer: Annotated[bool, typer.Option(help="Whether to write the tokenizer, too.")] = True,
+    results: Results = None,
+    json_file: Json = None,
+) -> None:
+    """Write a checkpoint of a run as a folder that transformers loads (AutoModelForCausalLM, AutoTokenizer).
+
+    Models of the ladder become LlamaForCausalLM; the small ones for CPUs have norms on queries and keys, which that
+    architecture lacks, and become Qwen3ForCausalLM. The checkpoint's SHA-256 is checked first.
+    """
+    from sweeps.exporting import export_checkpoint
+    from sweeps.kept_run import KeptRun
+    from sweeps.progress import run_folder
+    from sweeps.study import read_study
+
+    loaded = read_study(study)
+    run = KeptRun.open(run_folder(loaded.results_folder(results), loaded.run(name)))
+    made = export_checkpoint(run, output, step, dtype, tokenizer)
+    if not emit_json(json_file, made):
+        print(f"{output}: {made['architecture']}, run '{made['run']}' at step {made['step']}, {made['dtype']}")

@@ -1,0 +1,35 @@
+"""``sweeps plan``: what a study will cost."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from sweeps.commands.common import Json, StudyFile, console, emit_json
+
+
+def plan_command(
+    study: StudyFile,
+    device: Annotated[
+        str | None,
+        typer.Option(help="cpu (one core), a100, h100, h200 or b200; by default h200 for bfloat16, cpu for float32."),
+    ] = None,
+    flops: Annotated[
+        float | None, typer.Option(help="Peak FLOP/s of a device that is not named there, such as 165e12.")
+    ] = None,
+    utilisation: Annotated[float, typer.Option(help="Share of the peak that training's own FLOPs reach.")] = 0.4,
+    json_file: Json = None,
+) -> None:
+    """Print the bill of a study: runs, parameters, FLOPs, memory, device-hours, disk. Starts nothing."""
+    from sweeps import plan_tables
+    from sweeps.plan import Hardware
+    from sweeps.plan import plan as reckon
+    from sweeps.study import read_study
+
+    bill = reckon(read_study(study), Hardware(name=device, peak=flops, utilisation=utilisation))
+    if not emit_json(json_file, bill):
+        for table in (plan_tables.bill_table, plan_tables.flops_table, plan_tables.memory_table):
+            console().print(table(bill))
+        for line in plan_tables.notes(bill):
+            print(line)

@@ -1,0 +1,36 @@
+"""``sweeps prepare``: the data of every run."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from sweeps.commands.common import Json, StudyFile, console, emit_json
+
+
+def prepare_command(
+    study: StudyFile,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that tokenise; by default one for each core.", min=1)
+    ] = None,
+    json_file: Json = None,
+) -> None:
+    """Make the data of every run: text, tokenizer, token shards. Does nothing for what is there already.
+
+    Stopped at any moment it goes on where it stood, and ends with the same bytes. Data are kept in CALQUE_HOME.
+    """
+    from data.home import home
+    from sweeps.data_report import answer, show
+    from sweeps.preparing import prepare_all
+    from sweeps.preparing_display import PreparingDisplay
+    from sweeps.study import read_study
+
+    loaded = read_study(study)
+    with PreparingDisplay() as display:
+        sets = list(prepare_all(loaded.runs, workers, display))
+    data = {"schema": 1, "study": loaded.name, "home": str(home()), "data": [answer(made) for made in sets]}
+    if emit_json(json_file, data):
+        return
+    for made in sets:
+        show(made, console())

@@ -1,0 +1,1 @@
+"""Checkpoints that exist already, scored into a cube."""
