@@ -124,5 +124,11 @@ class Encoding:
 
     def _tokens(self, text: str) -> list[int]:
         if text not in self._encoded:
-            self._encoded[text] = self.tokenizer.encode(text, add_special_tokens=False).ids
+            try:
+                self._encoded[text] = self.tokenizer.encode(text, add_special_tokens=False).ids
+            except Exception as error:  # the library raises nothing narrower
+                raise UserError(
+                    f"the tokenizer cannot write '{text[:40]}' ({error}); expected one that knows every character, as "
+                    "that of a simulated world does not"
+                ) from error
         return self._encoded[text]

@@ -39,13 +39,13 @@ def pays(config: TrainingConfig, objective: Objective, device: torch.device) -> 
     Raises
     ------
     UserError
-        When ``on`` meets a CPU without a C++ compiler.
+        When ``always`` meets a CPU without a C++ compiler.
     """
     compiler = device.type != "cpu" or shutil.which("g++") or shutil.which("clang++")
-    if config.compile == "on" and not compiler:
-        raise UserError("training.compile is 'on', but there is no C++ compiler (g++); install one or set it to 'off'")
+    if config.compile == "always" and not compiler:
+        raise UserError("training.compile is 'always', but there is no C++ compiler (g++); install one or take 'auto'")
     if config.compile != "auto" or not compiler:
-        return config.compile == "on"
+        return config.compile == "always"
     flops = float(config.tokens) * objective.decoder.config.flops_per_token(config.context)
     return device.type != "cpu" or flops / config.threads >= CPU_FLOPS_WORTH_IT
 

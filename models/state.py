@@ -49,7 +49,7 @@ def save_state(state: State, folder: Path) -> None:
         save_file(state, temporary)
         digest = digests.digest_of(temporary)
     digests.put_on_record(path, {path.name: digest})
-    _drop_older(folder)
+    _drop_others(path)
 
 
 def save_sharded_state(state: State, folder: Path) -> None:
@@ -70,7 +70,7 @@ def save_sharded_state(state: State, folder: Path) -> None:
         partial.rename(path)
         sync_folder(folder)
         digests.put_on_record(path, {name: digest for part in everyone for name, digest in part.items()})
-        _drop_older(folder)
+        _drop_others(path)
     dist.barrier()
 
 
@@ -85,7 +85,7 @@ def newest_good_state(folder: Path) -> Path | None:
         try:
             digests.verify(path)
         except UserError as error:
-            LOG.warning("%s; going on from the state before it", error)
+            LOG.warning("%s; going on from the state before it, or from the start where there is none", error)
         else:
             return path
     return None
@@ -157,6 +157,9 @@ def _path(folder: Path, state: State) -> Path:
     return folder / f"step-{int(state['step']):08d}.ckpt"
 
 
-def _drop_older(folder: Path) -> None:
-    for old in newest_states(folder)[KEPT_STATES:]:
-        digests.remove(old)
+def _drop_others(newest: Path) -> None:
+    """Keep the state just written and the one before; one of a later step was not gone on from."""
+    before = [path for path in newest_states(newest.parent) if path.name < newest.name]
+    for path in newest_states(newest.parent):
+        if path != newest and path not in before[: KEPT_STATES - 1]:
+            digests.remove(path)

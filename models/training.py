@@ -149,7 +149,7 @@ def train(
     Raises
     ------
     FloatingPointError
-        When the loss is not finite; the last good state is kept.
+        When the loss is not finite; the last state that was written stays.
     StoppedError
         When ``stop`` said so and steps were left; a full state of this step is on disk.
     UserError

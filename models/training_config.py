@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from data.errors import UserError, nearest
@@ -11,7 +12,7 @@ from models import retention
 PRECISIONS = ("32-true", "bf16-mixed", "bf16-true")
 OPTIMIZERS = ("adamw", "muon")
 PARAMETRISATIONS = ("completep", "standard")
-COMPILING = ("auto", "on", "off")
+COMPILING = ("auto", "always", "never")
 STRATEGIES = ("ddp", "fsdp2")
 CHECKPOINTING = ("none", "selective", "full")
 
@@ -49,7 +50,7 @@ class TrainingConfig:
     threads : int
         CPU threads of a process; fixed, because the last bits of a sum depend on them.
     compile : str
-        Whether ``torch.compile`` makes the step: ``on``, ``off``, or ``auto``, where it pays (``models.compiling``).
+        Whether ``torch.compile`` makes the step: ``always``, ``never``, or ``auto``, where it pays.
     devices : int
         Processes that share a step, one device each; the batch is the same whatever their number.
     strategy : str
@@ -98,11 +99,11 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         """Refuse impossible values."""
         for name in ("tokens", "context", "batch_size", "learning_rate", "epsilon", "threads", "devices"):
-            if not getattr(self, name) > 0:
-                raise UserError(f"training.{name} is {getattr(self, name)}; expected more than 0")
-        for name in ("weight_decay", "gradient_clip", "warmup_tokens", "z_loss"):
-            if not getattr(self, name) >= 0:
-                raise UserError(f"training.{name} is {getattr(self, name)}; expected 0 or more")
+            if not 0 < getattr(self, name) < math.inf:
+                raise UserError(f"training.{name} is {getattr(self, name)}; expected more than 0 and finite")
+        for name in ("weight_decay", "gradient_clip", "warmup_tokens", "z_loss", "skip_nonfinite"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise UserError(f"training.{name} is {getattr(self, name)}; expected 0 or more and finite")
         for name in ("beta1", "beta2", "momentum"):
             if not 0 <= getattr(self, name) < 1:
                 raise UserError(f"training.{name} is {getattr(self, name)}; expected 0 or more and less than 1")

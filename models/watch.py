@@ -38,7 +38,7 @@ class Watch:
                 if not math.isfinite(loss) or not math.isfinite(norm):
                     what = f"loss is {loss}" if not math.isfinite(loss) else f"gradient's norm is {norm}"
                     raise FloatingPointError(
-                        f"the {what} at step {step} (batch {step - 1} of the data order); the last good state is kept: "
+                        f"the {what} at step {step} (batch {step - 1} of the data order); earlier states are kept: "
                         "lower the learning rate, inspect that batch, or allow it by training.skip_nonfinite"
                     )
             self.loss = losses[-1]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scaling.averaging import Average, average, shortest
 from scaling.fit import fit, refuse
 from scaling.forecast_result import Forecast, ForecastRow
-from scaling.forecast_sentences import reach, sentences, times
+from scaling.forecast_sentences import distance, reach, sentences, times
 from scaling.laws import LAWS
 from scaling.named_sizes import parse_size
 from scaling.observations import Observation, arrays, human, sizes
@@ -108,12 +108,13 @@ def _law_row(
     fitted = fit(observations, name, level=level, draws=draws, seed=seed)
     if not fitted.converged:
         return _Made(row=ForecastRow(law=name, level=level, outcome=fitted.outcome, reason=fitted.reason))
-    largest = sizes(observations)[-1]
+    located = sizes(observations)
+    largest = located[-1]
     errors = rollouts(observations, name, seed=seed)
     rng = np.random.default_rng(np.random.SeedSequence(seed).spawn(1)[0])
     log_time = fitted.log_time(n)
     sigma = np.exp(fitted.draws[:, -1])
-    wrong = discrepancy(errors, math.log(max(n / largest, 1.0)))
+    wrong = discrepancy(errors, math.log(distance(n, located)))
     new_run = log_time + sigma * rng.normal(size=sigma.size) + wrong * rng.normal(size=sigma.size)
     tails = [0.5 - level / 2, 0.5 + level / 2]
     low, high = np.exp(np.quantile(new_run, tails)).tolist()
@@ -121,7 +122,7 @@ def _law_row(
         law=name,
         level=level,
         outcome="found",
-        reason=f"{fitted.formula} on {len(sizes(fitted.data))} sizes, {reach(n / largest)}",
+        reason=f"{fitted.formula} on {len(sizes(fitted.data))} sizes, {reach(n, located)}",
         tokens=float(np.exp(np.median(log_time))),
         low=low,
         high=high,
@@ -131,7 +132,12 @@ def _law_row(
         discrepancy_sd=wrong if errors else None,
         rollout_rms=root_mean_square(errors) if errors else None,
     )
-    row = _refused(row, fitted.reason if fitted.flat else "", "more seeds or sizes further apart would narrow it")
+    row = _refused(
+        row,
+        distance(n, located),
+        fitted.reason if fitted.flat else "",
+        "more seeds or sizes further apart would narrow it",
+    )
     bands = np.array([np.quantile(fitted.log_time(at), [0.5, *tails]) for at in grid])
     return _Made(row=row, errors=errors, curve=_curve(grid, bands))
 
@@ -140,10 +146,11 @@ def _average_row(observations: tuple[Observation, ...], n: float, level: float, 
     refused = refuse("average", observations, AVERAGE_SIZES)
     if refused is not None:
         return _Made(row=ForecastRow(law="average", level=level, outcome=refused[0], reason=refused[1]))
-    largest = sizes(observations)[-1]
+    located = sizes(observations)
+    largest = located[-1]
     found = average(arrays(observations), largest)
     errors = average_rollouts(observations)
-    wrong = discrepancy(errors, math.log(max(n / largest, 1.0)))
+    wrong = discrepancy(errors, math.log(distance(n, located)))
     values, below = found.distribution(n, extra_sd=wrong)
     low, high = (math.exp(v) for v in shortest(values, below, level))
     row = ForecastRow(
@@ -151,7 +158,7 @@ def _average_row(observations: tuple[Observation, ...], n: float, level: float, 
         level=level,
         outcome="found",
         reason=f"both laws on {len(sizes(observations))} sizes, {found.floor_weight:.0%} for a floor, "
-        f"{reach(n / largest)}",
+        f"{reach(n, located)}",
         tokens=math.exp(np.interp(0.5, below, values)),
         low=low,
         high=high,
@@ -162,7 +169,7 @@ def _average_row(observations: tuple[Observation, ...], n: float, level: float, 
         rollout_rms=root_mean_square(errors) if errors else None,
         floor_weight=found.floor_weight,
     )
-    row = _refused(row, "", _advice(found, observations, n))
+    row = _refused(row, distance(n, located), "", _advice(found, observations, n))
     bands = []
     for at in grid:
         values, below = found.distribution(at, new_run=False)
@@ -180,12 +187,12 @@ def _advice(found: Average, observations: tuple[Observation, ...], n: float) -> 
     return f"one more run of {human(told.n)} non-embedding parameters would leave {told.left:.0%} of its width"
 
 
-def _refused(row: ForecastRow, flat: str, advice: str) -> ForecastRow:
+def _refused(row: ForecastRow, far: float, flat: str, advice: str) -> ForecastRow:
     """Take the point from a row that is too far out, flat or too wide, and the interval too from the first."""
-    assert row.extrapolation and row.low and row.high
-    span, far = row.high / row.low, row.extrapolation
+    assert row.low and row.high
+    span = row.high / row.low
     if far > FARTHEST:
-        reason = f"{times(far)} the largest size is too far to extrapolate"
+        reason = f"{times(far)} beyond the sizes measured is too far to extrapolate"
         return replace(row, outcome="not_sharply_located", reason=reason, tokens=None, low=None, high=None)
     if flat and span > 2.0:
         return replace(row, outcome="not_sharply_located", reason=flat, tokens=None)

@@ -30,7 +30,7 @@ def sentences(
             result.append(
                 f"By the {law}, {metric} of a {target} run takes off at {human(row.tokens)} tokens "
                 f"({row.level:.0%} interval {human(row.low)} to {human(row.high)}), "
-                f"{reach(row.extrapolation)}"
+                f"{reach(n, located)}"
                 + (
                     ""
                     if row.discrepancy_sd is not None
@@ -54,10 +54,15 @@ def sentences(
             f"The average gives a floor {weighed.floor_weight:.0%} and was calibrated under either law; each law's own "
             "interval holds only if that law does."
         )
-    far = next((row.extrapolation for row in rows if row.extrapolation and row.extrapolation > 10), None)
-    if far is not None:
+    if weighed is None and any(row.outcome == "found" for row in rows):
         result.append(
-            f"The target is {times(far)} the largest size measured: nothing in the data shows that a law holds so far."
+            "Only one law could be fitted: where the other is true its interval is far too narrow (docs/SCALING.md); "
+            "four sizes would let both be weighed."
+        )
+    if distance(n, located) > 10:
+        result.append(
+            f"The target lies {times(distance(n, located))} beyond the sizes measured: nothing in the data shows that "
+            "a law holds so far."
         )
     waiting = sum(o.kind == "right" for o in observations)
     if waiting:
@@ -103,9 +108,18 @@ def _helpful(have: Sequence[float], n: float, count: int) -> list[float]:
     return sorted(fresh[: max(count, 0)])
 
 
-def reach(factor: float) -> str:
-    """Return how far a target of ``factor`` times the largest size lies."""
-    return f"extrapolating to {times(factor)} the largest size" if factor > 1 else "no larger than the largest size run"
+def reach(n: float, located: Sequence[float]) -> str:
+    """Return how far a target of ``n`` parameters lies from the sizes whose takeoffs are located."""
+    if n > located[-1]:
+        return f"extrapolating to {times(n / located[-1])} the largest size"
+    if n < located[0]:
+        return f"extrapolating to {times(located[0] / n)} below the smallest size"
+    return "within the sizes run"
+
+
+def distance(n: float, located: Sequence[float]) -> float:
+    """Return by what factor a target of ``n`` parameters lies beyond the located sizes, on either side; 1 within."""
+    return max(n / located[-1], located[0] / n, 1.0)
 
 
 def times(factor: float) -> str:

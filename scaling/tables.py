@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from data.errors import UserError
 from data.files import write_atomically
 from scaling.calibration import Coverage
 from scaling.fit import ScalingFit
@@ -27,7 +28,10 @@ def write_json(value: dict[str, Any], target: str) -> None:
     if target == "-":
         sys.stdout.write(text)
         return
-    write_atomically(Path(target), text.encode())
+    try:
+        write_atomically(Path(target), text.encode())
+    except OSError as error:
+        raise UserError(f"--json {target} cannot be written ({error.strerror}); choose another file") from error
 
 
 def console() -> Console:

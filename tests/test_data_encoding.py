@@ -1,4 +1,5 @@
 import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers
 
 from data.encoding import Encoding, blocks_of
 from data.errors import UserError
@@ -57,3 +58,11 @@ def test_an_unknown_language_is_told(tokenizer):
 
 def test_a_corpus_has_no_blocks_unless_it_says_so():
     assert blocks_of(object()) == ()  # type: ignore[arg-type]
+
+
+def test_text_that_a_tokenizer_cannot_write_is_one_line() -> None:
+    narrow = Tokenizer(models.WordLevel({"<bos>": 0, "kava": 1}, "<unk>"))
+    narrow.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    assert Encoding(narrow).encode([("w1", "kava")]) == [1]
+    with pytest.raises(UserError, match="the tokenizer cannot write 'dog'"):
+        Encoding(narrow).encode([("w1", "dog")])

@@ -114,6 +114,18 @@ def test_a_damaged_state_is_refused_by_name_and_the_one_before_is_taken(
     assert names[0] in caplog.text and "going on from the state before it" in caplog.text
 
 
+def test_states_that_all_were_damaged_do_not_cost_the_next_one(tmp_path: Path) -> None:
+    decoder, optimizer = stepped(0)
+    for step in (700, 820):
+        save_state(copy_of(state_of(decoder, optimizer, step)), tmp_path)
+        flip(tmp_path / f"step-{step:08d}.ckpt")
+    assert newest_good_state(tmp_path) is None
+    for step in (300, 400):
+        save_state(copy_of(state_of(decoder, optimizer, step)), tmp_path)
+    assert [path.name for path in newest_states(tmp_path)] == ["step-00000400.ckpt", "step-00000300.ckpt"]
+    assert newest_good_state(tmp_path) == tmp_path / "step-00000400.ckpt"
+
+
 def test_a_state_of_another_model_is_refused(tmp_path: Path) -> None:
     save_state(copy_of(state_of(*stepped(0), 7)), tmp_path)
     with pytest.raises(UserError, match=r"step-00000007.ckpt does not fit this model"):

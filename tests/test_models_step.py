@@ -101,12 +101,12 @@ def test_compiling_is_chosen_by_what_it_saves(monkeypatch: pytest.MonkeyPatch) -
     quick = TrainingConfig(tokens=5_120_000)
     assert not pays(quick, objective, CPU)
     assert pays(replace(quick, tokens=500_000_000), objective, CPU)
-    assert pays(quick, objective, GPU) and not pays(replace(quick, compile="off"), objective, GPU)
-    assert pays(replace(quick, compile="on"), objective, CPU)
+    assert pays(quick, objective, GPU) and not pays(replace(quick, compile="never"), objective, GPU)
+    assert pays(replace(quick, compile="always"), objective, CPU)
     monkeypatch.setattr(compiling.shutil, "which", lambda name: None)
     assert not pays(replace(quick, tokens=500_000_000), objective, CPU)
     with pytest.raises(UserError, match="there is no C\\+\\+ compiler"):
-        pays(replace(quick, compile="on"), objective, CPU)
+        pays(replace(quick, compile="always"), objective, CPU)
 
 
 @pytest.mark.slow
@@ -120,8 +120,8 @@ def test_a_compiled_run_gives_the_same_losses_and_resumes_bit_for_bit(
     monkeypatch.setattr(compiling, "WHOLE_LAYERS", whole)
     for name in ("eager", "compiled"):
         (tmp_path / name).mkdir()
-    eager = losses(tmp_path / "eager", small.config(compile="off"))
-    settings = small.config(compile="on")
+    eager = losses(tmp_path / "eager", small.config(compile="never"))
+    settings = small.config(compile="always")
     assert losses(tmp_path / "compiled", settings) == pytest.approx(eager, abs=1e-5)
     digests = json.loads((tmp_path / "compiled" / "digests.json").read_text())
 

@@ -148,7 +148,7 @@ def test_three_sizes_give_the_power_law_alone() -> None:
 def test_far_flat_and_vague_forecasts_have_no_point() -> None:
     far = forecast(runs(), "1t", draws=400)
     assert no_numbers(far) and len(far.sentences) == 1
-    assert far.sentences[0].endswith("by any law: 1,852 times the largest size is too far to extrapolate.")
+    assert far.sentences[0].endswith("by any law: 1,852 times beyond the sizes measured is too far to extrapolate.")
     close = forecast(runs(n=(1e8, 1.2e8, 1.5e8, 1.8e8), sd=0.15), "10b", draws=400)
     for row in close.rows:
         assert row.outcome == "not_sharply_located" and row.tokens is None and row.low and row.high
@@ -226,3 +226,19 @@ def test_mixes_are_not_pooled(cube: xr.Dataset) -> None:
 def test_conditions_are_checked(cube: xr.Dataset, condition: str, words: str) -> None:
     with pytest.raises(UserError, match=words):
         select(cube, [condition])
+
+
+def test_downwards_there_is_a_limit_too_and_within_there_is_none() -> None:
+    assert "within the sizes run" in forecast(runs(), "100m", draws=500).sentences[0]
+    below = forecast(runs(), "1m", draws=500)
+    assert "20 times below the smallest size" in below.sentences[0]
+    assert any("nothing in the data shows that a law holds so far" in line for line in below.sentences)
+    gone = forecast(runs(), "1000", draws=500)
+    assert len(gone.sentences) == 1 and "too far to extrapolate" in gone.sentences[0]
+
+
+def test_a_law_alone_is_said_to_be_alone() -> None:
+    three = tuple(o for o in runs() if o.n > 3e7)
+    found = forecast(three, "1.7b", draws=500)
+    assert any(line.startswith("Only one law could be fitted") for line in found.sentences)
+    assert not any(line.startswith("Only one law") for line in forecast(runs(), "1.7b", draws=500).sentences)

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from data.errors import UserError
+from data.files import write_atomically
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -44,7 +47,10 @@ def emit_json(target: str | None, answer: dict[str, Any]) -> bool:
     if target == "-":
         print(text)
         return True
-    Path(target).write_text(text + "\n", encoding="utf-8")
+    try:
+        write_atomically(Path(target), (text + "\n").encode())
+    except OSError as error:
+        raise UserError(f"--json {target} cannot be written ({error.strerror}); choose another file") from error
     return False
 
 

@@ -46,7 +46,7 @@ def ours(task: Task, compiled: bool) -> Step:
     """Return a step as ``models.training`` takes it."""
     config = TrainingConfig(
         tokens=10**12, context=task.context, batch_size=task.rows, micro_batch_size=task.rows, threads=task.threads,
-        precision=task.precision, compile="on" if compiled else "off", parametrisation="standard", warmup_tokens=0,
+        precision=task.precision, compile="always" if compiled else "off", parametrisation="standard", warmup_tokens=0,
     )  # fmt: skip
     shape = replace(task.shape, base_width=None, base_layers=None)
     stepper = Stepper(fabric_for(config, task.device), Decoder(shape, seed=0), config)
