@@ -127,8 +127,9 @@ class Encoding:
             try:
                 self._encoded[text] = self.tokenizer.encode(text, add_special_tokens=False).ids
             except Exception as error:  # the library raises nothing narrower
+                line = " ".join(text.split())[:40]
                 raise UserError(
-                    f"the tokenizer cannot write '{text[:40]}' ({error}); expected one that knows every character, as "
-                    "that of a simulated world does not"
+                    f"the tokenizer cannot write '{line}' ({error}); expected one that knows every character, as that "
+                    "of a simulated world does not"
                 ) from error
         return self._encoded[text]
