@@ -100,8 +100,11 @@ def test_the_end_of_ray_itself_ends_the_launch_and_leaves_nothing(
     assert len(raylet) == 1
     os.kill(raylet[0], signal.SIGKILL)
     out, err = process.communicate(timeout=600)
-    assert process.returncode == 1
-    assert "sweeps: Ray's node on this machine died" in err
+    if "2 of 2 runs done" in out:  # both reached their end before the end of Ray reached them
+        assert process.returncode == 0
+    else:
+        assert process.returncode == 1
+        assert "sweeps: Ray's node on this machine died" in err
     assert "Traceback" not in err, err
     assert gone(below, 300), f"still running: {commands(alive(below))}"
     process = sweeps("run", study, "--results", tmp_path / "results")
