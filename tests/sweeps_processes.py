@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.conftest import SMALL_STUDY
@@ -82,3 +84,36 @@ def comes_true(holds: Callable[[], bool], seconds: float) -> bool:
     while not holds() and time.monotonic() < until:
         time.sleep(0.05)
     return holds()
+
+
+def send(pids: set[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+@contextlib.contextmanager
+def slowed(pid: int) -> Iterator[None]:
+    """Give the trials below a process a tenth of their time.
+
+    However fast the machine, they are then still in their midst when what was done to them, or to Ray, arrives.
+    """
+    over = threading.Event()
+    trials: set[int] = set()
+
+    def brake() -> None:
+        while not over.is_set():
+            below = commands(descendants(pid))
+            trials.update(each for each, command in below.items() if command.startswith(b"ray::ResourceTrainable"))
+            send(trials, signal.SIGSTOP)
+            over.wait(0.9)
+            send(trials, signal.SIGCONT)  # also to those whose parents are gone by now
+            over.wait(0.1)
+
+    thread = threading.Thread(target=brake, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()

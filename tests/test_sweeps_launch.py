@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from data import cube
-from tests.sweeps_processes import LONG_STUDY, alive, descendants, gone, sweeps
+from tests.sweeps_processes import LONG_STUDY, alive, descendants, gone, slowed, sweeps
 from tests.test_sweeps_trial import same
 
 pytestmark = [pytest.mark.ray, pytest.mark.xdist_group("ray")]
@@ -62,8 +63,9 @@ def test_stopped_in_the_middle_it_leaves_no_process_and_ends_the_same(
         time.sleep(0.01)
     below = descendants(process.pid)
     assert below, "ray's processes are below the driver"
-    process.send_signal(number)
-    out, err = process.communicate(timeout=400)
+    with slowed(process.pid) if number == signal.SIGINT else contextlib.nullcontext():
+        process.send_signal(number)
+        out, err = process.communicate(timeout=400)
     if number == signal.SIGINT:
         assert process.returncode == 1, err
         assert "sweeps: interrupted" in err
