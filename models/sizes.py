@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 
 from data.errors import UserError, nearest
+from data.quantities import parse_count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,5 +179,18 @@ def size(name: str, vocab_size: int) -> DecoderConfig:
         When the name is unknown.
     """
     if name not in SIZES:
-        raise UserError(f"unknown size '{name}'; expected one of {', '.join(SIZES)}{nearest(name, list(SIZES))}")
+        asked = _parameters(name)
+        hint = nearest(name, list(SIZES))
+        if asked:
+            close = min(LADDER, key=lambda known: abs(math.log(_parameters(known) / asked)))
+            hint = f"; the nearest is '{close}'"
+        raise UserError(f"unknown size '{name}'; expected one of {', '.join(SIZES)}{hint}")
     return SIZES[name](vocab_size)
+
+
+def _parameters(name: str) -> float:
+    """Return the parameters that a size's name counts, such as '300m'; 0 where it counts none."""
+    try:
+        return float(parse_count(name))
+    except ValueError:
+        return 0.0

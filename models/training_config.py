@@ -15,6 +15,8 @@ PARAMETRISATIONS = ("completep", "standard")
 COMPILING = ("auto", "always", "never")
 STRATEGIES = ("ddp", "fsdp2")
 CHECKPOINTING = ("none", "selective", "full")
+MOST_THREADS = 1024
+"""More than any one machine has cores; what this machine has is checked where the run starts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,10 +115,19 @@ class TrainingConfig:
                 raise UserError(f"training.{name} is {value}; expected 1 or more")
             if value is not None and self.parametrisation == "standard":
                 raise UserError(f"training.{name} is {value}, but parametrisation 'standard' has no base; drop one")
+        if self.threads > MOST_THREADS:
+            raise UserError(
+                f"training.threads is {self.threads}; expected at most {MOST_THREADS}, the cores of one machine"
+            )
         if not 0 <= self.decay_fraction <= 1:
             raise UserError(f"training.decay_fraction is {self.decay_fraction}; expected 0 to 1")
         if self.tokens < self.tokens_per_step:
             raise UserError(f"training.tokens is {self.tokens}, less than one step's {self.tokens_per_step}; raise it")
+        if self.warmup_tokens > self.tokens:
+            raise UserError(
+                f"training.warmup_tokens is {self.warmup_tokens}, more than training.tokens, {self.tokens}: the "
+                "learning rate would never reach its peak; lower one or raise the other"
+            )
         for name, known in (
             ("precision", PRECISIONS), ("optimizer", OPTIMIZERS), ("parametrisation", PARAMETRISATIONS),
             ("compile", COMPILING), ("strategy", STRATEGIES), ("activation_checkpointing", CHECKPOINTING),
@@ -126,6 +137,11 @@ class TrainingConfig:
                 raise UserError(
                     f"training.{name} is '{value}'; expected one of {', '.join(known)}{nearest(str(value), known)}"
                 )
+        if self.strategy == "fsdp2" and self.devices == 1:
+            raise UserError(
+                "training.strategy is 'fsdp2', but one device has nothing to share; expected training.devices of 2 or "
+                "more, or no strategy"
+            )
         retention.check(self.keep_weights)
         if self.batch_size % self.devices:
             raise UserError(

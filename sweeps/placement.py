@@ -17,6 +17,8 @@ CPU_PARAMETERS = 10_000_000
 """A model of fewer is trained on CPU cores everywhere: a GPU would idle."""
 MOST_CPU_FLOPS = 1e16
 """A run of more is refused where there is no GPU: days, and soon years, on a core of 0.035 TFLOP/s."""
+MOST_THREADS_A_CORE = 4
+"""Of a run that is started by hand: with more they wait for each other, and this machine for them."""
 LEADER_CPUS = 0.1
 """Of the process that starts and watches those of a run of several devices."""
 NODES = re.compile(r"(?P<count>\d+)x(?:(?P<gpus>\d+)gpu)?(?:(?P<cpus>\d+)cpu)?")
@@ -106,6 +108,23 @@ def check(runs: Iterable[RunConfig], nodes: Sequence[Node]) -> dict[str, Needs]:
                 f"lower {what}, or add a node"
             )
     return asked
+
+
+def check_by_hand(run: RunConfig, cores: int | None = None) -> None:
+    """Refuse a run of far more threads than this machine has cores; a few too many only take their time.
+
+    Raises
+    ------
+    UserError
+    """
+    cores = cores or os.cpu_count() or 1
+    threads, devices = run.training.threads, run.training.devices
+    if threads * devices > MOST_THREADS_A_CORE * cores:
+        raise UserError(
+            f"run '{run.name}' has {devices} x {threads} threads (training.devices x training.threads), and this "
+            f"machine {cores} core{'s' if cores != 1 else ''}; expected at most {MOST_THREADS_A_CORE} a core: lower "
+            "them, or choose a larger machine"
+        )
 
 
 def first_wave(runs: Iterable[RunConfig], nodes: Sequence[Node]) -> dict[str, tuple[int, ...]]:

@@ -166,13 +166,15 @@ def run_one(study: Study, run: RunConfig, results: str | None) -> tuple[RunProgr
     Raises
     ------
     UserError
-        As ``sweeps.trial.run_trial``, and when the root is another study's.
+        As ``sweeps.trial.run_trial``, when the root is another study's, and when the run has far more threads than
+        this machine has cores.
     """
     from sweeps.display import Display
     from sweeps.live import LivePage
     from sweeps.trackers import tracked
     from sweeps.trial import run_trial
 
+    placement.check_by_hand(run)
     root = claimed_root(study, results)
     with Display(study, root, only=run), LivePage(study, root), root.working(run) as folder:
         with tracked(run, run_folder(folder, run)) as report:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from data.errors import UserError, nearest
 from sweeps.bases import BASES
+from sweeps.booleans import misplaced
 from sweeps.config import RunConfig, adapter, check_name
 from sweeps.yaml_lines import Place, read_yaml
 
@@ -151,6 +152,10 @@ class _Reader:
             known = known[:-1]
         return UserError(f"{self.path}:{self.lines.get(known, 1)}: {message}")
 
+    def where(self, place: Place, keys: Place) -> Place:
+        """Return where a run's value stands: with the run, or with the defaults."""
+        return next((p for p in ((*place, *keys), ("defaults", *keys)) if p in self.lines), (*place, *keys))
+
     def check_keys(self, mapping: dict[str, Any], place: Place, known: tuple[str, ...]) -> None:
         for key in mapping:
             if key not in known:
@@ -191,6 +196,11 @@ class _Reader:
         ]
 
     def config(self, values: dict[str, Any], place: Place) -> RunConfig:
+        boolean = misplaced(values, RunConfig)
+        if boolean:
+            keys, wanted = boolean
+            dotted = ".".join(map(str, keys))
+            raise self.error(self.where(place, keys), f"{dotted} is yes or no; expected {wanted}")
         try:
             return adapter().validate_python(values)
         except ValidationError as error:
@@ -199,7 +209,7 @@ class _Reader:
             named = first["msg"].removeprefix("Value error, ").split(":")[0].split(" ")[0].split(".")
             if not keys and named[0] in _fields_at(()):  # a check of the whole run that names the key it is about
                 keys = tuple(named) if (*place, *named) in self.lines else (named[0],)
-            where: Place = next((p for p in ((*place, *keys), ("defaults", *keys)) if p in self.lines), (*place, *keys))
+            where = self.where(place, keys)
             dotted = ".".join(map(str, keys)) or "the run"
             if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
                 known = _fields_at(keys[:-1]) + (RUN_ONLY_KEYS if len(keys) == 1 else ())

@@ -20,7 +20,7 @@ from models.sizes import size
 from models.state import load_state, newest_good_state, newest_states, save_state, state_of
 from models.training_config import TrainingConfig
 
-CONFIG = TrainingConfig(tokens=10_000)
+CONFIG = TrainingConfig(tokens=10_000, warmup_tokens=0)
 
 
 def kept(folder: Path, step: int) -> Path:

@@ -50,7 +50,10 @@ def test_warmup_stable_decay_has_its_three_phases() -> None:
         ({"tokens": 0}, "training.tokens is 0"),
         ({"tokens": 100}, "less than one step's 512"),
         ({"tokens": 1000, "decay_fraction": 1.5}, "decay_fraction is 1.5"),
-        ({"tokens": 1000, "precision": "fp8"}, "expected one of 32-true"),
+        ({"tokens": 100_000, "precision": "fp8"}, "expected one of 32-true"),
+        ({"tokens": 100_000, "threads": 100_000}, "threads is 100000; expected at most 1024"),
+        ({"tokens": 40_000}, "warmup_tokens is 50000, more than training.tokens, 40000"),
+        ({"tokens": 100_000, "strategy": "fsdp2"}, "'fsdp2', but one device has nothing to share"),
     ],
 )
 def test_impossible_training_is_said(values: dict[str, float], said: str) -> None:

@@ -82,3 +82,18 @@ def test_unknown_and_impossible_sizes_are_said() -> None:
 
 def test_the_documentation_shows_this_ladder() -> None:
     assert markdown() in (Path(__file__).parent.parent / "docs" / "MODELS.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("300m", "the nearest is '261m'"),
+        ("1.7B", "the nearest is '1.7b'"),
+        ("7b", "the nearest is '1.7b'"),
+        ("0.7b", "the nearest is '612m'"),
+        ("mikro", "did you mean 'micro'"),
+    ],
+)
+def test_an_unknown_size_is_answered_with_the_nearest(name: str, said: str) -> None:
+    with pytest.raises(UserError, match=f"unknown size '{name}'.*{said}"):
+        size(name, VOCABULARY)

@@ -11,7 +11,7 @@ from sweeps.config import RunConfig
 from sweeps.preparing import make_shards
 from sweeps.trial import run_trial
 
-SMALL = {"tokens": 512, "context": 16, "batch_size": 4}
+SMALL = {"tokens": 512, "context": 16, "batch_size": 4, "warmup_tokens": 64}
 
 
 def test_fertility_of_the_shards_is_in_the_cube(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

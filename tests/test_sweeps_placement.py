@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from data.errors import UserError
 from sweeps import placement
 from sweeps.cli import app
-from sweeps.placement import Needs, Node
+from sweeps.placement import Needs, Node, check_by_hand
 from sweeps.study import read_study
 
 FOLDER = Path(__file__).parent.parent / "sweeps"
@@ -110,3 +110,12 @@ def test_a_dry_run_on_too_small_a_cluster_is_an_error(monkeypatch: pytest.Monkey
     assert "needs a GPU" in str(result.exception)
     words = ["run", str(FOLDER / "quick.yaml"), "--nodes", "1x8cpu"]
     assert "--dry-run" in str(CliRunner().invoke(app, words).exception)
+
+
+def test_a_run_by_hand_of_far_more_threads_than_cores_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "wide.yaml"
+    path.write_text("study: wide\nruns:\n  a: {training: {threads: 4, devices: 2}}\n")
+    run = read_study(path).runs[0]
+    check_by_hand(run, cores=2)
+    with pytest.raises(UserError, match="run 'a' has 2 x 4 threads .* this machine 1 core; expected at most 4 a core"):
+        check_by_hand(run, cores=1)

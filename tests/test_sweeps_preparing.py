@@ -28,7 +28,7 @@ def run_of(corpus: str = "sample", mix: str = "uniform", **section: object) -> R
     return RunConfig.from_dict(
         {
             "name": "a", "size": "tiny", "corpus": corpus, "mix": mix, corpus: section,
-            "training": {"tokens": 40_000, "context": 32, "batch_size": 4},
+            "training": {"tokens": 40_000, "context": 32, "batch_size": 4, "warmup_tokens": 4000},
         }
     )  # fmt: skip
 
@@ -49,8 +49,8 @@ def folder(tmp_path: Path) -> Path:
 def study(folder: Path, tmp_path: Path) -> Path:
     path = tmp_path / "study.yaml"
     path.write_text(
-        "study: own\nbase: sample-cpu\ndefaults: {size: tiny, training: {tokens: 40k}, corpus: text,\n"
-        f"  text: {{folder: {folder}, languages: [de, en, zh], tokenizer: 'bpe:400'}}}}\n"
+        "study: own\nbase: sample-cpu\ndefaults: {size: tiny, training: {tokens: 40k, warmup_tokens: 4k},\n"
+        f"  corpus: text, text: {{folder: {folder}, languages: [de, en, zh], tokenizer: 'bpe:400'}}}}\n"
         "runs:\n  plain: {seeds: [0, 1]}\n  asked-otherwise: {text: {shots: 2, template: names}}\n"
     )
     return path

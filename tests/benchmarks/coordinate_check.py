@@ -95,7 +95,7 @@ def check(
 ) -> list[Sizes]:
     """Return the sizes of each (width, layers), geometric means over seeds."""
     config = TrainingConfig(
-        tokens=STEPS * ROWS * CONTEXT, context=CONTEXT, batch_size=ROWS, learning_rate=LEARNING_RATE,
+        tokens=STEPS * ROWS * CONTEXT, context=CONTEXT, batch_size=ROWS, warmup_tokens=0, learning_rate=LEARNING_RATE,
         parametrisation=parametrisation, optimizer=optimizer,
     )  # fmt: skip
     found = []

@@ -86,7 +86,7 @@ def measure(task: Task, shape: str, rounds: int, seconds: float, peak: float) ->
         memories[name] = pipes[name].recv()
         processes[name].join()
     config = TrainingConfig(tokens=task.rows * task.context, context=task.context, batch_size=task.rows,
-                            precision=task.precision)  # fmt: skip
+                            precision=task.precision, warmup_tokens=0)  # fmt: skip
     floor = memory(task.shape, config, rows=task.rows, shards=1, head_tokens=2**26 // task.shape.vocab_size).total
     flops = task.shape.flops_per_token(task.context)
     rows = []
