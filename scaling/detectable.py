@@ -1,6 +1,6 @@
 """How small a shift between two mixes a study can detect: seeds as replicates, two-sided t test.
 
-``ln T`` of a run scatters with ``seed_sd^2 + se^2``, se from :mod:`scaling.precision`; two mixes of s seeds each
+``ln T`` of a run scatters with ``seed_sd^2 + se^2``, se from :mod:`scaling.attained`; two mixes of s seeds each
 differ by delta with standard error ``sqrt(2 (seed_sd^2 + se^2) / s)`` and 2(s - 1) degrees of freedom.
 """
 
@@ -17,7 +17,8 @@ from scipy.special import comb
 from scipy.stats import nct
 from scipy.stats import t as student
 
-from scaling.precision import Curve, Sampling, precision
+from scaling.attained import attained
+from scaling.precision import Curve, Sampling
 
 PROMPT_TOKENS = 30.0
 """Tokens of one question with its answer, for the cost of asking."""
@@ -115,7 +116,7 @@ def designs(
     """Return every combination of seeds, checkpoints and concepts with what it detects and costs."""
     result = []
     for k, n in product(checkpoints, concepts):
-        found = precision(curve, replace(sampling, checkpoints=k, concepts=n))
+        found = attained(curve, replace(sampling, checkpoints=k, concepts=n))
         se = found.takeoff if estimand == "takeoff" else found.t50
         for s in seeds:
             shift = shift_detected(math.hypot(seed_sd, se), s, asked=asked, level=level)

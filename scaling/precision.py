@@ -3,8 +3,9 @@ r"""How precisely one run can locate its transition: Fisher information of a log
 The score is :math:`p(x) = f + (e - f)/(1 + \exp(-(x - m)/w))`, x = ln tokens, and checkpoint t has
 :math:`k_t \sim \mathrm{Bin}(n, p_t)` with a level shift of variance :math:`s^2` and AR(1) correlation :math:`\rho` on
 the logit scale, :math:`V = W/n + s^2 W R W`, :math:`W = p(1 - p)`. With J the derivatives of p in (m, ln w, f, e) the
-covariance is :math:`(J^T V^{-1} J)^{-1}`: what an efficient estimator that knows the family attains. ``phases`` does
-not assume the family and pays for that (docs/benchmarks/efficiency.md).
+covariance is :math:`(J^T V^{-1} J)^{-1}`: the limit, for many counts, of an efficient estimator that knows the family.
+``scaling.attained`` simulates what it comes to with few. ``phases`` does not assume the family and pays for that
+(docs/benchmarks/efficiency.md).
 """
 
 from __future__ import annotations
@@ -93,12 +94,12 @@ class Precision:
 
 
 def rate(theta: Array, x: Array) -> Array:
-    """Return p(x) at ``theta`` = (m, ln w, floor, end)."""
+    """Return p(x) at ``theta`` = (m, ln w, floor, end), (4,) or (4, series, 1)."""
     return theta[2] + (theta[3] - theta[2]) * expit((x - theta[0]) / np.exp(theta[1]))
 
 
 def slopes(theta: Array, x: Array) -> Array:
-    """Return d p / d theta, (4, m)."""
+    """Return d p / d theta, (4, m) or (4, series, m)."""
     w = np.exp(theta[1])
     z = (x - theta[0]) / w
     g = expit(z)
@@ -106,22 +107,39 @@ def slopes(theta: Array, x: Array) -> Array:
     return np.stack([-steep / w, -steep * z, 1 - g, g])
 
 
+def covariance(p: Array, sampling: Sampling) -> Array:
+    """Return V, (m, m), of observed rates whose expectations are ``p``."""
+    w = p * (1 - p)
+    v = np.diag(w / sampling.concepts)
+    if sampling.level_sd:
+        step = np.abs(np.subtract.outer(np.arange(p.size), np.arange(p.size)))
+        v = v + sampling.level_sd**2 * w[:, None] * sampling.rho**step * w
+    return v
+
+
 def parameters(curve: Curve) -> Array:
     """Return (m, ln w, floor, end), m in ln(tokens / last checkpoint's)."""
     return np.array([math.log(curve.at), math.log(curve.width), curve.floor, curve.end])
 
 
+def log_takeoff(theta: Array, rise: float) -> Array:
+    """Return ln takeoff, where the score stands ``rise`` above the floor, of parameters (4,) or (4, series)."""
+    height = np.maximum(theta[3] - theta[2], rise * (1 + 1e-9))  # one that never rises so far: late, but finite
+    share = rise / height
+    return np.asarray(theta[0] + np.exp(theta[1]) * logit(share))
+
+
 def takeoff(theta: Array, rise: float) -> tuple[float, Array]:
-    """Return ln takeoff and its gradient: where the score stands ``rise`` above the floor."""
+    """Return ln takeoff and its gradient."""
     w, share = math.exp(theta[1]), rise / (theta[3] - theta[2])
     z = float(logit(share))
     by_share = w / (share * (1 - share))
     down = by_share * share / (theta[3] - theta[2])
-    return float(theta[0] + w * z), np.array([1.0, w * z, down, -down])
+    return float(log_takeoff(theta, rise)), np.array([1.0, w * z, down, -down])
 
 
 def precision(curve: Curve, sampling: Sampling) -> Precision:
-    """Return the SDs that the design allows.
+    """Return the SDs in the limit of many counts.
 
     Raises
     ------
@@ -131,12 +149,7 @@ def precision(curve: Curve, sampling: Sampling) -> Precision:
     if sampling.checkpoints < 6:
         raise UserError(f"{sampling.checkpoints} checkpoints cannot hold a curve of 4 parameters; expected 6 or more")
     x, theta = sampling.places(), parameters(curve)
-    p = rate(theta, x)
-    w = p * (1 - p)
-    v = np.diag(w / sampling.concepts)
-    if sampling.level_sd:
-        step = np.abs(np.subtract.outer(np.arange(x.size), np.arange(x.size)))
-        v = v + sampling.level_sd**2 * w[:, None] * sampling.rho**step * w
+    v = covariance(rate(theta, x), sampling)
     j = slopes(theta, x)
     information = j @ np.linalg.solve(v, j.T)
     if np.linalg.cond(information) > 1e14:
@@ -144,6 +157,6 @@ def precision(curve: Curve, sampling: Sampling) -> Precision:
             f"{sampling.checkpoints} checkpoints do not see a transition of width {curve.width:g} at {curve.at:g} of "
             "the run; expected more of them or a wider curve"
         )
-    covariance = np.linalg.inv(information)
+    inverse = np.linalg.inv(information)
     gradient = takeoff(theta, curve.rise)[1]
-    return Precision(t50=math.sqrt(covariance[0, 0]), takeoff=math.sqrt(gradient @ covariance @ gradient))
+    return Precision(t50=math.sqrt(inverse[0, 0]), takeoff=math.sqrt(gradient @ inverse @ gradient))
