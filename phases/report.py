@@ -11,7 +11,9 @@ import xarray as xr
 
 from data.errors import UserError
 from phases.forecast_pictures import forecast_svgs
+from phases.loss_pictures import loss_svgs
 from phases.pictures import lag_forest, loss_picture, run_picture, takeoffs_in
+from phases.power_pictures import power_svgs
 from phases.results import DetectionReport, tokens_text
 from phases.summary import by_run, caveats, headline
 from phases.tables import by_series, factor, located, p_text
@@ -21,23 +23,27 @@ PROVENANCE = ("created", "code_version", "calque_schema", "Conventions", "study"
 
 
 def write_report(
-    report: DetectionReport, cube: xr.Dataset, path: Path, *, forecast: dict[str, Any] | None = None
-) -> None:
+    report: DetectionReport, cube: xr.Dataset, path: Path, *, forecast: dict[str, Any] | None = None,
+    power: dict[str, Any] | None = None, loss: dict[str, Any] | None = None,
+) -> None:  # fmt: skip
     """Write the report with its pictures to ``path``.
 
     Parameters
     ----------
-    forecast : dict, optional
-        What ``scaling forecast --json`` wrote: ``sentences`` and ``rows``.
+    forecast, power, loss : dict, optional
+        What ``scaling forecast``, ``scaling power`` and ``scaling loss`` wrote with ``--json``.
     """
     if not path.absolute().parent.is_dir():
         raise UserError(f"cannot write {path}: its folder does not exist; make it or choose another")
     if path.is_dir():
         raise UserError(f"cannot write {path}: it is a folder; name a file")
-    path.write_text(render(report, cube, forecast), encoding="utf-8")
+    path.write_text(render(report, cube, forecast, power, loss), encoding="utf-8")
 
 
-def render(report: DetectionReport, cube: xr.Dataset, forecast: dict[str, Any] | None = None) -> str:
+def render(
+    report: DetectionReport, cube: xr.Dataset, forecast: dict[str, Any] | None = None,
+    power: dict[str, Any] | None = None, loss: dict[str, Any] | None = None,
+) -> str:  # fmt: skip
     """Return the report's HTML."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -71,6 +77,8 @@ def render(report: DetectionReport, cube: xr.Dataset, forecast: dict[str, Any] |
         losses=_losses(cube),
         fertility=_fertility(cube),
         forecast=_forecast(forecast),
+        power=None if power is None else {"sentences": power.get("sentences") or [], "pictures": power_svgs(power)},
+        loss=_loss(loss),
         caveats=caveats(report),
         settings=settings,
         provenance=provenance,
@@ -136,4 +144,18 @@ def _forecast(forecast: dict[str, Any] | None) -> dict[str, Any] | None:
     pictures = forecast_svgs(forecast)
     return {
         "size": forecast.get("size"), "sentences": forecast.get("sentences") or [], "rows": rows, "pictures": pictures,
+    }  # fmt: skip
+
+
+def _loss(loss: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return what the template shows of a law of loss: its parameters with their intervals, and the picture."""
+    if loss is None:
+        return None
+    rows = [
+        (name, *("–" if value is None else f"{value:.4g}" for value in (row["estimate"], row["low"], row["high"])))
+        for name, row in (loss.get("parameters") or {}).items()
+    ]
+    return {
+        "formula": loss.get("formula") or loss.get("law"), "level": f"{100 * (loss.get('level') or 0.9):g}",
+        "sentences": loss.get("sentences") or [], "rows": rows, "pictures": loss_svgs(loss),
     }  # fmt: skip

@@ -1,9 +1,14 @@
 """The HTML report: what it shows of a cube besides transitions."""
 
+import json
+
 import numpy as np
+import pytest
 import xarray as xr
 
+from data.errors import UserError
 from phases.detect import detect
+from phases.json_files import read_json
 from phases.report import render
 from phases.settings import Settings
 from tests import phases_simulation as sim
@@ -42,3 +47,61 @@ def test_without_fertility_there_is_no_table():
     assert "Tokenizer" not in page(cube({}))
     nothing = np.full((2, 2), np.nan)
     assert "Tokenizer" not in page(cube({"tokens_per_word": nothing, "bytes_per_token": nothing}))
+
+
+POWER = {
+    "schema": 1, "target": 1.3, "cheapest": None, "sentences": ["With 3 seeds it detects takeoffs <1.2 times> apart."],
+    "rows": [
+        {"seeds": s, "checkpoints": k, "concepts": k, "factor": 1 + k / 100 / s} for s in (2, 5) for k in (50, 200)
+    ],
+}  # fmt: skip
+LOSS = {
+    "schema": 1, "law": "chinchilla", "formula": "L = E + A N^-alpha", "level": 0.9, "sentences": ["It fits."],
+    "parameters": {"E": {"estimate": 1.8172, "low": 1.75, "high": None}},
+    "isoflop": {
+        "points": {"n": [1e6, 1e7], "d": [1e8, 1e8], "loss": [4.0, 3.0], "flops": [6e14, 6e15]},
+        "curves": [{"flops": 6e14, "n": [1e6, 1e7], "loss": [4.0, 4.5]}],
+        "optima": [{"flops": 6e14, "n": 1e6, "d": 1e8, "loss": 4.0}, {"flops": 6e15, "n": 1e7, "d": 1e8, "loss": 3.0}],
+    },
+}  # fmt: skip
+
+
+def test_power_and_laws_of_loss_stand_in_the_report_when_given():
+    made = cube({})
+    report = detect(made, Settings(metrics=("score",), boot=19))
+    plain, shown = render(report, made), render(report, made, power=POWER, loss=LOSS)
+    assert "Loss and compute" not in plain and "can detect" not in plain
+    assert shown.count("<svg") == plain.count("<svg") + 2
+    for words in (
+        "With 3 seeds it detects takeoffs &lt;1.2 times&gt; apart.", "50 checkpoints, 50 concepts", "asked for: 1.3",
+        "It fits.", "<td>E</td><td>1.817</td><td>1.75</td><td>–</td>", "least loss at equal FLOPs",
+    ):  # fmt: skip
+        assert words in shown and words not in plain
+    refused = {**LOSS, "parameters": {}, "isoflop": None}
+    assert "It fits." in (text := render(report, made, loss=refused)) and text.count("<svg") == plain.count("<svg")
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "message"),
+    [
+        ("power", None, "--power .*: No such file"),
+        ("power", "[1", "is no JSON .*; write it with 'scaling power STUDY --json FILE'"),
+        ("loss", "[1]", "expected an object with schema 1"),
+        ("loss", json.dumps({**LOSS, "schema": 2}), "expected an object with schema 1"),
+        ("loss", json.dumps(POWER), "has no 'law'; .*it looks like a file for --power"),
+        ("forecast", '{"schema": 1}', "has no 'rows'; expected the file of 'scaling forecast CUBE --size SIZE --json"),
+    ],
+)
+def test_files_of_other_commands_are_refused_by_name(tmp_path, kind, content, message):
+    path = tmp_path / "given.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(UserError, match=message):
+        read_json(kind, path)
+
+
+def test_files_of_the_right_command_are_read(tmp_path):
+    path = tmp_path / "given.json"
+    for kind, content in (("power", POWER), ("loss", LOSS)):
+        path.write_text(json.dumps(content))
+        assert read_json(kind, path) == content

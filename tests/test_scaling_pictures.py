@@ -11,11 +11,13 @@ from typer.testing import CliRunner
 
 from data.errors import UserError
 from phases.forecast_pictures import forecast_svgs, law_figure, rollout_figure
+from phases.loss_pictures import isoflop_figure
 from scaling.cli import app
 from scaling.forecast import forecast
 from scaling.loss.fit import fit_loss
+from scaling.loss.isoflop import isoflop_view
 from scaling.observations import Observation, human
-from scaling.pictures import isoflop_figure, save
+from scaling.pictures import save
 from tests.test_scaling_loss_laws import drawn
 
 ROOT = Path(__file__).parent.parent
@@ -75,7 +77,7 @@ def test_files_are_written_or_refused(tmp_path: Path, report: dict[str, Any]) ->
 def test_isoflop_view_and_commands(tmp_path: Path) -> None:
     points = drawn("chinchilla", 0.01, 60)
     fitted = fit_loss(points, boot=20)
-    made = isoflop_figure(fitted)
+    made = isoflop_figure({"isoflop": isoflop_view(fitted)})
     assert made is not None and made.axes[0].get_ylabel() == "held-out loss, nats a token"
     file = tmp_path / "p.csv"
     np.savetxt(file, np.column_stack([points.n, points.d, points.loss]), delimiter=",", header="n,d,loss", comments="")

@@ -82,18 +82,29 @@ def detect(
         Path | None,
         typer.Option("--forecast", help="JSON of 'scaling forecast --json' to show in the report.", metavar="FILE"),
     ] = None,
+    power: Annotated[
+        Path | None,
+        typer.Option("--power", help="JSON of 'scaling power --json' to show in the report.", metavar="FILE"),
+    ] = None,
+    loss: Annotated[
+        Path | None,
+        typer.Option("--loss", help="JSON of 'scaling loss --json' to show in the report.", metavar="FILE"),
+    ] = None,
     jobs: Annotated[
         int | None, typer.Option("--jobs", help="Processes; one a core by default.", min=1, metavar="N")
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no table and no progress.")] = False,
 ) -> None:
     """Find the transitions of a cube: takeoff, delayed start, onset, peak, crossover, and lags within each run."""
-    if forecast is not None and html is None:
-        raise UserError("--forecast is shown in the report: give --html FILE too")
-    if forecast is not None and family != "dictionary":
-        raise UserError("--forecast stands beside the dictionary's takeoffs: leave it out, or --family")
+    files = {"forecast": forecast, "power": power, "loss": loss}
+    given = [kind for kind, path in files.items() if path is not None]
+    if given and html is None:
+        raise UserError(f"--{given[0]} is shown in the report: give --html FILE too")
+    if given and family != "dictionary":
+        raise UserError(f"--{given[0]} stands beside the dictionary's takeoffs: leave it out, or --family")
     from data import cube as cubes
     from phases.detect import detect as run_detect
+    from phases.json_files import read_json
     from phases.processes import cores
     from phases.settings import Settings
 
@@ -102,14 +113,14 @@ def detect(
         scale="linear" if scale is ScaleName.linear else "log", family=family,
         link="identity" if link is LinkName.identity else "logit",
     )  # fmt: skip
-    prediction = None if forecast is None else _forecast(forecast)
+    beside = {kind: read_json(kind, path) for kind, path in files.items() if path is not None}
     data = cubes.read(cube)
     with progress(quiet) as shown:
         report = run_detect(data, settings, progress=shown, name=str(cube), jobs=jobs or cores())
     if json_file is not None:
         _write_json(report, json_file)
     if html is not None:
-        _write_html(report, data, html, prediction)
+        _write_html(report, data, html, beside)
     if not quiet:
         _print(report, stderr=json_file == "-")
         if html is not None:
@@ -132,11 +143,11 @@ def _print(report: DetectionReport, *, stderr: bool) -> None:
     print_report(report, stderr=stderr)
 
 
-def _write_html(report: DetectionReport, data: xr.Dataset, path: Path, prediction: dict[str, Any] | None) -> None:
+def _write_html(report: DetectionReport, data: xr.Dataset, path: Path, beside: dict[str, dict[str, Any]]) -> None:
     if report.settings["family"] == "dictionary":
         from phases.report import write_report
 
-        write_report(report, data, path, forecast=prediction)
+        write_report(report, data, path, **beside)
     else:
         from phases.classical.report import write_report as write_classical
 
@@ -147,19 +158,3 @@ def _write_json(report: DetectionReport, path: str) -> None:
     if path != "-":
         check_output(Path(path))
     report.to_json(path)
-
-
-def _forecast(path: Path) -> dict[str, Any]:
-    import json
-
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(
-            f"--forecast {path}: {error.strerror}; expected the file of 'scaling forecast --json'"
-        ) from error
-    except ValueError as error:
-        raise UserError(f"--forecast {path} is no JSON ({error}); write it with 'scaling forecast --json'") from error
-    if not isinstance(found, dict) or found.get("schema") != 1:
-        raise UserError(f"--forecast {path}: expected an object with schema 1, as 'scaling forecast --json' writes")
-    return found

@@ -42,11 +42,13 @@ def loss_command(
     """
     import numpy as np
 
+    from phases.loss_pictures import isoflop_figure
     from scaling import tables
     from scaling.loss.fit import fit_loss
+    from scaling.loss.isoflop import isoflop_view
     from scaling.loss.objective import Objective
     from scaling.loss.report import answer, print_loss
-    from scaling.pictures import check_picture, isoflop_figure, save
+    from scaling.pictures import check_picture, save
 
     check_level(level)
     check_picture(picture)
@@ -67,10 +69,11 @@ def loss_command(
     with tables.working() as progress:
         fitted = fit_loss(points, law, objective=objective, level=level, boot=boot, seed=seed, progress=progress)
     told = answer(fitted, target)
+    report = {"schema": 1, "source": source, **fitted.to_dict(), **told, "isoflop": isoflop_view(fitted)}
     if picture is not None:
-        save(isoflop_figure(fitted), picture, "the isoFLOP view is of a fitted chinchilla law")
+        save(isoflop_figure(report), picture, "the isoFLOP view is of a fitted chinchilla law")
     if json is not None:
-        tables.write_json({"schema": 1, "source": source, **fitted.to_dict(), **told}, json)
+        tables.write_json(report, json)
     if json != "-":
         print_loss(fitted, told)
 

@@ -45,13 +45,15 @@ def power_command(
     """Show how small a shift in takeoff the study detects, by seeds x checkpoints x concepts, and the cheapest design.
 
     Two mixes, seeds as replicates, a two-sided t test. Cost: 6 N D FLOPs a run, and 2 N a token asked. What a run's
-    takeoff is known to is the least an efficient estimator attains; ``phases``, which assumes no family, needs more.
+    takeoff is known to is what maximum likelihood attains on simulated runs; ``phases``, which assumes no family, needs
+    more.
     """
+    from phases.power_pictures import power_figure
     from scaling import tables
     from scaling.design import read_design
     from scaling.detectable import Cost, cheapest, designs
     from scaling.named_sizes import parse_amount, parse_size
-    from scaling.pictures import check_picture, power_figure, save
+    from scaling.pictures import check_picture, save
     from scaling.plan_tables import print_power
     from scaling.precision import Curve, Sampling
 
@@ -97,14 +99,14 @@ def power_command(
         )
         if not best.randomisation:
             said.append("So few seeds rely on the t test: a randomisation test cannot reach the level.")
+    report = {
+        "schema": 1, "study": study, "power": power, "level": level, "seed_sd": seed_sd, "target": target,
+        "rows": [f.to_dict() for f in found],
+        "cheapest": None if best is None else best.to_dict(), "sentences": said,
+    }  # fmt: skip
     if picture is not None:
-        save(power_figure(found), picture, "no design")
+        save(power_figure(report), picture, "no design")
     if json is not None:
-        report = {
-            "schema": 1, "study": study, "power": power, "level": level, "seed_sd": seed_sd, "target": target,
-            "rows": [f.to_dict() for f in found],
-            "cheapest": None if best is None else best.to_dict(), "sentences": said,
-        }  # fmt: skip
         tables.write_json(report, json)
     if json != "-":
         print_power(found, said, costed=bool(n and d))

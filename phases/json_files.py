@@ -1,0 +1,45 @@
+"""Reading back what commands wrote with ``--json``: one check for every option that takes such a file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from data.errors import UserError
+
+WRITERS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "detect": ("phases detect CUBE", ("transitions", "lags")),
+    "forecast": ("scaling forecast CUBE --size SIZE", ("rows", "size")),
+    "power": ("scaling power STUDY", ("rows", "cheapest")),
+    "loss": ("scaling loss CUBE", ("law", "isoflop")),
+    "mixes": ("scaling mixes CUBE", ("contrasts",)),
+    "plan": ("scaling plan --budget N", ("plans",)),
+}
+"""For each option the command that writes its file, and keys that no other command's file has all of."""
+
+
+def read_json(kind: str, path: Path) -> dict[str, Any]:
+    """Return the JSON report of ``--KIND PATH``.
+
+    Raises
+    ------
+    UserError
+        When the file is missing, no JSON, of another schema, or another command's.
+    """
+    command, keys = WRITERS[kind]
+    writes = f"'{command} --json FILE'"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"--{kind} {path}: {error.strerror}; expected the file of {writes}") from error
+    except ValueError as error:
+        raise UserError(f"--{kind} {path} is no JSON ({error}); write it with {writes}") from error
+    if not isinstance(found, dict) or found.get("schema") != 1:
+        raise UserError(f"--{kind} {path}: expected an object with schema 1, as {writes} writes")
+    lacking = [key for key in keys if key not in found]
+    if lacking:
+        other = [name for name, (_, theirs) in WRITERS.items() if name != kind and all(key in found for key in theirs)]
+        hint = f"; it looks like a file for --{other[0]}" if other else ""
+        raise UserError(f"--{kind} {path} has no '{lacking[0]}'; expected the file of {writes}{hint}")
+    return found
