@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
+MOST = 10**18
+"""Beyond any text, and what a float tells apart by ones."""
 _FACTORS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "t": 10**12}
 
 
@@ -21,13 +23,17 @@ def parse_count(value: Any) -> Any:
     if isinstance(value, bool):
         raise ValueError(f"'{value}' is no count; expected one such as 5M or 5000000")
     if isinstance(value, float) and value.is_integer():
-        return int(value)
+        value = int(value)
+    if isinstance(value, int) and value > MOST:
+        raise ValueError(f"{value:.3g} is more than {format_count(MOST)}; expected a count such as 5M or 5000000")
     if not isinstance(value, str):
         return value
     match = re.fullmatch(r"([0-9][0-9_]*(?:\.[0-9]+)?(?:e[0-9]+)?)\s*([kmbt]?)", value.strip(), re.IGNORECASE)
     if match is None:
         raise ValueError(f"'{value}' is no count; expected one such as 5M, 185k or 5000000 (k, M, B, T)")
     number = float(match[1].replace("_", "")) * _FACTORS[match[2].lower()]
+    if number > MOST:
+        raise ValueError(f"'{value}' is more than {format_count(MOST)}; expected a count such as 5M or 5000000")
     if abs(number - round(number)) > 1e-6:
         raise ValueError(f"'{value}' is no whole number; expected one such as 5M or 5000000")
     return round(number)

@@ -10,6 +10,8 @@ import numpy as np
 from data.errors import UserError
 from data.quantities import Count
 
+MOST_CHECKPOINTS = 100_000
+
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointSchedule:
@@ -41,6 +43,8 @@ class CheckpointSchedule:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UserError(f"checkpoints.{name} is {value}; expected 1 or more")
+        if self.log_spaced is not None and self.log_spaced > MOST_CHECKPOINTS:
+            raise UserError(f"checkpoints.log_spaced is {self.log_spaced}; expected at most {MOST_CHECKPOINTS}")
         if any(tokens < 0 for tokens in self.explicit):
             raise UserError(f"checkpoints.explicit holds {min(self.explicit)}; expected tokens from 0 up")
 
@@ -55,6 +59,11 @@ class CheckpointSchedule:
         last = total_tokens // tokens_per_step
         wanted = {last} | ({0} if self.initial else set())
         if self.every:
+            if total_tokens // self.every > MOST_CHECKPOINTS:
+                raise UserError(
+                    f"checkpoints.every is {self.every}: {total_tokens // self.every} checkpoints in {total_tokens} "
+                    f"tokens; expected at most {MOST_CHECKPOINTS}"
+                )
             wanted |= {round(k * self.every / tokens_per_step) for k in range(1, total_tokens // self.every + 1)}
         if self.log_spaced:
             first = self.first or max(tokens_per_step, total_tokens // 1000)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from data.command_line import Command
 from data.errors import guard
 from scaling.commands.calibrate import calibrate_command
 from scaling.commands.fit import fit_command
@@ -20,14 +21,14 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command("simulate")(simulate_command)
-app.command("fit")(fit_command)
-app.command("forecast")(forecast_command)
-app.command("calibrate")(calibrate_command)
-app.command("mixes")(mixes_command)
-app.command("loss")(loss_command)
-app.command("power")(power_command)
-app.command("plan")(plan_command)
+app.command("simulate", cls=Command)(simulate_command)
+app.command("fit", cls=Command)(fit_command)
+app.command("forecast", cls=Command)(forecast_command)
+app.command("calibrate", cls=Command)(calibrate_command)
+app.command("mixes", cls=Command)(mixes_command)
+app.command("loss", cls=Command)(loss_command)
+app.command("power", cls=Command)(power_command)
+app.command("plan", cls=Command)(plan_command)
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ from scaling.floor import FloorLaw
 
 PRIOR_SD = np.array([1e3, 1.0, 0.29])
 COUNTS, FACTORS, SEEDS = (4, 5, 6, 7), (1.5, 2.0, 2.5, 3.0, 4.0), (1, 2, 3, 4, 5, 6, 8)
+MOST_SD = 10
 WIDEST_LADDER = 500.0
 """A law is not trusted over a wider range of sizes."""
 TOPS = tuple(1 / f for f in (1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32))
@@ -59,6 +60,18 @@ class Expected:
     gamma: float = 0.6
     seed_sd: float = 0.06
     se: float = 0.03
+
+    def __post_init__(self) -> None:
+        """Refuse a law without a takeoff, and scatter that is none."""
+        if not self.t0 >= 0 or not self.c >= 0 or not self.t0 + self.c > 0:
+            raise UserError(f"--t0 is {self.t0:g} and --c is {self.c:g}; expected neither below 0, and one above it")
+        if not self.gamma >= 0:
+            raise UserError(f"--gamma is {self.gamma:g}; expected 0 or more: larger models take off no later")
+        if not 0 < self.seed_sd <= MOST_SD or not 0 <= self.se <= MOST_SD:
+            raise UserError(
+                f"--seed-sd is {self.seed_sd:g} and --se is {self.se:g}; expected SDs of ln T, above 0 and from 0, at "
+                f"most {MOST_SD}"
+            )
 
     def takeoff(self, n: float) -> float:
         """Return T(N) in tokens."""
@@ -142,8 +155,12 @@ def plan_ladder(
     """
     law = expected or Expected()
     rate = _rate(unit, attained)
-    if not budget > 0 or not margin > 1 or mixes < 1:
-        raise UserError(f"budget {budget:g}, margin {margin:g}, mixes {mixes}: expected above 0, above 1, 1 or more")
+    if not budget > 0:
+        raise UserError(f"--budget is {budget:g} {unit}; expected more than 0, such as 1600")
+    if not margin > 1:
+        raise UserError(f"--margin is {margin:g}; expected more than 1: training goes on beyond the takeoff")
+    if mixes < 1:
+        raise UserError(f"--mixes is {mixes}; expected 1 or more")
     found, least = [], math.inf
     for count, factor, top, seeds in product(COUNTS, FACTORS, TOPS, SEEDS):
         sizes = tuple(target * top / factor**k for k in range(count - 1, -1, -1))

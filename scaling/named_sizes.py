@@ -11,6 +11,7 @@ NAMED_SIZES = {
     "880m": 477_814_272, "1.7b": 1_132_562_432,
 }  # fmt: skip
 """Non-embedding parameters of Calque's ladder, whose names count all parameters (docs/MODELS.md)."""
+MOST = 1e30
 SUFFIXES = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 
 
@@ -23,7 +24,7 @@ def parse_size(text: str, option: str = "--size") -> float:
     Raises
     ------
     UserError
-        When it is no positive number.
+        When it is no number from 1 to :data:`MOST`.
     """
     word = text.strip().lower()
     if word in NAMED_SIZES:
@@ -37,7 +38,7 @@ def parse_amount(text: str, option: str, expected: str = "amount; expected one s
     Raises
     ------
     UserError
-        When it is no positive number.
+        When it is no number from 1 to :data:`MOST`.
     """
     word = text.strip().lower().replace("_", "").replace(",", "")
     scale = SUFFIXES.get(word[-1:], 1.0)
@@ -45,6 +46,6 @@ def parse_amount(text: str, option: str, expected: str = "amount; expected one s
         value = float(word[:-1] if word[-1:] in SUFFIXES else word) * scale
     except ValueError:
         value = math.nan
-    if not math.isfinite(value) or value < 1:
+    if not 1 <= value <= MOST:
         raise UserError(f"{option} {text!r} is no {expected}")
     return value

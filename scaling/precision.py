@@ -20,6 +20,7 @@ from scipy.special import expit, logit
 from data.errors import UserError
 
 Array = NDArray[np.float64]
+MOST_LEVEL_SD = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +78,11 @@ class Sampling:
     first: float = 0.002
     level_sd: float = 0.0
     rho: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse shifts that no score survives."""
+        if not 0 <= self.level_sd <= MOST_LEVEL_SD:
+            raise UserError(f"level_sd is {self.level_sd:g}; expected an SD on the logit scale, 0 to {MOST_LEVEL_SD}")
 
     def places(self) -> Array:
         """Return ln(tokens / last checkpoint's tokens)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from data.command_line import Command
 from data.errors import guard
 from sweeps.commands.collect import collect_command
 from sweeps.commands.export import export_command
@@ -18,14 +19,14 @@ app = typer.Typer(
     help="Launch studies of pretraining runs and gather every checkpoint's metrics in one cube.",
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich",
 )  # fmt: skip
-app.command("plan")(plan_command)
-app.command("prepare")(prepare_command)
-app.command("run")(run_command)
-app.command("trial")(trial_command)
-app.command("status")(status_command)
-app.command("collect")(collect_command)
-app.command("export")(export_command)
-app.command("score")(score_command)
+app.command("plan", cls=Command)(plan_command)
+app.command("prepare", cls=Command)(prepare_command)
+app.command("run", cls=Command)(run_command)
+app.command("trial", cls=Command)(trial_command)
+app.command("status", cls=Command)(status_command)
+app.command("collect", cls=Command)(collect_command)
+app.command("export", cls=Command)(export_command)
+app.command("score", cls=Command)(score_command)
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ from sweeps.config import RunConfig
 from sweeps.study import Study
 
 KEPT_STATES = 2
+LEAST_PEAK, MOST_PEAK = 1e6, 1e24
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +39,11 @@ class Hardware:
         """Refuse what cannot be."""
         if not 0 < self.utilisation <= 1:
             raise UserError(f"--utilisation is {self.utilisation:g}; expected a share of the peak, such as 0.4")
-        if self.peak is not None and not self.peak > 0:
-            raise UserError(f"--flops is {self.peak:g}; expected the peak FLOP/s of a device, such as 989e12")
+        if self.peak is not None and not LEAST_PEAK <= self.peak <= MOST_PEAK:
+            raise UserError(
+                f"--flops is {self.peak:g}; expected the peak FLOP/s of a device, such as 989e12 ({LEAST_PEAK:g} to "
+                f"{MOST_PEAK:g})"
+            )
         if self.name is not None:
             device(self.name)
 

@@ -33,6 +33,10 @@ def test_impossible_schedules_are_said() -> None:
         CheckpointSchedule(every=0)
     with pytest.raises(UserError, match="beyond training's 1000"):
         CheckpointSchedule(explicit=(2000,)).steps(1000, 10)
+    with pytest.raises(UserError, match="every is 1: 37000000000 checkpoints"):
+        CheckpointSchedule(every=1).steps(37_000_000_000, 512)
+    with pytest.raises(UserError, match="log_spaced is 10000000; expected at most 100000"):
+        CheckpointSchedule(log_spaced=10_000_000)
 
 
 def test_warmup_stable_decay_has_its_three_phases() -> None:

@@ -61,7 +61,7 @@ def test_what_cannot_be_had_is_said() -> None:
         plan_ladder(1, "h20-hours", TARGET)
     with pytest.raises(UserError, match="--attained is 40"):
         plan_ladder(1, "h200-hours", TARGET, attained=40)
-    with pytest.raises(UserError, match="margin 1,"):
+    with pytest.raises(UserError, match="--margin is 1; expected more than 1"):
         plan_ladder(1, "flops", TARGET, margin=1.0)
 
 

@@ -12,6 +12,8 @@ from scaling.commands.common import Json, check_level
 if TYPE_CHECKING:
     from scaling.calibration import Coverage, Design, Truth
 
+MOST_FACTOR, MOST_SD = 100, 10
+
 
 def calibrate_command(
     studies: Annotated[int, typer.Option(min=10, help="Simulated studies a row.")] = 1000,
@@ -38,11 +40,14 @@ def calibrate_command(
     from scaling.calibration import PRIORS, TRUTHS, Design, coverage
 
     check_level(level)
-    if not factor > 1.05:
-        raise UserError(f"--factor is {factor:g}; expected more than 1.05, such as 3")
+    if not 1.05 < factor <= MOST_FACTOR:
+        raise UserError(f"--factor is {factor:g}; expected more than 1.05 and at most {MOST_FACTOR}, such as 3")
     scatter = seed_sd or [0.04, 0.08]
-    if min(scatter) <= 0 or measurement_sd < 0:
-        raise UserError("--seed-sd and --measurement-sd: expected SDs of ln T above 0, such as 0.04 and 0.0125")
+    if not 0 < min(scatter) <= max(scatter) <= MOST_SD:
+        shown = ", ".join(f"{sd:g}" for sd in scatter)
+        raise UserError(f"--seed-sd is {shown}; expected SDs of ln T above 0 and at most {MOST_SD}, such as 0.04")
+    if not 0 <= measurement_sd <= MOST_SD:
+        raise UserError(f"--measurement-sd is {measurement_sd:g}; expected an SD of ln T from 0 to {MOST_SD}")
     tasks = [
         (truth, Design(count=sizes, factor=factor, seeds=seeds, seed_sd=sd, measurement_sd=measurement_sd))
         for truth in TRUTHS

@@ -1,0 +1,64 @@
+"""Options that are no numbers are refused by every command of sweeps and scaling."""
+
+from __future__ import annotations
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+import scaling.cli
+import sweeps.cli
+from data.command_line import Command
+from data.errors import UserError
+
+APPS = {"scaling": scaling.cli.app, "sweeps": sweeps.cli.app}
+
+
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan", "1e999"])
+@pytest.mark.parametrize("many", [False, True])
+def test_an_option_that_is_not_finite_is_refused_by_name(value: str, many: bool) -> None:
+    app = typer.Typer()
+
+    @app.command(cls=Command)
+    def command(share: float = 1.0, each: list[float] | None = None) -> None:
+        print(share, each)
+
+    words = ["--each", "1", "--each", value] if many else ["--share", value]
+    done = CliRunner().invoke(app, words)
+    name = "--each" if many else "--share"
+    assert isinstance(done.exception, UserError)
+    assert str(done.exception) == f"{name} is {float(value)}; expected a finite number"
+    assert CliRunner().invoke(app, ["--share", "0.5"]).output == "0.5 None\n"
+
+
+@pytest.mark.contract
+@pytest.mark.parametrize("program", APPS)
+def test_every_command_of_a_program_is_one_of_these(program: str) -> None:
+    commands = typer.main.get_command(APPS[program]).commands  # type: ignore[attr-defined]
+    assert commands and all(isinstance(command, Command) for command in commands.values())
+
+
+@pytest.mark.parametrize(
+    ("program", "words", "said"),
+    [
+        ("sweeps", ["plan", "sweeps/quick.yaml", "--flops", "inf"], "--flops is inf; expected a finite number"),
+        ("sweeps", ["plan", "sweeps/quick.yaml", "--flops", "-3"], "--flops is -3; expected the peak FLOP/s"),
+        ("sweeps", ["plan", "sweeps/quick.yaml", "--flops", "1e-300"], "--flops is 1e-300; expected the peak"),
+        ("scaling", ["plan", "--budget", "nan"], "--budget is nan"),
+        ("scaling", ["plan", "--budget", "0"], "--budget is 0 h200-hours; expected more than 0, such as 1600"),
+        ("scaling", ["plan", "--budget", "9", "--margin", "1"], "--margin is 1; expected more than 1"),
+        ("scaling", ["plan", "--budget", "9", "--t0", "0", "--c", "0"], "--t0 is 0 and --c is 0"),
+        ("scaling", ["plan", "--budget", "9", "--gamma", "-1"], "--gamma is -1"),
+        ("scaling", ["plan", "--budget", "9", "--seed-sd", "1e300"], "--seed-sd is 1e+300"),
+        ("scaling", ["calibrate", "--factor", "1e300"], "--factor is 1e+300"),
+        ("scaling", ["calibrate", "--seed-sd", "-1"], "--seed-sd is -1"),
+        ("scaling", ["calibrate", "--measurement-sd", "-1"], "--measurement-sd is -1"),
+        ("scaling", ["loss", "none.csv", "--delta", "inf"], "--delta is inf"),
+        ("scaling", ["power", "sweeps/quick.yaml", "--target", "inf"], "--target is inf"),
+        ("scaling", ["forecast", "none.nc", "--size", "1e400"], "--size '1e400' is no size"),
+    ],
+)
+def test_amounts_that_cannot_be_are_said(program: str, words: list[str], said: str) -> None:
+    done = CliRunner().invoke(APPS[program], words)
+    assert isinstance(done.exception, UserError), done.output
+    assert said in str(done.exception)
