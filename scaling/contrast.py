@@ -48,6 +48,8 @@ class Contrast:
         over languages and pairs).
     least_p : float or None
         The smallest p-value that so few runs allow.
+    adjusted_for, adjusted_by : int, str
+        How many p-values were adjusted together, and by whose method.
     runs : tuple of int
         Of the first mix and of the second.
     sizes : int
@@ -66,12 +68,26 @@ class Contrast:
     p_value: float | None = None
     p_adjusted: float | None = None
     least_p: float | None = None
+    adjusted_for: int = 1
+    adjusted_by: str = ""
     runs: tuple[int, int] = (0, 0)
     sizes: int = 0
 
+    @property
+    def sentence(self) -> str:
+        """What was found, with the p-value, adjusted where several contrasts were made."""
+        if self.p_value is None or self.least_p is None:
+            return self.reason
+        told = f"{self.reason}; randomisation test p = {self.p_value:.2g}"
+        if self.p_adjusted is not None and self.adjusted_for > 1:
+            told += f" ({self.p_adjusted:.2g} adjusted for {self.adjusted_for} contrasts by {self.adjusted_by})"
+        if self.least_p > 1 - self.level + 1e-12:
+            told += f"; so few runs cannot give a p-value below {self.least_p:.2g}"
+        return told
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
-        return asdict(self)
+        return asdict(self) | {"sentence": self.sentence}
 
 
 def contrasts(observations: Sequence[Observation], *, level: float = 0.95, seed: int = 0) -> tuple[Contrast, ...]:
@@ -96,7 +112,11 @@ def contrasts(observations: Sequence[Observation], *, level: float = 0.95, seed:
         return tuple(found)
     whole = languages == [""]
     adjusted = iter(multipletests(p, method="holm")[1].tolist() if whole else benjamini_yekutieli(p))
-    return tuple(replace(c, p_adjusted=next(adjusted)) if c.p_value is not None else c for c in found)
+    method = "Holm" if whole else "Benjamini and Yekutieli"
+    return tuple(
+        c if c.p_value is None else replace(c, p_adjusted=next(adjusted), adjusted_for=len(p), adjusted_by=method)
+        for c in found
+    )
 
 
 def contrast(
@@ -128,8 +148,6 @@ def contrast(
         f"{second} takes off at {math.exp(estimate):.2f} times the tokens of {first}, "
         f"{counts[0]} and {counts[1]} runs at {len(strata)} size{'s' * (len(strata) != 1)}"
     )
-    if least > 1 - level + 1e-12:
-        reason += f"; so few runs cannot give a p-value below {least:.2g}"
     return Contrast(
         outcome="found", reason=reason, log_ratio=estimate, low=estimate - half if df else None,
         high=estimate + half if df else None, p_value=p, least_p=least, **blank,

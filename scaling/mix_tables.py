@@ -25,8 +25,8 @@ def print_contrasts(found: Sequence[Contrast]) -> None:
         table.add_row(*((c.language,) if split else ()), c.second, c.first, *cells)
     out = console()
     out.print(table)
-    for reason in dict.fromkeys(c.reason for c in found if not split or c.outcome != "found"):
-        out.print(f"{reason[:1].upper()}{reason[1:]}.", soft_wrap=True)
+    for told in dict.fromkeys(c.reason if split else c.sentence for c in found if not split or c.outcome != "found"):
+        out.print(f"{told[:1].upper()}{told[1:]}.", soft_wrap=True)
 
 
 def print_mixed(found: Sequence[MixedContrast]) -> None:

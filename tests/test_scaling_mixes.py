@@ -43,6 +43,7 @@ def test_one_size_is_the_textbook_test() -> None:
     exact = permutation_test((y[4:], y[:4]), lambda a, b: a.mean() - b.mean(), n_resamples=np.inf)
     assert found.p_value == pytest.approx(exact.pvalue)
     assert found.least_p == pytest.approx(2 / 70)
+    assert f"; randomisation test p = {found.p_value:.2g}" in found.sentence and "adjusted" not in found.sentence
 
 
 @pytest.mark.simulation
@@ -80,7 +81,7 @@ def test_runs_not_there_yet_count_as_late() -> None:
     late = [replace(o, kind="right", tokens=None, low=1.5e10) if o.mix == "b" else o for o in observations]
     found = contrast(late, "a", "b")
     assert found.outcome == "censored" and found.log_ratio is None and found.p_value == pytest.approx(2 / 252)
-    assert "5 runs had not taken off" in found.reason
+    assert "5 runs had not taken off" in found.reason and "p = 0.0079" in found.sentence
 
 
 def test_many_contrasts_are_adjusted() -> None:
@@ -88,9 +89,15 @@ def test_many_contrasts_are_adjusted() -> None:
     assert [(c.first, c.second) for c in found] == [("a", "b"), ("a", "c"), ("b", "c")]
     assert all((c.p_adjusted or 0) >= (c.p_value or 1) for c in found)
     assert found[1].p_adjusted == pytest.approx(3 * (found[1].p_value or 0))
+    second = found[1]
+    assert second.sentence.startswith("c takes off at ") and second.to_dict()["sentence"] == second.sentence
+    assert second.sentence.endswith(
+        f"; randomisation test p = {second.p_value:.2g} ({second.p_adjusted:.2g} adjusted for 3 contrasts by Holm)"
+    )
     split = [o for name in ("en", "de") for o in runs(np.random.default_rng(5), {"a": 0, "b": 0.3}, 4, language=name)]
     each = contrasts(split)
     assert [c.language for c in each] == ["en", "de"] and all((c.p_adjusted or 0) > (c.p_value or 1) for c in each)
+    assert all("adjusted for 2 contrasts by Benjamini and Yekutieli" in c.sentence for c in each)
 
 
 def test_too_little_is_said() -> None:
@@ -100,7 +107,7 @@ def test_too_little_is_said() -> None:
     apart = [*runs(rng, {"a": 0.0}), *runs(rng, {"b": 0.0}, n=(6e7,))]
     assert contrast(apart, "a", "b").reason == "no size was run with both mixes"
     few = contrast(runs(rng, {"a": 0.0, "b": 0.4}, 3), "a", "b")
-    assert "so few runs cannot give a p-value below 0.1" in few.reason
+    assert few.sentence.endswith("; randomisation test p = 0.1; so few runs cannot give a p-value below 0.1")
     with pytest.raises(UserError, match=r"the runs have 1 mix \(a\); expected two"):
         contrasts(runs(rng, {"a": 0.0}))
 
