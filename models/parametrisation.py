@@ -14,11 +14,14 @@ head           base_width^-1/2         eta             lambda          epsilon /
 =============  ======================  ==============  ==============  ===================
 
 Forward, attention and feed-forward enter the residual times 1/m_L, and the final residuals meet the head times 1/m_N.
-Matrices that write to the residual start smaller by (2 * base_layers)^-1/2. A tied embedding is one matrix under one
-rule, for the rows of embedding and head are the same. Heads keep their width across a family, so that attention's
-1/sqrt(head width) is left as it is. A shape that is its own base has ratios of 1: the standard parametrisation.
+Heads keep their width across a family, so that attention's 1/sqrt(head width) is left as it is. A shape that is its own
+base has ratios of 1: the standard parametrisation.
 
-Muon (``hidden`` alone): its updates have a fixed spectral norm but for the factor sqrt(max(fan_in, fan_out)) by which
+Ours, not the paper's: the SDs at the base; matrices that write to the residual start smaller by (2 * base_layers)^-1/2,
+a constant of the family, so that the sum over the base's blocks starts at the size of one; a tied embedding is one
+matrix under one rule, for the rows of embedding and head are the same.
+
+Muon (``hidden`` alone, ours too): its updates have a fixed spectral norm but for the factor sqrt(max(fan_in, fan_out)) by which
 they are matched to AdamW's size, so that eta goes with m_N^-1/2, lambda with m_N^1/2, and the epsilon of its
 normalisation, which is compared with a whole gradient matrix, with 1/m_L.
 """
