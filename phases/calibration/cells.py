@@ -97,7 +97,7 @@ def _sizes() -> Iterator[Cell]:
         yield replace(plain, name=f"{plain.name}/concepts", noise=replace(BASE, each=8, lasting=0.7))
         yield replace(plain, name=f"{plain.name}/log-spaced", spacing="log")
         yield replace(plain, name=f"{plain.name}/40-checkpoints", checkpoints=40)
-        yield replace(plain, name=f"{plain.name}/400-checkpoints", checkpoints=400, replicates=500)
+        yield replace(plain, name=f"{plain.name}/400-checkpoints", checkpoints=400)
 
 
 POWER = (
@@ -163,7 +163,7 @@ def _lags() -> Iterator[Cell]:
         yield replace(null, name=f"lag/power/{what}", second=later(second, LAG),
                       targets=(Target("rejected", 0.95), COVERED, Target("width")))  # fmt: skip
     for name in ("stick", "weak"):  # where the law of the likelihood ratio is farthest from its limit
-        yield Cell(name=f"lag/size/{name}", ask="lag", curve=CURVES[name], second=CURVES[name], replicates=500,
+        yield Cell(name=f"lag/size/{name}", ask="lag", curve=CURVES[name], second=CURVES[name],
                    targets=(Target("rejected", high=0.07), COVERED, Target("width")))  # fmt: skip
 
 
