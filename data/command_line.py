@@ -1,17 +1,28 @@
-"""Commands whose numbers are numbers: ``inf`` and ``nan`` are floats, but no option means them."""
+"""What every command line shares: options that are numbers, answers as JSON, tables that nothing cuts."""
 
 from __future__ import annotations
 
+import json
 import math
-from typing import Any
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperCommand
 
 from data.errors import UserError
+from data.files import write_atomically
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+UNBOUNDED = 10_000
+"""Columns: wider than any table."""
 
 
 class Command(TyperCommand):
-    """A command that refuses an option which is not finite."""
+    """A command that refuses an option which is not finite: ``inf`` and ``nan`` are floats; no option means them."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run it.
@@ -27,3 +38,41 @@ class Command(TyperCommand):
                 if isinstance(value, float) and not math.isfinite(value):
                     raise UserError(f"{parameter.opts[0]} is {value}; expected a finite number")
         return super().invoke(ctx)
+
+
+def console() -> Console:
+    """Return the terminal to print on; where a file or a program reads, it is as wide as any table needs."""
+    from rich.console import Console
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else UNBOUNDED)
+
+
+def emit_json(target: str | None, answer: Mapping[str, Any]) -> bool:
+    """Write ``answer`` to the file or stdout (``-``) that ``--json`` names; return whether it went to stdout.
+
+    Strict JSON: a number that is none becomes ``null``. A file is written whole or not at all.
+
+    Raises
+    ------
+    UserError
+        When the file cannot be written.
+    """
+    if target is None:
+        return False
+    text = json.dumps(_strict(answer), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    if target == "-":
+        sys.stdout.write(text)
+        return True
+    try:
+        write_atomically(Path(target), text.encode())
+    except OSError as error:
+        raise UserError(f"--json {target} cannot be written ({error.strerror}); choose another file") from error
+    return False
+
+
+def _strict(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _strict(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

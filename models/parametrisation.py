@@ -21,8 +21,8 @@ Ours, not the paper's: the SDs at the base; matrices that write to the residual 
 a constant of the family, so that the sum over the base's blocks starts at the size of one; a tied embedding is one
 matrix under one rule, for the rows of embedding and head are the same.
 
-Muon (``hidden`` alone, ours too): its updates have a fixed spectral norm but for the factor sqrt(max(fan_in, fan_out)) by which
-they are matched to AdamW's size, so that eta goes with m_N^-1/2, lambda with m_N^1/2, and the epsilon of its
+Muon (``hidden`` alone, ours too): its updates have a fixed spectral norm but for the factor sqrt(max(fan_in, fan_out))
+by which they are matched to AdamW's size, so that eta goes with m_N^-1/2, lambda with m_N^1/2, and the epsilon of its
 normalisation, which is compared with a whole gradient matrix, with 1/m_L.
 """
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
+from data.command_line import console
 from scaling.contrast import Contrast
 from scaling.mixed_model import MixedContrast
 from scaling.share_law import ShareFit
-from scaling.tables import console
 
 
 def print_contrasts(found: Sequence[Contrast]) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
+from data.command_line import console
 from scaling.detectable import Detectable
 from scaling.ladder_plan import LadderPlan
 from scaling.observations import human
-from scaling.tables import console
 
 SHOWN = 8
 

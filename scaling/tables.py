@@ -2,41 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from data.errors import UserError
-from data.files import write_atomically
+from data.command_line import console
 from scaling.calibration import Coverage
 from scaling.fit import ScalingFit
 from scaling.forecast_result import Forecast
 from scaling.observations import Observation, human
 from scaling.simulate import Simulation
-
-
-def write_json(value: dict[str, Any], target: str) -> None:
-    """Write strict JSON to a file, whole or not at all, or to standard output for ``-``."""
-    text = json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
-    if target == "-":
-        sys.stdout.write(text)
-        return
-    try:
-        write_atomically(Path(target), text.encode())
-    except OSError as error:
-        raise UserError(f"--json {target} cannot be written ({error.strerror}); choose another file") from error
-
-
-def console() -> Console:
-    """Return the terminal to print on; wide enough for whole rows when output is piped."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from models.memory import BFLOAT16, FLOAT32, fitting, memory, on_device
 from models.parametrisation import ADAMW, MUON, scaled
 from models.retention import kept
 from sweeps.config import RunConfig
+from sweeps.differences import differences
 from sweeps.study import Study
 
 KEPT_STATES = 2
@@ -62,6 +63,9 @@ class RunPlan:
     Attributes
     ----------
     run, run_id, size, mix : str
+    differs : mapping of str to value
+        What sets the run apart from most others of its corpus, by key of the study file; seeds, and what has a field of
+        its own here, left out.
     width, layers, vocab_size : int
     n_params, n_params_non_embedding, tokens, steps, checkpoints : int
     flops_per_token : mapping of str to int
@@ -93,6 +97,7 @@ class RunPlan:
     run_id: str
     size: str
     mix: str
+    differs: dict[str, Any]
     width: int
     layers: int
     vocab_size: int
@@ -116,8 +121,8 @@ class RunPlan:
     disk_bytes: int
 
 
-def plan_run(run: RunConfig, hardware: Hardware) -> RunPlan:
-    """Return the bill of a run."""
+def plan_run(run: RunConfig, hardware: Hardware, differs: dict[str, Any] | None = None) -> RunPlan:
+    """Return the bill of a run; ``differs`` is what sets it apart from others of its study."""
     decoder, training, steps = run.decoder(run.vocab_size()), run.training, run.checkpoint_steps()
     tokens = training.steps * training.tokens_per_step
     name, peak, capacity = hardware.of(training.precision)
@@ -130,11 +135,11 @@ def plan_run(run: RunConfig, hardware: Hardware) -> RunPlan:
     stored = (FLOAT32 if training.precision == "32-true" else BFLOAT16) * decoder.n_params
     rule = (MUON if training.optimizer == "muon" else ADAMW)["hidden"]
     return RunPlan(
-        run=run.name, run_id=run.run_id, size=run.size, mix=run.parsed_mix().name, width=decoder.width,
-        layers=decoder.layers, vocab_size=decoder.vocab_size, n_params=decoder.n_params,
-        n_params_non_embedding=decoder.n_params_non_embedding, tokens=tokens, steps=training.steps,
-        checkpoints=len(steps), flops_per_token=parts, flops=flops, device=name, precision=training.precision,
-        peak_flops=peak, hours=hours, wall_hours=hours / training.devices,
+        run=run.name, run_id=run.run_id, size=run.size, mix=run.parsed_mix().name,
+        differs=differs or {}, width=decoder.width, layers=decoder.layers, vocab_size=decoder.vocab_size,
+        n_params=decoder.n_params, n_params_non_embedding=decoder.n_params_non_embedding, tokens=tokens,
+        steps=training.steps, checkpoints=len(steps), flops_per_token=parts, flops=flops, device=name,
+        precision=training.precision, peak_flops=peak, hours=hours, wall_hours=hours / training.devices,
         hidden_learning_rate=scaled(training.learning_rate, rule.learning_rate, decoder),
         devices=training.devices, rows=rows,
         memory_bytes=asdict(needed) | {"total": needed.total, "total_checkpointed": needed.total_checkpointed},
@@ -146,7 +151,8 @@ def plan_run(run: RunConfig, hardware: Hardware) -> RunPlan:
 
 def plan(study: Study, hardware: Hardware) -> dict[str, Any]:
     """Return the study's bill as JSON-ready values: ``runs`` and ``total``."""
-    plans = [plan_run(run, hardware) for run in study.runs]
+    apart = differences(study.runs)
+    plans = [plan_run(run, hardware, apart[run.name]) for run in study.runs]
     total = {
         "runs": len(plans), "tokens": sum(p.tokens for p in plans), "checkpoints": sum(p.checkpoints for p in plans),
         "flops": sum(p.flops for p in plans), "device_hours": sum(p.hours for p in plans),

@@ -6,37 +6,43 @@ from collections.abc import Iterable
 from itertools import zip_longest
 from typing import Any
 
+from rich.console import JustifyMethod
 from rich.table import Table
 
 from data.quantities import format_count
+from sweeps.differences import told
 
-LEFT = ("run", "size", "mix", "device")
-MIX_WIDTH = 24
+LEFT = ("run", "size", "mix", "mix; other differences", "device")
+LEAST_WRAPPED = 22
 
 
 def _table(title: str, columns: Iterable[str], footers: Iterable[str] = ()) -> Table:
     footers = list(footers)
     table = Table(title=title, title_justify="left", show_footer=bool(footers))
     for name, footer in zip_longest(columns, footers, fillvalue=""):
-        width = MIX_WIDTH if name == "mix" else None
-        table.add_column(name, footer, justify="left" if name in LEFT else "right", no_wrap=True, max_width=width)
+        justify: JustifyMethod = "left" if name in LEFT else "right"
+        if name.startswith("mix"):
+            table.add_column(name, footer, justify=justify, min_width=LEAST_WRAPPED, overflow="fold")
+        else:
+            table.add_column(name, footer, justify=justify, no_wrap=True)
     return table
 
 
 def bill_table(bill: dict[str, Any]) -> Table:
-    """Return what each run costs, with a total row."""
+    """Return what each run costs, with a total row; where runs differ in more than size and mix, in what."""
     total = bill["total"]
+    mix = "mix; other differences" if any(r["differs"] for r in bill["runs"]) else "mix"
     table = _table(
         f"study '{bill['study']}'",
-        ("run", "size", "mix", "parameters", "non-embedding", "tokens", "checkpoints", "FLOPs", "hours", "disk"),
+        ("run", "size", mix, "parameters", "non-embedding", "tokens", "checkpoints", "FLOPs", "hours", "disk"),
         (f"{total['runs']} runs", "", "", "", "", format_count(total["tokens"]), str(total["checkpoints"]),
          f"{total['flops']:.2e}", f"{total['device_hours']:.3g}", size(total["disk_bytes"])),
     )  # fmt: skip
     for r in bill["runs"]:
         table.add_row(
-            r["run"], r["size"], r["mix"], format_count(r["n_params"]), format_count(r["n_params_non_embedding"]),
-            format_count(r["tokens"]), str(r["checkpoints"]), f"{r['flops']:.2e}", f"{r['hours']:.3g}",
-            size(r["disk_bytes"]),
+            r["run"], r["size"], "; ".join(part for part in (r["mix"], told(r["differs"])) if part),
+            format_count(r["n_params"]), format_count(r["n_params_non_embedding"]), format_count(r["tokens"]),
+            str(r["checkpoints"]), f"{r['flops']:.2e}", f"{r['hours']:.3g}", size(r["disk_bytes"]),
         )  # fmt: skip
     return table
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import math
+from pathlib import Path
+
 import pytest
 import typer
 from typer.testing import CliRunner
 
 import scaling.cli
 import sweeps.cli
-from data.command_line import Command
+from data.command_line import Command, emit_json
 from data.errors import UserError
 
 APPS = {"scaling": scaling.cli.app, "sweeps": sweeps.cli.app}
@@ -29,6 +33,18 @@ def test_an_option_that_is_not_finite_is_refused_by_name(value: str, many: bool)
     assert isinstance(done.exception, UserError)
     assert str(done.exception) == f"{name} is {float(value)}; expected a finite number"
     assert CliRunner().invoke(app, ["--share", "0.5"]).output == "0.5 None\n"
+
+
+def test_json_is_strict_and_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    answer = {"a": [1.5, math.nan, (math.inf,)], "b": {"é": None}}
+    assert not emit_json(None, answer) and not emit_json(str(tmp_path / "a.json"), answer)
+    assert capsys.readouterr().out == ""
+    assert emit_json("-", answer)
+    out = capsys.readouterr().out
+    assert out == (tmp_path / "a.json").read_text() and "é" in out
+    assert json.loads(out) == {"a": [1.5, None, [None]], "b": {"é": None}}
+    with pytest.raises(UserError, match="cannot be written .*choose another file"):
+        emit_json(str(tmp_path), answer)
 
 
 @pytest.mark.contract

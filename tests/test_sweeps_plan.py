@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -123,6 +124,27 @@ def test_tables_have_a_row_for_each_run_and_one_for_each_kind(study: Path) -> No
     done = CliRunner().invoke(app, ["plan", str(study)])
     for word in ("big-s1", "1.67B", "9,614", "131,072", "13.4 GB", "40% of", "989.4 TFLOP/s (h200, bf16-mixed)"):
         assert word in done.stdout, word
+
+
+def test_what_sets_a_run_apart_is_shown_and_nothing_is_cut_where_no_terminal_is(tmp_path: Path) -> None:
+    bill = answer(ROOT / "sweeps" / "mix.yaml")
+    differs = {r["run"]: r["differs"] for r in bill["runs"]}
+    assert differs["world-s3"] == differs["share-half-s0"] == differs["uniform-s1"] == {}
+    assert differs["cognates-none-s0"] == {"world.cognate_rate": 0}
+    assert differs["shuffled-s5"] == {"world.shuffled": True}
+    assert set(differs["glossaries-only-s0"]) == {
+        "world.glossary_share", "training.warmup_tokens", "checkpoints.every", "checkpoints.first",
+    }  # fmt: skip
+    command = [sys.executable, "-m", "sweeps.cli", "plan", str(ROOT / "sweeps" / "mix.yaml")]
+    out = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | {"COLUMNS": "80"}).stdout
+    assert "…" not in out
+    cells = {r["run"]: [c.strip() for c in line.split("│")[1:-1]] for line in out.splitlines() for r in bill["runs"]
+             if line.startswith(f"│ {r['run']} ")}  # fmt: skip
+    assert len(cells) == len(bill["runs"])
+    assert cells["cognates-many-s0"][2] == "uniform; cognate_rate=0.4"
+    assert cells["shuffled-s0"][2] == "uniform; shuffled=yes"
+    assert cells["share-half-s0"][2].startswith("w1:0.5,w2:0.0625") and cells["share-half-s0"][2].endswith("w9:0.0625")
+    assert len({tuple(row[1:3]) for row in cells.values()}) == 17  # as many as the study has runs without their seeds
 
 
 def test_planning_imports_no_torch(study: Path) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from data.command_line import emit_json
 from data.errors import UserError
 from scaling.commands.common import Json, check_level
 
@@ -67,10 +68,8 @@ def calibrate_command(
                 found += rows
     order = [truth.name for truth, _ in tasks]
     found.sort(key=lambda row: (order.index(row.truth), row.seed_sd))
-    if json is not None:
-        settings = {"level": level, "seed": seed, "sizes": sizes, "factor": factor}
-        tables.write_json({"schema": 1, **settings, "rows": [row.to_dict() for row in found]}, json)
-    if json != "-":
+    settings = {"level": level, "seed": seed, "sizes": sizes, "factor": factor}
+    if not emit_json(json, {"schema": 1, **settings, "rows": [row.to_dict() for row in found]}):
         tables.print_coverage(found, level)
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from data.command_line import console, emit_json
 from scaling.commands.common import Boot, Cube, Json, Metric, Params, Seed, Where, check_level, observe_cube
 
 
@@ -31,10 +32,8 @@ def fit_command(
     check_level(level)
     observations, note = observe_cube(cube, metric, where, params, boot, seed)
     fitted = fit(observations, law, level=level, seed=seed)
-    if json is not None:
-        report = {"schema": 1, "cube": cube, "metric": metric, "note": note, **fitted.to_dict()}
-        tables.write_json({**report, "transitions": [o.to_dict() for o in observations]}, json)
-    if json != "-":
+    report = {"schema": 1, "cube": cube, "metric": metric, "note": note, **fitted.to_dict()}
+    if not emit_json(json, report | {"transitions": [o.to_dict() for o in observations]}):
         tables.print_fit(fitted)
         if note:
-            tables.console().print(note, soft_wrap=True)
+            console().print(note, soft_wrap=True)

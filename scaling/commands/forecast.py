@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from data.command_line import emit_json
 from scaling.commands.common import Boot, Cube, Json, Metric, Params, Picture, Seed, Where, check_level, observe_cube
 
 
@@ -49,7 +50,5 @@ def forecast_command(
         result = replace(result, sentences=(note, *result.sentences))
     if picture is not None:
         save(law_figure(result.to_dict(cube)), picture, "no law gives a forecast")
-    if json is not None:
-        tables.write_json(result.to_dict(cube), json)
-    if json != "-":
+    if not emit_json(json, result.to_dict(cube)):
         tables.print_forecast(result)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from data.command_line import emit_json
 from data.errors import UserError, nearest
 from scaling.commands.common import Json, Picture, Seed, check_level
 
@@ -72,9 +73,7 @@ def loss_command(
     report = {"schema": 1, "source": source, **fitted.to_dict(), **told, "isoflop": isoflop_view(fitted)}
     if picture is not None:
         save(isoflop_figure(report), picture, "the isoFLOP view is of a fitted chinchilla law")
-    if json is not None:
-        tables.write_json(report, json)
-    if json != "-":
+    if not emit_json(json, report):
         print_loss(fitted, told)
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from data.command_line import emit_json
 from scaling.commands.common import Boot, Json, Metric, Seed, check_level, transitions
 
 
@@ -26,7 +27,6 @@ def mixes_command(
     T = (T0 + c N^-gamma) p^-eta exp(-kappa overlap) in the languages' shares p.
     """
     from data import cube as cubes
-    from scaling import tables
     from scaling.by_language import observe_languages
     from scaling.contrast import contrasts
     from scaling.mix_tables import print_contrasts, print_mixed, print_shares
@@ -47,9 +47,7 @@ def mixes_command(
         report["languages"] = [c.to_dict() for c in each]
         report["mixed_model"] = [c.to_dict() for c in mixed]
         report["shares"] = shares.to_dict()
-    if json is not None:
-        tables.write_json(report, json)
-    if json != "-":
+    if not emit_json(json, report):
         print_contrasts(found)
         if by_language:
             print_contrasts(each)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from data.command_line import emit_json
 from scaling.commands.common import Json
 
 
@@ -30,7 +31,6 @@ def plan_command(
     A run of N parameters costs 6 N D FLOPs with D = margin x its expected takeoff; an hour buys peak x attained x 3600.
     The interval is what the floor law's information and the seeds' scatter leave, were the expected law true.
     """
-    from scaling import tables
     from scaling.ladder_plan import Expected, plan_ladder
     from scaling.named_sizes import parse_size
     from scaling.plan_tables import print_plans
@@ -38,10 +38,7 @@ def plan_command(
     law = Expected(t0=t0, c=c, gamma=gamma, seed_sd=seed_sd, se=se)
     n = parse_size(size)
     found = plan_ladder(budget, unit, n, mixes=mixes, margin=margin, expected=law, attained=attained)
-    if json is not None:
-        plans = [plan.to_dict() for plan in found]
-        tables.write_json(
-            {"schema": 1, "budget": budget, "unit": unit, "n_params_non_embedding": n, "plans": plans}, json
-        )
-    if json != "-":
+    plans = [plan.to_dict() for plan in found]
+    report = {"schema": 1, "budget": budget, "unit": unit, "n_params_non_embedding": n, "plans": plans}
+    if not emit_json(json, report):
         print_plans(found, size, unit)

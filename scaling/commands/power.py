@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from data.command_line import emit_json
 from data.errors import UserError
 from scaling.commands.common import Json, Picture
 
@@ -49,7 +50,6 @@ def power_command(
     more.
     """
     from phases.power_pictures import power_figure
-    from scaling import tables
     from scaling.design import read_design
     from scaling.detectable import Cost, cheapest, designs
     from scaling.named_sizes import parse_amount, parse_size
@@ -106,7 +106,5 @@ def power_command(
     }  # fmt: skip
     if picture is not None:
         save(power_figure(report), picture, "no design")
-    if json is not None:
-        tables.write_json(report, json)
-    if json != "-":
+    if not emit_json(json, report):
         print_power(found, said, costed=bool(n and d))

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from data.command_line import emit_json
 from scaling.commands.common import Json, Seed
 
 
@@ -35,7 +36,5 @@ def simulate_command(
     with tables.working() as progress:
         simulation = simulate(checked, seed, progress)
     cubes.write(simulation.cube, output, groups={"truth": simulation.rates})
-    if json is not None:
-        tables.write_json({"cube": output, **truth_of(simulation.cube)}, json)
-    if json != "-":
+    if not emit_json(json, {"cube": output, **truth_of(simulation.cube)}):
         tables.print_simulation(simulation, output)

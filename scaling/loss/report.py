@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
+from data.command_line import console
 from data.quantities import format_count
 from scaling.loss.fit import LossFit
 from scaling.loss.isoflop import optimum
 from scaling.loss.points import Points
 from scaling.loss.sharpen import sharpen
-from scaling.tables import console
 
 FARTHEST = 1000.0
 WIDEST = 1.5

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from data.errors import UserError
-from data.files import write_atomically
-
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from sweeps.config import RunConfig
     from sweeps.progress import RunProgress
     from sweeps.root import ResultsRoot
@@ -30,28 +23,6 @@ Results = Annotated[
     ),
 ]
 Json = Annotated[str | None, typer.Option("--json", help="Write the answer as JSON to this file; '-' is stdout.")]
-
-
-def console() -> Console:
-    """Return a console that is wide enough for a table where no terminal says how wide it is."""
-    from rich.console import Console
-
-    return Console() if sys.stdout.isatty() else Console(width=140)
-
-
-def emit_json(target: str | None, answer: dict[str, Any]) -> bool:
-    """Write ``answer`` to the file or stdout named by ``--json``; return whether it went to stdout."""
-    if target is None:
-        return False
-    text = json.dumps(answer, indent=1)
-    if target == "-":
-        print(text)
-        return True
-    try:
-        write_atomically(Path(target), (text + "\n").encode())
-    except OSError as error:
-        raise UserError(f"--json {target} cannot be written ({error.strerror}); choose another file") from error
-    return False
 
 
 def standings_json(study: Study, root: ResultsRoot, standings: Sequence[RunProgress]) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from sweeps.commands.common import Json, Results, StudyFile, emit_json
+from data.command_line import emit_json
+from sweeps.commands.common import Json, Results, StudyFile
 
 
 def export_command(

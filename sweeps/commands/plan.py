@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from sweeps.commands.common import Json, StudyFile, console, emit_json
+from data.command_line import console, emit_json
+from sweeps.commands.common import Json, StudyFile
 
 
 def plan_command(

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from data.command_line import console, emit_json
 from data.errors import UserError
-from sweeps.commands.common import Json, Results, StudyFile, console, emit_json, say, standings_json
+from sweeps.commands.common import Json, Results, StudyFile, say, standings_json
 
 if TYPE_CHECKING:
     from sweeps.running import Ended

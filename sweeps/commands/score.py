@@ -85,7 +85,7 @@ def score_command(
 
     Run it again after any interruption: what is scored is not scored again. Duplicate weights and outliers are flagged.
     """  # fmt: skip
-    from sweeps.commands.common import emit_json
+    from data.command_line import emit_json
     from sweeps.score.display import ScoreDisplay
     from sweeps.score.own import OwnSource
     from sweeps.score.positions import placed

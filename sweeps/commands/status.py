@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from sweeps.commands.common import Json, Results, StudyFile, console, emit_json, standings_json
+from data.command_line import console, emit_json
+from sweeps.commands.common import Json, Results, StudyFile, standings_json
 
 
 def status_command(

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from data.command_line import emit_json
 from data.errors import UserError
-from sweeps.commands.common import Json, Results, emit_json, say, standings_json
+from sweeps.commands.common import Json, Results, say, standings_json
 
 
 def trial_command(
