@@ -68,8 +68,13 @@ def weights_path(folder: Path, step: int) -> Path:
     return folder / "weights" / f"step-{step:08d}.safetensors"
 
 
+def written_steps(folder: Path) -> list[int]:
+    """Return the steps whose weights are in a run's folder, ascending: planned ones and further ones."""
+    return sorted(int(path.stem.removeprefix("step-")) for path in (folder / "weights").glob("step-*.safetensors"))
+
+
 def drop_weights(folder: Path, policy: str, planned: Sequence[int], newest: int) -> None:
     """Remove the weights up to step ``newest`` that ``policy`` (``models.retention``) does not keep."""
-    written = [step for step in planned if step <= newest and weights_path(folder, step).exists()]
+    written = [step for step in written_steps(folder) if step <= newest]
     for step in set(written) - retention.kept(policy, written, planned):
         digests.remove(weights_path(folder, step))

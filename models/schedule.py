@@ -9,6 +9,7 @@ import numpy as np
 
 from data.errors import UserError
 from data.quantities import Count
+from models.adaptive import Adaptive
 
 MOST_CHECKPOINTS = 100_000
 
@@ -29,6 +30,8 @@ class CheckpointSchedule:
         Further positions.
     initial : bool
         Whether the untrained model is kept too (position 0): the floor of every curve.
+    adaptive : Adaptive, optional
+        Further checkpoints, which are decided while the run is trained; :meth:`steps` does not hold them.
     """
 
     every: Count | None = None
@@ -36,6 +39,7 @@ class CheckpointSchedule:
     first: Count | None = None
     explicit: tuple[Count, ...] = ()
     initial: bool = True
+    adaptive: Adaptive | None = None
 
     def __post_init__(self) -> None:
         """Refuse schedules that can hold nothing."""

@@ -39,6 +39,8 @@ class Progress:
 
 
 OnProgress = Callable[[Progress], None]
+Further = Callable[[int], tuple[int, ...]]
+"""Asked after the checkpoint of a planned step: at which steps to keep further ones before the next planned step."""
 STEPS_BETWEEN_ASKING = 8
 """Several processes ask each other only so often whether one of them is to stop: it waits for the device."""
 
@@ -116,6 +118,7 @@ def train(
     state_seconds: float = 20.0,
     accelerator: str = "auto",
     stop: Callable[[], bool] = lambda: False,
+    further: Further | None = None,
 ) -> None:
     """Train to the end, going on from the newest good state in ``folder`` when there is one.
 
@@ -145,6 +148,10 @@ def train(
         Lightning's word: ``auto``, ``cpu``, ``cuda``.
     stop : callable
         Asked after every step (of several processes, after every eighth) whether to stop here.
+    further : callable, optional
+        Asked on the first process once the checkpoint of a planned step is kept, and when training goes on for the last
+        planned step before: returns the steps at which to keep further checkpoints before the next planned one. All
+        processes give it or none does.
 
     Raises
     ------
@@ -170,12 +177,12 @@ def train(
             start, stepper.skipped = load_state(path, stepper.decoder, stepper.optimizer)
         _run(fabric, stepper, keeper, Loader(
             batches, start, config.steps, fabric.device, fabric.global_rank, config.devices
-        ), on_progress, stop)  # fmt: skip
+        ), on_progress, stop, further)  # fmt: skip
 
 
 def _run(
     fabric: Fabric, stepper: Stepper, keeper: Keeper, loader: Loader, on_progress: OnProgress,
-    stop: Callable[[], bool],
+    stop: Callable[[], bool], further: Further | None,
 ) -> None:  # fmt: skip
     config, watch, first = stepper.config, Watch(), fabric.global_rank == 0
     step = told_step = loader.start
@@ -186,10 +193,11 @@ def _run(
 
     if step == 0 and 0 in keeper.steps:
         keeper.keep(step, state)
+    extra = _extra(fabric, further, keeper.steps, step, config.devices)
     for batch in loader:
         stepper(step, batch, watch)
         step += 1
-        kept, now = step in keeper.steps, time.monotonic()
+        kept, now = step in keeper.steps or step in extra, time.monotonic()
         if kept or (first and now - told_at > 1.0):
             loss = watch.read()
             if first:
@@ -198,12 +206,25 @@ def _run(
                 on_progress(Progress(step=step, tokens=step * tokens, loss=loss, tokens_per_second=rate))
             if kept:
                 keeper.keep(step, state)
+            if step in keeper.steps:
+                extra = _extra(fabric, further, keeper.steps, step, config.devices)
             told_at, told_step = time.monotonic(), step
         if step < config.steps and _to_stop(fabric, stop, step, config.devices):
             watch.read()  # a loss that is not finite goes before
             keeper.keep_state(state)
             keeper.writer.submit(lambda: None).result()  # all before it is on disk
             raise StoppedError(f"stopped at step {step} of {config.steps}")
+
+
+def _extra(
+    fabric: Fabric, further: Further | None, planned: tuple[int, ...], step: int, processes: int
+) -> tuple[int, ...]:
+    """Return the further steps between the planned ones around ``step``; the first process says them to all."""
+    before = [kept for kept in planned if kept <= step]
+    if further is None or not before:
+        return ()
+    said = further(before[-1]) if fabric.global_rank == 0 else ()
+    return tuple(fabric.broadcast(said)) if processes > 1 else said
 
 
 def _to_stop(fabric: Fabric, stop: Callable[[], bool], step: int, processes: int) -> bool:

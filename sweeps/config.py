@@ -19,9 +19,10 @@ from data.corpora.sample import SampleConfig
 from data.corpora.text.config import TextConfig
 from data.corpora.world_config import WorldConfig
 from data.corpora.world_lexicon import Vocabulary
-from data.errors import UserError
+from data.errors import UserError, nearest
 from data.mixes import Mix
 from data.quantities import Count
+from models.adaptive import Adaptive
 from models.parametrisation import based
 from models.schedule import CheckpointSchedule
 from models.sizes import DecoderConfig, size
@@ -29,6 +30,8 @@ from models.training_config import TrainingConfig
 
 STRICT = ConfigDict(extra="forbid")
 CORPORA = ("world", "sample", "debian", "text", "hub")
+WATCHED = ("copying", "nonce_copying", "false_copying", "translation", "translation_paired")
+"""Metrics that adaptive checkpoints can gather around: those of ``phases.metrics`` that are counts."""
 
 
 def check_name(what: str, name: str) -> None:
@@ -51,16 +54,21 @@ class EvaluationConfig:
         At most so many a language and phenomenon; None asks all.
     minimal_pairs_file : str, optional
         A file or folder of further pairs in the format of MultiBLiMP (see ``data.multiblimp``).
+    minimal_pairs_every, logprobs_every : int
+        Ask for minimal pairs, and for the log-probabilities of words, at every so manieth planned checkpoint only: the
+        first, the last, and every k-th between. Elsewhere they are missing.
     """
 
     heldout_tokens: Count = 4096
     concepts: int | None = None
     minimal_pairs: int | None = None
     minimal_pairs_file: str | None = None
+    minimal_pairs_every: int = 1
+    logprobs_every: int = 1
 
     def __post_init__(self) -> None:
         """Refuse empty questions."""
-        for name in ("heldout_tokens", "concepts", "minimal_pairs"):
+        for name in ("heldout_tokens", "concepts", "minimal_pairs", "minimal_pairs_every", "logprobs_every"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UserError(f"{name} is {value}; expected 1 or more")
@@ -104,7 +112,24 @@ class RunConfig:
         check_name("name", self.name)
         size(self.size, 1024)
         self.parsed_mix()
-        self.checkpoint_steps()
+        self._check_adaptive(len(self.checkpoint_steps()))
+
+    def _check_adaptive(self, planned: int) -> None:
+        """Refuse a metric that cannot be watched, and more checkpoints than the run has steps."""
+        adaptive = self.checkpoints.adaptive
+        if adaptive is None:
+            return
+        if adaptive.metric not in WATCHED:
+            raise UserError(
+                f"checkpoints.adaptive.metric is '{adaptive.metric}'; expected one of {', '.join(WATCHED)}"
+                + nearest(adaptive.metric, WATCHED)
+            )
+        most = self.training.steps + 1 - planned
+        if adaptive.budget > most:
+            raise UserError(
+                f"checkpoints.adaptive.budget is {adaptive.budget}; expected at most {most}: the run's "
+                f"{self.training.steps} steps less its {planned} planned checkpoints"
+            )
 
     @property
     def real_text(self) -> RealTextConfig | None:
@@ -145,15 +170,20 @@ class RunConfig:
         return based(size(self.size, vocab_size), self.training)
 
     def checkpoint_steps(self) -> tuple[int, ...]:
-        """Return the steps at which checkpoints are kept."""
+        """Return the steps at which checkpoints are planned; adaptive ones come on top."""
         return self.checkpoints.steps(self.training.tokens, self.training.tokens_per_step)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return nested JSON-ready values, the unused corpus section left out; :meth:`from_dict` reads them."""
+        """Return nested JSON-ready values, unused sections left out; :meth:`from_dict` reads them."""
         values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         for name in CORPORA:
             if name != self.corpus:
                 del values[name]
+        if self.checkpoints.adaptive is None:
+            del values["checkpoints"]["adaptive"]
+        for name in ("minimal_pairs_every", "logprobs_every"):
+            if values["evaluation"][name] == 1:
+                del values["evaluation"][name]
         return values
 
     @staticmethod
@@ -171,7 +201,7 @@ class RunConfig:
 
 for _section in (
     RunConfig, WorldConfig, SampleConfig, DebianConfig, TextConfig, HubConfig, TrainingConfig, CheckpointSchedule,
-    EvaluationConfig,
+    Adaptive, EvaluationConfig,
 ):  # fmt: skip
     setattr(_section, "__pydantic_config__", STRICT)  # noqa: B010 - dataclasses have no such field of their own
 
