@@ -29,6 +29,7 @@ OUTCOMES = ("wrong", "translated", "copied", "other_language")
 OVERLAPS = ("none", "shared_token", "identical")
 EXPOSURES = ("never_paired", "paired")
 CHECKPOINT_FLAGS = ("duplicate_weights", "outlier", "not_finite")
+CHECKPOINT_KINDS = ("planned", "further")
 METRIC_KINDS = ("proportion", "count", "continuous")
 
 
@@ -73,6 +74,16 @@ ATTRIBUTES: dict[str, dict[str, Any]] = {
         "flag_masks": np.array([1, 2, 4], np.int8),
         "flag_meanings": " ".join(CHECKPOINT_FLAGS),
     },
+    "checkpoint_kind": _flags(
+        "whether the checkpoint was planned, or taken near a transition", CHECKPOINT_KINDS, "unknown"
+    ),
+    "forecast_takeoff": {
+        "units": "tokens",
+        "long_name": "takeoff as it was forecast at this checkpoint, median; infinite beyond the run",
+    },
+    "forecast_takeoff_low": {"units": "tokens", "long_name": "5 % point of the takeoff as it was forecast"},
+    "forecast_takeoff_high": {"units": "tokens", "long_name": "95 % point of the takeoff as it was forecast"},
+    "adaptive_json": {"long_name": "how the run's further checkpoints were decided (JSON); empty where none were"},
     "share": {"units": "1", "long_name": "share of the language among training tokens"},
     "tokens_per_word": {"units": "1", "long_name": "tokens a word of the language's text (in zh, ja a character)"},
     "bytes_per_token": {"units": "byte", "long_name": "UTF-8 bytes a token of the language's text"},

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from data import cube
 from data.errors import UserError, nearest
+from phases.design import designs_of
 from sweeps.config import RunConfig
 from sweeps.study import Study
 
 
 def study_of_cube(path: Path, run: str) -> Study:
-    """Return a study of this one run, as the cube has its configuration.
+    """Return a study of this one run, as the cube has its configuration and the record of its adaptive checkpoints.
 
     Parameters
     ----------
@@ -45,4 +46,5 @@ def study_of_cube(path: Path, run: str) -> Study:
     return Study(
         name=f"repeat-{config.name}", about=f"run '{name}' of {path.name}, repeated", path=path,
         text=str(read.attrs.get("study_yaml", "")), runs=(config,),
+        recorded={run: design.to_json() for run, design in designs_of(read, str(path)).items() if run == name},
     )  # fmt: skip

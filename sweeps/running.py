@@ -178,5 +178,5 @@ def run_one(study: Study, run: RunConfig, results: str | None) -> tuple[RunProgr
     root = claimed_root(study, results)
     with Display(study, root, only=run), LivePage(study, root), root.working(run) as folder:
         with tracked(run, run_folder(folder, run)) as report:
-            standing = run_trial(run, folder, study.text, report)
+            standing = run_trial(run, folder, study.text, report, study.recorded.get(run.name))
     return standing, root

@@ -42,3 +42,17 @@ def first_pairs(pairs: tuple[MinimalPair, ...], most: int | None) -> tuple[Minim
         rank[key] = rank.get(key, -1) + 1
         ordered.setdefault(key[:2], []).append((rank[key], place, pair))
     return tuple(pair for group in ordered.values() for _, _, pair in sorted(group, key=lambda e: e[:2])[:most])
+
+
+def asked_at(config: RunConfig, step: int) -> tuple[bool, bool]:
+    """Return whether minimal pairs and the log-probabilities of words are asked at a checkpoint.
+
+    Every k-th planned checkpoint has them, the first and the last too; with k = 1 further ones do as well.
+    """
+    steps, asked = config.checkpoint_steps(), config.evaluation
+    place = steps.index(step) if step in steps else None
+
+    def due(every: int) -> bool:
+        return every == 1 or (place is not None and (place % every == 0 or step == steps[-1]))
+
+    return due(asked.minimal_pairs_every), due(asked.logprobs_every)

@@ -6,7 +6,8 @@ import dataclasses
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -22,6 +23,8 @@ STUDY_KEYS = ("study", "about", "base", "defaults", "runs", "results")
 RESULTS = "CALQUE_RESULTS"
 """Environment variable: folder or ``fsspec`` address below which every study has its results."""
 RUN_ONLY_KEYS = ("base", "seeds")
+UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
+"""What pydantic calls a key that it does not know."""
 
 
 def is_address(place: str) -> bool:
@@ -45,6 +48,8 @@ class Study:
         Names are unique.
     results : str, optional
         Folder for results, relative to the working directory, or ``fsspec`` address.
+    recorded : mapping of str to str
+        Records of adaptive checkpoints (``phases.design``) by run, to be repeated rather than decided again.
     """
 
     name: str
@@ -53,6 +58,7 @@ class Study:
     text: str
     runs: tuple[RunConfig, ...]
     results: str | None = None
+    recorded: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def study_id(self) -> str:
@@ -154,7 +160,8 @@ class _Reader:
 
     def where(self, place: Place, keys: Place) -> Place:
         """Return where a run's value stands: with the run, or with the defaults."""
-        return next((p for p in ((*place, *keys), ("defaults", *keys)) if p in self.lines), (*place, *keys))
+        parts = (keys[:n] for n in range(len(keys), 0, -1))
+        return next((p for k in parts for p in ((*place, *k), ("defaults", *k)) if p in self.lines), (*place, *keys))
 
     def check_keys(self, mapping: dict[str, Any], place: Place, known: tuple[str, ...]) -> None:
         for key in mapping:
@@ -204,17 +211,20 @@ class _Reader:
         try:
             return adapter().validate_python(values)
         except ValidationError as error:
-            first = error.errors()[0]
+            found = error.errors()
+            first = next((e for e in found if e["type"] in UNKNOWN), found[0])  # it may be why another is missing
             keys = tuple(k for k in first["loc"] if not _is_type_tag(k))
             named = first["msg"].removeprefix("Value error, ").split(":")[0].split(" ")[0].split(".")
             if not keys and named[0] in _fields_at(()):  # a check of the whole run that names the key it is about
                 keys = tuple(named) if (*place, *named) in self.lines else (named[0],)
             where = self.where(place, keys)
             dotted = ".".join(map(str, keys)) or "the run"
-            if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+            if first["type"] in UNKNOWN:
                 known = _fields_at(keys[:-1]) + (RUN_ONLY_KEYS if len(keys) == 1 else ())
                 hint = nearest(str(keys[-1]), known)
                 raise self.error(where, f"unknown key '{dotted}'; expected one of {', '.join(known)}{hint}") from None
+            if first["type"] == "missing":
+                raise self.error(where, f"{dotted} is missing") from None
             message = first["msg"].removeprefix("Value error, ")
             given = (
                 ""

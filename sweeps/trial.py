@@ -9,7 +9,7 @@ import math
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
@@ -27,12 +27,13 @@ from data.sampler import Sampler
 from models import strategy, training, workers
 from models.decoder import Decoder
 from models.scoring.scorer import DIMS
-from sweeps import provenance
+from sweeps import adaptive, provenance
+from sweeps.adaptive import AdaptiveSteps
 from sweeps.config import RunConfig
 from sweeps.preparing import Prepared, prepare, sampler_of
 from sweeps.progress import RunProgress, read_progress, run_folder, write_progress
 from sweeps.results import locked
-from sweeps.scoring import scorer_of
+from sweeps.scoring import asked_at, scorer_of
 from sweeps.stopping import stop_wished
 
 LOCK_WAIT = 30.0
@@ -43,8 +44,9 @@ Report = Callable[[dict[str, float]], None]
 
 
 def run_trial(
-    config: RunConfig, results: Path, study_yaml: str = "", report: Report = lambda metrics: None
-) -> RunProgress:
+    config: RunConfig, results: Path, study_yaml: str = "", report: Report = lambda metrics: None,
+    recorded: str | None = None,
+) -> RunProgress:  # fmt: skip
     """Run one configuration to its end, going on from where it stood; return its standing.
 
     An error of the run itself (such as a loss that is not finite) is recorded as ``failed`` with its traceback in
@@ -60,6 +62,8 @@ def run_trial(
         The study file's text, kept in the cube.
     report : callable
         Called with step, tokens and loss after every checkpoint.
+    recorded : str, optional
+        The record of another run's adaptive checkpoints (``phases.design``), to be repeated.
 
     Raises
     ------
@@ -70,14 +74,14 @@ def run_trial(
     """
     folder = run_folder(results, config)
     if strategy.rank() > 0:
-        _run(config, results, study_yaml, report)
+        _run(config, results, study_yaml, report, recorded)
         return read_progress(results, config)
     with locked(folder / ".lock", f"run '{config.name}'", LOCK_WAIT):
         try:
             if config.training.devices > strategy.world_size() == 1:
-                _run_shared(config, results, study_yaml)
+                _run_shared(config, results, study_yaml, recorded)
             else:
-                _run(config, results, study_yaml, report)
+                _run(config, results, study_yaml, report, recorded)
         except UserError as error:
             record_failure(config, results, error)
             raise
@@ -107,26 +111,26 @@ def record_failure(config: RunConfig, results: Path, error: BaseException) -> No
         (run_folder(results, config) / "error.txt").write_text(traceback.format_exc())
 
 
-def _run_shared(config: RunConfig, results: Path, study_yaml: str) -> None:
+def _run_shared(config: RunConfig, results: Path, study_yaml: str, recorded: str | None) -> None:
     """Run in as many processes as devices; when one dies all begin again from the newest state."""
     write_progress(results, config, replace(read_progress(results, config), state="preparing", message=""))
     prepare(config)
-    workers.launch(_work, config.training.devices, config, results, study_yaml)
+    workers.launch(_work, config.training.devices, config, results, study_yaml, recorded)
 
 
-def _work(config: RunConfig, results: Path, study_yaml: str) -> None:
+def _work(config: RunConfig, results: Path, study_yaml: str, recorded: str | None) -> None:
     """One of the processes of a run. An error of the run itself is recorded and not tried again."""
     if read_progress(results, config).state == "failed":
         return
     try:
-        _run(config, results, study_yaml, lambda metrics: None)
+        _run(config, results, study_yaml, lambda metrics: None, recorded)
     except Exception as error:
         if strategy.rank() == 0:
             record_failure(config, results, error)
         raise
 
 
-def _run(config: RunConfig, results: Path, study_yaml: str, report: Report) -> None:
+def _run(config: RunConfig, results: Path, study_yaml: str, report: Report, recorded: str | None) -> None:
     first = strategy.rank() == 0
     if first:
         standing = read_progress(results, config)
@@ -135,28 +139,40 @@ def _run(config: RunConfig, results: Path, study_yaml: str, report: Report) -> N
     prepared = prepare(config)
     decoder = Decoder(config.decoder(prepared.shards.vocabulary), seed=config.init_seed)
     sampler = sampler_of(config, prepared)
-    if not first:  # the first process scores and writes
-        steps = config.checkpoint_steps()
-        training.train(decoder, config.training, sampler, steps, run_folder(results, config), lambda *checkpoint: None)
+    steps, is_adaptive = config.checkpoint_steps(), config.checkpoints.adaptive is not None
+    if not first:  # the first process scores, decides and writes
+        training.train(
+            decoder, config.training, sampler, steps, run_folder(results, config), lambda *checkpoint: None,
+            further=(lambda step: ()) if is_adaptive else None,
+        )  # fmt: skip
         return
     scorer = scorer_of(config, prepared)
     static = static_part(config, prepared, sampler, decoder, scorer.pairs.phenomena, study_yaml)
     folder = run_folder(results, config)
     static = static.assign_coords(environment_json=("run", [provenance.note(folder)]))
-    file = RunFile(folder / "run.nc", static, ROW_DIMS)
-    steps = config.checkpoint_steps()
+    file = RunFile(folder / "run.nc", static, ROW_DIMS | (adaptive.DIMS if is_adaptive else {}))
+    extra = _adaptive_steps(config, file, decoder, results, recorded) if is_adaptive else None
+
+    def known() -> tuple[int, ...]:
+        return steps if extra is None else extra.all()
+
     flops = decoder.config.flops_per_token(config.training.context)
 
     def on_checkpoint(step: int, model: Decoder, sha256: Future[str], seconds: float) -> None:
         tokens = step * config.training.tokens_per_step
         if step not in file.rows or not file.has(step, sha256.result()):
             began = time.monotonic()
-            row: Mapping[str, Any] = {"tokens": float(tokens), "flops": float(tokens * flops), **scorer(model)}
-            row = {**row, "checkpoint_sha256": sha256.result()}
+            row: dict[str, Any] = {"tokens": float(tokens), "flops": float(tokens * flops)}
+            pairs, logprobs = asked_at(config, step)
+            row |= {**scorer(model, pairs=pairs, logprobs=logprobs), "checkpoint_sha256": sha256.result()}
+            if extra is not None:
+                row |= extra.row(step, row)
             file.put(step, row, {"training_seconds": seconds, "scoring_seconds": time.monotonic() - began})
         loss = float(np.nanmean(file.rows[step]["loss"]))
-        done = sum(s in file.rows for s in steps)
-        now = replace(read_progress(results, config), tokens=tokens, loss=loss, checkpoints=done, state="training")
+        now = replace(
+            read_progress(results, config), tokens=tokens, loss=loss, state="training",
+            checkpoints=sum(s in file.rows for s in known()), total_checkpoints=len(known()),
+        )  # fmt: skip
         write_progress(results, config, now)
         report({"step": step, "tokens": tokens, "loss": loss})
 
@@ -169,12 +185,27 @@ def _run(config: RunConfig, results: Path, study_yaml: str, report: Report) -> N
         )  # fmt: skip
 
     with stop_wished() as stop:
-        training.train(decoder, config.training, sampler, steps, folder, on_checkpoint, on_progress, stop=stop)
-    missing = [step for step in steps if step not in file.rows]
+        training.train(
+            decoder, config.training, sampler, steps, folder, on_checkpoint, on_progress, stop=stop,
+            further=None if extra is None else extra.further,
+        )  # fmt: skip
+    missing = [step for step in known() if step not in file.rows]
     if missing:
         raise RuntimeError(f"{len(missing)} checkpoints are missing at the end, the first at step {missing[0]}")
     folder.joinpath("error.txt").unlink(missing_ok=True)
-    write_progress(results, config, replace(read_progress(results, config), state="done", checkpoints=len(steps)))
+    now = replace(read_progress(results, config), checkpoints=len(known()), total_checkpoints=len(known()))
+    write_progress(results, config, replace(now, state="done"))
+
+
+def _adaptive_steps(
+    config: RunConfig, file: RunFile, decoder: Decoder, results: Path, recorded: str | None
+) -> AdaptiveSteps:
+    from sweeps.adaptive_siblings import Siblings
+
+    asked = config.checkpoints.adaptive
+    siblings = asked is not None and asked.siblings
+    forecast = Siblings(config, decoder.config.n_params_non_embedding, results) if siblings else lambda: None
+    return AdaptiveSteps(config, file, forecast, recorded)
 
 
 def static_part(

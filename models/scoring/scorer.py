@@ -44,6 +44,15 @@ class Scorer:
     ) -> None:  # fmt: skip
         self.words, self.pairs, self.texts, self.languages = words, pairs, texts, tuple(languages)
 
-    def __call__(self, model: Decoder | LanguageModel, report: Report = silent) -> dict[str, NDArray[np.generic]]:
-        """Return one checkpoint's variables with the dimensions of :data:`DIMS`; tell ``report`` of the words."""
-        return {**heldout_loss(model, self.texts, self.languages), **self.words(model, report), **self.pairs(model)}
+    def __call__(
+        self, model: Decoder | LanguageModel, report: Report = silent, *, pairs: bool = True, logprobs: bool = True
+    ) -> dict[str, NDArray[np.generic]]:
+        """Return one checkpoint's variables with the dimensions of :data:`DIMS`; tell ``report`` of the words.
+
+        Without ``pairs`` no minimal pair is asked, without ``logprobs`` no log-probability of a word: they are NaN.
+        """
+        return {
+            **heldout_loss(model, self.texts, self.languages),
+            **self.words(model, report, logprobs=logprobs),
+            **(self.pairs(model) if pairs else self.pairs.unasked()),
+        }

@@ -71,6 +71,10 @@ class MinimalPairScorer:
         self.places = [(languages.index(p.language), self.phenomena.index(p.phenomenon)) for p in self.pairs]
         self.shape = (len(languages), len(self.phenomena))
 
+    def unasked(self) -> dict[str, NDArray[np.float64]]:
+        """Return what a checkpoint has of minimal pairs that were not asked: NaN, shape (L, phenomena)."""
+        return {name: np.full(self.shape, np.nan) for name in ("minimal_pair_correct", "minimal_pair_total")}
+
     @torch.inference_mode()
     def __call__(self, model: Decoder | LanguageModel) -> dict[str, NDArray[np.float64]]:
         """Return ``minimal_pair_correct`` and ``minimal_pair_total``, shape (L, phenomena); NaN where none is asked."""
@@ -81,7 +85,7 @@ class MinimalPairScorer:
             logits = asked.read(batch[:, :-1])[0].float()
             each = F.cross_entropy(logits.transpose(1, 2), batch[:, 1:], reduction="none")
             logprob[members] = -each.sum(1).cpu().numpy()
-        correct, total = np.full(self.shape, np.nan), np.full(self.shape, np.nan)
+        correct, total = self.unasked().values()
         better = logprob[0::2] > logprob[1::2]
         for place, good in zip(self.places, better, strict=True):
             correct[place] = np.nan_to_num(correct[place]) + good

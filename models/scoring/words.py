@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +14,7 @@ from data.cube import NOT_ASKED
 from data.encoding import Encoding
 from data.tasks import SegmentedPrompt, WordTask
 from data.words import normalise
-from models.decoder import Decoder
+from models.decoder import Cache, Decoder
 from models.scoring.generation import continuation_logprob, greedy
 from models.scoring.language_model import LanguageModel, language_model
 from models.scoring.prompts import Prompts
@@ -127,8 +127,17 @@ class WordScorer:
         known = any(word in forms for code, forms in item.elsewhere.items() if block in (None, code))
         return OTHER_LANGUAGE if known else WRONG
 
-    def __call__(self, model: Decoder | LanguageModel, report: Report = silent) -> dict[str, NDArray[np.generic]]:
+    def __call__(
+        self, model: Decoder | LanguageModel, report: Report = silent, *, logprobs: bool = True
+    ) -> dict[str, NDArray[np.generic]]:
         """Ask everything and return the cube's variables of one checkpoint; tell ``report`` now and then.
+
+        Parameters
+        ----------
+        model : Decoder or LanguageModel
+        report : callable
+        logprobs : bool
+            Whether to ask for log-probabilities, too; they are NaN otherwise.
 
         Returns
         -------
@@ -143,7 +152,7 @@ class WordScorer:
         nonce = np.full((len(self.task.languages), 2), np.nan)
         for item in self.nonces:
             nonce[item.place[0]] = 0.0, sum(other.place[0] == item.place[0] for other in self.nonces)
-        for done, answer in enumerate(self.answers(model)):
+        for done, answer in enumerate(self.answers(model, logprobs)):
             if done % TOLD == 0:
                 report(done, len(self.items) + len(self.nonces))
             place = answer.question.place
@@ -152,26 +161,35 @@ class WordScorer:
                 nonce[place[0], 0] += found == TRANSLATED
                 continue
             outcome[place] = found
-            translation[place] = np.logaddexp.reduce(answer.targets)
-            copy[place] = np.logaddexp.reduce(answer.sources)
+            if logprobs:
+                translation[place] = np.logaddexp.reduce(answer.targets)
+                copy[place] = np.logaddexp.reduce(answer.sources)
         return {
             "translation_outcome": outcome, "translation_logprob": translation, "copy_logprob": copy,
             "nonce_copied": nonce[:, 0], "nonce_total": nonce[:, 1],
         }  # fmt: skip
 
     @torch.inference_mode()
-    def answers(self, model: Decoder | LanguageModel) -> Iterator[Answer]:
-        """Yield the answer to every question, in no particular order."""
+    def answers(self, model: Decoder | LanguageModel, logprobs: bool = True) -> Iterator[Answer]:
+        """Yield the answer to every question, in no particular order; without ``logprobs`` the greedy tokens alone."""
         asked, questions = language_model(model), self.items + self.nonces
         stops = torch.zeros(asked.vocabulary, dtype=torch.bool)  # a model may have more rows than its tokenizer tokens
         stops[: len(self.stops)] = self.stops[: asked.vocabulary]
         stops = stops.to(asked.device)
         for members, first, cache in self.prompts.read(asked):
             batch = [questions[i] for i in members]
-            forms = [(row, form) for row, item in enumerate(batch) for form in item.targets + item.sources]
-            logprob = continuation_logprob(asked, first, cache, *map(list, zip(*forms, strict=True))).cpu().numpy()
+            logprob = _logprobs(asked, batch, first, cache) if logprobs else np.empty(0, np.float32)
             place = 0
             for item, said in zip(batch, greedy(asked, first, cache, self.new_tokens, stops), strict=True):
                 middle, end = place + len(item.targets), place + len(item.targets) + len(item.sources)
                 yield Answer(question=item, said=said, targets=logprob[place:middle], sources=logprob[middle:end])
                 place = end
+
+
+def _logprobs(
+    model: LanguageModel, batch: Sequence[Question], first: torch.Tensor, cache: Cache
+) -> NDArray[np.float32]:
+    """Return log p of every target form of each question, then of its source forms, one question after the other."""
+    forms = [(row, form) for row, item in enumerate(batch) for form in item.targets + item.sources]
+    rows, said = map(list, zip(*forms, strict=True))
+    return np.asarray(continuation_logprob(model, first, cache, rows, said).cpu().numpy())
