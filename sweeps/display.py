@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import threading
 import time
 from types import TracebackType
+from typing import Self
 
 from rich.console import Console
 from rich.live import Live
@@ -15,13 +15,14 @@ from data.errors import UserError
 from data.quantities import format_count
 from sweeps.config import RunConfig
 from sweeps.progress import RunProgress, clock, progress_table, read_progress
+from sweeps.recurring import Recurring
 from sweeps.root import ResultsRoot
 from sweeps.study import Study
 
-LINE_SECONDS, REFRESH_SECONDS = 15.0, 15.0
+LOOK_SECONDS, LINE_SECONDS, REFRESH_SECONDS = 0.5, 15.0, 15.0
 
 
-class Display:
+class Display(Recurring):
     """Shows every run's standing from its progress file, from entering to leaving the context.
 
     Parameters
@@ -33,24 +34,44 @@ class Display:
     """
 
     def __init__(self, study: Study, root: ResultsRoot, only: RunConfig | None = None) -> None:
+        super().__init__("display", LOOK_SECONDS)
         self.study, self.root = study, root
         self.runs = (only,) if only else study.runs
-        self.console = Console(stderr=True)
-        self.stop, self.refreshed = threading.Event(), time.monotonic()
-        self.thread = threading.Thread(target=self._show, name="display", daemon=True)
+        console = Console(stderr=True)
+        self.live = Live(console=console, refresh_per_second=2) if console.is_terminal else None
+        self.began = self.refreshed = time.monotonic()
+        self.told: dict[str, str] = {}
+        self.next_line = 0.0
 
-    def __enter__(self) -> Display:
+    def __enter__(self) -> Self:
         """Begin to show."""
         self.began = time.monotonic()
-        self.thread.start()
-        return self
+        if self.live:
+            self.live.start()
+        return super().__enter__()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Show the last standing and stop."""
-        self.stop.set()
-        self.thread.join()
+        super().__exit__(kind, error, trace)
+        if self.live:
+            self.live.stop()
+
+    def act(self) -> None:
+        """Show how the runs stand now."""
+        standings, now = self._standings(), time.monotonic() - self.began
+        if self.live:
+            self.live.update(progress_table(standings, f"study '{self.study.name}', {clock(now)} since start"))
+            return
+        for standing in standings:
+            changed = self.told.get(standing.run) != standing.state
+            at_work = standing.state == "training" and now >= self.next_line
+            if (changed and standing.state != "waiting") or at_work:
+                print(f"[{clock(now)}] {_line(standing)}", file=sys.stderr, flush=True)
+            self.told[standing.run] = standing.state
+        if now >= self.next_line:
+            self.next_line = now + LINE_SECONDS
 
     def _standings(self) -> list[RunProgress]:
         if self.root.remote is not None and time.monotonic() - self.refreshed > REFRESH_SECONDS:
@@ -58,35 +79,6 @@ class Display:
                 self.root.refresh(self.runs)
             self.refreshed = time.monotonic()
         return [read_progress(self.root.folder, run) for run in self.runs]
-
-    def _title(self) -> str:
-        return f"study '{self.study.name}', {clock(time.monotonic() - self.began)} since start"
-
-    def _show(self) -> None:
-        if not self.console.is_terminal:
-            self._show_lines()
-            return
-        with Live(console=self.console, refresh_per_second=2, transient=False) as live:
-            while not self.stop.wait(0.5):
-                live.update(progress_table(self._standings(), self._title()))
-            live.update(progress_table(self._standings(), self._title()))
-
-    def _show_lines(self) -> None:
-        told: dict[str, str] = {}
-        next_line = 0.0
-        while True:
-            last = self.stop.wait(0.5)
-            now = time.monotonic() - self.began
-            for standing in self._standings():
-                changed = told.get(standing.run) != standing.state
-                at_work = standing.state == "training" and now >= next_line
-                if (changed and standing.state != "waiting") or at_work:
-                    print(f"[{clock(now)}] {_line(standing)}", file=sys.stderr, flush=True)
-                told[standing.run] = standing.state
-            if now >= next_line:
-                next_line = now + LINE_SECONDS
-            if last:
-                return
 
 
 def _line(p: RunProgress) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from data.files import write_atomically
 from data.quantities import format_count
 from sweeps.curves import Curve, curves_of
 from sweeps.progress import RunProgress, clock, read_progress, run_folder
+from sweeps.recurring import Recurring
 from sweeps.root import ResultsRoot
 from sweeps.study import Study
 
@@ -48,7 +48,7 @@ class Chart:
     y_ticks: tuple[tuple[float, str], ...]
 
 
-class LivePage:
+class LivePage(Recurring):
     """Rewrites ``live.html`` in the results root, from entering to leaving the context.
 
     A root that cannot be written for a while is no reason to stop; the page is written when it can be again.
@@ -62,22 +62,8 @@ class LivePage:
     """
 
     def __init__(self, study: Study, root: ResultsRoot, seconds: float = SECONDS_BETWEEN) -> None:
-        self.study, self.root, self.seconds = study, root, seconds
-        self.read = _CurveReader()
-        self.stop = threading.Event()
-        self.thread = threading.Thread(target=self._keep, name="live page", daemon=True)
-
-    def __enter__(self) -> LivePage:
-        """Begin."""
-        self.thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Write the last version."""
-        self.stop.set()
-        self.thread.join()
+        super().__init__("live page", seconds)
+        self.study, self.root, self.read = study, root, _CurveReader()
 
     def html(self, reload: float | None = None) -> str:
         """Return the page as things stand; ``reload`` seconds make the browser ask again."""
@@ -92,15 +78,10 @@ class LivePage:
         write_atomically(self.root.folder / PAGE, self.html(self.seconds).encode())
         self.root.publish(PAGE)
 
-    def _keep(self) -> None:
-        while True:
-            last = self.stop.wait(self.seconds)
-            try:
-                self.write()
-            except (OSError, UserError):  # runs go on; the page follows when it can
-                pass
-            if last:
-                return
+    def act(self) -> None:
+        """Write the page if it can be written."""
+        with suppress(OSError, UserError):  # runs go on; the page follows when it can
+            self.write()
 
 
 class _CurveReader:

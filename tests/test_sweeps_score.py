@@ -102,7 +102,7 @@ def test_phases_detect_reads_what_was_scored(cached: Path, tmp_path: Path) -> No
 def test_what_is_scored_is_not_scored_again(cached: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
     whole = WordScorer.__call__
-    monkeypatch.setattr(WordScorer, "__call__", lambda *given: asked.append(1) or whole(*given))
+    monkeypatch.setattr(WordScorer, "__call__", lambda *given, **how: asked.append(1) or whole(*given, **how))
     sweeps_score(cached, tmp_path / "r.nc", *STEPS, "--revisions", "step1000,step2000")
     assert len(asked) == 2
     before = cube.read(tmp_path / "r.nc")
@@ -121,11 +121,11 @@ def test_a_kill_loses_at_most_the_revision_at_work(
 ) -> None:
     whole, calls = WordScorer.__call__, []
 
-    def killed(*given: object) -> object:
+    def killed(*given: object, **how: object) -> object:
         calls.append(1)
         if len(calls) == 2:
             raise Killed
-        return whole(*given)  # type: ignore[arg-type]
+        return whole(*given, **how)  # type: ignore[arg-type]
 
     monkeypatch.setattr(WordScorer, "__call__", killed)
     with pytest.raises(Killed):
