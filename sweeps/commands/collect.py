@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -17,14 +18,23 @@ def collect_command(
     results: Results = None,
     json_file: Json = None,
 ) -> None:
-    """Gather the runs so far into one cube; works while the study runs."""
+    """Gather the runs so far into one cube; works while the study runs.
+
+    Weights are not read: what the cube holds was measured when they were whole. Files that are missing or cut short are
+    named; sweeps status --verify reads all of them.
+    """
     from sweeps.results import write_cube
     from sweeps.root import ResultsRoot
     from sweeps.study import read_study
+    from sweeps.verifying import glance
 
     loaded = read_study(study)
     root = ResultsRoot(loaded.results_place(results))
     root.refresh(loaded.runs, cubes=True)
     sizes = write_cube(loaded, root.folder, output)
-    if not emit_json(json_file, {"schema": 1, "cube": str(output), "sizes": sizes}):
+    faults = glance(root.folder, loaded.runs).faults if root.remote is None else ()
+    for fault in faults:
+        print(f"sweeps: {fault}; the cube is whole, sweeps export and score will refuse it", file=sys.stderr)
+    answer = {"schema": 1, "cube": str(output), "sizes": sizes, "faults": [fault.to_dict() for fault in faults]}
+    if not emit_json(json_file, answer):
         print(f"{output}: {sizes['run']} runs, up to {sizes['checkpoint']} checkpoints")

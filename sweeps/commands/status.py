@@ -15,11 +15,15 @@ def status_command(
     study: StudyFile,
     results: Results = None,
     serve: Annotated[bool, typer.Option("--serve", help="Serve the live page on this machine until Ctrl-C.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read all weights and compare their SHA-256; exit 1 if any is damaged.")
+    ] = False,
     port: Annotated[int, typer.Option(help="With --serve: the port; 0 takes a free one.", min=0, max=65535)] = 0,
     json_file: Json = None,
 ) -> None:
     """Show where each run stands; works while the study runs, on any machine that sees the results.
 
+    --verify finds weights that are damaged, were swapped or are missing; it reads all of them, which takes its time.
     The live page (loss, copying, translation, throughput, time left) is also the file live.html in the results.
     """
     from sweeps.progress import progress_table, read_progress
@@ -39,5 +43,20 @@ def status_command(
                 server.serve_forever()
         return
     standings = [read_progress(root.folder, run) for run in loaded.runs]
-    if not emit_json(json_file, standings_json(loaded, root, standings)):
+    answer, found = standings_json(loaded, root, standings), None
+    if verify:
+        from sweeps.bar import Bar
+        from sweeps.verifying import REMEDY
+        from sweeps.verifying import verify as read_weights
+
+        with Bar("files") as bar:
+            found = read_weights(loaded.results_folder(results), loaded.runs, bar.show)
+        answer["weights"] = found.to_dict()
+    if not emit_json(json_file, answer):
         console().print(progress_table(standings, f"study '{loaded.name}' in {root}"))
+        if found is not None:
+            for fault in found.faults:
+                print(fault)
+            how = f"{len(found.faults)} are not what was written; {REMEDY}" if found.faults else "all as written"
+            print(f"{found.files} files of weights, {found.checked_bytes / 1e6:,.1f} MB: {how}")
+    raise SystemExit(1 if found is not None and found.faults else 0)
