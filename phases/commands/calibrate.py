@@ -140,6 +140,7 @@ def _study(
     from data import cube as cubes
     from phases.calibration.study import calibrate as of_study
     from phases.calibration.study_tables import study_grids, study_json
+    from phases.design import designs_of
     from phases.group import LAGS
     from phases.metrics import trajectories
 
@@ -151,13 +152,19 @@ def _study(
                 raise UserError(f"--run {name}: the cube has {', '.join(known)}" + nearest(name, known))
         data = data.sel(run=runs)
     series = trajectories(data, tuple(metric) if metric else None)
+    adaptive = {
+        run: (design, trajectories(data.sel(run=[run]), (design.metric,))[0])
+        for run, design in designs_of(data, str(path)).items()
+    }
     with progress(quiet) as shown:
-        rows = of_study(series, LAGS, options, replicates=replicates, jobs=jobs, progress=shown)
+        rows = of_study(series, LAGS, options, replicates=replicates, jobs=jobs, progress=shown, adaptive=adaptive)
     note = (
         f"{replicates} simulated series a question, {options.boot} bootstrap replicates each, seed {options.seed}; "
         f"± one Monte Carlo standard error. Size: share of delays (lags) found at {100 * (1 - options.level):.3g} % "
         "where there is none; power and coverage: as if the fitted curves were true."
     )
+    if adaptive:
+        note += f" Checkpoints of {', '.join(adaptive)} were adaptive: every simulated curve was given its own."
     return list(study_grids(rows)), [note], study_json(rows, str(path), options, replicates)
 
 
