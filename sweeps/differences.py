@@ -21,10 +21,10 @@ def differences(runs: Iterable[RunConfig]) -> dict[str, dict[str, Any]]:
     usual: dict[str, dict[str, str]] = {}
     for corpus in {corpus for corpus, _ in flat.values()}:
         alike = [values for other, values in flat.values() if other == corpus]
-        keys = [key for key in alike[0] if key not in TOLD_ELSEWHERE]
+        keys = [key for key in dict.fromkeys(k for values in alike for k in values) if key not in TOLD_ELSEWHERE]
         usual[corpus] = {key: Counter(_text(v.get(key)) for v in alike).most_common(1)[0][0] for key in keys}
     return {
-        name: {key: values[key] for key, value in usual[corpus].items() if _text(values.get(key)) != value}
+        name: {key: values.get(key) for key, value in usual[corpus].items() if _text(values.get(key)) != value}
         for name, (corpus, values) in flat.items()
     }
 

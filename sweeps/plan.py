@@ -67,7 +67,11 @@ class RunPlan:
         What sets the run apart from most others of its corpus, by key of the study file; seeds, and what has a field of
         its own here, left out.
     width, layers, vocab_size : int
-    n_params, n_params_non_embedding, tokens, steps, checkpoints : int
+    n_params, n_params_non_embedding, tokens, steps : int
+    checkpoints : int
+        Planned ones, and the whole budget of adaptive ones.
+    adaptive_checkpoints : int
+        The budget among them.
     flops_per_token : mapping of str to int
         Training's, by part: ``embedding`` (a look-up: 0), ``layers``, ``attention``, ``head``.
     flops : float
@@ -106,6 +110,7 @@ class RunPlan:
     tokens: int
     steps: int
     checkpoints: int
+    adaptive_checkpoints: int
     flops_per_token: dict[str, int]
     flops: float
     device: str
@@ -133,18 +138,21 @@ def plan_run(run: RunConfig, hardware: Hardware, differs: dict[str, Any] | None 
     needed = on_device(decoder, training, rows)
     whole = memory(decoder, training, rows=rows, shards=1, head_tokens=0)
     stored = (FLOAT32 if training.precision == "32-true" else BFLOAT16) * decoder.n_params
+    budget = run.checkpoints.adaptive.budget if run.checkpoints.adaptive else 0
+    further = budget if training.keep_weights == "all" else 0  # other policies drop them for later ones
     rule = (MUON if training.optimizer == "muon" else ADAMW)["hidden"]
     return RunPlan(
         run=run.name, run_id=run.run_id, size=run.size, mix=run.parsed_mix().name,
         differs=differs or {}, width=decoder.width, layers=decoder.layers, vocab_size=decoder.vocab_size,
         n_params=decoder.n_params, n_params_non_embedding=decoder.n_params_non_embedding, tokens=tokens,
-        steps=training.steps, checkpoints=len(steps), flops_per_token=parts, flops=flops, device=name,
+        steps=training.steps, checkpoints=len(steps) + budget, adaptive_checkpoints=budget,
+        flops_per_token=parts, flops=flops, device=name,
         precision=training.precision, peak_flops=peak, hours=hours, wall_hours=hours / training.devices,
         hidden_learning_rate=scaled(training.learning_rate, rule.learning_rate, decoder),
         devices=training.devices, rows=rows,
         memory_bytes=asdict(needed) | {"total": needed.total, "total_checkpointed": needed.total_checkpointed},
         device_memory_bytes=capacity,
-        disk_bytes=stored * len(kept(training.keep_weights, steps, steps))
+        disk_bytes=stored * (len(kept(training.keep_weights, steps, steps)) + further)
         + KEPT_STATES * (whole.gradients + whole.optimizer),  # weights take what gradients do
     )  # fmt: skip
 
@@ -155,6 +163,7 @@ def plan(study: Study, hardware: Hardware) -> dict[str, Any]:
     plans = [plan_run(run, hardware, apart[run.name]) for run in study.runs]
     total = {
         "runs": len(plans), "tokens": sum(p.tokens for p in plans), "checkpoints": sum(p.checkpoints for p in plans),
+        "adaptive_checkpoints": sum(p.adaptive_checkpoints for p in plans),
         "flops": sum(p.flops for p in plans), "device_hours": sum(p.hours for p in plans),
         "disk_bytes": sum(p.disk_bytes for p in plans),
     }  # fmt: skip

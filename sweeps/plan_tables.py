@@ -85,6 +85,11 @@ def notes(bill: dict[str, Any]) -> list[str]:
         "FLOPs a token: 6 a weight of layers and head, and attention over half the context; a look-up costs none",
         "sequences: what a device reads at once; memory in brackets: with every layer's activations done again",
     ]
+    budget = bill["total"]["adaptive_checkpoints"]
+    if budget:
+        lines.append(
+            f"checkpoints and disk hold up to {budget} adaptive ones; each is scored like a planned one (docs/STUDY.md)"
+        )
     rates = {f"{r['hidden_learning_rate']:.2g} ({r['size']})": None for r in bill["runs"]}
     lines.append(f"learning rate of the hidden matrices, carried over from the base: {', '.join(rates)}")
     large: dict[tuple[str, float], dict[str, None]] = {}

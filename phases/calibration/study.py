@@ -197,9 +197,7 @@ def grown(
     return drawn(adaptive.design, sources, deciding, rng, name, correlation)
 
 
-def named(
-    series: tuple[Trajectory, ...], scores: tuple[Array, ...], question: str
-) -> list[tuple[Trajectory, ...]]:
+def named(series: tuple[Trajectory, ...], scores: tuple[Array, ...], question: str) -> list[tuple[Trajectory, ...]]:
     """Return the replicates that scores (n, B) at the series' own checkpoints are."""
     return [
         tuple(replace(t, run=_name(series[0], question, i), y=y[:, i]) for t, y in zip(series, scores, strict=True))
