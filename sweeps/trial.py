@@ -34,7 +34,7 @@ from sweeps.preparing import Prepared, prepare, sampler_of
 from sweeps.progress import RunProgress, read_progress, run_folder, write_progress
 from sweeps.results import locked
 from sweeps.scoring import asked_at, scorer_of
-from sweeps.stopping import stop_wished
+from sweeps.stopping import TerminatedError, Wish, stop_wished
 
 LOCK_WAIT = 30.0
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE)
@@ -74,7 +74,10 @@ def run_trial(
     """
     folder = run_folder(results, config)
     if strategy.rank() > 0:
-        _run(config, results, study_yaml, report, recorded)
+        try:
+            _run(config, results, study_yaml, report, recorded)
+        except (training.StoppedError, TerminatedError) as stopped:  # the first process tells of it
+            raise SystemExit(1) from stopped
         return read_progress(results, config)
     with locked(folder / ".lock", f"run '{config.name}'", LOCK_WAIT):
         try:
@@ -85,9 +88,8 @@ def run_trial(
         except UserError as error:
             record_failure(config, results, error)
             raise
-        except training.StoppedError as stopped:
-            message = f"{stopped} by SIGTERM"
-            write_progress(results, config, replace(read_progress(results, config), state="waiting", message=message))
+        except (training.StoppedError, TerminatedError) as stopped:
+            message = _record_stop(config, results, stopped)
             print(f"run '{config.name}': {message}; run the same again to go on", file=sys.stderr, flush=True)
             raise SystemExit(1) from stopped
         except OSError as error:
@@ -111,11 +113,22 @@ def record_failure(config: RunConfig, results: Path, error: BaseException) -> No
         (run_folder(results, config) / "error.txt").write_text(traceback.format_exc())
 
 
+def _record_stop(config: RunConfig, results: Path, stopped: BaseException) -> str:
+    """Say in the run's folder where SIGTERM stopped it, unless one of its processes has; return what stands there."""
+    standing = read_progress(results, config)
+    message = f"{stopped} by SIGTERM"
+    if standing.state not in ("waiting", "done"):
+        write_progress(results, config, replace(standing, state="waiting", message=message))
+        return message
+    return standing.message or message
+
+
 def _run_shared(config: RunConfig, results: Path, study_yaml: str, recorded: str | None) -> None:
     """Run in as many processes as devices; when one dies all begin again from the newest state."""
     write_progress(results, config, replace(read_progress(results, config), state="preparing", message=""))
-    prepare(config)
-    workers.launch(_work, config.training.devices, config, results, study_yaml, recorded)
+    with stop_wished(at_once=True):
+        prepare(config)
+        workers.launch(_work, config.training.devices, config, results, study_yaml, recorded)
 
 
 def _work(config: RunConfig, results: Path, study_yaml: str, recorded: str | None) -> None:
@@ -124,6 +137,10 @@ def _work(config: RunConfig, results: Path, study_yaml: str, recorded: str | Non
         return
     try:
         _run(config, results, study_yaml, lambda metrics: None, recorded)
+    except (training.StoppedError, TerminatedError) as stopped:
+        if strategy.rank() == 0:
+            _record_stop(config, results, stopped)
+        raise SystemExit(1) from stopped
     except Exception as error:
         if strategy.rank() == 0:
             record_failure(config, results, error)
@@ -131,6 +148,11 @@ def _work(config: RunConfig, results: Path, study_yaml: str, recorded: str | Non
 
 
 def _run(config: RunConfig, results: Path, study_yaml: str, report: Report, recorded: str | None) -> None:
+    with stop_wished(at_once=True, patient=config.training.devices > 1) as stop:
+        _train(config, results, study_yaml, report, recorded, stop)
+
+
+def _train(config: RunConfig, results: Path, study_yaml: str, report: Report, recorded: str | None, stop: Wish) -> None:
     first = strategy.rank() == 0
     if first:
         standing = read_progress(results, config)
@@ -141,8 +163,9 @@ def _run(config: RunConfig, results: Path, study_yaml: str, report: Report, reco
     sampler = sampler_of(config, prepared)
     steps, is_adaptive = config.checkpoint_steps(), config.checkpoints.adaptive is not None
     if not first:  # the first process scores, decides and writes
+        stop.at_once = False
         training.train(
-            decoder, config.training, sampler, steps, run_folder(results, config), lambda *checkpoint: None,
+            decoder, config.training, sampler, steps, run_folder(results, config), lambda *checkpoint: None, stop=stop,
             further=(lambda step: ()) if is_adaptive else None,
         )  # fmt: skip
         return
@@ -184,11 +207,11 @@ def _run(config: RunConfig, results: Path, study_yaml: str, report: Report, reco
                   tokens_per_second=progress.tokens_per_second),
         )  # fmt: skip
 
-    with stop_wished() as stop:
-        training.train(
-            decoder, config.training, sampler, steps, folder, on_checkpoint, on_progress, stop=stop,
-            further=None if extra is None else extra.further,
-        )  # fmt: skip
+    stop.at_once = False  # from here on a step is finished and a state kept
+    training.train(
+        decoder, config.training, sampler, steps, folder, on_checkpoint, on_progress, stop=stop,
+        further=None if extra is None else extra.further,
+    )  # fmt: skip
     missing = [step for step in known() if step not in file.rows]
     if missing:
         raise RuntimeError(f"{len(missing)} checkpoints are missing at the end, the first at step {missing[0]}")
