@@ -43,7 +43,8 @@ def launch(work: Callable[..., Any], count: int, *arguments: Any, restarts: int 
         After SIGINT, likewise.
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # training sets its own
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
+    for name in [name for name in logging.root.manager.loggerDict if name.startswith("torch.distributed.elastic")]:
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # each has a level of its own
     config = LaunchConfig(
         min_nodes=1, max_nodes=1, nproc_per_node=count, max_restarts=0, monitor_interval=0.2, run_id="calque",
         rdzv_backend="c10d", rdzv_endpoint="localhost:0", start_method="spawn", logs_specs=DefaultLogsSpecs(),

@@ -42,7 +42,7 @@ def waits(process: subprocess.Popen[str], tmp_path: Path, run: RunConfig, said: 
     standing = read_progress(tmp_path / "results", run)
     assert (process.returncode, standing.state) == (1, "waiting"), err + standing.message
     assert said in standing.message and f"{standing.message}; run the same again to go on" in err
-    assert "Traceback" not in err, err
+    assert "Traceback" not in err and "death signal" not in err, err
     assert gone(below, 60), alive(below)
 
 
