@@ -52,8 +52,8 @@ def test_shuffling_gives_other_languages_the_same_sentences_with_other_words_of_
 
 
 def test_each_language_is_shuffled_on_its_own() -> None:
-    forms = World(replace(SMALL, shuffled=True)).grammar.forms
-    plain = World(SMALL).lexicon.forms
+    forms = World(replace(SMALL, shuffled=True)).drawn.grammar.forms
+    plain = World(SMALL).drawn.lexicon.forms
     orders = [
         tuple(next(k for k in range(12) if (plain[i, k] == forms[i, j]).all()) for j in range(12)) for i in range(4)
     ]
