@@ -1,16 +1,20 @@
-"""The record of an adaptive schedule: the rule, and what it decided when, from the cube and back."""
+"""The record of an adaptive schedule, from the cube and back, and what it means for the noise of a series."""
 
 from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from data.errors import UserError
+from phases.axis import Array
 from phases.densify import Decision, Prior, Rule
+from phases.trajectory import Trajectory
 
 VARIABLE = "adaptive_json"
 """Variable of the cube, by run, that holds the record; empty for a run without one."""
@@ -106,3 +110,40 @@ def designs_of(cube: xr.Dataset, origin: str = "the cube") -> dict[str, Adaptive
         for run, text in texts.items()
         if text.startswith("{")
     }
+
+
+def accounted(series: Sequence[Trajectory], cube: xr.Dataset, origin: str = "the cube") -> list[Trajectory]:
+    """Return series whose noise is measured in tokens where their run's checkpoints were adaptive.
+
+    Raises
+    ------
+    UserError
+        As :func:`designs_of`.
+    """
+    designs = designs_of(cube, origin)
+    tokens = {run: np.asarray(cube["tokens"].sel(run=run), float) for run in designs}
+    return [in_tokens(t, tokens[t.run], designs[t.run].rule.planned) if t.run in designs else t for t in series]
+
+
+def in_tokens(t: Trajectory, tokens: Array, planned: Sequence[int]) -> Trajectory:
+    """Return a series whose noise forgets with tokens, never with checkpoints.
+
+    Otherwise either may be: but further checkpoints stand close together, and noise of training does not change faster
+    because it is looked at more often. The unit is the shortest way to or from a further checkpoint.
+
+    Parameters
+    ----------
+    t : Trajectory
+    tokens : array
+        Checkpoints of its run, also those at which this series has no score; NaN at the end of a ragged run.
+    planned : sequence of int
+        Tokens of the planned checkpoints.
+    """
+    tokens = tokens[np.isfinite(tokens)]
+    further = ~np.isin(tokens, np.array(planned, float))
+    gaps = np.diff(tokens)[further[1:] | further[:-1]]
+    if not len(gaps):
+        return t
+    unit = float(gaps.min())
+    place: Any = np.round(t.tokens / unit, 6)  # as if checkpoints stood a unit apart, wherever there are some
+    return replace(t, index=place, spacing=unit)

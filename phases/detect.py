@@ -9,6 +9,7 @@ from itertools import groupby
 import xarray as xr
 
 from data.cube import validate
+from phases.design import accounted
 from phases.group import Found, judge_group
 from phases.metrics import trajectories
 from phases.multiplicity import benjamini_yekutieli
@@ -52,6 +53,7 @@ def detect(
         from phases.classical.detect import detect_classical
 
         return detect_classical(series, settings, progress, name, provenance)
+    series = accounted(series, cube, name)
     tasks = [
         (i, tuple(of_group), settings)
         for i, (_, of_group) in enumerate(groupby(series, key=lambda t: (t.run, t.group)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 from data import cube as cubes
 from phases.analyse import analyse
+from phases.axis import Array
 from phases.calibration.adaptive import Path as Growing
 from phases.calibration.adaptive import Source, _shocks, drawn
 from phases.calibration.curves import onset
@@ -20,8 +22,11 @@ from phases.calibration.outcomes import Options
 from phases.calibration.study import Adaptive, calibrate
 from phases.cli import app
 from phases.densify import Decision, Prior, Rule, Seen
-from phases.design import AdaptiveDesign
+from phases.design import AdaptiveDesign, accounted, in_tokens
+from phases.detect import detect
 from phases.metrics import trajectories
+from phases.noise import RHO
+from phases.settings import Settings
 
 END, TRIALS = 1_000_000, 150
 PRIOR = Prior(log10_tokens=5.35, sd=0.1)
@@ -62,15 +67,24 @@ def run(seed: int = 0) -> xr.Dataset:
     )
 
 
-def sources() -> tuple[AdaptiveDesign, tuple[Source, Source]]:
+def sources(plain: bool = False) -> tuple[AdaptiveDesign, tuple[Source, Source]]:
     data = cubes.validate(run())
     design = AdaptiveDesign.from_json(str(data["adaptive_json"].values[0]))
     found = []
-    for t in trajectories(data, ("score", "other")):
+    series = trajectories(data, ("score", "other"))
+    for t in series if plain else accounted(series, data):
         a = analyse(t, boot=39)
         assert a.fit is not None
         found.append(Source(template(t), a.fit.noise, a.fit.curve))
     return design, (found[0], found[1])
+
+
+def shaken(weight: Array) -> Array:
+    """Return a posterior of the noise that is sure of a large and lasting shift."""
+    certain = np.zeros_like(weight)
+    variants, _, _ = np.nonzero(weight)
+    certain[variants.max(), RHO.searchsorted(0.87), 8] = 1.0
+    return certain
 
 
 def test_every_replicate_has_checkpoints_of_its_own_and_series_share_them() -> None:
@@ -95,9 +109,11 @@ def test_the_metric_that_decides_may_be_none_of_those_asked_for() -> None:
 
 
 @pytest.mark.simulation
-def test_replicates_have_the_curve_as_mean_and_the_noise_of_fixed_ones() -> None:
+@pytest.mark.parametrize("plain", [True, False])
+def test_replicates_have_the_curve_as_mean_and_the_noise_of_fixed_ones(plain: bool) -> None:
     """Drawn checkpoint by checkpoint, or all at once by the noise itself: the same law."""
-    _, (source, _) = sources()
+    _, (source, _) = sources(plain)
+    source = replace(source, noise=replace(source.noise, weight=shaken(source.noise.weight)))
     t = source.template
     rng = np.random.default_rng(1)
     grown = []
@@ -150,3 +166,30 @@ def test_series_at_planned_checkpoints_alone_have_a_fixed_design() -> None:
     assert adaptive.chose(score_) and not adaptive.chose(other)
     rows = calibrate([other], (), Options(boot=19), replicates=2, adaptive={"mine": (design, score_)})
     assert rows[0].fitted is not None
+
+
+def test_noise_is_measured_in_tokens_where_checkpoints_were_adaptive() -> None:
+    data = cubes.validate(run())
+    plain, counted = trajectories(data, ("score",))[0], accounted(trajectories(data, ("score",)), data)[0]
+    assert not plain.evenly_spaced and counted.evenly_spaced
+    np.testing.assert_allclose(np.diff(counted.distances[0]) / np.diff(counted.tokens), 1 / counted.spacing, rtol=1e-5)
+    further = ~np.isin(plain.tokens, RULE.planned)
+    gaps = np.diff(plain.tokens)
+    assert counted.spacing == gaps[further[1:] | further[:-1]].min()
+    np.testing.assert_array_equal(counted.y, plain.y)
+    fixed = accounted([plain], data.drop_vars("adaptive_json"))[0]
+    assert fixed is plain
+    assert in_tokens(plain, plain.tokens, [int(t) for t in plain.tokens]) is plain, "no further checkpoint was taken"
+
+
+def test_detect_accounts_for_the_design(monkeypatch: pytest.MonkeyPatch) -> None:
+    import phases.group
+
+    judged = []
+    judge = phases.group.analyse
+    monkeypatch.setattr(phases.group, "analyse", lambda t, **more: judged.append(t) or judge(t, **more))
+    detect(run(), Settings(metrics=("score",), boot=19))
+    assert judged and all(t.evenly_spaced for t in judged)
+    judged.clear()
+    detect(run().drop_vars("adaptive_json"), Settings(metrics=("score",), boot=19))
+    assert judged and not any(t.evenly_spaced for t in judged)

@@ -17,7 +17,7 @@ import numpy as np
 from phases import kalman
 from phases.axis import Array
 from phases.densify import Decision, Seen
-from phases.design import AdaptiveDesign
+from phases.design import AdaptiveDesign, in_tokens
 from phases.noise import RHO, VARIANTS, Noise
 from phases.trajectory import Trajectory
 
@@ -66,6 +66,7 @@ class Path:
         if not t.counts:
             self.scale *= noise.freedom / rng.chisquare(noise.freedom)
         self.step = float(t.tokens[-1] / t.distances[1, -1])
+        self.in_tokens = t.evenly_spaced or self.variant.distance == 1
         self.trials = float(np.median(t.trials)) if t.trials is not None else 1.0
         self.shift = 0.0
         self.tokens: list[float] = []
@@ -75,7 +76,7 @@ class Path:
         """Draw the scores at the next positions; ``shocks`` are standard normal innovations, one a position."""
         shifts = np.empty((len(tokens), 1))
         for n, (at, shock) in enumerate(zip(tokens, shocks, strict=True)):
-            gap = 1.0 if self.variant.distance == 0 else (at - (self.tokens or [at])[-1]) / self.step
+            gap = (at - (self.tokens or [at])[-1]) / self.step if self.in_tokens else 1.0
             phi = self.rho**gap if self.rho > 0 and self.tokens else 0.0
             self.shift = phi * self.shift + np.sqrt(1 - phi * phi) * shock
             shifts[n] = self.shift * np.sqrt(self.variance)
@@ -96,14 +97,15 @@ class Path:
         trials = np.full(len(self.tokens), self.trials)
         return Seen(tokens=np.array(self.tokens), score=np.array(self.score), trials=trials)
 
-    def trajectory(self, name: str) -> Trajectory:
-        """Return the replicate as a series."""
+    def trajectory(self, name: str, planned: Sequence[int]) -> Trajectory:
+        """Return the replicate as a series, accounted for like the one that it stands for."""
         n, t = len(self.tokens), self.source.template
-        trials = None if t.trials is None else np.full(n, self.trials)
-        return replace(
-            t, run=name, tokens=np.array(self.tokens), y=np.array(self.score), trials=trials, index=np.arange(n),
-            spacing=None,
+        tokens = np.array(self.tokens)
+        made = replace(
+            t, run=name, tokens=tokens, y=np.array(self.score), index=np.arange(n), spacing=None,
+            trials=None if t.trials is None else np.full(n, self.trials),
         )  # fmt: skip
+        return in_tokens(made, tokens, planned)
 
 
 def drawn(
@@ -143,7 +145,7 @@ def drawn(
         prior = None if recorded is None else recorded.prior
         decision = design.rule.decide(planned, decides.seen(), left, prior)
         left -= len(decision.extra)
-    return tuple(path.trajectory(name) for path in paths)
+    return tuple(path.trajectory(name, design.rule.planned) for path in paths)
 
 
 def _shocks(rng: np.random.Generator, series: int, n: int, correlation: float) -> Array:

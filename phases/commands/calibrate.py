@@ -140,7 +140,7 @@ def _study(
     from data import cube as cubes
     from phases.calibration.study import calibrate as of_study
     from phases.calibration.study_tables import study_grids, study_json
-    from phases.design import designs_of
+    from phases.design import accounted, designs_of
     from phases.group import LAGS
     from phases.metrics import trajectories
 
@@ -151,9 +151,9 @@ def _study(
             if name not in known:
                 raise UserError(f"--run {name}: the cube has {', '.join(known)}" + nearest(name, known))
         data = data.sel(run=runs)
-    series = trajectories(data, tuple(metric) if metric else None)
+    series = accounted(trajectories(data, tuple(metric) if metric else None), data, str(path))
     adaptive = {
-        run: (design, trajectories(data.sel(run=[run]), (design.metric,))[0])
+        run: (design, accounted(trajectories(data.sel(run=[run]), (design.metric,)), data)[0])
         for run, design in designs_of(data, str(path)).items()
     }
     with progress(quiet) as shown:

@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "speed": ("--runs", "2"),
     "peers": (),
     "efficiency": ("-o", "docs/benchmarks/efficiency.json"),
+    "adaptive_checkpoints": ("--series", "200"),
     "chinchilla": (),
     "ray_cost": (),
 }
