@@ -88,7 +88,7 @@ def notes(bill: dict[str, Any]) -> list[str]:
     budget = bill["total"]["adaptive_checkpoints"]
     if budget:
         lines.append(
-            f"checkpoints and disk hold up to {budget} adaptive ones; each is scored like a planned one (docs/STUDY.md)"
+            f"checkpoints and disk hold up to {budget} adaptive ones, each scored like a planned one (docs/CLUSTER.md)"
         )
     rates = {f"{r['hidden_learning_rate']:.2g} ({r['size']})": None for r in bill["runs"]}
     lines.append(f"learning rate of the hidden matrices, carried over from the base: {', '.join(rates)}")

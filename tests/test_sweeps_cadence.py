@@ -14,6 +14,7 @@ from data.errors import UserError
 from phases.metrics import trajectories
 from sweeps.cli import app
 from sweeps.results import claim, write_cube
+from sweeps.scoring import asked_at
 from sweeps.study import read_study
 from sweeps.trial import run_trial
 from tests.conftest import SMALL_STUDY
@@ -102,3 +103,11 @@ def test_further_checkpoints_are_asked_the_cheap_questions(tmp_path: Path) -> No
 def test_a_cadence_of_nothing_is_refused(tmp_path: Path, key: str) -> None:
     with pytest.raises(UserError, match=rf"small\.yaml:10: .*{key} is 0; expected 1 or more"):
         read_study(write_study(tmp_path, f"minimal_pairs: 5, {key}: 0"))
+
+
+def test_the_large_study_asks_its_probes_with_a_cadence() -> None:
+    full = read_study(Path(__file__).parent.parent / "sweeps" / "full.yaml")
+    run = full.run("1.7b-s0")
+    asked = [asked_at(run, step) for step in run.checkpoint_steps()]
+    assert sum(pairs for pairs, _ in asked) == 61 and all(logprobs for _, logprobs in asked)
+    assert asked[0] == asked[-1] == (True, True)

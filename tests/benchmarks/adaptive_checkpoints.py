@@ -42,7 +42,8 @@ END, GRAIN = 37_000_000_000, 524_288
 TRIALS, SD, RHO, UNIT = 125, 0.4, 0.6, 200
 MOVED = 0.1
 ERROR, SAID, MISLED = 0.08, 0.1, 0.3
-SCHEDULES = {"log 24 + 12": ("log", 24, 12), "log 40 + 20": ("log", 40, 20), "even 40 + 20": ("even", 40, 20)}
+SPARSE = "log 24 + 12"
+SCHEDULES = {SPARSE: ("log", 24, 12), "even 40 + 20": ("even", 40, 20), "log 40 + 20": ("log", 40, 20)}
 DESIGNS = ("base", "fixed", "siblings", "alone", "misled")
 NULLS, TAKEOFFS = ("power-law", "linear"), ("sharp", "stick", "gradual-1.7")
 OPTIONS = Options(seed=0, boot=199)
@@ -112,7 +113,7 @@ def cells() -> list[tuple[str, str, str]]:
         for schedule in SCHEDULES
         for name in (*TAKEOFFS, *NULLS)
         for design in DESIGNS
-        if design != "misled" or schedule == "log 24 + 12"
+        if design not in ("alone", "misled") or schedule == SPARSE
     ]
 
 
@@ -123,18 +124,11 @@ def table(found: dict[str, Any]) -> str:
         return "" if figure is None else f"{figure['value']:.3f} ± {figure['error']:.3f}"
 
     heads = (
-        "schedule",
-        "curve",
-        "checkpoints",
-        "which",
-        "series",
-        "delay rejected",
-        "covered",
-        "width, decades",
-        "error",
+        "schedule|curve|checkpoints|which|series|delay rejected|takeoff covered|width, decades|error, decades".split(
+            "|"
+        )
     )
-    lines = ["| " + " | ".join(heads) + " |",
-             "|---|---|---|---|---|---|---|---|---|"]  # fmt: skip
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for schedule, design, name in cells():
         cell = found.get(f"{schedule}/{design}/{name}")
         if cell is not None:
