@@ -8,6 +8,7 @@ from data.errors import guard
 from phases.commands.acquisition import acquisition
 from phases.commands.calibrate import calibrate
 from phases.commands.detect import detect
+from phases.commands.explore import explore
 from phases.commands.importing import import_
 from phases.commands.pool import pool
 
@@ -30,6 +31,7 @@ app.command()(calibrate)
 app.command("import")(import_)
 app.command()(pool)
 app.command()(acquisition)
+app.command()(explore)
 
 
 def main() -> None:

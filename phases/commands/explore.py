@@ -1,0 +1,71 @@
+"""``phases explore``: a cube in the browser."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from data.errors import UserError
+from phases.commands.common import check_output
+
+NEEDS = ("panel", "hvplot", "holoviews", "bokeh")
+
+
+def _json(writer: str) -> typer.models.OptionInfo:
+    option: typer.models.OptionInfo = typer.Option(help=f"JSON of '{writer}', shown beside the cube.", metavar="FILE")
+    return option
+
+
+def explore(
+    cube: Annotated[Path, typer.Argument(help="netCDF cube (results.nc).", metavar="CUBE")],
+    detect: Annotated[Path | None, _json("phases detect CUBE --json")] = None,
+    forecast: Annotated[Path | None, _json("scaling forecast CUBE --json")] = None,
+    power: Annotated[Path | None, _json("scaling power STUDY --json")] = None,
+    loss: Annotated[Path | None, _json("scaling loss CUBE --json")] = None,
+    mixes: Annotated[Path | None, _json("scaling mixes CUBE --json")] = None,
+    plan: Annotated[Path | None, _json("scaling plan --json")] = None,
+    port: Annotated[
+        int, typer.Option("--port", help="Port on 127.0.0.1; 0 takes any free one.", min=0, max=65535, metavar="N")
+    ] = 0,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open the pages in a browser, where there is one.")
+    ] = True,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            "--save", help="Serve nothing: write the pages as they first stand to one HTML file.", metavar="FILE"
+        ),
+    ] = None,
+) -> None:
+    """Explore a cube in the browser: curves, pairs, words, sizes, loss and compute, planning, runs.
+
+    The pages are served to this machine alone (127.0.0.1), need no network, and end with Ctrl-C. From another machine,
+    forward the port under its own number: ssh -L 5006:127.0.0.1:5006 HOST, and --port 5006 there. Transitions come
+    from --detect, or are located on demand by a button.
+    """
+    lacking = [name for name in NEEDS if find_spec(name) is None]
+    if lacking:
+        raise UserError(f"phases explore needs the package '{lacking[0]}'; install it: pip install 'calque[explore]'")
+    from phases.explore.study import read_study
+    from phases.json_files import read_json
+
+    paths = {"detect": detect, "forecast": forecast, "power": power, "loss": loss, "mixes": mixes, "plan": plan}
+    if save is not None:
+        check_output(save)
+    files = {kind: read_json(kind, path) for kind, path in paths.items() if path is not None}
+    study = read_study(cube, files)
+    if save is not None:
+        from phases.explore.snapshot import save as write
+
+        write(study, save)
+        print(f"pages: {save}")
+        return
+    from phases.explore.server import serve
+
+    def started(address: str) -> None:
+        print(f"{study.name} at {address} (this machine alone; Ctrl-C ends it)", flush=True)
+
+    serve(study, port, browser=browser, started=started)

@@ -1,0 +1,60 @@
+"""Which words first: every concept's share over training, and when its items were lastingly acquired."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from phases.acquisition_times import METRICS, item_times
+from phases.axis import Array
+from phases.explore.study import Study
+
+LASTING = 3
+ASKED = METRICS
+"""Metrics whose items have acquisition times."""
+
+
+def shares(study: Study, runs: Sequence[str], metric: str) -> tuple[Array, Array]:
+    """Return training positions (n,) and each concept's share at them (n, concept), of runs together.
+
+    Positions are those of the run that came farthest; other runs stand at their last checkpoint up to each.
+    """
+    each = [study.tokens(run) for run in runs]
+    places = max(each, key=lambda tokens: float(np.nanmax(tokens)))
+    places = places[np.isfinite(places)]
+    total = np.zeros((len(places), study.cube.sizes["concept"]))
+    n = np.zeros_like(total)
+    for run, tokens in zip(runs, each, strict=True):
+        one = study.items.by_concept(study.position(run), metric)
+        at = np.searchsorted(tokens[np.isfinite(tokens)], places * (1 + 1e-9), side="right") - 1
+        total += np.where(at[:, None] >= 0, one.total[at], 0)
+        n += np.where(at[:, None] >= 0, one.n[at], 0)
+    return places, np.where(n > 0, total / np.maximum(n, 1), np.nan)
+
+
+def concept_table(study: Study, runs: Sequence[str], metric: str) -> pd.DataFrame:
+    """Return a row a concept, the first acquired first.
+
+    ``half by``: tokens by which half of its items (pairs of languages in each run) were lastingly acquired, that is,
+    answered right three times running; ``half after``: until then fewer had been. Infinite where half never were.
+    """
+    cube = study.cube.isel(run=[study.position(run) for run in runs])
+    times = item_times(cube, metric, LASTING)
+    frame = pd.DataFrame({"concept": times.concept, "low": times.low, "high": times.high})
+    frame["acquired"] = np.isfinite(frame["high"])
+    grouped = frame.groupby("concept")
+    out = grouped.agg(items=("high", "size"), acquired=("acquired", "mean")).reset_index()
+    # "higher" keeps an infinite time infinite, where a mean of two middle ones would be no time of any item
+    out["half by"] = grouped["high"].quantile(0.5, interpolation="higher").to_numpy()
+    out["half after"] = grouped["low"].quantile(0.5, interpolation="higher").to_numpy()
+    out["position"] = out["concept"]
+    labels = study.items.labels("concept")
+    out["concept"] = [labels[i] for i in out["position"]]
+    if "zipf_frequency" in cube and set(map(str, cube["zipf_frequency"].dims)) == {"language", "concept"}:
+        values = np.asarray(cube["zipf_frequency"].transpose("language", "concept"), float)
+        known = np.isfinite(values)
+        mean = np.where(known.any(0), np.where(known, values, 0).sum(0) / np.maximum(known.sum(0), 1), np.nan)
+        out["word frequency (zipf)"] = mean[out["position"]]
+    return out.sort_values(["half by", "acquired"], ascending=[True, False], kind="stable").reset_index(drop=True)

@@ -1,0 +1,153 @@
+"""The picture of one panel of curves: lines with bands, takeoffs with their intervals below."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import holoviews as hv
+import numpy as np
+import pandas as pd
+from hvplot import hvPlot
+
+from phases.explore.drawing import (
+    ABOVE,
+    LAYERS,
+    TOOLS,
+    broken,
+    finish,
+    legend_place,
+    palette,
+    share_ticks,
+    styled,
+    token_ticks,
+)
+from phases.explore.located import Located
+from phases.explore.panels import SHARE_LABEL, PanelOfLines
+from phases.explore.series import Series
+from phases.results import Transition, interval_text, tokens_text
+from phases.tables import p_text
+
+STRIPS = 0.045
+MOST_BANDS = 40
+MOST_STRIPS = 60
+
+
+def draw_panel(
+    panel: PanelOfLines, located: Located, split: str, *, log: bool, bands: bool, strips: bool, height: int,
+    colours: dict[str, str] | None = None, title: str | None = None,
+) -> Any:  # fmt: skip
+    """Return the picture of a panel."""
+    hues = colours or palette(list(panel.lines))
+    few = len(panel.lines) <= ABOVE
+    made = (_points_of_lines if few else _whole_lines)(panel, hues, log)
+    if bands:
+        made = _bands(panel, hues, log) * made
+    if strips:
+        made = made * _strips(panel, located, split, hues, log)
+    ticks = {"yformatter": share_ticks()} if panel.unit == SHARE_LABEL else {}
+    return styled(
+        made, hooks=[finish(logx=log)], logx=log, height=height, title=panel.title if title is None else title,
+        xlabel="training tokens", ylabel=panel.unit, xformatter=token_ticks(), **legend_place(len(panel.lines)),
+        **ticks, **LAYERS,
+    )  # fmt: skip
+
+
+def _points_of_lines(panel: PanelOfLines, hues: dict[str, str], log: bool) -> Any:
+    """Return a glyph a label, where the pointer finds every checkpoint."""
+    data = pd.concat(
+        [broken([_frame(s, label, log) for s in series]) for label, series in panel.lines.items()], ignore_index=True
+    )
+    return hvPlot(data).line(
+        x="tokens", y="value", by="label", color=[hues[label] for label in panel.lines], line_width=1.6, alpha=0.9,
+        hover_cols=["run", "part", "at"], logx=log, responsive=True, height=1,
+        hover_tooltips=[("", "@label"), ("run", "@run"), ("part", "@part"), ("tokens", "@at"), (panel.unit, "@value")],
+    )  # fmt: skip
+
+
+def _whole_lines(panel: PanelOfLines, hues: dict[str, str], log: bool) -> Any:
+    """Return one glyph for all lines, which takes hundreds of them; the pointer finds whole lines."""
+    rows = [_frame(s, label, log) for label, series in panel.lines.items() for s in series]
+    drawn = [
+        {"tokens": f["tokens"].to_numpy(), "value": f["value"].to_numpy(), **f[["label", "run", "part"]].iloc[0]}
+        for f in rows
+        if len(f)
+    ]
+    lines = hv.Contours(drawn, ["tokens", "value"], ["label", "run", "part"])
+    tips = [("", "@label"), ("run", "@run"), ("part", "@part"), (panel.unit, "$y")]
+    return hv.Overlay(
+        [lines.opts(color="label", cmap=hues, line_width=1.6, alpha=0.9, tools=["hover"], hover_tooltips=tips)]
+    )
+
+
+def _frame(s: Series, label: str, log: bool) -> pd.DataFrame:
+    keep = s.tokens > 0 if log else np.ones(len(s.tokens), bool)
+    at = [tokens_text(t) for t in s.tokens[keep]]
+    return pd.DataFrame(
+        {"tokens": s.tokens[keep], "value": s.value[keep], "label": label, "run": s.run, "part": s.part, "at": at}
+    )
+
+
+def _bands(panel: PanelOfLines, hues: dict[str, str], log: bool) -> Any:
+    counted = [(label, s) for label, series in panel.lines.items() for s in series if s.low is not None]
+    shapes = []
+    for label, s in counted[: MOST_BANDS if len(counted) <= MOST_BANDS else 0]:
+        assert s.low is not None and s.high is not None
+        keep = s.tokens > 0 if log else np.ones(len(s.tokens), bool)
+        x, low, high = s.tokens[keep], s.low[keep], s.high[keep]
+        shapes.append(
+            {"tokens": np.concatenate([x, x[::-1]]), "value": np.concatenate([low, high[::-1]]), "hue": hues[label]}
+        )
+    made = hv.Polygons(shapes, ["tokens", "value"], "hue")
+    return made.opts(fill_color="hue", line_alpha=0, fill_alpha=0.13, show_legend=False, tools=[], default_tools=TOOLS)
+
+
+def _strips(panel: PanelOfLines, located: Located, split: str, hues: dict[str, str], log: bool) -> Any:
+    """Return takeoffs: a bar over the interval below the curves, a dot at the estimate, an arrow where not reached."""
+    every = [s for series in panel.lines.values() for s in series]
+    values = np.concatenate([s.value[np.isfinite(s.value)] for s in every] or [np.zeros(1)])
+    ground, top = float(values.min()), float(values.max())
+    if every and every[0].share:
+        ground = 0.0
+    step = STRIPS * max(top - ground, 1e-9)
+    rows = []
+    for label, series in panel.lines.items():
+        for s in series:
+            known = located.of(s.run, split, s.part, s.metric)
+            if "takeoff" in known:
+                rows.append((label, s, known["takeoff"], known.get("delay")))
+    rows = rows if len(rows) <= MOST_STRIPS else []
+    bars, dots = [], []
+    for i, (label, s, takeoff, delay) in enumerate(rows):
+        first, last = float(s.tokens[s.tokens > 0].min()), float(s.tokens.max())
+        if takeoff.tokens is None and takeoff.low is None and takeoff.high is None:
+            continue
+        low, high = takeoff.low or first, takeoff.high or last
+        y = ground - step * (1.2 + i * min(1.0, 9 / len(rows)))
+        said = {"what": f"{label} · {s.run} {s.part}".strip(), "where": place(takeoff), "verdict": verdict(delay)}
+        bars.append({"tokens": low, "value": y, "x1": high, "y1": y, "hue": hues[label], **said})
+        at = takeoff.tokens if takeoff.tokens is not None else high
+        dots.append({"tokens": at, "value": y, "hue": hues[label], **said})
+    extra = ["what", "where", "verdict"]
+    tips = [("", "@what"), ("takeoff", "@where"), ("delayed start", "@verdict")]
+    frame = pd.DataFrame(bars, columns=["tokens", "value", "x1", "y1", "hue", *extra])
+    points = pd.DataFrame(dots, columns=["tokens", "value", "hue", *extra])
+    lines = hv.Segments(frame, ["tokens", "value", "x1", "y1"], ["hue", *extra])
+    marks = hv.Points(points, ["tokens", "value"], ["hue", *extra])
+    common = {"tools": ["hover"], "hover_tooltips": tips, "show_legend": False, "default_tools": TOOLS}
+    return lines.opts(color="hue", line_width=4, alpha=0.75, **common) * marks.opts(color="hue", size=7, **common)
+
+
+def place(takeoff: Transition) -> str:
+    """Return a takeoff with its interval in words."""
+    if takeoff.tokens is None:
+        return f"{takeoff.outcome.value.replace('_', ' ')} ({interval_text(takeoff.low, takeoff.high)})"
+    return f"{tokens_text(takeoff.tokens)} ({interval_text(takeoff.low, takeoff.high)})"
+
+
+def verdict(delay: Transition | None) -> str:
+    """Return the answer to whether growth started late, with its p-value and how steep it was."""
+    if delay is None:
+        return "–"
+    steep = "" if delay.elasticity is None or not math.isfinite(delay.elasticity) else f", > T^{delay.elasticity:.0f}"
+    return f"{delay.outcome.value.replace('_', ' ')} (p {p_text(delay.p_value)}{steep})"

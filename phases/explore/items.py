@@ -1,0 +1,134 @@
+"""Counts of single items, added up as a picture asks for them: by pair of languages, by concept, by group of items."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from data.cube import EXPOSURES, OUTCOMES, OVERLAPS
+from phases.axis import Array
+from phases.metrics import ITEM_DIMS, LOGPROB_OF, STANDARD, available, item_mask
+
+Mask = NDArray[np.bool_]
+SHARES = ("copying", "false_copying", "translation", "translation_paired")
+LOGPROBS = tuple(LOGPROB_OF.values())
+THIRDS = ("rare", "middling", "frequent")
+
+
+@dataclass(frozen=True, eq=False)
+class Totals:
+    """Sums over items: of successes and questions, or of log-probabilities and how many have one."""
+
+    total: Array
+    n: Array
+
+    @property
+    def mean(self) -> Array:
+        """The share or mean; NaN where nothing was asked."""
+        return np.where(self.n > 0, self.total / np.maximum(self.n, 1), np.nan)
+
+
+class Items:
+    """The item metrics of a validated cube; their items and successes are those of :mod:`phases.metrics`.
+
+    Nothing is copied: sums are made from the cube's own arrays when asked for, and the last of them kept.
+    """
+
+    def __init__(self, cube: xr.Dataset) -> None:
+        self.cube = cube
+        self.metrics = tuple(m for m in STANDARD if m in available(cube) and m in (*SHARES, *LOGPROBS))
+        self.mask = lru_cache(maxsize=4096)(self._mask)
+        self.by_pair = lru_cache(maxsize=512)(self._by_pair)
+        self.by_concept = lru_cache(maxsize=512)(self._by_concept)
+
+    @cached_property
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The item variables as (run, checkpoint, source, target, concept)."""
+        names = ("translation_outcome", *LOGPROBS)
+        return {n: np.asarray(self.cube[n].transpose("run", "checkpoint", *ITEM_DIMS)) for n in names if n in self.cube}
+
+    def labels(self, dim: str) -> list[str]:
+        """Return the names along ``source``, ``target`` or ``concept``; numbers where the cube has none."""
+        values = self.cube[dim].values if dim in self.cube.coords else range(self.cube.sizes[dim])
+        return [str(v) for v in values]
+
+    def _mask(self, run: int, metric: str) -> Mask:
+        names = [n for n in ("translation_outcome", *LOGPROBS, "overlap", "exposure", "source", "target")
+                 if n in self.cube.variables]  # fmt: skip
+        return np.asarray(item_mask(self.cube[names].isel(run=run), metric))
+
+    def _values(self, run: int, metric: str) -> tuple[NDArray[Any], Mask]:
+        """Return success or log-probability, and where it counts, (checkpoint, source, target, concept)."""
+        if metric in LOGPROBS:
+            values = self.arrays[metric][run]
+            return values, np.isfinite(values)
+        outcome = self.arrays["translation_outcome"][run]
+        asked = outcome >= 0  # NaN, where a cube keeps flags as floats, is not
+        return outcome == OUTCOMES.index("copied" if metric == "false_copying" else "translated"), asked
+
+    def _by_pair(self, run: int, metric: str) -> Totals:
+        """Return sums over concepts, (checkpoint, source, target)."""
+        values, known = self._values(run, metric)
+        keep = known & self.mask(run, metric)
+        return Totals(np.where(keep, values, 0).sum(-1, dtype=float), keep.sum(-1, dtype=float))
+
+    def _by_concept(
+        self, run: int, metric: str, source: int | None = None, target: int | None = None,
+        group: tuple[str, str] | None = None,
+    ) -> Totals:  # fmt: skip
+        """Return sums over pairs of languages, (checkpoint, concept): of all, of a source, of a target, of a group."""
+        part = (slice(None), _slice(source), _slice(target))
+        values, known = self._values(run, metric)
+        mask = self.mask(run, metric)
+        if group is not None:
+            mask = mask & (self.groups(group[0]) == group[1])
+        keep = known[part] & mask[part[1:]]
+        total = np.where(keep, values[part], 0).sum((1, 2), dtype=float)
+        return Totals(total, keep.sum((1, 2), dtype=float))
+
+    @cached_property
+    def groupings(self) -> dict[str, NDArray[np.str_]]:
+        """Labels of items (source, target, concept) by every property of items or concepts that the cube holds."""
+        shape = tuple(self.cube.sizes[d] for d in ITEM_DIMS)
+        found: dict[str, NDArray[np.str_]] = {}
+        for name, words in (("overlap", OVERLAPS), ("exposure", EXPOSURES)):
+            if name in self.cube and set(map(str, self.cube[name].dims)) == set(ITEM_DIMS):
+                flags = np.asarray(self.cube[name].transpose(*ITEM_DIMS), float)
+                spelt = np.array(["", *words])[np.clip(np.nan_to_num(flags, nan=-1.0), -1, None).astype(int) + 1]
+                found[name.replace("_", " ")] = np.char.replace(spelt, "_", " ")
+        frequency = self._target_frequency()
+        if frequency is not None:
+            found["word frequency"] = np.broadcast_to(frequency[None], shape)
+        for key, values in self.cube.variables.items():
+            if values.dims == ("concept",) and key != "concept" and 1 < len(np.unique(values.values.astype(str))) <= 12:
+                found[str(key).replace("_", " ")] = np.broadcast_to(values.values.astype(str), shape)
+        return {name: labels for name, labels in found.items() if len(np.unique(labels[labels != ""])) > 1}
+
+    def groups(self, grouping: str) -> NDArray[np.str_]:
+        """Return every item's group, empty where it has none."""
+        return self.groupings[grouping]
+
+    def _target_frequency(self) -> NDArray[np.str_] | None:
+        """Return the third of each target word among its language's words by frequency, (target, concept)."""
+        name = "zipf_frequency"
+        if name not in self.cube or set(map(str, self.cube[name].dims)) != {"language", "concept"}:
+            return None
+        table = self.cube[name].transpose("language", "concept")
+        rows = {str(code): np.asarray(row, float) for code, row in zip(table["language"].values, table, strict=True)}
+        out = np.full((self.cube.sizes["target"], self.cube.sizes["concept"]), "", dtype="<U8")
+        for i, code in enumerate(self.labels("target")):
+            row = rows.get(code, np.array([np.nan]))
+            known = np.isfinite(row)
+            if known.sum() >= 3:
+                cuts = np.quantile(row[known], [1 / 3, 2 / 3])
+                out[i, known] = np.array(THIRDS)[np.searchsorted(cuts, row[known], side="right")]
+        return out
+
+
+def _slice(position: int | None) -> slice:
+    return slice(None) if position is None else slice(position, position + 1)

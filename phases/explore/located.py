@@ -1,0 +1,155 @@
+"""The transitions known of a cube: those that ``phases detect`` wrote, and those located since, on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from functools import partial
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from data.errors import UserError
+from phases.detect import WORTH_SPREADING
+from phases.explore.drawing import words
+from phases.explore.items import Items
+from phases.explore.series import PAIR, WHOLE
+from phases.group import Found, judge_group
+from phases.metrics import trajectories
+from phases.processes import Progress, cores, spread
+from phases.results import Outcome, Transition
+from phases.settings import Settings
+from phases.trajectory import Trajectory
+
+SPLITS = (WHOLE, "source", "target", PAIR)
+"""Parts of runs whose transitions can be located, as by ``phases detect --by``."""
+MOST = 300
+BOOT = 199
+Key = tuple[str, str, str, str]
+"""Run, way to split it, part, metric."""
+
+
+class Located:
+    """Transitions by series.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        Validated.
+    items : Items
+        Of the same cube.
+    report : dict, optional
+        What ``phases detect --json`` wrote; its settings are those of what is located later.
+
+    Raises
+    ------
+    UserError
+        When the report holds rows of another shape, or of no run of this cube.
+    """
+
+    def __init__(self, cube: xr.Dataset, items: Items, report: dict[str, Any] | None = None) -> None:
+        self.cube, self.items = cube, items
+        self.rows: dict[Key, dict[str, Transition]] = {}
+        given = (report or {}).get("settings") or {}
+        kept = ("level", "rise", "scale", "seed")
+        self.settings = Settings(boot=BOOT, **{k: given[k] for k in kept if k in given})
+        if report is not None:
+            self._take([_transition(row) for row in report["transitions"]])
+            known = {str(run) for run in cube["run"].values}
+            if self.rows and not known & {run for run, *_ in self.rows}:
+                raise UserError(
+                    f"--detect: its runs ({', '.join(sorted({run for run, *_ in self.rows})[:4])}) are none of the "
+                    f"cube's ({', '.join(sorted(known)[:4])}); give the file made from this cube"
+                )
+
+    def of(self, run: str, split: str, part: str, metric: str) -> dict[str, Transition]:
+        """Return the transitions of one series by estimand, empty where none are known."""
+        return self.rows.get((run, split, part, metric), {})
+
+    def locate(self, runs: Sequence[str], metrics: Sequence[str], split: str, progress: Progress | None = None) -> int:
+        """Locate the transitions of every part of runs and metrics, and return of how many series.
+
+        Raises
+        ------
+        UserError
+            For a split that ``phases detect`` does not know, and for more series than one waits for.
+        """
+        if split not in SPLITS:
+            raise UserError(f"transitions are located of {', '.join(SPLITS)}; not by {split}")
+        names = [str(run) for run in self.cube["run"].values]
+        positions = [names.index(run) for run in runs]
+        by = "run" if split == WHOLE else split
+        parts = {run: self._parts(run, metrics, split) for run in positions}
+        total = sum(parts.values())
+        if total > MOST:
+            raise UserError(
+                f"{total} series would take minutes: choose fewer runs or metrics, or give --detect the file of "
+                f"'phases detect CUBE --by {by} --json FILE'"
+            )
+        known = [m for m in metrics if split == WHOLE or m in self.items.metrics]
+        groups: list[list[Trajectory]] = []
+        for run in (run for run, count in parts.items() if count):
+            series = trajectories(self._asked(run), known, (by,))
+            groups += [list(group) for _, group in groupby(series, key=lambda t: t.group)]
+        if not groups:
+            raise UserError(f"none of {', '.join(map(words, metrics))} is known by {by}; choose other metrics")
+        done, total = 0, sum(map(len, groups))
+        # processes of their own, where it pays: the pages must answer meanwhile
+        for found in spread(
+            partial(_judge, settings=self.settings), groups, cores() if total >= WORTH_SPREADING else 1
+        ):
+            self._take(found.transitions)
+            done += len(found.curves)
+            if progress is not None:
+                progress(done, total, by)
+        return done
+
+    def _parts(self, run: int, metrics: Sequence[str], split: str) -> int:
+        """Return how many series a run has."""
+        if split == WHOLE:
+            return len(metrics)
+        axes = {"source": (1, 2), "target": (0, 2), PAIR: (2,)}[split]
+        masks = [self.items.mask(run, m).any(axes) for m in metrics if m in self.items.metrics]
+        return sum(int(mask.sum()) for mask in masks)
+
+    def _asked(self, run: int) -> xr.Dataset:
+        """Return one run with only the languages and concepts that it was asked: much less to go through."""
+        one = self.cube.isel(run=[run])
+        if not self.items.metrics:
+            return one
+        asked = np.any([self.items.mask(run, m) for m in self.items.metrics], axis=0)
+        axes = {"source": (1, 2), "target": (0, 2), "concept": (0, 1)}
+        return one.isel({dim: np.flatnonzero(asked.any(axis)) for dim, axis in axes.items()}) if asked.any() else one
+
+    def _take(self, rows: Sequence[Transition]) -> None:
+        for row in rows:
+            split, part = split_of(row.group)
+            self.rows.setdefault((row.run, split, part, row.metric), {})[row.estimand] = row
+
+
+def split_of(group: str) -> tuple[str, str]:
+    """Return the way of splitting and the part that a group's label names; size and mix say nothing of the part."""
+    words = dict(word.split("=", 1) for word in group.split() if "=" in word)
+    if "source" in words and "target" in words:
+        return PAIR, f"{words['source']} → {words['target']}"
+    for name in ("source", "target"):
+        if name in words:
+            return name, words[name]
+    return WHOLE, ""
+
+
+def _judge(series: list[Trajectory], settings: Settings) -> Found:
+    return judge_group(series, settings)
+
+
+def _transition(row: dict[str, Any]) -> Transition:
+    names = {f.name for f in fields(Transition)}
+    try:
+        known = {k: v for k, v in row.items() if k in names}
+        return Transition(**{**known, "outcome": Outcome(row["outcome"])})
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"--detect: a row is no transition ({error}); expected the file of 'phases detect CUBE --json FILE'"
+        ) from error

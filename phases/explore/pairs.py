@@ -1,0 +1,87 @@
+"""Source by target: a metric at a position in training, and the takeoffs of the pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from phases.axis import Array
+from phases.explore.items import LOGPROBS, Totals
+from phases.explore.located import Located
+from phases.explore.series import PAIR
+from phases.explore.study import Study
+from phases.results import interval_text, tokens_text
+
+
+def languages(study: Study, runs: Sequence[str], metric: str) -> tuple[list[int], list[int]]:
+    """Return the positions of the sources and targets that the runs were asked."""
+    asked = np.zeros((study.cube.sizes["source"], study.cube.sizes["target"]), bool)
+    for run in runs:
+        asked |= study.items.mask(study.position(run), metric).any(-1)
+    return np.flatnonzero(asked.any(1)).tolist(), np.flatnonzero(asked.any(0)).tolist()
+
+
+def positions(study: Study, runs: Sequence[str]) -> Array:
+    """Return the training positions of the run that came farthest."""
+    each = [study.tokens(run) for run in runs]
+    longest = max(each, key=lambda tokens: float(np.nanmax(tokens)))
+    return longest[np.isfinite(longest)]
+
+
+def at_position(study: Study, runs: Sequence[str], metric: str, tokens: float) -> Totals:
+    """Return the sums of the runs, each at its last checkpoint up to ``tokens``, (source, target)."""
+    total = np.zeros((study.cube.sizes["source"], study.cube.sizes["target"]))
+    n = np.zeros_like(total)
+    for run in runs:
+        seen = np.flatnonzero(study.tokens(run) <= tokens * (1 + 1e-9))
+        if seen.size:
+            one = study.items.by_pair(study.position(run), metric)
+            total, n = total + one.total[seen[-1]], n + one.n[seen[-1]]
+    return Totals(total, n)
+
+
+def rate_table(study: Study, runs: Sequence[str], metric: str, tokens: float) -> pd.DataFrame:
+    """Return a row a pair: source, target, value, n; pairs that were not asked are left out."""
+    sums = at_position(study, runs, metric, tokens)
+    sources, targets = study.items.labels("source"), study.items.labels("target")
+    rows = [
+        {
+            "source": sources[s], "target": targets[t], "value": float(sums.mean[s, t]), "n": int(sums.n[s, t]),
+            "shown": f"{sums.mean[s, t]:.1f}" if metric in LOGPROBS else f"{100 * sums.mean[s, t]:.0f}",
+        }
+        for s, t in np.argwhere(sums.n > 0).tolist()
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=["source", "target", "value", "n", "shown"])
+
+
+def takeoff_table(
+    located: Located, study: Study, runs: Sequence[str], metric: str, estimand: str = "takeoff"
+) -> pd.DataFrame:
+    """Return a row a pair with the median of the runs' takeoffs; pairs that none of them reached have none."""
+    sources, targets = study.items.labels("source"), study.items.labels("target")
+    rows = []
+    for source in sources:
+        for target in targets:
+            part = f"{source} → {target}"
+            found = [located.of(run, PAIR, part, metric).get(estimand) for run in runs]
+            known = [row for row in found if row is not None]
+            if not known:
+                continue
+            times = [row.tokens for row in known if row.tokens is not None]
+            middle = float(np.median(times)) if len(times) * 2 > len(known) else np.nan
+            lone = known[0] if len(known) == 1 else None
+            said = f"{len(times)} of {len(known)} runs" if lone is None else interval_text(lone.low, lone.high)
+            rows.append(
+                {
+                    "source": source,
+                    "target": target,
+                    "tokens": middle,
+                    "log": np.log10(middle),
+                    "interval": said,
+                    "shown": tokens_text(middle) if np.isfinite(middle) else "–",
+                    "outcome": lone.outcome.value.replace("_", " ") if lone is not None else "",
+                }  # fmt: skip
+            )
+    return pd.DataFrame(rows, columns=["source", "target", "tokens", "log", "interval", "shown", "outcome"])

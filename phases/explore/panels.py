@@ -1,0 +1,62 @@
+"""Lines put into panels and given colours: what is overlaid, what stands side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from phases.explore.drawing import words
+from phases.explore.series import WHOLE, Series
+from phases.explore.study import Study
+
+CHOICES = ("auto", "metric", "part", "condition", "run", "size", "mix")
+SHARE_LABEL = "share of items"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PanelOfLines:
+    """Lines that share axes; ``lines`` by the label of their colour."""
+
+    title: str
+    unit: str
+    lines: dict[str, list[Series]] = field(default_factory=dict)
+
+
+def arrange(study: Study, series: Sequence[Series], split: str, colour: str, beside: str) -> list[PanelOfLines]:
+    """Return the panels of some series; shares and other scores never share an axis.
+
+    ``auto`` overlays seeds: metrics in colours with a panel a condition; of one metric the conditions in colours; parts
+    in colours with a panel a metric and condition.
+    """
+    metrics = {s.metric for s in series}
+    conditions = {study.condition(s.run) for s in series}
+    if colour == "auto":
+        alone = "condition" if len(conditions) > 1 else "run"
+        colour = "part" if split != WHOLE else "metric" if len(metrics) > 1 else alone
+    keys = _keys(study, split)
+    shown = ["condition", "metric"] if beside == "auto" and split != WHOLE else []
+    if beside == "auto" and split == WHOLE:
+        shown = ["condition"] if colour == "metric" else ["metric"] if colour in ("condition", "run") else []
+    elif beside not in ("auto", "none"):
+        shown = [beside]
+    shown = [by for by in shown if by != colour]
+    panels: dict[tuple[str, ...], PanelOfLines] = {}
+    for s in series:
+        unit = SHARE_LABEL if s.share else words(s.metric)
+        labels = tuple(keys[by](s) for by in shown)
+        title = " · ".join(labels)
+        panel = panels.setdefault((unit, *labels), PanelOfLines(title=title, unit=unit))
+        panel.lines.setdefault(keys[colour](s), []).append(s)
+    return list(panels.values())
+
+
+def _keys(study: Study, split: str) -> dict[str, Callable[[Series], str]]:
+    def column(name: str) -> Callable[[Series], str]:
+        known = name in study.runs
+        return lambda s: str(study.runs[name].iloc[study.position(s.run)]) if known else s.run
+
+    return {
+        "metric": lambda s: words(s.metric), "part": lambda s: s.part or WHOLE,
+        "condition": lambda s: study.condition(s.run), "run": lambda s: s.run, "size": column("size"),
+        "mix": column("mix"),
+    }  # fmt: skip

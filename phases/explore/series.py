@@ -1,0 +1,142 @@
+"""The lines of the curves' picture: scores over tokens of runs, whole or in parts, with binomial bands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from phases.axis import Array
+from phases.clusters import design_effect
+from phases.explore.items import LOGPROBS, SHARES, Items
+from phases.metrics import Group, analysable, variable
+from phases.trajectory import Trajectory
+
+if TYPE_CHECKING:
+    from phases.explore.items import Totals
+
+WHOLE, PAIR = "whole", "pair"
+Z = 1.959964
+BAND = "95 % binomial band, clustered by concept"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Series:
+    """One line: a metric of a run, or of a part of it.
+
+    ``low`` and ``high`` are the ends of a pointwise binomial band, None where the score is no count.
+    """
+
+    run: str
+    part: str
+    metric: str
+    tokens: Array
+    value: Array
+    low: Array | None = None
+    high: Array | None = None
+
+    @property
+    def share(self) -> bool:
+        """Whether the score is a share of items."""
+        return self.low is not None
+
+
+def wilson(share: Array, n: Array) -> tuple[Array, Array]:
+    """Return the Wilson score interval of a share of ``n`` trials at 95 %."""
+    spread = Z**2 / n
+    middle = (share + spread / 2) / (1 + spread)
+    half = Z * np.sqrt(share * (1 - share) / n + spread / (4 * n)) / (1 + spread)
+    return np.clip(middle - half, 0, 1), np.clip(middle + half, 0, 1)
+
+
+def metrics_of(cube: xr.Dataset, items: Items) -> list[str]:
+    """Return every metric that can be drawn, the standard ones first."""
+    nonce = ["nonce_copying"] if {"nonce_copied", "nonce_total"} <= set(map(str, cube.variables)) else []
+    hidden = {*LOGPROBS, "nonce_copied", "nonce_total", "minimal_pair_total", "checkpoint_flags"}
+    standard = list(items.metrics)
+    at = standard.index("copying") + 1 if "copying" in standard else 0
+    standard[at:at] = nonce
+    return [*standard, *(name for name in analysable(cube) if name not in hidden)]
+
+
+def parts_of(cube: xr.Dataset, items: Items) -> list[str]:
+    """Return the ways to split a run: whole, source, target, pair, groups of items, other dimensions of metrics."""
+    ways = [WHOLE]
+    if items.metrics:
+        ways += ["source", "target", PAIR, *items.groupings]
+    other = {str(d) for name in analysable(cube) for d in cube[name].dims} - {"run", "checkpoint", "source", "target"}
+    return [*ways, *sorted(other - {"concept"})]
+
+
+def series_of(cube: xr.Dataset, items: Items, run: int, metric: str, split: str = WHOLE) -> Iterator[Series]:
+    """Yield the lines of one metric of one run; none where the metric does not know the split."""
+    tokens = np.asarray(cube["tokens"].isel(run=run).transpose("checkpoint"), float)
+    name = str(cube["run"].values[run])
+    if metric in (*SHARES, *LOGPROBS):
+        for part, totals in _item_parts(items, run, metric, split):
+            if totals.n.any():
+                yield _of_totals(name, part, metric, tokens, totals)
+        return
+    stored = "nonce_copied" if metric == "nonce_copying" else metric
+    dims = set(map(str, cube[stored].dims)) - {"run", "checkpoint"}
+    if split == WHOLE:
+        pieces = [("", cube.isel(run=run))]
+    elif split in dims:
+        labels = cube[split].values if split in cube.coords else range(cube.sizes[split])
+        pieces = [(str(label), cube.isel({"run": run, split: [i]})) for i, label in enumerate(labels)]
+    else:
+        return
+    for part, one in pieces:
+        found = _of_trajectory(variable(one, name, tokens, Group(""), stored), part, metric)
+        if len(found.tokens):
+            yield found
+
+
+def _item_parts(items: Items, run: int, metric: str, split: str) -> Iterator[tuple[str, Totals]]:
+    if split == WHOLE:
+        yield "", items.by_concept(run, metric)
+    elif split in ("source", "target"):
+        for i, label in enumerate(items.labels(split)):
+            yield label, items.by_concept(run, metric, **{split: i})
+    elif split == PAIR:
+        asked = items.mask(run, metric).any(-1)
+        sources, targets = items.labels("source"), items.labels("target")
+        for s, t in np.argwhere(asked).tolist():
+            yield f"{sources[s]} → {targets[t]}", items.by_concept(run, metric, source=s, target=t)
+    elif split in items.groupings:
+        labels = items.groups(split)
+        for label in np.unique(labels[labels != ""]).tolist():
+            yield label, items.by_concept(run, metric, group=(split, label))
+
+
+def _of_totals(run: str, part: str, metric: str, tokens: Array, totals: Totals) -> Series:
+    total, n = totals.total.sum(1), totals.n.sum(1)
+    keep = np.isfinite(tokens) & (n > 0)
+    value = total[keep] / n[keep]
+    if metric in LOGPROBS:
+        return Series(run=run, part=part, metric=metric, tokens=tokens[keep], value=value)
+    of = np.flatnonzero(totals.n.any(0))
+    # sums over each concept's items stand where single items would: only concepts matter to the design effect
+    effect = design_effect(totals.total[:, of], totals.n[:, of], of)  # type: ignore[arg-type]
+    low, high = wilson(value, np.maximum(n[keep] / effect, 1.0))
+    return Series(run=run, part=part, metric=metric, tokens=tokens[keep], value=value, low=low, high=high)
+
+
+def _of_trajectory(t: Trajectory, part: str, metric: str) -> Series:
+    value = -t.y if t.falls else t.y
+    low, high = wilson(value, t.effective_trials) if t.counts else (None, None)
+    return Series(run=t.run, part=part, metric=metric, tokens=t.tokens, value=value, low=low, high=high)
+
+
+def many(
+    cube: xr.Dataset, items: Items, runs: Sequence[int], metrics: Sequence[str], split: str, most: int
+) -> tuple[list[Series], int]:
+    """Return the lines of runs and metrics, ``most`` at the most, and how many were left out."""
+    found: list[Series] = []
+    for metric in metrics:
+        for run in runs:
+            found += series_of(cube, items, run, metric, split)
+    return found[:most], max(0, len(found) - most)

@@ -1,0 +1,108 @@
+"""The pages served to this machine alone: loopback, its own names, its own websocket."""
+
+from __future__ import annotations
+
+import errno
+import signal
+import socket
+import webbrowser
+from collections.abc import Callable
+from typing import Any
+
+from bokeh.server.server import Server
+from panel.io.server import get_server
+from tornado.httputil import HTTPServerRequest
+from tornado.ioloop import IOLoop
+from tornado.routing import Matcher, Rule
+from tornado.web import RequestHandler
+
+from data.errors import UserError
+from phases.explore.app import App, prepare
+from phases.explore.study import Study
+
+HOST = "127.0.0.1"
+NAMES = (HOST, "localhost")
+
+
+class Foreign(Matcher):
+    """Matches what no browser on this machine asks of its own accord: another host's name, another page's origin.
+
+    A page elsewhere can let its name lead to this machine's loopback address; its name is what gives it away.
+    """
+
+    def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
+        """Return arguments for the handler when the request is foreign, None when it is our own."""
+        port = request.host.rpartition(":")[2]
+        origin = request.headers.get("Origin")
+        own = origin is None or origin in [f"http://{name}:{port}" for name in NAMES]
+        return None if own and request.host_name in NAMES else {}
+
+
+class Refuse(RequestHandler):
+    """Says that the pages are for this machine alone."""
+
+    def prepare(self) -> None:
+        """Refuse whatever the method."""
+        self.send_error(403, reason="these pages are for this machine alone")
+
+
+def make_server(study: Study, port: int = 0) -> Server:
+    """Return a server of the study's pages, listening on loopback; ``start`` and its loop are the caller's.
+
+    Parameters
+    ----------
+    port : int
+        0 takes any free one.
+
+    Raises
+    ------
+    UserError
+        When the port is taken or not allowed.
+    """
+    prepare()
+    wanted = port or _free_port()
+    try:
+        made = get_server(
+            lambda: App(study).view(), port=wanted, address=HOST, title=study.name, show=False, start=False,
+            websocket_origin=[f"{name}:{wanted}" for name in NAMES],
+        )  # fmt: skip
+    except OSError as error:
+        why = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror})"
+        raise UserError(f"port {wanted} on {HOST} {why}; choose another with --port, or 0 for any free one") from None
+    # before every other rule: pages, scripts and the websocket alike
+    made._tornado.default_router.rules.insert(0, Rule(Foreign(), Refuse))
+    return made
+
+
+def _free_port() -> int:
+    """Return a port that is free now: the websocket's origin names it before the server listens."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def address_of(server: Server) -> str:
+    """Return what to open in a browser."""
+    return f"http://{HOST}:{server.port}/"
+
+
+def serve(study: Study, port: int, *, browser: bool, started: Callable[[str], None]) -> None:
+    """Serve until interrupted; ``started`` is told the address."""
+    server = make_server(study, port)
+    loop: IOLoop = server.io_loop
+    server.start()
+    address = address_of(server)
+    started(address)
+    if browser:
+        loop.add_callback(webbrowser.open, address)
+
+    def end(*_: object) -> None:
+        loop.add_callback_from_signal(loop.stop)
+
+    before = {name: signal.signal(name, end) for name in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        loop.start()
+    finally:
+        server.stop()
+        for name, handler in before.items():
+            signal.signal(name, handler)

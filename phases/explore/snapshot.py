@@ -1,0 +1,47 @@
+"""One HTML file of all pages as they first stand: pictures that zoom and answer the pointer, no server, no network."""
+
+from __future__ import annotations
+
+import io
+import re
+from base64 import b64encode
+from html import escape
+from mimetypes import guess_type
+from pathlib import Path
+
+import panel as pn
+from bokeh.resources import INLINE
+from panel.io.resources import CDN_DIST, DIST_DIR
+
+from data.files import replacing
+from phases.explore.app import App, prepare
+from phases.explore.page import note
+from phases.explore.study import Study
+
+
+def save(study: Study, path: Path) -> None:
+    """Write the pages to ``path``, whole or not at all; every script and style stands in the file itself."""
+    prepare()
+    app = App(study)
+    tabs = pn.Tabs(
+        *((page.title, pn.Column(note(page.about), *page.show(), sizing_mode="stretch_width")) for page in app.pages),
+        sizing_mode="stretch_width",
+    )
+    chosen = f"{', '.join(app.selection.metrics)} of {len(app.selection.runs)} of {len(study.runs)} runs"
+    heading = pn.pane.HTML(f"<b>{escape(study.name)}</b>", styles={"font-size": "18px"}, margin=(10, 8, 0, 8))
+    told = note(f"A still of 'phases explore': {chosen}. Start it on the cube to choose others.")
+    text = io.StringIO()
+    pn.Column(heading, told, tabs, sizing_mode="stretch_width").save(text, title=study.name, resources=INLINE)
+    with replacing(path) as partial:
+        partial.write_text(embedded(text.getvalue()), encoding="utf-8")
+
+
+def embedded(page: str) -> str:
+    """Return a page with the styles and icons that Panel leaves on its content network put into it as data."""
+
+    def data(match: re.Match[str]) -> str:
+        file = DIST_DIR / match[1]
+        kind = guess_type(file.name)[0] or "application/octet-stream"
+        return f"data:{kind};base64,{b64encode(file.read_bytes()).decode()}"
+
+    return re.sub(re.escape(CDN_DIST) + r"""([^"'?\\\s<>]+)(\?[^"'\\\s<>]*)?""", data, page)

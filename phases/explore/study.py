@@ -1,0 +1,134 @@
+"""What the pages show: one cube, and what other commands wrote about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from data import cube as cubes
+from data.errors import UserError
+from phases.explore.items import Items
+from phases.explore.located import Located
+from phases.explore.series import metrics_of, parts_of
+
+CONDITIONS = ("size", "mix", "corpus", "template")
+NUMBERS = ("n_params", "n_params_non_embedding", "init_seed", "data_seed", "seed")
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """One cube with everything that the pages ask of it.
+
+    Attributes
+    ----------
+    cube : xarray.Dataset
+        Validated.
+    name : str
+        How the pages call it.
+    items, located : Items, Located
+    runs : DataFrame
+        A row a run: see :func:`run_table`.
+    timing : Dataset or None
+        The cube's group of that name.
+    files : dict
+        Content of the JSON files given, by option: forecast, power, loss, mixes, plan.
+    """
+
+    cube: xr.Dataset
+    name: str
+    items: Items
+    located: Located
+    runs: pd.DataFrame
+    timing: xr.Dataset | None
+    files: dict[str, dict[str, Any]]
+
+    @property
+    def metrics(self) -> list[str]:
+        """Every metric that can be drawn."""
+        return metrics_of(self.cube, self.items)
+
+    @property
+    def splits(self) -> list[str]:
+        """Every way to split a run."""
+        return parts_of(self.cube, self.items)
+
+    def position(self, run: str) -> int:
+        """Return where a run stands in the cube."""
+        return self.runs["run"].tolist().index(run)
+
+    def tokens(self, run: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Return a run's training positions."""
+        return np.asarray(self.cube["tokens"].isel(run=self.position(run)).transpose("checkpoint"), float)
+
+    def condition(self, run: str) -> str:
+        """Return what a run shares with its seeds."""
+        return str(self.runs["condition"].iloc[self.position(run)])
+
+
+def read_study(path: Path, files: dict[str, dict[str, Any]]) -> Study:
+    """Read a cube and put what was written about it beside it.
+
+    Parameters
+    ----------
+    files : dict
+        JSON reports by option, ``detect`` among them.
+
+    Raises
+    ------
+    UserError
+        When the cube cannot be read or holds nothing to draw.
+    """
+    cube = cubes.read(path)
+    timing = cubes.read(path, "timing") if cubes.has_group(path, "timing") else None
+    rest = {kind: content for kind, content in files.items() if kind != "detect"}
+    return make_study(cube, path.name, files.get("detect"), timing, rest)
+
+
+def make_study(
+    cube: xr.Dataset, name: str, detected: dict[str, Any] | None = None, timing: xr.Dataset | None = None,
+    files: dict[str, dict[str, Any]] | None = None,
+) -> Study:  # fmt: skip
+    """Return the study of a validated cube.
+
+    Raises
+    ------
+    UserError
+        When the cube holds no metric.
+    """
+    items = Items(cube)
+    if not metrics_of(cube, items):
+        known = ", ".join(map(str, cube.data_vars))
+        raise UserError(f"{name} holds no metric over run and checkpoint (it has {known}); there is nothing to draw")
+    return Study(
+        cube=cube, name=name, items=items, located=Located(cube, items, detected), runs=run_table(cube), timing=timing,
+        files=files or {},
+    )  # fmt: skip
+
+
+def run_table(cube: xr.Dataset) -> pd.DataFrame:
+    """Return a row a run: its coordinates, how far it came, and its condition (what it shares with its seeds).
+
+    The condition is size and whatever else of mix, corpus and template varies; without any of them, the run itself.
+    Runs of one ladder differ in size and seed alone.
+    """
+    tokens = np.asarray(cube["tokens"].transpose("run", "checkpoint"), float)
+    table = pd.DataFrame({"run": [str(run) for run in cube["run"].values]})
+    for name in (*CONDITIONS, *NUMBERS, "run_id"):
+        if name in cube.variables and cube[name].dims == ("run",):
+            table[name] = cube[name].values if name in NUMBERS else cube[name].values.astype(str)
+    table["checkpoints"] = np.isfinite(tokens).sum(1)
+    table["tokens"] = np.nanmax(tokens, axis=1)
+    named = [name for name in CONDITIONS if name in table]
+    varying = [name for name in named if name == "size" or table[name].nunique() > 1]
+    table["condition"] = table[varying].agg(", ".join, axis=1) if varying else table["run"]
+    apart = [name for name in varying if name != "size"]
+    table["ladder"] = table[apart].agg(", ".join, axis=1) if apart else "all runs"
+    if "checkpoint_flags" in cube.variables:
+        flags = np.asarray(cube["checkpoint_flags"].transpose("run", "checkpoint"))
+        table["doubtful_checkpoints"] = (flags.astype(float) > 0).sum(1)
+    return table
