@@ -12,6 +12,7 @@ from models.parametrisation import ADAMW, MUON, scaled
 from models.retention import kept
 from sweeps.config import RunConfig
 from sweeps.differences import differences
+from sweeps.plan_scoring import scoring_flops
 from sweeps.study import Study
 
 KEPT_STATES = 2
@@ -76,6 +77,8 @@ class RunPlan:
         Training's, by part: ``embedding`` (a look-up: 0), ``layers``, ``attention``, ``head``.
     flops : float
         Training only: tokens times their sum.
+    scoring_flops : float
+        Of held-out text and words at every checkpoint, roughly (``sweeps.plan_scoring``).
     device, precision : str
     peak_flops : float
         Of the device at this precision, FLOP/s.
@@ -113,6 +116,7 @@ class RunPlan:
     adaptive_checkpoints: int
     flops_per_token: dict[str, int]
     flops: float
+    scoring_flops: float
     device: str
     precision: str
     peak_flops: float
@@ -147,6 +151,7 @@ def plan_run(run: RunConfig, hardware: Hardware, differs: dict[str, Any] | None 
         n_params=decoder.n_params, n_params_non_embedding=decoder.n_params_non_embedding, tokens=tokens,
         steps=training.steps, checkpoints=len(steps) + budget, adaptive_checkpoints=budget,
         flops_per_token=parts, flops=flops, device=name,
+        scoring_flops=scoring_flops(run, len(steps) + budget, sum(parts.values())),
         precision=training.precision, peak_flops=peak, hours=hours, wall_hours=hours / training.devices,
         hidden_learning_rate=scaled(training.learning_rate, rule.learning_rate, decoder),
         devices=training.devices, rows=rows,
@@ -164,7 +169,8 @@ def plan(study: Study, hardware: Hardware) -> dict[str, Any]:
     total = {
         "runs": len(plans), "tokens": sum(p.tokens for p in plans), "checkpoints": sum(p.checkpoints for p in plans),
         "adaptive_checkpoints": sum(p.adaptive_checkpoints for p in plans),
-        "flops": sum(p.flops for p in plans), "device_hours": sum(p.hours for p in plans),
+        "flops": sum(p.flops for p in plans), "scoring_flops": sum(p.scoring_flops for p in plans),
+        "device_hours": sum(p.hours for p in plans),
         "disk_bytes": sum(p.disk_bytes for p in plans),
     }  # fmt: skip
     return {

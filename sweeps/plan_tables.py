@@ -80,8 +80,10 @@ def notes(bill: dict[str, Any]) -> list[str]:
     """Return the lines under the tables: what the numbers mean, and which runs do not fit."""
     used = {(r["device"], r["precision"], r["peak_flops"]) for r in bill["runs"]}
     peaks = "; ".join(f"{peak / 1e12:g} TFLOP/s ({name}, {precision})" for name, precision, peak in sorted(used))
+    scoring = 100 * bill["total"]["scoring_flops"] / bill["total"]["flops"]
     lines = [
-        f"hours are device-hours at {bill['utilisation']:.0%} of {peaks}; scoring and start-up come on top",
+        f"hours are device-hours at {bill['utilisation']:.0%} of {peaks}; scoring (about {scoring:.2g} % of training's "
+        "FLOPs, minimal pairs not reckoned) and start-up come on top",
         "FLOPs a token: 6 a weight of layers and head, and attention over half the context; a look-up costs none",
         "sequences: what a device reads at once; memory in brackets: with every layer's activations done again",
     ]

@@ -39,6 +39,11 @@ def test_the_budget_is_in_the_bill(study: Path) -> None:
     assert adaptive["checkpoints"] == fixed["checkpoints"] + 8
     assert adaptive["disk_bytes"] - fixed["disk_bytes"] == 8 * 4 * fixed["n_params"]
     assert thrifty["disk_bytes"] < fixed["disk_bytes"], "weights of further checkpoints are dropped for later ones"
+    assert adaptive["scoring_flops"] / fixed["scoring_flops"] == adaptive["checkpoints"] / fixed["checkpoints"]
+    # 4,096 held-out tokens in nine languages, 36 concepts in 81 directions; reading is a third of training
+    tokens = 9 * 4096 + 19 * 36 * 81
+    per_token = sum(fixed["flops_per_token"].values())
+    assert fixed["scoring_flops"] == pytest.approx(fixed["checkpoints"] * tokens * per_token / 3)
     assert bill["total"]["adaptive_checkpoints"] == 16
     assert bill["total"]["checkpoints"] == sum(run["checkpoints"] for run in bill["runs"])
 
