@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from phases.axis import Array, Axis, Scale
+from phases.candidates import Candidates
 from phases.delay import DelayTest, delay_test
 from phases.dictionary import Dictionary
 from phases.fit import Fit
@@ -16,6 +17,7 @@ from phases.location import LARGEST_CUT, Location, least_cut, locate
 from phases.noise import profile_likelihood
 from phases.phase_count import PhaseCount, phase_count
 from phases.products import Products
+from phases.profiles import along
 from phases.refitted import Refitted, Threshold
 from phases.trajectory import Trajectory
 from phases.whitening import Whitener
@@ -114,7 +116,7 @@ def analyse(
     if not fit.declining:
         fit = rising
     analysis = replace(analysis, fit=fit, rising=rising, curves=Curves.of(rising))
-    analysis.locations.update(_locations(analysis, errors, level))
+    analysis.locations.update(_locations(analysis, errors, level, dictionary.fallen))
     if delay is not None and delay.p_rise <= 1 - level:
         counted = phase_count(rising, dictionary.one_phase(rising), noise, level)
         analysis = replace(analysis, phases=counted)
@@ -133,7 +135,7 @@ def gain_over_constant(t: Trajectory, curve: Array) -> float:
     return profile_likelihood(t, curve) - max(profile_likelihood(t, np.full(t.n, c)) for c in constants)
 
 
-def _locations(a: Analysis, errors: Array, level: float) -> dict[str, Location]:
+def _locations(a: Analysis, errors: Array, level: float, fallen: Candidates) -> dict[str, Location]:
     """Locate what there is: the rise by growing curves, peak and decline by curves that fall again.
 
     Both say when a score that declines took off: its interval holds what either finds plausible.
@@ -149,18 +151,18 @@ def _locations(a: Analysis, errors: Array, level: float) -> dict[str, Location]:
     if onset is not None:
         out["onset"] = onset
     if a.fallen > 0:
-        whole = Curves.of(a.fit)
-        places = {"peak": peak(whole), "decline": decline(whole)}
+        for name, functional in (("peak", peak), ("decline", decline)):
+            fit = along(a.fit, functional, fallen)
+            curves = Curves.of(fit)
+            out |= calibrated(refit(fit, errors), curves, {name: functional(curves)}, level)
         if threshold is not None:
-            places["takeoff"] = takeoff(whole, a.fit.amplitude, threshold)
-        found = calibrated(refit(a.fit, errors), whole, places, level, threshold)
-        if threshold is not None:
-            one, two = out["takeoff"], found.pop("takeoff")
+            whole = Curves.of(a.fit)
+            places = {"takeoff": takeoff(whole, a.fit.amplitude, threshold)}
+            one, two = out["takeoff"], calibrated(refit(a.fit, errors), whole, places, level, threshold)["takeoff"]
             # it has taken off before its peak
-            high = min(max(one.high, two.high), max(found["peak"].high, one.low))
+            high = min(max(one.high, two.high), max(out["peak"].high, one.low))
             at = one.x if one.exists else two.x
             out["takeoff"] = Location(min(at, high), min(one.low, two.low), high, one.cut)
-        out |= found
     return out
 
 

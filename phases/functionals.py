@@ -84,15 +84,27 @@ def width(curves: Curves) -> Array:
 
 
 def peak(curves: Curves) -> Array:
-    """Where each curve is largest."""
-    return np.asarray(curves.x[curves.u.argmax(0)])
+    """Where each curve is largest, by the parabola through its largest value and the two beside it."""
+    x, u = curves.x, curves.u
+    i = np.clip(u.argmax(0), 1, len(x) - 2)
+    column = np.arange(u.shape[1])
+    left, middle, right = u[i - 1, column], u[i, column], u[i + 1, column]
+    before, after = x[i] - x[i - 1], x[i + 1] - x[i]
+    up, down = (middle - left) / before, (right - middle) / after
+    bend = up - down
+    share = np.where(bend > 1e-12, up / np.where(bend > 1e-12, bend, 1.0), 0.5)
+    vertex = 0.5 * (x[i - 1] + x[i]) + share * 0.5 * (before + after)
+    return np.where((up > 0) & (down < 0), np.clip(vertex, x[i - 1], x[i + 1]), x[u.argmax(0)])
 
 
 def decline(curves: Curves) -> Array:
     """Where half of the fall from the peak to the last checkpoint has happened; inf for a curve that does not fall."""
-    top = curves.u.argmax(0)
-    target = 0.5 * (curves.u.max(0) + curves.u[-1])
-    past = np.arange(len(curves.x))[:, None] >= top
-    hit = past & (curves.u <= target)
-    fallen = curves.u.max(0) - curves.u[-1] > 1e-6
-    return np.where(fallen & hit.any(0), curves.x[hit.argmax(0)], np.inf)
+    x, u = curves.x, curves.u
+    top, column = u.argmax(0), np.arange(u.shape[1])
+    target = 0.5 * (u.max(0) + u[-1])
+    hit = (np.arange(len(x))[:, None] > top) & (u <= target)
+    i = np.maximum(hit.argmax(0), 1)
+    drop = u[i - 1, column] - u[i, column]
+    share = np.clip((u[i - 1, column] - target) / np.where(drop > 1e-12, drop, 1.0), 0, 1)
+    fallen = u.max(0) - u[-1] > 1e-6
+    return np.where(fallen & hit.any(0), x[i - 1] + share * (x[i] - x[i - 1]), np.inf)

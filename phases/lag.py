@@ -213,9 +213,9 @@ def crossover(first: Analysis, second: Analysis, *, boot: int, level: float, see
         return None
     draws = _overtakes(x, gb - ga)
     tail = (1 - level) / 2
-    low, high = np.quantile(np.nan_to_num(draws, posinf=1e9), [tail, 1 - tail])
-    low, high = axis.widened(min(float(low), at), max(float(high), at))
-    ends = axis.to_tokens(np.array([at, low, np.inf if high > 1e8 else high]))
+    ends = np.quantile(np.nan_to_num(draws, posinf=1e9), [tail, 1 - tail])
+    low, high = (float(end) if end <= x[-1] else np.inf for end in ends)
+    ends = axis.to_tokens(np.array([at, *axis.widened(min(low, at), max(high, at))]))
     return Crossing(float(ends[0]), float(ends[1]), float(ends[2]), float(np.isfinite(draws).mean()))
 
 

@@ -44,10 +44,10 @@ class Cell:
     ----------
     name : str
         ``estimand/question/what``; patterns of ``--cells`` match it.
-    ask : {"delay", "takeoff", "lag"}
-        The tests alone; tests and locations of one series; the lag of two.
+    ask : {"delay", "takeoff", "peak", "lag", "crossover"}
+        The tests alone; tests and locations of one series; its peak and decline; the lag, or the crossover, of two.
     curve, second : Curve
-        True curve, and that of the second series of a lag.
+        True curve, and that of the second series of a lag or a crossover.
     trials : int
         Trials a checkpoint: concepts, where a design has items.
     shared : float
@@ -167,7 +167,34 @@ def _lags() -> Iterator[Cell]:
                    targets=(Target("rejected", high=0.07), COVERED, Target("width")))  # fmt: skip
 
 
-STANDARD: tuple[Cell, ...] = (*_sizes(), *_elasticities(), *_takeoffs(), *_lags())
+def _peaks() -> Iterator[Cell]:
+    """Peak and decline of scores that come down again."""
+    held = (Target("peak_coverage", 0.92, 0.98), Target("decline_coverage", 0.92, 0.98), Target("peak_width"),
+            Target("decline_width"), Target("reported"))  # fmt: skip
+    loosely = (Target("peak_coverage", 0.90), Target("decline_coverage", 0.90), *held[2:])
+    for name in ("peak", "narrow", "slight", "tent"):
+        plain = Cell(name=f"peak/{name}/rho-0.6", ask="peak", curve=CURVES[name], targets=held)
+        yield plain
+        if name == "peak":
+            yield replace(plain, name="peak/peak/rho-0.9", noise=replace(BASE, rho=0.9), targets=loosely)
+            yield replace(plain, name="peak/peak/log-spaced", spacing="log")
+            yield replace(plain, name="peak/peak/40-checkpoints", checkpoints=40)
+
+
+def _crossovers() -> Iterator[Cell]:
+    """One score overtakes another."""
+    copying, translation = CURVES["peak"], CURVES["probit"]
+    plain = Cell(name="crossover/independent", ask="crossover", curve=copying, second=translation,
+                 targets=(COVERED, Target("width")))  # fmt: skip
+    yield plain
+    yield replace(plain, name="crossover/shared-shocks", shared=0.7)
+    yield replace(
+        plain, name="crossover/rho-0.9", noise=replace(BASE, rho=0.9), targets=(COVERED_LOOSELY, Target("width"))
+    )
+    yield replace(plain, name="crossover/growing", curve=CURVES["weak"], second=CURVES["square"])
+
+
+STANDARD: tuple[Cell, ...] = (*_sizes(), *_elasticities(), *_takeoffs(), *_peaks(), *_lags(), *_crossovers())
 SUITES = {"standard": STANDARD}
 
 

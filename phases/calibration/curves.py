@@ -58,16 +58,33 @@ class Truth:
     takeoff: float
     t50: float
     elasticity: float
+    peak: float
+    decline: float
 
 
 def truth(curve: Curve, s: Array, rise: float = 0.05) -> Truth:
     """Return the truth about ``curve`` for checkpoints at shares ``s`` (n,) of the run; the first one is the floor.
 
-    ``takeoff`` is where the score is first ``rise`` above the floor, ``t50`` where half of the largest rise is reached.
+    ``takeoff`` is where the score is first ``rise`` above the floor, ``t50`` where half of the largest rise is reached,
+    ``peak`` where the score is largest, ``decline`` where half of the fall from there to the end has happened.
     """
     fine = np.geomspace(s[0], s[-1], FINE)
     risen = curve.score(fine) - float(curve.score(s[:1])[0])
-    return Truth(first_at(fine, risen, rise), first_at(fine, risen, 0.5 * float(risen.max())), curve.elasticity)
+    top = int(risen.argmax())
+    fallen = risen[top] - risen[top:]
+    return Truth(
+        first_at(fine, risen, rise), first_at(fine, risen, 0.5 * float(risen.max())), curve.elasticity,
+        peak=float(np.log10(fine[top])), decline=first_at(fine[top:], fallen, 0.5 * float(fallen[-1])),
+    )  # fmt: skip
+
+
+def overtaking(first: Curve, second: Curve, s: Array) -> float:
+    """Return log10 of the share at which ``second`` overtakes ``first`` for good; inf where it never does."""
+    fine = np.geomspace(s[0], s[-1], FINE)
+    below = np.flatnonzero(second.score(fine) <= first.score(fine))
+    if below.size and below[-1] == FINE - 1:
+        return np.inf
+    return float(np.log10(fine[below[-1] + 1 if below.size else 0]))
 
 
 def first_at(s: Array, risen: Array, height: float) -> float:
@@ -92,6 +109,16 @@ def hump(rise: float, fall: float, high: float = 0.5, low: float = 0.15, floor: 
         floor
         + (high - floor) * expit(np.log10(s / rise) / 0.06) * (1 - (1 - low / high) * expit(np.log10(s / fall) / 0.08))
     )
+
+
+def tent(top: float, high: float = 0.5, up: float = 0.3, down: float = 0.7) -> Score:
+    """Straight in log tokens, ``up`` a decade to ``high`` at ``top``, then ``down`` a decade."""
+
+    def score(s: Array) -> Array:
+        x = np.log10(s / top)
+        return np.maximum(high + np.where(x < 0, up, -down) * x, FLOOR)
+
+    return score
 
 
 def stick(start: float, end: float = 0.58, floor: float = FLOOR) -> Score:
@@ -151,7 +178,14 @@ DELAYED = (
 )  # fmt: skip
 """Growth that starts late."""
 
-CURVES = {curve.name: curve for curve in CONCAVE + DELAYED}
+FALLING = (
+    Curve("narrow", "up at .24, down at .32", hump(0.24, 0.32, low=0.1), 1 / (0.06 * math.log(10))),
+    Curve("slight", "up at .15, down by .2 at .5", hump(0.15, 0.5, low=0.3), 1 / (0.06 * math.log(10))),
+    Curve("tent", "straight in log tokens up to .4, then down, faster", tent(0.4), math.inf),
+)
+"""Scores that come down again, beside ``peak``."""
+
+CURVES = {curve.name: curve for curve in CONCAVE + DELAYED + FALLING}
 
 
 def later(curve: Curve, decades: float) -> Curve:

@@ -14,11 +14,12 @@ from phases.analyse import Analysis, analyse
 from phases.axis import Array, Axis
 from phases.dictionary import Dictionary
 from phases.judge import rows
-from phases.lag import lag
-from phases.results import Outcome
+from phases.lag import crossover, lag
+from phases.results import Estimand, Outcome
 from phases.trajectory import Trajectory
 
-Ask = Literal["delay", "takeoff", "lag"]
+Ask = Literal["delay", "takeoff", "peak", "lag", "crossover"]
+PAIRED = ("lag", "crossover")
 Columns = dict[str, Array]
 STEEP = 2.0
 """Growth faster than tokens to this power counts as steep."""
@@ -40,7 +41,7 @@ class Truth:
 
     Attributes
     ----------
-    takeoff, t50 : float
+    takeoff, t50, peak, decline, crossover : float
         log10 of the share of the run, inf where there is none.
     elasticity : float
         Of the curve; every H0(gamma) at or above it is true. NaN where it is not known.
@@ -52,6 +53,9 @@ class Truth:
     t50: float = np.inf
     elasticity: float = np.nan
     lag: float = np.nan
+    peak: float = np.inf
+    decline: float = np.inf
+    crossover: float = np.inf
 
 
 @dataclass(frozen=True)
@@ -83,23 +87,28 @@ def answer(series: Sequence[Trajectory], ask: Ask, options: Options) -> dict[str
     ]  # fmt: skip
     if ask == "lag":
         return _of_lag(found[0], found[1], options)
+    if ask == "crossover":
+        return _of_crossover(found[0], found[1], options)
     delay = found[0].delay
     out = {"p": 1.0 if delay is None else delay.p_value, "gamma": 0.0 if delay is None else delay.elasticity or 0.0}
-    return out if ask == "delay" else out | _of_locations(found[0], options.level)
+    if ask == "delay":
+        return out
+    return out | _of_locations(found[0], options.level, ("takeoff", "t50") if ask == "takeoff" else ("peak", "decline"))
 
 
-def _of_locations(a: Analysis, level: float) -> dict[str, float]:
-    out = {"made": float("takeoff" in a.locations), "reported": float(reported(a, level))}
-    for name, prefix in (("takeoff", ""), ("t50", "t50_")):
+def _of_locations(a: Analysis, level: float, names: tuple[Estimand, Estimand]) -> dict[str, float]:
+    """Return the ends of two locations, the first without a prefix."""
+    out = {"made": float(names[0] in a.locations), "reported": float(reported(a, level, names[0]))}
+    for name, prefix in zip(names, ("", f"{names[1]}_"), strict=True):
         place = a.locations.get(name)
         ends = (np.nan,) * 3 if place is None else (place.x, place.low, place.high)
         out |= dict(zip((f"{prefix}x", f"{prefix}low", f"{prefix}high"), map(float, ends), strict=True))
     return out
 
 
-def reported(a: Analysis, level: float) -> bool:
-    """Return whether the report gives tokens for the takeoff."""
-    return any(t.estimand == "takeoff" and t.outcome != Outcome.NONE and t.tokens is not None for t in rows(a, level))
+def reported(a: Analysis, level: float, estimand: Estimand = "takeoff") -> bool:
+    """Return whether the report gives tokens for a location."""
+    return any(t.estimand == estimand and t.outcome != Outcome.NONE and t.tokens is not None for t in rows(a, level))
 
 
 def _of_lag(first: Analysis, second: Analysis, options: Options) -> dict[str, float]:
@@ -114,6 +123,17 @@ def _of_lag(first: Analysis, second: Analysis, options: Options) -> dict[str, fl
     }  # fmt: skip
 
 
+def _of_crossover(first: Analysis, second: Analysis, options: Options) -> dict[str, float]:
+    """``p`` is 1: a crossover is located and not tested."""
+    usable = all(a.curves is not None for a in (first, second))
+    found = crossover(first, second, boot=options.boot, level=options.level, seed=options.seed) if usable else None
+    if found is None:
+        return {"p": 1.0, "made": 0.0, "reported": 0.0, "x": np.nan, "low": np.nan, "high": np.nan}
+    end = first.trajectory.tokens[-1]
+    x, low, high = np.log10(np.array([found.tokens, found.low, found.high]) / end)
+    return {"p": 1.0, "made": 1.0, "reported": 1.0, "x": float(x), "low": float(low), "high": float(high)}
+
+
 def columns(answers: Sequence[dict[str, float]]) -> Columns:
     """Return answers as columns."""
     return {name: np.array([a[name] for a in answers], float) for name in answers[0]} if answers else {}
@@ -126,16 +146,20 @@ def figures(found: Columns, ask: Ask, truth: Truth, level: float) -> dict[str, F
     ``overstated``: elasticity bound at or above the true elasticity, so that a true hypothesis was rejected.
     ``coverage``: share of *all* series whose interval holds the truth. ``covered_if_reported``: of those with a row in
     the report. ``open``: one end at least is infinite. ``width``: median, decades for takeoff and lag alike. ``error``:
-    median distance of the location from the truth.
+    median distance of the location from the truth. A peak is looked for where a decline is found alone: its coverage,
+    and that of the decline, are of those reported.
     """
-    out = {"rejected": share(found["p"] <= 1 - level + 1e-9)}
-    if ask != "lag":
+    if ask == "peak":
+        return _of_fall(found, truth)
+    out = {} if ask == "crossover" else {"rejected": share(found["p"] <= 1 - level + 1e-9)}
+    if ask not in PAIRED:
         out["steep"] = share(found["gamma"] >= STEEP)
-    if ask != "lag" and not np.isnan(truth.elasticity):
+    if ask not in PAIRED and not np.isnan(truth.elasticity):
         out["overstated"] = share((found["gamma"] > 0) & (found["gamma"] >= truth.elasticity))
     if ask == "delay":
         return out
-    unit, at = (np.log(10.0), truth.lag) if ask == "lag" else (1.0, truth.takeoff)
+    places = {"lag": truth.lag, "takeoff": truth.takeoff, "crossover": truth.crossover}
+    unit, at = np.log(10.0) if ask == "lag" else 1.0, places[ask]
     out["reported"] = share(found["reported"] > 0)
     if not np.isfinite(at):
         return out
@@ -148,6 +172,16 @@ def figures(found: Columns, ask: Ask, truth: Truth, level: float) -> dict[str, F
     out["error"] = median(np.abs(found["x"] - at)[made] / unit)
     if ask == "takeoff" and np.isfinite(truth.t50):
         out["t50_coverage"] = share(made & holds(found["t50_low"], found["t50_high"], truth.t50))
+    return out
+
+
+def _of_fall(found: Columns, truth: Truth) -> dict[str, Figure]:
+    out = {"reported": share(found["reported"] > 0)}
+    some = found["reported"] > 0
+    for name, prefix in (("peak", ""), ("decline", "decline_")):
+        low, high = found[f"{prefix}low"][some], found[f"{prefix}high"][some]
+        out[f"{name}_coverage"] = share(holds(low, high, getattr(truth, name)))
+        out[f"{name}_width"] = median(interval_width(low, high))
     return out
 
 

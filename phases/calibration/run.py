@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from phases.calibration.cells import SUITES, Cell, Target
-from phases.calibration.curves import truth
+from phases.calibration.curves import overtaking, truth
 from phases.calibration.draws import schedule, series, shared_shifts
 from phases.calibration.outcomes import Columns, Figure, Options, Truth, answer, columns, figures
 from phases.calibration.store import Block, Store
@@ -47,10 +47,13 @@ def cell_truth(cell: Cell, rise: float) -> Truth:
     s = schedule(cell.spacing, cell.checkpoints)
     s = s / s[-1]
     first = truth(cell.curve, s, rise)
-    lag = np.nan
+    lag, crossover = np.nan, np.inf
     if cell.second is not None:
         lag = float(np.log(10.0) * (truth(cell.second, s, rise).takeoff - first.takeoff))
-    return Truth(first.takeoff, first.t50, first.elasticity, lag)
+        crossover = overtaking(cell.curve, cell.second, s)
+    return Truth(
+        first.takeoff, first.t50, first.elasticity, lag, peak=first.peak, decline=first.decline, crossover=crossover
+    )
 
 
 def generator(seed: int, *names: object) -> np.random.Generator:
@@ -60,7 +63,7 @@ def generator(seed: int, *names: object) -> np.random.Generator:
 
 
 def draw(cell: Cell, replicate: int, seed: int) -> tuple[Trajectory, ...]:
-    """Return the series of one replicate: one, or two for a lag."""
+    """Return the series of one replicate: one, or two for a lag or a crossover."""
     rng = generator(seed, cell.name, replicate)
     tokens = schedule(cell.spacing, cell.checkpoints)
     name = f"{cell.name} {replicate}"

@@ -15,9 +15,10 @@ from phases.calibration.store import source_digest
 HEADS = {
     "rejected": "rejected", "steep": "T^2 or more", "overstated": "bound too high", "reported": "reported",
     "coverage": "coverage", "covered_if_reported": "coverage if reported", "open": "open", "width": "width",
-    "t50_coverage": "t50 coverage", "error": "error",
+    "t50_coverage": "t50 coverage", "error": "error", "peak_coverage": "peak: coverage if reported",
+    "peak_width": "peak: width", "decline_coverage": "decline: coverage if reported", "decline_width": "decline: width",
 }  # fmt: skip
-SECONDS = {"delay": 0.12, "takeoff": 0.15, "lag": 0.35}
+SECONDS = {"delay": 0.12, "takeoff": 0.15, "peak": 0.17, "lag": 0.35, "crossover": 0.35}
 """Processor time of one replicate with 200 checkpoints and 199 bootstrap replicates, for a forecast of the whole."""
 TABLES = {
     "delay/size": ("Delay: size (growth that is concave in tokens)", ("rejected",)),
@@ -26,8 +27,13 @@ TABLES = {
         "Takeoff: coverage and width, with the delay test's power",
         ("coverage", "width", "reported", "covered_if_reported", "open", "t50_coverage", "rejected", "steep"),
     ),
+    "peak": (
+        "Peak and decline (half of the fall)",
+        ("reported", "peak_coverage", "peak_width", "decline_coverage", "decline_width"),
+    ),
     "lag/size": ("Lag: size (takeoffs at the same time)", ("rejected", "coverage", "width", "reported", "open")),
     "lag/power": (f"Lag: power ({LAG:g} decades apart)", ("rejected", "coverage", "width", "reported", "open")),
+    "crossover": ("Crossover: one score overtakes another", ("coverage", "width", "reported", "open")),
 }
 """Beginning of the cells' names, title, figures."""
 
