@@ -1,0 +1,69 @@
+"""The cluster that runs are launched on: a local one, or that of ``RAY_ADDRESS``."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+
+from sweeps.placement import Node
+
+OBJECT_STORE_BYTES = 80 << 20
+
+
+def cluster_nodes() -> list[Node]:
+    """Return the nodes of the cluster that ``RAY_ADDRESS`` names."""
+    with cluster(None):
+        return nodes()
+
+
+def nodes() -> list[Node]:
+    """Return the nodes of the cluster that is there."""
+    import ray
+
+    held = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    return [Node(cpus=each.get("CPU", 0), gpus=each.get("GPU", 0)) for each in held]
+
+
+@contextlib.contextmanager
+def cluster(cpus: int | None) -> Iterator[None]:
+    """Have a cluster within the context: that of ``RAY_ADDRESS``, or one of this machine with so many cores."""
+    os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
+    os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+    os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    if not os.environ.get("RAY_ADDRESS") and "RAY_AUTH_MODE" not in os.environ and "ray" not in sys.modules:
+        # a token of this cluster's own: Ray would keep one in the home folder, and `ray job` then fails without a word
+        # from the environment (Ray's pull request 64755)
+        os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    import ray
+
+    started = not ray.is_initialized()
+    if started:
+        with quiet():
+            if os.environ.get("RAY_ADDRESS"):
+                ray.init(log_to_driver=False, logging_level=logging.ERROR)
+            else:
+                ray.init(
+                    address="local", num_cpus=cpus or os.cpu_count(), include_dashboard=False, log_to_driver=False,
+                    logging_level=logging.ERROR, object_store_memory=OBJECT_STORE_BYTES,
+                )  # fmt: skip
+    try:
+        yield
+    finally:
+        if started:
+            ray.shutdown()
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep Ray's and Tune's own chatter off the terminal, tracebacks of trials that are started again included."""
+    for name, level in (("ray", logging.ERROR), ("ray.tune", logging.CRITICAL)):
+        logging.getLogger(name).setLevel(level)
+    with open(os.devnull, "w") as sink, contextlib.redirect_stdout(sink):
+        yield
+    sys.stdout.flush()

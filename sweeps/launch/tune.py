@@ -1,0 +1,120 @@
+"""Runs as trials of Ray Tune, as many at a time as fit, each started again when its process dies."""
+
+from __future__ import annotations
+
+import tempfile
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sweeps import worker
+from sweeps.config import RunConfig
+from sweeps.launch.cluster import cluster, nodes, quiet
+from sweeps.launch.ending import asked_to_end, head_watched
+from sweeps.launch.group import lead
+from sweeps.placement import LEADER_CPUS, check, longest_first
+
+Work = Callable[[dict[str, Any]], None]
+MOST_RESTARTS = 100
+"""Of one run, however far it got in between; deaths at the same place are counted in ``sweeps.attempts``."""
+
+
+def launch(
+    runs: Sequence[RunConfig], place: str, study_yaml: str, cpus: int | None = None, work: Work = worker.work
+) -> str | None:
+    """Run every given run to its end, as many at a time as fit, longest first; a dead process is started again.
+
+    Parameters
+    ----------
+    runs : sequence of RunConfig
+        Each goes on from its own newest state.
+    place : str
+        The results root: an absolute folder that every node sees, or an ``fsspec`` address.
+    study_yaml : str
+        Kept in every run's cube.
+    cpus : int, optional
+        Cores of the local cluster; by default all. Ignored when ``RAY_ADDRESS`` names a cluster.
+    work : callable
+        What a process does for a run.
+
+    Returns
+    -------
+    str or None
+        What ended the launch before its runs were done; None when Ray ran everything. Whether each run reached its
+        end is in its own progress file.
+
+    Raises
+    ------
+    UserError
+        When a run does not fit into the cluster; nothing has been started then.
+    """
+    with cluster(cpus):
+        from ray import tune
+
+        asked = check(runs, nodes())
+        launch_id = uuid.uuid4().hex
+        settings = [
+            {
+                "run": run.to_dict(), "place": place, "study_yaml": study_yaml, "launch_id": launch_id,
+                **asdict(asked[run.name]),
+            }
+            for run in longest_first(runs)
+        ]  # fmt: skip
+        with tempfile.TemporaryDirectory(prefix="calque-tune-") as storage:
+            tuner = tune.Tuner(
+                tune.with_resources(_trainable(work), _resources),
+                param_space={"trial": tune.grid_search(settings)},
+                tune_config=tune.TuneConfig(
+                    reuse_actors=True, trial_name_creator=_trial_name, trial_dirname_creator=_trial_name
+                ),
+                run_config=tune.RunConfig(
+                    name="study", storage_path=storage, verbose=0,
+                    failure_config=tune.FailureConfig(max_failures=MOST_RESTARTS),
+                ),
+            )  # fmt: skip
+            with asked_to_end() as ending, head_watched(ending), quiet():
+                outcome = tuner.fit()
+    ending.settled.set()
+    if ending.reason:
+        return ending.reason
+    if outcome.num_errors:
+        last = (str(outcome.errors[0]).strip().splitlines() or ["no reason is known"])[-1]
+        return f"{outcome.num_errors} runs could not be kept alive; the first: {last}"
+    return None
+
+
+def _trainable(work: Work) -> type:
+    """Return the class of a trial, which runs in the main thread of its process: only there are signals taken."""
+    from ray import tune
+
+    class Trial(tune.Trainable):
+        def step(self) -> dict[str, Any]:
+            trial = self.config["trial"]
+            (lead if trial["processes"] > 1 else work)(trial)
+            return {"done": True}
+
+        def save_checkpoint(self, checkpoint_dir: str) -> None:
+            """Nothing: a run keeps its own states in the results root."""
+
+        def load_checkpoint(self, checkpoint: dict[str, Any] | None) -> None:
+            """Nothing: a run goes on from its own newest state."""
+
+        def reset_config(self, new_config: dict[str, Any]) -> bool:
+            return True
+
+    return Trial
+
+
+def _trial_name(trial: Any) -> str:
+    return str(trial.config["trial"]["run"]["name"])
+
+
+def _resources(config: dict[str, Any]) -> Any:
+    from ray import tune
+
+    trial = config["trial"]
+    each = {"CPU": trial["cpus"]} | ({"GPU": trial["gpus"]} if trial["gpus"] else {})
+    if trial["processes"] == 1:
+        return tune.PlacementGroupFactory([each])
+    return tune.PlacementGroupFactory([{"CPU": LEADER_CPUS}, *[dict(each) for _ in range(trial["processes"])]])
