@@ -29,7 +29,7 @@ def load(path: str | os.PathLike[str], model: type[Section]) -> Section:
     Raises
     ------
     UserError
-        When the file cannot be read, is no YAML, repeats a key, or breaks a rule of ``model``.
+        When the file cannot be read, is no YAML, repeats a key, says yes or no, or breaks a rule of ``model``.
     """
     path = Path(path)
     try:
@@ -49,6 +49,7 @@ def load(path: str | os.PathLike[str], model: type[Section]) -> Section:
         known = ", ".join(model.model_fields)
         raise UserError(f"{path}: holds no keys at all; expected {known}")
     _refuse_repeated(path, node, ())
+    _refuse_booleans(path, node, ())
     try:
         return model.model_validate(value)
     except ValidationError as error:
@@ -70,6 +71,21 @@ def _refuse_repeated(path: Path, node: yaml.Node, location: Location) -> None:
     elif isinstance(node, yaml.SequenceNode):
         for i, child in enumerate(node.value):
             _refuse_repeated(path, child, (*location, i))
+
+
+def _refuse_booleans(path: Path, node: yaml.Node, location: Location) -> None:
+    """Refuse yes and no: no file has a use for them, and they would pass as 1 and 0."""
+    if isinstance(node, yaml.MappingNode):
+        for key, child in node.value:
+            _refuse_booleans(path, child, (*location, key.value))
+    elif isinstance(node, yaml.SequenceNode):
+        for i, child in enumerate(node.value):
+            _refuse_booleans(path, child, (*location, i))
+    elif node.tag == "tag:yaml.org,2002:bool":
+        line = node.start_mark.line + 1
+        raise UserError(
+            f"{path}:{line}: {_dotted(location)}: '{node.value}' is yes or no; expected a number, or a word in quotes"
+        )
 
 
 def _explain(path: Path, node: yaml.Node, model: type[Strict], error: ValidationError) -> str:

@@ -57,7 +57,9 @@ def test_example_and_minimal_file_are_read(tmp_path: Path) -> None:
         ("law:", "translation: {shape: step}\nlaw:", 5, ["translation.shape", "'saturating' or 'logistic'"]),
         ("law:", "translation: {end: 0.04}\nlaw:", 1, ["translation rises by 0.03", "rise of 0.05"]),
         ("law:", "false_copying: {peak: 0.6}\nlaw:", 1, ["false_copying.peak 0.6", "more than 0.98"]),
-        ("law:", "languages: [en, no]\nlaw:", 5, ["languages[1]", "string"]),
+        ("law:", "languages: [en, no]\nlaw:", 5, ["languages[1]", "'no' is yes or no", "in quotes"]),
+        ("gamma: 0.6", "gamma: true", 5, ["law.gamma", "'true' is yes or no", "a number"]),
+        ("law:", "seeds: yes\nlaw:", 5, ["seeds: 'yes'", "a number"]),
         ("law:", "law: [", 6, ["not valid YAML"]),
     ],
 )  # fmt: skip
