@@ -1,0 +1,77 @@
+"""The variables that schema 1 of the cube names: their units, meanings and flags."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+SCHEMA = 1
+NOT_ASKED = -1
+OUTCOMES = ("wrong", "translated", "copied", "other_language")
+OVERLAPS = ("none", "shared_token", "identical")
+EXPOSURES = ("never_paired", "paired")
+CHECKPOINT_FLAGS = ("duplicate_weights", "outlier", "not_finite")
+CHECKPOINT_KINDS = ("planned", "further")
+METRIC_KINDS = ("proportion", "count", "continuous")
+
+
+def _flags(long_name: str, meanings: Sequence[str], missing: str) -> dict[str, Any]:
+    values = np.arange(-1, len(meanings), dtype=np.int8)
+    return {"long_name": long_name, "flag_values": values, "flag_meanings": " ".join((missing, *meanings))}
+
+
+ATTRIBUTES: dict[str, dict[str, Any]] = {
+    "tokens": {"units": "tokens", "long_name": "training tokens seen"},
+    "step": {"units": "optimizer steps", "long_name": "optimizer steps taken"},
+    "flops": {"units": "flop", "long_name": "training floating-point operations so far"},
+    "loss": {"units": "nat/token", "long_name": "held-out cross-entropy", "metric_kind": "continuous"},
+    "bits_per_byte": {
+        "units": "bit/byte",
+        "long_name": "held-out bits per byte",
+        "metric_kind": "continuous",
+    },
+    "translation_outcome": _flags("outcome of asking for a word in another language", OUTCOMES, "not_asked"),
+    "translation_logprob": {"units": "nat", "long_name": "log p(target word), summed over accepted forms"},
+    "copy_logprob": {"units": "nat", "long_name": "log p(source word)"},
+    "overlap": _flags("what source and target word share under the run's tokenizer", OVERLAPS, "no_such_item"),
+    "exposure": _flags("whether training text pairs these two strings", EXPOSURES, "unknown"),
+    "edit_similarity": {"units": "1", "long_name": "1 - edit distance / longer length, of source and target word"},
+    "zipf_frequency": {"units": "1", "long_name": "log10 of uses of the word per billion words"},
+    "script": {"long_name": "script of the language's text (ISO 15924)"},
+    "minimal_pair_correct": {"units": "1", "long_name": "minimal pairs whose good member is more probable"},
+    "minimal_pair_total": {"units": "1", "long_name": "minimal pairs asked"},
+    "nonce_copied": {
+        "units": "1",
+        "long_name": "invented words repeated after a same-language prompt",
+        "metric_kind": "count",
+        "trials": "nonce_total",
+    },
+    "nonce_total": {"units": "1", "long_name": "invented words asked"},
+    "checkpoint_sha256": {"long_name": "SHA-256 of the checkpoint's weights"},
+    "revision": {"long_name": "name of the checkpoint where it was scored from"},
+    "config_sha256": {"long_name": "SHA-256 of the checkpoint's configuration"},
+    "commit": {"long_name": "commit of the revision, where it has one"},
+    "checkpoint_flags": {
+        "long_name": "doubts about the checkpoint",
+        "flag_masks": np.array([1, 2, 4], np.int8),
+        "flag_meanings": " ".join(CHECKPOINT_FLAGS),
+    },
+    "checkpoint_kind": _flags(
+        "whether the checkpoint was planned, or taken near a transition", CHECKPOINT_KINDS, "unknown"
+    ),
+    "forecast_takeoff": {
+        "units": "tokens",
+        "long_name": "takeoff as it was forecast at this checkpoint, median; infinite beyond the run",
+    },
+    "forecast_takeoff_low": {"units": "tokens", "long_name": "5 % point of the takeoff as it was forecast"},
+    "forecast_takeoff_high": {"units": "tokens", "long_name": "95 % point of the takeoff as it was forecast"},
+    "adaptive_json": {"long_name": "how the run's further checkpoints were decided (JSON); empty where none were"},
+    "share": {"units": "1", "long_name": "share of the language among training tokens"},
+    "tokens_per_word": {"units": "1", "long_name": "tokens a word of the language's text (in zh, ja a character)"},
+    "bytes_per_token": {"units": "byte", "long_name": "UTF-8 bytes a token of the language's text"},
+}
+"""CF-style attributes of the variables that schema 1 names."""
+
+ENCODED_COUNTS = ("minimal_pair_correct", "minimal_pair_total", "nonce_copied", "nonce_total")
