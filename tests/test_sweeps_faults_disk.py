@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -72,6 +73,8 @@ def test_a_root_that_is_read_only_for_a_while_is_waited_for(file: Path, whole: P
     out, err = process.communicate(timeout=900)
     assert process.returncode == 0, err
     assert "2 of 2 runs done" in out
+    attempts = [json.loads(path.read_text()) for path in results.glob("runs/*/attempts.json")]
+    assert [(each["place"], each["count"]) for each in attempts] == [("the start", 1)] * 2, "waiting is no dying"
     same(cube.read(results / "results.nc"), cube.read(whole))
 
 
