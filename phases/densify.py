@@ -25,7 +25,7 @@ import numpy as np
 from phases.axis import Array
 
 AROUND = 0.1
-"""Decades to either side of the takeoff within which a score says something about it: the foot of the rise, the rise."""
+"""Decades to either side of the takeoff within which a score says something about it: the rise and its foot."""
 DOUBT = 0.15
 """Probability that the forecast from smaller runs has nothing to do with this run."""
 BEYOND = 0.3

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,17 @@ class AdaptiveSteps:
             if kept is not None:
                 self.design = self._checked(kept, str(file.path))
         self._put_on_record()
+
+    @classmethod
+    def of_run(
+        cls, config: RunConfig, n: int, file: RunFile, results: Path, recorded: str | None = None
+    ) -> AdaptiveSteps:
+        """Return those of a run of ``n`` non-embedding parameters; its siblings are in ``results``."""
+        from sweeps.adaptive_siblings import Siblings
+
+        asked = config.checkpoints.adaptive
+        alone = asked is None or not asked.siblings
+        return cls(config, file, (lambda: None) if alone else Siblings(config, n, results), recorded)
 
     def _checked(self, design: AdaptiveDesign, origin: str) -> AdaptiveDesign:
         if (design.metric, design.rule) != (self.design.metric, self.design.rule):

@@ -174,7 +174,8 @@ def _train(config: RunConfig, results: Path, study_yaml: str, report: Report, re
     folder = run_folder(results, config)
     static = static.assign_coords(environment_json=("run", [provenance.note(folder)]))
     file = RunFile(folder / "run.nc", static, ROW_DIMS | (adaptive.DIMS if is_adaptive else {}))
-    extra = _adaptive_steps(config, file, decoder, results, recorded) if is_adaptive else None
+    n = decoder.config.n_params_non_embedding
+    extra = AdaptiveSteps.of_run(config, n, file, results, recorded) if is_adaptive else None
 
     def known() -> tuple[int, ...]:
         return steps if extra is None else extra.all()
@@ -218,17 +219,6 @@ def _train(config: RunConfig, results: Path, study_yaml: str, report: Report, re
     folder.joinpath("error.txt").unlink(missing_ok=True)
     now = replace(read_progress(results, config), checkpoints=len(known()), total_checkpoints=len(known()))
     write_progress(results, config, replace(now, state="done"))
-
-
-def _adaptive_steps(
-    config: RunConfig, file: RunFile, decoder: Decoder, results: Path, recorded: str | None
-) -> AdaptiveSteps:
-    from sweeps.adaptive_siblings import Siblings
-
-    asked = config.checkpoints.adaptive
-    siblings = asked is not None and asked.siblings
-    forecast = Siblings(config, decoder.config.n_params_non_embedding, results) if siblings else lambda: None
-    return AdaptiveSteps(config, file, forecast, recorded)
 
 
 def static_part(
