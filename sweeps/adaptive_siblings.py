@@ -26,7 +26,7 @@ from sweeps.config import CORPORA, RunConfig
 BOOT = 39
 """Bootstrap replicates of a sibling's takeoff: enough for a forecast."""
 LAW = "power"
-FARTHER = 1.1
+FARTHER = 1.25
 """A sibling still in training is looked at again when it stands this many times further."""
 SETTLED = 1.5
 """A takeoff stays as it is once the sibling stands this many times beyond it."""
