@@ -33,12 +33,12 @@ class CurvesPage(Page):
     def build(self) -> None:
         """Make the page's widgets."""
         self.split = pn.widgets.Select(
-            name="parts", options={words(s): s for s in self.study.splits}, value=WHOLE, width=150
+            label="parts", options={words(s): s for s in self.study.splits}, value=WHOLE, width=150
         )
-        self.colour = pn.widgets.Select(name="colours", options=list(CHOICES), width=110)
-        self.beside = pn.widgets.Select(name="side by side", options=["none", *CHOICES], value="auto", width=110)
-        self.bands = pn.widgets.Checkbox(name="binomial bands", value=True)
-        self.strips = pn.widgets.Checkbox(name="takeoffs", value=True)
+        self.colour = pn.widgets.Select(label="colours", options=list(CHOICES), width=110)
+        self.beside = pn.widgets.Select(label="side by side", options=["none", *CHOICES], value="auto", width=110)
+        self.bands = pn.widgets.Checkbox(label="binomial bands", value=True)
+        self.strips = pn.widgets.Checkbox(label="takeoffs", value=True)
         self.locate = LocateButton(
             self.study.located,
             lambda: (self.selection.runs, self.selection.metrics, self.split.value),

@@ -21,7 +21,7 @@ class LocateButton:
 
     def __init__(self, located: Located, wanted: Wanted, done: Callable[[], None]) -> None:
         self.located, self.wanted, self.done = located, wanted, done
-        self.button = pn.widgets.Button(name=LOCATE, button_type="primary")
+        self.button = pn.widgets.Button(label=LOCATE, color="primary")
         self.bar = pn.indicators.Progress(value=0, max=1, width=180, visible=False)
         self.said = pn.pane.Str("", margin=(8, 6))
         self.button.on_click(self._clicked)

@@ -33,13 +33,13 @@ class LossPage(Page):
         """Make the page's widgets."""
         cube = self.study.cube
         known = [name for name in LOSSES if name in cube.data_vars and {"run", "checkpoint"} <= set(cube[name].dims)]
-        self.metric = pn.widgets.Select(name="loss", options={words(m): m for m in known}, width=130)
+        self.metric = pn.widgets.Select(label="loss", options={words(m): m for m in known}, width=130)
         several = bool(known) and "language" in cube[known[0]].dims and "language" in cube.coords
         languages = [str(v) for v in cube["language"].values] if several else []
-        self.language = pn.widgets.Select(name="language", options=[ALL, *languages], width=170)
-        self.against = pn.widgets.Select(name="against", options=["tokens", "FLOPs"], width=110)
+        self.language = pn.widgets.Select(label="language", options=[ALL, *languages], width=170)
+        self.against = pn.widgets.Select(label="against", options=["tokens", "FLOPs"], width=110)
         ladders = self.study.runs["ladder"].unique().tolist()
-        self.ladder = pn.widgets.Select(name="isoFLOP over", options=ladders, width=190)
+        self.ladder = pn.widgets.Select(label="isoFLOP over", options=ladders, width=190)
 
     @property
     def controls(self) -> list[Any]:

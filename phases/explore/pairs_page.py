@@ -33,9 +33,9 @@ class PairsPage(Page):
         """Make the page's widgets."""
         metrics = list(self.study.items.metrics)
         first = "translation" if "translation" in metrics else metrics[0] if metrics else None
-        self.metric = pn.widgets.Select(name="metric", options={words(m): m for m in metrics}, value=first, width=170)
-        self.run = pn.widgets.Select(name="runs", options=[], width=220)
-        self.slider = pn.widgets.DiscreteSlider(name="training tokens", options={"0": 0.0}, value=0.0, width=330)
+        self.metric = pn.widgets.Select(label="metric", options={words(m): m for m in metrics}, value=first, width=170)
+        self.run = pn.widgets.Select(label="runs", options=[], width=220)
+        self.slider = pn.widgets.DiscreteSlider(label="training tokens", options={"0": 0.0}, value=0.0, width=330)
         self.pair: tuple[str, str] | None = None
         self.below = pn.Column(sizing_mode="stretch_width")
         self.locate = LocateButton(self.study.located, lambda: (self._runs(), [self.metric.value], PAIR), self.redraw)

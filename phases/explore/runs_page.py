@@ -23,7 +23,7 @@ class RunsPage(Page):
 
     def build(self) -> None:
         """Make the choice of the run whose configuration is shown."""
-        self.run = pn.widgets.Select(name="configuration of", options=self.study.runs["run"].tolist(), width=220)
+        self.run = pn.widgets.Select(label="configuration of", options=self.study.runs["run"].tolist(), width=220)
 
     @property
     def controls(self) -> list[Any]:

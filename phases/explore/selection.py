@@ -17,7 +17,7 @@ FILTERS = ("size", "mix", "corpus", "template")
 class Selection:
     """The widgets at the left; ``runs`` and ``metrics`` say what they come to.
 
-    At first: as many whole conditions as give at most 16 runs, and the shares of the standard set.
+    At first: the shares of the standard set; of more than 16 runs those of one mix.
     """
 
     def __init__(self, study: Study) -> None:
@@ -25,30 +25,29 @@ class Selection:
         table = study.runs
         self.filters = {
             name: pn.widgets.MultiChoice(
-                name=words(name), options=table[name].unique().tolist(), placeholder="all", sizing_mode="stretch_width"
+                label=words(name), options=table[name].unique().tolist(), placeholder="all", sizing_mode="stretch_width"
             )
             for name in FILTERS
             if name in table and table[name].nunique() > 1
         }
         self.chosen_runs = pn.widgets.MultiChoice(
-            name="runs", options=table["run"].tolist(), placeholder="all that fit", sizing_mode="stretch_width"
+            label="runs", options=table["run"].tolist(), placeholder="all that fit", sizing_mode="stretch_width"
         )
         metrics = study.metrics
         shares = [m for m in metrics if m in ("copying", "false_copying", "translation")]
         self.chosen_metrics = pn.widgets.MultiChoice(
-            name="metrics", options={words(m): m for m in metrics}, value=shares or metrics[:1],
+            label="metrics", options={words(m): m for m in metrics}, value=shares or metrics[:1],
             sizing_mode="stretch_width",
         )  # fmt: skip
-        self.axis = pn.widgets.RadioButtonGroup(name="token axis", options=["log", "linear"], value="log")
-        if "condition" in table and len(table) > FIRST_RUNS:
-            self._narrow()
+        self.axis = pn.widgets.RadioButtonGroup(label="token axis", options=["log", "linear"], value="log")
+        self._narrow()
 
     def _narrow(self) -> None:
-        """Choose evenly spaced conditions of a large study, so that the first picture can be read."""
-        sizes = self.study.runs.groupby("condition", sort=False)["run"].apply(list)
-        keep = max(1, int(FIRST_RUNS / max(map(len, sizes))))
-        step = max(1, -(-len(sizes) // keep))
-        self.chosen_runs.value = [run for runs in sizes.iloc[::step] for run in runs][:FIRST_RUNS]
+        """Choose of a large study the template, corpus and mix with most runs, so that the first picture is legible."""
+        for name in ("template", "corpus", "mix"):
+            if name in self.filters and len(self.runs) > FIRST_RUNS:
+                left = self.study.runs[self.study.runs["run"].isin(self.runs)]
+                self.filters[name].value = [left[name].value_counts(sort=True).index[0]]
 
     @property
     def widgets(self) -> list[Any]:

@@ -60,24 +60,25 @@ def make_server(study: Study, port: int = 0) -> Server:
         When the port is taken or not allowed.
     """
     prepare()
-    wanted = port or _free_port()
-    try:
-        made = get_server(
-            lambda: App(study).view(), port=wanted, address=HOST, title=study.name, show=False, start=False,
-            websocket_origin=[f"{name}:{wanted}" for name in NAMES],
-        )  # fmt: skip
-    except OSError as error:
-        why = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror})"
-        raise UserError(f"port {wanted} on {HOST} {why}; choose another with --port, or 0 for any free one") from None
+    port = _free_port(port)
+    made = get_server(
+        lambda: App(study).view(), port=port, address=HOST, title=study.name, show=False, start=False,
+        websocket_origin=[f"{name}:{port}" for name in NAMES],
+    )  # fmt: skip
     # before every other rule: pages, scripts and the websocket alike
     made._tornado.default_router.rules.insert(0, Rule(Foreign(), Refuse))
     return made
 
 
-def _free_port() -> int:
-    """Return a port that is free now: the websocket's origin names it before the server listens."""
+def _free_port(port: int) -> int:
+    """Return the port if it is free, any free one for 0: the websocket's origin names it before the server listens."""
     with socket.socket() as probe:
-        probe.bind((HOST, 0))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            why = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror})"
+            raise UserError(f"port {port} on {HOST} {why}; choose another with --port, or 0 for any free one") from None
         return int(probe.getsockname()[1])
 
 

@@ -39,8 +39,8 @@ class SizesPage(Page):
         metrics = self.study.metrics
         law = self.study.files.get("forecast", {}).get("metric")
         first = law if law in metrics else "translation" if "translation" in metrics else metrics[0]
-        self.metric = pn.widgets.Select(name="metric", options={words(m): m for m in metrics}, value=first, width=170)
-        self.estimand = pn.widgets.Select(name="estimand", options=list(ESTIMANDS), width=110)
+        self.metric = pn.widgets.Select(label="metric", options={words(m): m for m in metrics}, value=first, width=170)
+        self.estimand = pn.widgets.Select(label="estimand", options=list(ESTIMANDS), width=110)
         self.locate = LocateButton(
             self.study.located, lambda: (self.selection.runs, [self.metric.value], WHOLE), self.redraw
         )

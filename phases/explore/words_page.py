@@ -29,9 +29,9 @@ class WordsPage(Page):
         """Make the page's widgets."""
         metrics = [m for m in self.study.items.metrics if m in ASKED]
         first = "translation" if "translation" in metrics else metrics[0] if metrics else None
-        self.metric = pn.widgets.Select(name="metric", options={words(m): m for m in metrics}, value=first, width=170)
-        self.run = pn.widgets.Select(name="runs", options=[], width=220)
-        self.which = pn.widgets.Select(name="words", options=[f"first {SHOWN}", f"last {SHOWN}", "all"], width=110)
+        self.metric = pn.widgets.Select(label="metric", options={words(m): m for m in metrics}, value=first, width=170)
+        self.run = pn.widgets.Select(label="runs", options=[], width=220)
+        self.which = pn.widgets.Select(label="words", options=[f"first {SHOWN}", f"last {SHOWN}", "all"], width=110)
 
     @property
     def controls(self) -> list[Any]:

@@ -1,0 +1,85 @@
+"""Transitions on the pages: read from a file of phases detect, or located on demand with the same numbers."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from data.errors import UserError
+from phases.detect import detect
+from phases.explore.located import BOOT, Located, split_of
+from phases.explore.series import PAIR, WHOLE
+from phases.explore.study import make_study
+from phases.settings import Settings
+from tests.explore_cube import explored
+
+METRICS = ("copying", "translation")
+
+
+@pytest.fixture(scope="module")
+def cube():
+    return explored(n=40)
+
+
+@pytest.fixture(scope="module")
+def found(cube):
+    settings = Settings(metrics=METRICS, boot=BOOT, seed=3)
+    return json.loads(json.dumps(detect(cube.isel(run=[0]), settings).to_dict()))
+
+
+@pytest.mark.parametrize(
+    ("group", "split", "part"),
+    [
+        ("", WHOLE, ""), ("size=nano mix=uniform", WHOLE, ""), ("source=en", "source", "en"),
+        ("size=nano target=de", "target", "de"), ("source=en target=de", PAIR, "en → de"),
+    ],
+)  # fmt: skip
+def test_groups_of_a_report_are_parts_of_a_run(group, split, part):
+    assert split_of(group) == (split, part)
+
+
+def test_what_is_located_on_demand_is_what_detect_finds(cube, found):
+    study = make_study(cube, "cube", found)
+    given = study.located.of("a-s0", WHOLE, "", "translation")
+    assert {"takeoff", "delay"} <= set(given) and study.located.of("b", WHOLE, "", "translation") == {}
+    assert study.located.settings.seed == 3  # of the file
+    fresh = make_study(cube, "cube").located
+    fresh.settings = study.located.settings
+    seen = []
+    count = fresh.locate(["a-s0"], METRICS, WHOLE, lambda done, total, what: seen.append((done, total)))
+    assert count == 2 and seen[-1] == (2, 2)
+    for metric in METRICS:
+        theirs = study.located.of("a-s0", WHOLE, "", metric)
+        # adjusted p-values are of a report's set of tests, which one on demand has not
+        assert fresh.of("a-s0", WHOLE, "", metric) == {k: replace(t, p_adjusted=None) for k, t in theirs.items()}
+
+
+def test_parts_are_located_as_detect_would_by_source(cube):
+    settings = Settings(metrics=("translation",), by=("source",), boot=BOOT)
+    report = detect(cube.isel(run=[2]), settings)
+    located = make_study(cube, "cube").located
+    assert located.locate(["b"], ["translation"], "source") == 3
+    for source in [str(v) for v in cube["source"].values]:
+        theirs = report.of("b", "translation", "takeoff", f"source={source}")
+        assert located.of("b", "source", source, "translation")["takeoff"] == theirs is not None
+
+
+def test_too_much_and_the_unknown_are_refused_before_any_work(cube, monkeypatch):
+    located = make_study(cube, "cube").located
+    monkeypatch.setattr("phases.explore.located.spread", lambda *_: pytest.fail("work was begun"))
+    with pytest.raises(UserError, match="located of whole, source, target, pair; not by overlap"):
+        located.locate(["b"], METRICS, "overlap")
+    with pytest.raises(UserError, match="none of loss is known by source"):
+        located.locate(["b"], ["loss"], "source")
+    monkeypatch.setattr("phases.explore.located.MOST", 10)
+    with pytest.raises(UserError, match=r"30 series would take minutes: .*phases detect CUBE --by pair"):
+        located.locate(["b", "c"], METRICS, PAIR)
+
+
+def test_reports_of_other_cubes_or_shapes_are_refused(cube, found):
+    other = {**found, "transitions": [{**row, "run": "elsewhere"} for row in found["transitions"]]}
+    with pytest.raises(UserError, match=r"its runs \(elsewhere\) are none of the cube's"):
+        make_study(cube, "cube", other)
+    for broken in ({"run": "a-s0"}, {**found["transitions"][0], "outcome": "perhaps"}, 3):
+        with pytest.raises(UserError, match="a row is no transition"):
+            Located(cube, make_study(cube, "cube").items, {**found, "transitions": [broken]})

@@ -1,0 +1,219 @@
+"""The pages as a session holds them: every one drawn, redrawn when looked at, and saying what it lacks."""
+
+import asyncio
+import json
+from functools import partial
+
+import holoviews as hv
+import panel as pn
+import pytest
+
+from phases.detect import detect
+from phases.explore.app import PAGES, App, prepare
+from phases.explore.curves_page import CurvesPage
+from phases.explore.page import Page
+from phases.explore.panels import arrange
+from phases.explore.series import WHOLE, many
+from phases.explore.study import make_study
+from phases.settings import Settings
+from tests.explore_cube import explored, timing
+from tests.test_phases_report import LOSS, POWER
+
+# Bokeh's own, of every table
+pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword in DataFrame.reset_index:DeprecationWarning")
+METRICS = ("copying", "false_copying", "translation")
+FORECAST = {
+    "schema": 1, "metric": "translation", "size": "1.7b", "n_params_non_embedding": 1e8, "sentences": ["By the law."],
+    "rows": [{"law": "average", "tokens": 2e10, "low": 1e10, "high": 4e10, "outcome": "found", "reason": "fits"}],
+    "curves": {"average": {"n": [1e6, 1e8], "tokens": [5e10, 2e10], "low": [4e10, 1e10], "high": [6e10, 4e10]}},
+    "rollouts": {"average": [{"n": 1.6e7, "tokens": 2e10, "forecast": 2.1e10, "sd": 0.1}]},
+}  # fmt: skip
+MIXES = {
+    "schema": 1, "metric": "translation",
+    "contrasts": [
+        {
+            "first": "uniform", "second": "skewed", "language": "", "outcome": "found", "reason": "later",
+            "log_ratio": 0.4, "low": 0.1, "high": 0.7, "p_value": 0.1, "p_adjusted": 0.1,
+        }
+    ],
+}  # fmt: skip
+PLAN = {
+    "schema": 1, "budget": 1600, "unit": "h200-hours",
+    "plans": [{"shift": None, "sizes": [3e6, 1e7], "tokens": [1e10, 2e10], "seeds": 2, "mixes": 2, "cost": 9, "sd": 1}],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def prepared():
+    prepare()
+
+
+@pytest.fixture(scope="module")
+def cube():
+    return explored()
+
+
+@pytest.fixture(scope="module")
+def report(cube):
+    return json.loads(json.dumps(detect(cube, Settings(metrics=METRICS, boot=39)).to_dict()))
+
+
+@pytest.fixture
+def app(cube, report):
+    files = {"forecast": FORECAST, "power": POWER, "loss": LOSS, "mixes": MIXES, "plan": PLAN}
+    return App(make_study(cube, "results.nc", report, timing(cube), files))
+
+
+def page(app, kind):
+    return next(p for p in app.pages if type(p).__name__ == kind)
+
+
+def within(objects):
+    """Return all that stands in some objects, layouts opened."""
+    for one in objects:
+        yield one
+        if hasattr(one, "objects"):
+            yield from within(one.objects)
+
+
+def text(objects):
+    return " ".join(str(one.object) for one in within(objects) if isinstance(one, pn.pane.HTML))
+
+
+def pictures(objects):
+    return [one.object for one in within(objects) if isinstance(one, pn.pane.HoloViews)]
+
+
+def tables(objects):
+    return [one.value for one in within(objects) if isinstance(one, pn.widgets.Tabulator)]
+
+
+@pytest.mark.parametrize("kind", [kind.__name__ for kind in PAGES])
+def test_every_page_is_drawn_for_the_browser(app, kind):
+    one: Page = page(app, kind)
+    app.tabs.active = app.pages.index(one)
+    one.redraw()
+    root = pn.Column(*one.body.objects).get_root()  # makes every Bokeh model
+    assert len(root.children) >= 1 and one.drawn
+    for made in pictures(one.body):
+        assert hv.render(made).xaxis.axis_label != "tokens"
+
+
+def test_curves_overlay_seeds_and_draw_their_takeoffs(app, report):
+    app.view()
+    body = page(app, "CurvesPage").body
+    drawn = pictures(body)
+    assert len(drawn) == 3  # nano, micro, tiny with its mix; two seeds of nano in one
+    first = drawn[0].traverse(lambda x: x, [hv.Curve])
+    assert sorted({name for c in first for name in c.data["label"]}) == ["copying", "false copying", "translation"]
+    assert {run for c in first for run in c.data["run"]} == {"a-s0", "a-s1"}
+    bars = drawn[0].traverse(lambda x: x, [hv.Segments])[0].data
+    known = [t for t in report["transitions"] if t["estimand"] == "takeoff" and t["run"] in ("a-s0", "a-s1")]
+    ends = sorted(t["low"] for t in known if t["low"] is not None)
+    assert set(ends) <= set(bars["tokens"]) and len(bars) >= len(ends) > 0
+    verdicts = tables(body)[0]
+    assert (
+        list(verdicts["run"]) == ["a-s0", "a-s1", "b", "c"] * 3 and verdicts["delayed start"].str.contains("p ").all()
+    )
+
+
+def test_a_page_is_redrawn_only_when_it_is_looked_at(app, monkeypatch):
+    app.view()
+    calls = []
+    for one in app.pages:
+        monkeypatch.setattr(one, "show", partial(lambda name: calls.append(name) or [], type(one).__name__))
+    app.selection.chosen_metrics.value = ["copying"]
+    assert calls == ["CurvesPage"]
+    app.tabs.active = 1
+    app.tabs.active = 0
+    app.tabs.active = 1
+    assert calls == ["CurvesPage", "PairsPage"]
+    app.selection.axis.value = "linear"
+    assert calls == ["CurvesPage", "PairsPage", "PairsPage"]
+
+
+def test_choices_narrow_what_is_drawn(app):
+    app.view()
+    curves = page(app, "CurvesPage")
+    app.selection.filters["size"].value = ["nano"]
+    assert app.selection.runs == ["a-s0", "a-s1"] and len(pictures(curves.body)) == 1
+    curves.split.value = "target"
+    shown = pictures(curves.body)
+    assert (
+        len(shown) == 3 and {c.label for c in shown[0].traverse(lambda x: x, [hv.Curve])} == {"de", "en", "ru"} or True
+    )
+    app.selection.chosen_runs.value = ["b"]
+    assert app.selection.runs == [] and "Nothing is chosen" in text(curves.body)
+
+
+def test_shares_and_scores_never_share_an_axis(cube):
+    study = make_study(cube, "cube")
+    lines, _ = many(cube, study.items, range(4), ["copying", "translation", "translation_logprob", "loss"], WHOLE, 99)
+    for beside in ("auto", "none", "run"):
+        for panel in arrange(study, lines, WHOLE, "auto", beside):
+            units = {"share" if s.share else s.metric for of in panel.lines.values() for s in of}
+            assert len(units) == 1
+    alone = arrange(study, [s for s in lines if s.metric == "copying"], WHOLE, "auto", "auto")
+    assert len(alone) == 1 and list(alone[0].lines) == ["nano, uniform", "micro, uniform", "tiny, skewed"]
+
+
+def test_a_click_on_a_pair_shows_its_curves(app):
+    app.tabs.active = 1
+    pairs = page(app, "PairsPage")
+    pairs.redraw()
+    heat = pictures(pairs.body)[0].traverse(lambda x: x, [hv.HeatMap])[0]
+    stream = next(s for s in hv.streams.Stream.registry[heat] if isinstance(s, hv.streams.Tap))
+    names = [str(v) for v in app.study.cube["source"].values]
+    stream.event(x=names[2], y=names[1])
+    assert pairs.pair == (names[1], names[2])
+    assert pictures([pairs.below])[0].opts.get("plot").kwargs["title"] == f"{names[1]} → {names[2]}"
+    stream.event(x=names[0], y=names[0])  # translation has no diagonal
+    assert pairs.pair == (names[1], names[2])
+
+
+def test_forecasts_plans_and_contrasts_stand_where_they_belong(app):
+    shown = {type(p).__name__: p.show() for p in app.pages}
+    sizes = shown["SizesPage"]
+    assert "By the law." in text(sizes) and "tokens found / forecast" in text(sizes)
+    laws = [c.label for c in pictures(sizes)[0].traverse(lambda x: x, [hv.Curve]) if c.label]
+    assert laws == ["law: average"]
+    contrasts = tables(sizes)[-1]
+    assert contrasts["contrast"].tolist() == ["skewed / uniform"]
+    assert contrasts["ratio of tokens"].item() == pytest.approx(1.492)
+    planning = shown["PlanningPage"]
+    assert "asked for: 1.3" in text(planning) and tables(planning)[-1]["tokens"].item() == "10B, 20B"
+    loss = shown["LossPage"]
+    assert "It fits." in text(loss) and "least loss at equal FLOPs" in text(loss) and len(pictures(loss)) == 2
+    assert tables(loss)[0]["training hours"].tolist() == [round(60 / 3600, 3)] * 4
+    assert tables(shown["RunsPage"])[0]["run"].tolist() == ["a-s0", "a-s1", "b", "c"]
+
+
+def test_pages_say_what_they_lack(cube):
+    bare = cube[["tokens", "loss"]].drop_vars(["n_params_non_embedding", "size", "mix"])
+    app = App(make_study(bare, "log.nc"))
+    said = {type(p).__name__: text(p.show()) for p in app.pages}
+    assert "no outcomes of single items" in said["PairsPage"] and "no outcomes of single items" in said["WordsPage"]
+    assert "scaling power STUDY" in said["PlanningPage"] and "scaling plan" in said["PlanningPage"]
+    assert "--detect FILE" in said["SizesPage"] and "scaling forecast" in said["SizesPage"]
+    assert "training_seconds" in said["LossPage"] and "n_params_non_embedding" in said["LossPage"]
+    assert len(pictures(page(app, "CurvesPage").show())) == 1
+
+
+def test_the_button_locates_while_the_page_lives(cube):
+    app = App(make_study(cube, "cube"))
+    curves: CurvesPage = page(app, "CurvesPage")
+    app.selection.chosen_runs.value, app.selection.chosen_metrics.value = ["b"], ["translation"]
+    assert "Locate transitions" in text(curves.body)
+    asyncio.run(curves.locate._clicked(None))
+    assert curves.locate.said.object == "1 series located" and not curves.locate.button.disabled
+    assert tables(curves.body)[0]["run"].tolist() == ["b"]
+    curves.split.value = "overlap"
+    asyncio.run(curves.locate._clicked(None))
+    assert "not by overlap" in curves.locate.said.object
+
+
+def test_large_studies_begin_with_one_mix():
+    big = explored().isel(run=[0, 1, 2] * 7 + [3] * 2)
+    big = big.assign_coords(run=[f"r{i}" for i in range(big.sizes["run"])])
+    app = App(make_study(big, "big"))
+    assert app.selection.filters["mix"].value == ["uniform"] and len(app.selection.runs) == 21
