@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from data.command_line import Command
 from data.errors import guard
 from phases.commands.acquisition import acquisition
 from phases.commands.calibrate import calibrate
@@ -26,12 +27,12 @@ def phases() -> None:
     """When did a capability begin in training? Takeoffs, delays and lags with calibrated intervals."""
 
 
-app.command()(detect)
-app.command()(calibrate)
-app.command("import")(import_)
-app.command()(pool)
-app.command()(acquisition)
-app.command()(explore)
+app.command(cls=Command)(detect)
+app.command(cls=Command)(calibrate)
+app.command("import", cls=Command)(import_)
+app.command(cls=Command)(pool)
+app.command(cls=Command)(acquisition)
+app.command(cls=Command)(explore)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Options that are no numbers are refused by every command of sweeps and scaling."""
+"""Options that are no numbers are refused by every command; answers are strict JSON."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+import phases.cli
 import scaling.cli
 import sweeps.cli
 from data.command_line import Command, emit_json
 from data.errors import UserError
 
-APPS = {"scaling": scaling.cli.app, "sweeps": sweeps.cli.app}
+APPS = {"phases": phases.cli.app, "scaling": scaling.cli.app, "sweeps": sweeps.cli.app}
 
 
 @pytest.mark.parametrize("value", ["inf", "-inf", "nan", "1e999"])
@@ -60,6 +61,8 @@ def test_every_command_of_a_program_is_one_of_these(program: str) -> None:
         ("sweeps", ["plan", "sweeps/quick.yaml", "--flops", "inf"], "--flops is inf; expected a finite number"),
         ("sweeps", ["plan", "sweeps/quick.yaml", "--flops", "-3"], "--flops is -3; expected the peak FLOP/s"),
         ("sweeps", ["plan", "sweeps/quick.yaml", "--flops", "1e-300"], "--flops is 1e-300; expected the peak"),
+        ("phases", ["detect", "none.nc", "--rise", "nan"], "--rise is nan; expected a finite number"),
+        ("phases", ["pool", "none.nc", "--level", "inf"], "--level is inf; expected a finite number"),
         ("scaling", ["plan", "--budget", "nan"], "--budget is nan"),
         ("scaling", ["plan", "--budget", "0"], "--budget is 0 h200-hours; expected more than 0, such as 1600"),
         ("scaling", ["plan", "--budget", "9", "--margin", "1"], "--margin is 1; expected more than 1"),
