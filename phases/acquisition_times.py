@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from data.cube import NOT_ASKED, OUTCOMES
 from data.errors import UserError, nearest
 from phases.jackknife import Array
-from phases.metrics import ITEM_DIMS, item_mask
+from phases.metric_series import ITEM_DIMS, item_mask
 
 METRICS = ("translation", "translation_paired", "copying", "false_copying")
 Index = NDArray[np.int64]

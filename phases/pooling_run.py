@@ -11,7 +11,8 @@ import xarray as xr
 from data.cube import validate
 from data.errors import UserError
 from phases.detect import detect
-from phases.metrics import LOGPROB_OF, available, item_mask
+from phases.metric_series import item_mask
+from phases.metrics import LOGPROB_OF, available
 from phases.pooling import FEWEST_LANGUAGES, PooledTimes, pool_deleted, pool_pairs
 from phases.pooling_mixed import MixedEffects, pool_mixed
 from phases.pooling_questions import Question, check_poolable, firsts_of

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from data.cube import EXPOSURES, OUTCOMES, OVERLAPS
 from phases.axis import Array
-from phases.metrics import ITEM_DIMS, LOGPROB_OF, STANDARD, available, item_mask
+from phases.metric_series import ITEM_DIMS, item_mask
+from phases.metrics import LOGPROB_OF, STANDARD, available
 
 Mask = NDArray[np.bool_]
 SHARES = ("copying", "false_copying", "translation", "translation_paired")

@@ -12,7 +12,8 @@ import xarray as xr
 from phases.axis import Array
 from phases.clusters import design_effect
 from phases.explore.items import LOGPROBS, SHARES, Items
-from phases.metrics import Group, analysable, variable
+from phases.metric_series import Group, variable
+from phases.metrics import analysable
 from phases.trajectory import Trajectory
 
 if TYPE_CHECKING:
