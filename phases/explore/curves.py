@@ -29,7 +29,7 @@ from phases.results import Transition, interval_text, tokens_text
 from phases.tables import p_text
 
 STRIPS = 0.045
-MOST_BANDS = 40
+MOST_BANDS = 16
 MOST_STRIPS = 60
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import panel as pn
 
-from phases.explore.curves import draw_panel, place, verdict
+from phases.explore.curves import MOST_BANDS, draw_panel, place, verdict
 from phases.explore.drawing import palette, words
 from phases.explore.locate_button import LOCATE, LocateButton
 from phases.explore.located import SPLITS
@@ -86,7 +86,7 @@ class CurvesPage(Page):
         if left:
             out.append(note(f"Not shown: {' and '.join(left)}; choose fewer runs, metrics or parts."))
         if self.bands.value and any(s.share for s in series):
-            out.append(note(f"Bands: {BAND}."))
+            out.append(note(f"Bands: {BAND}; left out of panels with more than {MOST_BANDS} lines."))
         return [*out, *self._verdicts(series)]
 
     def _verdicts(self, series: list[Series]) -> list[Any]:

@@ -105,7 +105,7 @@ class SizesPage(Page):
     def _picture(self, frame: pd.DataFrame, forecast: dict[str, Any] | None) -> Any:
         named = "named" in frame
         ladders = frame["ladder"].unique().tolist()
-        hues = palette(ladders)
+        hues = {ladders[0]: "#3a4252"} if len(ladders) == 1 else palette(ladders)  # laws have the colours then
         rank = frame.groupby("n").cumcount() - (frame.groupby("n")["n"].transform("size") - 1) / 2
         frame = frame.assign(x=frame["n"] + APART * rank if named else frame["n"] * np.exp(APART * rank))
         layers: list[Any] = [] if forecast is None else _law_layers(forecast)
