@@ -28,6 +28,7 @@ study: $(STAMP)
 	$(BIN)/sweeps run sweeps/quick.yaml --results $(OUT)
 	$(BIN)/scaling forecast $(OUT)/results.nc --size 1.7b --json $(OUT)/forecast.json
 	$(BIN)/phases detect $(OUT)/results.nc --json $(OUT)/detect.json --forecast $(OUT)/forecast.json --html $(OUT)/report.html
+	@echo "to explore it: $(BIN)/phases explore $(OUT)/results.nc --detect $(OUT)/detect.json --forecast $(OUT)/forecast.json"
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -76,6 +76,13 @@ def test_too_much_and_the_unknown_are_refused_before_any_work(cube, monkeypatch)
         located.locate(["b", "c"], METRICS, PAIR)
 
 
+def test_work_under_way_ends_when_the_server_does(cube):
+    located = make_study(cube, "cube").located
+    located.stopped.set()
+    assert located.locate(["a-s0", "b", "c"], ["copying"], WHOLE) == 1
+    assert [run for run, *_ in located.rows] == ["a-s0"]
+
+
 def test_reports_of_other_cubes_or_shapes_are_refused(cube, found):
     other = {**found, "transitions": [{**row, "run": "elsewhere"} for row in found["transitions"]]}
     with pytest.raises(UserError, match=r"its runs \(elsewhere\) are none of the cube's"):

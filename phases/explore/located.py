@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import fields
 from functools import partial
@@ -52,6 +53,8 @@ class Located:
     def __init__(self, cube: xr.Dataset, items: Items, report: dict[str, Any] | None = None) -> None:
         self.cube, self.items = cube, items
         self.rows: dict[Key, dict[str, Transition]] = {}
+        self.stopped = threading.Event()
+        """Set to end work that is under way after the group it is at."""
         given = (report or {}).get("settings") or {}
         kept = ("level", "rise", "scale", "seed")
         self.settings = Settings(boot=BOOT, **{k: given[k] for k in kept if k in given})
@@ -102,6 +105,8 @@ class Located:
         ):
             self._take(found.transitions)
             done += len(found.curves)
+            if self.stopped.is_set():
+                break
             if progress is not None:
                 progress(done, total, by)
         return done

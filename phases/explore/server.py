@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import socket
+import sys
+import threading
 import webbrowser
 from collections.abc import Callable
 from typing import Any
@@ -94,8 +97,8 @@ def serve(study: Study, port: int, *, browser: bool, started: Callable[[str], No
     server.start()
     address = address_of(server)
     started(address)
-    if browser:
-        loop.add_callback(webbrowser.open, address)
+    if browser and _display():
+        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
     def end(*_: object) -> None:
         loop.add_callback_from_signal(loop.stop)
@@ -104,6 +107,12 @@ def serve(study: Study, port: int, *, browser: bool, started: Callable[[str], No
     try:
         loop.start()
     finally:
+        study.located.stopped.set()
         server.stop()
         for name, handler in before.items():
             signal.signal(name, handler)
+
+
+def _display() -> bool:
+    """Return whether a browser would have a window; without one a text browser would take the terminal."""
+    return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
