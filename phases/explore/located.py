@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import fields
 from functools import partial
 from itertools import groupby
@@ -100,15 +101,18 @@ class Located:
             raise UserError(f"none of {', '.join(map(words, metrics))} is known by {by}; choose other metrics")
         done, total = 0, sum(map(len, groups))
         # processes of their own, where it pays: the pages must answer meanwhile
-        for found in spread(
-            partial(_judge, settings=self.settings), groups, cores() if total >= WORTH_SPREADING else 1
-        ):
-            self._take(found.transitions)
-            done += len(found.curves)
-            if self.stopped.is_set():
-                break
-            if progress is not None:
-                progress(done, total, by)
+        jobs = cores() if total >= WORTH_SPREADING else 1
+        try:
+            for found in spread(partial(_judge, settings=self.settings), groups, jobs):
+                self._take(found.transitions)
+                done += len(found.curves)
+                if self.stopped.is_set():
+                    break
+                if progress is not None:
+                    progress(done, total, by)
+        except BrokenProcessPool:
+            if not self.stopped.is_set():
+                raise
         return done
 
     def _parts(self, run: int, metrics: Sequence[str], split: str) -> int:

@@ -10,6 +10,7 @@ import sys
 import threading
 import webbrowser
 from collections.abc import Callable
+from multiprocessing import active_children
 from typing import Any
 
 from bokeh.server.server import Server
@@ -108,6 +109,8 @@ def serve(study: Study, port: int, *, browser: bool, started: Callable[[str], No
         loop.start()
     finally:
         study.located.stopped.set()
+        for child in active_children():  # they would finish what they were given, minutes perhaps
+            child.terminate()
         server.stop()
         for name, handler in before.items():
             signal.signal(name, handler)
