@@ -129,7 +129,8 @@ def in_tokens(t: Trajectory, tokens: Array, planned: Sequence[int]) -> Trajector
     """Return a series whose noise forgets with tokens, never with checkpoints.
 
     Otherwise either may be: but further checkpoints stand close together, and noise of training does not change faster
-    because it is looked at more often. The unit is the shortest way to or from a further checkpoint.
+    because it is looked at more often. The unit is the usual way to or from a further checkpoint (the shortest one
+    would be too short for the memory that noise can be given, and called steady growth late in .10 of series).
 
     Parameters
     ----------
@@ -144,6 +145,6 @@ def in_tokens(t: Trajectory, tokens: Array, planned: Sequence[int]) -> Trajector
     gaps = np.diff(tokens)[further[1:] | further[:-1]]
     if not len(gaps):
         return t
-    unit = float(gaps.min())
+    unit = float(np.median(gaps))
     place: Any = np.round(t.tokens / unit, 6)  # as if checkpoints stood a unit apart, wherever there are some
     return replace(t, index=place, spacing=unit)
