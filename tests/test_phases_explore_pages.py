@@ -171,6 +171,20 @@ def test_a_click_on_a_pair_shows_its_curves(app):
     assert pairs.pair == (names[1], names[2])
 
 
+def test_takeoffs_of_pairs_are_a_map_of_their_own(cube):
+    found = detect(cube.isel(run=[2]), Settings(metrics=("translation",), by=("pair",), boot=19))
+    app = App(make_study(cube, "cube", json.loads(json.dumps(found.to_dict()))))
+    pairs = page(app, "PairsPage")
+    pairs.redraw()
+    pairs.run.value = "b"
+    rates, takeoffs, _ = pictures(pairs.body)
+    assert hv.render(takeoffs).title.text == "takeoff of translation, tokens" and hv.render(rates)
+    data = takeoffs.traverse(lambda x: x, [hv.HeatMap])[0].data
+    theirs = {t.group: t.tokens for t in found.transitions if t.estimand == "takeoff"}
+    for source, target, tokens in zip(data["source"], data["target"], data["tokens"], strict=True):
+        assert (theirs[f"source={source} target={target}"] or 0) == (tokens if tokens == tokens else 0)
+
+
 def test_forecasts_plans_and_contrasts_stand_where_they_belong(app):
     shown = {type(p).__name__: p.show() for p in app.pages}
     sizes = shown["SizesPage"]

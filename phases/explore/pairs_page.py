@@ -101,6 +101,8 @@ class PairsPage(Page):
     def _map(
         self, frame: Any, value: str, title: str, limits: tuple[float, float] | None, more: list[str], colours: str
     ) -> Any:
+        # HoloViews cannot reshape pandas' own strings
+        frame = frame.astype({name: object for name in frame if frame[name].dtype.kind not in "fi"})
         made = hvPlot(frame).heatmap(
             x="target", y="source", C=value, title=title, cmap=colours, colorbar=value == "value", clabel="",
             clim=limits, hover_cols=more, xlabel="target (answer)", ylabel="source (prompt)", **SQUARE,
