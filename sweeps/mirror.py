@@ -1,8 +1,8 @@
 """A run's folder kept at an address too: fetched before the run begins, copied back while it runs.
 
 Training and scoring always write to a local folder. A thread copies what has changed to the address, every file whole,
-and those that speak of others after them: weights and states, then ``run.nc``, then ``progress.json``. Another machine
-can therefore go on from the address wherever this one died.
+and those that speak of others after them: weights and states, then ``run.nc``, then ``progress.json``. No state goes
+there before the rows up to it. Another machine can therefore go on from the address wherever this one died.
 """
 
 from __future__ import annotations
@@ -63,12 +63,14 @@ class Mirror:
             When the address cannot be written; the next call goes on.
         """
         with tempfile.TemporaryDirectory(prefix="calque-mirror-") as folder:
+            early = self._local_files()  # a state that comes later may be ahead of the rows
             frozen = {}
             for name in LAST:  # as they are before the files they speak of are copied
                 if (self.local / name).exists():
                     frozen[name] = Path(shutil.copy2(self.local / name, Path(folder) / name))
             seen = self._local_files()
-            for name, path in [*((n, p) for n, p in seen.items() if n not in LAST), *frozen.items()]:
+            ready = {n: p for n, p in seen.items() if n not in LAST and (n in early or not n.startswith("states/"))}
+            for name, path in [*ready.items(), *frozen.items()]:
                 self._push_file(name, path)
         for name in [name for name in self.sent if name not in seen]:
             self.remote.remove(name)

@@ -145,6 +145,31 @@ def test_what_speaks_of_other_files_is_copied_after_them(address: str, tmp_path:
     }  # fmt: skip
 
 
+def test_no_state_reaches_the_address_before_its_rows(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local = tmp_path / "local"
+    (local / "states").mkdir(parents=True)
+    (local / "run.nc").write_text("rows up to 100")
+    (local / "states" / "step-100").write_text("state")
+    remote = RemoteFolder(address)
+    copy = shutil.copy2
+
+    def copied(*paths: Path) -> Path:
+        done = copy(*paths)  # the run goes on as soon as its rows are frozen
+        (local / "run.nc").write_text("rows up to 200")
+        (local / "states" / "step-200").write_text("state")
+        return Path(done)
+
+    mirror = Mirror(local, remote)
+    with monkeypatch.context() as patch:
+        patch.setattr(mirroring.shutil, "copy2", copied)
+        mirror.push()
+    assert sorted(remote.names()) == ["run.nc", "states/step-100"]
+    mirror.push()
+    assert sorted(remote.names()) == ["run.nc", "states/step-100", "states/step-200"]
+
+
 def test_a_folder_that_is_further_than_the_address_is_kept(address: str, tmp_path: Path) -> None:
     remote, here, there = RemoteFolder(address), tmp_path / "here", tmp_path / "there"
     for folder, step in ((there, "step-00000005"), (here, "step-00000009")):
