@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import xarray as xr
 import yaml
 
 from data.errors import UserError
@@ -59,7 +60,9 @@ def read_design(path: str) -> StudyDesign:
         if isinstance(content, dict) and isinstance(content.get("runs"), dict):
             return _of_study(content)
         raise UserError(f"{path} describes no study; expected {FORMS}")
-    return _of_cube(path)
+    from data import cube as cubes
+
+    return of_cube(cubes.read(path))
 
 
 def _of_plan(runs: list[dict[str, Any]], path: str) -> StudyDesign:
@@ -93,19 +96,37 @@ def _of_study(content: dict[str, Any]) -> StudyDesign:
     return StudyDesign(seeds=seeds, mixes=len({str(run.get("mix", "uniform")) for run in runs}))
 
 
-def _of_cube(path: str) -> StudyDesign:
-    from data import cube as cubes
-
-    cube = cubes.read(path)
+def of_cube(cube: xr.Dataset) -> StudyDesign:
+    """Return the design of the largest runs of a cube, those that differ in their seeds alone."""
     n = cube["n_params"] if "n_params" in cube.variables else cube.get("n_params_non_embedding")
-    asked = "translation_outcome" in cube.variables
-    pairs = cube.sizes["source"] * (cube.sizes["target"] - 1) if asked else None
-    counts: dict[tuple[str, str], int] = {}
-    for i in range(cube.sizes["run"]):
-        key = tuple(str(cube[k].values[i]) if k in cube.variables else "" for k in ("size", "mix"))
-        counts[key[0], key[1]] = counts.get((key[0], key[1]), 0) + 1
+    large = cube.get("n_params_non_embedding", n)  # vocabularies differ between corpora
+    kinds = [_kind(cube, i) for i in range(cube.sizes["run"])]
+    alike = {kind: [i for i, other in enumerate(kinds) if other == kind] for kind in kinds}
+    # the largest size, and where runs of it differ, what most of them are
+    own = max(alike.values(), key=lambda runs: (0.0 if large is None else float(large[runs[0]]), len(runs)))
+    rest = kinds[own[0]][2:]
+    runs = cube.isel(run=own)
+    checkpoints, concepts, pairs = _asked(runs)
     return StudyDesign(
-        seeds=max(counts.values()), mixes=len({mix for _, mix in counts}), checkpoints=cube.sizes["checkpoint"],
-        concepts=cube.sizes["concept"] if asked else None, pairs=pairs,
-        n=None if n is None else float(n.max()), d=float(cube["tokens"].max()),
+        seeds=len(own), mixes=len({kind[1] for kind in kinds if kind[2:] == rest}), checkpoints=checkpoints,
+        concepts=concepts, pairs=pairs, n=None if n is None else float(n[own[0]]), d=float(runs["tokens"].max()),
     )  # fmt: skip
+
+
+def _kind(cube: xr.Dataset, run: int) -> tuple[str, ...]:
+    """Return what runs that differ in their seeds alone share: size, mix, corpus, template."""
+    names = ("size", "mix", "corpus", "template")
+    return tuple(str(cube[name].values[run]) if name in cube.variables else "" for name in names)
+
+
+def _asked(runs: xr.Dataset) -> tuple[int, int | None, int | None]:
+    """Return checkpoints, and the concepts and directed pairs that were asked of runs that are alike."""
+    checkpoints = int(runs["tokens"].notnull().any("run").sum())
+    if "translation_outcome" not in runs.variables:
+        return checkpoints, None, None
+    asked = (runs["translation_outcome"] >= 0).any(("run", "checkpoint"))
+    apart = asked["source"] != asked["target"]
+    if not bool((asked & apart).any()):
+        return checkpoints, None, None
+    pairs = (asked & apart).any("concept")
+    return checkpoints, int(asked.any(("source", "target")).sum()), int(pairs.sum())

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 from scipy.stats import ttest_ind
 from typer.testing import CliRunner
 
 from data.errors import UserError
 from scaling.attained import attained
 from scaling.cli import app
-from scaling.design import read_design
+from scaling.design import of_cube, read_design
 from scaling.detectable import Cost, cheapest, designs, power, shift_detected
 from scaling.precision import Curve, Precision, Sampling, parameters, precision, rate, slopes, takeoff
 
@@ -119,6 +120,31 @@ def test_the_cheapest_design_is_cheapest() -> None:
     assert cheapest(found, 1.0001) is None
     assert {f.seeds: f.randomisation for f in found} == {2: False, 3: False, 5: True, 8: True}
     assert Cost(n=1e9, d=2e10).flops(3, 0, 0) == 2 * 3 * 6 * 1e9 * 2e10
+
+
+def test_a_cube_of_several_corpora_is_read_by_the_largest_runs_that_are_alike() -> None:
+    words, pairs = {"world": 3, "sample": 5}, 2 * 1
+    runs = [("a-s0", "world"), ("a-s1", "world"), ("b", "sample")]
+    outcome = np.full((3, 8, 2, 2, 8), -1, np.int8)
+    for i, (_, corpus) in enumerate(runs):
+        part = slice(0, 3) if corpus == "world" else slice(3, 8)
+        outcome[i, : 6 if corpus == "world" else 8, :, :, part] = 1
+    tokens = np.arange(1.0, 9) * 1e6 * np.ones((3, 1))
+    tokens[:2, 6:] = np.nan
+    cube = xr.Dataset(
+        {
+            "translation_outcome": (("run", "checkpoint", "source", "target", "concept"), outcome),
+            "tokens": (("run", "checkpoint"), tokens),
+        },
+        coords={
+            "run": [name for name, _ in runs], "corpus": ("run", [corpus for _, corpus in runs]),
+            "size": ("run", ["micro"] * 3), "mix": ("run", ["uniform"] * 3), "n_params": ("run", [9, 9, 11]),
+            "n_params_non_embedding": ("run", [5, 5, 5]),
+        },
+    )  # fmt: skip
+    found = of_cube(cube)
+    assert (found.seeds, found.mixes, found.checkpoints, found.concepts) == (2, 1, 6, words["world"])
+    assert (found.pairs, found.n, found.d) == (pairs, 9, 6e6)
 
 
 def test_designs_are_read_from_truths_plans_studies(tmp_path: Path) -> None:
