@@ -50,12 +50,9 @@ def spread(work: Callable[[Task], Result], tasks: Sequence[Task], jobs: int) -> 
     if jobs <= 1 or len(tasks) <= 1:
         yield from map(partial(call, work), tasks)
         return
-    with ProcessPoolExecutor(
-        min(jobs, len(tasks)), mp_context=get_context("spawn"), initializer=end_with_parent
-    ) as executor:
-        futures = [executor.submit(call, work, task) for task in tasks]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        finally:
-            executor.shutdown(wait=False, cancel_futures=True)
+    executor = ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=get_context("spawn"), initializer=end_with_parent)
+    try:
+        for future in as_completed([executor.submit(call, work, task) for task in tasks]):
+            yield future.result()
+    finally:
+        executor.shutdown(cancel_futures=True)  # once: a second call, as of a with block, would take this back
