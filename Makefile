@@ -27,8 +27,10 @@ env: $(STAMP)
 study: $(STAMP)
 	$(BIN)/sweeps run sweeps/quick.yaml --results $(OUT)
 	$(BIN)/scaling forecast $(OUT)/results.nc --size 1.7b --json $(OUT)/forecast.json
-	$(BIN)/phases detect $(OUT)/results.nc --json $(OUT)/detect.json --forecast $(OUT)/forecast.json --html $(OUT)/report.html
-	@echo "to explore it: $(BIN)/phases explore $(OUT)/results.nc --detect $(OUT)/detect.json --forecast $(OUT)/forecast.json"
+	$(BIN)/scaling power $(OUT)/results.nc --json $(OUT)/power.json
+	$(BIN)/phases detect $(OUT)/results.nc --json $(OUT)/detect.json --forecast $(OUT)/forecast.json --power $(OUT)/power.json \
+		--html $(OUT)/report.html
+	@echo "to explore it: $(BIN)/phases explore $(OUT)/results.nc --detect $(OUT)/detect.json --forecast $(OUT)/forecast.json --power $(OUT)/power.json"
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "peers": (),
     "efficiency": ("-o", "docs/benchmarks/efficiency.json"),
     "adaptive_checkpoints": ("--series", "200"),
+    "explore": (),
     "chinchilla": (),
     "ray_cost": (),
 }
