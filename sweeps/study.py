@@ -225,6 +225,9 @@ class _Reader:
                 raise self.error(where, f"unknown key '{dotted}'; expected one of {', '.join(known)}{hint}") from None
             if first["type"] == "missing":
                 raise self.error(where, f"{dotted} is missing") from None
+            if first["type"] == "dataclass_type":
+                wanted = ", ".join(_fields_at(keys))
+                raise self.error(where, f"{dotted} is {first['input']!r}; expected values by name: {wanted}") from None
             message = first["msg"].removeprefix("Value error, ")
             given = (
                 ""

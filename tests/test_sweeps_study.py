@@ -68,6 +68,10 @@ def test_every_kind_of_mix_is_read_for_real_text(tmp_path: Path, mix: str) -> No
         ("study: s\nruns:\n  a:\n    mix: {w1: true}\n", 4, ["mix.w1", "a number"]),
         ("study: s\nruns:\n  a:\n    sample: {languages: [en, no]}\n", 4, ["sample.languages.1", "in quotes"]),
         ("study: s\nruns:\n  a:\n    training: {strategy: fsdp2}\n", 4, ["one device has nothing to share"]),
+        (
+            "study: s\nruns:\n  a:\n    checkpoints: {adaptive: 6}\n", 4,
+            ["checkpoints.adaptive is 6", "values by name: budget, metric, siblings"],
+        ),
         ("study: s\nruns:\n  a:\n    mix: {w1: 0.5, w2: 0.4}\n", 4, ["sum to 0.9", "expected 1"]),
         ("study: s\nruns:\n  a:\n    mix: drop:w11\n", 4, ["w11"]),
         ("study: s\nruns:\n  a:\n    sample: {languages: [en, dee]}\n", 4, ["unknown language 'dee'", "'de'"]),
