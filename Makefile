@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+LINKS  := $(VENV)/src/calque
 OUT    ?= results/quick
 
 .DEFAULT_GOAL := help
@@ -32,11 +33,16 @@ study: $(STAMP)
 		--html $(OUT)/report.html
 	@echo "to explore it: $(BIN)/phases explore $(OUT)/results.nc --detect $(OUT)/detect.json --forecast $(OUT)/forecast.json --power $(OUT)/power.json"
 
-lint: $(STAMP)
+# calque.data is the folder data/ and so on: tools that read paths are shown them as one package
+$(LINKS): $(STAMP) calque
+	rm -rf $@ && mkdir -p $@
+	cd $@ && ln -s ../../../calque/*.py ../../../calque/py.typed ../../../data ../../../models ../../../phases ../../../scaling ../../../sweeps .
+
+lint: $(STAMP) $(LINKS)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
+	cd $(VENV)/src && ../bin/mypy --config-file ../../pyproject.toml
+	cd $(VENV)/src && ../bin/lint-imports --config ../../pyproject.toml
 
 test: lint
 	$(BIN)/python -m pytest -n 2 -q

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperCommand
 
-from data.errors import UserError
-from data.files import write_atomically
+from calque.data.errors import UserError
+from calque.data.files import write_atomically
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,6 +45,14 @@ def console() -> Console:
     from rich.console import Console
 
     return Console(highlight=False, width=None if sys.stdout.isatty() else UNBOUNDED)
+
+
+def check_output(path: Path) -> None:
+    """Refuse a file that cannot be written, before any work is done."""
+    if not path.absolute().parent.is_dir():
+        raise UserError(f"cannot write {path}: its folder does not exist; make it or choose another")
+    if path.is_dir():
+        raise UserError(f"cannot write {path}: it is a folder; name a file")
 
 
 def emit_json(target: str | None, answer: Mapping[str, Any]) -> bool:

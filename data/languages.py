@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from data.errors import UserError, nearest
+from calque.data.errors import UserError, nearest
 
 
 @dataclass(frozen=True, kw_only=True)

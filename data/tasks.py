@@ -1,6 +1,6 @@
 """What is asked of a model at a checkpoint: words in other languages, words to repeat, and minimal pairs.
 
-Plain text and truth only: a corpus or the word list makes these, ``models.scoring`` asks them.
+Plain text and truth only: a corpus or the word list makes these, ``calque.models.scoring`` asks them.
 """
 
 from __future__ import annotations

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import typer
 
-from data.command_line import Command
-from data.errors import guard
-from phases.commands.acquisition import acquisition
-from phases.commands.calibrate import calibrate
-from phases.commands.detect import detect
-from phases.commands.explore import explore
-from phases.commands.importing import import_
-from phases.commands.pool import pool
+from calque.data.command_line import Command
+from calque.data.errors import guard
+from calque.phases.commands.acquisition import acquisition
+from calque.phases.commands.calibrate import calibrate
+from calque.phases.commands.detect import detect
+from calque.phases.commands.explore import explore
+from calque.phases.commands.importing import import_
+from calque.phases.commands.pool import pool
 
 app = typer.Typer(
     name="phases",

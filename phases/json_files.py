@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from data.errors import UserError
+from calque.data.errors import UserError
 
 WRITERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "detect": ("phases detect CUBE", ("transitions", "lags")),

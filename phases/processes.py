@@ -11,7 +11,7 @@ from typing import TypeVar, cast
 
 from threadpoolctl import threadpool_limits
 
-from data.processes import end_with_parent
+from calque.data.processes import end_with_parent
 
 Progress = Callable[[int, int, str], None]
 """Called with how many of how many are done, and what of."""

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from phases.axis import Array
+from calque.phases.series.axis import Array
 
 SCHEMA = 1
 Estimand = Literal[

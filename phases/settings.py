@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from data.errors import UserError, nearest
-from phases.axis import Scale
-from phases.classical import FAMILIES
+from calque.data.errors import UserError, nearest
+from calque.phases.series.axis import Scale
 
 Link = Literal["identity", "logit"]
+
+
+FAMILIES = ("dictionary", "kink", "level", "markov", "logistic", "gompertz")
+"""Names for ``phases detect --family``: the dictionary of shapes, then the classical models."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +36,7 @@ class Settings:
     scale : {"log", "linear"}
         Axis that shapes live on.
     family : str
-        ``dictionary``, or a classical model of ``phases.classical``.
+        ``dictionary``, or a classical model of ``calque.phases.classical``.
     link : {"identity", "logit"}
         Scale of the score on which a classical model is linear; the dictionary has no use for it.
     """

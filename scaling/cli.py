@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import typer
 
-from data.command_line import Command
-from data.errors import guard
-from scaling.commands.calibrate import calibrate_command
-from scaling.commands.fit import fit_command
-from scaling.commands.forecast import forecast_command
-from scaling.commands.loss import loss_command
-from scaling.commands.mixes import mixes_command
-from scaling.commands.plan import plan_command
-from scaling.commands.power import power_command
-from scaling.commands.simulate import simulate_command
+from calque.data.command_line import Command
+from calque.data.errors import guard
+from calque.scaling.commands.calibrate import calibrate_command
+from calque.scaling.commands.fit import fit_command
+from calque.scaling.commands.forecast import forecast_command
+from calque.scaling.commands.loss import loss_command
+from calque.scaling.commands.mixes import mixes_command
+from calque.scaling.commands.plan import plan_command
+from calque.scaling.commands.power import power_command
+from calque.scaling.commands.simulate import simulate_command
 
 app = typer.Typer(
     help="How the transition moves with model size and mix: simulated cubes, laws, forecasts, power and plans.",

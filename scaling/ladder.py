@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from data.errors import UserError, nearest
-from data.quantities import parse_count
+from calque.data.errors import UserError, nearest
+from calque.data.quantities import parse_count
 
 KEPT_EQUAL = ("corpus", "mix")
 

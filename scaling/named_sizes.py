@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from data.errors import UserError
+from calque.data.errors import UserError
 
 NAMED_SIZES = {
     "69m": 2_213_632, "152m": 17_701_376, "261m": 59_734_272, "410m": 141_583_360, "612m": 276_519_680,

@@ -12,7 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from data.errors import UserError, nearest
+from calque.data.errors import UserError, nearest
 
 Array = NDArray[np.float64]
 Kind = Literal["located", "right", "left", "interval", "unused"]

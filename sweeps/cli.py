@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import typer
 
-from data.command_line import Command
-from data.errors import guard
-from sweeps.commands.collect import collect_command
-from sweeps.commands.export import export_command
-from sweeps.commands.plan import plan_command
-from sweeps.commands.prepare import prepare_command
-from sweeps.commands.run import run_command
-from sweeps.commands.score import score_command
-from sweeps.commands.status import status_command
-from sweeps.commands.trial import trial_command
+from calque.data.command_line import Command
+from calque.data.errors import guard
+from calque.sweeps.commands.collect import collect_command
+from calque.sweeps.commands.export import export_command
+from calque.sweeps.commands.plan import plan_command
+from calque.sweeps.commands.prepare import prepare_command
+from calque.sweeps.commands.run import run_command
+from calque.sweeps.commands.score import score_command
+from calque.sweeps.commands.status import status_command
+from calque.sweeps.commands.trial import trial_command
 
 app = typer.Typer(
     help="Launch studies of pretraining runs and gather every checkpoint's metrics in one cube.",

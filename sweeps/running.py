@@ -8,13 +8,13 @@ from typing import Any
 
 from rich.table import Table
 
-from data.errors import UserError
-from sweeps import placement
-from sweeps.config import RunConfig
-from sweeps.progress import RunProgress, read_progress, run_folder
-from sweeps.results import claim, locked, write_cube
-from sweeps.root import ResultsRoot
-from sweeps.study import Study
+from calque.data.errors import UserError
+from calque.sweeps.plan import placement
+from calque.sweeps.results.collect import claim, locked, write_cube
+from calque.sweeps.results.progress import RunProgress, read_progress, run_folder
+from calque.sweeps.results.root import ResultsRoot
+from calque.sweeps.study.run_config import RunConfig
+from calque.sweeps.study.study import Study
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +99,7 @@ def dry_run(study: Study, results: str | None, nodes: str | None, cpus: int | No
     if nodes:
         cluster = placement.parse_nodes(nodes)
     elif os.environ.get("RAY_ADDRESS"):
-        from sweeps.launch import cluster_nodes
+        from calque.sweeps.launch.cluster import cluster_nodes
 
         cluster = cluster_nodes()
     else:
@@ -148,11 +148,11 @@ def run_study(study: Study, results: str | None, cpus: int | None) -> Ended:
 
 
 def _launch(study: Study, root: ResultsRoot, runs: list[RunConfig], cpus: int | None) -> str | None:
-    from sweeps.display import Display
-    from sweeps.launch import launch
-    from sweeps.live import LivePage
-    from sweeps.preparing import prepare_all
-    from sweeps.preparing_display import PreparingDisplay
+    from calque.sweeps.launch.tune import launch
+    from calque.sweeps.prepare.display import PreparingDisplay
+    from calque.sweeps.prepare.prepare import prepare_all
+    from calque.sweeps.watch.display import Display
+    from calque.sweeps.watch.live import LivePage
 
     with PreparingDisplay() as preparing:
         list(prepare_all(tuple(runs), cpus, preparing))
@@ -166,13 +166,13 @@ def run_one(study: Study, run: RunConfig, results: str | None) -> tuple[RunProgr
     Raises
     ------
     UserError
-        As ``sweeps.trial.run_trial``, when the root is another study's, and when the run has far more threads than
-        this machine has cores.
+        As ``calque.sweeps.trial.trial.run_trial``, when the root is another study's, and when the run has far more
+        threads than this machine has cores.
     """
-    from sweeps.display import Display
-    from sweeps.live import LivePage
-    from sweeps.trackers import tracked
-    from sweeps.trial import run_trial
+    from calque.sweeps.trial.trial import run_trial
+    from calque.sweeps.watch.display import Display
+    from calque.sweeps.watch.live import LivePage
+    from calque.sweeps.watch.trackers import tracked
 
     placement.check_by_hand(run)
     root = claimed_root(study, results)

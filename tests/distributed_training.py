@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.decoder import Decoder
-from models.sizes import DecoderConfig
-from models.training import Progress, train
-from models.training_config import TrainingConfig
+from calque.models.config.sizes import DecoderConfig
+from calque.models.config.training import TrainingConfig
+from calque.models.decoder.decoder import Decoder
+from calque.models.training.loop import Progress, train
 
 SHAPE = DecoderConfig(width=16, layers=2, heads=4, kv_heads=2, ffn_width=34, vocab_size=30)
 """Its feed-forward width and vocabulary do not split evenly over 4 processes."""

@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-from data.cube import validate
+from calque.data.cube import validate
 from tests.phases_cube import study
 
 SIZES = {"nano": 1e6, "micro": 4e6, "tiny": 1.6e7}

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer
 
-from data.tokenizers import train
-from data.words import words
-from models.huggingface.library import transformers
-from models.huggingface.tokenizer import export_tokenizer
+from calque.data.tokens.tokenizers import train
+from calque.data.words.words import words
+from calque.models.huggingface.library import transformers
+from calque.models.huggingface.tokenizer import export_tokenizer
 
 SHAPE = {
     "vocab_size": 512, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,

@@ -1,6 +1,7 @@
 """Simulated series of known truth for the tests of phases, on a small run whose first checkpoint is at 0 tokens.
 
-Noise is drawn by phases.calibration.draws, curves are those of phases.calibration.curves as functions of tokens.
+Noise is drawn by calque.phases.calibration.draws, curves are those of calque.phases.calibration.curves as functions
+of tokens.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from phases.axis import Array
-from phases.calibration import curves
-from phases.calibration.draws import ar1, centring, clustered_items, counts
+from calque.phases.calibration import curves
+from calque.phases.calibration.draws import ar1, centring, clustered_items, counts
+from calque.phases.series.axis import Array
 
 __all__ = ["Array", "ar1", "centring", "clustered_items", "counts"]
 END = 5e6

@@ -21,7 +21,7 @@ os.environ.setdefault("RAY_worker_niceness", "0")  # or trials starve where othe
 
 def sweeps(*words: object, **environment: str) -> subprocess.Popen[str]:
     """Start the command with these words, as the leader of a session of its own."""
-    command = [sys.executable, "-m", "sweeps.cli", *map(str, words)]
+    command = [sys.executable, "-m", "calque.sweeps.cli", *map(str, words)]
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
         env=os.environ | environment,

@@ -10,13 +10,13 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-import phases.cli
-import scaling.cli
-import sweeps.cli
-from data.command_line import Command, emit_json
-from data.errors import UserError
+import calque.phases.cli
+import calque.scaling.cli
+import calque.sweeps.cli
+from calque.data.command_line import Command, emit_json
+from calque.data.errors import UserError
 
-APPS = {"phases": phases.cli.app, "scaling": scaling.cli.app, "sweeps": sweeps.cli.app}
+APPS = {"phases": calque.phases.cli.app, "scaling": calque.scaling.cli.app, "sweeps": calque.sweeps.cli.app}
 
 
 @pytest.mark.parametrize("value", ["inf", "-inf", "nan", "1e999"])

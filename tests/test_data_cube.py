@@ -13,9 +13,9 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data import cube
-from data.errors import UserError
-from data.run_file import RunFile
+from calque.data import cube
+from calque.data.cube.run_file import RunFile
+from calque.data.errors import UserError
 
 
 def run(name: str, languages: list[str], checkpoints: int, overlap: int = 0, seed: int = 0) -> xr.Dataset:

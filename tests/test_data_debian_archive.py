@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from data.corpora.debian import archive
-from data.errors import UserError
+from calque.data.corpora.debian import archive
+from calque.data.errors import UserError
 from tests.debian_packages import ar_of, deb, member, tar_of
 
 

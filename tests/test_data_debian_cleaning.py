@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data.corpora.debian import cleaning, counting
-from data.corpora.debian.extracting import Extracted, Row
-from data.corpora.debian.identify import checked_language_of, language_of
-from data.corpora.debian.near_copies import near_copies
-from data.corpora.debian.text import fault, normalised, templates, tidy
+from calque.data.corpora.debian import cleaning, counting
+from calque.data.corpora.debian.extracting import Extracted, Row
+from calque.data.corpora.debian.identify import checked_language_of, language_of
+from calque.data.corpora.debian.near_copies import near_copies
+from calque.data.corpora.debian.text import fault, normalised, templates, tidy
 
 SENTENCES = {
     "en": "The weather was fine and the children went down to the river with their grandmother.",
@@ -98,9 +98,9 @@ def test_near_copies_agree_with_sets(monkeypatch: pytest.MonkeyPatch) -> None:
 
     expected = np.array([any(near(text, other) for other in of) for text in texts])
     assert expected.any() and not expected.all()
-    monkeypatch.setattr("data.corpora.debian.near_copies.COMMON", 10_000)
+    monkeypatch.setattr("calque.data.corpora.debian.near_copies.COMMON", 10_000)
     for at_once in (50, 10_000):
-        monkeypatch.setattr("data.corpora.debian.near_copies.LETTERS_AT_ONCE", at_once)
+        monkeypatch.setattr("calque.data.corpora.debian.near_copies.LETTERS_AT_ONCE", at_once)
         assert np.array_equal(near_copies(texts, of, 9), expected)
     assert not near_copies(texts, [], 9).any() and not len(near_copies([], of, 9))
 

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from data.corpora.base import Corpus, PartedCorpus
-from data.corpora.debian import building, extracting
-from data.corpora.debian.building import CLEAN, build
-from data.corpora.debian.config import DebianConfig
-from data.corpora.debian.corpus import DebianCorpus
-from data.corpora.debian.provenance import rows_of, tables
-from data.corpora.debian.sources import LANGUAGE_OF, SOURCES
-from data.errors import UserError
-from data.languages import LANGUAGES
+from calque.data.corpora.debian import building, extracting
+from calque.data.corpora.debian.building import CLEAN, build
+from calque.data.corpora.debian.config import DebianConfig
+from calque.data.corpora.debian.corpus import DebianCorpus
+from calque.data.corpora.debian.provenance import rows_of, tables
+from calque.data.corpora.debian.sources import LANGUAGE_OF, SOURCES
+from calque.data.corpus import Corpus, PartedCorpus
+from calque.data.errors import UserError
+from calque.data.languages import LANGUAGES
 from tests.debian_packages import catalogue_of, deb
 from tests.test_data_debian_cleaning import SENTENCES
 
@@ -217,7 +217,7 @@ def interrupt() -> None:
 def test_killed_again_and_again_it_ends_with_the_same_text(corpus: DebianCorpus, tmp_path: Path) -> None:
     call = f"""import os
 from pathlib import Path
-from data.corpora.debian.building import build
+from calque.data.corpora.debian.building import build
 from tests.test_data_debian_corpus import SMALL, ending_at
 build(Path({str(tmp_path)!r}), ending_at(9, lambda: os.kill(os.getpid(), 9)), SMALL)"""
     assert subprocess.run([sys.executable, "-c", call], cwd=ROOT, check=False).returncode == -9

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from data.corpora.debian.fetching import choose, fetch
-from data.errors import UserError
+from calque.data.corpora.debian.fetching import choose, fetch
+from calque.data.errors import UserError
 from tests.debian_packages import deb
 
 WANTED = ("alpha", "beta-2|beta-3", "gamma", "absent")
@@ -91,7 +91,7 @@ def test_an_interrupted_fetch_goes_on(tmp_path: Path, mirror: Path) -> None:
     folder = tmp_path / "packages"
     (mirror / "count").write_text("2")
     call = f"""from pathlib import Path
-from data.corpora.debian.fetching import choose, fetch
+from calque.data.corpora.debian.fetching import choose, fetch
 folder, silent = Path({str(folder)!r}), lambda what, done, of: None
 fetch(choose({WANTED!r}, folder, silent), folder, silent)"""
     killed = subprocess.run([sys.executable, "-c", call], cwd=Path(__file__).parent.parent, check=False)

@@ -4,12 +4,12 @@ import struct
 
 import pytest
 
-from data.corpora.debian.formats import base
-from data.corpora.debian.formats.base import Paragraph, Reader, Unreadable
-from data.corpora.debian.formats.gettext import catalogue
-from data.corpora.debian.formats.man import man_page, plain
-from data.corpora.debian.formats.markup import docbook, help_page, html_page, mallard
-from data.corpora.debian.formats.plain import descriptions, wiki_messages
+from calque.data.corpora.debian.formats import base
+from calque.data.corpora.debian.formats.base import Paragraph, Reader, Unreadable
+from calque.data.corpora.debian.formats.gettext import catalogue
+from calque.data.corpora.debian.formats.man import man_page, plain
+from calque.data.corpora.debian.formats.markup import docbook, help_page, html_page, mallard
+from calque.data.corpora.debian.formats.plain import descriptions, wiki_messages
 from tests.debian_packages import catalogue_of
 
 

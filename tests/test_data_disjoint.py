@@ -5,16 +5,16 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from data.ablations import changed
-from data.corpora.sample import SampleConfig, SampleCorpus
-from data.corpora.world import World
-from data.corpora.world_config import WorldConfig
-from data.encoding import Encoding, blocks_of
-from data.errors import UserError
-from data.item_properties import item_properties
-from data.mixes import Mix
-from data.shards import prepare
-from data.tokenizers import bos
+from calque.data.corpora.sample import SampleConfig, SampleCorpus
+from calque.data.corpora.world.config import WorldConfig
+from calque.data.corpora.world.corpus import World
+from calque.data.errors import UserError
+from calque.data.mixes.ablations import changed
+from calque.data.mixes.mix import Mix
+from calque.data.shards.shards import prepare
+from calque.data.tokens.encoding import Encoding, blocks_of
+from calque.data.tokens.tokenizers import bos
+from calque.data.words.properties import item_properties
 
 LANGUAGES = ("en", "de", "tr")
 WORLD = WorldConfig(languages=3, train_tokens=30_000, heldout_tokens=2_000, code_switch=0.1)

@@ -1,9 +1,9 @@
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from data.encoding import Encoding, blocks_of
-from data.errors import UserError
-from data.tokenizers import bos, train
+from calque.data.errors import UserError
+from calque.data.tokens.encoding import Encoding, blocks_of
+from calque.data.tokens.tokenizers import bos, train
 
 TEXT = ['Deutsch: "Hund" - Suomi: "koira"', "the dog, der Hund, koira 犬"] * 5
 LANGUAGES = ("de", "fi", "ja")

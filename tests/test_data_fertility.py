@@ -7,11 +7,11 @@ import math
 
 import pytest
 
-from data import fertility, tokenizers
-from data.corpora.sample import SampleConfig, SampleCorpus
-from data.corpora.world import World
-from data.corpora.world_config import WorldConfig
-from data.fertility import count_words, measure
+from calque.data.corpora.sample import SampleConfig, SampleCorpus
+from calque.data.corpora.world.config import WorldConfig
+from calque.data.corpora.world.corpus import World
+from calque.data.tokens import fertility, tokenizers
+from calque.data.tokens.fertility import count_words, measure
 
 BYTES = tokenizers.train(["x"], 257)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from data import files
-from data.files import remove_abandoned, temporary, write_atomically
+from calque.data import files
+from calque.data.files import remove_abandoned, temporary, write_atomically
 
 
 def dead_process() -> int:

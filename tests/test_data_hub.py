@@ -10,15 +10,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from data import shards
-from data.corpora.base import PartedCorpus
-from data.corpora.hub import corpus as hub
-from data.corpora.hub import network as hub_network
-from data.corpora.hub.config import DATASETS, HubConfig, Source
-from data.corpora.hub.corpus import HubCorpus
-from data.errors import UserError
-from data.languages import LANGUAGES
-from data.tokenizers import train
+from calque.data.corpora.hub import corpus as hub
+from calque.data.corpora.hub import network as hub_network
+from calque.data.corpora.hub.config import DATASETS, HubConfig, Source
+from calque.data.corpora.hub.corpus import HubCorpus
+from calque.data.corpus import PartedCorpus
+from calque.data.errors import UserError
+from calque.data.languages import LANGUAGES
+from calque.data.shards import shards
+from calque.data.tokens.tokenizers import train
 from tests import hub_layout
 
 FILES = tuple(f"data/deu_Latn/train/000_{file:05}.parquet" for file in range(hub_layout.FILES))

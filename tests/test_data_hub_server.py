@@ -16,10 +16,10 @@ from tests.hub_server import NAME, HubServer
 
 CODE = """
 import json, sys
-from data.corpora.hub import network as hub_network
-from data.corpora.hub.corpus import HubCorpus
-from data.corpora.hub.config import HubConfig
-from data.errors import guard
+from calque.data.corpora.hub import network as hub_network
+from calque.data.corpora.hub.corpus import HubCorpus
+from calque.data.corpora.hub.config import HubConfig
+from calque.data.errors import guard
 hub_network.FIRST_WAIT = 0.01
 def read():
     corpus = HubCorpus(HubConfig(languages=("de",), heldout=0.1, attempts=3, datasets={"de": sys.argv[1]}))

@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from data import cube
-from data.corpora.world import World
-from data.corpora.world_config import WorldConfig
-from data.encoding import Encoding
-from data.item_properties import edit_similarity, item_properties
-from data.languages import LANGUAGES
-from data.tasks import WordTask
-from data.tokenizers import train
-from data.words import lexicon_rows, word_task, words
-from phases.acquisition_covariates import names_of
+from calque.data import cube
+from calque.data.corpora.world.config import WorldConfig
+from calque.data.corpora.world.corpus import World
+from calque.data.languages import LANGUAGES
+from calque.data.tasks import WordTask
+from calque.data.tokens.encoding import Encoding
+from calque.data.tokens.tokenizers import train
+from calque.data.words.properties import edit_similarity, item_properties
+from calque.data.words.words import lexicon_rows, word_task, words
+from calque.phases.acquisition.covariates import names_of
 
 ALL = tuple(LANGUAGES)
 
@@ -64,7 +64,7 @@ def test_the_list_has_cognates_and_strangers(task: WordTask) -> None:
 def test_frequencies_are_on_the_zipf_scale_and_absent_ones_are_missing(task: WordTask) -> None:
     assert task.zipf is not None and task.zipf.shape == (9, len(task.concepts))
     table = {row["concept"]: row for row in lexicon_rows("frequency.tsv")}
-    assert set(table) == set(words().concepts), "run data.lexicon.frequency again"
+    assert set(table) == set(words().concepts), "run calque.data.lexicon.frequency again"
     en = task.zipf[0]
     assert en[task.concepts.index("house")] == 5.71 > en[task.concepts.index("abacus")] == 2.65
     assert np.isnan(task.zipf[ALL.index("tr"), task.concepts.index("abacus")])

@@ -3,9 +3,9 @@ from collections import Counter
 
 import pytest
 
-from data.errors import UserError
-from data.languages import LANGUAGES
-from data.minimal_pairs import minimal_pairs
+from calque.data.errors import UserError
+from calque.data.languages import LANGUAGES
+from calque.data.words.minimal_pairs import minimal_pairs
 
 MARKED = ("en", "de", "ru", "fi")
 

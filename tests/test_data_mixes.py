@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.errors import UserError
-from data.mixes import Mix, stream_shares
+from calque.data.errors import UserError
+from calque.data.mixes.mix import Mix, stream_shares
 
 LANGUAGES = ("en", "de", "ru", "zh")
 SIZES = {"en": 1000, "de": 100, "ru": 10, "zh": 1}

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.errors import UserError
-from data.multiblimp import read_pairs
-from data.tasks import MinimalPair
+from calque.data.errors import UserError
+from calque.data.tasks import MinimalPair
+from calque.data.words.multiblimp import read_pairs
 
 HEADER = "sen\twrong_sen\tphenomenon\thead\tchild"
 ENGLISH = [
@@ -66,11 +66,11 @@ def test_without_such_a_column_every_pair_stands_alone(tmp_path: Path) -> None:
 
 def test_languages_without_the_phenomenon_are_missing_not_zero(tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    from data.encoding import Encoding
-    from data.tokenizers import train
-    from models.decoder import Decoder
-    from models.scoring.texts import MinimalPairScorer
-    from models.sizes import size
+    from calque.data.tokens.encoding import Encoding
+    from calque.data.tokens.tokenizers import train
+    from calque.models.config.sizes import size
+    from calque.models.decoder.decoder import Decoder
+    from calque.models.scoring.texts import MinimalPairScorer
 
     pairs = read_pairs(write(tmp_path / "eng.tsv", ENGLISH), ("en", "zh"))
     tokenizer = train(["The dogs bark ."], 260)

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from data import overlap, tokenizers
-from data.corpora.world import World
-from data.tasks import WordTask
+from calque.data.corpora.world.corpus import World
+from calque.data.tasks import WordTask
+from calque.data.tokens import tokenizers
+from calque.data.words import overlap
 
 
 def word_task(forms, languages=("en", "de")):

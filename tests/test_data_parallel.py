@@ -5,16 +5,16 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-import data.parallel
-from data.ablations import changed
-from data.corpora.sample import SampleConfig, SampleCorpus
-from data.corpora.world import World
-from data.corpora.world_config import WorldConfig
-from data.errors import UserError
-from data.mixes import Mix, stream_shares
-from data.parallel import LONGEST_LINE, WithParallel
-from data.sampler import BLOCK_ROWS, Sampler
-from data.shards import prepare
+import calque.data.mixes.parallel
+from calque.data.corpora.sample import SampleConfig, SampleCorpus
+from calque.data.corpora.world.config import WorldConfig
+from calque.data.corpora.world.corpus import World
+from calque.data.errors import UserError
+from calque.data.mixes.ablations import changed
+from calque.data.mixes.mix import Mix, stream_shares
+from calque.data.mixes.parallel import LONGEST_LINE, WithParallel
+from calque.data.shards.sampler import BLOCK_ROWS, Sampler
+from calque.data.shards.shards import prepare
 
 LANGUAGES = ("en", "de", "fi")
 LINES = {
@@ -68,7 +68,7 @@ def test_a_pair_of_languages_gives_no_more_than_its_limit_and_the_same_in_both_o
     corpus = parallel(sample)
     all_of_it = list(corpus.part_documents("parallel", "en-fi", "train"))
     limit = sum(len(document.encode()) for document in all_of_it) // 2
-    monkeypatch.setattr(data.parallel, "PAIR_BYTES", limit)
+    monkeypatch.setattr(calque.data.mixes.parallel, "PAIR_BYTES", limit)
     some = list(corpus.part_documents("parallel", "en-fi", "train"))
     assert 0 < len(some) < len(all_of_it) and some == all_of_it[: len(some)]
     assert sum(len(document.encode()) for document in some) <= limit

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from data.quantities import format_count, parse_count
+from calque.data.quantities import format_count, parse_count
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,14 @@ import fsspec
 import numpy as np
 import pytest
 
-from data import remote_shards, shards
-from data.corpora.text.config import TextConfig
-from data.corpora.text.corpus import TextCorpus
-from data.errors import UserError
-from data.remote_shards import BEGUN, fetch, is_complete, publish, shared
-from data.shards_folder import META, Shards
-from data.tokenizers import train
+from calque.data.corpora.text.config import TextConfig
+from calque.data.corpora.text.corpus import TextCorpus
+from calque.data.errors import UserError
+from calque.data.shards import remote as remote_shards
+from calque.data.shards import shards
+from calque.data.shards.folder import META, Shards
+from calque.data.shards.remote import BEGUN, fetch, is_complete, publish, shared
+from calque.data.tokens.tokenizers import train
 
 
 @pytest.fixture
@@ -139,8 +140,8 @@ def test_a_killed_upload_leaves_no_half_file(made: Shards, tmp_path: Path) -> No
     code = """
 import os, signal, sys
 from pathlib import Path
-from data import remote_shards
-from data.shards_folder import Shards
+from calque.data.shards import remote as remote_shards
+from calque.data.shards.folder import Shards
 def dying(path):
     data = path.read_bytes()
     yield data[: len(data) // 2]

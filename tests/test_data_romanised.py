@@ -7,18 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.ablations import changed
-from data.corpora.base import Corpus
-from data.corpora.sample import SampleConfig, SampleCorpus
-from data.corpora.world import World
-from data.corpora.world_config import WorldConfig
-from data.errors import UserError
-from data.languages import LANGUAGES
-from data.mixes import Mix
-from data.overlap import overlap_table
-from data.romanised import romanise
-from data.tasks import WordTask
-from data.words import normalise
+from calque.data.corpora.sample import SampleConfig, SampleCorpus
+from calque.data.corpora.world.config import WorldConfig
+from calque.data.corpora.world.corpus import World
+from calque.data.corpus import Corpus
+from calque.data.errors import UserError
+from calque.data.languages import LANGUAGES
+from calque.data.mixes.ablations import changed
+from calque.data.mixes.mix import Mix
+from calque.data.mixes.romanised import romanise
+from calque.data.tasks import WordTask
+from calque.data.words.overlap import overlap_table
+from calque.data.words.words import normalise
 
 ALL = tuple(LANGUAGES)
 

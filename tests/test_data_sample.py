@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from data.corpora.base import Corpus
-from data.corpora.sample import SampleConfig, SampleCorpus
-from data.corpora.sample_text import build, packed, text
-from data.errors import UserError
-from data.languages import LANGUAGES
+from calque.data.corpora.sample import SampleConfig, SampleCorpus
+from calque.data.corpora.sample_text import build, packed, text
+from calque.data.corpus import Corpus
+from calque.data.errors import UserError
+from calque.data.languages import LANGUAGES
 
 ALL = tuple(LANGUAGES)
 ROOT = Path(__file__).parent.parent
@@ -95,7 +95,7 @@ def test_lines_are_clean(code: str) -> None:
 
 
 def test_documents_are_listed_in_order() -> None:
-    table = files("data.corpora.sample_text").joinpath("documents.tsv").read_text().splitlines()[1:]
+    table = files("calque.data.corpora.sample_text").joinpath("documents.tsv").read_text().splitlines()[1:]
     for code in ALL:
         rows = [line.split("\t") for line in table if line.startswith(f"{code}\t")]
         documents = text(code).rstrip("\n").split("\n\n")
@@ -108,14 +108,14 @@ def test_files_carry_no_time_and_packages_hold_them_all() -> None:
         raw = packed(code)
         assert raw[4:8] == b"\0\0\0\0" and gzip.decompress(raw).decode() == text(code)
     globs = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
-    for package in ("data.corpora.sample_text", "data.lexicon"):
+    for package in ("calque.data.corpora.sample_text", "calque.data.lexicon"):
         for file in (ROOT / package.replace(".", "/")).iterdir():
             if file.is_file() and file.suffix != ".py":
                 assert any(fnmatch.fnmatch(file.name, glob) for glob in globs[package]), file
 
 
 def test_licences_are_shipped() -> None:
-    folder = files("data.corpora.sample_text")
+    folder = files("calque.data.corpora.sample_text")
     assert "Mozilla Public License Version 2.0" in folder.joinpath("LICENSE-MPL-2.0.md").read_text()
     readme, notice = folder.joinpath("README.md").read_text(), (ROOT / "NOTICE").read_text()
     for word in ("LibreOffice", "Mozilla Public License", "Universal Declaration of Human Rights"):
@@ -168,7 +168,7 @@ def test_mistakes_are_named() -> None:
 
 
 def test_torch_is_not_needed() -> None:
-    code = "import sys; import data.corpora.sample; sys.exit('torch' in sys.modules)"
+    code = "import sys; import calque.data.corpora.sample; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

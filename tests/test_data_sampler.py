@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data.errors import UserError
-from data.sampler import BLOCK_ROWS, Sampler
-from data.shards import Shard, Shards
+from calque.data.errors import UserError
+from calque.data.shards.sampler import BLOCK_ROWS, Sampler
+from calque.data.shards.shards import Shard, Shards
 
 SIZES = {"a": 5_001, "b": 1_283, "c": 40_000}
 SHARES = {"a": 0.5, "b": 0.2, "c": 0.3}

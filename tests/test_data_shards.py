@@ -6,11 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
 
-from data import shards, tokenizers
-from data.corpora.world import World
-from data.corpora.world_config import WorldConfig
-from data.errors import UserError
-from data.shards import Shards, prepare
+from calque.data.corpora.world.config import WorldConfig
+from calque.data.corpora.world.corpus import World
+from calque.data.errors import UserError
+from calque.data.shards import shards
+from calque.data.shards.shards import Shards, prepare
+from calque.data.tokens import tokenizers
 
 CONFIG = WorldConfig(languages=3, train_tokens=60_000, heldout_tokens=3_000)
 

@@ -13,11 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from data import shards, shards_tokenise, tokenizers
-from data.errors import UserError
-from data.files import locked
-from data.shards import Progress, prepare
-from data.shards_work import WorkFolder
+from calque.data.errors import UserError
+from calque.data.files import locked
+from calque.data.shards import shards
+from calque.data.shards import tokenise as shards_tokenise
+from calque.data.shards.shards import Progress, prepare
+from calque.data.shards.work import WorkFolder
+from calque.data.tokens import tokenizers
 
 ROOT = Path(__file__).parent.parent
 BPE = tokenizers.train(["the quick brown fox 狐 лиса"] * 5, 300)
@@ -184,7 +186,7 @@ def test_a_kill_while_joining_leaves_nothing_in_the_whole(whole: dict[str, bytes
     code = f"""
 import os, signal
 from pathlib import Path
-from data import shards_work
+from calque.data.shards import work as shards_work
 from tests.test_data_shards_restart import BPE, Parted, prepare
 shards_work._forget = lambda job: os.kill(os.getpid(), signal.SIGKILL)
 shards_work.os.fsync = lambda handle: "whole" in os.readlink(f"/proc/self/fd/{{handle}}") and shards_work._forget(None)

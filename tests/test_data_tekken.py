@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from mistral_common.tokens.tokenizers.tekken import Tekkenizer
 from tokenizers import Tokenizer, normalizers, pre_tokenizers
 
-from data import tekken, tokenizers
-from data.corpora.sample_text import text
-from data.encoding import Encoding
-from data.languages import LANGUAGES
+from calque.data.corpora.sample_text import text
+from calque.data.languages import LANGUAGES
+from calque.data.tokens import tekken, tokenizers
+from calque.data.tokens.encoding import Encoding
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,10 @@ from itertools import product
 
 import pytest
 
-from data.errors import UserError
-from data.languages import LANGUAGES
-from data.templates import DEFAULT, template, templates
-from data.words import word_task
+from calque.data.errors import UserError
+from calque.data.languages import LANGUAGES
+from calque.data.words.templates import DEFAULT, template, templates
+from calque.data.words.words import word_task
 
 ALL = tuple(LANGUAGES)
 NAMES = tuple(templates())
@@ -84,5 +84,6 @@ def test_an_unknown_template_is_named() -> None:
 
 
 def test_the_analysis_install_can_read_them() -> None:
-    code = "import sys, data.templates as t; t.templates(); sys.exit(bool({'torch', 'tokenizers'} & set(sys.modules)))"
+    code = "import sys, calque.data.words.templates as t; t.templates(); "
+    code += "sys.exit(bool({'torch', 'tokenizers'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

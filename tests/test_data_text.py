@@ -17,11 +17,11 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from data.corpora.base import Corpus, PartedCorpus
-from data.corpora.text import duplicates as text_duplicates
-from data.corpora.text.config import TextConfig
-from data.corpora.text.corpus import TextCorpus
-from data.errors import UserError
+from calque.data.corpora.text import duplicates as text_duplicates
+from calque.data.corpora.text.config import TextConfig
+from calque.data.corpora.text.corpus import TextCorpus
+from calque.data.corpus import Corpus, PartedCorpus
+from calque.data.errors import UserError
 
 DOCUMENTS = [f"Document {i}: grüße, мир, 世界. " + "words and more words. " * (i % 7) for i in range(60)]
 DOCUMENTS = [document.strip() for document in DOCUMENTS]
@@ -167,7 +167,7 @@ def test_provenance_follows_the_content_alone(folder: Path) -> None:
 
 
 def test_files_are_read_once_and_an_interrupted_reading_goes_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from data.corpora.text import index as text_index
+    from calque.data.corpora.text import index as text_index
 
     read: list[str] = []
     real = text_index.documents

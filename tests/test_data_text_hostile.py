@@ -21,9 +21,9 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from data.corpora.text.config import TextConfig
-from data.corpora.text.corpus import TextCorpus
-from data.errors import UserError
+from calque.data.corpora.text.config import TextConfig
+from calque.data.corpora.text.corpus import TextCorpus
+from calque.data.errors import UserError
 
 GOOD = "".join(json.dumps({"text": f"document {i} with some words"}) + "\n" for i in range(200)).encode()
 

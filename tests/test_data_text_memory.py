@@ -22,9 +22,9 @@ PIECE = b"x" * (1 << 20)
 MOST = 100e6
 CODE = """
 import sys
-from data.corpora.text.corpus import TextCorpus
-from data.corpora.text.config import TextConfig
-from data.errors import UserError
+from calque.data.corpora.text.corpus import TextCorpus
+from calque.data.corpora.text.config import TextConfig
+from calque.data.errors import UserError
 def memory(name):
     return int(open("/proc/self/status").read().split(name)[1].split()[0]) * 1024
 before = memory("VmRSS:")

@@ -9,12 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
 
-from data import tekken, tokenizer_choice, tokenizers
-from data.corpora.sample import SampleConfig, SampleCorpus
-from data.corpora.sample_text import text
-from data.errors import UserError
-from data.languages import LANGUAGES
-from data.shards import prepare
+from calque.data.corpora.sample import SampleConfig, SampleCorpus
+from calque.data.corpora.sample_text import text
+from calque.data.errors import UserError
+from calque.data.languages import LANGUAGES
+from calque.data.shards.shards import prepare
+from calque.data.tokens import choice as tokenizer_choice
+from calque.data.tokens import tekken, tokenizers
 
 
 def never() -> list[str]:

@@ -2,10 +2,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data import tokenizers
-from data.corpora.world import World
-from data.corpora.world_config import WorldConfig
-from data.errors import UserError
+from calque.data.corpora.world.config import WorldConfig
+from calque.data.corpora.world.corpus import World
+from calque.data.errors import UserError
+from calque.data.tokens import tokenizers
 
 SENTENCES = {
     "en": 'The dog said: "hello", and the dogs saw 12 houses (in 1999).',

@@ -9,10 +9,10 @@ from itertools import permutations
 
 import pytest
 
-from data.corpora.sample_text import text
-from data.errors import UserError
-from data.languages import LANGUAGES
-from data.words import lexicon_rows, normalise, word_task, words
+from calque.data.corpora.sample_text import text
+from calque.data.errors import UserError
+from calque.data.languages import LANGUAGES
+from calque.data.words.words import lexicon_rows, normalise, word_task, words
 
 ALL = tuple(LANGUAGES)
 LINE = re.compile(r'(?P<source>.+): "(?P<word>[^"]+)" - (?P<target>.+): "(?P<answer>[^"]*)"?')
@@ -75,7 +75,7 @@ def test_every_difference_from_cldr_has_a_reason() -> None:
 
 
 def test_licence_and_rules_are_shipped() -> None:
-    folder = files("data.lexicon")
+    folder = files("calque.data.lexicon")
     licence = folder.joinpath("LICENSE-Unicode-3.0.txt").read_text()
     assert "UNICODE LICENSE V3" in licence and "Unicode-3.0" in licence
     readme = folder.joinpath("README.md").read_text()
@@ -170,7 +170,7 @@ def test_words_are_compared_in_nfc_and_case_folded() -> None:
 
 def test_the_analysis_install_can_read_the_list() -> None:
     code = (
-        "import sys; import data.words, data.minimal_pairs; data.words.words(); "
+        "import sys; import calque.data.words.words, calque.data.words.minimal_pairs; calque.data.words.words.words(); "
         "sys.exit(bool({'torch', 'tokenizers', 'ray', 'lightning'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -178,6 +178,6 @@ def test_the_analysis_install_can_read_the_list() -> None:
 
 def test_tables_are_rectangular() -> None:
     for name in ("words", "changes", "dropped", "nonce", "minimal_pairs", "frequency"):
-        lines = files("data.lexicon").joinpath(f"{name}.tsv").read_text(encoding="utf-8").splitlines()
+        lines = files("calque.data.lexicon").joinpath(f"{name}.tsv").read_text(encoding="utf-8").splitlines()
         widths = {len(row) for row in csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)}
         assert len(widths) == 1, name

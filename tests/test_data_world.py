@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data.corpora.world import GLOSSARY, World
-from data.corpora.world_config import WorldConfig
-from data.errors import UserError
+from calque.data.corpora.world.config import WorldConfig
+from calque.data.corpora.world.corpus import GLOSSARY, World
+from calque.data.errors import UserError
 from tests.worlds import SMALL, glossary_entries
 
 

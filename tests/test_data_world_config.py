@@ -2,9 +2,9 @@
 
 import pytest
 
-from data.corpora.world import World
-from data.corpora.world_config import WorldConfig
-from data.errors import UserError
+from calque.data.corpora.world.config import WorldConfig
+from calque.data.corpora.world.corpus import World
+from calque.data.errors import UserError
 from tests.worlds import SMALL
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data import shards
-from data.corpora.world import GLOSSARY, World
-from data.corpora.world_config import WorldConfig
-from data.errors import UserError
-from data.mixes import Mix, stream_shares
-from data.sampler import Sampler
+from calque.data.corpora.world.config import WorldConfig
+from calque.data.corpora.world.corpus import GLOSSARY, World
+from calque.data.errors import UserError
+from calque.data.mixes.mix import Mix, stream_shares
+from calque.data.shards import shards
+from calque.data.shards.sampler import Sampler
 
 SMALL = WorldConfig(
     languages=4, nouns=6, verbs=3, adjectives=3, syllables=12, names=30, nonce=10, cognate_rate=0.0, code_switch=0.0,

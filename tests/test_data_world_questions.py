@@ -5,8 +5,8 @@ from itertools import islice
 
 import pytest
 
-from data.corpora.world import GLOSSARY, World
-from data.corpora.world_config import WorldConfig
+from calque.data.corpora.world.config import WorldConfig
+from calque.data.corpora.world.corpus import GLOSSARY, World
 from tests.worlds import SMALL
 
 

@@ -6,8 +6,8 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from data.corpora.world import GLOSSARY, World
-from data.corpora.world_config import WorldConfig
+from calque.data.corpora.world.config import WorldConfig
+from calque.data.corpora.world.corpus import GLOSSARY, World
 from tests.worlds import SMALL, glossary_entries, leaks, string_pairs
 
 

@@ -27,7 +27,7 @@ def run(code: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 def test_detecting_and_forecasting_need_no_training_package(tmp_path: Path) -> None:
     log = str(ROOT / "docs/examples/log.csv")
-    call = "from {0}.cli import app; app({1!r})"
+    call = "from calque.{0}.cli import app; app({1!r})"
     steps = [
         ("scaling", ["simulate", str(ROOT / "docs/examples/truth.yaml"), "-o", "truth.nc"]),
         ("phases", ["import", log, "--tokens", "tokens", "--metric", "accuracy", "--trials", "125", "-o", "t.nc"]),
@@ -43,7 +43,7 @@ def test_detecting_and_forecasting_need_no_training_package(tmp_path: Path) -> N
 
 def test_a_training_command_without_its_packages_says_what_to_install(tmp_path: Path) -> None:
     words = ["sweeps", "plan", str(ROOT / "sweeps/quick.yaml")]
-    code = f"import sys; sys.argv = {words!r}\nfrom sweeps.cli import main; main()"
+    code = f"import sys; sys.argv = {words!r}\nfrom calque.sweeps.cli import main; main()"
     done = run(code, tmp_path)
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
@@ -54,7 +54,7 @@ def test_a_training_command_without_its_packages_says_what_to_install(tmp_path: 
 def test_help_imports_nothing_heavy(command: str, tmp_path: Path) -> None:
     code = f"""
 import contextlib, io
-from {command}.cli import app
+from calque.{command}.cli import app
 with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()):
     app(["--help"])
 heavy = {{"numpy", "xarray", "scipy", "pandas", "matplotlib", "torch", "ray"}} & set(sys.modules)

@@ -12,14 +12,14 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from models.checkpoints import Weights
-from models.decoder import Decoder
-from models.digests import digest_of as read_digest
-from models.loader import Loader
-from models.state import newest_states
-from models.training import train
-from models.watch import UNREAD, Watch
-from models.writer import Writer
+from calque.models.checkpoints.digests import digest_of as read_digest
+from calque.models.checkpoints.state import newest_states
+from calque.models.checkpoints.weights import Weights
+from calque.models.checkpoints.writer import Writer
+from calque.models.decoder.decoder import Decoder
+from calque.models.training.loader import Loader
+from calque.models.training.loop import train
+from calque.models.training.loss_log import UNREAD, Watch
 from tests import distributed_training as small
 
 CPU = torch.device("cpu")
@@ -104,13 +104,13 @@ def test_the_first_error_of_a_writer_stops_what_follows() -> None:
 
 
 def test_a_disk_that_fills_stops_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import models.keeping
+    import calque.models.training.checkpointer
 
     def full(path: Path, content: bytes, digest: str) -> None:
         if "20" in path.name:
             raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr(models.keeping, "write_weights", full)
+    monkeypatch.setattr(calque.models.training.checkpointer, "write_weights", full)
     scored: list[int] = []
     with pytest.raises(OSError, match="step-00000020"):
         train(
@@ -124,15 +124,15 @@ def test_a_disk_that_fills_stops_training(tmp_path: Path, monkeypatch: pytest.Mo
 def test_training_does_not_wait_for_the_disk_and_all_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import models.keeping
+    import calque.models.training.checkpointer
 
-    serialise, trained = models.keeping.serialised, threading.Event()
+    serialise, trained = calque.models.training.checkpointer.serialised, threading.Event()
 
     def slow(weights: Weights, tied: bool) -> tuple[bytes, str]:
         assert trained.wait(60)
         return serialise(weights, tied)
 
-    monkeypatch.setattr(models.keeping, "serialised", slow)
+    monkeypatch.setattr(calque.models.training.checkpointer, "serialised", slow)
     asked: list[Future[str]] = []
 
     def score(step: int, decoder: Decoder, sha256: Future[str], seconds: float) -> None:

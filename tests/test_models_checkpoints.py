@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from data.errors import UserError
-from models import digests
-from models.checkpoints import copy_of, load_weights, serialised, weights_path, write_weights
-from models.decoder import Decoder
-from models.optimisers import configure
-from models.sizes import size
-from models.state import load_state, newest_good_state, newest_states, save_state, state_of
-from models.training_config import TrainingConfig
+from calque.data.errors import UserError
+from calque.models.checkpoints import digests
+from calque.models.checkpoints.state import load_state, newest_good_state, newest_states, save_state, state_of
+from calque.models.checkpoints.weights import copy_of, load_weights, serialised, weights_path, write_weights
+from calque.models.config.sizes import size
+from calque.models.config.training import TrainingConfig
+from calque.models.decoder.decoder import Decoder
+from calque.models.training.optimizer import configure
 
 CONFIG = TrainingConfig(tokens=10_000, warmup_tokens=0)
 

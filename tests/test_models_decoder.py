@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from models.decoder import Decoder
-from models.sizes import DecoderConfig, cpu, size
+from calque.models.config.sizes import DecoderConfig, cpu, size
+from calque.models.decoder.decoder import Decoder
 
 
 def test_grouped_queries_and_untied_heads_count_too() -> None:

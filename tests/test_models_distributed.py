@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from data.errors import UserError
-from models import digests
-from models.checkpoints import load_weights, weights_path
-from models.decoder import Decoder
-from models.state import newest_states
-from models.strategy import fabric_for
-from models.training_config import TrainingConfig
-from models.workers import launch
+from calque.data.errors import UserError
+from calque.models.checkpoints import digests
+from calque.models.checkpoints.state import newest_states
+from calque.models.checkpoints.weights import load_weights, weights_path
+from calque.models.config.training import TrainingConfig
+from calque.models.decoder.decoder import Decoder
+from calque.models.training.strategy import fabric_for
+from calque.models.training.workers import launch
 from tests import distributed_training as small
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from data.errors import UserError
-from models.adaptive import Adaptive
-from models.decoder import Decoder
-from models.schedule import CheckpointSchedule
-from models.training import train
+from calque.data.errors import UserError
+from calque.models.config.adaptive import Adaptive
+from calque.models.config.schedule import CheckpointSchedule
+from calque.models.decoder.decoder import Decoder
+from calque.models.training.loop import train
 from tests import distributed_training as small
 
 PLANNED = (0, 20, 40, 50)

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from data.errors import UserError
-from data.tokenizers import train
-from models.decoder import Decoder
-from models.huggingface.export import export
-from models.huggingface.importing import import_decoder
-from models.huggingface.library import transformers
-from models.sizes import SIZES, DecoderConfig, size
+from calque.data.errors import UserError
+from calque.data.tokens.tokenizers import train
+from calque.models.config.sizes import SIZES, DecoderConfig, size
+from calque.models.decoder.decoder import Decoder
+from calque.models.huggingface.export import export
+from calque.models.huggingface.importing import import_decoder
+from calque.models.huggingface.library import transformers
 
 TOKENIZER = train(["Wort für Wort, word for word " * 20], 300)
 FAMILIES = {
@@ -73,7 +73,7 @@ def test_logits_are_equal_after_training(family: str, base: int | None, tmp_path
 @pytest.mark.parametrize("name", SIZES)
 def test_every_size_is_of_a_family_that_transformers_has(name: str, tmp_path: Path) -> None:
     """The shape of every size, as its configuration says it, has as many parameters there as here."""
-    from models.huggingface.architecture import decoder_config, settings
+    from calque.models.huggingface.architecture import decoder_config, settings
 
     config = replace(size(name, 512), base_width=None, base_layers=None)
     given = settings(config, 64, 0)
@@ -104,7 +104,7 @@ def test_generation_runs_with_what_is_written(tmp_path: Path) -> None:
 
 
 def test_large_weights_are_written_in_parts_and_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("models.huggingface.export.SHARD", "100KB")
+    monkeypatch.setattr("calque.models.huggingface.export.SHARD", "100KB")
     decoder = trained(FAMILIES["cpu"])
     give(decoder, tmp_path / "out")
     assert len(list((tmp_path / "out").glob("model-*-of-*.safetensors"))) > 2

@@ -10,13 +10,13 @@ import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-from data.errors import UserError
-from data.words import word_task
-from models.huggingface.foreign import load_foreign_model
-from models.huggingface.importing import import_decoder, read_config
-from models.huggingface.library import transformers
-from models.huggingface.tokenizer import ModelEncoding, encoding_of
-from models.scoring.words import WordScorer
+from calque.data.errors import UserError
+from calque.data.words.words import word_task
+from calque.models.huggingface.foreign import load_foreign_model
+from calque.models.huggingface.importing import import_decoder, read_config
+from calque.models.huggingface.library import transformers
+from calque.models.huggingface.tokenizer import ModelEncoding, encoding_of
+from calque.models.scoring.words import WordScorer
 from tests.huggingface_models import KINDS, save
 
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import torch
 
-from data.errors import UserError
-from models.decoder import Decoder
-from models.huggingface.architecture import decoder_config
-from models.huggingface.importing import import_decoder
-from models.huggingface.library import transformers
-from models.huggingface.weights import weight_files, weights_sha256
+from calque.data.errors import UserError
+from calque.models.decoder.decoder import Decoder
+from calque.models.huggingface.architecture import decoder_config
+from calque.models.huggingface.importing import import_decoder
+from calque.models.huggingface.library import transformers
+from calque.models.huggingface.weights import weight_files, weights_sha256
 from tests.huggingface_models import SHAPE, save
 
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -100,7 +100,7 @@ def test_pickled_weights_are_read_without_running_code(tmp_path: Path) -> None:
 
 
 def transformers_state(decoder: Decoder) -> dict[str, torch.Tensor]:
-    from models.huggingface.architecture import names
+    from calque.models.huggingface.architecture import names
 
     state = decoder.state_dict()
     return {theirs: state[mine] for mine, theirs in names(decoder.config).items()}

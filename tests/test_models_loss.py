@@ -6,9 +6,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from models import loss
-from models.decoder import Decoder
-from models.sizes import size
+from calque.models.config.sizes import size
+from calque.models.decoder import loss
+from calque.models.decoder.decoder import Decoder
 
 
 @pytest.fixture

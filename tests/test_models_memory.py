@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from data.errors import UserError
-from models.decoder import Decoder
-from models.devices import DEVICES, device
-from models.memory import WHOLE_LOGITS, memory, on_device
-from models.optimisers import configure
-from models.sizes import DecoderConfig, cpu, ladder, size
-from models.training_config import TrainingConfig
+from calque.data.errors import UserError
+from calque.models.config.devices import DEVICES, device
+from calque.models.config.memory import WHOLE_LOGITS, memory, on_device
+from calque.models.config.sizes import DecoderConfig, cpu, ladder, size
+from calque.models.config.training import TrainingConfig
+from calque.models.decoder.decoder import Decoder
+from calque.models.training.optimizer import configure
 
 CONFIG = TrainingConfig(tokens=1_000_000, context=32, batch_size=3)
 

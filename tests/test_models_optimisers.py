@@ -13,13 +13,13 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from data.errors import UserError
-from models.decoder import Decoder
-from models.muon import MuonAdamW
-from models.optimisers import configure, schedule
-from models.sizes import cpu
-from models.training import Progress, train
-from models.training_config import TrainingConfig
+from calque.data.errors import UserError
+from calque.models.config.sizes import cpu
+from calque.models.config.training import TrainingConfig
+from calque.models.decoder.decoder import Decoder
+from calque.models.training.loop import Progress, train
+from calque.models.training.muon import MuonAdamW
+from calque.models.training.optimizer import configure, schedule
 
 VOCABULARY = 30
 CONFIG = TrainingConfig(tokens=64 * 60, context=16, batch_size=4, warmup_tokens=256, learning_rate=5e-3)

@@ -10,12 +10,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from data.errors import UserError
-from models.decoder import Decoder
-from models.optimisers import configure
-from models.parametrisation import ADAMW, based
-from models.sizes import DecoderConfig, cpu, ladder, size
-from models.training_config import TrainingConfig
+from calque.data.errors import UserError
+from calque.models.config.parametrisation import ADAMW, based
+from calque.models.config.sizes import DecoderConfig, cpu, ladder, size
+from calque.models.config.training import TrainingConfig
+from calque.models.decoder.decoder import Decoder
+from calque.models.training.optimizer import configure
 from tests.benchmarks import coordinate_check as coordinates
 
 CONFIG = TrainingConfig(tokens=1_000_000, learning_rate=1e-3, weight_decay=0.1, epsilon=1e-8)

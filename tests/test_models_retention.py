@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from data.errors import UserError
-from models.decoder import Decoder
-from models.retention import kept
-from models.training import train
+from calque.data.errors import UserError
+from calque.models.config.retention import kept
+from calque.models.decoder.decoder import Decoder
+from calque.models.training.loop import train
 from tests import distributed_training as small
 
 PLANNED = (0, 10, 20, 30, 40, 50)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from data.errors import UserError
-from models.schedule import CheckpointSchedule, warmup_stable_decay
-from models.training_config import TrainingConfig
+from calque.data.errors import UserError
+from calque.models.config.schedule import CheckpointSchedule, warmup_stable_decay
+from calque.models.config.training import TrainingConfig
 
 
 def test_parts_of_a_schedule_are_united_sorted_and_unique() -> None:

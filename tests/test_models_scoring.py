@@ -11,13 +11,13 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from torch import Tensor
 
-from data.encoding import Encoding
-from data.tasks import MinimalPair, WordTask
-from models.decoder import Cache, Decoder
-from models.scoring.batches import batches_by_length
-from models.scoring.texts import HeldOut, MinimalPairScorer, heldout_loss
-from models.scoring.words import COPIED, OTHER_LANGUAGE, TRANSLATED, WRONG, WordScorer
-from models.sizes import size
+from calque.data.tasks import MinimalPair, WordTask
+from calque.data.tokens.encoding import Encoding
+from calque.models.config.sizes import size
+from calque.models.decoder.decoder import Cache, Decoder
+from calque.models.scoring.batches import batches_by_length
+from calque.models.scoring.texts import HeldOut, MinimalPairScorer, heldout_loss
+from calque.models.scoring.words import COPIED, OTHER_LANGUAGE, TRANSLATED, WRONG, WordScorer
 
 CHARACTERS = ["<bos>", *"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZäöß :.>"]
 

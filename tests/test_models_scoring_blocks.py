@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from data.encoding import Encoding
-from data.tasks import MinimalPair, Segment, WordTask
-from models.decoder import Cache
-from models.scoring.texts import MinimalPairScorer
-from models.scoring.words import COPIED, OTHER_LANGUAGE, TRANSLATED, WRONG, WordScorer
+from calque.data.tasks import MinimalPair, Segment, WordTask
+from calque.data.tokens.encoding import Encoding
+from calque.models.decoder.decoder import Cache
+from calque.models.scoring.texts import MinimalPairScorer
+from calque.models.scoring.words import COPIED, OTHER_LANGUAGE, TRANSLATED, WRONG, WordScorer
 from tests.test_models_scoring import CHARACTERS, characters
 
 LANGUAGES = ("en", "de", "fi")

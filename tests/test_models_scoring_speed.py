@@ -9,17 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from data.encoding import Encoding
-from data.tokenizers import train
-from data.words import word_task
-from models.decoder import Cache, Decoder
-from models.scoring import batches, prompts
-from models.scoring.generation import continuation_logprob, greedy
-from models.scoring.language_model import DecoderModel
-from models.scoring.prefixes import STRIDE, shared_prefixes
-from models.scoring.prompts import Prompts
-from models.scoring.words import WordScorer
-from models.sizes import size
+from calque.data.tokens.encoding import Encoding
+from calque.data.tokens.tokenizers import train
+from calque.data.words.words import word_task
+from calque.models.config.sizes import size
+from calque.models.decoder.decoder import Cache, Decoder
+from calque.models.scoring import batches, prompts
+from calque.models.scoring.generation import continuation_logprob, greedy
+from calque.models.scoring.language_model import DecoderModel
+from calque.models.scoring.prefixes import STRIDE, shared_prefixes
+from calque.models.scoring.prompts import Prompts
+from calque.models.scoring.words import WordScorer
 
 
 class Counting(DecoderModel):

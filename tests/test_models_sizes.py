@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from data.errors import UserError
-from models.decoder import Decoder
-from models.size_table import markdown
-from models.sizes import LADDER, SIZES, DecoderConfig, cpu, ladder, size
+from calque.data.errors import UserError
+from calque.models.config.size_table import markdown
+from calque.models.config.sizes import LADDER, SIZES, DecoderConfig, cpu, ladder, size
+from calque.models.decoder.decoder import Decoder
 
 VOCABULARY = 131_072
 NON_EMBEDDING = {

@@ -12,14 +12,14 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from data.errors import UserError
-from models import compiling
-from models.compiling import checkpoint_activations, pays
-from models.decoder import Decoder
-from models.loss import Objective
-from models.sizes import size
-from models.training import Progress, train
-from models.training_config import TrainingConfig
+from calque.data.errors import UserError
+from calque.models.config.sizes import size
+from calque.models.config.training import TrainingConfig
+from calque.models.decoder.decoder import Decoder
+from calque.models.decoder.loss import Objective
+from calque.models.training import compiling
+from calque.models.training.compiling import checkpoint_activations, pays
+from calque.models.training.loop import Progress, train
 from tests import distributed_training as small
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")

@@ -12,13 +12,13 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from data.errors import UserError
-from models.checkpoints import load_weights
-from models.decoder import Decoder
-from models.sizes import size
-from models.state import newest_states
-from models.training import Progress, train
-from models.training_config import TrainingConfig
+from calque.data.errors import UserError
+from calque.models.checkpoints.state import newest_states
+from calque.models.checkpoints.weights import load_weights
+from calque.models.config.sizes import size
+from calque.models.config.training import TrainingConfig
+from calque.models.decoder.decoder import Decoder
+from calque.models.training.loop import Progress, train
 
 GOLDEN = Path(__file__).parent / "golden" / "training.json"
 CONFIG = TrainingConfig(tokens=64 * 60, context=16, batch_size=4, warmup_tokens=256)

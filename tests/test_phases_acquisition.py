@@ -8,11 +8,10 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from data import cube as cubes
-from data.errors import UserError
-from phases.acquisition import AcquisitionSettings, acquisition
-from phases.acquisition_covariates import design
-from phases.acquisition_model import (
+from calque.data import cube as cubes
+from calque.data.errors import UserError
+from calque.phases.acquisition.covariates import design
+from calque.phases.acquisition.model import (
     Items,
     _refit,
     choose_family,
@@ -22,9 +21,10 @@ from phases.acquisition_model import (
     wald_p,
     with_median,
 )
-from phases.acquisition_times import ItemTimes, acquired, item_times
-from phases.censored import fit_censored, robust_covariance
-from phases.results import Outcome
+from calque.phases.acquisition.regression import AcquisitionSettings, acquisition
+from calque.phases.acquisition.times import ItemTimes, acquired, item_times
+from calque.phases.results import Outcome
+from calque.phases.stats.censored import fit_censored, robust_covariance
 from tests.benchmarks.pooling_coverage import TRUTH, generator, items
 from tests.test_phases_cli import phases, refused
 

@@ -11,17 +11,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from data import cube as cubes
-from phases.calibration import designs, outcomes, run, store, tables
-from phases.calibration.cells import LAG, STANDARD, Target, chosen
-from phases.calibration.curves import CONCAVE, CURVES, later, truth
-from phases.calibration.draws import NoiseSpec, ar1, clustered_items, counts, schedule, series, shared_shifts
-from phases.calibration.grids import BEGIN, END
-from phases.calibration.outcomes import Figure, Options, Truth, columns, figures, median, share
-from phases.calibration.store import Block, Store
-from phases.calibration.study import calibrate
-from phases.cli import main
-from phases.clusters import design_effect
+from calque.data import cube as cubes
+from calque.phases.calibration import designs, outcomes, run, store, tables
+from calque.phases.calibration.cells import LAG, STANDARD, Target, chosen
+from calque.phases.calibration.curves import CONCAVE, CURVES, later, truth
+from calque.phases.calibration.draws import NoiseSpec, ar1, clustered_items, counts, schedule, series, shared_shifts
+from calque.phases.calibration.grids import BEGIN, END
+from calque.phases.calibration.outcomes import Figure, Options, Truth, columns, figures, median, share
+from calque.phases.calibration.store import Block, Store
+from calque.phases.calibration.study import calibrate
+from calque.phases.cli import main
+from calque.phases.series.clusters import design_effect
 from tests.phases_cube import study
 
 UNIFORM = np.linspace(1 / 200, 1, 200)
@@ -243,9 +243,12 @@ def test_a_changed_design_or_source_is_not_mixed_in(tmp_path, fake, monkeypatch)
 
 
 def test_the_source_digest_reads_the_statistics_and_not_the_tables():
-    found = store.imports("from phases.fit import Fit\nif TYPE_CHECKING:\n    from phases.detect import Settings\n")
-    assert found == ["phases.fit"]
-    assert "phases.lag" in store.imports(inspect.getsource(outcomes))
+    found = store.imports(
+        "from calque.phases.dictionary.fit import Fit\n"
+        "if TYPE_CHECKING:\n    from calque.phases.detection.detect import Settings\n"
+    )
+    assert found == ["calque.phases.dictionary.fit"]
+    assert "calque.phases.detection.lag" in store.imports(inspect.getsource(outcomes))
 
 
 # ------------------------------------------------------------------ a study's own design

@@ -8,23 +8,22 @@ import pytest
 import statsmodels.api as sm
 from scipy.special import expit
 
-from data import cube as cubes
-from data.errors import UserError
-from phases.classical import FAMILIES
-from phases.classical.argmax import argmax_interval, density
-from phases.classical.autocorrelation import first_order
-from phases.classical.detect import adjusted, answer
-from phases.classical.growth import fit_growth
-from phases.classical.kink import Profile, fit_kink, line, muggeo
-from phases.classical.level import fit_levels, further_break, partition
-from phases.classical.markov import fit_switch, stretch
-from phases.classical.report import render
-from phases.classical.series import Series
-from phases.cli import main
-from phases.detect import detect
-from phases.results import Outcome
-from phases.settings import Settings
-from phases.trajectory import Trajectory
+from calque.data import cube as cubes
+from calque.data.errors import UserError
+from calque.phases.classical.argmax import argmax_interval, density
+from calque.phases.classical.autocorrelation import first_order
+from calque.phases.classical.detect import adjusted, answer
+from calque.phases.classical.growth import fit_growth
+from calque.phases.classical.kink import Profile, fit_kink, line, muggeo
+from calque.phases.classical.level import fit_levels, further_break, partition
+from calque.phases.classical.markov import fit_switch, stretch
+from calque.phases.classical.series import Series
+from calque.phases.cli import main
+from calque.phases.detection.detect import detect
+from calque.phases.report.classical import render
+from calque.phases.results import Outcome
+from calque.phases.series.trajectory import Trajectory
+from calque.phases.settings import FAMILIES, Settings
 from tests import known_answers as known
 from tests import phases_simulation as sim
 from tests.phases_cube import study

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data import cube as cubes
-from phases.cli import main
+from calque.data import cube as cubes
+from calque.phases.cli import main
 from tests.phases_cube import study
 
 
@@ -137,7 +137,7 @@ def test_help_is_complete_and_light():
     ):
         assert flag in done.stdout
     loaded = subprocess.run(
-        [sys.executable, "-c", "import sys, phases.cli; print(' '.join(sys.modules))"],
+        [sys.executable, "-c", "import sys, calque.phases.cli; print(' '.join(sys.modules))"],
         capture_output=True, text=True, check=True, cwd=Path(__file__).parent.parent,
     ).stdout.split()  # fmt: skip
     assert not {"numpy", "xarray", "scipy", "matplotlib", "pandas", "torch", "ray"} & set(loaded)

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from phases.analyse import analyse
-from phases.axis import Axis
-from phases.delay import basis
-from phases.dictionary import Dictionary
-from phases.trajectory import Trajectory
+from calque.phases.detection.analyse import analyse
+from calque.phases.dictionary.grid import Dictionary
+from calque.phases.series.axis import Axis
+from calque.phases.series.trajectory import Trajectory
+from calque.phases.stats.delay import basis
 from tests import phases_simulation as sim
 
 BOOT = 59

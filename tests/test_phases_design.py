@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from data.errors import UserError
-from phases.axis import Array
-from phases.calibration.curves import onset
-from phases.densify import Decision, Prior, Rule, Seen
-from phases.design import AdaptiveDesign, designs_of
+from calque.data.errors import UserError
+from calque.phases.adaptive.record import AdaptiveDesign, designs_of
+from calque.phases.adaptive.rule import Decision, Prior, Rule, Seen
+from calque.phases.calibration.curves import onset
+from calque.phases.series.axis import Array
 
 END = 1_000_000
 PLANNED = tuple(int(round(END * 10 ** (-2.4 + 0.1 * k) / 100)) * 100 for k in range(25))

@@ -11,22 +11,22 @@ import pytest
 import xarray as xr
 from typer.testing import CliRunner
 
-from data import cube as cubes
-from phases.analyse import analyse
-from phases.axis import Array
-from phases.calibration.adaptive import Path as Growing
-from phases.calibration.adaptive import Source, _shocks, drawn
-from phases.calibration.curves import onset
-from phases.calibration.designs import template
-from phases.calibration.outcomes import Options
-from phases.calibration.study import Adaptive, calibrate
-from phases.cli import app
-from phases.densify import Decision, Prior, Rule, Seen
-from phases.design import AdaptiveDesign, accounted, in_tokens
-from phases.detect import detect
-from phases.metrics import trajectories
-from phases.noise import RHO
-from phases.settings import Settings
+from calque.data import cube as cubes
+from calque.phases.adaptive.record import AdaptiveDesign, accounted, in_tokens
+from calque.phases.adaptive.rule import Decision, Prior, Rule, Seen
+from calque.phases.calibration.adaptive import Path as Growing
+from calque.phases.calibration.adaptive import Source, _shocks, drawn
+from calque.phases.calibration.curves import onset
+from calque.phases.calibration.designs import template
+from calque.phases.calibration.outcomes import Options
+from calque.phases.calibration.study import Adaptive, calibrate
+from calque.phases.cli import app
+from calque.phases.detection.analyse import analyse
+from calque.phases.detection.detect import detect
+from calque.phases.noise.noise import RHO
+from calque.phases.series.axis import Array
+from calque.phases.series.metrics import trajectories
+from calque.phases.settings import Settings
 
 END, TRIALS = 1_000_000, 150
 PRIOR = Prior(log10_tokens=5.35, sd=0.1)
@@ -183,11 +183,13 @@ def test_noise_is_measured_in_tokens_where_checkpoints_were_adaptive() -> None:
 
 
 def test_detect_accounts_for_the_design(monkeypatch: pytest.MonkeyPatch) -> None:
-    import phases.group
+    import calque.phases.detection.group
 
     judged = []
-    judge = phases.group.analyse
-    monkeypatch.setattr(phases.group, "analyse", lambda t, **more: judged.append(t) or judge(t, **more))
+    judge = calque.phases.detection.group.analyse
+    monkeypatch.setattr(
+        calque.phases.detection.group, "analyse", lambda t, **more: judged.append(t) or judge(t, **more)
+    )
     detect(run(), Settings(metrics=("score",), boot=19))
     assert judged and all(t.evenly_spaced for t in judged)
     judged.clear()

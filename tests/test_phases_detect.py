@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from data.errors import UserError
-from phases.detect import detect
-from phases.metrics import trajectories
-from phases.results import Lag, Outcome, Transition
-from phases.settings import Settings
+from calque.data.errors import UserError
+from calque.phases.detection.detect import detect
+from calque.phases.results import Lag, Outcome, Transition
+from calque.phases.series.metrics import trajectories
+from calque.phases.settings import Settings
 from tests import phases_simulation as sim
 from tests.phases_cube import study
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from data.errors import UserError
-from phases.detect import detect
-from phases.explore.located import BOOT, Located, split_of
-from phases.explore.series import PAIR, WHOLE
-from phases.explore.study import make_study
-from phases.settings import Settings
+from calque.data.errors import UserError
+from calque.phases.detection.detect import detect
+from calque.phases.explore.located import BOOT, Located, split_of
+from calque.phases.explore.series import PAIR, WHOLE
+from calque.phases.explore.study import make_study
+from calque.phases.settings import Settings
 from tests.explore_cube import explored
 
 METRICS = ("copying", "translation")
@@ -66,12 +66,12 @@ def test_parts_are_located_as_detect_would_by_source(cube):
 
 def test_too_much_and_the_unknown_are_refused_before_any_work(cube, monkeypatch):
     located = make_study(cube, "cube").located
-    monkeypatch.setattr("phases.explore.located.spread", lambda *_: pytest.fail("work was begun"))
+    monkeypatch.setattr("calque.phases.explore.located.spread", lambda *_: pytest.fail("work was begun"))
     with pytest.raises(UserError, match="located of whole, source, target, pair; not by overlap"):
         located.locate(["b"], METRICS, "overlap")
     with pytest.raises(UserError, match="none of loss is known by source"):
         located.locate(["b"], ["loss"], "source")
-    monkeypatch.setattr("phases.explore.located.MOST", 10)
+    monkeypatch.setattr("calque.phases.explore.located.MOST", 10)
     with pytest.raises(UserError, match=r"30 series would take minutes: .*phases detect CUBE --by pair"):
         located.locate(["b", "c"], METRICS, PAIR)
 

@@ -8,14 +8,14 @@ import holoviews as hv
 import panel as pn
 import pytest
 
-from phases.detect import detect
-from phases.explore.app import PAGES, App, prepare
-from phases.explore.curves_page import CurvesPage
-from phases.explore.page import Page
-from phases.explore.panels import arrange
-from phases.explore.series import WHOLE, many
-from phases.explore.study import make_study
-from phases.settings import Settings
+from calque.phases.detection.detect import detect
+from calque.phases.explore.app import PAGES, App, prepare
+from calque.phases.explore.page import Page
+from calque.phases.explore.pages.curves import CurvesPage
+from calque.phases.explore.panels import arrange
+from calque.phases.explore.series import WHOLE, many
+from calque.phases.explore.study import make_study
+from calque.phases.settings import Settings
 from tests.explore_cube import explored, timing
 from tests.test_phases_report import LOSS, POWER
 

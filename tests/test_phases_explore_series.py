@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from phases.acquisition_times import item_times
-from phases.explore.concepts import LASTING, concept_table, shares
-from phases.explore.items import Items
-from phases.explore.pairs import at_position, rate_table
-from phases.explore.series import PAIR, WHOLE, many, metrics_of, parts_of, series_of, wilson
-from phases.explore.study import make_study
-from phases.metrics import trajectories
+from calque.phases.acquisition.times import item_times
+from calque.phases.explore.concepts import LASTING, concept_table, shares
+from calque.phases.explore.items import Items
+from calque.phases.explore.pairs import at_position, rate_table
+from calque.phases.explore.series import PAIR, WHOLE, many, metrics_of, parts_of, series_of, wilson
+from calque.phases.explore.study import make_study
+from calque.phases.series.metrics import trajectories
 from tests.explore_cube import explored
 
 

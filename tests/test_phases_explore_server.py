@@ -18,8 +18,8 @@ from bokeh.util.token import get_session_id
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import websocket_connect
 
-from data import cube as cubes
-from phases.explore.app import prepare
+from calque.data import cube as cubes
+from calque.phases.explore.app import prepare
 from tests.explore_cube import explored, timing
 from tests.test_phases_cli import phases, refused
 
@@ -40,7 +40,7 @@ def cube_file(tmp_path_factory):
 def address(cube_file):
     """The address that the command prints; Ctrl-C must end it in order."""
     run = subprocess.Popen(
-        [sys.executable, "-m", "phases.cli", "explore", str(cube_file), "--no-browser"],
+        [sys.executable, "-m", "calque.phases.cli", "explore", str(cube_file), "--no-browser"],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONWARNINGS": ""},
     )  # fmt: skip
     line = run.stdout.readline()
@@ -125,7 +125,7 @@ def test_mistakes_are_one_line(cube_file, tmp_path, monkeypatch):
     refused(phases("explore", bare), "holds no metric")
     wrong = phases("explore", cube_file, "--port", "99999")
     assert wrong.returncode == 2 and "Traceback" not in wrong.stderr
-    monkeypatch.setattr("phases.commands.explore.find_spec", lambda name: None if name == "hvplot" else object())
+    monkeypatch.setattr("calque.phases.commands.explore.find_spec", lambda name: None if name == "hvplot" else object())
     refused(phases("explore", cube_file), "needs the package 'hvplot'", "pip install 'calque[explore]'")
 
 

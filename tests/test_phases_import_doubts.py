@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from data.errors import UserError
-from phases.formats.base import Request
-from phases.importing import import_log
+from calque.data.errors import UserError
+from calque.phases.formats.base import Request
+from calque.phases.formats.importing import import_log
 
 
 def imported(tmp_path, rows, trials=None, **options):

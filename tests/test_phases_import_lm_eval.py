@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data.errors import UserError
-from phases.formats.base import Request
-from phases.formats.checkpoint_names import named
-from phases.formats.item_counts import whole_trials
-from phases.formats.registry import guess
-from phases.importing import import_log
+from calque.data.errors import UserError
+from calque.phases.formats.base import Request
+from calque.phases.formats.checkpoint_names import named
+from calque.phases.formats.importing import import_log
+from calque.phases.formats.item_counts import whole_trials
+from calque.phases.formats.registry import guess
 from tests.phases_logs import PER_STEP, harness
 
 

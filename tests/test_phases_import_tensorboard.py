@@ -7,9 +7,9 @@ import pytest
 from tensorboard.compat.proto import event_pb2, summary_pb2
 from tensorboard.util import tensor_util
 
-from data.errors import UserError
-from phases.formats.base import Request
-from phases.importing import import_log
+from calque.data.errors import UserError
+from calque.phases.formats.base import Request
+from calque.phases.formats.importing import import_log
 from tests.phases_logs import events, scalar, table
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.errors import UserError
-from phases.formats.base import Request
-from phases.formats.registry import guess
-from phases.importing import import_log
+from calque.data.errors import UserError
+from calque.phases.formats.base import Request
+from calque.phases.formats.importing import import_log
+from calque.phases.formats.registry import guess
 from tests.phases_logs import table
 
 

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data import cube as cubes
-from data.errors import UserError
-from phases.detect import detect
-from phases.formats.base import Request
-from phases.formats.registry import FORMATS, guess, read
-from phases.importing import RESERVED, import_log
-from phases.settings import Settings
+from calque.data import cube as cubes
+from calque.data.errors import UserError
+from calque.phases.detection.detect import detect
+from calque.phases.formats.base import Request
+from calque.phases.formats.importing import RESERVED, import_log
+from calque.phases.formats.registry import FORMATS, guess, read
+from calque.phases.settings import Settings
 from tests import phases_simulation as sim
 from tests.phases_logs import PER_STEP, STEPS, TRIALS, WRITERS, correct, table, write_lm_eval
 from tests.test_phases_cli import phases, refused
@@ -260,7 +260,7 @@ def test_without_the_optional_package(package, name, tmp_path):
     log = table(tmp_path, "t,a\n1,2\n")
 
     def without(*words):
-        code = f"import sys; sys.modules[{package!r}] = None; from phases.cli import main; main()"
+        code = f"import sys; sys.modules[{package!r}] = None; from calque.phases.cli import main; main()"
         return subprocess.run([sys.executable, "-c", code, "import", *map(str, words), "-o", str(tmp_path / "o.nc")],
                               capture_output=True, text=True, cwd=Path(__file__).parent.parent)  # fmt: skip
 

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-import phases.influence
-from phases.axis import Axis
-from phases.dictionary import Dictionary
-from phases.group import judge_group
-from phases.influence import running_median, wildest, without
-from phases.results import Outcome, tokens_text
-from phases.settings import Settings
-from phases.trajectory import Trajectory
+import calque.phases.detection.influence
+from calque.phases.detection.group import judge_group
+from calque.phases.detection.influence import running_median, wildest, without
+from calque.phases.dictionary.grid import Dictionary
+from calque.phases.results import Outcome, tokens_text
+from calque.phases.series.axis import Axis
+from calque.phases.series.trajectory import Trajectory
+from calque.phases.settings import Settings
 from tests import phases_simulation as sim
 
 N, TRIALS = 45, 400
@@ -69,8 +69,8 @@ def test_a_rise_that_is_one_checkpoint_says_so():
 
 def test_an_answer_that_stands_without_it_says_nothing(monkeypatch):
     asked = []
-    original = phases.influence.without
-    monkeypatch.setattr(phases.influence, "without", lambda t, i: asked.append(i) or original(t, i))
+    original = calque.phases.detection.influence.without
+    monkeypatch.setattr(calque.phases.detection.influence, "without", lambda t, i: asked.append(i) or original(t, i))
     found = judge_group([series(ONSET, wild={40: 0.02})], SETTINGS)
     assert asked == [40], "it was looked at"
     assert not any("hangs" in r.reason for r in found.transitions)

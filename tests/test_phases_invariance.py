@@ -6,14 +6,14 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import phases.detect
-from phases.analyse import analyse
-from phases.axis import Axis
-from phases.detect import detect
-from phases.dictionary import Dictionary
-from phases.metrics import trajectories
-from phases.settings import Settings
-from phases.trajectory import Trajectory
+import calque.phases.detection.detect
+from calque.phases.detection.analyse import analyse
+from calque.phases.detection.detect import detect
+from calque.phases.dictionary.grid import Dictionary
+from calque.phases.series.axis import Axis
+from calque.phases.series.metrics import trajectories
+from calque.phases.series.trajectory import Trajectory
+from calque.phases.settings import Settings
 from tests import phases_simulation as sim
 from tests.phases_cube import study
 
@@ -153,7 +153,7 @@ def test_the_seed_moves_the_bootstrap_alone(many):
 
 
 def test_processes_do_not_change_a_number(monkeypatch):
-    monkeypatch.setattr(phases.detect, "WORTH_SPREADING", 1)
+    monkeypatch.setattr(calque.phases.detection.detect, "WORTH_SPREADING", 1)
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # processes inherit these, this one has begun without
         monkeypatch.setenv(name, "1")
     one, two = (detect(three(), FAST, jobs=j) for j in (1, 2))

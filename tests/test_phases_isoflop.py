@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from phases.isoflop import profiles
+from calque.phases.report.isoflop import profiles
 
 
 def runs(sizes, best, curvature=0.02, n=60):

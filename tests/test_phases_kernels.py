@@ -6,15 +6,15 @@ from scipy.optimize import nnls
 from scipy.special import expit, logit, ndtr
 from scipy.stats import binom
 
-from phases import kalman
-from phases.axis import Axis
-from phases.delay import basis
-from phases.dictionary import Dictionary
-from phases.noise import COUNT_VARIANCE, RHO, restricted_likelihood
-from phases.nonnegative import coefficients
-from phases.products import Products, largest
-from phases.trajectory import Trajectory
-from phases.whitening import Whitener
+from calque.phases.dictionary.grid import Dictionary
+from calque.phases.noise import kalman
+from calque.phases.noise.noise import COUNT_VARIANCE, RHO, restricted_likelihood
+from calque.phases.noise.products import Products, largest
+from calque.phases.noise.whitening import Whitener
+from calque.phases.series.axis import Axis
+from calque.phases.series.trajectory import Trajectory
+from calque.phases.stats.delay import basis
+from calque.phases.stats.nonnegative import coefficients
 from tests import phases_simulation as sim
 
 N = 24

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from phases.analyse import analyse
-from phases.axis import Axis
-from phases.clusters import design_effect
-from phases.dictionary import Dictionary
-from phases.lag import crossover, lag
-from phases.trajectory import Trajectory
+from calque.phases.detection.analyse import analyse
+from calque.phases.detection.lag import crossover, lag
+from calque.phases.dictionary.grid import Dictionary
+from calque.phases.series.axis import Axis
+from calque.phases.series.clusters import design_effect
+from calque.phases.series.trajectory import Trajectory
 from tests import phases_simulation as sim
 
 TOKENS = sim.schedule("mixed")

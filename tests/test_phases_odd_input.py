@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from data.errors import UserError
-from phases.detect import detect
-from phases.results import Outcome
-from phases.settings import Settings
+from calque.data.errors import UserError
+from calque.phases.detection.detect import detect
+from calque.phases.results import Outcome
+from calque.phases.settings import Settings
 
 N = 16
 TOKENS = np.linspace(1e5, 4e6, N)

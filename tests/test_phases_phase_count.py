@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from phases.analyse import analyse
-from phases.axis import Axis
-from phases.dictionary import Dictionary
-from phases.judge import rows
-from phases.results import Outcome
-from phases.trajectory import Trajectory
+from calque.phases.detection.analyse import analyse
+from calque.phases.detection.judge import rows
+from calque.phases.dictionary.grid import Dictionary
+from calque.phases.results import Outcome
+from calque.phases.series.axis import Axis
+from calque.phases.series.trajectory import Trajectory
 from tests import phases_simulation as sim
 
 TOKENS = np.arange(1, 121) * sim.END / 120

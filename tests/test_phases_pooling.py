@@ -7,14 +7,11 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
-from phases.censored import FAMILIES, fit_censored, robust_covariance
-from phases.jackknife import jackknife_variance, satterthwaite, t_interval
-from phases.multiplicity import benjamini_yekutieli
-from phases.pooling import PairTimes, pool_deleted, pool_pairs
-from phases.pooling_imputation import Components, impute
-from phases.pooling_mixed import pool_mixed
-from phases.pooling_results import PairTest
-from phases.pooling_seeds import (
+from calque.phases.pooling.imputation import Components, impute
+from calque.phases.pooling.mixed_model import pool_mixed
+from calque.phases.pooling.pairs import PairTimes, pool_deleted, pool_pairs
+from calque.phases.pooling.results import PairTest
+from calque.phases.pooling.seeds import (
     PooledRuns,
     bootstrap_atoms,
     cannot_be_claimed,
@@ -22,8 +19,11 @@ from phases.pooling_seeds import (
     partial_conjunction,
     sign_test_floor,
 )
-from phases.pooling_tests import smallest_possible
-from phases.results import Outcome
+from calque.phases.pooling.tests import smallest_possible
+from calque.phases.results import Outcome
+from calque.phases.stats.censored import FAMILIES, fit_censored, robust_covariance
+from calque.phases.stats.jackknife import jackknife_variance, satterthwaite, t_interval
+from calque.phases.stats.multiplicity import benjamini_yekutieli
 from tests.benchmarks.pooling_coverage import MEAN, PAIR_LAWS, censor, effects, generator
 
 pytestmark = pytest.mark.filterwarnings("error")

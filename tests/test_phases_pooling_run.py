@@ -6,15 +6,15 @@ import math
 import numpy as np
 import pytest
 
-from data import cube as cubes
-from data.errors import UserError
-from phases.pooling import pool_pairs
-from phases.pooling_questions import Question, parse
-from phases.pooling_rows import Design, size_rows
-from phases.pooling_run import PoolSettings, pool
-from phases.pooling_tests import size_tests, sizes_out_of_reach
-from phases.pooling_times import lag_ends, pairs_by_group, takeoff_ends
-from phases.results import DetectionReport, Lag, Outcome, Transition
+from calque.data import cube as cubes
+from calque.data.errors import UserError
+from calque.phases.pooling.pairs import pool_pairs
+from calque.phases.pooling.pool import PoolSettings, pool
+from calque.phases.pooling.questions import Question, parse
+from calque.phases.pooling.rows import Design, size_rows
+from calque.phases.pooling.tests import size_tests, sizes_out_of_reach
+from calque.phases.pooling.times import lag_ends, pairs_by_group, takeoff_ends
+from calque.phases.results import DetectionReport, Lag, Outcome, Transition
 from tests.phases_cube import study
 from tests.test_phases_cli import phases, refused
 from tests.test_phases_pooling import times
@@ -184,7 +184,7 @@ def test_lags_are_pooled_as_ratios_of_the_same_run(small, monkeypatch):
                                 outcome=Outcome.FOUND if here else Outcome.NONE))  # fmt: skip
         return DetectionReport(cube="", settings={}, transitions=tuple(rows), lags=tuple(lags))
 
-    monkeypatch.setattr("phases.pooling_run.detect", given)
+    monkeypatch.setattr("calque.phases.pooling.pool.detect", given)
     asked = PoolSettings(estimands=("lag",), primary=parse("false_copying>translation:lag"))
     found = pool(made, asked)
     by_first = {r.first: r for r in found.pooled if r.at == "run" and r.method == "jackknife_t"}

@@ -9,12 +9,12 @@ import time
 
 import pytest
 
-from phases.commands import common
-from phases.processes import spread
+from calque.phases.commands import common
+from calque.phases.processes import spread
 
 PARENT = """
 import time
-from phases.processes import spread
+from calque.phases.processes import spread
 if __name__ == "__main__":
     list(spread(time.sleep, [0.0, 0.0, 600.0, 600.0], 2))
 """

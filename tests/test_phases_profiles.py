@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from phases.analyse import analyse
-from phases.axis import Axis
-from phases.calibration.cells import STANDARD
-from phases.calibration.run import cell_truth, draw
-from phases.dictionary import Dictionary
-from phases.functionals import Curves, decline, peak
-from phases.profiles import Traced, along
-from phases.shapes import FAMILIES
+from calque.phases.calibration.cells import STANDARD
+from calque.phases.calibration.run import cell_truth, draw
+from calque.phases.detection.analyse import analyse
+from calque.phases.dictionary.functionals import Curves, decline, peak
+from calque.phases.dictionary.grid import Dictionary
+from calque.phases.dictionary.profiles import Traced, along
+from calque.phases.series.axis import Axis
+from calque.phases.shapes import FAMILIES
 
 HUMP = FAMILIES["rise_and_fall"]
 NARROW = next(cell for cell in STANDARD if cell.name == "peak/narrow/rho-0.6")

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from phases.analyse import analyse, refit
-from phases.functionals import share_of_rise
-from phases.location import LARGEST_CUT, calibrated_cut, least_cut
-from phases.refitted import Threshold
-from phases.trajectory import Trajectory
+from calque.phases.detection.analyse import analyse, refit
+from calque.phases.dictionary.functionals import share_of_rise
+from calque.phases.dictionary.location import LARGEST_CUT, calibrated_cut, least_cut
+from calque.phases.dictionary.refitted import Threshold
+from calque.phases.series.trajectory import Trajectory
 from tests import phases_simulation as sim
 
 RISE, LEVEL, BOOT = 0.05, 0.9, 40

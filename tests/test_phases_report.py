@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from data.errors import UserError
-from phases.detect import detect
-from phases.json_files import read_json
-from phases.report import render
-from phases.settings import Settings
+from calque.data.errors import UserError
+from calque.phases.detection.detect import detect
+from calque.phases.json_files import read_json
+from calque.phases.report.html import render
+from calque.phases.settings import Settings
 from tests import phases_simulation as sim
 
 TOKENS = np.arange(1, 31) * sim.END / 30

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from phases.axis import Axis
-from phases.candidates import Candidates, unit
-from phases.fit import residuals
-from phases.refine import bounds, refine
-from phases.shapes import (
+from calque.phases.dictionary.candidates import Candidates, unit
+from calque.phases.dictionary.fit import residuals
+from calque.phases.dictionary.refine import bounds, refine
+from calque.phases.noise.whitening import Whitener
+from calque.phases.series.axis import Axis
+from calque.phases.shapes import (
     FAMILIES,
     cloglog,
     loglinear,
@@ -20,7 +21,6 @@ from phases.shapes import (
     two_waves,
     weibull_onset,
 )
-from phases.whitening import Whitener
 
 AXES = {
     "uniform": Axis.of(np.linspace(1e5, 5e6, 40)),

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from scipy.stats import gamma as gamma_law
 
-from scaling import averaging
-from scaling.averaging import average, mixture_distribution, shortest
-from scaling.floor import FloorLaw
-from scaling.likelihood import log_likelihood
-from scaling.observations import Data, Observation, arrays, human
-from scaling.sharpen import best_run
+from calque.scaling.forecast import averaging
+from calque.scaling.forecast.averaging import average, mixture_distribution, shortest
+from calque.scaling.forecast.sharpen import best_run
+from calque.scaling.laws.floor import FloorLaw
+from calque.scaling.laws.likelihood import log_likelihood
+from calque.scaling.observations import Data, Observation, arrays, human
 
 N = (2e7, 6e7, 1.8e8, 5.4e8)
 

@@ -12,11 +12,11 @@ import pytest
 import xarray as xr
 from typer.testing import CliRunner, Result
 
-import phases.detect
-from data import cube as cubes
-from data.errors import UserError
-from scaling.cli import app, main
-from scaling.simulate import truth_of
+import calque.phases.detection.detect
+from calque.data import cube as cubes
+from calque.data.errors import UserError
+from calque.scaling.cli import app, main
+from calque.scaling.simulate.simulate import truth_of
 
 ROOT = Path(__file__).parent.parent
 TRUTH = """\
@@ -57,7 +57,7 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
         ]  # fmt: skip
         return SimpleNamespace(transitions=tuple(found), lags=())
 
-    monkeypatch.setattr(phases.detect, "detect", detect)
+    monkeypatch.setattr(calque.phases.detection.detect, "detect", detect)
 
 
 def test_simulate_writes_a_cube_and_its_truth(tmp_path: Path) -> None:
@@ -139,14 +139,14 @@ def test_mistakes_are_one_line_and_exit_2(
 
 
 def test_the_module_runs_as_a_program(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "scaling.cli", "forecast", str(tmp_path / "none.nc"), "--size", "1b"]
+    command = [sys.executable, "-m", "calque.scaling.cli", "forecast", str(tmp_path / "none.nc"), "--size", "1b"]
     result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert result.returncode == 2 and result.stderr.startswith("scaling: ") and result.stderr.count("\n") == 1
 
 
 def test_help_lists_what_exists_and_loads_nothing_heavy() -> None:
     code = (
-        "import sys; from scaling.cli import app; from typer.testing import CliRunner;"
+        "import sys; from calque.scaling.cli import app; from typer.testing import CliRunner;"
         "r = CliRunner().invoke(app, ['--help']); print(r.output);"
         "print([m for m in ('numpy', 'xarray', 'scipy', 'pydantic', 'torch', 'ray') if m in sys.modules])"
     )
@@ -158,7 +158,7 @@ def test_help_lists_what_exists_and_loads_nothing_heavy() -> None:
 def test_scaling_never_loads_the_training_half() -> None:
     names = " ".join(f"scaling.{p.stem}," for p in sorted((ROOT / "scaling").glob("[a-z]*.py")))
     heavy = "('torch', 'lightning', 'ray', 'models', 'sweeps')"
-    code = f"import sys, {names} phases.detect; print([m for m in {heavy} if m in sys.modules])"
+    code = f"import sys, {names} calque.phases.detection.detect; print([m for m in {heavy} if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True).stdout
     assert out.strip() == "[]"
 

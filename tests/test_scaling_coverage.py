@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from scaling.calibration import TRUTHS, Coverage, Design, Truth, coverage, draw
-from scaling.cli import app
-from scaling.forecast import forecast
-from scaling.observations import arrays
+from calque.scaling.cli import app
+from calque.scaling.forecast.calibration import TRUTHS, Coverage, Design, Truth, coverage, draw
+from calque.scaling.forecast.forecast import forecast
+from calque.scaling.observations import arrays
 
 FLOOR, POWER = TRUTHS[0], TRUTHS[2]
 

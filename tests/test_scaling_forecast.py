@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from data.errors import UserError
-from scaling.forecast import forecast
-from scaling.forecast_result import Forecast
-from scaling.ladder import select
-from scaling.named_sizes import NAMED_SIZES, parse_amount, parse_size
-from scaling.observations import Observation, human
-from scaling.rollout import Rollout, discrepancy, rollouts
+from calque.data.errors import UserError
+from calque.scaling.forecast.forecast import forecast
+from calque.scaling.forecast.result import Forecast
+from calque.scaling.forecast.rollout import Rollout, discrepancy, rollouts
+from calque.scaling.ladder import select
+from calque.scaling.named_sizes import NAMED_SIZES, parse_amount, parse_size
+from calque.scaling.observations import Observation, human
 
 N = (2e7, 6e7, 1.8e8, 5.4e8)
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from data.errors import UserError
-from scaling.averaging import average
-from scaling.calibration import Design, Truth, draw
-from scaling.cli import app
-from scaling.ladder_plan import DEVICES, Expected, forecast_sd, plan_ladder
-from scaling.observations import arrays
+from calque.data.errors import UserError
+from calque.scaling.cli import app
+from calque.scaling.forecast.averaging import average
+from calque.scaling.forecast.calibration import Design, Truth, draw
+from calque.scaling.observations import arrays
+from calque.scaling.power.ladder_plan import DEVICES, Expected, forecast_sd, plan_ladder
 
 TARGET = 1.132562432e9
 

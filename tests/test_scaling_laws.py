@@ -12,13 +12,13 @@ import xarray as xr
 from scipy.optimize import check_grad
 from scipy.stats import norm
 
-from data.errors import UserError
-from scaling.ensemble import sample
-from scaling.fit import fit
-from scaling.laws import LAWS, law
-from scaling.likelihood import log_likelihood, log_prior_sigma, penalised
-from scaling.observations import Observation, arrays, human, observe, sizes
-from scaling.power import PowerLaw
+from calque.data.errors import UserError
+from calque.scaling.laws.ensemble import sample
+from calque.scaling.laws.fit import fit
+from calque.scaling.laws.likelihood import log_likelihood, log_prior_sigma, penalised
+from calque.scaling.laws.power import PowerLaw
+from calque.scaling.laws.registry import LAWS, law
+from calque.scaling.observations import Observation, arrays, human, observe, sizes
 
 N = np.array([2e7, 6e7, 1.8e8, 5.4e8, 1.6e9])
 TRUE = {"power": (0.0, 5.8e14, 0.6), "floor": (4e9, 5.8e14, 0.6)}

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from data.errors import UserError
-from scaling.cli import app
-from scaling.like import noise_like, tetrachoric
-from scaling.simulate import simulate, truth_of
-from scaling.truth import Truth
+from calque.data.errors import UserError
+from calque.scaling.cli import app
+from calque.scaling.simulate.like import noise_like, tetrachoric
+from calque.scaling.simulate.simulate import simulate, truth_of
+from calque.scaling.simulate.truth import Truth
 
 
 def cube_with(noise: dict[str, float], seed: int = 0, **changes: Any) -> Any:
@@ -56,7 +56,7 @@ def test_noise_is_recovered(noise: dict[str, float]) -> None:
 
 
 def test_simulating_like_a_cube(tmp_path: Path) -> None:
-    from data import cube as cubes
+    from calque.data import cube as cubes
 
     real = tmp_path / "real.nc"
     cubes.write(cube_with({"rho": 0.5, "sd": 0.5, "persistence": 0.5}, seeds=1), real)

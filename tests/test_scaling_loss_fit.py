@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog, minimize
 
-from data.errors import UserError
-from scaling.loss.fit import fit_loss, resamples
-from scaling.loss.isoflop import curve, optimum
-from scaling.loss.law import loss_law
-from scaling.loss.minimise import refine, screen
-from scaling.loss.objective import Objective
-from scaling.loss.points import Points
-from scaling.loss.sharpen import sharpen
+from calque.data.errors import UserError
+from calque.scaling.loss.fit import fit_loss, resamples
+from calque.scaling.loss.isoflop import curve, optimum
+from calque.scaling.loss.law import loss_law
+from calque.scaling.loss.minimise import refine, screen
+from calque.scaling.loss.objective import Objective
+from calque.scaling.loss.points import Points
+from calque.scaling.loss.sharpen import sharpen
 from tests.test_scaling_loss_laws import TRUE, drawn
 
 LAW = loss_law("chinchilla")

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data.errors import UserError
-from scaling.loss.fit import fit_loss
-from scaling.loss.law import LAWS, loss_law
-from scaling.loss.objective import Objective
-from scaling.loss.points import Points, read_points
+from calque.data.errors import UserError
+from calque.scaling.loss.fit import fit_loss
+from calque.scaling.loss.law import LAWS, loss_law
+from calque.scaling.loss.objective import Objective
+from calque.scaling.loss.points import Points, read_points
 
 NAMES = [*LAWS, "broken:2"]
 TRUE = {

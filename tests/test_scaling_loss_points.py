@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from data.errors import UserError
-from scaling.loss.points import cube_points
+from calque.data.errors import UserError
+from calque.scaling.loss.points import cube_points
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy.stats import permutation_test, ttest_ind
 
-from data.errors import UserError
-from scaling.contrast import contrast, contrasts, randomisation
-from scaling.mixed_model import mixed_contrasts
-from scaling.observations import Observation
+from calque.data.errors import UserError
+from calque.scaling.mixes.contrast import contrast, contrasts, randomisation
+from calque.scaling.mixes.mixed_model import mixed_contrasts
+from calque.scaling.observations import Observation
 
 
 def runs(

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from data.errors import UserError
-from phases.forecast_pictures import forecast_svgs, law_figure, rollout_figure
-from phases.loss_pictures import isoflop_figure
-from scaling.cli import app
-from scaling.forecast import forecast
-from scaling.loss.fit import fit_loss
-from scaling.loss.isoflop import isoflop_view
-from scaling.observations import Observation, human
-from scaling.pictures import save
+from calque.data.errors import UserError
+from calque.phases.report.forecast_pictures import forecast_svgs, law_figure, rollout_figure
+from calque.phases.report.loss_pictures import isoflop_figure
+from calque.scaling.cli import app
+from calque.scaling.commands.pictures import save
+from calque.scaling.forecast.forecast import forecast
+from calque.scaling.loss.fit import fit_loss
+from calque.scaling.loss.isoflop import isoflop_view
+from calque.scaling.observations import Observation, human
 from tests.test_scaling_loss_laws import drawn
 
 ROOT = Path(__file__).parent.parent

@@ -10,12 +10,12 @@ import xarray as xr
 from scipy.stats import ttest_ind
 from typer.testing import CliRunner
 
-from data.errors import UserError
-from scaling.attained import attained
-from scaling.cli import app
-from scaling.design import of_cube, read_design
-from scaling.detectable import Cost, cheapest, designs, power, shift_detected
-from scaling.precision import Curve, Precision, Sampling, parameters, precision, rate, slopes, takeoff
+from calque.data.errors import UserError
+from calque.scaling.cli import app
+from calque.scaling.power.attained import attained
+from calque.scaling.power.design import of_cube, read_design
+from calque.scaling.power.detectable import Cost, cheapest, designs, power, shift_detected
+from calque.scaling.power.precision import Curve, Precision, Sampling, parameters, precision, rate, slopes, takeoff
 
 ROOT = Path(__file__).parent.parent
 

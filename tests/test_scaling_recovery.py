@@ -9,15 +9,15 @@ import os
 import numpy as np
 import pytest
 
-from phases.detect import detect
-from phases.settings import Settings
-from scaling.by_language import observe_languages
-from scaling.fit import fit
-from scaling.forecast import forecast
-from scaling.observations import observe
-from scaling.share_law import fit_shares
-from scaling.simulate import simulate, truth_of
-from scaling.truth import Truth
+from calque.phases.detection.detect import detect
+from calque.phases.settings import Settings
+from calque.scaling.forecast.forecast import forecast
+from calque.scaling.laws.fit import fit
+from calque.scaling.laws.share import fit_shares
+from calque.scaling.mixes.by_language import observe_languages
+from calque.scaling.observations import observe
+from calque.scaling.simulate.simulate import simulate, truth_of
+from calque.scaling.simulate.truth import Truth
 
 TARGET = 1.13e9
 SIZES = [TARGET / 3**k for k in range(5, 0, -1)]

@@ -1,15 +1,15 @@
-"""simulate -> phases.detect -> forecast, with nothing replaced."""
+"""simulate -> calque.phases.detection.detect -> forecast, with nothing replaced."""
 
 import math
 
 import pytest
 
-from phases.detect import detect
-from phases.settings import Settings
-from scaling.forecast import forecast
-from scaling.observations import observe
-from scaling.simulate import simulate
-from scaling.truth import Truth
+from calque.phases.detection.detect import detect
+from calque.phases.settings import Settings
+from calque.scaling.forecast.forecast import forecast
+from calque.scaling.observations import observe
+from calque.scaling.simulate.simulate import simulate
+from calque.scaling.simulate.truth import Truth
 
 TRUTH = Truth.model_validate(
     {

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from data.errors import UserError
-from scaling.by_language import observe_languages
-from scaling.observations import Observation
-from scaling.share_law import fit_shares
-from scaling.share_likelihood import laplace, objective, pose
+from calque.data.errors import UserError
+from calque.scaling.laws.share import fit_shares
+from calque.scaling.laws.share_likelihood import laplace, objective, pose
+from calque.scaling.mixes.by_language import observe_languages
+from calque.scaling.observations import Observation
 
 N = (2e7, 6e7, 1.8e8, 5.4e8)
 TRUE = {"gamma": 0.6, "eta": 0.4, "kappa": 0.8, "run_sd": 0.06, "residual_sd": 0.05}

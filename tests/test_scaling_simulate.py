@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from data import cube as cubes
-from data.cube import OUTCOMES, OVERLAPS
-from data.errors import UserError
-from scaling.curves import centre, crossing, place, unit_shape
-from scaling.simulate import Simulation, simulate, truth_of
-from scaling.truth import Truth
+from calque.data import cube as cubes
+from calque.data.cube import OUTCOMES, OVERLAPS
+from calque.data.errors import UserError
+from calque.scaling.simulate.curves import centre, crossing, place, unit_shape
+from calque.scaling.simulate.simulate import Simulation, simulate, truth_of
+from calque.scaling.simulate.truth import Truth
 
 
 def make(**changes: Any) -> Truth:

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data.errors import UserError
-from scaling.truth import Truth, read_truth
+from calque.data.errors import UserError
+from calque.scaling.simulate.truth import Truth, read_truth
 
 EXAMPLE = Path(__file__).parent.parent / "docs" / "examples" / "truth.yaml"
 GOOD = """\

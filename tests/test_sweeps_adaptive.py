@@ -15,16 +15,16 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from data import cube
-from data.errors import UserError
-from phases.densify import Prior
-from phases.design import AdaptiveDesign, designs_of
-from sweeps import adaptive_siblings
-from sweeps.cli import app
-from sweeps.progress import read_progress
-from sweeps.results import claim, write_cube
-from sweeps.study import read_study
-from sweeps.trial import run_trial
+from calque.data import cube
+from calque.data.errors import UserError
+from calque.phases.adaptive.record import AdaptiveDesign, designs_of
+from calque.phases.adaptive.rule import Prior
+from calque.sweeps.cli import app
+from calque.sweeps.results.collect import claim, write_cube
+from calque.sweeps.results.progress import read_progress
+from calque.sweeps.study.study import read_study
+from calque.sweeps.trial import siblings as adaptive_siblings
+from calque.sweeps.trial.trial import run_trial
 from tests.conftest import SMALL_STUDY
 from tests.test_sweeps_trial import same
 
@@ -81,7 +81,7 @@ def test_decisions_follow_from_the_scores_alone(finished: tuple[Path, Path], tmp
 def test_killed_hard_in_its_midst_it_takes_the_same_checkpoints(finished: tuple[Path, Path], tmp_path: Path) -> None:
     study, undisturbed = finished
     target, rng = tmp_path / RUN, random.Random(0)
-    command = [sys.executable, "-m", "sweeps.cli", "trial", str(study), "first-s0", "--results", str(tmp_path)]
+    command = [sys.executable, "-m", "calque.sweeps.cli", "trial", str(study), "first-s0", "--results", str(tmp_path)]
     for kept in (3, rng.randint(6, 11)):
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         until = time.monotonic() + 120

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from sweeps.cli import app
-from sweeps.plan import Hardware, plan
-from sweeps.study import read_study
+from calque.sweeps.cli import app
+from calque.sweeps.plan.plan import Hardware, plan
+from calque.sweeps.study.study import read_study
 
 STUDY = """\
 study: bill

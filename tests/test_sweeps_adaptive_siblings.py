@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data import cube
-from models.adaptive import Adaptive
-from models.schedule import CheckpointSchedule
-from models.training_config import TrainingConfig
-from scaling.observations import Observation
-from sweeps import adaptive_siblings
-from sweeps.adaptive_siblings import LEAST_SD, ONE_SIZE_SD, SEEDS_SD, Siblings, forecast
-from sweeps.config import RunConfig
+from calque.data import cube
+from calque.models.config.adaptive import Adaptive
+from calque.models.config.schedule import CheckpointSchedule
+from calque.models.config.training import TrainingConfig
+from calque.scaling.observations import Observation
+from calque.sweeps.study.run_config import RunConfig
+from calque.sweeps.trial import siblings as adaptive_siblings
+from calque.sweeps.trial.siblings import LEAST_SD, ONE_SIZE_SD, SEEDS_SD, Siblings, forecast
 from tests.phases_cube import study
 
 

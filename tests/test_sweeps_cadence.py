@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from data import cube
-from data.errors import UserError
-from phases.metrics import trajectories
-from sweeps.cli import app
-from sweeps.results import claim, write_cube
-from sweeps.scoring import asked_at
-from sweeps.study import read_study
-from sweeps.trial import run_trial
+from calque.data import cube
+from calque.data.errors import UserError
+from calque.phases.series.metrics import trajectories
+from calque.sweeps.cli import app
+from calque.sweeps.results.collect import claim, write_cube
+from calque.sweeps.study.study import read_study
+from calque.sweeps.trial.scoring import asked_at
+from calque.sweeps.trial.trial import run_trial
 from tests.conftest import SMALL_STUDY
 
 CADENCE = "minimal_pairs: 5, minimal_pairs_every: 3, logprobs_every: 2"

@@ -6,12 +6,12 @@ import time
 
 import pytest
 
-from data.shards import Progress
-from sweeps import bar
-from sweeps.bar import Bar
-from sweeps.preparing_display import PreparingDisplay
-from sweeps.recurring import Recurring
-from sweeps.score.display import ScoreDisplay
+from calque.data.shards.shards import Progress
+from calque.sweeps.prepare.display import PreparingDisplay
+from calque.sweeps.score.display import ScoreDisplay
+from calque.sweeps.watch import bar
+from calque.sweeps.watch.bar import Bar
+from calque.sweeps.watch.recurring import Recurring
 
 
 class Clock:

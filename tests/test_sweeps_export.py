@@ -10,12 +10,12 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from data.errors import UserError
-from models.huggingface.library import transformers
-from sweeps.cli import app
-from sweeps.kept_run import KeptRun
-from sweeps.study import read_study
-from sweeps.trial import run_trial
+from calque.data.errors import UserError
+from calque.models.huggingface.library import transformers
+from calque.sweeps.cli import app
+from calque.sweeps.kept.kept_run import KeptRun
+from calque.sweeps.study.study import read_study
+from calque.sweeps.trial.trial import run_trial
 from tests.conftest import SMALL_STUDY
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from data import cube
-from sweeps.results import claim, write_cube
-from sweeps.study import read_study
-from sweeps.trial import run_trial
+from calque.data import cube
+from calque.sweeps.results.collect import claim, write_cube
+from calque.sweeps.study.study import read_study
+from calque.sweeps.trial.trial import run_trial
 from tests.sweeps_processes import LONG_STUDY, alive, comes_true, commands, descendants, gone, holders, slowed, sweeps
 from tests.test_sweeps_faults import comes_to_work, rows
 from tests.test_sweeps_trial import same

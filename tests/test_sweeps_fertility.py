@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data import cube as cubes
-from sweeps.config import RunConfig
-from sweeps.preparing import make_shards
-from sweeps.trial import run_trial
+from calque.data import cube as cubes
+from calque.sweeps.prepare.prepare import make_shards
+from calque.sweeps.study.run_config import RunConfig
+from calque.sweeps.trial.trial import run_trial
 
 SMALL = {"tokens": 512, "context": 16, "batch_size": 4, "warmup_tokens": 64}
 

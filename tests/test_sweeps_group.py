@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data import cube
-from data.errors import UserError
-from sweeps.progress import read_progress
-from sweeps.running import run_one, run_study
-from sweeps.seats import Seat, environments
-from sweeps.study import Study, read_study
+from calque.data import cube
+from calque.data.errors import UserError
+from calque.sweeps.launch.ranks import Seat, environments
+from calque.sweeps.results.progress import read_progress
+from calque.sweeps.running import run_one, run_study
+from calque.sweeps.study.study import Study, read_study
 from tests.conftest import SMALL_STUDY
 from tests.sweeps_processes import comes_true, commands, descendants, sweeps
 from tests.test_sweeps_trial import same

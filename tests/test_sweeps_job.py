@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from data import cube
-from sweeps.study import read_study
-from sweeps.trial import run_trial
+from calque.data import cube
+from calque.sweeps.study.study import read_study
+from calque.sweeps.trial.trial import run_trial
 from tests.conftest import SMALL_STUDY
 from tests.sweeps_processes import comes_true, commands, descendants, gone
 from tests.test_sweeps_trial import same

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from data import cube
+from calque.data import cube
 from tests.sweeps_processes import LONG_STUDY, alive, descendants, gone, slowed, sweeps
 from tests.test_sweeps_trial import same
 

@@ -18,16 +18,16 @@ from typing import Any
 import pytest
 import xarray as xr
 
-from data import cube
-from sweeps import trackers
-from sweeps.curves import curves_of
-from sweeps.live import PAGE, LivePage
-from sweeps.live_server import LiveServer
-from sweeps.progress import read_progress, write_progress
-from sweeps.results import write_cube
-from sweeps.root import ResultsRoot
-from sweeps.running import run_one
-from sweeps.study import Study, read_study
+from calque.data import cube
+from calque.sweeps.results.collect import write_cube
+from calque.sweeps.results.progress import read_progress, write_progress
+from calque.sweeps.results.root import ResultsRoot
+from calque.sweeps.running import run_one
+from calque.sweeps.study.study import Study, read_study
+from calque.sweeps.watch import trackers
+from calque.sweeps.watch.curves import curves_of
+from calque.sweeps.watch.live import PAGE, LivePage
+from calque.sweeps.watch.live_server import LiveServer
 from tests.conftest import SMALL_STUDY
 
 

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from data import cube
-from data.errors import UserError
-from phases.acquisition_covariates import names_of
-from sweeps.config import RunConfig
-from sweeps.plan import Hardware, plan_run
-from sweeps.preparing import prepare, prepare_all, sampler_of, shards_folder
-from sweeps.progress import run_folder
-from sweeps.scoring import scorer_of
-from sweeps.trial import run_trial
+from calque.data import cube
+from calque.data.errors import UserError
+from calque.phases.acquisition.covariates import names_of
+from calque.sweeps.plan.plan import Hardware, plan_run
+from calque.sweeps.prepare.prepare import prepare, prepare_all, sampler_of, shards_folder
+from calque.sweeps.results.progress import run_folder
+from calque.sweeps.study.run_config import RunConfig
+from calque.sweeps.trial.scoring import scorer_of
+from calque.sweeps.trial.trial import run_trial
 
 WORLD = {
     "languages": 3, "nouns": 4, "verbs": 2, "adjectives": 2, "names": 12, "nonce": 6, "syllables": 12,

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from data.errors import UserError
-from sweeps import placement
-from sweeps.cli import app
-from sweeps.placement import Needs, Node, check_by_hand
-from sweeps.study import read_study
+from calque.data.errors import UserError
+from calque.sweeps.cli import app
+from calque.sweeps.plan import placement
+from calque.sweeps.plan.placement import Needs, Node, check_by_hand
+from calque.sweeps.study.study import read_study
 
 FOLDER = Path(__file__).parent.parent / "sweeps"
 GPUS = [Node(cpus=64, gpus=8)] * 2

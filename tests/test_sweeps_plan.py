@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from data.errors import UserError
-from models.memory import on_device
-from models.sizes import ladder
-from sweeps.cli import app
-from sweeps.plan import Hardware, plan, plan_run
-from sweeps.plan_tables import bill_table, flops_table, memory_table, notes
-from sweeps.study import read_study
+from calque.data.errors import UserError
+from calque.models.config.memory import on_device
+from calque.models.config.sizes import ladder
+from calque.sweeps.cli import app
+from calque.sweeps.plan.plan import Hardware, plan, plan_run
+from calque.sweeps.plan.tables import bill_table, flops_table, memory_table, notes
+from calque.sweeps.study.study import read_study
 
 ROOT = Path(__file__).parent.parent
 STUDY = """study: s
@@ -135,7 +135,7 @@ def test_what_sets_a_run_apart_is_shown_and_nothing_is_cut_where_no_terminal_is(
     assert set(differs["glossaries-only-s0"]) == {
         "world.glossary_share", "training.warmup_tokens", "checkpoints.every", "checkpoints.first",
     }  # fmt: skip
-    command = [sys.executable, "-m", "sweeps.cli", "plan", str(ROOT / "sweeps" / "mix.yaml")]
+    command = [sys.executable, "-m", "calque.sweeps.cli", "plan", str(ROOT / "sweeps" / "mix.yaml")]
     out = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | {"COLUMNS": "80"}).stdout
     assert "…" not in out
     cells = {r["run"]: [c.strip() for c in line.split("│")[1:-1]] for line in out.splitlines() for r in bill["runs"]
@@ -149,7 +149,8 @@ def test_what_sets_a_run_apart_is_shown_and_nothing_is_cut_where_no_terminal_is(
 
 def test_planning_imports_no_torch(study: Path) -> None:
     code = (
-        "import sys; from sweeps.plan import Hardware, plan; from sweeps.study import read_study; "
+        "import sys; from calque.sweeps.plan.plan import Hardware, plan; "
+        "from calque.sweeps.study.study import read_study; "
         f"plan(read_study({str(ROOT / 'sweeps' / 'quick.yaml')!r}), Hardware()); "
         "sys.exit(', '.join({'torch', 'lightning', 'ray', 'transformers'} & set(sys.modules)) or 0)"
     )

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from data.corpora.sample_text import text
-from data.errors import UserError
-from data.shards_folder import Shards
-from sweeps.config import CORPORA, RunConfig
-from sweeps.data_report import epochs
-from sweeps.preparing import make_shards, mix_of, prepare, prepare_all, sampler_of, shards_folder
-from sweeps.study import read_study
+from calque.data.corpora.sample_text import text
+from calque.data.errors import UserError
+from calque.data.shards.folder import Shards
+from calque.sweeps.prepare.prepare import make_shards, mix_of, prepare, prepare_all, sampler_of, shards_folder
+from calque.sweeps.prepare.report import epochs
+from calque.sweeps.study.run_config import CORPORA, RunConfig
+from calque.sweeps.study.study import read_study
 
 ROOT = Path(__file__).parent.parent
 FILES = 4
@@ -57,7 +57,7 @@ def study(folder: Path, tmp_path: Path) -> Path:
 
 
 def sweeps(*words: object, home: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "sweeps.cli", *map(str, words)]
+    command = [sys.executable, "-m", "calque.sweeps.cli", *map(str, words)]
     environment = {**os.environ, **({"CALQUE_HOME": str(home)} if home else {})}
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment)
 
@@ -90,7 +90,7 @@ def test_what_is_made_is_said_and_the_second_call_does_nothing(study: Path, tmp_
 def test_a_second_call_needs_no_torch(study: Path, tmp_path: Path) -> None:
     assert sweeps("prepare", study, home=tmp_path / "home").returncode == 0
     code = (
-        "import sys\nfrom sweeps.cli import app\n"
+        "import sys\nfrom calque.sweeps.cli import app\n"
         f"try: app(['prepare', {str(study)!r}])\nexcept SystemExit: pass\n"
         "assert not {'torch', 'ray', 'lightning', 'transformers', 'datasets'} & set(sys.modules), sys.modules.keys()"
     )
@@ -102,7 +102,10 @@ def test_a_second_call_needs_no_torch(study: Path, tmp_path: Path) -> None:
 def test_killed_hard_at_any_moment_it_ends_the_same(study: Path, tmp_path: Path) -> None:
     undisturbed, home = tmp_path / "undisturbed", tmp_path / "home"
     assert sweeps("prepare", study, "--workers", 2, home=undisturbed).returncode == 0
-    rng, command = random.Random(0), [sys.executable, "-m", "sweeps.cli", "prepare", str(study), "--workers", "2"]
+    rng, command = (
+        random.Random(0),
+        [sys.executable, "-m", "calque.sweeps.cli", "prepare", str(study), "--workers", "2"],
+    )
     environment, survived = {**os.environ, "CALQUE_HOME": str(home)}, 0
     for wanted in (1, 12):
         process = subprocess.Popen(command, env=environment, cwd=ROOT, stderr=subprocess.DEVNULL)
@@ -150,7 +153,7 @@ def test_machines_share_shards_at_an_address(folder: Path, tmp_path: Path, monke
     (address,) = (tmp_path / "shared").iterdir()
     assert address.name == shards_folder(run).name and (address / "meta.json").exists()
     monkeypatch.setenv("CALQUE_HOME", str(tmp_path / "second"))
-    monkeypatch.setattr("sweeps.preparing._make_shards", lambda *_: pytest.fail("they are at the address"))
+    monkeypatch.setattr("calque.sweeps.prepare.prepare._make_shards", lambda *_: pytest.fail("they are at the address"))
     fetched = make_shards(run)
     assert fetched.fingerprint == made.fingerprint and fetched.folder.is_relative_to(tmp_path / "second")
     assert contents(tmp_path / "first") == contents(tmp_path / "second")

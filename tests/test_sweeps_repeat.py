@@ -10,13 +10,13 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from data import cube
-from data.errors import UserError
-from sweeps import provenance
-from sweeps.cli import app
-from sweeps.repeat import study_of_cube
-from sweeps.results import write_cube
-from sweeps.study import read_study
+from calque.data import cube
+from calque.data.errors import UserError
+from calque.sweeps.cli import app
+from calque.sweeps.results.collect import write_cube
+from calque.sweeps.study.repeat import study_of_cube
+from calque.sweeps.study.study import read_study
+from calque.sweeps.trial import provenance
 from tests.test_sweeps_trial import same
 
 

@@ -9,16 +9,16 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from data import cube
-from data.errors import UserError
-from sweeps import mirror as mirroring
-from sweeps.mirror import Mirror, mirrored
-from sweeps.progress import read_progress
-from sweeps.remote import RemoteFolder
-from sweeps.results import collect
-from sweeps.root import ResultsRoot
-from sweeps.running import claimed_root, run_one
-from sweeps.study import read_study
+from calque.data import cube
+from calque.data.errors import UserError
+from calque.sweeps.results import mirror as mirroring
+from calque.sweeps.results.collect import collect
+from calque.sweeps.results.mirror import Mirror, mirrored
+from calque.sweeps.results.progress import read_progress
+from calque.sweeps.results.remote import RemoteFolder
+from calque.sweeps.results.root import ResultsRoot
+from calque.sweeps.running import claimed_root, run_one
+from calque.sweeps.study.study import read_study
 from tests.test_sweeps_trial import same
 
 
@@ -76,7 +76,7 @@ def test_a_run_at_an_address_is_gone_on_with_on_another_machine(
     def pull_the_plug(*args: object) -> None:
         raise PulledPlug
 
-    from models import training
+    from calque.models.training import loop as training
 
     original = training.train
 
@@ -230,7 +230,7 @@ def test_nothing_in_the_root_is_unpickled(small_study: Path, tmp_path: Path, mon
     for module, name in ((pickle, "load"), (pickle, "Unpickler"), (pickle, "loads"), (torch, "load")):
         monkeypatch.setattr(module, name, opened)
     went_on = []
-    from models import training
+    from calque.models.training import loop as training
 
     load = training.load_state
     monkeypatch.setattr(training, "load_state", lambda *args: (went_on.append(args), load(*args))[1])

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from data import cube
-from data.errors import UserError
-from models.scoring.words import WordScorer
-from sweeps.cli import app
+from calque.data import cube
+from calque.data.errors import UserError
+from calque.models.scoring.words import WordScorer
+from calque.sweeps.cli import app
 from tests.huggingface_models import revision, save
 
 QUICK = (
@@ -88,9 +88,9 @@ def test_revisions_of_the_hubs_cache_become_a_cube(cached: Path, tmp_path: Path)
 
 
 def test_phases_detect_reads_what_was_scored(cached: Path, tmp_path: Path) -> None:
-    from phases.detect import detect
-    from phases.metrics import analysable
-    from phases.settings import Settings
+    from calque.phases.detection.detect import detect
+    from calque.phases.series.metrics import analysable
+    from calque.phases.settings import Settings
 
     sweeps_score(cached, tmp_path / "r.nc", *STEPS)
     found = cube.read(tmp_path / "r.nc")

@@ -9,10 +9,10 @@ import pytest
 from huggingface_hub import HfApi, constants
 from typer.testing import CliRunner, Result
 
-from data import cube
-from data.corpora.hub import network
-from data.errors import UserError
-from sweeps.cli import app
+from calque.data import cube
+from calque.data.corpora.hub import network
+from calque.data.errors import UserError
+from calque.sweeps.cli import app
 from tests.hub_models import MODEL, ModelHub
 from tests.huggingface_models import revision, save
 
@@ -30,7 +30,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def sweeps_score(hub: ModelHub, place: Path, monkeypatch: pytest.MonkeyPatch, *more: str) -> Result:
-    monkeypatch.setattr("sweeps.score.hub.HfApi", partial(HfApi, endpoint=hub.address))
+    monkeypatch.setattr("calque.sweeps.score.hub.HfApi", partial(HfApi, endpoint=hub.address))
     return CliRunner().invoke(
         app, ["score", MODEL, "-o", str(place / "r.nc"), *QUICK, *STEPS, *more], catch_exceptions=False
     )
@@ -87,7 +87,7 @@ def test_a_hub_that_cannot_be_reached_ends_in_one_line(
         ):
             sweeps_score(hub, place, monkeypatch)
         monkeypatch.undo()
-        monkeypatch.setattr("sweeps.score.hub.HfApi", partial(HfApi, endpoint=hub.address))
+        monkeypatch.setattr("calque.sweeps.score.hub.HfApi", partial(HfApi, endpoint=hub.address))
         with pytest.raises(UserError, match="owner/none on the hub is not on the hub, or not for you"):
             CliRunner().invoke(app, ["score", "owner/none", "-o", str(place / "r.nc"), *STEPS], catch_exceptions=False)
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from data import cube
-from data.errors import UserError
-from sweeps.cli import app
-from sweeps.study import read_study
-from sweeps.trial import run_trial
+from calque.data import cube
+from calque.data.errors import UserError
+from calque.sweeps.cli import app
+from calque.sweeps.study.study import read_study
+from calque.sweeps.trial.trial import run_trial
 from tests.conftest import SMALL_STUDY
 
 SAMPLE = """\

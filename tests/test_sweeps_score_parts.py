@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from data import cube
-from data.errors import UserError
-from sweeps.score.flags import DUPLICATE, NOT_FINITE, OUTLIER, flags, said
-from sweeps.score.positions import PatternPositions, Position, TablePositions, placed
-from sweeps.score.sources import CacheSource, FolderSource, chosen, source_of
+from calque.data import cube
+from calque.data.errors import UserError
+from calque.sweeps.score.flags import DUPLICATE, NOT_FINITE, OUTLIER, flags, said
+from calque.sweeps.score.positions import PatternPositions, Position, TablePositions, placed
+from calque.sweeps.score.sources import CacheSource, FolderSource, chosen, source_of
 from tests.huggingface_models import save
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from models.sizes import LADDER
-from sweeps.cli import app
-from sweeps.config import RunConfig
-from sweeps.study import read_study
+from calque.models.config.sizes import LADDER
+from calque.sweeps.cli import app
+from calque.sweeps.study.run_config import RunConfig
+from calque.sweeps.study.study import read_study
 
 FOLDER = Path(__file__).parent.parent / "sweeps"
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from data import cube
-from sweeps.progress import read_progress
-from sweeps.stopping import stop_wished
-from sweeps.study import read_study
-from sweeps.trial import run_trial
+from calque.data import cube
+from calque.sweeps.results.progress import read_progress
+from calque.sweeps.study.study import read_study
+from calque.sweeps.trial.stopping import stop_wished
+from calque.sweeps.trial.trial import run_trial
 from tests.conftest import SMALL_STUDY
 from tests.sweeps_processes import comes_true, sweeps
 from tests.test_sweeps_trial import same
@@ -55,7 +55,7 @@ def test_sigterm_keeps_a_state_between_checkpoints_and_the_end_is_the_same(tmp_p
 def test_the_second_sigterm_is_not_ours() -> None:
     code = """
 import os, signal
-from sweeps.stopping import stop_wished
+from calque.sweeps.trial.stopping import stop_wished
 with stop_wished() as wished:
     assert not wished()
     os.kill(os.getpid(), signal.SIGTERM)

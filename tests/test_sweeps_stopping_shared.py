@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from sweeps.config import RunConfig
-from sweeps.progress import RunProgress, read_progress
-from sweeps.study import read_study
+from calque.sweeps.results.progress import RunProgress, read_progress
+from calque.sweeps.study.run_config import RunConfig
+from calque.sweeps.study.study import read_study
 from tests.sweeps_processes import alive, comes_true, descendants, gone, sweeps
 from tests.test_sweeps_stopping import SPARSE
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from data.errors import UserError
-from sweeps.config import RunConfig
-from sweeps.study import read_study
+from calque.data.errors import UserError
+from calque.sweeps.study.run_config import RunConfig
+from calque.sweeps.study.study import read_study
 
 ROOT = Path(__file__).parent.parent
 
@@ -98,7 +98,7 @@ def test_each_mistake_gets_one_line_with_its_place(tmp_path: Path, text: str, li
 
 def test_the_command_says_it_in_one_line_with_exit_code_2(tmp_path: Path) -> None:
     path = write(tmp_path, "study: s\nruns:\n  a: {sise: nano}\n")
-    command = [sys.executable, "-m", "sweeps.cli", "plan", str(path)]
+    command = [sys.executable, "-m", "calque.sweeps.cli", "plan", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stdout == ""

@@ -16,12 +16,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from data import cube
-from data.errors import UserError
-from sweeps.config import RunConfig
-from sweeps.results import claim, collect
-from sweeps.study import Study, read_study
-from sweeps.trial import run_trial
+from calque.data import cube
+from calque.data.errors import UserError
+from calque.sweeps.results.collect import claim, collect
+from calque.sweeps.study.run_config import RunConfig
+from calque.sweeps.study.study import Study, read_study
+from calque.sweeps.trial.trial import run_trial
 
 
 def same(one: xr.Dataset, other: xr.Dataset) -> None:
@@ -41,7 +41,7 @@ def same(one: xr.Dataset, other: xr.Dataset) -> None:
 
 
 def start_trial(study: Path, results: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "sweeps.cli", "trial", str(study), "first-s0", "--results", str(results)]
+    command = [sys.executable, "-m", "calque.sweeps.cli", "trial", str(study), "first-s0", "--results", str(results)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -122,12 +122,12 @@ def test_a_damaged_last_state_falls_back_to_the_one_before(finished: tuple[Path,
 def test_an_error_in_a_run_is_recorded_not_raised(
     finished: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import sweeps.trial
+    import calque.sweeps.trial.trial
 
     def broken(*args: object, **kwargs: object) -> None:
         raise FloatingPointError("the loss is nan at step 3")
 
-    monkeypatch.setattr(sweeps.trial.training, "train", broken)
+    monkeypatch.setattr(calque.sweeps.trial.trial.training, "train", broken)
     loaded = read_study(finished[0])
     standing = run_trial(loaded.run("first-s0"), tmp_path, loaded.text)
     assert (standing.state, standing.message) == ("failed", "the loss is nan at step 3")

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data import cube
-from sweeps.study import Study, read_study
-from sweeps.trial import run_trial
+from calque.data import cube
+from calque.sweeps.study.study import Study, read_study
+from calque.sweeps.trial.trial import run_trial
 
 
 def study(small_study: Path, training: str) -> Study:

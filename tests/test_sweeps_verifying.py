@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from data import cube
-from sweeps.cli import app
-from sweeps.progress import read_progress, write_progress
-from sweeps.study import read_study
-from sweeps.trial import run_trial
-from sweeps.verifying import glance, verify
+from calque.data import cube
+from calque.sweeps.cli import app
+from calque.sweeps.results.progress import read_progress, write_progress
+from calque.sweeps.results.verifying import glance, verify
+from calque.sweeps.study.study import read_study
+from calque.sweeps.trial.trial import run_trial
 from tests.conftest import SMALL_STUDY
 
 
@@ -119,5 +119,5 @@ def test_a_runs_damaged_cube_is_a_fault_of_its_own(copied: Path) -> None:
 
 
 def test_verifying_needs_no_torch() -> None:
-    code = "import sys, sweeps.verifying; sys.exit('torch' in sys.modules)"
+    code = "import sys, calque.sweeps.results.verifying; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from data import cube, files
-from data.errors import UserError
-from sweeps import attempts, worker
-from sweeps.progress import read_progress, run_folder
-from sweeps.results import claim
-from sweeps.study import Study, read_study
-from sweeps.trial import run_trial
+from calque.data import cube, files
+from calque.data.errors import UserError
+from calque.sweeps.launch import attempts, worker
+from calque.sweeps.results.collect import claim
+from calque.sweeps.results.progress import read_progress, run_folder
+from calque.sweeps.study.study import Study, read_study
+from calque.sweeps.trial.trial import run_trial
 from tests.test_sweeps_trial import same
 
 
@@ -69,7 +69,7 @@ def test_patience_has_an_end(study: Study, tmp_path: Path, monkeypatch: pytest.M
 def test_an_error_of_the_run_is_recorded_once_and_not_tried_again(
     study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import sweeps.trial
+    import calque.sweeps.trial.trial
 
     calls = []
 
@@ -77,7 +77,7 @@ def test_an_error_of_the_run_is_recorded_once_and_not_tried_again(
         calls.append(1)
         raise FloatingPointError("the loss is nan at step 3")
 
-    monkeypatch.setattr(sweeps.trial.training, "train", diverge)
+    monkeypatch.setattr(calque.sweeps.trial.trial.training, "train", diverge)
     claim(tmp_path / "results", study)
     worker.work(trial(study, tmp_path / "results"))
     assert len(calls) == 1

@@ -4,8 +4,8 @@ import re
 
 import numpy as np
 
-from data.corpora.world import GLOSSARY
-from data.corpora.world_config import WorldConfig
+from calque.data.corpora.world.config import WorldConfig
+from calque.data.corpora.world.corpus import GLOSSARY
 
 SMALL = WorldConfig(
     languages=4, nouns=6, verbs=3, adjectives=3, syllables=12, names=30, nonce=10,

@@ -9,14 +9,15 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from data import tokenizer_choice, tokenizers
-from data.corpora.base import Split
-from data.errors import UserError
-from data.languages import LANGUAGES, language
-from data.minimal_pairs import minimal_pairs
-from data.tasks import MinimalPair, WordTask
-from data.templates import DEFAULT, template
-from data.words import word_task
+from calque.data.corpus import Split
+from calque.data.errors import UserError
+from calque.data.languages import LANGUAGES, language
+from calque.data.tasks import MinimalPair, WordTask
+from calque.data.tokens import choice as tokenizer_choice
+from calque.data.tokens import tokenizers
+from calque.data.words.minimal_pairs import minimal_pairs
+from calque.data.words.templates import DEFAULT, template
+from calque.data.words.words import word_task
 
 MOST_SHOTS = 8
 
@@ -37,7 +38,7 @@ class RealTextConfig:
     shot_seed : int
         Chooses the concepts those lines show.
     template : str
-        Name of the wording of the word questions (see ``data.templates``).
+        Name of the wording of the word questions (see ``calque.data.words.templates``).
 
     Raises
     ------

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from data.corpora.base import Split
-from data.corpora.real_text import RealText, RealTextConfig
-from data.corpora.sample_text import packed, text
-from data.errors import UserError
-from data.languages import language
+from calque.data.corpora.real_text import RealText, RealTextConfig
+from calque.data.corpora.sample_text import packed, text
+from calque.data.corpus import Split
+from calque.data.errors import UserError
+from calque.data.languages import language
 
 HELDOUT = 0.1  # of a language's bytes, at least
 REPEAT_SEED = 20_604
@@ -123,7 +123,7 @@ class SampleCorpus(RealText):
 @cache
 def _documents(code: str) -> dict[str, tuple[str, ...]]:
     """Return the documents of a language by source, in the order of the file."""
-    table = files("data.corpora.sample_text").joinpath("documents.tsv").read_text(encoding="utf-8")
+    table = files("calque.data.corpora.sample_text").joinpath("documents.tsv").read_text(encoding="utf-8")
     rows = csv.DictReader(table.splitlines(), delimiter="\t")
     sources = [row["source"] for row in rows if row["language"] == code]
     documents = text(code).rstrip("\n").split("\n\n")
@@ -154,4 +154,4 @@ def _file(code: str) -> dict[str, Any]:
 
 
 def _lexicon(name: str) -> bytes:
-    return files("data.lexicon").joinpath(name).read_bytes()
+    return files("calque.data.lexicon").joinpath(name).read_bytes()

@@ -1,4 +1,4 @@
-"""Print ``minimal_pairs.tsv``, made from CLDR: ``python -m data.lexicon.agreement PACKAGE``.
+"""Print ``minimal_pairs.tsv``, made from CLDR: ``python -m calque.data.lexicon.agreement PACKAGE``.
 
 ``PACKAGE`` is the npm package ``cldr-units-full``. A numeral asks for one form of the noun; the pair shows it
 once with that form and once with another. In every cluster (one unit of measure) each form is right as often as

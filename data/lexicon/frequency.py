@@ -1,4 +1,4 @@
-"""Print ``frequency.tsv``: how common each headword is, on the Zipf scale: ``python -m data.lexicon.frequency``.
+"""Print ``frequency.tsv``: how common each headword is, on the Zipf scale: ``python -m calque.data.lexicon.frequency``.
 
 It needs ``pip install 'wordfreq[cjk]==3.1.1'``, which Calque itself does without. The scale is log10 of uses per
 billion words, to two decimals; where a language writes no spaces, or a word is made of several, wordfreq's tokenizers
@@ -8,8 +8,8 @@ than the list goes, which is about Zipf 1 (large lists: en, de, ru, zh, ja, fi) 
 
 from __future__ import annotations
 
-from data.languages import LANGUAGES
-from data.words import words
+from calque.data.languages import LANGUAGES
+from calque.data.words.words import words
 
 DECIMALS = 2
 

@@ -1,4 +1,4 @@
-"""Propose invented words: ``python -m data.lexicon.nonce`` prints candidates for ``nonce.tsv``, seeded.
+"""Propose invented words: ``python -m calque.data.lexicon.nonce`` prints candidates for ``nonce.tsv``, seeded.
 
 Words are recombined from the list's own pieces, so they look like the language: letters by what follows two
 letters (alphabets), whole syllables (Korean), kana (Japanese), characters (Chinese). A candidate is kept when it
@@ -15,9 +15,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from data.corpora.sample_text import text
-from data.languages import LANGUAGES
-from data.words import Words, normalise, words
+from calque.data.corpora.sample_text import text
+from calque.data.languages import LANGUAGES
+from calque.data.words.words import Words, normalise, words
 
 PROPOSED = 60
 EDGE = "#"

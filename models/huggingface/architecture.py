@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from data.errors import UserError
-from models.sizes import DecoderConfig
+from calque.data.errors import UserError
+from calque.models.config.sizes import DecoderConfig
 
 LAYER = {
     "attention.query": "self_attn.q_proj", "attention.key": "self_attn.k_proj", "attention.value": "self_attn.v_proj",

@@ -14,12 +14,12 @@ import torch
 from huggingface_hub import save_torch_state_dict
 from tokenizers import Tokenizer
 
-from data.cube import code_version
-from data.errors import UserError
-from data.files import sync_folder
-from models.decoder import Decoder
-from models.huggingface.architecture import names, settings
-from models.huggingface.tokenizer import export_tokenizer
+from calque.data.cube import code_version
+from calque.data.errors import UserError
+from calque.data.files import sync_folder
+from calque.models.decoder.decoder import Decoder
+from calque.models.huggingface.architecture import names, settings
+from calque.models.huggingface.tokenizer import export_tokenizer
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 SHARD = "5GB"

@@ -8,17 +8,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from data.errors import UserError
-from models.decoder import Cache
-from models.huggingface.importing import DERIVED, read_config
-from models.huggingface.library import transformers
+from calque.data.errors import UserError
+from calque.models.decoder.decoder import Cache
+from calque.models.huggingface.importing import DERIVED, read_config
+from calque.models.huggingface.library import transformers
 
 CLOSE, CLOSE_16_BIT = 1e-3, 0.25
 """How far logits read in two parts may be from those read at once, in units of their standard deviation."""
 
 
 class TransformersModel:
-    """A model of ``transformers`` as a :class:`~models.scoring.language_model.LanguageModel`."""
+    """A model of ``transformers`` as a :class:`~calque.models.scoring.language_model.LanguageModel`."""
 
     def __init__(self, model: Any) -> None:
         self.model = model

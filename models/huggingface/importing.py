@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 
-from data.errors import UserError
-from models.decoder import Decoder
-from models.huggingface.architecture import decoder_config, names
-from models.huggingface.weights import read_weights, weight_files
+from calque.data.errors import UserError
+from calque.models.decoder.decoder import Decoder
+from calque.models.huggingface.architecture import decoder_config, names
+from calque.models.huggingface.weights import read_weights, weight_files
 
 DERIVED = (".rotary_emb.inv_freq", ".attn.masked_bias", ".attn.bias")
 """Endings of tensors that older files hold though the configuration gives them."""

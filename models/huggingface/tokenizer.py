@@ -8,9 +8,9 @@ from typing import Any
 
 from tokenizers import Tokenizer, processors
 
-from data.encoding import Encoding
-from data.errors import UserError
-from data.tokenizers import bos, load_foreign
+from calque.data.errors import UserError
+from calque.data.tokens.encoding import Encoding
+from calque.data.tokens.tokenizers import bos, load_foreign
 
 
 def export_tokenizer(tokenizer: Tokenizer, folder: Path, context: int) -> int:
@@ -58,7 +58,7 @@ def encoding_of(folder: Path, config: dict[str, Any]) -> ModelEncoding:
     """Return the encoding of the model in a folder.
 
     A document begins with the ``bos_token`` of ``tokenizer_config.json``, or else the ``bos_token_id`` of
-    ``config.json``, or else what usually begins one (see ``data.tokenizers.BEGINNINGS``).
+    ``config.json``, or else what usually begins one (see ``calque.data.tokens.tokenizers.BEGINNINGS``).
 
     Parameters
     ----------

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from models.decoder import Cache
-from models.scoring.batches import batches_by_length
-from models.scoring.language_model import LanguageModel
-from models.scoring.prompts import take
+from calque.models.decoder.decoder import Cache
+from calque.models.scoring.batches import batches_by_length
+from calque.models.scoring.language_model import LanguageModel
+from calque.models.scoring.prompts import take
 
 OPEN = 0.75
 """Rows that have ended leave the batch once no more than this share goes on: leaving copies the cache."""

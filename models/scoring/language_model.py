@@ -7,7 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from models.decoder import Cache, Decoder
+from calque.models.decoder.decoder import Cache, Decoder
 
 
 class LanguageModel(Protocol):

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from models.decoder import Cache
-from models.scoring.batches import batches_by_length, rows_at_once
-from models.scoring.language_model import LanguageModel
-from models.scoring.prefixes import shared_prefixes
+from calque.models.decoder.decoder import Cache
+from calque.models.scoring.batches import batches_by_length, rows_at_once
+from calque.models.scoring.language_model import LanguageModel
+from calque.models.scoring.prefixes import shared_prefixes
 
 
 class Prompts:

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from models.decoder import Decoder
-from models.scoring.language_model import LanguageModel
-from models.scoring.questions import Report, silent
-from models.scoring.texts import HeldOut, MinimalPairScorer, heldout_loss
-from models.scoring.words import WordScorer
+from calque.models.decoder.decoder import Decoder
+from calque.models.scoring.language_model import LanguageModel
+from calque.models.scoring.questions import Report, silent
+from calque.models.scoring.texts import HeldOut, MinimalPairScorer, heldout_loss
+from calque.models.scoring.words import WordScorer
 
 DIMS: dict[str, tuple[str, ...]] = {
     "loss": ("language",),

@@ -11,11 +11,11 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from data.encoding import Encoding
-from data.tasks import MinimalPair
-from models.decoder import Decoder
-from models.scoring.batches import batches_by_length, rows_at_once
-from models.scoring.language_model import LanguageModel, language_model
+from calque.data.tasks import MinimalPair
+from calque.data.tokens.encoding import Encoding
+from calque.models.decoder.decoder import Decoder
+from calque.models.scoring.batches import batches_by_length, rows_at_once
+from calque.models.scoring.language_model import LanguageModel, language_model
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,15 +10,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from data.cube import NOT_ASKED
-from data.encoding import Encoding
-from data.tasks import SegmentedPrompt, WordTask
-from data.words import normalise
-from models.decoder import Cache, Decoder
-from models.scoring.generation import continuation_logprob, greedy
-from models.scoring.language_model import LanguageModel, language_model
-from models.scoring.prompts import Prompts
-from models.scoring.questions import Answer, Question, Report, silent
+from calque.data.cube import NOT_ASKED
+from calque.data.tasks import SegmentedPrompt, WordTask
+from calque.data.tokens.encoding import Encoding
+from calque.data.words.words import normalise
+from calque.models.decoder.decoder import Cache, Decoder
+from calque.models.scoring.generation import continuation_logprob, greedy
+from calque.models.scoring.language_model import LanguageModel, language_model
+from calque.models.scoring.prompts import Prompts
+from calque.models.scoring.questions import Answer, Question, Report, silent
 
 SPACE = "\N{LOWER ONE EIGHTH BLOCK}"
 """What stands for a space in vocabularies of SentencePiece."""
@@ -28,7 +28,7 @@ WRONG, TRANSLATED, COPIED, OTHER_LANGUAGE = range(4)
 
 
 class WordScorer:
-    """Asks a :class:`~data.tasks.WordTask` of a model; prompts and answers are tokenised once.
+    """Asks a :class:`~calque.data.tasks.WordTask` of a model; prompts and answers are tokenised once.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ class WordScorer:
         )  # fmt: skip
 
     def outcome(self, item: Question, answer: list[int]) -> int:
-        """Return what an answer is: wrong, translated, copied or of another language (``data.cube.OUTCOMES``)."""
+        """Return what an answer is: wrong, translated, copied or of another language (see ``OUTCOMES``)."""
         text, block = self.encoding.decode(answer)
         word = normalise(text.partition(self.task.stop.strip())[0])
         if word in item.accepted and block in (None, item.target):

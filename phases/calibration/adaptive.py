@@ -14,12 +14,12 @@ from typing import Literal
 
 import numpy as np
 
-from phases import kalman
-from phases.axis import Array
-from phases.densify import Decision, Seen
-from phases.design import AdaptiveDesign, in_tokens
-from phases.noise import RHO, VARIANTS, Noise
-from phases.trajectory import Trajectory
+from calque.phases.adaptive.record import AdaptiveDesign, in_tokens
+from calque.phases.adaptive.rule import Decision, Seen
+from calque.phases.noise import kalman
+from calque.phases.noise.noise import RHO, VARIANTS, Noise
+from calque.phases.series.axis import Array
+from calque.phases.series.trajectory import Trajectory
 
 Between = Literal["tokens", "log tokens"]
 

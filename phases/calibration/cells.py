@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
-from data.errors import UserError, nearest
-from phases.calibration.curves import CONCAVE, CURVES, Curve, aligned, later
-from phases.calibration.draws import NoiseSpec, Spacing
-from phases.calibration.outcomes import Ask
+from calque.data.errors import UserError, nearest
+from calque.phases.calibration.curves import CONCAVE, CURVES, Curve, aligned, later
+from calque.phases.calibration.draws import NoiseSpec, Spacing
+from calque.phases.calibration.outcomes import Ask
 
 SUITE = 1
 """Version of the suite: results of another version are not mixed with this one's."""

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit, ndtr
 
-from phases.axis import Array
+from calque.phases.series.axis import Array
 
 Score = Callable[[Array], Array]
 FINE = 200_001

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 from scipy.optimize import nnls
 
-from phases.analyse import Analysis
-from phases.axis import Array, Axis
-from phases.trajectory import Trajectory
+from calque.phases.detection.analyse import Analysis
+from calque.phases.series.axis import Array, Axis
+from calque.phases.series.trajectory import Trajectory
 
 KNOTS = 60
 

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 from scipy.special import expit, logit, ndtr
 
-from phases.axis import Array
-from phases.clusters import design_effect
-from phases.trajectory import Trajectory
+from calque.phases.series.axis import Array
+from calque.phases.series.clusters import design_effect
+from calque.phases.series.trajectory import Trajectory
 
 Spacing = Literal["uniform", "log"]
 TOKENS = 37e9

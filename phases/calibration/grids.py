@@ -11,9 +11,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from data.errors import UserError
-from phases.calibration.outcomes import Figure
-from phases.results import finite
+from calque.data.errors import UserError
+from calque.phases.calibration.outcomes import Figure
+from calque.phases.results import finite
 
 BEGIN, END = "<!-- calibration table: begin -->", "<!-- calibration table: end -->"
 

@@ -10,13 +10,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from phases.analyse import Analysis, analyse
-from phases.axis import Array, Axis
-from phases.dictionary import Dictionary
-from phases.judge import rows
-from phases.lag import crossover, lag
-from phases.results import Estimand, Outcome
-from phases.trajectory import Trajectory
+from calque.phases.detection.analyse import Analysis, analyse
+from calque.phases.detection.judge import rows
+from calque.phases.detection.lag import crossover, lag
+from calque.phases.dictionary.grid import Dictionary
+from calque.phases.results import Estimand, Outcome
+from calque.phases.series.axis import Array, Axis
+from calque.phases.series.trajectory import Trajectory
 
 Ask = Literal["delay", "takeoff", "peak", "lag", "crossover"]
 PAIRED = ("lag", "crossover")

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from phases.calibration.cells import SUITES, Cell, Target
-from phases.calibration.curves import overtaking, truth
-from phases.calibration.draws import schedule, series, shared_shifts
-from phases.calibration.outcomes import Columns, Figure, Options, Truth, answer, columns, figures
-from phases.calibration.store import Block, Store
-from phases.processes import Progress, spread
-from phases.trajectory import Trajectory
+from calque.phases.calibration.cells import SUITES, Cell, Target
+from calque.phases.calibration.curves import overtaking, truth
+from calque.phases.calibration.draws import schedule, series, shared_shifts
+from calque.phases.calibration.outcomes import Columns, Figure, Options, Truth, answer, columns, figures
+from calque.phases.calibration.store import Block, Store
+from calque.phases.processes import Progress, spread
+from calque.phases.series.trajectory import Trajectory
 
 BLOCK = 20
 """Replicates that one process works off before it writes them down."""

@@ -18,11 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
-from data.errors import UserError
-from phases.calibration.cells import SUITE, Cell
-from phases.calibration.outcomes import Columns, Options
+from calque.data.errors import UserError
+from calque.phases.calibration.cells import SUITE, Cell
+from calque.phases.calibration.outcomes import Columns, Options
 
-ROOTS = ("phases.calibration.outcomes", "phases.calibration.draws", "phases.calibration.curves")
+ROOTS = ("calque.phases.calibration.outcomes", "calque.phases.calibration.draws", "calque.phases.calibration.curves")
 """Modules that every simulated series passes through, with all that they import from phases."""
 
 
@@ -49,7 +49,7 @@ def imports(source: str) -> list[str]:
     typing = [n for n in ast.walk(tree) if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING"]
     apart = {id(inner) for n in typing for inner in ast.walk(n)}
     modules = [n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and id(n) not in apart and n.module]
-    return [module for module in modules if module.startswith("phases.")]
+    return [module for module in modules if module.startswith("calque.phases.")]
 
 
 @dataclass(frozen=True)

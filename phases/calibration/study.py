@@ -4,7 +4,7 @@ Of every series: the delay test's **size**, around the concave curve nearest to 
 coverage and width, around the fitted curve. Of every lag: its size, with the second curve moved along training until
 it takes off with the first, and its power and coverage as fitted. The noise of each replicate is a draw from the
 posterior that the series' own fit has; the two series of a lag share shocks as their residuals do. In a run whose
-checkpoints were adaptive every replicate has checkpoints of its own (``phases.calibration.adaptive``).
+checkpoints were adaptive every replicate has checkpoints of its own (``calque.phases.calibration.adaptive``).
 """
 
 from __future__ import annotations
@@ -15,16 +15,24 @@ from typing import Literal
 
 import numpy as np
 
-from phases.analyse import Analysis, analyse
-from phases.axis import Array
-from phases.calibration.adaptive import Source, drawn
-from phases.calibration.designs import around, moved_to, nearest_concave, spread_of, takeoff_of, template, together
-from phases.calibration.outcomes import Ask, Figure, Options, Truth, answer, columns, figures, reported
-from phases.calibration.run import generator
-from phases.design import AdaptiveDesign
-from phases.lag import lag
-from phases.processes import Progress, spread
-from phases.trajectory import Trajectory
+from calque.phases.adaptive.record import AdaptiveDesign
+from calque.phases.calibration.adaptive import Source, drawn
+from calque.phases.calibration.designs import (
+    around,
+    moved_to,
+    nearest_concave,
+    spread_of,
+    takeoff_of,
+    template,
+    together,
+)
+from calque.phases.calibration.outcomes import Ask, Figure, Options, Truth, answer, columns, figures, reported
+from calque.phases.calibration.run import generator
+from calque.phases.detection.analyse import Analysis, analyse
+from calque.phases.detection.lag import lag
+from calque.phases.processes import Progress, spread
+from calque.phases.series.axis import Array
+from calque.phases.series.trajectory import Trajectory
 
 Question = Literal["null", "fitted"]
 TOGETHER = 0.01

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from phases.calibration.grids import Grid, figure_text, figures_json
-from phases.calibration.outcomes import Figure, Options
-from phases.calibration.study import Calibrated
+from calque.phases.calibration.grids import Grid, figure_text, figures_json
+from calque.phases.calibration.outcomes import Figure, Options
+from calque.phases.calibration.study import Calibrated
 
 
 def study_grids(rows: Sequence[Calibrated]) -> Iterator[Grid]:

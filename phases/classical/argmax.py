@@ -18,7 +18,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import erfcx
 
-from phases.axis import Array
+from calque.phases.series.axis import Array
 
 POINTS = 4000
 FARTHEST = 400.0

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from phases.axis import Array
+from calque.phases.series.axis import Array
 
 LARGEST = 0.98
 

@@ -9,20 +9,29 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from phases.axis import Array, Axis
-from phases.classical.growth import Name, fit_growth
-from phases.classical.kink import fit_kink
-from phases.classical.level import Break, fit_levels
-from phases.classical.markov import fit_switch
-from phases.classical.series import Refusal, Series, generator
-from phases.multiplicity import benjamini_yekutieli
-from phases.processes import one_thread
-from phases.results import Curve, DetectionReport, Estimand, Outcome, Transition, finite, interval_text, tokens_text
-from phases.trajectory import Trajectory
+from calque.phases.classical.growth import Name, fit_growth
+from calque.phases.classical.kink import fit_kink
+from calque.phases.classical.level import Break, fit_levels
+from calque.phases.classical.markov import fit_switch
+from calque.phases.classical.series import Refusal, Series, generator
+from calque.phases.processes import one_thread
+from calque.phases.results import (
+    Curve,
+    DetectionReport,
+    Estimand,
+    Outcome,
+    Transition,
+    finite,
+    interval_text,
+    tokens_text,
+)
+from calque.phases.series.axis import Array, Axis
+from calque.phases.series.trajectory import Trajectory
+from calque.phases.stats.multiplicity import benjamini_yekutieli
 
 if TYPE_CHECKING:
-    from phases.processes import Progress
-    from phases.settings import Settings
+    from calque.phases.processes import Progress
+    from calque.phases.settings import Settings
 
 Place = tuple[float, float | None, float | None]
 """Tokens, lower and upper limit; None where open."""

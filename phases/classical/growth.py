@@ -30,10 +30,10 @@ from scipy.optimize import least_squares
 from scipy.special import expit, logit
 from scipy.stats import t as student
 
-from phases.axis import Array
-from phases.classical.autocorrelation import correlation, first_order
-from phases.classical.series import Series
-from phases.results import Outcome
+from calque.phases.classical.autocorrelation import correlation, first_order
+from calque.phases.classical.series import Series
+from calque.phases.results import Outcome
+from calque.phases.series.axis import Array
 
 Name = Literal["logistic", "gompertz"]
 ROUNDS = 4

@@ -29,10 +29,10 @@ from scipy.optimize import brentq, minimize_scalar
 from scipy.stats import norm
 from scipy.stats import t as student
 
-from phases.axis import Array
-from phases.classical.autocorrelation import correlation, first_order, inflation
-from phases.classical.series import Series
-from phases.results import Outcome
+from calque.phases.classical.autocorrelation import correlation, first_order, inflation
+from calque.phases.classical.series import Series
+from calque.phases.results import Outcome
+from calque.phases.series.axis import Array
 
 GRID = 60
 STARTS = 3

@@ -14,7 +14,8 @@ that of the residuals with l + 1 or l + 2 breaks, the smaller, each replicate dr
 
 *Interval.* Bai (1997): :math:`\hat T - T` behaves like the argmax of :math:`\omega_k W(s) / |\Delta| - |s| / 2`, a
 two-sided Brownian motion whose long-run standard deviation :math:`\omega_k` is that of the segment on either side
-(``phases.classical.argmax``). A bootstrap of a jump's place is not used: it is inconsistent (Seijo and Sen 2011).
+(``calque.phases.classical.argmax``). A bootstrap of a jump's place is not used: it is inconsistent (Seijo and Sen
+2011).
 
 *Assumes* levels that jump. Growth of any shape, a straight line too, is approximated by steps: there the test rejects
 always, and the breaks say where steps fit best.
@@ -26,11 +27,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from phases.axis import Array
-from phases.classical.argmax import argmax_interval
-from phases.classical.autocorrelation import LARGEST, first_order
-from phases.classical.series import Series
-from phases.results import Outcome
+from calque.phases.classical.argmax import argmax_interval
+from calque.phases.classical.autocorrelation import LARGEST, first_order
+from calque.phases.classical.series import Series
+from calque.phases.results import Outcome
+from calque.phases.series.axis import Array
 
 TRIM = 0.1
 """Least share of checkpoints between breaks."""

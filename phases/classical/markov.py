@@ -29,9 +29,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from phases.axis import Array
-from phases.classical.series import Series
-from phases.results import Outcome
+from calque.phases.classical.series import Series
+from calque.phases.results import Outcome
+from calque.phases.series.axis import Array
 
 PATHS = 1000
 STARTS = (0.05, 0.12, 0.3)

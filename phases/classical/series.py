@@ -21,9 +21,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from phases.axis import Array, Axis, Scale
-from phases.results import Outcome
-from phases.trajectory import Trajectory
+from calque.phases.results import Outcome
+from calque.phases.series.axis import Array, Axis, Scale
+from calque.phases.series.trajectory import Trajectory
 
 FEWEST = 8
 Link = Literal["identity", "logit"]

@@ -1,1 +1,1 @@
-"""The subcommands of ``phases``, one a file; ``phases.cli`` puts them together."""
+"""The subcommands of ``phases``, one a file; ``calque.phases.cli`` puts them together."""

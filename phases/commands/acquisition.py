@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from data.errors import UserError
-from phases.commands.common import check_output, progress
+from calque.data.command_line import check_output
+from calque.data.errors import UserError
+from calque.phases.commands.common import progress
 
 
 class MetricName(StrEnum):
@@ -65,10 +66,10 @@ def acquisition(
     The model is an accelerated failure time in log tokens (Weibull, log-logistic or log-normal by AIC) with errors
     clustered by concept and by language, and explained variation divided among the predictors by Shapley values.
     """
-    from data import cube as cubes
-    from phases.acquisition import AcquisitionSettings
-    from phases.acquisition import acquisition as run_acquisition
-    from phases.pooling_results import write_json
+    from calque.data import cube as cubes
+    from calque.phases.acquisition.regression import AcquisitionSettings
+    from calque.phases.acquisition.regression import acquisition as run_acquisition
+    from calque.phases.pooling.results import write_json
 
     names = None
     if covariates is not None:
@@ -87,6 +88,6 @@ def acquisition(
     if json_file is not None:
         write_json(report.to_dict(), json_file)
     if not quiet:
-        from phases.acquisition_tables import print_acquisition
+        from calque.phases.acquisition.tables import print_acquisition
 
         print_acquisition(report, stderr=json_file == "-")

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from data.errors import UserError, nearest
-from phases.commands.common import check_output, progress
+from calque.data.command_line import check_output
+from calque.data.errors import UserError, nearest
+from calque.phases.commands.common import progress
 
 if TYPE_CHECKING:
-    from phases.calibration.cells import Cell
-    from phases.calibration.grids import Grid
-    from phases.calibration.outcomes import Options
+    from calque.phases.calibration.cells import Cell
+    from calque.phases.calibration.grids import Grid
+    from calque.phases.calibration.outcomes import Options
 
 REPLICATES = 100
 """Of every question to a study's series."""
@@ -62,11 +63,11 @@ def calibrate(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no table and no progress.")] = False,
 ) -> None:
     """Simulate size, coverage and power: for the design of a CUBE, or of a suite of known truths (--suite, --list)."""
-    from phases.calibration.grids import between_markers, marked, show
-    from phases.calibration.grids import markdown as as_markdown
-    from phases.calibration.outcomes import Options
-    from phases.processes import cores
-    from phases.settings import Settings
+    from calque.phases.calibration.grids import between_markers, marked, show
+    from calque.phases.calibration.grids import markdown as as_markdown
+    from calque.phases.calibration.outcomes import Options
+    from calque.phases.processes import cores
+    from calque.phases.settings import Settings
 
     Settings(boot=boot, seed=seed, level=level, rise=rise)  # refuses what detect refuses
     if replicates is not None and replicates < 1:
@@ -103,7 +104,7 @@ def calibrate(
 
 
 def _cells(suite: str, patterns: list[str] | None, options: Options) -> tuple[Cell, ...]:
-    from phases.calibration.cells import chosen
+    from calque.phases.calibration.cells import chosen
 
     if (options.level, options.rise) != (0.95, 0.05):
         raise UserError("the suite's targets are for --level 0.95 and --rise 0.05: leave both out with --suite")
@@ -111,8 +112,8 @@ def _cells(suite: str, patterns: list[str] | None, options: Options) -> tuple[Ce
 
 
 def _print_cells(cells: tuple[Cell, ...], replicates: int | None) -> None:
-    from phases.calibration.grids import show
-    from phases.calibration.tables import cells_grid
+    from calque.phases.calibration.grids import show
+    from calque.phases.calibration.tables import cells_grid
 
     grid, note = cells_grid(cells, replicates)
     show([grid], [note])
@@ -122,9 +123,9 @@ def _suite(
     suite: str, cells: tuple[Cell, ...], options: Options, replicates: int | None, out: Path | None, jobs: int,
     quiet: bool,
 ) -> tuple[list[Grid], list[str], dict[str, Any]]:  # fmt: skip
-    from phases.calibration.run import run
-    from phases.calibration.store import Store
-    from phases.calibration.tables import suite_grids, suite_json, suite_notes
+    from calque.phases.calibration.run import run
+    from calque.phases.calibration.store import Store
+    from calque.phases.calibration.tables import suite_grids, suite_json, suite_notes
 
     store = Store(out, options)
     with progress(quiet) as shown:
@@ -137,12 +138,12 @@ def _study(
     path: Path, metric: list[str] | None, runs: list[str] | None, options: Options, replicates: int, jobs: int,
     quiet: bool,
 ) -> tuple[list[Grid], list[str], dict[str, Any]]:  # fmt: skip
-    from data import cube as cubes
-    from phases.calibration.study import calibrate as of_study
-    from phases.calibration.study_tables import study_grids, study_json
-    from phases.design import accounted, designs_of
-    from phases.group import LAGS
-    from phases.metrics import trajectories
+    from calque.data import cube as cubes
+    from calque.phases.adaptive.record import accounted, designs_of
+    from calque.phases.calibration.study import calibrate as of_study
+    from calque.phases.calibration.study_tables import study_grids, study_json
+    from calque.phases.detection.group import LAGS
+    from calque.phases.series.metrics import trajectories
 
     data = cubes.validate(cubes.read(path), str(path))
     if runs:

@@ -5,20 +5,10 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 
-from data.errors import UserError
-from phases.processes import Progress
+from calque.phases.processes import Progress
 
 EVERY = 30.0
-
-
-def check_output(path: Path) -> None:
-    """Refuse a file that cannot be written, before any work is done."""
-    if not path.absolute().parent.is_dir():
-        raise UserError(f"cannot write {path}: its folder does not exist; make it or choose another")
-    if path.is_dir():
-        raise UserError(f"cannot write {path}: it is a folder; name a file")
 
 
 def progress(quiet: bool) -> AbstractContextManager[Progress | None]:

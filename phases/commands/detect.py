@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from data.errors import UserError
-from phases.classical import FAMILIES
-from phases.commands.common import check_output, progress
+from calque.data.command_line import check_output
+from calque.data.errors import UserError
+from calque.phases.commands.common import progress
+from calque.phases.settings import FAMILIES
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from phases.results import DetectionReport
+    from calque.phases.results import DetectionReport
 
 
 FAMILY_HELP = (
@@ -102,11 +103,11 @@ def detect(
         raise UserError(f"--{given[0]} is shown in the report: give --html FILE too")
     if given and family != "dictionary":
         raise UserError(f"--{given[0]} stands beside the dictionary's takeoffs: leave it out, or --family")
-    from data import cube as cubes
-    from phases.detect import detect as run_detect
-    from phases.json_files import read_json
-    from phases.processes import cores
-    from phases.settings import Settings
+    from calque.data import cube as cubes
+    from calque.phases.detection.detect import detect as run_detect
+    from calque.phases.json_files import read_json
+    from calque.phases.processes import cores
+    from calque.phases.settings import Settings
 
     settings = Settings(
         metrics=tuple(metric) if metric else None, by=splits(by), boot=boot, seed=seed, level=level, rise=rise,
@@ -137,19 +138,19 @@ def splits(by: str) -> tuple[str, ...]:
 
 def _print(report: DetectionReport, *, stderr: bool) -> None:
     if report.settings["family"] == "dictionary":
-        from phases.tables import print_report
+        from calque.phases.report.tables import print_report
     else:
-        from phases.classical.report import print_report
+        from calque.phases.report.classical import print_report
     print_report(report, stderr=stderr)
 
 
 def _write_html(report: DetectionReport, data: xr.Dataset, path: Path, beside: dict[str, dict[str, Any]]) -> None:
     if report.settings["family"] == "dictionary":
-        from phases.report import write_report
+        from calque.phases.report.html import write_report
 
         write_report(report, data, path, **beside)
     else:
-        from phases.classical.report import write_report as write_classical
+        from calque.phases.report.classical import write_report as write_classical
 
         write_classical(report, path)
 

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from data.errors import UserError
-from phases.commands.common import check_output
+from calque.data.command_line import check_output
+from calque.data.errors import UserError
 
 NEEDS = ("panel", "hvplot", "holoviews", "bokeh")
 
@@ -49,8 +49,8 @@ def explore(
     lacking = [name for name in NEEDS if find_spec(name) is None]
     if lacking:
         raise UserError(f"phases explore needs the package '{lacking[0]}'; install it: pip install 'calque[explore]'")
-    from phases.explore.study import read_study
-    from phases.json_files import read_json
+    from calque.phases.explore.study import read_study
+    from calque.phases.json_files import read_json
 
     paths = {"detect": detect, "forecast": forecast, "power": power, "loss": loss, "mixes": mixes, "plan": plan}
     if save is not None:
@@ -58,12 +58,12 @@ def explore(
     files = {kind: read_json(kind, path) for kind, path in paths.items() if path is not None}
     study = read_study(cube, files)
     if save is not None:
-        from phases.explore.snapshot import save as write
+        from calque.phases.explore.snapshot import save as write
 
         write(study, save)
         print(f"pages: {save}")
         return
-    from phases.explore.server import serve
+    from calque.phases.explore.server import serve
 
     def started(address: str) -> None:
         print(f"{study.name} at {address} (this machine alone; Ctrl-C ends it)", flush=True)

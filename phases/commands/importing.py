@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from data.errors import UserError
-from phases.commands.common import check_output
+from calque.data.command_line import check_output
+from calque.data.errors import UserError
 
 if TYPE_CHECKING:
-    from phases.importing import Imported
+    from calque.phases.formats.importing import Imported
 
 SHOWN_NOTES = 10
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "t": 10**12}
@@ -75,9 +75,9 @@ def import_(
     check_output(out)
     if json_file not in (None, "-"):
         check_output(Path(str(json_file)))
-    from data import cube as cubes
-    from phases.formats.base import Request
-    from phases.importing import import_log
+    from calque.data import cube as cubes
+    from calque.phases.formats.base import Request
+    from calque.phases.formats.importing import import_log
 
     request = Request(
         path=path, metrics=tuple(dict.fromkeys(metric)), tokens=tokens, tokens_per_step=per_step, trials=trials,

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from phases.commands.common import check_output, progress
-from phases.commands.detect import ScaleName
+from calque.data.command_line import check_output
+from calque.phases.commands.common import progress
+from calque.phases.commands.detect import ScaleName
 
 
 class EstimandName(StrEnum):
@@ -83,12 +84,12 @@ def pool(
     one size and mix are replicates. Pairs without a takeoff are censored, not dropped. With fewer than 6 seeds it says
     what cannot be claimed.
     """
-    from data import cube as cubes
-    from phases.pooling_questions import parse
-    from phases.pooling_results import write_json
-    from phases.pooling_run import PoolSettings
-    from phases.pooling_run import pool as run_pool
-    from phases.processes import cores
+    from calque.data import cube as cubes
+    from calque.phases.pooling.pool import PoolSettings
+    from calque.phases.pooling.pool import pool as run_pool
+    from calque.phases.pooling.questions import parse
+    from calque.phases.pooling.results import write_json
+    from calque.phases.processes import cores
 
     settings = PoolSettings(
         metrics=tuple(dict.fromkeys(metric)) if metric else ("translation",),
@@ -103,6 +104,6 @@ def pool(
     if json_file is not None:
         write_json(report.to_dict(), json_file)
     if not quiet:
-        from phases.pooling_tables import print_pool
+        from calque.phases.pooling.tables import print_pool
 
         print_pool(report, stderr=json_file == "-")

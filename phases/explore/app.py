@@ -7,16 +7,16 @@ from typing import Any
 
 import panel as pn
 
-from phases.explore.curves_page import CurvesPage
-from phases.explore.loss_page import LossPage
-from phases.explore.page import Page, note
-from phases.explore.pairs_page import PairsPage
-from phases.explore.planning_page import PlanningPage
-from phases.explore.runs_page import RunsPage
-from phases.explore.selection import Selection
-from phases.explore.sizes_page import SizesPage
-from phases.explore.study import Study
-from phases.explore.words_page import WordsPage
+from calque.phases.explore.page import Page, note
+from calque.phases.explore.pages.curves import CurvesPage
+from calque.phases.explore.pages.loss import LossPage
+from calque.phases.explore.pages.pairs import PairsPage
+from calque.phases.explore.pages.planning import PlanningPage
+from calque.phases.explore.pages.runs import RunsPage
+from calque.phases.explore.pages.sizes import SizesPage
+from calque.phases.explore.pages.words import WordsPage
+from calque.phases.explore.selection import Selection
+from calque.phases.explore.study import Study
 
 PAGES: tuple[type[Page], ...] = (
     CurvesPage, PairsPage, WordsPage, SizesPage, LossPage, PlanningPage, RunsPage,

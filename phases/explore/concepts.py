@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from phases.acquisition_times import METRICS, item_times
-from phases.axis import Array
-from phases.explore.study import Study
+from calque.phases.acquisition.times import METRICS, item_times
+from calque.phases.explore.study import Study
+from calque.phases.series.axis import Array
 
 LASTING = 3
 ASKED = METRICS

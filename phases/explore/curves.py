@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from hvplot import hvPlot
 
-from phases.explore.drawing import (
+from calque.phases.explore.drawing import (
     ABOVE,
     LAYERS,
     TOOLS,
@@ -22,11 +22,11 @@ from phases.explore.drawing import (
     styled,
     token_ticks,
 )
-from phases.explore.located import Located
-from phases.explore.panels import SHARE_LABEL, PanelOfLines
-from phases.explore.series import Series
-from phases.results import Transition, interval_text, tokens_text
-from phases.tables import p_text
+from calque.phases.explore.located import Located
+from calque.phases.explore.panels import SHARE_LABEL, PanelOfLines
+from calque.phases.explore.series import Series
+from calque.phases.report.tables import p_text
+from calque.phases.results import Transition, interval_text, tokens_text
 
 STRIPS = 0.045
 MOST_BANDS = 16

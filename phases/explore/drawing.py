@@ -9,8 +9,8 @@ import holoviews as hv
 import numpy as np
 import pandas as pd
 
-from phases.axis import Array
-from phases.pictures import COLOURS
+from calque.phases.report.pictures import COLOURS
+from calque.phases.series.axis import Array
 
 CYCLE = ("#2f86e0", "#d58a00", "#d6456b", "#2aa198", "#7a6ff0", "#6d8a1f", "#b0641d", "#c04fc0", "#58739b", "#444444",
            "#00a5d8", "#8f1d3f", "#3c7d3c", "#e08b8b", "#9a7b2f")  # fmt: skip

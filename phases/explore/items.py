@@ -10,10 +10,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from data.cube import EXPOSURES, OUTCOMES, OVERLAPS
-from phases.axis import Array
-from phases.metric_series import ITEM_DIMS, item_mask
-from phases.metrics import LOGPROB_OF, STANDARD, available
+from calque.data.cube import EXPOSURES, OUTCOMES, OVERLAPS
+from calque.phases.series.axis import Array
+from calque.phases.series.metric_series import ITEM_DIMS, item_mask
+from calque.phases.series.metrics import LOGPROB_OF, STANDARD, available
 
 Mask = NDArray[np.bool_]
 SHARES = ("copying", "false_copying", "translation", "translation_paired")
@@ -35,7 +35,7 @@ class Totals:
 
 
 class Items:
-    """The item metrics of a validated cube; their items and successes are those of :mod:`phases.metrics`.
+    """The item metrics of a validated cube; their items and successes are those of :mod:`calque.phases.series.metrics`.
 
     Nothing is copied: sums are made from the cube's own arrays when asked for, and the last of them kept.
     """

@@ -8,8 +8,8 @@ from typing import Any
 
 import panel as pn
 
-from data.errors import UserError
-from phases.explore.located import Located
+from calque.data.errors import UserError
+from calque.phases.explore.located import Located
 
 LOCATE = "Locate transitions"
 Wanted = Callable[[], tuple[list[str], list[str], str]]

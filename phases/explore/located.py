@@ -13,17 +13,17 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from data.errors import UserError
-from phases.detect import WORTH_SPREADING
-from phases.explore.drawing import words
-from phases.explore.items import Items
-from phases.explore.series import PAIR, WHOLE
-from phases.group import Found, judge_group
-from phases.metrics import trajectories
-from phases.processes import Progress, cores, spread
-from phases.results import Outcome, Transition
-from phases.settings import Settings
-from phases.trajectory import Trajectory
+from calque.data.errors import UserError
+from calque.phases.detection.detect import WORTH_SPREADING
+from calque.phases.detection.group import Found, judge_group
+from calque.phases.explore.drawing import words
+from calque.phases.explore.items import Items
+from calque.phases.explore.series import PAIR, WHOLE
+from calque.phases.processes import Progress, cores, spread
+from calque.phases.results import Outcome, Transition
+from calque.phases.series.metrics import trajectories
+from calque.phases.series.trajectory import Trajectory
+from calque.phases.settings import Settings
 
 SPLITS = (WHOLE, "source", "target", PAIR)
 """Parts of runs whose transitions can be located, as by ``phases detect --by``."""

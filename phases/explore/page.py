@@ -8,9 +8,9 @@ from typing import Any
 
 import panel as pn
 
-from data.errors import UserError
-from phases.explore.selection import Selection
-from phases.explore.study import Study
+from calque.data.errors import UserError
+from calque.phases.explore.selection import Selection
+from calque.phases.explore.study import Study
 
 NOTE = {"color": "#5b6575", "font-size": "13px", "max-width": "80em"}
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from phases.axis import Array
-from phases.explore.items import LOGPROBS, Totals
-from phases.explore.located import Located
-from phases.explore.series import PAIR
-from phases.explore.study import Study
-from phases.results import interval_text, tokens_text
+from calque.phases.explore.items import LOGPROBS, Totals
+from calque.phases.explore.located import Located
+from calque.phases.explore.series import PAIR
+from calque.phases.explore.study import Study
+from calque.phases.results import interval_text, tokens_text
+from calque.phases.series.axis import Array
 
 
 def languages(study: Study, runs: Sequence[str], metric: str) -> tuple[list[int], list[int]]:

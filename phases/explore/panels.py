@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from phases.explore.drawing import words
-from phases.explore.series import WHOLE, Series
-from phases.explore.study import Study
+from calque.phases.explore.drawing import words
+from calque.phases.explore.series import WHOLE, Series
+from calque.phases.explore.study import Study
 
 CHOICES = ("auto", "metric", "part", "condition", "run", "size", "mix")
 SHARE_LABEL = "share of items"

@@ -6,9 +6,9 @@ from typing import Any
 
 import panel as pn
 
-from phases.explore.drawing import words
-from phases.explore.series import metrics_of
-from phases.explore.study import Study
+from calque.phases.explore.drawing import words
+from calque.phases.explore.series import metrics_of
+from calque.phases.explore.study import Study
 
 FIRST_RUNS = 16
 FILTERS = ("size", "mix", "corpus", "template")

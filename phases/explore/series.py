@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from phases.axis import Array
-from phases.clusters import design_effect
-from phases.explore.items import LOGPROBS, SHARES, Items
-from phases.metric_series import Group, variable
-from phases.metrics import analysable
-from phases.trajectory import Trajectory
+from calque.phases.explore.items import LOGPROBS, SHARES, Items
+from calque.phases.series.axis import Array
+from calque.phases.series.clusters import design_effect
+from calque.phases.series.metric_series import Group, variable
+from calque.phases.series.metrics import analysable
+from calque.phases.series.trajectory import Trajectory
 
 if TYPE_CHECKING:
-    from phases.explore.items import Totals
+    from calque.phases.explore.items import Totals
 
 WHOLE, PAIR = "whole", "pair"
 Z = 1.959964

@@ -20,9 +20,9 @@ from tornado.ioloop import IOLoop
 from tornado.routing import Matcher, Rule
 from tornado.web import RequestHandler
 
-from data.errors import UserError
-from phases.explore.app import App, prepare
-from phases.explore.study import Study
+from calque.data.errors import UserError
+from calque.phases.explore.app import App, prepare
+from calque.phases.explore.study import Study
 
 HOST = "127.0.0.1"
 NAMES = (HOST, "localhost")

@@ -13,10 +13,10 @@ import panel as pn
 from bokeh.resources import INLINE
 from panel.io.resources import CDN_DIST, DIST_DIR
 
-from data.files import replacing
-from phases.explore.app import App, prepare
-from phases.explore.page import note
-from phases.explore.study import Study
+from calque.data.files import replacing
+from calque.phases.explore.app import App, prepare
+from calque.phases.explore.page import note
+from calque.phases.explore.study import Study
 
 
 def save(study: Study, path: Path) -> None:

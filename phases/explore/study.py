@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from data import cube as cubes
-from data.errors import UserError
-from phases.explore.items import Items
-from phases.explore.located import Located
-from phases.explore.series import metrics_of, parts_of
+from calque.data import cube as cubes
+from calque.data.errors import UserError
+from calque.phases.explore.items import Items
+from calque.phases.explore.located import Located
+from calque.phases.explore.series import metrics_of, parts_of
 
 CONDITIONS = ("size", "mix", "corpus", "template")
 NUMBERS = ("n_params", "n_params_non_embedding", "init_seed", "data_seed", "seed")

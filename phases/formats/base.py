@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from data.errors import UserError, nearest
+from calque.data.errors import UserError, nearest
 
 Array = NDArray[np.float64]
 SHOWN = 12
@@ -106,7 +106,7 @@ class Log:
 
 
 class Reader(Protocol):
-    """A module of ``phases.formats``."""
+    """A module of ``calque.phases.formats``."""
 
     def read(self, request: Request) -> Log:
         """Return the log at ``request.path``; UserError where it cannot be used."""

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from data.errors import UserError
-from phases.formats.base import Log, Request
-from phases.formats.tables import Table, rows
+from calque.data.errors import UserError
+from calque.phases.formats.base import Log, Request
+from calque.phases.formats.tables import Table, rows
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 

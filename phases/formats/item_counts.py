@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from phases.formats.base import Array
+from calque.phases.formats.base import Array
 
 WHOLE = 1e-4
 """How near a count must be to a whole number."""

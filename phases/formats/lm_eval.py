@@ -2,8 +2,8 @@
 
 Read are all JSON files that hold ``results`` beside ``config``, ``configs`` or ``versions``, at any depth:
 ``OUT/<model>/results_<date>.json`` of the current harness, one file a checkpoint of older ones. What is a checkpoint's
-position is decided by ``phases.formats.checkpoint_names``, what a metric's trials are by
-``phases.formats.item_counts``.
+position is decided by ``calque.phases.formats.checkpoint_names``, what a metric's trials are by
+``calque.phases.formats.item_counts``.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from data.errors import UserError, nearest
-from phases.formats.base import Array, Log, Request, few, listing
-from phases.formats.checkpoint_names import Named, named
-from phases.formats.item_counts import whole_trials
+from calque.data.errors import UserError, nearest
+from calque.phases.formats.base import Array, Log, Request, few, listing
+from calque.phases.formats.checkpoint_names import Named, named
+from calque.phases.formats.item_counts import whole_trials
 
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT[\d.-]+")
 

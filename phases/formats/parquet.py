@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from data.errors import UserError
-from phases.formats.base import Log, Request, need
-from phases.formats.tables import Table, rows
+from calque.data.errors import UserError
+from calque.phases.formats.base import Log, Request, need
+from calque.phases.formats.tables import Table, rows
 
 SUFFIXES = (".parquet", ".pq")
 

@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 
-from data.errors import UserError, nearest
-from phases.formats.base import LINES, Log, Request
+from calque.data.errors import UserError, nearest
+from calque.phases.formats.base import LINES, Log, Request
 
 FORMATS: Mapping[str, str] = {
-    "csv": "phases.formats.delimited",
-    "parquet": "phases.formats.parquet",
-    "tensorboard": "phases.formats.tensorboard",
-    "wandb": "phases.formats.wandb",
-    "lm-eval": "phases.formats.lm_eval",
+    "csv": "calque.phases.formats.delimited",
+    "parquet": "calque.phases.formats.parquet",
+    "tensorboard": "calque.phases.formats.tensorboard",
+    "wandb": "calque.phases.formats.wandb",
+    "lm-eval": "calque.phases.formats.lm_eval",
 }
 """Name on the command line, and the module whose ``read`` reads it."""
 
@@ -80,7 +80,7 @@ def _of_file(path: Path) -> str | None:
 
 
 def _header(path: Path) -> tuple[str, ...]:
-    from phases.formats.delimited import header
+    from calque.phases.formats.delimited import header
 
     try:
         return header(path)
@@ -95,7 +95,7 @@ def _wandb_header(path: Path) -> bool:
 
 
 def _parquet_columns(path: Path) -> tuple[str, ...]:
-    from phases.formats.parquet import columns
+    from calque.phases.formats.parquet import columns
 
     return columns(path)
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from data.errors import UserError
-from phases.formats.base import Array, Log, Request, check_known, counts_steps, few, listing
+from calque.data.errors import UserError
+from calque.phases.formats.base import Array, Log, Request, check_known, counts_steps, few, listing
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

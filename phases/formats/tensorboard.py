@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from data.errors import UserError
-from phases.formats.base import Array, Log, Request, along_steps, check_known, counts_steps, few, need
+from calque.data.errors import UserError
+from calque.phases.formats.base import Array, Log, Request, along_steps, check_known, counts_steps, few, need
 
 LOADER = "tensorboard.backend.event_processing.event_file_loader"
 FRAME = 16

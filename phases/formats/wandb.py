@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from data.errors import UserError
-from phases.formats import delimited, parquet
-from phases.formats.base import LINES, Array, Log, Request, along_steps, check_known, counts_steps, few, finite
-from phases.formats.tables import Table
+from calque.data.errors import UserError
+from calque.phases.formats import delimited, parquet
+from calque.phases.formats.base import LINES, Array, Log, Request, along_steps, check_known, counts_steps, few, finite
+from calque.phases.formats.tables import Table
 
 STEP = "_step"
 ENDS = ("__MIN", "__MAX")

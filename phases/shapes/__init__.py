@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from phases.shapes import (
+from calque.phases.shapes import (
     cloglog,
     loglinear,
     power,
@@ -15,7 +15,7 @@ from phases.shapes import (
     two_waves,
     weibull_onset,
 )
-from phases.shapes.base import Family
+from calque.phases.shapes.base import Family
 
 FAMILIES: dict[str, Family] = {
     module.FAMILY.name: module.FAMILY

@@ -14,7 +14,7 @@ from itertools import product
 
 import numpy as np
 
-from phases.axis import Array, Axis
+from calque.phases.series.axis import Array, Axis
 
 STEEPEST = 0.02
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from phases.axis import Array, Axis
-from phases.shapes import saturation, weibull_onset
-from phases.shapes.base import Family, cross, widths
+from calque.phases.series.axis import Array, Axis
+from calque.phases.shapes import saturation, weibull_onset
+from calque.phases.shapes.base import Family, cross, widths
 
 END = np.zeros(1)
 """Where the slow rise is 1: the last checkpoint of the log axis."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtr
 
-from phases.axis import Array
-from phases.shapes.base import Family, sigmoid_grid
+from calque.phases.series.axis import Array
+from calque.phases.shapes.base import Family, sigmoid_grid
 
 
 def curve(theta: Array, x: Array) -> Array:

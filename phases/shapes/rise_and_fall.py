@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit
 
-from phases.axis import Array, Axis
-from phases.shapes.base import Family, cross, widths
+from calque.phases.series.axis import Array, Axis
+from calque.phases.shapes.base import Family, cross, widths
 
 
 def curve(theta: Array, x: Array) -> Array:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from phases.axis import Array, Axis
-from phases.shapes.base import Family, cross
+from calque.phases.series.axis import Array, Axis
+from calque.phases.shapes.base import Family, cross
 
 
 def curve(theta: Array, x: Array) -> Array:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from phases.axis import Array, Axis
-from phases.shapes.base import Family, cross, widths
+from calque.phases.series.axis import Array, Axis
+from calque.phases.shapes.base import Family, cross, widths
 
 LOW = -9.0
 """Natural logarithm of the least scale: a jump at any spacing of checkpoints."""

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from data.command_line import emit_json
-from data.errors import UserError
-from scaling.commands.common import Json, check_level
+from calque.data.command_line import emit_json
+from calque.data.errors import UserError
+from calque.scaling.commands.common import Json, check_level
 
 if TYPE_CHECKING:
-    from scaling.calibration import Coverage, Design, Truth
+    from calque.scaling.forecast.calibration import Coverage, Design, Truth
 
 MOST_FACTOR, MOST_SD = 100, 10
 
@@ -36,9 +36,9 @@ def calibrate_command(
     """
     from functools import partial
 
-    from phases.processes import spread
-    from scaling import tables
-    from scaling.calibration import PRIORS, TRUTHS, Design, coverage
+    from calque.phases.processes import spread
+    from calque.scaling.commands import tables
+    from calque.scaling.forecast.calibration import PRIORS, TRUTHS, Design, coverage
 
     check_level(level)
     if not 1.05 < factor <= MOST_FACTOR:
@@ -76,6 +76,6 @@ def calibrate_command(
 def _one(
     task: tuple[Truth, Design], laws: tuple[str, ...], studies: int, level: float, seed: int
 ) -> tuple[Coverage, ...]:
-    from scaling.calibration import coverage
+    from calque.scaling.forecast.calibration import coverage
 
     return coverage(*task, laws=laws, studies=studies, level=level, seed=seed)

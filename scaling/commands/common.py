@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from data.errors import UserError
+from calque.data.errors import UserError
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from scaling.observations import Found, Observation
+    from calque.scaling.observations import Found, Observation
 
 Json = Annotated[
     str | None, typer.Option("--json", metavar="FILE", help="Write JSON to FILE, or to - (standard output).")
@@ -45,9 +45,9 @@ def observe_cube(
     path: str, metric: str, where: list[str] | None, params: list[str] | None, boot: int, seed: int
 ) -> tuple[tuple[Observation, ...], str | None]:
     """Return the takeoff of every run of one ladder, and a sentence when runs were left out."""
-    from data import cube as cubes
-    from scaling.ladder import select, with_sizes
-    from scaling.observations import observe
+    from calque.data import cube as cubes
+    from calque.scaling.ladder import select, with_sizes
+    from calque.scaling.observations import observe
 
     cube, note = select(with_sizes(cubes.read(path), params or ()), where or ())
     return observe(cube, transitions(cube, metric, boot, seed), metric), note
@@ -55,9 +55,9 @@ def observe_cube(
 
 def transitions(cube: xr.Dataset, metric: str, boot: int, seed: int, by: tuple[str, ...] = ("run",)) -> list[Found]:
     """Return what ``phases detect`` finds of one metric, with a progress bar."""
-    from phases.detect import detect
-    from phases.settings import Settings
-    from scaling.tables import working
+    from calque.phases.detection.detect import detect
+    from calque.phases.settings import Settings
+    from calque.scaling.commands.tables import working
 
     settings = Settings(metrics=(metric,), boot=boot, seed=seed, by=by)
     with working() as progress:

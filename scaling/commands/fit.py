@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from data.command_line import console, emit_json
-from scaling.commands.common import Boot, Cube, Json, Metric, Params, Seed, Where, check_level, observe_cube
+from calque.data.command_line import console, emit_json
+from calque.scaling.commands.common import Boot, Cube, Json, Metric, Params, Seed, Where, check_level, observe_cube
 
 
 def fit_command(
@@ -25,8 +25,9 @@ def fit_command(
 
     Too few sizes are an answer, not a failure: it is printed and the exit code is 0.
     """
-    from scaling import laws, tables
-    from scaling.fit import fit
+    from calque.scaling.commands import tables
+    from calque.scaling.laws import registry as laws
+    from calque.scaling.laws.fit import fit
 
     laws.law(law)
     check_level(level)

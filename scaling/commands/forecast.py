@@ -6,8 +6,19 @@ from typing import Annotated
 
 import typer
 
-from data.command_line import emit_json
-from scaling.commands.common import Boot, Cube, Json, Metric, Params, Picture, Seed, Where, check_level, observe_cube
+from calque.data.command_line import emit_json
+from calque.scaling.commands.common import (
+    Boot,
+    Cube,
+    Json,
+    Metric,
+    Params,
+    Picture,
+    Seed,
+    Where,
+    check_level,
+    observe_cube,
+)
 
 
 def forecast_command(
@@ -35,11 +46,11 @@ def forecast_command(
     """
     from dataclasses import replace
 
-    from phases.forecast_pictures import law_figure
-    from scaling import tables
-    from scaling.forecast import forecast
-    from scaling.named_sizes import parse_size
-    from scaling.pictures import check_picture, save
+    from calque.phases.report.forecast_pictures import law_figure
+    from calque.scaling.commands import tables
+    from calque.scaling.commands.pictures import check_picture, save
+    from calque.scaling.forecast.forecast import forecast
+    from calque.scaling.named_sizes import parse_size
 
     parse_size(size)
     check_picture(picture)

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from data.command_line import emit_json
-from data.errors import UserError, nearest
-from scaling.commands.common import Json, Picture, Seed, check_level
+from calque.data.command_line import emit_json
+from calque.data.errors import UserError, nearest
+from calque.scaling.commands.common import Json, Picture, Seed, check_level
 
 if TYPE_CHECKING:
-    from scaling.loss.points import Points
+    from calque.scaling.loss.points import Points
 
 
 def loss_command(
@@ -43,13 +43,13 @@ def loss_command(
     """
     import numpy as np
 
-    from phases.loss_pictures import isoflop_figure
-    from scaling import tables
-    from scaling.loss.fit import fit_loss
-    from scaling.loss.isoflop import isoflop_view
-    from scaling.loss.objective import Objective
-    from scaling.loss.report import answer, print_loss
-    from scaling.pictures import check_picture, save
+    from calque.phases.report.loss_pictures import isoflop_figure
+    from calque.scaling.commands import tables
+    from calque.scaling.commands.pictures import check_picture, save
+    from calque.scaling.loss.fit import fit_loss
+    from calque.scaling.loss.isoflop import isoflop_view
+    from calque.scaling.loss.objective import Objective
+    from calque.scaling.loss.report import answer, print_loss
 
     check_level(level)
     check_picture(picture)
@@ -80,8 +80,8 @@ def loss_command(
 def _read(source: str) -> Points:
     from pathlib import Path
 
-    from data import cube as cubes
-    from scaling.loss.points import cube_points, read_points
+    from calque.data import cube as cubes
+    from calque.scaling.loss.points import cube_points, read_points
 
     if Path(source).suffix.lower() in (".csv", ".txt"):
         return read_points(Path(source))
@@ -94,7 +94,7 @@ def _target(at: str, points: Points) -> Points:
 
     import numpy as np
 
-    from scaling.named_sizes import parse_amount, parse_size
+    from calque.scaling.named_sizes import parse_amount, parse_size
 
     n, comma, d = at.partition(",")
     if not comma:

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from data.command_line import emit_json
-from scaling.commands.common import Boot, Json, Metric, Seed, check_level, transitions
+from calque.data.command_line import emit_json
+from calque.scaling.commands.common import Boot, Json, Metric, Seed, check_level, transitions
 
 
 def mixes_command(
@@ -26,13 +26,13 @@ def mixes_command(
     --by-language adds contrasts of every language, a mixed model over them (languages within runs), and the law
     T = (T0 + c N^-gamma) p^-eta exp(-kappa overlap) in the languages' shares p.
     """
-    from data import cube as cubes
-    from scaling.by_language import observe_languages
-    from scaling.contrast import contrasts
-    from scaling.mix_tables import print_contrasts, print_mixed, print_shares
-    from scaling.mixed_model import mixed_contrasts
-    from scaling.observations import observe
-    from scaling.share_law import fit_shares
+    from calque.data import cube as cubes
+    from calque.scaling.laws.share import fit_shares
+    from calque.scaling.mixes.by_language import observe_languages
+    from calque.scaling.mixes.contrast import contrasts
+    from calque.scaling.mixes.mixed_model import mixed_contrasts
+    from calque.scaling.mixes.tables import print_contrasts, print_mixed, print_shares
+    from calque.scaling.observations import observe
 
     check_level(level)
     read = cubes.read(cube)

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from data.command_line import emit_json
-from scaling.commands.common import Json
+from calque.data.command_line import emit_json
+from calque.scaling.commands.common import Json
 
 
 def plan_command(
@@ -31,9 +31,9 @@ def plan_command(
     A run of N parameters costs 6 N D FLOPs with D = margin x its expected takeoff; an hour buys peak x attained x 3600.
     The interval is what the floor law's information and the seeds' scatter leave, were the expected law true.
     """
-    from scaling.ladder_plan import Expected, plan_ladder
-    from scaling.named_sizes import parse_size
-    from scaling.plan_tables import print_plans
+    from calque.scaling.named_sizes import parse_size
+    from calque.scaling.power.ladder_plan import Expected, plan_ladder
+    from calque.scaling.power.tables import print_plans
 
     law = Expected(t0=t0, c=c, gamma=gamma, seed_sd=seed_sd, se=se)
     n = parse_size(size)

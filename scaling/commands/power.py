@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from data.command_line import emit_json
-from data.errors import UserError
-from scaling.commands.common import Json, Picture
+from calque.data.command_line import emit_json
+from calque.data.errors import UserError
+from calque.scaling.commands.common import Json, Picture
 
 
 def power_command(
@@ -49,13 +49,13 @@ def power_command(
     takeoff is known to is what maximum likelihood attains on simulated runs; ``phases``, which assumes no family, needs
     more.
     """
-    from phases.power_pictures import power_figure
-    from scaling.design import read_design
-    from scaling.detectable import Cost, cheapest, designs
-    from scaling.named_sizes import parse_amount, parse_size
-    from scaling.pictures import check_picture, save
-    from scaling.plan_tables import print_power
-    from scaling.precision import Curve, Sampling
+    from calque.phases.report.power_pictures import power_figure
+    from calque.scaling.commands.pictures import check_picture, save
+    from calque.scaling.named_sizes import parse_amount, parse_size
+    from calque.scaling.power.design import read_design
+    from calque.scaling.power.detectable import Cost, cheapest, designs
+    from calque.scaling.power.precision import Curve, Sampling
+    from calque.scaling.power.tables import print_power
 
     if not target > 1 or not 0.5 <= power < 1 or not 0.5 <= level < 1 or not seed_sd > 0:
         raise UserError(

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from data.command_line import emit_json
-from scaling.commands.common import Json, Seed
+from calque.data.command_line import emit_json
+from calque.scaling.commands.common import Json, Seed
 
 
 def simulate_command(
@@ -23,14 +23,14 @@ def simulate_command(
 
     The truth stands in the cube's attribute truth_json and, as curves, in its group /truth.
     """
-    from data import cube as cubes
-    from scaling import tables
-    from scaling.simulate import simulate, truth_of
-    from scaling.truth import read_truth
+    from calque.data import cube as cubes
+    from calque.scaling.commands import tables
+    from calque.scaling.simulate.simulate import simulate, truth_of
+    from calque.scaling.simulate.truth import read_truth
 
     checked = read_truth(truth)
     if like is not None:
-        from scaling.like import noise_like
+        from calque.scaling.simulate.like import noise_like
 
         checked = checked.model_copy(update={"noise": noise_like(cubes.read(like))})
     with tables.working() as progress:

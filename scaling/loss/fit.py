@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from data.errors import UserError
-from scaling.loss.law import LossLaw, loss_law
-from scaling.loss.minimise import refine, screen
-from scaling.loss.objective import Objective
-from scaling.loss.points import Points
-from scaling.loss.profile import Profile, profiles
+from calque.data.errors import UserError
+from calque.scaling.loss.law import LossLaw, loss_law
+from calque.scaling.loss.minimise import refine, screen
+from calque.scaling.loss.objective import Objective
+from calque.scaling.loss.points import Points
+from calque.scaling.loss.profile import Profile, profiles
 
 Array = NDArray[np.float64]
 KEPT = 32
@@ -106,7 +106,7 @@ def fit_loss(
     points : Points
         Rows; those of one run are resampled together.
     name : str
-        See :func:`scaling.loss.law.loss_law`.
+        See :func:`calque.scaling.loss.law.loss_law`.
     objective : Objective, optional
         Huber with delta 1e-3 on ln loss when not given.
     level, boot, seed : float, int, int

@@ -7,13 +7,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from data.errors import UserError, nearest
-from scaling.loss.broken import BrokenLaw
-from scaling.loss.chinchilla import ChinchillaLaw
-from scaling.loss.points import Points
-from scaling.loss.repeated import RepeatedLaw
-from scaling.loss.share import ShareLaw
-from scaling.loss.transfer import TransferLaw
+from calque.data.errors import UserError, nearest
+from calque.scaling.loss.broken import BrokenLaw
+from calque.scaling.loss.chinchilla import ChinchillaLaw
+from calque.scaling.loss.points import Points
+from calque.scaling.loss.repeated import RepeatedLaw
+from calque.scaling.loss.share import ShareLaw
+from calque.scaling.loss.transfer import TransferLaw
 
 Array = NDArray[np.float64]
 Prepared = tuple[Array, ...]
@@ -32,7 +32,7 @@ class LossLaw(Protocol):
     coordinates : tuple of str
         What is fitted: unbounded, and near 0 to 10 in size.
     columns : tuple of str
-        What it needs of :class:`scaling.loss.points.Points` beside n, d and loss.
+        What it needs of :class:`calque.scaling.loss.points.Points` beside n, d and loss.
     """
 
     name: str

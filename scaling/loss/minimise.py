@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from phases.processes import cores
-from scaling.loss.law import LossLaw, Prepared
-from scaling.loss.objective import Objective
+from calque.phases.processes import cores
+from calque.scaling.loss.law import LossLaw, Prepared
+from calque.scaling.loss.objective import Objective
 
 Array = NDArray[np.float64]
 CHUNK = 200_000

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from data.errors import UserError, nearest
+from calque.data.errors import UserError, nearest
 
 Array = NDArray[np.float64]
 Kind = Literal["gaussian", "huber", "lad", "quantile"]

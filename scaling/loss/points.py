@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from data.errors import UserError, nearest
+from calque.data.errors import UserError, nearest
 
 Array = NDArray[np.float64]
 COLUMNS = ("n", "d", "loss", "share", "unique", "other", "run", "language")

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2
 
-from scaling.loss.law import LossLaw, Prepared
-from scaling.loss.minimise import refine
-from scaling.loss.objective import Objective
+from calque.scaling.loss.law import LossLaw, Prepared
+from calque.scaling.loss.minimise import refine
+from calque.scaling.loss.objective import Objective
 
 Array = NDArray[np.float64]
 STEPS = 41

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from data.command_line import console
-from data.quantities import format_count
-from scaling.loss.fit import LossFit
-from scaling.loss.isoflop import optimum
-from scaling.loss.points import Points
-from scaling.loss.sharpen import sharpen
+from calque.data.command_line import console
+from calque.data.quantities import format_count
+from calque.scaling.loss.fit import LossFit
+from calque.scaling.loss.isoflop import optimum
+from calque.scaling.loss.points import Points
+from calque.scaling.loss.sharpen import sharpen
 
 FARTHEST = 1000.0
 WIDEST = 1.5

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from scaling.loss.chinchilla import ChinchillaLaw
-from scaling.loss.points import Points
+from calque.scaling.loss.chinchilla import ChinchillaLaw
+from calque.scaling.loss.points import Points
 
 Array = NDArray[np.float64]
 

@@ -7,9 +7,9 @@ from itertools import product
 
 import numpy as np
 
-from scaling.loss.fit import LossFit
-from scaling.loss.law import loss_law
-from scaling.loss.points import Points
+from calque.scaling.loss.fit import LossFit
+from calque.scaling.loss.law import loss_law
+from calque.scaling.loss.points import Points
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from data.command_line import emit_json
-from sweeps.commands.common import Json, Results, StudyFile
+from calque.data.command_line import emit_json
+from calque.sweeps.commands.common import Json, Results, StudyFile
 
 
 def collect_command(
@@ -23,10 +23,10 @@ def collect_command(
     Weights are not read: what the cube holds was measured when they were whole. Files that are missing or cut short are
     named; sweeps status --verify reads all of them.
     """
-    from sweeps.results import write_cube
-    from sweeps.root import ResultsRoot
-    from sweeps.study import read_study
-    from sweeps.verifying import glance
+    from calque.sweeps.results.collect import write_cube
+    from calque.sweeps.results.root import ResultsRoot
+    from calque.sweeps.results.verifying import glance
+    from calque.sweeps.study.study import read_study
 
     loaded = read_study(study)
     root = ResultsRoot(loaded.results_place(results))

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from sweeps.config import RunConfig
-    from sweeps.progress import RunProgress
-    from sweeps.root import ResultsRoot
-    from sweeps.study import Study
+    from calque.sweeps.results.progress import RunProgress
+    from calque.sweeps.results.root import ResultsRoot
+    from calque.sweeps.study.run_config import RunConfig
+    from calque.sweeps.study.study import Study
 
 StudyFile = Annotated[Path, typer.Argument(help="Study file, such as sweeps/quick.yaml.", show_default=False)]
 Results = Annotated[

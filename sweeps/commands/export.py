@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from data.command_line import emit_json
-from sweeps.commands.common import Json, Results, StudyFile
+from calque.data.command_line import emit_json
+from calque.sweeps.commands.common import Json, Results, StudyFile
 
 
 def export_command(
@@ -26,10 +26,10 @@ def export_command(
     Models of the ladder become LlamaForCausalLM; the small ones for CPUs have norms on queries and keys, which that
     architecture lacks, and become Qwen3ForCausalLM. The checkpoint's SHA-256 is checked first.
     """
-    from sweeps.exporting import export_checkpoint
-    from sweeps.kept_run import KeptRun
-    from sweeps.progress import run_folder
-    from sweeps.study import read_study
+    from calque.sweeps.kept.exporting import export_checkpoint
+    from calque.sweeps.kept.kept_run import KeptRun
+    from calque.sweeps.results.progress import run_folder
+    from calque.sweeps.study.study import read_study
 
     loaded = read_study(study)
     run = KeptRun.open(run_folder(loaded.results_folder(results), loaded.run(name)))

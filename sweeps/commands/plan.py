@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from data.command_line import console, emit_json
-from sweeps.commands.common import Json, StudyFile
+from calque.data.command_line import console, emit_json
+from calque.sweeps.commands.common import Json, StudyFile
 
 
 def plan_command(
@@ -23,10 +23,10 @@ def plan_command(
     json_file: Json = None,
 ) -> None:
     """Print the bill of a study: runs, parameters, FLOPs, memory, device-hours, disk. Starts nothing."""
-    from sweeps import plan_tables
-    from sweeps.plan import Hardware
-    from sweeps.plan import plan as reckon
-    from sweeps.study import read_study
+    from calque.sweeps.plan import tables as plan_tables
+    from calque.sweeps.plan.plan import Hardware
+    from calque.sweeps.plan.plan import plan as reckon
+    from calque.sweeps.study.study import read_study
 
     bill = reckon(read_study(study), Hardware(name=device, peak=flops, utilisation=utilisation))
     if not emit_json(json_file, bill):

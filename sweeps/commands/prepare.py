@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from data.command_line import console, emit_json
-from sweeps.commands.common import Json, StudyFile
+from calque.data.command_line import console, emit_json
+from calque.sweeps.commands.common import Json, StudyFile
 
 
 def prepare_command(
@@ -21,11 +21,11 @@ def prepare_command(
 
     Stopped at any moment it goes on where it stood, and ends with the same bytes. Data are kept in CALQUE_HOME.
     """
-    from data.home import home
-    from sweeps.data_report import answer, show
-    from sweeps.preparing import prepare_all
-    from sweeps.preparing_display import PreparingDisplay
-    from sweeps.study import read_study
+    from calque.data.home import home
+    from calque.sweeps.prepare.display import PreparingDisplay
+    from calque.sweeps.prepare.prepare import prepare_all
+    from calque.sweeps.prepare.report import answer, show
+    from calque.sweeps.study.study import read_study
 
     loaded = read_study(study)
     with PreparingDisplay() as display:

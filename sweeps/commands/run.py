@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from data.command_line import console, emit_json
-from data.errors import UserError
-from sweeps.commands.common import Json, Results, StudyFile, say, standings_json
+from calque.data.command_line import console, emit_json
+from calque.data.errors import UserError
+from calque.sweeps.commands.common import Json, Results, StudyFile, say, standings_json
 
 if TYPE_CHECKING:
-    from sweeps.running import Ended
-    from sweeps.study import Study
+    from calque.sweeps.running import Ended
+    from calque.sweeps.study.study import Study
 
 
 def run_command(
@@ -30,8 +30,8 @@ def run_command(
 
     With RAY_ADDRESS, on that cluster. Every page is served on this machine alone.
     """
-    from sweeps.running import dry_run, run_study
-    from sweeps.study import read_study
+    from calque.sweeps.running import dry_run, run_study
+    from calque.sweeps.study.study import read_study
 
     loaded = read_study(study)
     if dry:
@@ -48,7 +48,7 @@ def run_command(
 
 def report(study: Study, ended: Ended, json_file: str | None) -> int:
     """Print how the study stands and what to type next; return the exit code."""
-    from sweeps.progress import read_progress
+    from calque.sweeps.results.progress import read_progress
 
     root, cube = ended.root, f"{ended.root}/results.nc"
     standings = [(read_progress(root.folder, run), run) for run in study.runs]

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from data.errors import UserError
+from calque.data.errors import UserError
 
 if TYPE_CHECKING:
-    from sweeps.score.scoring import Scored
-    from sweeps.score.sources import Source
-    from sweeps.score.subject import Subject
+    from calque.sweeps.score.scoring import Scored
+    from calque.sweeps.score.sources import Source
+    from calque.sweeps.score.subject import Subject
 
 WHERE, WHAT, HOW = "Which checkpoints, and where in training they stand", "What is asked", "How"
 DTYPES = ("auto", "float32", "bfloat16", "float16")
@@ -85,12 +85,12 @@ def score_command(
 
     Run it again after any interruption: what is scored is not scored again. Duplicate weights and outliers are flagged.
     """  # fmt: skip
-    from data.command_line import emit_json
-    from sweeps.score.display import ScoreDisplay
-    from sweeps.score.own import OwnSource
-    from sweeps.score.positions import placed
-    from sweeps.score.scoring import score as score_all
-    from sweeps.score.sources import chosen, source_of
+    from calque.data.command_line import emit_json
+    from calque.sweeps.score.display import ScoreDisplay
+    from calque.sweeps.score.own import OwnSource
+    from calque.sweeps.score.positions import placed
+    from calque.sweeps.score.scoring import score as score_all
+    from calque.sweeps.score.sources import chosen, source_of
 
     given = {
         "template": template, "shots": shots, "shot_seed": shot_seed, "concepts": concepts,
@@ -117,7 +117,7 @@ def score_command(
 
 
 def _positions(pattern: str | None, tokens_per_step: int | None, table: Path | None) -> Any:
-    from sweeps.score.positions import PatternPositions, TablePositions
+    from calque.sweeps.score.positions import PatternPositions, TablePositions
 
     if table is not None:
         if pattern is not None or tokens_per_step is not None:
@@ -129,7 +129,7 @@ def _positions(pattern: str | None, tokens_per_step: int | None, table: Path | N
 
 
 def _count(text: str | None, option: str) -> int | None:
-    from data.quantities import parse_count
+    from calque.data.quantities import parse_count
 
     try:
         return None if text is None else int(parse_count(text))
@@ -143,9 +143,9 @@ def _subject(
 ) -> Subject:  # fmt: skip
     import torch
 
-    from sweeps.score.own import OwnSource, OwnSubject
-    from sweeps.score.questions import Questions
-    from sweeps.score.subject import HuggingFaceSubject
+    from calque.sweeps.score.own import OwnSource, OwnSubject
+    from calque.sweeps.score.questions import Questions
+    from calque.sweeps.score.subject import HuggingFaceSubject
 
     place = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     try:
@@ -175,7 +175,7 @@ def _subject(
 
 
 def _earlier_tokenizer(output: Path) -> str | None:
-    from data import cube
+    from calque.data import cube
 
     if not output.exists():
         return None

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from data.command_line import console, emit_json
-from sweeps.commands.common import Json, Results, StudyFile, standings_json
+from calque.data.command_line import console, emit_json
+from calque.sweeps.commands.common import Json, Results, StudyFile, standings_json
 
 
 def status_command(
@@ -26,16 +26,16 @@ def status_command(
     --verify finds weights that are damaged, were swapped or are missing; it reads all of them, which takes its time.
     The live page (loss, copying, translation, throughput, time left) is also the file live.html in the results.
     """
-    from sweeps.progress import progress_table, read_progress
-    from sweeps.root import ResultsRoot
-    from sweeps.study import read_study
+    from calque.sweeps.results.progress import progress_table, read_progress
+    from calque.sweeps.results.root import ResultsRoot
+    from calque.sweeps.study.study import read_study
 
     loaded = read_study(study)
     root = ResultsRoot(loaded.results_place(results))
     root.refresh(loaded.runs)
     if serve:
-        from sweeps.live import LivePage
-        from sweeps.live_server import LiveServer
+        from calque.sweeps.watch.live import LivePage
+        from calque.sweeps.watch.live_server import LiveServer
 
         with LiveServer(LivePage(loaded, root), port) as server:
             print(f"{server.address} until Ctrl-C", flush=True)
@@ -45,9 +45,9 @@ def status_command(
     standings = [read_progress(root.folder, run) for run in loaded.runs]
     answer, found = standings_json(loaded, root, standings), None
     if verify:
-        from sweeps.bar import Bar
-        from sweeps.verifying import REMEDY
-        from sweeps.verifying import verify as read_weights
+        from calque.sweeps.results.verifying import REMEDY
+        from calque.sweeps.results.verifying import verify as read_weights
+        from calque.sweeps.watch.bar import Bar
 
         with Bar("files") as bar:
             found = read_weights(loaded.results_folder(results), loaded.runs, bar.show)

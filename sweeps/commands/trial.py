@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from data.command_line import emit_json
-from data.errors import UserError
-from sweeps.commands.common import Json, Results, say, standings_json
+from calque.data.command_line import emit_json
+from calque.data.errors import UserError
+from calque.sweeps.commands.common import Json, Results, say, standings_json
 
 
 def trial_command(
@@ -25,9 +25,9 @@ def trial_command(
     json_file: Json = None,
 ) -> None:
     """Do one run in this process, without Ray; goes on where it stood. Or repeat a run of a cube."""
-    from sweeps.repeat import study_of_cube
-    from sweeps.running import run_one
-    from sweeps.study import read_study
+    from calque.sweeps.running import run_one
+    from calque.sweeps.study.repeat import study_of_cube
+    from calque.sweeps.study.study import read_study
 
     if source is not None:
         if study is not None or chosen is None:

@@ -9,7 +9,7 @@ import secrets
 import sys
 from collections.abc import Iterator
 
-from sweeps.placement import Node
+from calque.sweeps.plan.placement import Node
 
 OBJECT_STORE_BYTES = 80 << 20
 

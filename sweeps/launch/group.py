@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from sweeps import worker
-from sweeps.seats import Seat, environments, free_port
+from calque.sweeps.launch import worker
+from calque.sweeps.launch.ranks import Seat, environments, free_port
 
 
 def lead(trial: dict[str, Any]) -> None:

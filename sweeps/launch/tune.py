@@ -8,16 +8,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sweeps import worker
-from sweeps.config import RunConfig
-from sweeps.launch.cluster import cluster, nodes, quiet
-from sweeps.launch.ending import asked_to_end, head_watched
-from sweeps.launch.group import lead
-from sweeps.placement import LEADER_CPUS, check, longest_first
+from calque.sweeps.launch import worker
+from calque.sweeps.launch.cluster import cluster, nodes, quiet
+from calque.sweeps.launch.ending import asked_to_end, head_watched
+from calque.sweeps.launch.group import lead
+from calque.sweeps.plan.placement import LEADER_CPUS, check, longest_first
+from calque.sweeps.study.run_config import RunConfig
 
 Work = Callable[[dict[str, Any]], None]
 MOST_RESTARTS = 100
-"""Of one run, however far it got in between; deaths at the same place are counted in ``sweeps.attempts``."""
+"""Of one run, however far it got in between; ``calque.sweeps.launch.attempts`` counts deaths at one place."""
 
 
 def launch(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sweeps.bar import Bar
+from calque.sweeps.watch.bar import Bar
 
 
 class ScoreDisplay(Bar):

@@ -12,11 +12,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from data import cube
-from data.errors import UserError
-from models.scoring.scorer import DIMS
-from sweeps.score.flags import flags
-from sweeps.score.positions import Position
+from calque.data import cube
+from calque.data.errors import UserError
+from calque.models.scoring.scorer import DIMS
+from calque.sweeps.score.flags import flags
+from calque.sweeps.score.positions import Position
 
 SECONDS = ("loading_seconds", "scoring_seconds")
 
@@ -35,7 +35,7 @@ class ScoredRow:
     commit : str
         Empty where the source has no commits.
     scores : mapping of str to array
-        Variables with the dimensions of ``models.scoring.scorer.DIMS``.
+        Variables with the dimensions of ``calque.models.scoring.scorer.DIMS``.
     seconds : mapping of str to float
         What it took; NaN where the weights had been scored already.
     """

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from data.cube import CHECKPOINT_FLAGS
+from calque.data.cube import CHECKPOINT_FLAGS
 
 DUPLICATE, OUTLIER, NOT_FINITE = (1 << i for i in range(len(CHECKPOINT_FLAGS)))
 FEWEST = 7
 """Checkpoints from which an outlier can be told."""
 WILD = 7.0
-"""Robust standard deviations from the median of the five around it (Hampel 1974), as ``phases.influence`` has it."""
+"""Robust standard deviations from the median of the five around it (Hampel 1974)."""
 LEAST = 0.01
 """Of the scores' span: what a robust standard deviation is at least, for curves that rise without noise."""
 

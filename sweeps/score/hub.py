@@ -12,10 +12,10 @@ from huggingface_hub import HfApi
 from huggingface_hub.errors import LocalEntryNotFoundError
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
-from data.corpora.hub.network import asked
-from data.errors import UserError
-from data.home import home
-from models.huggingface.weights import weight_files
+from calque.data.corpora.hub.network import asked
+from calque.data.errors import UserError
+from calque.data.home import home
+from calque.models.huggingface.weights import weight_files
 
 T = TypeVar("T")
 ATTEMPTS = 5

@@ -10,15 +10,15 @@ from typing import Any
 
 import xarray as xr
 
-from data.errors import UserError
-from models.decoder import Decoder
-from models.scoring.language_model import DecoderModel, LanguageModel
-from models.scoring.scorer import Scorer
-from sweeps.kept_run import KeptRun
-from sweeps.preparing import Prepared, prepare, sampler_of
-from sweeps.score.positions import Position
-from sweeps.scoring import scorer_of
-from sweeps.trial import static_part
+from calque.data.errors import UserError
+from calque.models.decoder.decoder import Decoder
+from calque.models.scoring.language_model import DecoderModel, LanguageModel
+from calque.models.scoring.scorer import Scorer
+from calque.sweeps.kept.kept_run import KeptRun
+from calque.sweeps.prepare.prepare import Prepared, prepare, sampler_of
+from calque.sweeps.score.positions import Position
+from calque.sweeps.trial.scoring import scorer_of
+from calque.sweeps.trial.trial import static_part
 
 WORDING = ("template", "shots", "shot_seed")
 """Settings of the corpus that change how words are asked for, not the text."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from data.errors import UserError
-from data.quantities import parse_count
+from calque.data.errors import UserError
+from calque.data.quantities import parse_count
 
 FIELDS = {"step": r"(?P<step>[0-9]+)", "tokens": r"(?P<tokens>[0-9]+(?:\.[0-9]+)?[kKmMbBtT]?)"}
 HOW = (

@@ -9,21 +9,21 @@ from typing import Any
 
 import numpy as np
 
-from data.corpora.sample import SampleConfig, SampleCorpus
-from data.corpora.text.config import TextConfig
-from data.corpora.text.documents import documents
-from data.corpora.text.folder import text_files
-from data.encoding import Encoding
-from data.errors import UserError
-from data.languages import LANGUAGES
-from data.minimal_pairs import minimal_pairs
-from data.tasks import WordTask
-from data.templates import DEFAULT
-from data.words import word_task
-from models.scoring.scorer import Scorer
-from models.scoring.texts import HeldOut, MinimalPairScorer
-from models.scoring.words import WordScorer
-from sweeps.scoring import first_pairs
+from calque.data.corpora.sample import SampleConfig, SampleCorpus
+from calque.data.corpora.text.config import TextConfig
+from calque.data.corpora.text.documents import documents
+from calque.data.corpora.text.folder import text_files
+from calque.data.errors import UserError
+from calque.data.languages import LANGUAGES
+from calque.data.tasks import WordTask
+from calque.data.tokens.encoding import Encoding
+from calque.data.words.minimal_pairs import minimal_pairs
+from calque.data.words.templates import DEFAULT
+from calque.data.words.words import word_task
+from calque.models.scoring.scorer import Scorer
+from calque.models.scoring.texts import HeldOut, MinimalPairScorer
+from calque.models.scoring.words import WordScorer
+from calque.sweeps.trial.scoring import first_pairs
 
 SAMPLE, NO_TEXT = "sample", "none"
 

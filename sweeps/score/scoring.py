@@ -15,14 +15,14 @@ from typing import Any
 
 import torch
 
-from data.errors import UserError
-from sweeps.results import locked
-from sweeps.score.display import ScoreDisplay
-from sweeps.score.file import ScoredRow, ScoreFile
-from sweeps.score.flags import said
-from sweeps.score.positions import Position
-from sweeps.score.sources import Source
-from sweeps.score.subject import Subject
+from calque.data.errors import UserError
+from calque.sweeps.results.collect import locked
+from calque.sweeps.score.display import ScoreDisplay
+from calque.sweeps.score.file import ScoredRow, ScoreFile
+from calque.sweeps.score.flags import said
+from calque.sweeps.score.positions import Position
+from calque.sweeps.score.sources import Source
+from calque.sweeps.score.subject import Subject
 
 
 @dataclass(kw_only=True)
@@ -47,7 +47,7 @@ class Scored:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the answer as JSON-ready values."""
-        from data.cube import CHECKPOINT_FLAGS
+        from calque.data.cube import CHECKPOINT_FLAGS
 
         flags = self.file.flags().tolist()
         rows = [(name, self.file.rows[name]) for name in self.file.order()]

@@ -9,8 +9,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Protocol
 
-from data.errors import UserError, nearest
-from models.huggingface.weights import NAMES
+from calque.data.errors import UserError, nearest
+from calque.models.huggingface.weights import NAMES
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -102,11 +102,11 @@ def source_of(model: str) -> Source:
             raise UserError(f"{model} is a file; expected a folder with a model, or OWNER/NAME on the hub")
         if not re.fullmatch(r"[\w.-]+/[\w.-]+", model) or model.startswith("."):
             raise UserError(f"there is no folder {model}; expected one, or OWNER/NAME on the hub")
-        from sweeps.score.hub import HubSource
+        from calque.sweeps.score.hub import HubSource
 
         return HubSource(model)
     if (folder / "run.nc").exists() or (folder / "weights").is_dir():
-        from sweeps.score.own import OwnSource
+        from calque.sweeps.score.own import OwnSource
 
         return OwnSource(folder)
     if (folder / "snapshots").is_dir():

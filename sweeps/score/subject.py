@@ -10,20 +10,20 @@ from typing import Any, Protocol
 import torch
 import xarray as xr
 
-from data.cube import code_version
-from data.encoding import Encoding
-from data.errors import UserError
-from data.item_properties import item_properties
-from data.quantities import format_count
-from data.tokenizers import digest
-from models.huggingface.architecture import differences
-from models.huggingface.foreign import load_foreign_model
-from models.huggingface.importing import import_decoder, read_config
-from models.huggingface.tokenizer import encoding_of
-from models.huggingface.weights import weight_files, weights_sha256
-from models.scoring.language_model import DecoderModel, LanguageModel
-from models.scoring.scorer import Scorer
-from sweeps.score.questions import Questions
+from calque.data.cube import code_version
+from calque.data.errors import UserError
+from calque.data.quantities import format_count
+from calque.data.tokens.encoding import Encoding
+from calque.data.tokens.tokenizers import digest
+from calque.data.words.properties import item_properties
+from calque.models.huggingface.architecture import differences
+from calque.models.huggingface.foreign import load_foreign_model
+from calque.models.huggingface.importing import import_decoder, read_config
+from calque.models.huggingface.tokenizer import encoding_of
+from calque.models.huggingface.weights import weight_files, weights_sha256
+from calque.models.scoring.language_model import DecoderModel, LanguageModel
+from calque.models.scoring.scorer import Scorer
+from calque.sweeps.score.questions import Questions
 
 
 class Subject(Protocol):

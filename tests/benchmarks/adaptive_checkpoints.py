@@ -27,16 +27,16 @@ from typing import Any
 import numpy as np
 from scipy.special import expit, logit
 
-from data.files import write_atomically
-from phases.axis import Array
-from phases.calibration.curves import CONCAVE, CURVES, Curve, later, truth
-from phases.calibration.draws import centring
-from phases.calibration.outcomes import Options, answer, holds, interval_width, median, share
-from phases.calibration.run import generator
-from phases.densify import Decision, Prior, Rule, Seen
-from phases.design import in_tokens
-from phases.processes import cores, spread
-from phases.trajectory import Trajectory
+from calque.data.files import write_atomically
+from calque.phases.adaptive.record import in_tokens
+from calque.phases.adaptive.rule import Decision, Prior, Rule, Seen
+from calque.phases.calibration.curves import CONCAVE, CURVES, Curve, later, truth
+from calque.phases.calibration.draws import centring
+from calque.phases.calibration.outcomes import Options, answer, holds, interval_width, median, share
+from calque.phases.calibration.run import generator
+from calque.phases.processes import cores, spread
+from calque.phases.series.axis import Array
+from calque.phases.series.trajectory import Trajectory
 
 END, GRAIN = 37_000_000_000, 524_288
 TRIALS, SD, RHO, UNIT = 125, 0.4, 0.6, 200

@@ -19,12 +19,12 @@ from typing import Any
 
 import numpy as np
 
-from phases.processes import cores
-from scaling.loss.fit import resamples
-from scaling.loss.law import loss_law
-from scaling.loss.minimise import refine, screen
-from scaling.loss.objective import Objective
-from scaling.loss.points import Points, read_points
+from calque.phases.processes import cores
+from calque.scaling.loss.fit import resamples
+from calque.scaling.loss.law import loss_law
+from calque.scaling.loss.minimise import refine, screen
+from calque.scaling.loss.objective import Objective
+from calque.scaling.loss.points import Points, read_points
 
 LAW = loss_law("chinchilla")
 PUBLISHED = {"E": 1.8172, "A": 482.01, "B": 2085.43, "alpha": 0.3478, "beta": 0.3658}

@@ -14,12 +14,12 @@ import argparse
 import numpy as np
 from scipy.special import expit
 
-from phases.classical.growth import fit_growth
-from phases.classical.kink import fit_kink
-from phases.classical.level import fit_levels
-from phases.classical.series import Link, Series
-from phases.results import Outcome
-from phases.trajectory import Trajectory
+from calque.phases.classical.growth import fit_growth
+from calque.phases.classical.kink import fit_kink
+from calque.phases.classical.level import fit_levels
+from calque.phases.classical.series import Link, Series
+from calque.phases.results import Outcome
+from calque.phases.series.trajectory import Trajectory
 from tests import phases_simulation as sim
 
 CHECKPOINTS, TRIALS = 45, 125

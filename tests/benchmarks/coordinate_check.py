@@ -23,11 +23,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from models.decoder import Decoder
-from models.optimisers import configure
-from models.parametrisation import based
-from models.sizes import cpu
-from models.training_config import TrainingConfig
+from calque.models.config.parametrisation import based
+from calque.models.config.sizes import cpu
+from calque.models.config.training import TrainingConfig
+from calque.models.decoder.decoder import Decoder
+from calque.models.training.optimizer import configure
 
 PICTURE = Path("docs/images/coordinate_check.png")
 WIDTHS, DEPTHS = (64, 128, 256, 512), (3, 6, 12)

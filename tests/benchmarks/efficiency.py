@@ -27,11 +27,11 @@ from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.optimize import approx_fprime, nnls
 from scipy.stats import norm
 
-from phases.axis import Array
-from phases.calibration.cells import BASE, LAG, LOUD, QUIET
-from phases.calibration.curves import CURVES, Score, first_at, onset, stick
-from phases.calibration.draws import NoiseSpec, schedule
-from phases.delay import basis
+from calque.phases.calibration.cells import BASE, LAG, LOUD, QUIET
+from calque.phases.calibration.curves import CURVES, Score, first_at, onset, stick
+from calque.phases.calibration.draws import NoiseSpec, schedule
+from calque.phases.series.axis import Array
+from calque.phases.stats.delay import basis
 
 TRIALS, CHECKPOINTS, RISE = 125, 200, 0.05
 STEP = 1e-6

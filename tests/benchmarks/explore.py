@@ -22,11 +22,11 @@ from typing import Any
 
 import numpy as np
 
-from data import cube as cubes
-from phases.explore.app import App, prepare
-from phases.explore.study import read_study
-from scaling.simulate import simulate
-from scaling.truth import Truth
+from calque.data import cube as cubes
+from calque.phases.explore.app import App, prepare
+from calque.phases.explore.study import read_study
+from calque.scaling.simulate.simulate import simulate
+from calque.scaling.simulate.truth import Truth
 
 SIZES = (2.2e6, 1.77e7, 5.97e7, 1.416e8, 2.765e8)
 TRUTH = {

@@ -21,17 +21,17 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from data import shards
-from data.corpora.world import World
-from data.corpora.world_config import WorldConfig
-from data.files import write_atomically
-from data.mixes import Mix, stream_shares
-from data.sampler import Sampler
-from models.decoder import Decoder
-from models.parametrisation import based
-from models.sizes import cpu
-from models.training import train
-from models.training_config import TrainingConfig
+from calque.data.corpora.world.config import WorldConfig
+from calque.data.corpora.world.corpus import World
+from calque.data.files import write_atomically
+from calque.data.mixes.mix import Mix, stream_shares
+from calque.data.shards import shards
+from calque.data.shards.sampler import Sampler
+from calque.models.config.parametrisation import based
+from calque.models.config.sizes import cpu
+from calque.models.config.training import TrainingConfig
+from calque.models.decoder.decoder import Decoder
+from calque.models.training.loop import train
 from tests.benchmarks.learning_rate_curves import BASE, RATES, Run, curves, markdown, picture
 
 OUT = Path("docs/benchmarks/learning_rate.json")

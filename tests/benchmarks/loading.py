@@ -5,9 +5,10 @@
 the median round's.
 
 *Tokenising*: from text on disk to token ids on disk, with the same tokenizer and as many processes, started anew. Ours
-is ``data.shards.prepare``, which also hashes, counts and forces to disk; theirs is ``Dataset.map(batched=True)`` over a
-memory-mapped Arrow file with the ids alone as its output. *Loading*: batches of the same shape in random order, ours
-from ``data.sampler.Sampler``, theirs from rows packed beforehand, ``shuffle().with_format("numpy").iter()``.
+is ``calque.data.shards.shards.prepare``, which also hashes, counts and forces to disk; theirs is
+``Dataset.map(batched=True)`` over a memory-mapped Arrow file with the ids alone as its output. *Loading*: batches of
+the same shape in random order, ours from ``calque.data.shards.sampler.Sampler``, theirs from rows packed beforehand,
+``shuffle().with_format("numpy").iter()``.
 """
 
 from __future__ import annotations
@@ -28,13 +29,13 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer
 
-from data import tekken, tokenizers
-from data.corpora.sample_text import text
-from data.languages import LANGUAGES
-from data.sampler import Sampler
-from data.shards import Shards, prepare
-from models.sizes import size
-from models.training_config import TrainingConfig
+from calque.data.corpora.sample_text import text
+from calque.data.languages import LANGUAGES
+from calque.data.shards.sampler import Sampler
+from calque.data.shards.shards import Shards, prepare
+from calque.data.tokens import tekken, tokenizers
+from calque.models.config.sizes import size
+from calque.models.config.training import TrainingConfig
 
 PARTS = 8
 LARGEST_CPU_SIZE = "micro"
@@ -135,8 +136,8 @@ def tokenising(place: Path, megabytes: float, rounds: int) -> list[dict[str, Any
 
 def training_rate(shards: Shards, context: int, batch_size: int, place: Path) -> float:
     """Return the training tokens/s of the largest CPU size on these batches, all cores."""
-    from models.decoder import Decoder
-    from models.training import train
+    from calque.models.decoder.decoder import Decoder
+    from calque.models.training.loop import train
 
     steps = max(4, 120_000 // (context * batch_size))
     config = TrainingConfig(

@@ -32,13 +32,13 @@ from typing import Any
 
 import numpy as np
 
-from phases.analyse import analyse
-from phases.axis import Axis
-from phases.classical.detect import answer
-from phases.dictionary import Dictionary
-from phases.results import Outcome
-from phases.settings import Settings
-from phases.trajectory import Trajectory
+from calque.phases.classical.detect import answer
+from calque.phases.detection.analyse import analyse
+from calque.phases.dictionary.grid import Dictionary
+from calque.phases.results import Outcome
+from calque.phases.series.axis import Axis
+from calque.phases.series.trajectory import Trajectory
+from calque.phases.settings import Settings
 from tests import phases_simulation as sim
 
 CHECKPOINTS, TRIALS, RHO, SD = 200, 125, 0.6, 0.3

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from phases.acquisition_model import Items, choose_family, clustered_errors, explained_variation
-from phases.censored import robust_covariance
-from phases.pooling import PairTimes, pool_pairs
-from phases.pooling_mixed import pool_mixed
-from phases.pooling_seeds import PooledRuns
+from calque.phases.acquisition.model import Items, choose_family, clustered_errors, explained_variation
+from calque.phases.pooling.mixed_model import pool_mixed
+from calque.phases.pooling.pairs import PairTimes, pool_pairs
+from calque.phases.pooling.seeds import PooledRuns
+from calque.phases.stats.censored import robust_covariance
 
 Array = NDArray[np.float64]
 MEAN = 16.0

@@ -46,7 +46,7 @@ def study_file(folder: Path, runs: int, tokens: int) -> Path:
 
 def sweeps() -> list[str]:
     """Return the command's beginning."""
-    return [sys.executable, "-m", "sweeps.cli"]
+    return [sys.executable, "-m", "calque.sweeps.cli"]
 
 
 def under_ray(study: Path, results: Path) -> tuple[float, float]:
@@ -95,8 +95,8 @@ def _asleep(trial: dict[str, Any]) -> None:
 
 def sleepers(count: int) -> dict[str, Any]:
     """Launch trials that sleep, and read the memory of all processes meanwhile."""
-    from sweeps.config import adapter
-    from sweeps.launch import launch
+    from calque.sweeps.launch import launch
+    from calque.sweeps.study.run_config import adapter
 
     base = {"name": "x", "training": {"tokens": 10_000}}
     runs = [adapter().validate_python({**base, "name": f"r{i}", "init_seed": i}) for i in range(count)]

@@ -21,16 +21,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from data import tekken, tokenizers
-from data.corpora.sample import SampleConfig, SampleCorpus
-from data.encoding import Encoding
-from data.languages import LANGUAGES
-from data.words import word_task
-from models.decoder import Cache, Decoder
-from models.huggingface.export import export
-from models.scoring.language_model import DecoderModel
-from models.scoring.words import WordScorer
-from models.sizes import DecoderConfig, size
+from calque.data.corpora.sample import SampleConfig, SampleCorpus
+from calque.data.languages import LANGUAGES
+from calque.data.tokens import tekken, tokenizers
+from calque.data.tokens.encoding import Encoding
+from calque.data.words.words import word_task
+from calque.models.config.sizes import DecoderConfig, size
+from calque.models.decoder.decoder import Cache, Decoder
+from calque.models.huggingface.export import export
+from calque.models.scoring.language_model import DecoderModel
+from calque.models.scoring.words import WordScorer
 from tests.benchmarks.scoring_harness import agreement, harness, ours, teach, thinned
 from tests.benchmarks.scoring_tables import markdown
 

@@ -15,10 +15,10 @@ import torch
 from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
 
-from data.words import normalise
-from models.decoder import Decoder
-from models.scoring.language_model import LanguageModel
-from models.scoring.words import WordScorer
+from calque.data.words.words import normalise
+from calque.models.decoder.decoder import Decoder
+from calque.models.scoring.language_model import LanguageModel
+from calque.models.scoring.words import WordScorer
 
 
 @dataclass(frozen=True, kw_only=True)

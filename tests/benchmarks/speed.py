@@ -22,14 +22,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from phases.analyse import Analysis, analyse
-from phases.axis import Axis
-from phases.detect import detect
-from phases.dictionary import Dictionary
-from phases.lag import lag
-from phases.processes import cores, spread
-from phases.settings import Settings
-from phases.trajectory import Trajectory
+from calque.phases.detection.analyse import Analysis, analyse
+from calque.phases.detection.detect import detect
+from calque.phases.detection.lag import lag
+from calque.phases.dictionary.grid import Dictionary
+from calque.phases.processes import cores, spread
+from calque.phases.series.axis import Axis
+from calque.phases.series.trajectory import Trajectory
+from calque.phases.settings import Settings
 from tests import phases_simulation as sim
 
 CHECKPOINTS, TRIALS, BOOT, SERIES = 200, 125, 999, 144

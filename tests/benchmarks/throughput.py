@@ -17,22 +17,22 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from data import shards
-from data.corpora.world import World
-from data.corpora.world_config import WorldConfig
-from data.mixes import Mix, stream_shares
-from data.sampler import Sampler
-from models import optimisers
-from models.decoder import Decoder
-from models.sizes import size
-from models.training import train
-from models.training_config import TrainingConfig
+from calque.data.corpora.world.config import WorldConfig
+from calque.data.corpora.world.corpus import World
+from calque.data.mixes.mix import Mix, stream_shares
+from calque.data.shards import shards
+from calque.data.shards.sampler import Sampler
+from calque.models.config.sizes import size
+from calque.models.config.training import TrainingConfig
+from calque.models.decoder.decoder import Decoder
+from calque.models.training import optimizer as optimisers
+from calque.models.training.loop import train
 
 PAIRS, STEPS = 5, 300
 
 
 def ours(config: TrainingConfig, sampler: Sampler, vocab_size: int, name: str) -> float:
-    """Return tokens/s of ``models.training.train``, from the first batch to the last."""
+    """Return tokens/s of ``calque.models.training.loop.train``, from the first batch to the last."""
     decoder = Decoder(size(name, vocab_size), seed=0)
     took: list[float] = []
     with tempfile.TemporaryDirectory() as folder:

@@ -23,10 +23,10 @@ from typing import Any
 
 import torch
 
-from models.devices import DEVICES
-from models.memory import memory
-from models.sizes import DecoderConfig, size
-from models.training_config import TrainingConfig
+from calque.models.config.devices import DEVICES
+from calque.models.config.memory import memory
+from calque.models.config.sizes import DecoderConfig, size
+from calque.models.config.training import TrainingConfig
 from tests.benchmarks.train_contestants import CONTESTANTS, Task, worker
 
 CONTEXT, BATCH, VOCABULARY, ROUNDS = 128, 8, 512, 7
@@ -112,7 +112,7 @@ def peak_of(device: str, threads: int) -> float:
     name = torch.cuda.get_device_name().lower()
     known = [word for word in DEVICES if word in name]
     if not known:
-        raise SystemExit(f"no peak is known for '{name}'; add it to models/devices.py")
+        raise SystemExit(f"no peak is known for '{name}'; add it to models/config/devices.py")
     return DEVICES[known[0]].bf16
 
 
@@ -120,7 +120,7 @@ def measured_peak(threads: int) -> float:
     """Return FLOP/s of the best of ten products."""
     import time
 
-    from models.linear import linear
+    from calque.models.decoder.linear import linear
 
     torch.set_num_threads(threads)
     a, b = torch.randn(2048, 2048), torch.randn(2048, 2048, requires_grad=True)
@@ -184,7 +184,9 @@ def markdown(found: dict[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--size", help="a size of models.sizes with the vocabulary of 131,072; by default the widths")
+    parser.add_argument(
+        "--size", help="a size of calque.models.config.sizes with the vocabulary of 131,072; by default the widths"
+    )
     parser.add_argument("--widths", type=int, nargs="+", default=[64, 128, 256, 512])
     parser.add_argument("--vocabulary", type=int, default=131_072, help="of --size")
     parser.add_argument("--context", type=int, help="4096 on a GPU, 128 on a CPU")

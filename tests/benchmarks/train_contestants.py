@@ -13,12 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.decoder import Decoder
-from models.sizes import DecoderConfig
-from models.strategy import fabric_for
-from models.training import Stepper
-from models.training_config import TrainingConfig
-from models.watch import Watch
+from calque.models.config.sizes import DecoderConfig
+from calque.models.config.training import TrainingConfig
+from calque.models.decoder.decoder import Decoder
+from calque.models.training.loop import Stepper
+from calque.models.training.loss_log import Watch
+from calque.models.training.strategy import fabric_for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ Step = Callable[[], Any]
 
 
 def ours(task: Task, compiled: bool) -> Step:
-    """Return a step as ``models.training`` takes it."""
+    """Return a step as ``calque.models.training.loop`` takes it."""
     config = TrainingConfig(
         tokens=10**12, context=task.context, batch_size=task.rows, micro_batch_size=task.rows, threads=task.threads,
         precision=task.precision, compile="always" if compiled else "off", parametrisation="standard", warmup_tokens=0,

@@ -22,8 +22,8 @@ from typing import IO, Any
 
 import zstandard
 
-from data.corpora.debian.formats.base import LONGEST_FILE
-from data.errors import UserError
+from calque.data.corpora.debian.formats.base import LONGEST_FILE
+from calque.data.errors import UserError
 
 LARGEST_PACKAGE = 4 << 30  # bytes of data.tar, unpacked: the largest wanted one has 0.2 billion
 LARGEST_CONTROL = 16 << 20

@@ -14,13 +14,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from data.corpora.debian import cleaning
-from data.corpora.debian.extracting import Extracted, extract
-from data.corpora.debian.fetching import Package, choose, fetch
-from data.corpora.debian.files import PARTIAL, publish, write_json
-from data.corpora.debian.sources import SOURCES, Source
-from data.files import locked
-from data.languages import LANGUAGES
+from calque.data.corpora.debian import cleaning
+from calque.data.corpora.debian.extracting import Extracted, extract
+from calque.data.corpora.debian.fetching import Package, choose, fetch
+from calque.data.corpora.debian.files import PARTIAL, publish, write_json
+from calque.data.corpora.debian.sources import SOURCES, Source
+from calque.data.files import locked
+from calque.data.languages import LANGUAGES
 
 MANIFEST, RAW, CLEAN, COUNTS = "corpus.json", "raw", "clean", "counts.json"
 RECIPE = 1  # raise it when the same packages would give other text

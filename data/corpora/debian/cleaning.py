@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from data.corpora.base import Split
-from data.corpora.debian.counting import Counts, Line, count
-from data.corpora.debian.extracting import Extracted, rows
-from data.corpora.debian.files import written
-from data.corpora.debian.identify import language_of
-from data.corpora.debian.near_copies import near_copies
-from data.corpora.debian.text import fault, is_dense, normalised, templates
-from data.languages import language
+from calque.data.corpora.debian.counting import Counts, Line, count
+from calque.data.corpora.debian.extracting import Extracted, rows
+from calque.data.corpora.debian.files import written
+from calque.data.corpora.debian.identify import language_of
+from calque.data.corpora.debian.near_copies import near_copies
+from calque.data.corpora.debian.text import fault, is_dense, normalised, templates
+from calque.data.corpus import Split
+from calque.data.languages import language
 
 HELDOUT = 0.05  # of the documents
 DOCUMENT = 8_000  # bytes from which a new document begins

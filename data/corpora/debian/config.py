@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from data.corpora.real_text import RealTextConfig
+from calque.data.corpora.real_text import RealTextConfig
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,16 +8,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from data.corpora.base import Split
-from data.corpora.debian.building import CLEAN, MANIFEST, Report, build, silent
-from data.corpora.debian.cleaning import HELDOUT
-from data.corpora.debian.config import DebianConfig
-from data.corpora.debian.fetching import VARIABLE
-from data.corpora.debian.provenance import ProvenanceRow, rows_of
-from data.corpora.debian.sources import SOURCES, Source
-from data.corpora.real_text import RealText
-from data.errors import UserError
-from data.home import home
+from calque.data.corpora.debian.building import CLEAN, MANIFEST, Report, build, silent
+from calque.data.corpora.debian.cleaning import HELDOUT
+from calque.data.corpora.debian.config import DebianConfig
+from calque.data.corpora.debian.fetching import VARIABLE
+from calque.data.corpora.debian.provenance import ProvenanceRow, rows_of
+from calque.data.corpora.debian.sources import SOURCES, Source
+from calque.data.corpora.real_text import RealText
+from calque.data.corpus import Split
+from calque.data.errors import UserError
+from calque.data.home import home
 
 
 class DebianCorpus(RealText):

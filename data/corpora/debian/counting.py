@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from data.corpora.base import Split
-from data.corpora.debian.identify import checked_language_of
-from data.corpora.debian.text import LETTER, is_dense
+from calque.data.corpora.debian.identify import checked_language_of
+from calque.data.corpora.debian.text import LETTER, is_dense
+from calque.data.corpus import Split
 
 SAMPLED = 400  # lines a source and language whose language is checked
 CHECKED_LETTERS = {True: 20, False: 40}  # letters a checked line has, at least (dense scripts, others)

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-from data.corpora.debian.archive import read_files
-from data.corpora.debian.files import write_json, written
-from data.corpora.debian.formats.base import Paragraph, Unreadable
-from data.corpora.debian.sources import Source
-from data.corpora.debian.text import tidy
+from calque.data.corpora.debian.archive import read_files
+from calque.data.corpora.debian.files import write_json, written
+from calque.data.corpora.debian.formats.base import Paragraph, Unreadable
+from calque.data.corpora.debian.sources import Source
+from calque.data.corpora.debian.text import tidy
 
 COPYRIGHT = re.compile(r"usr/share/doc/[^/]+/copyright")
 LICENCE = re.compile(r"^Licen[cs]e: *(\S.*?) *$", re.MULTILINE)

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from data.corpora.debian.archive import read_name
-from data.corpora.debian.files import PARTIAL, publish, write_json
-from data.errors import UserError
+from calque.data.corpora.debian.archive import read_name
+from calque.data.corpora.debian.files import PARTIAL, publish, write_json
+from calque.data.errors import UserError
 
 VARIABLE = "CALQUE_DEBS"
 CHOICE = "chosen.json"

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from data.files import sync_folder
+from calque.data.files import sync_folder
 
 PARTIAL = ".partial"
 

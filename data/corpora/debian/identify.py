@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from data.languages import LANGUAGES
+from calque.data.languages import LANGUAGES
 
 MOST = 176
 

@@ -21,7 +21,7 @@ def near_copies(texts: Sequence[str], of: Sequence[str], width: int) -> NDArray[
     Parameters
     ----------
     texts, of : sequence of str
-        Letters only (:func:`data.corpora.debian.text.normalised`).
+        Letters only (:func:`calque.data.corpora.debian.text.normalised`).
     width : int
         Letters a run.
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from rich.table import Table
 
-from data.corpora.debian.counting import CHECKED_LETTERS, REASONS, SAMPLED
-from data.languages import LANGUAGES
+from calque.data.corpora.debian.counting import CHECKED_LETTERS, REASONS, SAMPLED
+from calque.data.languages import LANGUAGES
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from data.corpora.debian.formats.base import Reader
-from data.corpora.debian.formats.gettext import catalogue
-from data.corpora.debian.formats.man import man_page
-from data.corpora.debian.formats.markup import docbook, help_page, html_page, mallard
-from data.corpora.debian.formats.plain import descriptions, wiki_messages
+from calque.data.corpora.debian.formats.base import Reader
+from calque.data.corpora.debian.formats.gettext import catalogue
+from calque.data.corpora.debian.formats.man import man_page
+from calque.data.corpora.debian.formats.markup import docbook, help_page, html_page, mallard
+from calque.data.corpora.debian.formats.plain import descriptions, wiki_messages
 
 TAGS = {
     "en": "C en en-US en-us",

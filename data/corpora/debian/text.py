@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from data.languages import language
+from calque.data.languages import language
 
 DENSE = ("Hans", "Jpan", "Kore")
 SCRIPT = {

@@ -7,9 +7,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from data.corpora.real_text import RealTextConfig
-from data.errors import UserError, nearest
-from data.quantities import Count
+from calque.data.corpora.real_text import RealTextConfig
+from calque.data.errors import UserError, nearest
+from calque.data.quantities import Count
 
 DATASETS = {
     "en": "HuggingFaceFW/fineweb:sample-100BT",

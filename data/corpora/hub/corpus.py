@@ -10,13 +10,13 @@ from typing import Any
 
 from datasets import IterableDataset, disable_progress_bars
 
-from data.corpora.base import Split
-from data.corpora.hub.config import HubConfig
-from data.corpora.hub.network import Patience
-from data.corpora.hub.parts import Part, Plan, opened, plan
-from data.corpora.real_text import RealText
-from data.corpora.text.duplicates import document_hash
-from data.errors import UserError
+from calque.data.corpora.hub.config import HubConfig
+from calque.data.corpora.hub.network import Patience
+from calque.data.corpora.hub.parts import Part, Plan, opened, plan
+from calque.data.corpora.real_text import RealText
+from calque.data.corpora.text.duplicates import document_hash
+from calque.data.corpus import Split
+from calque.data.errors import UserError
 
 SPLIT = (
     "by document: those whose text has a BLAKE2b hash in the lowest share are not trained on; the first of them, from "

@@ -14,7 +14,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from data.errors import UserError
+from calque.data.errors import UserError
 
 T = TypeVar("T")
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0

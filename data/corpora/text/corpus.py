@@ -7,12 +7,12 @@ from dataclasses import asdict
 from functools import cached_property
 from typing import Any
 
-from data.corpora.base import Split
-from data.corpora.real_text import RealText
-from data.corpora.text.config import TextConfig
-from data.corpora.text.documents import documents
-from data.corpora.text.folder import text_files
-from data.corpora.text.index import TextIndex, check_unchanged
+from calque.data.corpora.real_text import RealText
+from calque.data.corpora.text.config import TextConfig
+from calque.data.corpora.text.documents import documents
+from calque.data.corpora.text.folder import text_files
+from calque.data.corpora.text.index import TextIndex, check_unchanged
+from calque.data.corpus import Split
 
 SPLIT = (
     "by document: held out are those with the lowest BLAKE2b hash of their text; a document that occurs several times "
@@ -30,8 +30,8 @@ class TextCorpus(RealText):
     Raises
     ------
     UserError
-        From every method that needs the files: when they are not as expected (see :mod:`data.corpora.text.folder`
-        and :mod:`data.corpora.text.documents`).
+        From every method that needs the files: when they are not as expected (see
+        :mod:`calque.data.corpora.text.folder` and :mod:`calque.data.corpora.text.documents`).
     """
 
     name = "text"

@@ -6,11 +6,11 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from data.corpora.text.config import TextConfig
-from data.corpora.text.lines import Line, lines, text_of
-from data.corpora.text.opening import COMPRESSIONS, chunks, members
-from data.corpora.text.parquet import parquet_values
-from data.errors import UserError
+from calque.data.corpora.text.config import TextConfig
+from calque.data.corpora.text.lines import Line, lines, text_of
+from calque.data.corpora.text.opening import COMPRESSIONS, chunks, members
+from calque.data.corpora.text.parquet import parquet_values
+from calque.data.errors import UserError
 
 PLAIN, JSON, PARQUET = (".txt",), (".jsonl", ".ndjson"), (".parquet",)
 EXPECTED = (

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from data.corpora.text.config import TextConfig
-from data.corpora.text.documents import EXPECTED, ignored, kind
-from data.errors import UserError, nearest
-from data.languages import LANGUAGES
+from calque.data.corpora.text.config import TextConfig
+from calque.data.corpora.text.documents import EXPECTED, ignored, kind
+from calque.data.errors import UserError, nearest
+from calque.data.languages import LANGUAGES
 
 LAYOUT = "expected a folder a language with text in it, such as en/wiki.txt and de/news.jsonl.gz"
 REMOVE = "remove it, or let its name begin with a dot to have it passed over"

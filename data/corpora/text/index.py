@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 
-from data.corpora.text.config import TextConfig
-from data.corpora.text.documents import documents
-from data.corpora.text.duplicates import EMPTY, HASH, compare, document_hash
-from data.corpora.text.folder import TextFile
-from data.errors import UserError
-from data.files import remove_abandoned, temporary, write_atomically
-from data.home import home
+from calque.data.corpora.text.config import TextConfig
+from calque.data.corpora.text.documents import documents
+from calque.data.corpora.text.duplicates import EMPTY, HASH, compare, document_hash
+from calque.data.corpora.text.folder import TextFile
+from calque.data.errors import UserError
+from calque.data.files import remove_abandoned, temporary, write_atomically
+from calque.data.home import home
 
 SCHEMA = 1
 

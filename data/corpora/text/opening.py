@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 import zstandard
 
-from data.errors import UserError
+from calque.data.errors import UserError
 
 CHUNK = 1 << 16
 ZSTD_INPUT = 512

@@ -8,9 +8,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data.corpora.text.opening import Limits, check_expansion, said_plainly
-from data.corpora.text.pages import page_sizes
-from data.errors import UserError
+from calque.data.corpora.text.opening import Limits, check_expansion, said_plainly
+from calque.data.corpora.text.pages import page_sizes
+from calque.data.errors import UserError
 
 BUFFER = 1 << 16
 MAGIC = b"PAR1"

@@ -7,7 +7,7 @@ import re
 import struct
 from collections.abc import Iterator
 
-from data.corpora.debian.formats.base import Paragraph, Unreadable
+from calque.data.corpora.debian.formats.base import Paragraph, Unreadable
 
 MAGIC = {b"\xde\x12\x04\x95": "<", b"\x95\x04\x12\xde": ">"}
 # Words filled in at run time leave a hole: such lines are left out.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from data.corpora.debian.formats.base import Paragraph, decoded, gunzipped
+from calque.data.corpora.debian.formats.base import Paragraph, decoded, gunzipped
 
 FONTS = frozenset("B I SB SM BR IR RB RI BI IB".split())
 INLINE = frozenset("Nm Fa Fn Ar Em Xr Dv Va Pa Li Sy Ql Dq Sq Cm Fl Ev Er Ic Op No Qq Tn Ns".split())

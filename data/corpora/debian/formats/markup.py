@@ -9,7 +9,7 @@ from typing import Any
 
 from lxml import etree, html
 
-from data.corpora.debian.formats.base import Paragraph, Unreadable, decoded
+from calque.data.corpora.debian.formats.base import Paragraph, Unreadable, decoded
 
 DECLARED = re.compile(rb"<meta[^>]*charset=[\"']?([A-Za-z0-9_-]+)", re.IGNORECASE)
 

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 
-from data.corpora.debian.formats.base import Paragraph, Unreadable, decoded
+from calque.data.corpora.debian.formats.base import Paragraph, Unreadable, decoded
 
 WIKI_HOLE = re.compile(r"\{\{|\$\d|^\s*[*#:;=|!{]|&lt;|<[^>]*=")
 LINK = re.compile(r"\[\[(?:[^\]|]*\|)?([^\]|]*)\]\]")

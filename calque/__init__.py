@@ -1,0 +1,1 @@
+"""Calque: when does a capability begin during pretraining."""

@@ -1,0 +1,1 @@
+"""The ``world`` corpus: a simulated multilingual world with known truth."""

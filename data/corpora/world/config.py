@@ -1,0 +1,137 @@
+"""The dials of a simulated world."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from calque.data.corpora.world.lexicon import MAX_LANGUAGES, MAX_SYLLABLES
+from calque.data.errors import UserError
+from calque.data.quantities import Count
+
+WHOLE = ("int", "Count")
+"""Annotations of fields that take whole numbers."""
+
+MAX_DOCUMENT_TOKENS = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorldConfig:
+    """The dials of a world; rates are probabilities in [0, 1].
+
+    Attributes
+    ----------
+    languages : int
+        Number of languages, coded ``w1``, ``w2``, ...
+    nouns, verbs, adjectives : int
+        Concepts of each class; every concept has one word in every language.
+    syllables : int
+        First syllables, and as many second ones; a word is one of each.
+    names : int
+        Size of the closed pool of names, which only copying can predict.
+    nonce : int
+        Invented words to probe copying with, over all languages together; no text holds them.
+    name_rate : float
+        P(the subject of a sentence is the document's name).
+    zipf : float
+        Exponent of the frequencies within each word class.
+    topics : int
+        Topics; each document has one.
+    cognate_rate : float
+        P(two languages share the word for a concept).
+    glossary_share : float
+        Share of training tokens in glossaries (0.48 of the tokens are 0.6 of the documents); 1 leaves no other text.
+    glossary_entries : int
+        Entries of a glossary document; all are of the same two languages, in the same direction.
+    glossary_name_rate : float
+        P(an entry is a name, the same on both sides).
+    held_concepts : float
+        Share of the concepts that no glossary holds.
+    coverage : float
+        Share of the other concepts' directed string pairs that glossaries hold.
+    code_switch : float
+        P(a word of a sentence is said in a language drawn at random).
+    repeat_rate : float
+        P(a sentence repeats the one before it).
+    shuffled : bool
+        Whether each language but the first says other words for what it speaks of: its own reordering of the
+        concepts of each class. Text keeps its form, and no longer agrees with the glossaries about which words of
+        two languages mean the same.
+    sentences : int
+        Sentences of a document.
+    world_seed : int
+        Draws the world and its text; apart from the seeds of initialisation and of data order.
+    train_tokens : int
+        Training tokens over all streams; a stream's part is its share.
+    heldout_tokens : int
+        Held-out tokens of each stream.
+
+    Raises
+    ------
+    UserError
+        When a value is impossible, or the syllables do not give enough words.
+    """
+
+    languages: int = 9
+    nouns: int = 20
+    verbs: int = 8
+    adjectives: int = 8
+    syllables: int = 32
+    names: int = 250
+    nonce: int = 48
+    name_rate: float = 0.4
+    zipf: float = 0.8
+    topics: int = 16
+    cognate_rate: float = 0.15
+    glossary_share: float = 0.48
+    glossary_entries: int = 4
+    glossary_name_rate: float = 0.5
+    held_concepts: float = 0.0
+    coverage: float = 0.84
+    code_switch: float = 0.05
+    repeat_rate: float = 0.1
+    shuffled: bool = False
+    sentences: int = 4
+    world_seed: int = 0
+    train_tokens: Count = 6_000_000
+    heldout_tokens: Count = 20_000
+
+    def __post_init__(self) -> None:
+        least = {"languages": 2, "nonce": 0, "world_seed": 0}
+        for field in fields(self):
+            name, value = field.name, getattr(self, field.name)
+            if field.type == "bool":
+                if not isinstance(value, bool):
+                    raise UserError(f"world: {name} is {value!r}; expected true or false")
+                continue
+            number = isinstance(value, int | float) and not isinstance(value, bool) and np.isfinite(value)
+            if not number or (field.type in WHOLE and not isinstance(value, int)):
+                kind = "a whole number" if field.type in WHOLE else "a number"
+                raise UserError(f"world: {name} is {value!r}; expected {kind}")
+            if field.type in WHOLE and value < least.get(name, 1):
+                raise UserError(f"world: {name} is {value}; expected {least.get(name, 1)} or more")
+            if name == "zipf" and value < 0:
+                raise UserError(f"world: zipf is {value}; expected 0 or more")
+            if field.type == "float" and name != "zipf" and not 0 <= value <= 1:
+                raise UserError(f"world: {name} is {value}; expected a value from 0 to 1")
+        for name, most in (("syllables", MAX_SYLLABLES), ("languages", MAX_LANGUAGES)):
+            if getattr(self, name) > most:
+                raise UserError(f"world: {name} is {getattr(self, name)}; expected at most {most}")
+        needed = self.concepts * (self.languages + 1) + self.names + self.nonce
+        if needed > self.syllables**2:
+            raise UserError(
+                f"world: {needed} words are needed but {self.syllables} syllables give {self.syllables**2}; "
+                f"expected syllables of {int(np.ceil(np.sqrt(needed)))} or more, or fewer names or concepts"
+            )
+        longest = max(2 + 14 * self.sentences, 1 + 7 * self.glossary_entries)
+        if longest > MAX_DOCUMENT_TOKENS:
+            raise UserError(
+                f"world: documents would have {longest} tokens; expected at most {MAX_DOCUMENT_TOKENS}: "
+                "choose fewer sentences or glossary_entries"
+            )
+
+    @property
+    def concepts(self) -> int:
+        """Number of concepts."""
+        return self.nouns + self.verbs + self.adjectives

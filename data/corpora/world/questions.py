@@ -1,0 +1,86 @@
+"""What a model of a simulated world is asked: words in glossary entries, and minimal pairs."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calque.data.corpora.world.drawn import Drawn
+from calque.data.corpora.world.grammar import ABSENT
+from calque.data.corpora.world.lexicon import Vocabulary
+from calque.data.corpora.world.truth import WorldTruth
+from calque.data.tasks import MinimalPair, Segment, WordTask
+
+GLOSSARY = "glossary"
+FRAMES = 30
+
+
+def word_task(drawn: Drawn, truth: WorldTruth) -> WordTask:
+    """Return every concept's word in every language, and invented words dealt out among the languages."""
+    languages = drawn.vocabulary.codes
+    word, config = drawn.vocabulary.word, drawn.config
+    classes = (("noun", config.nouns), ("verb", config.verbs), ("adjective", config.adjectives))
+    concepts = tuple(f"{kind}{i + 1:02d}" for kind, count in classes for i in range(count))
+    nonce = tuple(map(word, drawn.lexicon.nonce))
+    return WordTask(
+        languages=languages,
+        concepts=concepts,
+        forms={
+            (code, concept): (word(drawn.lexicon.forms[i, k]),)
+            for i, code in enumerate(languages)
+            for k, concept in enumerate(concepts)
+        },
+        nonce={code: nonce[i :: len(languages)] for i, code in enumerate(languages)},
+        prompt=GlossaryPrompt(),
+        stop=".",
+        template=GLOSSARY,
+        exposure=truth.exposure,
+        zipf=np.tile(np.log10(1e9 * truth.frequency), (len(languages), 1)),
+    )
+
+
+def minimal_pairs(drawn: Drawn) -> tuple[MinimalPair, ...]:
+    """Return pairs on agreement (the verb's number) and word order (the side of the adjective).
+
+    Every language says the same latent sentences; a cluster is one of them.
+    """
+    rng = np.random.default_rng(drawn.frames)
+    frames = drawn.grammar.latent(rng.integers(0, drawn.config.topics, FRAMES), rng)
+    frames.subject_described[:] = True
+    pairs = []
+    for i, code in enumerate(drawn.vocabulary.codes):
+        good = said_lines(drawn, i, drawn.grammar.say(i, frames))
+        bad = {
+            "agreement": said_lines(drawn, i, drawn.grammar.say(i, frames, break_agreement=True)),
+            "word_order": said_lines(drawn, i, drawn.grammar.say(i, frames, break_order=True)),
+        }
+        pairs += [
+            MinimalPair(
+                language=code,
+                phenomenon=phenomenon,
+                good=good[k],
+                bad=texts[k],
+                cluster=f"frame{k + 1:02d}",
+            )
+            for phenomenon, texts in bad.items()
+            for k in range(FRAMES)
+        ]
+    return tuple(pairs)
+
+
+def said_lines(drawn: Drawn, language: int, rows: NDArray[np.int64]) -> list[str]:
+    """Return sentences of a language, rows of token ids, as text with the language's tag."""
+    tag = Vocabulary.TAG + language
+    return [drawn.vocabulary.text(np.concatenate([[tag], row[row != ABSENT]])) for row in rows]
+
+
+class GlossaryPrompt:
+    """The beginning of a glossary entry, up to the answer."""
+
+    def __call__(self, source: str, target: str, word: str, concept: str | None) -> str:
+        """Return the text before the answer."""
+        return f"<{source}> {word} <{target}>"
+
+    def segments(self, source: str, target: str, word: str, concept: str | None) -> tuple[Segment, ...]:
+        """Return the same text in pieces, each with its language."""
+        return (source, f"<{source}> {word}"), (target, f" <{target}>")

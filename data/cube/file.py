@@ -1,0 +1,147 @@
+"""Reading and writing a cube: one netCDF-4 file, written whole or not at all.
+
+Dimensions are ``run``, ``checkpoint`` and, by variable, ``language``, ``source``, ``target``, ``concept``,
+``phenomenon``. Item-level outcomes are stored and rates derived from them, so that concepts can be resampled as
+the clusters they are. Each run has one writer, which rewrites its own file whole (``calque.data.cube.run_file``); a
+study's cube is an eager concatenation of those files.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from calque.data.cube.checks import validate
+from calque.data.cube.variables import ATTRIBUTES, ENCODED_COUNTS, SCHEMA
+from calque.data.errors import UserError
+from calque.data.files import replacing
+
+
+def describe(cube: xr.Dataset) -> xr.Dataset:
+    """Return ``cube`` with the schema's attributes on the variables it holds, and the root attributes set.
+
+    Attributes that are already there are kept.
+    """
+    cube = cube.copy()
+    for name, attributes in ATTRIBUTES.items():
+        if name in cube.variables:
+            cube[name].attrs = {**attributes, **cube[name].attrs}
+    stamp = datetime.now(UTC).isoformat(timespec="seconds")
+    root = {
+        "Conventions": "CF-1.11",
+        "calque_schema": SCHEMA,
+        "created": stamp,
+        "code_version": code_version(),
+    }
+    cube.attrs = {**root, **cube.attrs}
+    return cube
+
+
+def code_version() -> str:
+    """Return the installed version of Calque, or ``"unknown"`` when it runs uninstalled."""
+    try:
+        return version("calque")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def write(cube: xr.Dataset, path: str | os.PathLike[str], groups: Mapping[str, xr.Dataset] | None = None) -> None:
+    """Write a cube whole and atomically: to a temporary name beside ``path``, fsync, ``os.replace``.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        The root group; missing attributes are added (see :func:`describe`).
+    path : path
+        Where the file shall stand; whatever stood there is replaced only when the new file is complete.
+    groups : mapping of str to xarray.Dataset, optional
+        Further groups such as ``timing``.
+
+    Raises
+    ------
+    UserError
+        When the file cannot be written (disk full, no permission); nothing has changed then.
+    """
+    path = Path(path)
+    cube = describe(cube).drop_encoding()  # a file's string lengths, for instance, would cut longer strings
+    try:
+        with replacing(path) as temporary:
+            cube.to_netcdf(temporary, engine="netcdf4", encoding=_encoding(cube))
+            for name, group in (groups or {}).items():
+                plain = group.drop_encoding()
+                plain.to_netcdf(temporary, engine="netcdf4", mode="a", group=name, encoding=_encoding(plain))
+    except (OSError, RuntimeError) as error:  # netCDF4 reports a full disk as RuntimeError("NetCDF: HDF error")
+        raise UserError(f"cannot write {path}: {_write_trouble(path, error)}") from error
+
+
+def _write_trouble(path: Path, error: Exception) -> str:
+    parent = next((folder for folder in path.parents if folder.exists()), Path("."))
+    free = shutil.disk_usage(parent).free
+    if (isinstance(error, OSError) and error.errno == errno.ENOSPC) or free < 1 << 20:
+        return f"the disk is full ({free / 1e6:.1f} MB free); free some space and run the same command again"
+    return f"{error}; choose a folder that can be written"
+
+
+def _encoding(cube: xr.Dataset) -> dict[str, dict[str, Any]]:
+    encoding: dict[str, dict[str, Any]] = {}
+    for name, variable in cube.variables.items():
+        key = str(name)
+        if key in ENCODED_COUNTS:
+            encoding[key] = {"dtype": "int32", "_FillValue": np.int32(-1)}
+        elif variable.dtype.kind == "f":
+            encoding[key] = {"_FillValue": variable.dtype.type(np.nan)}
+        elif variable.dtype.kind in "iu":
+            encoding[key] = {"_FillValue": None}
+        else:
+            continue
+        if variable.size > 512:
+            encoding[key] |= {"zlib": True, "complevel": 1, "shuffle": True}
+    return encoding
+
+
+def read(path: str | os.PathLike[str], group: str | None = None) -> xr.Dataset:
+    """Read a cube into memory and validate it.
+
+    Parameters
+    ----------
+    path : path
+        A netCDF file that holds at least ``tokens``.
+    group : str, optional
+        Read this group (``timing``, ``components``, ``ablations``) instead of the root; it is not validated.
+
+    Raises
+    ------
+    UserError
+        When the file is missing, truncated, no netCDF file, or breaks a rule of :func:`validate`.
+    """
+    path = Path(path)
+    if not path.is_file():
+        what = "a folder" if path.is_dir() else "missing"
+        raise UserError(f"{path} is {what}; expected a netCDF cube such as results.nc")
+    try:
+        cube = xr.load_dataset(path, engine="netcdf4", group=group)
+    except (OSError, RuntimeError, KeyError, AttributeError, ValueError) as error:
+        if group is not None:
+            raise UserError(f"{path} holds no readable group '{group}'") from error
+        raise UserError(
+            f"{path} cannot be read as netCDF ({error}); the file is truncated or of another kind: "
+            "write it again, or collect the study's runs again"
+        ) from error
+    return cube if group is not None else validate(cube, str(path))
+
+
+def has_group(path: str | os.PathLike[str], group: str) -> bool:
+    """Return whether the netCDF file at ``path`` holds ``group``."""
+    import netCDF4
+
+    with netCDF4.Dataset(path) as file:
+        return group in file.groups

@@ -1,0 +1,70 @@
+"""Cubes of single runs joined along ``run``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from calque.data.cube.variables import NOT_ASKED
+from calque.data.errors import UserError
+
+
+def concat(cubes: Sequence[xr.Dataset]) -> xr.Dataset:
+    """Join cubes of single runs (or of several) along ``run``; coordinates are united, absences are missing.
+
+    Variables without ``run`` (``overlap``, ``exposure``) stay so while all runs that hold an item agree on it, and get
+    the dimension ``run`` otherwise.
+
+    Raises
+    ------
+    UserError
+        When no cube is given or a run occurs twice.
+    """
+    if not cubes:
+        raise UserError("there is no run to collect yet; start the study first")
+    runs = [str(run) for cube in cubes for run in cube["run"].values]
+    twice = sorted({run for run in runs if runs.count(run) > 1})
+    if twice:
+        raise UserError(f"run '{twice[0]}' occurs twice; expected every run once: rename or drop one")
+    cubes = [cube.assign_coords(checkpoint=np.arange(cube.sizes["checkpoint"])) for cube in cubes]
+    static = {str(n) for c in cubes for n, v in c.data_vars.items() if "run" not in v.dims}
+    moving = [c.drop_vars([n for n in static if n in c.variables]) for c in cubes]
+    names = {str(n) for c in cubes for n, v in c.variables.items() if n in c.data_vars or "checkpoint" in v.dims}
+    joined = xr.concat(
+        moving, "run", join="outer", data_vars="all", coords="different", compat="equals",
+        fill_value={n: _fill(n, cubes) for n in names}, combine_attrs="drop_conflicts",
+    )  # fmt: skip
+    for name in sorted(static):
+        joined[name] = _join_static(name, [c for c in cubes if name in c.variables], joined)
+    return joined
+
+
+def _fill(name: str, cubes: Sequence[xr.Dataset]) -> Any:
+    if name == "checkpoint_flags":
+        return 0
+    kind = next((c[name].dtype.kind for c in cubes if name in c.variables), "f")
+    return {"f": np.nan, "i": NOT_ASKED, "u": 0, "b": False, "M": np.datetime64("NaT")}.get(kind, "")
+
+
+def _join_static(name: str, cubes: Sequence[xr.Dataset], joined: xr.Dataset) -> xr.DataArray:
+    parts = [cube[name] for cube in cubes]
+    fill = _fill(name, cubes)
+    aligned = xr.align(*parts, join="outer", fill_value=fill)
+    indexers = {d: joined[d] for d in aligned[0].dims if d in joined.indexes}
+    aligned = tuple(part.reindex(indexers, fill_value=fill) for part in aligned)
+    united = aligned[0].copy()
+    for part in aligned[1:]:
+        known, here = _known(united, fill), _known(part, fill)
+        if bool(((united != part) & known & here).any()):
+            runs = [cube["run"].values for cube in cubes]
+            spread = [part.expand_dims(run=run) for part, run in zip(aligned, runs, strict=True)]
+            return xr.concat(spread, "run").reindex(run=joined["run"], fill_value=fill)
+        united = united.where(known, part)
+    return united.astype(parts[0].dtype).assign_attrs(parts[0].attrs)
+
+
+def _known(part: xr.DataArray, fill: Any) -> xr.DataArray:
+    return part.notnull() if part.dtype.kind == "f" else part != fill

@@ -1,0 +1,1 @@
+"""Language mixes: the shares of languages, and what a mix does to text."""

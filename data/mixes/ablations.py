@@ -1,0 +1,35 @@
+"""What a mix does to a corpus besides choosing shares: ``romanised``, ``parallel``, ``disjoint``, in this order."""
+
+from __future__ import annotations
+
+from calque.data.corpus import Corpus
+from calque.data.mixes.disjoint import Disjoint
+from calque.data.mixes.mix import Mix
+from calque.data.mixes.parallel import WithParallel
+from calque.data.tasks import MinimalPair
+
+
+def changed(corpus: Corpus, mix: Mix) -> Corpus:
+    """Return a corpus as a mix has it.
+
+    Raises
+    ------
+    UserError
+        When the corpus cannot be changed so: no aligned lines, Latin letters already, questions in one piece.
+    """
+    if mix.romanised:
+        from calque.data.mixes.romanised import Romanised
+
+        corpus = Romanised(corpus)
+    if mix.parallel:
+        corpus = WithParallel(corpus, mix.parallel, mix.languages)
+    return Disjoint(corpus) if mix.disjoint else corpus
+
+
+def changed_pairs(pairs: tuple[MinimalPair, ...], mix: Mix) -> tuple[MinimalPair, ...]:
+    """Return minimal pairs that come from elsewhere as a mix has text."""
+    if not mix.romanised:
+        return pairs
+    from calque.data.mixes.romanised import romanise_pairs
+
+    return romanise_pairs(pairs)

@@ -1,0 +1,1 @@
+"""Checkpoints on disk: weights, full training states, SHA-256 sums."""

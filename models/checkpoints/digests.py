@@ -1,0 +1,69 @@
+"""What checkpoints must be: the SHA-256 of each in a small file beside it, as ``sha256sum -c`` reads it."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from calque.data.errors import UserError
+from calque.data.files import write_atomically
+
+
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def record_of(path: Path) -> Path:
+    """Return the file that holds the SHA-256 of ``path``, or of every file in the folder ``path``."""
+    return path.with_name(f"{path.name}.sha256")
+
+
+def put_on_record(path: Path, digests: Mapping[str, str]) -> None:
+    """Write the record of a checkpoint.
+
+    Parameters
+    ----------
+    path : Path
+        A file or a folder.
+    digests : mapping of str to str
+        SHA-256 by file, relative to the folder that ``path`` is in.
+    """
+    text = "".join(f"{digests[name]}  {name}\n" for name in sorted(digests))
+    write_atomically(record_of(path), text.encode())
+
+
+def verify(path: Path) -> None:
+    """Check that a checkpoint is the one that was written under its name.
+
+    Raises
+    ------
+    UserError
+        When a file is missing, is not what the record says, or there is no record.
+    """
+    if not path.exists():
+        raise UserError(f"{path} is missing; expected a checkpoint that training wrote")
+    record = record_of(path)
+    if not record.exists():
+        raise UserError(f"{path} has no {record.name} beside it; expected a checkpoint that training finished writing")
+    for line in record.read_text().splitlines():
+        expected, _, name = line.partition("  ")
+        file = path.parent / name
+        found = digest_of(file) if file.exists() else "missing"
+        if found != expected:
+            raise UserError(
+                f"{file} is not what was written under this name (SHA-256 {found[:12]}, on record {expected[:12]}): it "
+                "is damaged or was swapped; restore it or choose another checkpoint"
+            )
+
+
+def remove(path: Path) -> None:
+    """Remove a checkpoint and its record."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+    record_of(path).unlink(missing_ok=True)

@@ -1,0 +1,165 @@
+"""Full training states: all that going on needs, as safetensors their SHA-256 beside them; nothing is pickled.
+
+A state is a flat set of tensors: ``model.NAME``, ``optimizer.NAME.KEY``, ``step`` and ``skipped``. Where one process
+holds everything it is one file; sharded over several it is a folder that ``torch.distributed.checkpoint`` wrote, a
+file a process. Either is read by any number of processes. Learning rates and batches follow from the step.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader, HuggingFaceStorageWriter
+from torch.distributed.checkpoint.state_dict_loader import load as load_shards
+from torch.distributed.checkpoint.state_dict_saver import save as save_shards
+from torch.distributed.tensor import DTensor, distribute_tensor
+
+from calque.data.errors import UserError
+from calque.data.files import replacing, sync_folder
+from calque.models.checkpoints import digests
+
+KEPT_STATES = 2
+LOG = logging.getLogger("calque")
+State = dict[str, Tensor]
+
+
+def state_of(model: nn.Module, optimizer: torch.optim.Optimizer, step: int, skipped: int = 0) -> State:
+    """Return the state's tensors as they are, not copied."""
+    state: State = {"step": torch.tensor(step), "skipped": torch.tensor(skipped)}
+    for name, parameter in model.named_parameters():
+        state[f"model.{name}"] = parameter.detach()
+        for key, value in optimizer.state.get(parameter, {}).items():
+            state[f"optimizer.{name}.{key}"] = value
+    return state
+
+
+def save_state(state: State, folder: Path) -> None:
+    """Write a state held by this process, in main memory, as ``folder/step-N.ckpt``; states beyond two are removed."""
+    path = _path(folder, state)
+    with replacing(path) as temporary:
+        save_file(state, temporary)
+        digest = digests.digest_of(temporary)
+    digests.put_on_record(path, {path.name: digest})
+    _drop_others(path)
+
+
+def save_sharded_state(state: State, folder: Path) -> None:
+    """Write a state whose tensors are sharded over all processes, each its own part; every process calls this."""
+    path = _path(folder, state)
+    partial = path.with_name(f".{path.name}.partial")
+    first = dist.get_rank() == 0
+    if first:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+    dist.barrier()
+    save_shards(state, storage_writer=HuggingFaceStorageWriter(str(partial), save_distributed=True))
+    mine = {f"{path.name}/{p.name}": digests.digest_of(p) for p in partial.glob(f"shard-{dist.get_rank() + 1:05d}-*")}
+    everyone: list[dict[str, str]] = [{}] * dist.get_world_size()
+    dist.all_gather_object(everyone, mine)
+    if first:
+        digests.remove(path)
+        partial.rename(path)
+        sync_folder(folder)
+        digests.put_on_record(path, {name: digest for part in everyone for name, digest in part.items()})
+        _drop_others(path)
+    dist.barrier()
+
+
+def newest_states(folder: Path) -> list[Path]:
+    """Return the saved states, newest first."""
+    return sorted(folder.glob("step-*.ckpt"), reverse=True)
+
+
+def newest_good_state(folder: Path) -> Path | None:
+    """Return the newest state that is as it was written; what is not is refused by name in the log."""
+    for path in newest_states(folder):
+        try:
+            digests.verify(path)
+        except UserError as error:
+            LOG.warning("%s; going on from the state before it, or from the start where there is none", error)
+        else:
+            return path
+    return None
+
+
+def load_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[int, int]:
+    """Load a state into a model, whatever its sharding, and its optimizer; return its step and skipped steps.
+
+    Raises
+    ------
+    UserError
+        When it is of another model.
+    """
+    named = dict(model.named_parameters())
+    wanted = {f"model.{name}" for name in named}
+    try:
+        state = _read_sharded(path, named) if path.is_dir() else _read_whole(path, named)
+        if {key for key in state if key.startswith("model.")} != wanted:
+            raise ValueError("its tensors are not this model's")
+        for name, parameter in named.items():
+            if state[f"model.{name}"].shape != parameter.shape:
+                raise ValueError(f"{name} has shape {tuple(state[f'model.{name}'].shape)}")
+    except (ValueError, RuntimeError, KeyError, SafetensorError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path} does not fit this model ({reason}); choose another results folder") from error
+    optimizer.state.clear()
+    with torch.no_grad():
+        for name, parameter in named.items():
+            parameter.copy_(state[f"model.{name}"])
+            prefix = f"optimizer.{name}."
+            kept = {k.removeprefix(prefix): v.to(parameter.device) for k, v in state.items() if k.startswith(prefix)}
+            if kept:
+                optimizer.state[parameter] = kept
+    return int(state["step"]), int(state["skipped"])
+
+
+def _read_whole(path: Path, named: dict[str, nn.Parameter]) -> State:
+    state: State = load_file(path)
+    for key, tensor in state.items():
+        parameter = _parameter(key, named)
+        if isinstance(parameter, DTensor) and tensor.shape == parameter.shape:
+            whole = tensor.to(parameter.device)
+            state[key] = distribute_tensor(whole, parameter.device_mesh, parameter.placements, src_data_rank=None)
+    return state
+
+
+def _read_sharded(path: Path, named: dict[str, nn.Parameter]) -> State:
+    known: dict[str, Any] = HuggingFaceStorageReader(str(path)).read_metadata().state_dict_metadata
+    state: State = {}
+    for key, kept in known.items():
+        parameter = _parameter(key, named)
+        if isinstance(parameter, DTensor) and kept.size == parameter.shape:
+            state[key] = torch.zeros_like(parameter, dtype=kept.properties.dtype, requires_grad=False)
+        else:
+            state[key] = torch.zeros(kept.size, dtype=kept.properties.dtype)
+    alone = not dist.is_initialized()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="torch.distributed is disabled")
+        load_shards(state, storage_reader=HuggingFaceStorageReader(str(path)), no_dist=alone)
+    return state
+
+
+def _parameter(key: str, named: dict[str, nn.Parameter]) -> nn.Parameter | None:
+    kind, _, name = key.partition(".")
+    return named.get(name if kind == "model" else name.rpartition(".")[0])
+
+
+def _path(folder: Path, state: State) -> Path:
+    return folder / f"step-{int(state['step']):08d}.ckpt"
+
+
+def _drop_others(newest: Path) -> None:
+    """Keep the state just written and the one before; one of a later step was not gone on from."""
+    before = [path for path in newest_states(newest.parent) if path.name < newest.name]
+    for path in newest_states(newest.parent):
+        if path != newest and path not in before[: KEPT_STATES - 1]:
+            digests.remove(path)

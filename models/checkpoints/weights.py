@@ -1,0 +1,81 @@
+"""The weights of a checkpoint as safetensors, their SHA-256 beside them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from safetensors.torch import load, save
+from torch import Tensor
+
+from calque.data.errors import UserError
+from calque.data.files import write_atomically
+from calque.models.checkpoints import digests
+from calque.models.config import retention
+from calque.models.decoder.decoder import Decoder
+
+Weights = dict[str, Tensor]
+
+
+def copy_of(weights: Weights, dtype: torch.dtype | None = None) -> Weights:
+    """Return copies in main memory, in ``dtype`` when given, that training no longer changes."""
+    return {name: w.detach().to("cpu", dtype or w.dtype, copy=True).contiguous() for name, w in weights.items()}
+
+
+def serialised(weights: Weights, tied: bool) -> tuple[bytes, str]:
+    """Return a decoder's weights as safetensors, and their SHA-256.
+
+    Parameters
+    ----------
+    weights : dict of str to Tensor
+        A decoder's state, in main memory.
+    tied : bool
+        Whether the output projection is the embedding: it is left out then, and :func:`load_weights` ties it again.
+    """
+    content = save({name: tensor for name, tensor in weights.items() if not (tied and name == "head.weight")})
+    return content, hashlib.sha256(content).hexdigest()
+
+
+def write_weights(path: Path, content: bytes, digest: str) -> None:
+    """Write what :func:`serialised` gave and put it on record."""
+    write_atomically(path, content)
+    digests.put_on_record(path, {path.name: digest})
+
+
+def load_weights(decoder: Decoder, path: Path) -> Decoder:
+    """Load weights that :func:`write_weights` wrote into ``decoder`` and return it.
+
+    Raises
+    ------
+    UserError
+        When the file is missing, not the one on record, damaged, or of another shape.
+    """
+    digests.verify(path)
+    try:
+        weights = load(path.read_bytes())
+        if decoder.config.tied:
+            weights["head.weight"] = weights["embedding.weight"]
+        decoder.load_state_dict(weights)
+    except Exception as error:  # safetensors raises its own class; a wrong shape comes as RuntimeError
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path} does not fit this model ({reason}); use the size it was trained with") from error
+    return decoder
+
+
+def weights_path(folder: Path, step: int) -> Path:
+    """Return the file of a step's weights in a run's folder."""
+    return folder / "weights" / f"step-{step:08d}.safetensors"
+
+
+def written_steps(folder: Path) -> list[int]:
+    """Return the steps whose weights are in a run's folder, ascending: planned ones and further ones."""
+    return sorted(int(path.stem.removeprefix("step-")) for path in (folder / "weights").glob("step-*.safetensors"))
+
+
+def drop_weights(folder: Path, policy: str, planned: Sequence[int], newest: int) -> None:
+    """Remove the weights up to step ``newest`` that ``policy`` (``calque.models.config.retention``) does not keep."""
+    written = [step for step in written_steps(folder) if step <= newest]
+    for step in set(written) - retention.kept(policy, written, planned):
+        digests.remove(weights_path(folder, step))

@@ -1,0 +1,1 @@
+"""Configurations of sizes, training and schedules, and what follows from them. Nothing here needs torch."""

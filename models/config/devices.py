@@ -1,0 +1,54 @@
+"""What devices can do at best: floating-point operations a second and memory, by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from calque.data.errors import UserError, nearest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Device:
+    """A device at its best.
+
+    Attributes
+    ----------
+    bf16, float32 : float
+        Peak FLOP/s of matrix products, dense: bfloat16 on tensor cores, float32 without TF32.
+    memory : float, optional
+        Bytes, as sold.
+    source : str
+    """
+
+    bf16: float
+    float32: float
+    memory: float | None
+    source: str
+
+    def peak(self, precision: str) -> float:
+        """Return the peak FLOP/s at one of the words of ``training.precision``."""
+        return self.float32 if precision == "32-true" else self.bf16
+
+
+DEVICES = {
+    "cpu": Device(bf16=0.1e12, float32=0.1e12, memory=None, source="one core, measured: float32 product of 1024^3"),
+    "a100": Device(bf16=312e12, float32=19.5e12, memory=80e9, source="NVIDIA A100 datasheet, SXM, 80 GB"),
+    "h100": Device(bf16=989.4e12, float32=66.9e12, memory=80e9, source="NVIDIA H100 datasheet, SXM; half of sparse"),
+    "h200": Device(bf16=989.4e12, float32=66.9e12, memory=141e9, source="NVIDIA H200 datasheet, SXM; half of sparse"),
+    "b200": Device(bf16=2250e12, float32=75e12, memory=180e9, source="NVIDIA HGX B200 datasheet; half of sparse"),
+}
+"""Devices by the word after ``--device``."""
+
+
+def device(name: str) -> Device:
+    """Return the device of this name.
+
+    Raises
+    ------
+    UserError
+        When it is not in the table.
+    """
+    if name not in DEVICES:
+        hint = nearest(name, list(DEVICES))
+        raise UserError(f"unknown device '{name}'; expected one of {', '.join(DEVICES)}, or give --flops{hint}")
+    return DEVICES[name]

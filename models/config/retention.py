@@ -1,0 +1,44 @@
+"""Which checkpoints' weights stay on disk. Reading it needs no torch."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from calque.data.errors import UserError
+
+FORMS = "'all', 'last:N', 'every:K' or 'every:K+last:N'"
+
+
+def check(policy: str) -> None:
+    """Refuse what is no policy.
+
+    Raises
+    ------
+    UserError
+        Naming the forms.
+    """
+    if policy != "all" and not all(re.fullmatch(r"(every|last):[1-9]\d*", part) for part in policy.split("+")):
+        raise UserError(f"training.keep_weights is '{policy}'; expected {FORMS}")
+
+
+def kept(policy: str, steps: Sequence[int], planned: Sequence[int]) -> set[int]:
+    """Return which of the steps written so far keep their weights; the newest always does.
+
+    Parameters
+    ----------
+    policy : str
+        ``all``; ``last:N``, the N newest; ``every:K``, each K-th of the planned checkpoints, the first included, and
+        the last planned one; several joined by ``+`` keep what any of them keeps.
+    steps : sequence of int
+        Written so far, ascending.
+    planned : sequence of int
+        All checkpoints of the run, ascending.
+    """
+    if policy == "all":
+        return set(steps)
+    staying = set(steps[-1:])
+    for part in policy.split("+"):
+        word, number = part.split(":")
+        staying |= set(steps[-int(number) :]) if word == "last" else {*planned[:: int(number)], planned[-1]}
+    return staying & set(steps)

@@ -1,0 +1,165 @@
+"""How a model is trained, whatever its size. Reading it needs no torch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from calque.data.errors import UserError, nearest
+from calque.data.quantities import Count
+from calque.models.config import retention
+
+PRECISIONS = ("32-true", "bf16-mixed", "bf16-true")
+OPTIMIZERS = ("adamw", "muon")
+PARAMETRISATIONS = ("completep", "standard")
+COMPILING = ("auto", "always", "never")
+STRATEGIES = ("ddp", "fsdp2")
+CHECKPOINTING = ("none", "selective", "full")
+MOST_THREADS = 1024
+"""More than any one machine has cores; what this machine has is checked where the run starts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """How a model is trained, whatever its size.
+
+    Attributes
+    ----------
+    tokens : int
+        Training tokens in all.
+    context, batch_size : int
+        Tokens a sequence, sequences a step; their product stays fixed across a ladder of sizes.
+    learning_rate, weight_decay, beta1, beta2, epsilon, gradient_clip : float
+        AdamW's at the base width and depth; weight decay acts on matrices alone, the clip on the global norm.
+    optimizer : str
+        ``adamw``, or ``muon``: Muon for the hidden matrices and AdamW for the rest, at the same learning rate.
+    momentum : float
+        Muon's.
+    parametrisation : str
+        ``completep``: the values above hold at the base width and depth and are carried over to this size
+        (``calque.models.config.parametrisation``); ``standard``: they are taken as they stand.
+    base_width, base_layers : int, optional
+        The base of ``completep``; by default that of the size's family (``calque.models.config.sizes``).
+    z_loss : float
+        Coefficient of the mean squared log of the softmax's normaliser, added to the cross-entropy (0: none); keeps
+        logits from drifting (Chowdhery et al. 2022, section 5). The loss that is reported does not contain it.
+    warmup_tokens : int
+        Tokens of linear warmup.
+    decay_fraction : float
+        Share of training, at its end, in which the learning rate falls linearly to 0.
+    precision : str
+        One of Lightning's ``32-true``, ``bf16-mixed``, ``bf16-true``.
+    threads : int
+        CPU threads of a process; fixed, because the last bits of a sum depend on them.
+    compile : str
+        Whether ``torch.compile`` makes the step: ``always``, ``never``, or ``auto``, where it pays.
+    devices : int
+        Processes that share a step, one device each; the batch is the same whatever their number.
+    strategy : str
+        How several devices share: ``ddp``, each holds everything; ``fsdp2``, weights, gradients and state are sharded.
+    micro_batch_size : int, optional
+        Sequences that a device reads at once; gradients accumulate over a device's share of the batch. By default as
+        many as fit (``calque.models.config.memory``), on a CPU all.
+    activation_checkpointing : str
+        What the backward pass does again to save memory: ``none``; ``selective``, all but products and attention;
+        ``full``, every block.
+    keep_weights : str
+        Which checkpoints' weights stay on disk: ``all``, ``last:N``, ``every:K`` or ``every:K+last:N``. Every
+        checkpoint is scored and its SHA-256 is in the cube, kept or not.
+    skip_nonfinite : int
+        Steps whose loss or gradient is not finite that are left out before training stops. Above 0 every step waits for
+        its values.
+    """
+
+    tokens: Count
+    context: int = 64
+    batch_size: int = 8
+    learning_rate: float = 2.5e-3
+    weight_decay: float = 0.1
+    beta1: float = 0.9
+    beta2: float = 0.98
+    epsilon: float = 1e-8
+    gradient_clip: float = 1.0
+    optimizer: str = "adamw"
+    momentum: float = 0.95
+    parametrisation: str = "completep"
+    base_width: int | None = None
+    base_layers: int | None = None
+    z_loss: float = 0.0
+    warmup_tokens: Count = 50_000
+    decay_fraction: float = 0.3
+    precision: str = "32-true"
+    threads: int = 1
+    compile: str = "auto"
+    devices: int = 1
+    strategy: str = "ddp"
+    micro_batch_size: int | None = None
+    activation_checkpointing: str = "none"
+    keep_weights: str = "all"
+    skip_nonfinite: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse impossible values."""
+        for name in ("tokens", "context", "batch_size", "learning_rate", "epsilon", "threads", "devices"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise UserError(f"training.{name} is {getattr(self, name)}; expected more than 0 and finite")
+        for name in ("weight_decay", "gradient_clip", "warmup_tokens", "z_loss", "skip_nonfinite"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise UserError(f"training.{name} is {getattr(self, name)}; expected 0 or more and finite")
+        for name in ("beta1", "beta2", "momentum"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UserError(f"training.{name} is {getattr(self, name)}; expected 0 or more and less than 1")
+        for name in ("base_width", "base_layers"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UserError(f"training.{name} is {value}; expected 1 or more")
+            if value is not None and self.parametrisation == "standard":
+                raise UserError(f"training.{name} is {value}, but parametrisation 'standard' has no base; drop one")
+        if self.threads > MOST_THREADS:
+            raise UserError(
+                f"training.threads is {self.threads}; expected at most {MOST_THREADS}, the cores of one machine"
+            )
+        if not 0 <= self.decay_fraction <= 1:
+            raise UserError(f"training.decay_fraction is {self.decay_fraction}; expected 0 to 1")
+        if self.tokens < self.tokens_per_step:
+            raise UserError(f"training.tokens is {self.tokens}, less than one step's {self.tokens_per_step}; raise it")
+        if self.warmup_tokens > self.tokens:
+            raise UserError(
+                f"training.warmup_tokens is {self.warmup_tokens}, more than training.tokens, {self.tokens}: the "
+                "learning rate would never reach its peak; lower one or raise the other"
+            )
+        for name, known in (
+            ("precision", PRECISIONS), ("optimizer", OPTIMIZERS), ("parametrisation", PARAMETRISATIONS),
+            ("compile", COMPILING), ("strategy", STRATEGIES), ("activation_checkpointing", CHECKPOINTING),
+        ):  # fmt: skip
+            value = getattr(self, name)
+            if value not in known:
+                raise UserError(
+                    f"training.{name} is '{value}'; expected one of {', '.join(known)}{nearest(str(value), known)}"
+                )
+        if self.strategy == "fsdp2" and self.devices == 1:
+            raise UserError(
+                "training.strategy is 'fsdp2', but one device has nothing to share; expected training.devices of 2 or "
+                "more, or no strategy"
+            )
+        retention.check(self.keep_weights)
+        if self.batch_size % self.devices:
+            raise UserError(
+                f"training.batch_size is {self.batch_size}, which {self.devices} devices cannot share evenly; "
+                f"expected a multiple of {self.devices}"
+            )
+        rows, micro = self.batch_size // self.devices, self.micro_batch_size
+        if micro is not None and (micro < 1 or rows % micro):
+            raise UserError(
+                f"training.micro_batch_size is {micro}; expected a divisor of the {rows} sequences a device has a step"
+            )
+
+    @property
+    def tokens_per_step(self) -> int:
+        """Tokens an optimizer step sees: batch x context."""
+        return self.batch_size * self.context
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps in all."""
+        return self.tokens // self.tokens_per_step

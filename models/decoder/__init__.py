@@ -1,0 +1,1 @@
+"""The decoder, its matrix products and its loss."""

@@ -1,0 +1,190 @@
+"""The decoder: pre-norm RMSNorm, rotary positions, grouped-query attention, SwiGLU, no biases."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from calque.models.config.parametrisation import folding_factor, initial_deviation
+from calque.models.config.sizes import DecoderConfig
+from calque.models.decoder.linear import Linear
+
+Cache = list[tuple[Tensor, Tensor]]
+"""Keys and values a layer, each of shape (batch, kv_heads, positions, head_width)."""
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Apply rotary positions to ``x`` of shape (..., positions, head_width) (Su et al. 2021, half-split form)."""
+    first, second = x.chunk(2, -1)
+    return x * cos + torch.cat([-second, first], -1) * sin
+
+
+class Attention(nn.Module):
+    """Causal grouped-query attention."""
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        kv_width = config.kv_heads * config.head_width
+        self.query = Linear(config.width, config.width)
+        self.key = Linear(config.width, kv_width)
+        self.value = Linear(config.width, kv_width)
+        self.output = Linear(config.width, config.width)
+        if config.qk_norm:
+            self.query_norm = nn.RMSNorm(config.head_width, eps=config.norm_eps)
+            self.key_norm = nn.RMSNorm(config.head_width, eps=config.norm_eps)
+
+    def forward(
+        self, x: Tensor, cos: Tensor, sin: Tensor, past: tuple[Tensor, Tensor] | None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Return the mixed values, shape of ``x``, and the keys and values so far."""
+        batch, length, _ = x.shape
+        config = self.config
+
+        def split(y: Tensor, heads: int) -> Tensor:
+            return y.view(batch, length, heads, config.head_width).transpose(1, 2)
+
+        query, key = split(self.query(x), config.heads), split(self.key(x), config.kv_heads)
+        value = split(self.value(x), config.kv_heads)
+        if config.qk_norm:  # in the gains' precision, as autocast does with norms where it knows them
+            gains = self.query_norm.weight.dtype
+            query, key = self.query_norm(query.to(gains)), self.key_norm(key.to(gains))
+        query, key = rotate(query, cos, sin), rotate(key, cos, sin)
+        if past is None:
+            mask = None
+        else:
+            key, value = torch.cat([past[0], key], 2), torch.cat([past[1], value], 2)
+            total = key.shape[2]
+            mask = torch.ones(length, total, dtype=torch.bool, device=x.device).tril(total - length)
+        mixed = F.scaled_dot_product_attention(
+            query, key, value, attn_mask=mask, is_causal=mask is None, enable_gqa=config.kv_heads < config.heads
+        )
+        return self.output(mixed.transpose(1, 2).reshape(batch, length, -1)), (key, value)
+
+
+class FeedForward(nn.Module):
+    """SwiGLU (Shazeer 2020)."""
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        self.gate = Linear(config.width, config.ffn_width)
+        self.up = Linear(config.width, config.ffn_width)
+        self.down = Linear(config.ffn_width, config.width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the transformed residual, shape of ``x``."""
+        mixed: Tensor = self.down(F.silu(self.gate(x)) * self.up(x))
+        return mixed
+
+
+class Block(nn.Module):
+    """One layer."""
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        self.attention_norm = nn.RMSNorm(config.width, eps=config.norm_eps)
+        self.attention = Attention(config)
+        self.ffn_norm = nn.RMSNorm(config.width, eps=config.norm_eps)
+        self.ffn = FeedForward(config)
+        self.residual_multiplier = config.residual_multiplier
+
+    def forward(
+        self, x: Tensor, cos: Tensor, sin: Tensor, past: tuple[Tensor, Tensor] | None, keep: bool = True
+    ) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
+        """Return the residual after this layer and, if ``keep``, its keys and values."""
+        mixed, cache = self.attention(self.attention_norm(x), cos, sin, past)
+        x = torch.add(x, mixed, alpha=self.residual_multiplier)
+        return torch.add(x, self.ffn(self.ffn_norm(x)), alpha=self.residual_multiplier), cache if keep else None
+
+
+class Decoder(nn.Module):
+    """The language model.
+
+    Parameters
+    ----------
+    config : DecoderConfig
+    seed : int, optional
+        Seeds the initial weights by itself, whatever was drawn before; None leaves torch's own state.
+    """
+
+    def __init__(self, config: DecoderConfig, seed: int | None = None) -> None:
+        super().__init__()
+        self.config = config
+        self.embedding = nn.Embedding(config.vocab_size, config.width)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+        self.norm = nn.RMSNorm(config.width, eps=config.norm_eps)
+        self.head = Linear(config.width, config.vocab_size)
+        if config.tied:
+            self.head.weight = self.embedding.weight
+        self._rope: tuple[Tensor, Tensor] | None = None
+        self.initialise(seed)
+
+    @torch.no_grad()
+    def initialise(self, seed: int | None) -> None:
+        """Draw every matrix normal, with the SD that ``calque.models.config.parametrisation`` gives it."""
+        generator = None if seed is None else torch.Generator().manual_seed(seed)
+        for name, parameter in self.named_parameters():
+            if parameter.dim() > 1:
+                std = initial_deviation(self.config, name, fan_in=parameter.shape[1])
+                nn.init.normal_(parameter, std=std, generator=generator)
+        if self.config.qk_norm:  # unit-norm queries and keys start too flat: logits of standard deviation 1.7^2
+            for name, parameter in self.named_parameters():
+                if name.endswith(("query_norm.weight", "key_norm.weight")):
+                    nn.init.constant_(parameter, 1.7)
+
+    def positions(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
+        """Return cosines and sines of the rotary angles, each of shape (stop - start, head_width)."""
+        device = self.embedding.weight.device
+        if self._rope is None or self._rope[0].shape[0] < stop or self._rope[0].device != device:
+            with torch.inference_mode(False):  # the table is kept: training must be able to use it after scoring
+                head_width = self.config.head_width
+                powers = torch.arange(0, head_width, 2, device=device) / head_width
+                angles = torch.arange(max(stop, 256), device=device)[:, None] * self.config.rope_base**-powers
+                angles = torch.cat([angles, angles], -1)
+                self._rope = angles.cos(), angles.sin()
+        cos, sin = self._rope
+        return cos[start:stop], sin[start:stop]
+
+    def hidden(self, tokens: Tensor, cache: Cache | None = None) -> tuple[Tensor, Cache]:
+        """Return the final residuals, shape (batch, length, width), and the cache to go on from.
+
+        They are normed and carry the output multiplier: ``head`` of them is the logits.
+
+        Parameters
+        ----------
+        tokens : int tensor, shape (batch, length)
+        cache : Cache, optional
+            What an earlier call returned for the text before ``tokens``.
+        """
+        grown: Cache = []
+        return self._residuals(tokens, cache, grown), grown
+
+    def residuals(self, tokens: Tensor) -> Tensor:
+        """Return the final residuals of :meth:`hidden` and keep no keys and values: what training needs."""
+        return self._residuals(tokens, None, None)
+
+    def _residuals(self, tokens: Tensor, cache: Cache | None, grown: Cache | None) -> Tensor:
+        start = 0 if cache is None else cache[0][0].shape[2]
+        x = self.embedding(tokens)
+        cos, sin = (table.to(x.dtype) for table in self.positions(start, start + tokens.shape[1]))
+        for i, block in enumerate(self.blocks):
+            x, past = block(x, cos, sin, None if cache is None else cache[i], grown is not None)
+            if grown is not None:
+                grown.append(past)
+        x, multiplier = self.norm(x), self.config.output_multiplier
+        final: Tensor = x if multiplier == 1 else x * multiplier
+        return final
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Return logits, shape (batch, length, vocab_size), for ``tokens`` of shape (batch, length)."""
+        logits: Tensor = self.head(self.residuals(tokens))
+        return logits
+
+    def folded_weights(self) -> dict[str, Tensor]:
+        """Return the state of a decoder that needs no multipliers and gives the same logits.
+
+        The residual multiplier goes into the matrices that write to the residual, the output multiplier into the gain
+        of the final norm, so that a tied output projection stays tied.
+        """
+        return {name: weight * folding_factor(self.config, name) for name, weight in self.state_dict().items()}

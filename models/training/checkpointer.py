@@ -1,0 +1,124 @@
+"""What happens at a checkpoint: the weights are copied and written, the model is scored, now and then all is kept."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor
+from torch.distributed.tensor import DTensor
+
+from calque.models.checkpoints.state import State, save_sharded_state, save_state
+from calque.models.checkpoints.weights import Weights, copy_of, drop_weights, serialised, weights_path, write_weights
+from calque.models.checkpoints.writer import Writer
+from calque.models.config.training import TrainingConfig
+from calque.models.decoder.decoder import Decoder
+from calque.models.training.compiling import as_written
+
+OnCheckpoint = Callable[[int, Decoder, "Future[str]", float], None]
+
+STATE_SHARE = 50
+"""A full state is written when this many times what the last one took has passed: 2 % of the time at most."""
+
+
+class Keeper:
+    """Keeps weights at the scheduled steps, hands the model on to be scored, and keeps full states.
+
+    Weights are stored as they compute: float32 under ``32-true``, else bfloat16; what is scored has exactly the stored
+    weights. Where the weights in training are others, or sharded, it is a decoder of its own on the first process, made
+    of the gathered weights.
+    """
+
+    def __init__(
+        self, fabric: Fabric, decoder: Decoder, config: TrainingConfig, folder: Path, steps: tuple[int, ...],
+        on_checkpoint: OnCheckpoint, state_seconds: float, writer: Writer,
+    ) -> None:  # fmt: skip
+        self.fabric, self.decoder, self.config, self.folder, self.steps = fabric, decoder, config, folder, steps
+        self.on_checkpoint, self.state_seconds, self.writer = on_checkpoint, state_seconds, writer
+        self.compiled = False
+        self.sharded = config.devices > 1 and config.strategy == "fsdp2"
+        self.dtype = torch.float32 if config.precision == "32-true" else torch.bfloat16
+        self.scored = decoder
+        if fabric.global_rank == 0 and (self.sharded or config.precision == "bf16-mixed"):
+            self.scored = copy.deepcopy(decoder).to("cpu", self.dtype).requires_grad_(False)
+        self.saved_at, self.state_took, self.clock = time.monotonic(), 0.0, time.monotonic()
+
+    def keep(self, step: int, state: Callable[[], State]) -> None:
+        """Keep the checkpoint of ``step``; every process calls this, the first one writes and scores."""
+        seconds = time.monotonic() - self.clock
+        weights = self._weights()
+        written: Future[None] | None = None
+        if self.fabric.global_rank == 0:
+            digest, written = self._write(step, weights)
+            self._score(step, weights, digest, seconds)
+        pause = max(self.state_seconds, STATE_SHARE * self.state_took) if self.state_seconds else 0.0
+        due = step == self.steps[-1] or time.monotonic() - self.saved_at >= pause
+        if self.fabric.broadcast(due) if self.config.devices > 1 else due:
+            self.keep_state(state, written)
+        self.clock = time.monotonic()
+
+    def _weights(self) -> Weights:
+        """Return a copy of the whole weights in main memory; on the first process alone."""
+        first = self.fabric.global_rank == 0
+        if not self.sharded:
+            return copy_of(self.decoder.state_dict(), self.dtype) if first else {}
+        weights: Weights = {}
+        for name, tensor in self.decoder.state_dict().items():
+            whole = _whole(tensor)  # all processes take part, one tensor at a time
+            if first:
+                weights |= copy_of({name: whole}, self.dtype)
+        return weights
+
+    def _write(self, step: int, weights: Weights) -> tuple[Future[str], Future[None]]:
+        """Have the weights written; return their SHA-256, known before they are on disk, and when they are."""
+        made: list[tuple[bytes, str]] = []
+        path = weights_path(self.folder, step)
+
+        def serialise() -> str:
+            made.append(serialised(weights, self.decoder.config.tied))
+            return made[0][1]
+
+        def write() -> None:
+            write_weights(path, *made.pop())
+            drop_weights(self.folder, self.config.keep_weights, self.steps, step)
+
+        return self.writer.submit(serialise), self.writer.submit(write)
+
+    def _score(self, step: int, weights: Weights, digest: Future[str], seconds: float) -> None:
+        model = self.scored
+        if model is not self.decoder:
+            model.load_state_dict(weights)
+            model.to(self.fabric.device)
+        model.eval()
+        with as_written(self.compiled):
+            self.on_checkpoint(step, model, digest, seconds)
+        model.train()
+        if model is not self.decoder:
+            model.to("cpu")
+
+    def keep_state(self, state: Callable[[], State], written: Future[None] | None = None) -> None:
+        """Keep the full state, after the weights that are being written; every process calls this."""
+        began = time.monotonic()
+        if self.sharded:
+            if written is not None:  # a state must not stand before the weights it goes on from
+                written.result()
+            save_sharded_state(state(), self.folder / "states")
+            self.state_took = time.monotonic() - began
+        elif self.fabric.global_rank == 0:
+            copied = copy_of(state())
+
+            def write() -> None:
+                save_state(copied, self.folder / "states")
+                self.state_took = time.monotonic() - began
+
+            self.writer.submit(write)
+        self.saved_at = time.monotonic()
+
+
+def _whole(tensor: Tensor) -> Tensor:
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor

@@ -1,0 +1,1 @@
+"""Acquisition times of items and their survival regression."""

@@ -1,0 +1,64 @@
+"""The regression of acquisition times as tables on a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from calque.phases.acquisition.results import AcquisitionReport
+from calque.phases.pooling.tables import coloured
+from calque.phases.report.tables import p_text
+
+
+def predictors_table(report: AcquisitionReport) -> Table:
+    """Return one row a predictor."""
+    table = Table(title=f"Predictors of {report.metric}", title_justify="left", header_style="bold")
+    for name in ("predictor", "explains", "p", "adjusted", "outcome"):
+        table.add_column(name, overflow="fold")
+    for p in report.predictors:
+        explains = "–" if p.explained is None else f"{100 * p.explained:.1f} %"
+        outcome = "allowed for" if p.of == "run" else coloured(p.outcome)
+        table.add_row(p.name, explains, p_text(p.p_value), p_text(p.p_adjusted), outcome)
+    return table
+
+
+def terms_table(report: AcquisitionReport) -> Table:
+    """Return one row a coefficient."""
+    table = Table(title="Tokens at acquisition, as a ratio", title_justify="left", header_style="bold")
+    for name in ("predictor", "by", "ratio", "df", "p"):
+        table.add_column(name, overflow="fold")
+    last = ""
+    for t in report.terms:
+        if t.time_ratio is None:
+            ratio = "–"
+        elif t.low is None or t.high is None:
+            ratio = f"{t.time_ratio:.3g}"
+        else:
+            ratio = f"{t.time_ratio:.3g} ({t.low:.3g} to {t.high:.3g})"
+        shown = "" if t.predictor == last else t.predictor
+        table.add_row(shown, t.term, ratio, "–" if t.df is None else f"{t.df:.3g}", p_text(t.p_value))
+        last = t.predictor
+    return table
+
+
+def print_acquisition(report: AcquisitionReport, *, stderr: bool = False) -> None:
+    """Print both tables and the sentences under them."""
+    console = Console(stderr=stderr)
+    if not console.is_terminal:
+        console = Console(stderr=stderr, width=160)
+    if report.predictors:
+        console.print(predictors_table(report))
+        console.print(terms_table(report))
+    console.print(f"{coloured(report.outcome)}: {report.reason}.", highlight=False)
+    if report.family is not None:
+        console.print(
+            f"{report.family} times by AIC; {report.n_items} items of {report.n_runs} runs, {report.n_concepts} "
+            f"concepts, {report.n_languages} languages: {report.n_interval} between two checkpoints, "
+            f"{report.n_right} never acquired, {report.n_left} from the first checkpoint on. "
+            f"Intervals {100 * report.level:g} %, clustered by concept and language.",
+            style="dim", highlight=False,
+        )  # fmt: skip
+    if report.n_missing:
+        console.print(f"{report.n_missing} items lack a covariate and are left out.", highlight=False)
+    for name, why in report.left_out.items():
+        console.print(f"Left out: {name} {why}.", highlight=False)

@@ -1,0 +1,95 @@
+"""Detecting the transitions of a cube: every series of every run, then the lags within each run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from itertools import groupby
+
+import xarray as xr
+
+from calque.data.cube import validate
+from calque.phases.adaptive.record import accounted
+from calque.phases.detection.group import Found, judge_group
+from calque.phases.processes import Progress, spread
+from calque.phases.results import DetectionReport, Transition
+from calque.phases.series.metrics import trajectories
+from calque.phases.series.trajectory import Trajectory
+from calque.phases.settings import Settings
+from calque.phases.stats.multiplicity import benjamini_yekutieli
+
+DEFAULT = Settings()
+WORTH_SPREADING = 40
+"""Series that are worth the start of further processes."""
+
+
+def detect(
+    cube: xr.Dataset, settings: Settings = DEFAULT, progress: Progress | None = None, name: str = "cube",
+    jobs: int = 1,
+) -> DetectionReport:  # fmt: skip
+    """Find the transitions and lags of a cube.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        Schema 1; validated here.
+    settings : Settings
+    progress : callable, optional
+        Called with (done, total, what) as series are finished.
+    name : str
+        How the report names the cube.
+    jobs : int
+        Processes to spread runs and groups over; the numbers do not depend on it.
+
+    Raises
+    ------
+    UserError
+        When the cube or the settings cannot be used.
+    """
+    cube = validate(cube, name)
+    series = trajectories(cube, settings.metrics, settings.by)
+    provenance = {str(k): str(v) for k, v in cube.attrs.items()}
+    if settings.family != "dictionary":
+        from calque.phases.classical.detect import detect_classical
+
+        return detect_classical(series, settings, progress, name, provenance)
+    series = accounted(series, cube, name)
+    tasks = [
+        (i, tuple(of_group), settings)
+        for i, (_, of_group) in enumerate(groupby(series, key=lambda t: (t.run, t.group)))
+    ]
+    found: dict[int, Found] = {}
+    done = 0
+    if progress is not None:
+        progress(0, len(series), "series")
+    # a process takes seconds to start: worth it for dozens of series
+    for i, one in spread(numbered, tasks, jobs if len(series) >= WORTH_SPREADING else 1):
+        found[i] = one
+        done += len(tasks[i][1])
+        if progress is not None:
+            progress(done, len(series), f"{tasks[i][1][0].run} {tasks[i][1][0].group}".strip())
+    inorder = [found[i] for i in range(len(tasks))]
+    return DetectionReport(
+        cube=name,
+        settings=asdict(settings),
+        transitions=tuple(adjusted([row for one in inorder for row in one.transitions])),
+        lags=tuple(lag for one in inorder for lag in one.lags),
+        curves=tuple(curve for one in inorder for curve in one.curves),
+        provenance=provenance,
+    )
+
+
+def numbered(task: tuple[int, tuple[Trajectory, ...], Settings]) -> tuple[int, Found]:
+    """Judge the group of a task; its rank comes back with it, for results arrive as they finish."""
+    i, series, settings = task
+    return i, judge_group(series, settings)
+
+
+def adjusted(transitions: Sequence[Transition]) -> list[Transition]:
+    """Fill p_adjusted: Benjamini-Yekutieli over the delay tests of the report."""
+    at = [i for i, t in enumerate(transitions) if t.estimand == "delay" and t.p_value is not None]
+    out = list(transitions)
+    p = benjamini_yekutieli([transitions[i].p_value or 0.0 for i in at])
+    for i, value in zip(at, p, strict=True):
+        out[i] = replace(out[i], p_adjusted=value)
+    return out

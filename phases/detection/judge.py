@@ -1,0 +1,281 @@
+"""From numbers to rows: which outcome an analysis has, and the sentence that says it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from calque.phases.detection.analyse import FEWEST, Analysis
+from calque.phases.detection.lag import crossover, lag
+from calque.phases.detection.phase_count import PhaseCount
+from calque.phases.dictionary.location import Location
+from calque.phases.results import Estimand, Lag, Outcome, Transition, finite, interval_text, tokens_text
+from calque.phases.settings import Settings
+
+BLUNT = math.log(10.0)
+"""An interval that spans more than a factor of ten does not locate anything sharply."""
+RISE_EVIDENCE = 12.0
+"""Twice the log-likelihood over a constant that shows a rise by itself: the test's noise is that of the fitted curve,
+which says little about a floor of exact zeros followed by wild swings."""
+
+
+def rows(a: Analysis, level: float) -> list[Transition]:
+    """Return the rows of one series: delay and takeoff always, the others where there is something to place."""
+    t = a.trajectory
+    common: dict[str, Any] = {
+        "run": t.run, "group": t.group, "metric": t.metric, "level": level, "n_checkpoints": t.n
+    }  # fmt: skip
+    if t.n < FEWEST:
+        reason = f"{t.n} checkpoints have a value; at least {FEWEST} are needed"
+        return [_empty(e, Outcome.TOO_FEW_POINTS, reason, common) for e in ("delay", "takeoff")]
+    if a.fit is None:
+        reason = f"the score is {t.y[0]:.3g} at every checkpoint"
+        delay = _empty("delay", Outcome.NONE, reason, common | {"p_value": 1.0})
+        return [delay, _empty("takeoff", Outcome.NONE, reason, common)]
+    if a.delay is None:
+        reason = f"the peak comes before checkpoint {FEWEST}: too few before it to test for a delayed start"
+        delay = _empty("delay", Outcome.TOO_FEW_POINTS, reason, common)
+        out = [delay, _takeoff_row(a, delay, common)]
+    else:
+        delay = _delay_row(a, level, common)
+        out = [delay, _takeoff_row(a, delay, common)]
+    if out[1].outcome == Outcome.NONE:
+        return out
+    for name in ("onset", "t10", "t50", "width", "peak", "decline"):
+        if name in a.locations:
+            out.append(_place_row(name, a, common))
+    if a.phases is not None:
+        out.append(_phases_row(a.phases, common))
+    return out
+
+
+def rises(a: Analysis, level: float) -> str:
+    """Return an empty string when the score rises by the threshold, else why it does not."""
+    needed = a.rise if a.trajectory.proportion else 0.0
+    if a.delay is not None and a.delay.p_rise > 1 - level and a.gain < RISE_EVIDENCE:
+        return f"no rise that noise does not explain (p = {a.delay.p_rise:.2g})"
+    if a.risen < needed:
+        return f"the fitted rise is {points(a.risen)}, less than the {points(needed)} asked for"
+    return ""
+
+
+def points(height: float) -> str:
+    """Return a height of a proportion in points."""
+    return f"{100 * height:.3g} points"
+
+
+def _delay_row(a: Analysis, level: float, common: dict[str, Any]) -> Transition:
+    assert a.delay is not None
+    p, gamma = a.delay.p_value, a.delay.elasticity
+    common = common | {"p_value": p}
+    flat = rises(a, level)
+    if flat:
+        return _empty("delay", Outcome.NONE, flat, common)
+    if gamma is None:
+        reason = f"rises, but constant or diminishing returns from the first token explain it (p = {p:.2g})"
+        return _empty("delay", Outcome.SMOOTH, reason, common)
+    how = {1.0: "faster than in proportion to tokens", 2.0: "faster than tokens squared"}.get(
+        gamma, "abruptly, faster than tokens cubed"
+    )
+    reason = f"growth started late: at its steepest {how} (p = {p:.2g})"
+    return Transition(estimand="delay", outcome=Outcome.FOUND, reason=reason, elasticity=gamma, **common)
+
+
+def _takeoff_row(a: Analysis, delay: Transition, common: dict[str, Any]) -> Transition:
+    level = common["level"]
+    flat = rises(a, level)
+    what = points(a.rise) if a.trajectory.proportion else f"{100 * a.rise:.3g} % of its rise"
+    if a.delay is not None:
+        common = common | {"p_value": a.delay.p_rise}
+    if flat:
+        return _empty("takeoff", Outcome.NONE, flat, common)
+    place = a.locations["takeoff"]
+    if not place.exists:
+        reason = f"rises, but is not {what} above its floor by the last checkpoint"
+        return _empty("takeoff", Outcome.CENSORED, reason, common | {"low": _low(a, place)})
+    outcome, tokens, low, high, reason = _judged(a, place, f"{what} above its floor")
+    if outcome == Outcome.FOUND and delay.outcome == Outcome.SMOOTH:
+        outcome = Outcome.SMOOTH
+        reason += "; growth shows no delayed start, so this is a level passed, not a transition"
+    return Transition(estimand="takeoff", outcome=outcome, reason=reason, tokens=tokens, low=low, high=high, **common)
+
+
+WORDS: dict[str, str] = {
+    "onset": "corner, conditional on there being one",
+    "t10": "10 % of its rise",
+    "t50": "50 % of its rise",
+    "peak": "peak",
+    "decline": "half of the fall from its peak",
+}
+
+
+def _place_row(name: Estimand, a: Analysis, common: dict[str, Any]) -> Transition:
+    place = a.locations[name]
+    if name == "width":
+        return _width_row(a, place, common)
+    if not place.exists:
+        return _empty(name, Outcome.CENSORED, f"{WORDS[name]} is not reached by the last checkpoint", common)
+    outcome, tokens, low, high, reason = _judged(a, place, WORDS[name])
+    still = _still_rising(a)
+    if name in ("t10", "t50") and still and outcome == Outcome.FOUND:
+        outcome, reason = (
+            Outcome.CENSORED,
+            reason + "; still rising at the last checkpoint, so the rise is only a part",
+        )
+    if name == "peak":
+        reason += f"; from {points(a.risen)} above the floor down by {points(a.fallen)}"
+    return Transition(estimand=name, outcome=outcome, reason=reason, tokens=tokens, low=low, high=high, **common)
+
+
+def _phases_row(counted: PhaseCount, common: dict[str, Any]) -> Transition:
+    """Say how many waves the rise has."""
+    one = f"one wave of growth is rejected (p = {counted.p_one:.2g})"
+    reason = {
+        1: f"one wave of growth explains the rise (p = {counted.p_one:.2g})",
+        2: f"{one}, two waves are enough (p = {counted.p_two or 0:.2g})",
+        3: f"{one}, and so are two (p = {counted.p_two or 0:.2g})",
+    }[counted.count]
+    return Transition(
+        estimand="phases", outcome=Outcome.FOUND, reason=reason, phases=counted.count, p_value=counted.p_one, **common
+    )
+
+
+def _width_row(a: Analysis, place: Location, common: dict[str, Any]) -> Transition:
+    """Width in tokens between 10 and 50 % of the rise, from the ratio's interval and the averaged t10."""
+    start = a.locations["t10"]
+    assert a.fit is not None
+    if not (place.exists and start.exists):
+        return _empty("width", Outcome.CENSORED, "50 % of the rise is not reached", common)
+    at = a.fit.axis.to_tokens(start.x)
+    tokens, low, high = (
+        finite(float(a.fit.axis.to_tokens(start.x + w) - at)) for w in (place.x, place.low, place.high)
+    )
+    blunt = low is None or high is None or (place.high - place.low) * math.log(10) > BLUNT
+    outcome = Outcome.NOT_SHARPLY_LOCATED if blunt else Outcome.FOUND
+    if _still_rising(a):
+        outcome = Outcome.CENSORED
+    reason = f"10 to 50 % of the rise takes {tokens_text(tokens)} tokens ({interval_text(low, high)})"
+    return Transition(estimand="width", outcome=outcome, reason=reason, tokens=tokens, low=low, high=high, **common)
+
+
+def _judged(a: Analysis, place: Location, what: str) -> tuple[Outcome, float | None, float | None, float | None, str]:
+    """Return outcome, tokens, low, high and sentence of a location that exists."""
+    assert a.fit is not None
+    axis = a.fit.axis
+    tokens = float(axis.to_tokens(place.x))
+    low, high = _low(a, place), _high(a, place)
+    where = f"{what} at {tokens_text(tokens)} tokens ({interval_text(low, high)})"
+    if place.x < axis.first:
+        first = float(axis.to_tokens(axis.first))
+        return Outcome.CENSORED, None, None, first, f"{what} before the first trained checkpoint ({tokens_text(first)})"
+    if low is None and high is None:
+        return Outcome.NOT_SHARPLY_LOCATED, tokens, low, high, where + ": anywhere in the run fits"
+    if low is None:
+        return Outcome.FOUND if place.x > axis.first else Outcome.CENSORED, tokens, low, high, where
+    if high is None:
+        return Outcome.CENSORED, tokens, low, high, where + ": it may not come before the last checkpoint"
+    if math.log(high / max(low, 1e-300)) > BLUNT:
+        return Outcome.NOT_SHARPLY_LOCATED, tokens, low, high, where + ": more than a factor of ten"
+    return Outcome.FOUND, tokens, low, high, where
+
+
+def _low(a: Analysis, place: Location) -> float | None:
+    """Return the lower limit in tokens; None when it lies before the first trained checkpoint."""
+    assert a.fit is not None
+    axis = a.fit.axis
+    if not np.isfinite(place.low) or place.low < axis.first - 1e-9:
+        return None
+    return float(axis.to_tokens(place.low))
+
+
+def _high(a: Analysis, place: Location) -> float | None:
+    assert a.fit is not None
+    return finite(float(a.fit.axis.to_tokens(place.high)))
+
+
+def _still_rising(a: Analysis, share: float = 0.1) -> bool:
+    """Return whether the last tenth of the axis still brings more than ``share`` of the rise."""
+    assert a.curves is not None and a.rising is not None
+    u = a.curves.risen[:, a.rising.best]
+    x = a.curves.x
+    late = np.interp(x[-1] - 0.1 * (x[-1] - x[0]), x, u)
+    return bool(a.fallen == 0 and u[-1] - late > share * u[-1])
+
+
+def _empty(name: Estimand, outcome: Outcome, reason: str, common: dict[str, Any]) -> Transition:
+    return Transition(estimand=name, outcome=outcome, reason=reason, **common)
+
+
+def lag_row(first: Analysis, second: Analysis, usable: dict[str, Analysis], settings: Settings) -> Lag:
+    """Return the lag between two metrics of one run."""
+    a, b = first.trajectory, second.trajectory
+    common: dict[str, Any] = {
+        "run": a.run, "group": a.group, "first": a.metric, "second": b.metric, "level": settings.level
+    }  # fmt: skip
+    missing = [t.metric for t in (a, b) if t.metric not in usable]
+    if missing:
+        few = min(a.n, b.n) < FEWEST
+        outcome = Outcome.TOO_FEW_POINTS if few else Outcome.NONE
+        return Lag(outcome=outcome, reason=f"no takeoff of {' and '.join(missing)} to measure from", **common)
+    estimate = lag(first, second, boot=settings.boot, level=settings.level, seed=settings.seed)
+    if estimate is None:
+        return Lag(outcome=Outcome.CENSORED, reason="one of the two takeoffs lies beyond the run", **common)
+    low, high = finite(estimate.low), finite(estimate.high)
+    start = _median_tokens(first)
+    tokens = start * (math.exp(estimate.log_ratio) - 1) if start is not None else None
+    factor = math.exp(abs(estimate.log_ratio))
+    if low is not None and low > 0:
+        outcome = Outcome.FOUND
+        reason = f"{b.metric} takes off later than {a.metric}, at {factor:.3g} times its tokens"
+    elif high is not None and high < 0:
+        outcome = Outcome.FOUND
+        reason = f"{b.metric} takes off earlier than {a.metric}, at 1/{factor:.3g} of its tokens"
+    elif low is None or high is None:
+        outcome, reason = Outcome.CENSORED, "one of the two may take off beyond the run: the lag is open"
+    elif high - low > 2 * BLUNT:
+        outcome = Outcome.NOT_SHARPLY_LOCATED
+        reason = "the interval of the lag spans more than a factor of a hundred"
+    else:
+        outcome, reason = Outcome.NONE, f"no lag between {a.metric} and {b.metric} that noise does not explain"
+    return Lag(
+        log_ratio=estimate.log_ratio, low=low, high=high, p_value=estimate.p_value, tokens=tokens, outcome=outcome,
+        reason=reason, **common,
+    )  # fmt: skip
+
+
+def _median_tokens(a: Analysis) -> float | None:
+    assert a.fit is not None
+    return finite(float(a.fit.axis.to_tokens(a.locations["takeoff"].x)))
+
+
+def crossover_row(first: Analysis, second: Analysis, usable: dict[str, Analysis], settings: Settings) -> Transition:
+    """Return where ``second`` overtakes ``first``; the row is filed under ``second``."""
+    a, b = first.trajectory, second.trajectory
+    common: dict[str, Any] = {
+        "run": b.run, "group": b.group, "metric": b.metric, "estimand": "crossover", "level": settings.level,
+        "n_checkpoints": b.n,
+    }  # fmt: skip
+    if min(a.n, b.n) < FEWEST:
+        return Transition(outcome=Outcome.TOO_FEW_POINTS, reason=f"fewer than {FEWEST} checkpoints", **common)
+    if first.curves is None or second.curves is None or b.metric not in usable:
+        return Transition(outcome=Outcome.NONE, reason=f"{b.metric} has no takeoff", **common)
+    crossing = crossover(first, second, boot=settings.boot, level=settings.level, seed=settings.seed)
+    if crossing is None:
+        reason = f"{b.metric} is not above {a.metric} at the last checkpoint"
+        return Transition(outcome=Outcome.NONE, reason=reason, **common)
+    assert first.fit is not None
+    start = float(first.fit.axis.to_tokens(first.fit.axis.first))
+    low = None if crossing.low < start * (1 + 1e-9) else finite(crossing.low)
+    high = finite(crossing.high)
+    if crossing.tokens <= start:
+        reason = f"{b.metric} is above {a.metric} from the first checkpoint on"
+        return Transition(outcome=Outcome.NONE, reason=reason, **common)
+    outcome = Outcome.FOUND
+    if high is None:
+        outcome = Outcome.CENSORED
+    elif low is None or math.log(high / low) > BLUNT:
+        outcome = Outcome.NOT_SHARPLY_LOCATED
+    reason = f"{b.metric} overtakes {a.metric} at {tokens_text(crossing.tokens)} tokens ({interval_text(low, high)})"
+    return Transition(outcome=outcome, reason=reason, tokens=crossing.tokens, low=low, high=high, **common)

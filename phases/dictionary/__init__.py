@@ -1,0 +1,1 @@
+"""The dictionary of shapes on one schedule: candidates, fits, functionals and their intervals."""

@@ -1,0 +1,1 @@
+"""The pages of ``phases explore``, one a file."""

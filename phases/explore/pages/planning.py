@@ -1,0 +1,58 @@
+"""Planning: what a study can detect, and what a budget buys."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+from bokeh.models.widgets.tables import ScientificFormatter
+
+from calque.phases.explore.page import Page, drawing, note, table
+from calque.phases.report.power_pictures import power_svgs
+from calque.phases.results import tokens_text
+
+
+class PlanningPage(Page):
+    """What ``scaling power`` and ``scaling plan`` wrote."""
+
+    title = "Planning"
+    about = "What the next study can detect, before it is paid for."
+
+    def show(self) -> list[Any]:
+        """Return the power curves with their designs, then the ladders under a budget."""
+        return [*self._power(), *self._plan()]
+
+    def _power(self) -> list[Any]:
+        power = self.study.files.get("power")
+        if power is None:
+            return [note("For power curves: 'scaling power STUDY --json F', then --power F.")]
+        rows = pd.DataFrame(power.get("rows") or [])
+        out = [note(sentence) for sentence in power.get("sentences") or []]
+        out += [drawing(made) for made in power_svgs(power)]
+        if len(rows):
+            shown = rows.rename(
+                columns={"factor": "smallest ratio detected", "se": "SE of ln T", "randomisation": "randomisation test"}
+            ).drop(columns=["shift"], errors="ignore")
+            out.append(table(shown.round(4), height=420, formatters={"flops": ScientificFormatter(precision=2)}))
+        return out
+
+    def _plan(self) -> list[Any]:
+        plan = self.study.files.get("plan")
+        if plan is None:
+            return [note("For ladders under a budget: 'scaling plan --budget N --json F', then --plan F.")]
+        unit = str(plan.get("unit") or "cost")
+        rows = [
+            {
+                "sizes": ", ".join(tokens_text(n) for n in row["sizes"]),
+                "tokens": ", ".join(tokens_text(d) for d in row["tokens"]),
+                "seeds": row["seeds"],
+                "mixes": row["mixes"],
+                unit: round(row["cost"], 1),
+                "90 % interval": f"/ x {math.exp(1.645 * row['sd']):.2f}",
+                "detects between mixes": "–" if row.get("shift") is None else f"x{math.exp(row['shift']):.2f}",
+            }  # fmt: skip
+            for row in plan["plans"]
+        ]
+        told = note(f"Ladders under {plan.get('budget')} {unit}, the sharpest forecast first; sizes are non-embedding.")
+        return [told, table(pd.DataFrame(rows), height=420)]

@@ -1,0 +1,73 @@
+"""Runs: every run with its coordinates, and where the cube comes from."""
+
+from __future__ import annotations
+
+import json
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import panel as pn
+
+from calque.phases.explore.page import Page, table
+
+LONG = ("study_yaml", "truth_json")
+
+
+class RunsPage(Page):
+    """A table of runs and the cube's provenance."""
+
+    title = "Runs"
+    about = "Every run of the cube, chosen or not, and where the cube comes from."
+
+    def build(self) -> None:
+        """Make the choice of the run whose configuration is shown."""
+        self.run = pn.widgets.Select(label="configuration of", options=self.study.runs["run"].tolist(), width=220)
+
+    @property
+    def controls(self) -> list[Any]:
+        """The run whose configuration is shown."""
+        return [self.run] if "config_json" in self.study.cube.variables else []
+
+    def show(self) -> list[Any]:
+        """Return the table, the cube's attributes, a run's configuration."""
+        frame = self.study.runs.drop(columns=["condition", "ladder"]).copy()
+        last = self._last_loss()
+        if last is not None:
+            frame["last loss"] = last
+        frame.columns = [name.replace("_", " ") for name in frame.columns]
+        out = [table(frame)]
+        attributes = {str(k): str(v) for k, v in self.study.cube.attrs.items()}
+        short = {k: v for k, v in attributes.items() if k not in LONG}
+        if short:
+            out.append(table(pd.DataFrame({"of the cube": list(short), "": list(short.values())})))
+        out += [_folded(k, attributes[k]) for k in LONG if k in attributes]
+        if self.controls:
+            text = str(self.study.cube["config_json"].values[self.study.position(self.run.value)])
+            out.append(_folded(f"configuration of {self.run.value}", _pretty(text)))
+        return out
+
+    def _last_loss(self) -> list[float] | None:
+        cube = self.study.cube
+        if "loss" not in cube or "checkpoint" not in cube["loss"].dims:
+            return None
+        values = np.asarray(cube["loss"].transpose("run", "checkpoint", ...), float)
+        values = values.reshape(*values.shape[:2], -1)
+        out = []
+        for one in values:
+            seen = np.flatnonzero(np.isfinite(one).any(1))
+            out.append(round(float(np.nanmean(one[seen[-1]])), 4) if seen.size else np.nan)
+        return out
+
+
+def _pretty(text: str) -> str:
+    try:
+        return json.dumps(json.loads(text), indent=1)
+    except ValueError:
+        return text
+
+
+def _folded(name: str, text: str) -> Any:
+    made = f"<details><summary>{escape(name)}</summary><pre style='white-space:pre-wrap'>{escape(text)}</pre></details>"
+    return pn.pane.HTML(made, sizing_mode="stretch_width", margin=(6, 8))

@@ -1,0 +1,231 @@
+"""Sizes and mixes: transitions against size, the law and its forecast, roll-outs, contrasts of mixes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import holoviews as hv
+import numpy as np
+import pandas as pd
+import panel as pn
+
+from calque.phases.explore.drawing import LAYERS, finish, palette, styled, token_ticks, words
+from calque.phases.explore.locate_button import LOCATE, LocateButton
+from calque.phases.explore.page import Page, drawing, note, picture, table
+from calque.phases.explore.series import WHOLE
+from calque.phases.report.forecast_pictures import HUES, rollout_figure
+from calque.phases.report.pictures import svg
+from calque.phases.report.tables import p_text
+from calque.phases.results import interval_text, tokens_text
+
+ESTIMANDS = ("takeoff", "t10", "t50", "onset", "peak", "crossover")
+MARKED = 9
+APART = 0.05
+"""Runs of one size are set this far apart, in ln size."""
+
+
+class SizesPage(Page):
+    """Transitions by size, with what ``scaling`` wrote about them."""
+
+    title = "Sizes and mixes"
+    about = (
+        "When the transition comes, by size: a dot a run with its interval, runs of one size set slightly apart; open "
+        "triangles had not got there by their last checkpoint. Lines and band: the laws of --forecast."
+    )
+
+    def build(self) -> None:
+        """Make the page's widgets."""
+        metrics = self.study.metrics
+        law = self.study.files.get("forecast", {}).get("metric")
+        first = law if law in metrics else "translation" if "translation" in metrics else metrics[0]
+        self.metric = pn.widgets.Select(label="metric", options={words(m): m for m in metrics}, value=first, width=170)
+        self.estimand = pn.widgets.Select(label="estimand", options=list(ESTIMANDS), width=110)
+        self.locate = LocateButton(
+            self.study.located, lambda: (self.selection.runs, [self.metric.value], WHOLE), self.redraw
+        )
+
+    @property
+    def controls(self) -> list[Any]:
+        """Metric, estimand, and the button."""
+        return [self.metric, self.estimand, self.locate.view]
+
+    def show(self) -> list[Any]:
+        """Return the transitions by size, what the forecast says, its roll-outs, and the contrasts of mixes."""
+        out: list[Any] = []
+        frame = self._transitions()
+        forecast = self._law()
+        if frame.empty and forecast is None:
+            out.append(
+                note(
+                    f"No {self.estimand.value} of {words(self.metric.value)} is known of the chosen runs: {LOCATE} "
+                    "finds them, or start with --detect FILE."
+                )
+            )
+        else:
+            out.append(picture(self._picture(frame, forecast)))
+        out += self._forecast()
+        return [*out, *self._mixes()]
+
+    def _transitions(self) -> pd.DataFrame:
+        runs = self.study.runs.set_index("run")
+        rows = []
+        for run in self.selection.runs:
+            found = self.study.located.of(run, WHOLE, "", self.metric.value).get(self.estimand.value)
+            if found is None or (found.tokens is None and found.low is None):
+                continue
+            n = float(runs["n_params_non_embedding"].get(run, np.nan)) if "n_params_non_embedding" in runs else np.nan
+            last = float(np.nanmax(self.study.tokens(run)))
+            rows.append(
+                {
+                    "run": run,
+                    "n": n,
+                    "ladder": runs["ladder"][run],
+                    "located": found.tokens is not None,
+                    "tokens": found.tokens if found.tokens is not None else found.low or last,
+                    "low": found.low or found.tokens,
+                    "high": found.high or last,
+                    "interval": interval_text(found.low, found.high),
+                    "outcome": words(found.outcome.value),
+                }  # fmt: skip
+            )
+        columns = ["run", "n", "ladder", "located", "tokens", "low", "high", "interval", "outcome"]
+        frame = pd.DataFrame(rows, columns=columns)
+        if len(frame) and not np.isfinite(frame["n"]).all():
+            conditions = [self.study.condition(run) for run in frame["run"]]
+            frame["n"] = pd.Series(pd.factorize(np.array(conditions))[0], dtype=float)
+            frame["named"] = conditions
+        return frame
+
+    def _law(self) -> dict[str, Any] | None:
+        forecast = self.study.files.get("forecast")
+        same = forecast is not None and forecast.get("metric") == self.metric.value and self.estimand.value == "takeoff"
+        return forecast if same and (forecast or {}).get("curves") else None
+
+    def _picture(self, frame: pd.DataFrame, forecast: dict[str, Any] | None) -> Any:
+        named = "named" in frame
+        ladders = frame["ladder"].unique().tolist()
+        hues = {ladders[0]: "#3a4252"} if len(ladders) == 1 else palette(ladders)  # laws have the colours then
+        rank = frame.groupby("n").cumcount() - (frame.groupby("n")["n"].transform("size") - 1) / 2
+        frame = frame.assign(x=frame["n"] + APART * rank if named else frame["n"] * np.exp(APART * rank))
+        layers: list[Any] = [] if forecast is None else _law_layers(forecast)
+        tips = [("run", "@run"), ("", "@outcome"), ("tokens", "@told"), ("interval", "@interval")]
+        frame["told"] = [tokens_text(t) for t in frame["tokens"]]
+        extra = ["run", "outcome", "told", "interval"]
+        for ladder in ladders:
+            mine = frame[frame["ladder"] == ladder]
+            bars = mine[mine["located"]].assign(x1=lambda f: f["x"])
+            layers.append(
+                hv.Segments(bars, ["x", "low", "x1", "high"], extra).opts(color=hues[ladder], line_width=2, alpha=0.6)
+            )
+            for located, marker in ((True, "circle"), (False, "triangle")):
+                some = mine[mine["located"] == located]
+                if len(some):
+                    layers.append(
+                        hv.Points(some, ["x", "tokens"], extra, label=ladder if located else f"{ladder}: not yet").opts(
+                            color=hues[ladder],
+                            marker=marker,
+                            size=8,
+                            fill_alpha=1.0 if located else 0.0,
+                            tools=["hover"],
+                            hover_tooltips=tips,
+                        )  # fmt: skip
+                    )
+        what = f"{self.estimand.value} of {words(self.metric.value)}"
+        axis = _named_axis(frame) if named else _size_axis(frame, forecast)
+        return styled(
+            hv.Overlay(layers), hooks=[finish(logx=not named, logy=True)], logx=not named, logy=True, height=430,
+            show_legend=True, ylabel=f"tokens at {what}", title=what, legend_position="right", yformatter=token_ticks(),
+            **axis, **LAYERS,
+        )  # fmt: skip
+
+    def _forecast(self) -> list[Any]:
+        forecast = self.study.files.get("forecast")
+        if forecast is None:
+            return [
+                note("For laws and a size not run: 'scaling forecast CUBE --size SIZE --json F', then --forecast F.")
+            ]
+        out = [note(sentence) for sentence in forecast.get("sentences") or []]
+        rows = [
+            {
+                "law": row.get("law"), "tokens": tokens_text(row.get("tokens")), "interval": _interval(row),
+                "outcome": words(row.get("outcome") or "–"), "typical miss, ln T": row.get("rollout_rms"),
+                "why": row.get("reason") or "",
+            }
+            for row in forecast.get("rows") or []
+        ]  # fmt: skip
+        if rows:
+            out.append(table(pd.DataFrame(rows).round(3)))
+        rollouts = rollout_figure(forecast)
+        if rollouts is not None:
+            out.append(drawing(svg(rollouts, "explore-rollouts")))
+        return out
+
+    def _mixes(self) -> list[Any]:
+        mixes = self.study.files.get("mixes")
+        if mixes is None:
+            return []
+        rows = [row for kind in ("contrasts", "languages") for row in mixes.get(kind) or []]
+        frame = pd.DataFrame(
+            [
+                {
+                    "contrast": f"{row['second']} / {row['first']}",
+                    "language": row.get("language") or "all",
+                    "ratio of tokens": _ratio(row, "log_ratio"),
+                    "low": _ratio(row, "low"),
+                    "high": _ratio(row, "high"),
+                    "p": p_text(row.get("p_value")),
+                    "p adjusted": p_text(row.get("p_adjusted")),
+                    "outcome": words(row.get("outcome") or "–"),
+                    "in words": row.get("reason") or "",
+                }  # fmt: skip
+                for row in rows
+            ]
+        )
+        metric = words(mixes.get("metric") or "the metric")
+        heading = note(f"Contrasts of mixes: ratios of takeoffs of {metric}, seeds as replicates.")
+        return [heading, table(frame.round(3))] if rows else [note("--mixes holds no contrast: the cube had one mix.")]
+
+
+def _named_axis(frame: pd.DataFrame) -> dict[str, Any]:
+    ticks = dict(zip(frame["n"], frame["named"], strict=True))
+    return {"xlabel": "", "xticks": list(ticks.items()), "xlim": (-0.5, len(ticks) - 0.5)}
+
+
+def _size_axis(frame: pd.DataFrame, forecast: dict[str, Any] | None) -> dict[str, Any]:
+    """Return an axis marked at the sizes run and the one forecast, with some room at both ends."""
+    sizes = sorted({*frame["n"], *([forecast["n_params_non_embedding"]] if forecast is not None else [])})
+    ticks = {"xticks": [(n, tokens_text(n)) for n in sizes]} if len(sizes) <= MARKED else {"xformatter": token_ticks()}
+    return {"xlabel": "non-embedding parameters", "xlim": (sizes[0] / 1.3, sizes[-1] * 1.3), **ticks}
+
+
+def _interval(row: dict[str, Any]) -> str:
+    return "–" if row.get("tokens") is None else interval_text(row.get("low"), row.get("high"))
+
+
+def _ratio(row: dict[str, Any], name: str) -> float:
+    value = row.get(name)
+    return math.nan if value is None else math.exp(value)
+
+
+def _law_layers(forecast: dict[str, Any]) -> list[Any]:
+    """Return the laws as lines, the average with its band and its forecast of the size not run."""
+    layers: list[Any] = []
+    curves = forecast["curves"]
+    strong = "average" if "average" in curves else next(iter(curves))
+    for law, curve in curves.items():
+        if law == strong:
+            band = hv.Area((curve["n"], curve["low"], curve["high"]), "x", ["tokens", "high"])
+            layers.insert(0, band.opts(color=HUES.get(law, "#888888"), alpha=0.15, line_alpha=0, show_legend=False))
+        width = 2.4 if law == strong else 1.3
+        line = hv.Curve((curve["n"], curve["tokens"]), "x", "tokens", label=f"law: {law}")
+        layers.append(line.opts(color=HUES.get(law, "#888888"), line_width=width))
+    row = next((r for r in forecast.get("rows") or [] if r.get("law") == strong and r.get("tokens")), None)
+    if row is not None:
+        n, hue = forecast["n_params_non_embedding"], HUES.get(strong, "#888888")
+        layers.append(
+            hv.Segments([(n, row["low"], n, row["high"])], ["x", "tokens", "x1", "y1"]).opts(color=hue, line_width=3)
+        )
+        point = hv.Points([(n, row["tokens"])], ["x", "tokens"], label=f"forecast for {forecast.get('size')}")
+        layers.append(point.opts(color=hue, marker="diamond", size=13))
+    return layers

@@ -1,0 +1,1 @@
+"""Noise along training: its likelihood, whitening by its covariance, simulation."""

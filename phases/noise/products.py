@@ -1,0 +1,43 @@
+"""Products of many whitened curves with many whitened series."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from calque.phases.noise.whitening import Whitener
+from calque.phases.series.axis import Array
+
+Single = NDArray[np.float32]
+
+
+class Products:
+    """Curves as unit vectors of the whitened space, without the constant; flat ones are zero."""
+
+    def __init__(self, columns: Array, whiten: Whitener) -> None:
+        g = np.asarray(whiten(columns), np.float32)
+        size = np.sqrt(np.einsum("nm,nm->m", g, g))
+        g /= np.where(size > 1e-6, size, np.float32(np.inf))
+        self.c = np.ascontiguousarray(g.T)
+
+    def scores(self, z: Array) -> Single:
+        """Return the products of every curve with whitened series (n, B): (m, B)."""
+        return np.asarray(self.c @ np.asarray(z, np.float32))
+
+    def of(self, m: int) -> Products:
+        """Return the same for the first ``m`` curves alone."""
+        part = object.__new__(Products)
+        part.c = self.c[:m]
+        return part
+
+
+@njit(cache=True)
+def largest(product: Single, shift: Single) -> Single:
+    """Return the largest of ``product`` (m, B) + ``shift`` (m,), and of 0, over the curves: (B,)."""
+    m, n = product.shape
+    out = np.zeros(n, np.float32)
+    for j in range(m):
+        for k in range(n):
+            out[k] = max(out[k], product[j, k] + shift[j])
+    return out

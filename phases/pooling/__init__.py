@@ -1,0 +1,1 @@
+"""Pooling takeoffs and lags over pairs, languages, mixes, sizes and seeds."""

@@ -1,0 +1,95 @@
+"""The question declared before looking: ``METRIC:ESTIMAND``, and what a cube must hold to answer it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import xarray as xr
+
+from calque.data.errors import UserError, nearest
+from calque.phases.series.metrics import available, chosen
+
+ESTIMANDS = ("delay", "takeoff", "lag")
+FIRST_OF_LAG = {"translation": ("copying", "false_copying")}
+"""The metrics that a lag of a metric, split by pair, is measured from."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One test: that ``metric`` starts late (delay), rises at all (takeoff), or comes later than ``first`` (lag)."""
+
+    metric: str
+    estimand: str
+    first: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.first}>{self.metric}:lag" if self.first else f"{self.metric}:{self.estimand}"
+
+    @property
+    def claim(self) -> str:
+        """Return what holds when it is answered with yes."""
+        return {
+            "delay": f"{self.metric} starts late, not with diminishing returns from the first token",
+            "takeoff": f"{self.metric} rises above its floor",
+            "lag": f"{self.metric} takes off later than {self.first}",
+        }[self.estimand]
+
+
+def parse(text: str) -> Question:
+    """Read ``METRIC:delay``, ``METRIC:takeoff``, ``METRIC:lag`` or ``FIRST>METRIC:lag``.
+
+    Raises
+    ------
+    UserError
+        When the text is of no such form.
+    """
+    metric, colon, estimand = text.partition(":")
+    if not colon or not metric or estimand not in ESTIMANDS:
+        hint = nearest(estimand, ESTIMANDS) if colon else ""
+        raise UserError(
+            f"--primary {text}: expected METRIC:ESTIMAND with one of {', '.join(ESTIMANDS)}, such as "
+            f"translation:delay or copying>translation:lag{hint}"
+        )
+    first, arrow, second = metric.partition(">")
+    if not arrow:
+        return Question(metric, estimand, firsts_of(metric)[0] if estimand == "lag" else None)
+    if estimand != "lag":
+        raise UserError(f"--primary {text}: only a lag is between two metrics; write {second}:{estimand}")
+    if first not in firsts_of(second):
+        known = firsts_of(second)
+        raise UserError(
+            f"--primary {text}: lags of {second} are from {', '.join(known)}, not {first}{nearest(first, known)}"
+        )
+    return Question(second, "lag", first)
+
+
+def firsts_of(metric: str) -> tuple[str, ...]:
+    """Return the metrics that a lag of ``metric`` starts from."""
+    if metric not in FIRST_OF_LAG:
+        raise UserError(f"no lag is measured to '{metric}'; expected {', '.join(FIRST_OF_LAG)}: drop the lag")
+    return FIRST_OF_LAG[metric]
+
+
+def check_poolable(cube: xr.Dataset, metrics: tuple[str, ...], fewest: int) -> None:
+    """Refuse metrics that have no pairs of languages, before any series is fitted.
+
+    Raises
+    ------
+    UserError
+        Naming the metric and what it lacks.
+    """
+    chosen(cube, metrics)
+    for dim in ("source", "target"):
+        if cube.sizes.get(dim, 0) < fewest:
+            raise UserError(
+                f"the cube has {cube.sizes.get(dim, 0)} {dim} languages; pooling over languages needs at least "
+                f"{fewest}: use 'phases detect' on it"
+            )
+    items = {m for m in available(cube) if m != "nonce_copying"}
+    for name in metrics:
+        dims = set(map(str, cube[name].dims)) if name in cube.variables else set()
+        if name not in items and not {"source", "target"} <= dims:
+            raise UserError(
+                f"metric '{name}' is not split by source and target, so there are no pairs to pool; it can be one of "
+                f"{', '.join(sorted(items)) or 'none here'}, or use 'phases detect'"
+            )

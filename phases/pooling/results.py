@@ -1,0 +1,156 @@
+"""What pooling says: rows with an outcome and a sentence, one primary test a size, and their JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from calque.phases.results import SCHEMA, Outcome
+
+Pooling = Literal["run", "mix", "size"]
+Method = Literal["jackknife_t", "mixed_effects", "seed_t", "seeds_and_languages"]
+Role = Literal["primary", "secondary", "exploratory"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pooled:
+    """One pooled time or ratio.
+
+    Attributes
+    ----------
+    at : {"run", "mix", "size"}
+        What the row is about.
+    estimand : {"takeoff", "lag"}
+        Mean takeoff (geometric, in tokens), or mean ratio of the takeoff of ``metric`` to that of ``first``.
+    method : str
+        ``jackknife_t`` speaks of other languages, ``seed_t`` of other seeds, ``seeds_and_languages`` of both;
+        ``mixed_effects`` is a second opinion on ``jackknife_t``.
+    estimate, low, high : float or None
+        In tokens, or a ratio; the interval is symmetric in logs.
+    se : float or None
+        Standard error of the natural logarithm.
+    p_value : float or None
+        Two-sided, of a ratio of 1; only for a lag.
+    """
+
+    at: Pooling
+    run: str | None = None
+    size: str | None = None
+    mix: str | None = None
+    corpus: str | None = None
+    metric: str
+    estimand: str
+    first: str | None = None
+    method: Method
+    outcome: Outcome
+    reason: str
+    unit: Literal["tokens", "ratio"]
+    estimate: float | None = None
+    low: float | None = None
+    high: float | None = None
+    level: float
+    se: float | None = None
+    df: float | None = None
+    p_value: float | None = None
+    n_runs: int
+    n_languages: int
+    n_pairs: int | None = None
+    n_censored: int | None = None
+    n_missing: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SizeTest:
+    """One test of one size over its runs: does the estimand hold in at least ``at_least`` of ``n_runs`` runs."""
+
+    role: Role
+    size: str | None
+    corpus: str | None
+    metric: str
+    estimand: str
+    first: str | None = None
+    outcome: Outcome
+    reason: str
+    p_value: float | None = None
+    p_adjusted: float | None = None
+    n_runs: int
+    at_least: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairTest:
+    """One directed pair of one run: its takeoff and its test for a delayed start; exploratory."""
+
+    role: Role = "exploratory"
+    run: str
+    source: str
+    target: str
+    metric: str
+    outcome: Outcome
+    reason: str
+    tokens: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p_value: float | None = None
+    p_adjusted: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolReport:
+    """Everything that pooling found, with the settings that gave it and what it does not show."""
+
+    cube: str
+    settings: dict[str, Any]
+    primary: str
+    pooled: tuple[Pooled, ...]
+    tests: tuple[SizeTest, ...]
+    pairs: tuple[PairTest, ...]
+    cannot_be_claimed: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object; absent values are None."""
+        return {
+            "schema": SCHEMA,
+            "cube": self.cube,
+            "settings": plain(self.settings),
+            "primary": self.primary,
+            "pooled": [plain(asdict(p)) for p in self.pooled],
+            "tests": [plain(asdict(t)) for t in self.tests],
+            "pairs": [plain(asdict(p)) for p in self.pairs],
+            "cannot_be_claimed": list(self.cannot_be_claimed),
+            "notes": list(self.notes),
+        }
+
+
+def plain(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row fit for JSON: numbers that are not finite become None, outcomes their words."""
+    out: dict[str, Any] = {}
+    for key, value in row.items():
+        if isinstance(value, StrEnum):
+            value = value.value
+        elif isinstance(value, bool | np.bool_):
+            value = bool(value)
+        elif isinstance(value, int | np.integer):
+            value = int(value)
+        elif isinstance(value, float | np.floating):
+            value = float(value) if math.isfinite(value) else None
+        out[key] = value
+    return out
+
+
+def write_json(found: dict[str, Any], path: str | os.PathLike[str]) -> None:
+    """Write JSON to a file, or to standard output for ``"-"``."""
+    text = json.dumps(found, indent=1, allow_nan=False)
+    if str(path) == "-":
+        sys.stdout.write(text + "\n")
+    else:
+        Path(path).write_text(text + "\n", encoding="utf-8")

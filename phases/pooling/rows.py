@@ -1,0 +1,158 @@
+"""Rows of pooled times: of each run, then of each mix and size with seeds as the replicates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from calque.phases.pooling.mixed_model import MixedEffects
+from calque.phases.pooling.pairs import PooledTimes
+from calque.phases.pooling.questions import Question
+from calque.phases.pooling.results import Method, Pooled, Pooling
+from calque.phases.pooling.seeds import PooledRuns
+from calque.phases.results import Outcome, interval_text, tokens_text
+from calque.phases.stats.jackknife import Interval
+
+
+@dataclass(frozen=True)
+class Design:
+    """What one run is a replicate of: size, corpus and mix, None where the cube does not say."""
+
+    run: str
+    size: str | None
+    corpus: str | None
+    mix: str | None
+
+    @classmethod
+    def of(cls, cube: xr.Dataset, run: str) -> Design:
+        """Read a run's design from its coordinates."""
+        one = cube.sel(run=run)
+        return cls(run, *(str(one[n].item()) if n in one.variables else None for n in ("size", "corpus", "mix")))
+
+    @property
+    def cell(self) -> tuple[str | None, str | None, str | None]:
+        """Size, corpus and mix: runs that share them differ in their seeds alone."""
+        return self.size, self.corpus, self.mix
+
+
+def shown(q: Question, interval: Interval) -> str:
+    """Return an interval of log times in words."""
+    low, middle, high = (math.exp(v) for v in (interval.low, interval.estimate, interval.high))
+    if q.first is None:
+        return f"{tokens_text(middle)} tokens ({interval_text(low, high)})"
+    return f"{middle:.3g} times the tokens of {q.first} ({low:.3g} to {high:.3g})"
+
+
+def _row(
+    at: Pooling, q: Question, method: Method, outcome: Outcome, reason: str, interval: Interval | None, level: float,
+    **more: Any,
+) -> Pooled:  # fmt: skip
+    numbers: dict[str, Any] = {}
+    if interval is not None:
+        with np.errstate(over="ignore"):
+            ends = [float(np.exp(v)) for v in (interval.estimate, interval.low, interval.high)]
+        numbers = dict(zip(("estimate", "low", "high"), ends, strict=True)) | {"se": interval.se, "df": interval.df}
+        if q.first is not None:
+            numbers["p_value"] = interval.p_value()
+    return Pooled(
+        at=at, metric=q.metric, estimand=q.estimand, first=q.first, method=method, outcome=outcome, reason=reason,
+        unit="tokens" if q.first is None else "ratio", level=level, **numbers, **more,
+    )  # fmt: skip
+
+
+def _of_run(d: Design, one: PooledTimes, missing: int | None) -> dict[str, Any]:
+    pairs = missing is not None
+    return {
+        "run": d.run, "size": d.size, "corpus": d.corpus, "mix": d.mix, "n_runs": 1, "n_languages": len(one.languages),
+        "n_pairs": one.n_pairs if pairs else None, "n_censored": one.n_right + one.n_left if pairs else None,
+        "n_missing": missing,
+    }  # fmt: skip
+
+
+def run_row(d: Design, q: Question, one: PooledTimes, level: float, missing: int | None) -> Pooled:
+    """Return the row of one run; ``missing`` pairs have a series too short to use (None when pairs were not used)."""
+    reason = one.reason
+    if one.interval is not None:
+        reason = f"mean {q.estimand} {shown(q, one.interval)}; {one.reason}"
+    if missing:
+        reason += f"; {missing} more pairs say nothing and are left out"
+    return _row("run", q, "jackknife_t", one.outcome, reason, one.interval, level, **_of_run(d, one, missing))
+
+
+def mixed_row(d: Design, q: Question, second: MixedEffects, one: PooledTimes, level: float, missing: int) -> Pooled:
+    """Return the second opinion on a run."""
+    reason = second.reason
+    if second.interval is not None:
+        reason = (
+            f"mean {q.estimand} {shown(q, second.interval)}; {second.reason}; standard deviations of logs: source "
+            f"{second.source_sd:.2g}, target {second.target_sd:.2g}, rest {second.residual_sd:.2g}"
+        )
+    return _row("run", q, "mixed_effects", second.outcome, reason, second.interval, level, **_of_run(d, one, missing))
+
+
+def size_rows(
+    designs: Iterable[Design], q: Question, pooled: Mapping[str, tuple[PooledTimes, tuple[str, ...]]], level: float
+) -> list[Pooled]:
+    """Return the rows of every mix (where a size has several) and of every size."""
+    cells: dict[tuple[str | None, str | None], dict[str | None, list[Design]]] = {}
+    for d in designs:
+        cells.setdefault((d.size, d.corpus), {}).setdefault(d.mix, []).append(d)
+    out: list[Pooled] = []
+    for (size, corpus), mixes in cells.items():
+        where: dict[str, Any] = {"size": size, "corpus": corpus}
+        if len(mixes) > 1:
+            for mix, runs in mixes.items():
+                out += _replicated("mix", q, [runs], pooled, level, where | {"mix": mix})
+        only = next(iter(mixes)) if len(mixes) == 1 else None
+        out += _replicated("size", q, list(mixes.values()), pooled, level, where | {"mix": only})
+    return out
+
+
+def _replicated(
+    at: Pooling, q: Question, mixes: list[list[Design]], pooled: Mapping[str, tuple[PooledTimes, tuple[str, ...]]],
+    level: float, where: dict[str, Any],
+) -> list[Pooled]:  # fmt: skip
+    runs = [d for mix in mixes for d in mix]
+    where = where | {"n_runs": len(runs), "n_languages": max(len(pooled[d.run][0].languages) for d in runs)}
+    lost = [d.run for d in runs if pooled[d.run][0].interval is None]
+    if lost:
+        if len(lost) == len(runs):
+            why = pooled[runs[0].run][0]
+            reason = why.reason if len(runs) == 1 else f"none of {len(runs)} runs has a pooled {q.estimand}"
+            return [_row(at, q, "jackknife_t", why.outcome, reason, None, level, **where)]
+        reason = (
+            f"{len(lost)} of {len(runs)} runs have no pooled {q.estimand} ({', '.join(lost)}): the mean of the others "
+            "would be a mean of those that had one"
+        )
+        return [_row(at, q, "seed_t", Outcome.CENSORED, reason, None, level, **where)]
+    same = len({pooled[d.run][1] for d in runs}) == 1
+    values = PooledRuns([_logs(mix, pooled) for mix in mixes], [_deleted(m, pooled) for m in mixes] if same else None)
+    out = []
+    about = f"{len(runs)} run{'s' * (len(runs) != 1)}" + (f" of {len(mixes)} mixes" if len(mixes) > 1 else "")
+    kinds: tuple[tuple[Method, Interval | None, str, str], ...] = (
+        ("jackknife_t", values.over_languages(level), "other languages, these runs", "runs differ in their languages"),
+        ("seed_t", values.over_seeds(level), "other seeds, these languages", "a single seed has no spread"),
+        ("seeds_and_languages", values.over_both(level), "other seeds and other languages", ""),
+    )
+    for method, interval, scope, why_not in kinds:
+        if interval is not None:
+            reason = f"mean {q.estimand} {shown(q, interval)} over {about}; for {scope}"
+            out.append(_row(at, q, method, Outcome.FOUND, reason, interval, level, **where))
+        elif why_not:
+            reason = f"no interval for {scope.split(',')[0]} over {about}: {why_not}"
+            out.append(_row(at, q, method, Outcome.TOO_FEW_POINTS, reason, None, level, **where))
+    return out
+
+
+def _logs(runs: list[Design], pooled: Mapping[str, tuple[PooledTimes, tuple[str, ...]]]) -> np.ndarray:
+    intervals = [pooled[d.run][0].interval for d in runs]
+    return np.array([i.estimate for i in intervals if i is not None])
+
+
+def _deleted(runs: list[Design], pooled: Mapping[str, tuple[PooledTimes, tuple[str, ...]]]) -> np.ndarray:
+    return np.array([pooled[d.run][0].deleted for d in runs])

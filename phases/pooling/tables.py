@@ -1,0 +1,101 @@
+"""Pooled times as tables on a terminal: the primary test first, then pooled times, then what cannot be claimed."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from calque.phases.pooling.results import Pooled, PoolReport, SizeTest
+from calque.phases.report.tables import COLOURS, p_text
+from calque.phases.results import Outcome, interval_text, tokens_text
+
+METHODS = {
+    "jackknife_t": "other languages (jackknife t)",
+    "mixed_effects": "  second opinion (MixedLM)",
+    "seed_t": "other seeds (t)",
+    "seeds_and_languages": "other seeds and languages",
+}
+
+
+def coloured(outcome: Outcome) -> str:
+    """Return an outcome in its colour."""
+    return f"[{COLOURS[outcome]}]{outcome.value.replace('_', ' ')}[/]"
+
+
+def tests_table(report: PoolReport) -> Table:
+    """Return one row a test of a size."""
+    table = Table(title="Tests of sizes", title_justify="left", header_style="bold")
+    for name in ("role", "size", "question", "in runs", "p", "adjusted", "outcome"):
+        table.add_column(name, overflow="fold")
+    for t in report.tests:
+        question = f"{t.first}>{t.metric}:lag" if t.first else f"{t.metric}:{t.estimand}"
+        table.add_row(
+            t.role, _where(t), question, f"{t.at_least} of {t.n_runs}", p_text(t.p_value),
+            "declared before" if t.role == "primary" else p_text(t.p_adjusted), coloured(t.outcome),
+        )  # fmt: skip
+    return table
+
+
+def _where(row: SizeTest | Pooled) -> str:
+    return " ".join(v for v in (row.size, row.corpus) if v) or "all"
+
+
+def pooled_table(report: PoolReport) -> Table:
+    """Return one row a pooled time."""
+    table = Table(title="Pooled takeoffs and lags", title_justify="left", header_style="bold")
+    for name in ("of", "estimand", "interval for", "estimate", "df", "pairs", "censored", "outcome"):
+        table.add_column(name, overflow="fold")
+    last = None
+    for row in report.pooled:
+        of = {
+            "run": f"run {row.run}", "mix": f"mix {row.mix} of {_where(row)}", "size": f"size {_where(row)}"
+        }[row.at]  # fmt: skip
+        estimand = f"{row.metric} takeoff" if row.first is None else f"{row.metric} / {row.first}"
+        if last is not None and last != (of, estimand):
+            table.add_section()
+        shown = ("", "") if last == (of, estimand) else (of, estimand)
+        table.add_row(
+            *shown, METHODS[row.method], pooled_text(row), "–" if row.df is None else f"{row.df:.3g}",
+            _count(row.n_pairs), _count(row.n_censored), coloured(row.outcome),
+        )  # fmt: skip
+        last = (of, estimand)
+    return table
+
+
+def pooled_text(row: Pooled) -> str:
+    """Return estimate and interval, or a dash."""
+    if row.estimate is None:
+        return "–"
+    if row.unit == "tokens":
+        return f"{tokens_text(row.estimate)} ({interval_text(row.low, row.high)})"
+    return f"{row.estimate:.3g} ({row.low:.3g} to {row.high:.3g})"
+
+
+def _count(n: int | None) -> str:
+    return "–" if n is None else str(n)
+
+
+def print_pool(report: PoolReport, *, stderr: bool = False) -> None:
+    """Print the tables and the sentences under them."""
+    console = Console(stderr=stderr)
+    if not console.is_terminal:
+        console = Console(stderr=stderr, width=160)
+    console.print(tests_table(report))
+    console.print(pooled_table(report))
+    for t in report.tests:
+        if t.role == "primary":
+            console.print(f"Primary ({_where(t)}): {t.reason}.", highlight=False)
+    for row in report.pooled:
+        if row.outcome != Outcome.FOUND and row.method in ("jackknife_t", "seed_t"):
+            of = row.run if row.at == "run" else f"{row.at} {_where(row)}"
+            console.print(f"{of}, {row.metric} {row.estimand}: {row.reason}.", highlight=False)
+    if report.pairs:
+        passed = sum(p.p_adjusted is not None and p.p_adjusted <= 1 - report.settings["level"] for p in report.pairs)
+        console.print(
+            f"Pairs (exploratory): {passed} of {len(report.pairs)} start late after Benjamini-Yekutieli.",
+            highlight=False,
+        )
+    for sentence in report.cannot_be_claimed:
+        console.print(f"Cannot be claimed: {sentence}", highlight=False)
+    for note in report.notes:
+        console.print(f"Note: {note}.", highlight=False)

@@ -1,0 +1,138 @@
+"""One primary test a size; everything else adjusted by Benjamini and Yekutieli, pairs among themselves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from calque.phases.pooling.questions import Question
+from calque.phases.pooling.results import PairTest, SizeTest
+from calque.phases.pooling.rows import Design
+from calque.phases.pooling.seeds import majority, partial_conjunction
+from calque.phases.pooling.times import Pair
+from calque.phases.results import DetectionReport, Outcome, Transition
+from calque.phases.stats.jackknife import Interval
+from calque.phases.stats.multiplicity import benjamini_yekutieli
+
+
+def size_tests(
+    designs: Sequence[Design], questions: Sequence[Question], primary: Question, whole: DetectionReport,
+    lags: Mapping[tuple[str, Question], Interval | None], level: float,
+) -> list[SizeTest]:  # fmt: skip
+    """Test every question at every size (and corpus); the primary is left as it is, the others are adjusted."""
+    cells: dict[tuple[str | None, str | None], list[Design]] = {}
+    for d in designs:
+        cells.setdefault((d.size, d.corpus), []).append(d)
+    out = [
+        _size_test(size, corpus, runs, q, q == primary, whole, lags, level)
+        for q in questions
+        for (size, corpus), runs in cells.items()
+    ]
+    secondary = [i for i, t in enumerate(out) if t.role == "secondary" and t.p_value is not None]
+    adjusted = benjamini_yekutieli([out[i].p_value or 0.0 for i in secondary])
+    for i, p in zip(secondary, adjusted, strict=True):
+        found = out[i].outcome
+        if p > 1 - level and found in (Outcome.FOUND, Outcome.METRIC_DEPENDENT):
+            found = Outcome.NONE
+        out[i] = replace(out[i], p_adjusted=p, outcome=found)
+    return out
+
+
+def _size_test(
+    size: str | None, corpus: str | None, runs: Sequence[Design], q: Question, primary: bool, whole: DetectionReport,
+    lags: Mapping[tuple[str, Question], Interval | None], level: float,
+) -> SizeTest:  # fmt: skip
+    rows = [whole.of(d.run, q.metric, q.estimand) for d in runs] if q.first is None else []
+    p_values = (
+        [_p_of(t) for t in rows] if q.first is None else [_p_later(lags.get((d.run, q))) for d in runs]
+    )  # fmt: skip
+    silent = sum(p is None for p in p_values)
+    u = majority(len(runs))
+    p = None
+    if silent < len(runs):
+        p = partial_conjunction([1.0 if v is None else v for v in p_values], u)
+    scope = f"at least {u} of {len(runs)} runs" if len(runs) > 1 else "this run"
+    if p is None:
+        outcome, reason = Outcome.TOO_FEW_POINTS, "no run can be tested"
+    elif p > 1 - level:
+        outcome, reason = Outcome.NONE, f"not shown in {scope} (p = {p:.2g}): {q.claim}"
+    else:
+        outcome, reason = Outcome.FOUND, f"{q.claim}, in {scope} (p = {p:.2g})"
+        if sum(t is not None and t.outcome == Outcome.METRIC_DEPENDENT for t in rows) > len(runs) - u:
+            outcome = Outcome.METRIC_DEPENDENT
+            reason += "; not so by the log-probability, so it depends on the metric"
+    if silent and p is not None:
+        reason += f"; {silent} of {len(runs)} runs cannot be tested and count against it"
+    return SizeTest(
+        role="primary" if primary else "secondary", size=size, corpus=corpus, metric=q.metric, estimand=q.estimand,
+        first=q.first, outcome=outcome, reason=reason, p_value=p, n_runs=len(runs), at_least=u,
+    )  # fmt: skip
+
+
+def _p_of(row: Transition | None) -> float | None:
+    """Return the p-value of a row; a series without a rise shows neither delay nor takeoff."""
+    if row is None or row.p_value is None:
+        return None
+    return 1.0 if row.outcome == Outcome.NONE else row.p_value
+
+
+def _p_later(interval: Interval | None) -> float | None:
+    """Return the two-sided p-value of a lag, 1 when it goes the other way."""
+    if interval is None:
+        return None
+    return interval.p_value() if interval.estimate > 0 else 1.0
+
+
+def pair_tests(report: DetectionReport, metrics: Sequence[str], groups: Mapping[str, Pair]) -> list[PairTest]:
+    """Return takeoff and delay test of every pair of different languages; p-values adjusted over all of them."""
+    delays = {(t.run, t.group, t.metric): t for t in report.transitions if t.estimand == "delay"}
+    out = []
+    for t in report.transitions:
+        if t.estimand != "takeoff" or t.group not in groups or t.metric not in metrics:
+            continue
+        delay, pair = delays.get((t.run, t.group, t.metric)), groups[t.group]
+        out.append(
+            PairTest(
+                run=t.run, source=pair.source, target=pair.target, metric=t.metric, outcome=t.outcome, reason=t.reason,
+                tokens=t.tokens, low=t.low, high=t.high, p_value=_p_of(delay),
+            )
+        )  # fmt: skip
+    tested = [i for i, p in enumerate(out) if p.p_value is not None]
+    for i, p in zip(tested, benjamini_yekutieli([out[i].p_value or 0.0 for i in tested]), strict=True):
+        out[i] = replace(out[i], p_adjusted=p)
+    return out
+
+
+def smallest_possible(pairs: Sequence[PairTest], boot: int, level: float) -> tuple[str, ...]:
+    """Say when so few replicates leave the adjusted tests of pairs little room.
+
+    A replicate p-value is 1/(boot + 1) at least; k such among m tests adjust to ``m c(m) / (k (boot + 1))``, with c(m)
+    the m-th harmonic number.
+    """
+    m = sum(p.p_value is not None for p in pairs)
+    if not m:
+        return ()
+    needed = math.ceil(m * float(np.sum(1 / np.arange(1, m + 1))) / ((boot + 1) * (1 - level)) - 1e-9)
+    if needed <= 1:
+        return ()
+    if needed > m:
+        more = "so that no pair can pass"
+    else:
+        more = f"so that none passes unless {needed} pairs have the smallest p-value there is"
+    return (f"{m} pair tests with --boot {boot} are adjusted together, {more}: raise --boot for single pairs",)
+
+
+def sizes_out_of_reach(tests: Sequence[SizeTest], boot: int, level: float) -> tuple[str, ...]:
+    """Say when a size has too many runs for so few replicates: ``(n - u + 1)/(boot + 1)`` is the smallest p-value."""
+    out = {}
+    for t in tests:
+        least = (t.n_runs - t.at_least + 1) / (boot + 1)
+        if t.first is None and least > (1 - level) * (1 + 1e-9):
+            out[t.n_runs] = (
+                f"with --boot {boot} the test of {t.n_runs} runs cannot fall below p = {least:.2g}: raise --boot to "
+                f"{math.ceil((t.n_runs - t.at_least + 1) / (1 - level) - 1e-9) - 1} or more"
+            )
+    return tuple(out.values())

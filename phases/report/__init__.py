@@ -1,0 +1,1 @@
+"""Reports: HTML, pictures, tables and sentences."""

@@ -1,0 +1,161 @@
+"""The report: one self-contained HTML file."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from calque.data.errors import UserError
+from calque.phases.report.forecast_pictures import forecast_svgs
+from calque.phases.report.loss_pictures import loss_svgs
+from calque.phases.report.pictures import lag_forest, loss_picture, run_picture, takeoffs_in
+from calque.phases.report.power_pictures import power_svgs
+from calque.phases.report.summary import by_run, caveats, headline
+from calque.phases.report.tables import by_series, factor, located, p_text
+from calque.phases.results import DetectionReport, tokens_text
+
+PICTURES = 40
+PROVENANCE = ("created", "code_version", "calque_schema", "Conventions", "study", "imported_from", "title", "history")
+
+
+def write_report(
+    report: DetectionReport, cube: xr.Dataset, path: Path, *, forecast: dict[str, Any] | None = None,
+    power: dict[str, Any] | None = None, loss: dict[str, Any] | None = None,
+) -> None:  # fmt: skip
+    """Write the report with its pictures to ``path``.
+
+    Parameters
+    ----------
+    forecast, power, loss : dict, optional
+        What ``scaling forecast``, ``scaling power`` and ``scaling loss`` wrote with ``--json``.
+    """
+    if not path.absolute().parent.is_dir():
+        raise UserError(f"cannot write {path}: its folder does not exist; make it or choose another")
+    if path.is_dir():
+        raise UserError(f"cannot write {path}: it is a folder; name a file")
+    path.write_text(render(report, cube, forecast, power, loss), encoding="utf-8")
+
+
+def render(
+    report: DetectionReport, cube: xr.Dataset, forecast: dict[str, Any] | None = None,
+    power: dict[str, Any] | None = None, loss: dict[str, Any] | None = None,
+) -> str:  # fmt: skip
+    """Return the report's HTML."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("calque.phases.report", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    parts = list(dict.fromkeys((t.run, t.group) for t in report.transitions))
+    sections = []
+    for run, group in parts[:PICTURES]:
+        curves = [c for c in report.curves if (c.run, c.group) == (run, group)]
+        lags = [lag for lag in report.lags if (lag.run, lag.group) == (run, group)]
+        sections.append(
+            {
+                "name": f"{run} {group}".strip(),
+                "picture": run_picture(curves, takeoffs_in(report, run, group), lags, report.settings["scale"]),
+                "sentences": by_run(report, run, group),
+            }
+        )
+    settings = {k: ("standard set" if v is None else _plain(v)) for k, v in report.settings.items()}
+    provenance = {k: v for k, v in (report.provenance or {}).items() if k in PROVENANCE}
+    return environment.get_template("report.html.j2").render(
+        report=report,
+        made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        headline=headline(report),
+        series=by_series(report),
+        grouped=any(group for _, group in parts),
+        sections=sections,
+        omitted=max(0, len(parts) - PICTURES),
+        forest=lag_forest(report.lags),
+        losses=_losses(cube),
+        fertility=_fertility(cube),
+        forecast=_forecast(forecast),
+        power=None if power is None else {"sentences": power.get("sentences") or [], "pictures": power_svgs(power)},
+        loss=_loss(loss),
+        caveats=caveats(report),
+        settings=settings,
+        provenance=provenance,
+        located=located,
+        p_text=p_text,
+        factor=factor,
+        level=f"{100 * report.settings['level']:g}",
+        rise=f"{100 * report.settings['rise']:g}",
+    )
+
+
+def _plain(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+
+
+def _losses(cube: xr.Dataset) -> str | None:
+    for name in ("loss", "bits_per_byte"):
+        if name in cube.variables and {"run", "checkpoint"} <= set(cube[name].dims):
+            values = cube[name]
+            other = [d for d in values.dims if d not in ("run", "checkpoint")]
+            known = values.notnull().sum(other)
+            mean = (values.fillna(0.0).sum(other) / known.clip(min=1)).where(known > 0)
+            mean = mean.transpose("run", "checkpoint")
+            if bool(mean.notnull().any()):
+                tokens = np.asarray(cube["tokens"].transpose("run", "checkpoint"), float)
+                runs = [str(r) for r in cube["run"].values]
+                label = {"loss": "held-out loss, nat/token", "bits_per_byte": "held-out bits/byte"}[name]
+                return loss_picture(runs, tokens, np.asarray(mean, float), label)
+    return None
+
+
+def _fertility(cube: xr.Dataset) -> dict[str, Any] | None:
+    """Return tokens a word and bytes a token by run and language, of runs that have any; None where none has."""
+    names = ("tokens_per_word", "bytes_per_token")
+    if not all(name in cube.variables and set(cube[name].dims) == {"run", "language"} for name in names):
+        return None
+    words, size = (np.asarray(cube[name].transpose("run", "language"), float) for name in names)
+    known = np.isfinite(words).any(1)
+    rows = [
+        (str(run), [f"{w:.2f} / {b:.2f}" if np.isfinite(w + b) else "–" for w, b in zip(*pair, strict=True)])
+        for run, keep, *pair in zip(cube["run"].values, known, words, size, strict=True)
+        if keep
+    ]
+    return {"languages": [str(code) for code in cube["language"].values], "rows": rows} if rows else None
+
+
+def _forecast(forecast: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return what the template shows of a forecast; absent keys are empty."""
+    if forecast is None:
+        return None
+    rows = []
+    for row in forecast.get("rows") or []:
+        tokens, low, high = (row.get(k) for k in ("tokens", "low", "high"))
+        rows.append(
+            {
+                "law": row.get("law") or "–",
+                "tokens": tokens_text(tokens),
+                "interval": "–" if low is None and high is None else f"{tokens_text(low)} to {tokens_text(high)}",
+                "outcome": str(row.get("outcome") or "–").replace("_", " "),
+                "reason": row.get("reason") or "",
+            }
+        )
+    pictures = forecast_svgs(forecast)
+    return {
+        "size": forecast.get("size"), "sentences": forecast.get("sentences") or [], "rows": rows, "pictures": pictures,
+    }  # fmt: skip
+
+
+def _loss(loss: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return what the template shows of a law of loss: its parameters with their intervals, and the picture."""
+    if loss is None:
+        return None
+    rows = [
+        (name, *("–" if value is None else f"{value:.4g}" for value in (row["estimate"], row["low"], row["high"])))
+        for name, row in (loss.get("parameters") or {}).items()
+    ]
+    return {
+        "formula": loss.get("formula") or loss.get("law"), "level": f"{100 * (loss.get('level') or 0.9):g}",
+        "sentences": loss.get("sentences") or [], "rows": rows, "pictures": loss_svgs(loss),
+    }  # fmt: skip

@@ -1,0 +1,46 @@
+"""The isoFLOP view of a fitted law of loss, from what ``scaling loss --json`` wrote."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from calque.phases.report.pictures import INK, STYLE, figure, svg
+from calque.phases.results import tokens_text
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def isoflop_figure(loss: dict[str, Any]) -> Figure | None:
+    """Return loss against size at equal FLOPs, with the optima; the points coloured by their FLOPs."""
+    import matplotlib as mpl
+
+    view = loss.get("isoflop")
+    if not view:
+        return None
+    points, curves, optima = view["points"], view["curves"], view["optima"]
+    flops = points["flops"]
+    with mpl.rc_context(STYLE):
+        made, axes = figure(4.2)
+        colours = mpl.colormaps["viridis"]
+        norm = mpl.colors.LogNorm(min(flops), max(flops))
+        axes.scatter(points["n"], points["loss"], c=flops, cmap=colours, norm=norm, s=9, lw=0)
+        for row in curves:
+            axes.plot(row["n"], row["loss"], color=colours(norm(row["flops"])), lw=1.2)
+        axes.plot(
+            [row["n"] for row in optima], [row["loss"] for row in optima], "o-", color=INK, ms=4, lw=0.9,
+            label="least loss at equal FLOPs",
+        )  # fmt: skip
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(lambda v, _: tokens_text(v))
+        axes.set_xlabel("parameters")
+        axes.set_ylabel("held-out loss, nats a token")
+        made.colorbar(mpl.cm.ScalarMappable(norm=norm, cmap=colours), ax=axes, label="FLOPs, 6 N D")
+        axes.legend(fontsize=9)
+    return made
+
+
+def loss_svgs(loss: dict[str, Any]) -> list[str]:
+    """Return the picture as an SVG element, none where no Chinchilla law was fitted."""
+    made = isoflop_figure(loss)
+    return [] if made is None else [svg(made, "isoflop")]

@@ -1,0 +1,110 @@
+"""What a report says in sentences, and what it must not claim."""
+
+from __future__ import annotations
+
+import math
+
+from calque.phases.results import DetectionReport, Outcome, interval_text, tokens_text
+
+LOCATED = (Outcome.FOUND, Outcome.METRIC_DEPENDENT)
+
+
+def headline(report: DetectionReport) -> list[str]:
+    """Return a sentence or two for each question, over all runs."""
+    out = []
+    metrics = list(dict.fromkeys(t.metric for t in report.transitions))
+    for metric in metrics:
+        delays = [t for t in report.transitions if t.metric == metric and t.estimand == "delay"]
+        late = [t for t in delays if t.outcome in LOCATED]
+        if not late:
+            kinds = sorted({t.outcome.value.replace("_", " ") for t in delays})
+            series = "the one series" if len(delays) == 1 else f"any of {len(delays)} series"
+            out.append(f"{_name(metric)}: no delayed start shown in {series} ({', '.join(kinds)}).")
+            continue
+        places = [
+            t.tokens
+            for t in report.transitions
+            if t.metric == metric and t.estimand == "takeoff" and t.tokens is not None
+        ]
+        where = ""
+        if len(places) == 1:
+            row = next(t for t in report.transitions if t.metric == metric and t.estimand == "takeoff" and t.tokens)
+            where = f", at {tokens_text(row.tokens)} tokens ({interval_text(row.low, row.high)})"
+        elif places:
+            where = f", takeoffs from {tokens_text(min(places))} to {tokens_text(max(places))} tokens"
+        doubt = sum(t.outcome == Outcome.METRIC_DEPENDENT for t in late)
+        note = f"; in {doubt} of them its log-probability shows none" if doubt else ""
+        out.append(f"{_name(metric)}: a delayed start in {_of(len(late), len(delays))}{where}{note}.")
+    pairs = list(dict.fromkeys((lag.first, lag.second) for lag in report.lags))
+    for first, second in pairs:
+        rows = [lag for lag in report.lags if (lag.first, lag.second) == (first, second)]
+        later = [lag for lag in rows if lag.low is not None and lag.low > 0]
+        factors = [math.exp(lag.log_ratio) for lag in rows if lag.log_ratio is not None]
+        span = f" (factor {_span(factors)})" if factors else ""
+        out.append(
+            f"{_name(second)} takes off later than {first.replace('_', ' ')} in {_of(len(later), len(rows))}{span}, "
+            "each by one joint interval above 0."
+        )
+    return out
+
+
+def _span(values: list[float]) -> str:
+    low, high = f"{min(values):.2g}", f"{max(values):.2g}"
+    return low if low == high else f"{low} to {high}"
+
+
+def _name(metric: str) -> str:
+    return metric.replace("_", " ").capitalize()
+
+
+def _of(some: int, all_: int) -> str:
+    return f"{some} of {all_} series" if all_ != 1 else ("the one series" if some else "none of 1 series")
+
+
+def by_run(report: DetectionReport, run: str, group: str) -> list[str]:
+    """Return the sentences of one run's part: every located row's own reason."""
+    out = []
+    rows = [t for t in report.transitions if (t.run, t.group) == (run, group)]
+    for metric in dict.fromkeys(t.metric for t in rows):
+        mine = {t.estimand: t for t in rows if t.metric == metric}
+        sentence = f"{_name(metric)}: "
+        delay, takeoff = mine.get("delay"), mine.get("takeoff")
+        assert delay is not None and takeoff is not None
+        if takeoff.outcome in (Outcome.NONE, Outcome.TOO_FEW_POINTS):
+            sentence += takeoff.reason
+        else:
+            sentence += f"{takeoff.reason}; {delay.reason}"
+        if "peak" in mine and mine["peak"].tokens is not None:
+            sentence += f"; {mine['peak'].reason}"
+        if "crossover" in mine and mine["crossover"].tokens is not None:
+            sentence += f"; {mine['crossover'].reason}"
+        out.append(sentence + ".")
+    return out
+
+
+def caveats(report: DetectionReport) -> list[str]:
+    """Return what the reader must not take from these numbers."""
+    runs = len({t.run for t in report.transitions})
+    out = []
+    if runs < 6:
+        out.append(
+            f"{runs} run{'s' * (runs != 1)}: with fewer than 6 seeds no interval over seeds is honest (a percentile "
+            "bootstrap of 5 seeds is a sign test with 126 atoms). Every interval here is about its own run; "
+            "nothing is said about what another seed would do beyond what the runs show side by side."
+        )
+    else:
+        out.append("Every interval is about its own run; this version does not pool runs.")
+    tests = sum(t.estimand == "delay" and t.p_value is not None for t in report.transitions)
+    if tests > 1:
+        out.append(
+            f"{tests} delay tests: p_adjusted (in the JSON) is Benjamini–Yekutieli over all of them, which holds for "
+            "dependent tests; the outcomes use each test's own p."
+        )
+    fine = 1 / (1 + int(report.settings["boot"]))
+    out.append(f"No p-value can be below {fine:.2g}: that is what {report.settings['boot']} replicates resolve.")
+    out.append(
+        "A corner is never claimed: smooth curves come arbitrarily near to one. The onset rows are conditional on "
+        "there being a corner."
+    )
+    out.append("The scores are of these items: intervals do not cover the choice of other words.")
+    return out

@@ -1,0 +1,103 @@
+"""The report as tables on a terminal: one row a series, then the lags."""
+
+from __future__ import annotations
+
+import math
+
+from rich.console import Console
+from rich.table import Table
+
+from calque.phases.results import DetectionReport, Lag, Outcome, Transition, interval_text, tokens_text
+
+COLOURS = {
+    Outcome.FOUND: "green", Outcome.SMOOTH: "yellow", Outcome.METRIC_DEPENDENT: "yellow", Outcome.NONE: "dim",
+    Outcome.CENSORED: "cyan", Outcome.NOT_SHARPLY_LOCATED: "cyan", Outcome.TOO_FEW_POINTS: "dim",
+    Outcome.NOT_CONVERGED: "red",
+}  # fmt: skip
+
+
+def by_series(report: DetectionReport) -> dict[tuple[str, str, str], dict[str, Transition]]:
+    """Return the transitions as series -> estimand -> row, in order."""
+    out: dict[tuple[str, str, str], dict[str, Transition]] = {}
+    for t in report.transitions:
+        out.setdefault((t.run, t.group, t.metric), {})[t.estimand] = t
+    return out
+
+
+def located(t: Transition | None) -> str:
+    """Return tokens with the interval, or a dash."""
+    if t is None or (t.tokens is None and t.low is None and t.high is None):
+        return "–"
+    if t.tokens is None:
+        return interval_text(t.low, t.high)
+    return f"{tokens_text(t.tokens)} ({interval_text(t.low, t.high)})"
+
+
+def p_text(p: float | None) -> str:
+    """Return a p-value as people write it."""
+    if p is None:
+        return "–"
+    return "<.001" if p < 0.001 else f"{p:.3f}".removeprefix("0") if p < 1 else "1"
+
+
+def factor(lag: Lag) -> str:
+    """Return a lag as a factor of tokens with its interval."""
+    if lag.log_ratio is None:
+        return "–"
+    ends = [("–" if v is None else f"{math.exp(v):.2f}") for v in (lag.low, lag.high)]
+    return f"{math.exp(lag.log_ratio):.2f} ({ends[0]} to {ends[1]})"
+
+
+def transitions_table(report: DetectionReport) -> Table:
+    """Return one row a series."""
+    table = Table(title="Transitions", title_justify="left", header_style="bold")
+    grouped = any(t.group for t in report.transitions)
+    for name in ("run", *(["group"] if grouped else []), "metric"):
+        table.add_column(name, overflow="fold")
+    for name in ("outcome", "delay p", "faster than", "takeoff", "t50", "peak"):
+        table.add_column(name, justify="left")
+    last = None
+    for (run, group, metric), rows in by_series(report).items():
+        if last is not None and last != (run, group):
+            table.add_section()
+        delay, takeoff = rows.get("delay"), rows.get("takeoff")
+        assert delay is not None and takeoff is not None
+        outcome = delay.outcome if takeoff.outcome == Outcome.FOUND else takeoff.outcome
+        steep = "–" if delay.elasticity is None else f"T^{delay.elasticity:.0f}"
+        shown = [run if last != (run, group) else "", *([group] if grouped else []), metric]
+        table.add_row(
+            *shown, f"[{COLOURS[outcome]}]{outcome.value.replace('_', ' ')}[/]", p_text(delay.p_value), steep,
+            located(takeoff), located(rows.get("t50")), located(rows.get("peak")),
+        )  # fmt: skip
+        last = (run, group)
+    return table
+
+
+def lags_table(report: DetectionReport) -> Table:
+    """Return one row a lag."""
+    table = Table(
+        title="Lags (tokens of the second over tokens of the first, one joint interval)", title_justify="left"
+    )
+    for name in ("run", "group", "from", "to", "ratio", "p", "outcome"):
+        table.add_column(name, overflow="fold")
+    for lag in report.lags:
+        outcome = f"[{COLOURS[lag.outcome]}]{lag.outcome.value.replace('_', ' ')}[/]"
+        table.add_row(lag.run, lag.group, lag.first, lag.second, factor(lag), p_text(lag.p_value), outcome)
+    return table
+
+
+def print_report(report: DetectionReport, *, stderr: bool = False) -> None:
+    """Print both tables."""
+    console = Console(stderr=stderr)
+    if not console.is_terminal:
+        console = Console(stderr=stderr, width=160)
+    console.print(transitions_table(report))
+    if report.lags:
+        console.print(lags_table(report))
+    level = report.settings["level"]
+    console.print(
+        f"Intervals {100 * level:g} %; delay p: constant or diminishing returns from the first token on; "
+        f"takeoff: {100 * report.settings['rise']:g} points above the floor (% of the rise where a score is no "
+        "proportion).",
+        style="dim",
+    )

@@ -1,0 +1,1 @@
+"""From a cube to trajectories: metrics, items, and the training axis."""

@@ -1,0 +1,149 @@
+"""The series of one metric of one run: over which items, and how they become counts or means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from calque.data.cube import OUTCOMES, OVERLAPS
+from calque.data.errors import UserError, nearest
+from calque.phases.series.clusters import design_effect
+from calque.phases.series.trajectory import Array, Trajectory
+
+COUNTS = {"nonce_copied": "nonce_total", "minimal_pair_correct": "minimal_pair_total"}
+ITEM_DIMS = ("source", "target", "concept")
+
+
+@dataclass(frozen=True)
+class Group:
+    """A part of a run's items."""
+
+    label: str
+    source: int | None = None
+    target: int | None = None
+
+
+def standard(one: xr.Dataset, run: str, tokens: Array, group: Group, name: str) -> Trajectory | None:
+    """Return the trajectory of a standard metric over a group's items; None where it has none."""
+    if name == "nonce_copying":
+        return None if group.target is not None or group.source is not None else _nonce(one, run, tokens, group)
+    mask = item_mask(one, name)
+    for dim, i in (("source", group.source), ("target", group.target)):
+        if i is not None:
+            part = xr.zeros_like(mask)
+            part[{dim: i}] = mask.isel({dim: i})
+            mask = part
+    if not bool(mask.any()):
+        return None
+    chosen_items = np.asarray(mask.transpose(*ITEM_DIMS))
+    concept = np.broadcast_to(np.arange(chosen_items.shape[2]), chosen_items.shape)[chosen_items]
+    if name in ("translation_logprob", "copy_logprob"):
+        values = np.asarray(one[name].transpose("checkpoint", *ITEM_DIMS), float)[:, chosen_items]
+        return Trajectory.of_values(run, name, tokens, _mean(values), group=group.label, falls=False)
+    outcome = np.asarray(one["translation_outcome"].transpose("checkpoint", *ITEM_DIMS))[:, chosen_items]
+    success = outcome == OUTCOMES.index("copied" if name == "false_copying" else "translated")
+    asked = outcome >= 0
+    if outcome.dtype.kind == "f":
+        asked &= np.isfinite(outcome)
+    return Trajectory.of_counts(
+        run, name, tokens, (success & asked).sum(1), asked.sum(1), group=group.label,
+        design_effect=design_effect(success & asked, asked, concept),
+    )  # fmt: skip
+
+
+def item_mask(one: xr.Dataset, name: str) -> xr.DataArray:
+    """Return which items (source, target, concept) a standard metric of one run is about."""
+    base = one["translation_outcome" if "translation_outcome" in one else name]
+    shape = base.isel(checkpoint=0, drop=True).transpose(*ITEM_DIMS)
+    coords = [dim in one.coords for dim in ("source", "target")]
+    source = one["source"].values if all(coords) else np.arange(shape.sizes["source"])
+    target = one["target"].values if all(coords) else np.arange(shape.sizes["target"])
+    same = xr.DataArray(source[:, None] == target[None, :], dims=("source", "target"))
+    if "overlap" in one:
+        overlap = one["overlap"]
+        identical, none = overlap == OVERLAPS.index("identical"), overlap == OVERLAPS.index("none")
+        known = overlap >= 0
+    else:
+        identical, none = xr.zeros_like(shape, bool), xr.ones_like(shape, bool)
+        known = none
+    # a run of another corpus in the same cube has items of its own: only those it was asked decide
+    asked = (base >= 0).any("checkpoint") if base.dtype.kind in "iu" else base.notnull().any("checkpoint")
+    if name == "copying":
+        mask = same | identical
+    elif name in ("false_copying", "copy_logprob"):
+        mask = ~same & ~identical & known
+    else:
+        mask = ~same & none
+        if "exposure" in one and (name == "translation_paired" or bool(((one["exposure"] == 0) & mask & asked).any())):
+            mask = mask & (one["exposure"] == (1 if name == "translation_paired" else 0))
+    return xr.broadcast(mask & asked, shape)[0].transpose(*ITEM_DIMS)
+
+
+def _nonce(one: xr.Dataset, run: str, tokens: Array, group: Group) -> Trajectory | None:
+    k, n = (_over_checkpoint(one[v], np.nansum) for v in ("nonce_copied", "nonce_total"))
+    if not np.any(n > 0):
+        return None
+    return Trajectory.of_counts(run, "nonce_copying", tokens, k, n, group=group.label)
+
+
+def variable(one: xr.Dataset, run: str, tokens: Array, group: Group, name: str) -> Trajectory:
+    """Return the trajectory of any variable; dimensions other than checkpoint are summed (counts) or averaged."""
+    values = one[name]
+    trials = values.attrs.get("trials", COUNTS.get(name))
+    kind = values.attrs.get("metric_kind", "count" if name in COUNTS else None)
+    if kind is None and values.dtype.kind in "iu":
+        raise UserError(
+            f"{name} holds whole numbers without metric_kind; expected metric_kind = count with 'trials', or proportion"
+        )
+    if kind == "count" and trials is None:
+        raise UserError(f"{name} has metric_kind 'count' but no attribute 'trials' (a variable or a number)")
+    where = {d: i for d, i in (("source", group.source), ("target", group.target)) if i is not None}
+    where = {d: i for d, i in where.items() if d in values.dims}
+    values = values.isel(where)
+    if trials is None or kind not in ("count", "proportion"):
+        y = _over_checkpoint(values, _nanmean)
+        return Trajectory.of_values(
+            run, name, tokens, y, group=group.label, proportion=kind == "proportion",
+        )  # fmt: skip
+    if isinstance(trials, str) and not _number(trials):
+        if trials not in one.variables:
+            known = tuple(map(str, one.variables))
+            raise UserError(f"{name} names its trials '{trials}', which is not in the cube" + nearest(trials, known))
+        n = one[trials].isel({d: i for d, i in where.items() if d in one[trials].dims})
+    else:
+        n = xr.DataArray(float(trials))
+    n = n.astype(float).broadcast_like(values)
+    k = values.astype(float) * (n if kind == "proportion" else 1.0)
+    both = k.notnull() & n.notnull() & (n > 0)
+    return Trajectory.of_counts(
+        run, name, tokens, _over_checkpoint(k.where(both), np.nansum), _over_checkpoint(n.where(both), np.nansum),
+        group=group.label,
+    )  # fmt: skip
+
+
+def _number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _over_checkpoint(values: xr.DataArray, reduce: object) -> Array:
+    flat = np.asarray(values.transpose("checkpoint", ...), float)
+    flat = flat.reshape(flat.shape[0], -1)
+    return np.asarray(reduce(flat, axis=1) if flat.shape[1] > 1 or reduce is np.nansum else flat[:, 0])  # type: ignore[operator]
+
+
+def _nanmean(values: Array, axis: int = 1) -> Array:
+    return _mean(values)
+
+
+def _mean(values: Array) -> Array:
+    """Return the mean over items (checkpoint, item) that have a value; NaN where none has."""
+    known = np.isfinite(values)
+    n = known.sum(1)
+    total = np.where(known, values, 0.0).sum(1)
+    return np.where(n > 0, total / np.maximum(n, 1), np.nan)

@@ -1,0 +1,166 @@
+"""From a cube to trajectories: the standard set of metrics, and any variable over (run, checkpoint, ...).
+
+The standard metrics are means over fixed sets of items (source, target, concept) of one run:
+
+=====================  =====================================================  ===========================
+metric                 items                                                  success
+=====================  =====================================================  ===========================
+copying                identical words, and same-language prompts             ``translated``
+nonce_copying          invented words after a same-language prompt            ``nonce_copied``
+false_copying          off the diagonal, words that differ                    ``copied``
+translation            off the diagonal, no token in common; where the cube   ``translated``
+                       knows ``exposure``: strings never paired in training
+translation_paired     the same, strings paired in training                   ``translated``
+translation_logprob    the items of translation                               mean log p(target word)
+copy_logprob           the items of false_copying                             mean log p(source word)
+=====================  =====================================================  ===========================
+
+``translated`` means that the answer is an accepted form of the target word, also where that equals the source word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import xarray as xr
+
+from calque.data.errors import UserError, nearest
+from calque.phases.series.metric_series import ITEM_DIMS, Group, standard, variable
+from calque.phases.series.trajectory import Trajectory
+
+STANDARD = (
+    "copying", "nonce_copying", "false_copying", "translation", "translation_paired", "translation_logprob",
+    "copy_logprob",
+)  # fmt: skip
+SPLITS = ("run", "size", "mix", "source", "target", "pair")
+LOGPROB_OF = {"translation": "translation_logprob", "false_copying": "copy_logprob"}
+"""The continuous companion that a transition of a metric is checked against."""
+
+
+def trajectories(
+    cube: xr.Dataset, metrics: Sequence[str] | None = None, by: Sequence[str] = ("run",)
+) -> list[Trajectory]:
+    """Return the trajectories of a validated cube: for every run, every group, every metric that it has.
+
+    Raises
+    ------
+    UserError
+        For an unknown metric or split, or when the cube holds no metric at all.
+    """
+    for split in by:
+        if split not in SPLITS:
+            raise UserError(f"--by {split}: expected some of {', '.join(SPLITS)}" + nearest(split, SPLITS))
+    for name in ("size", "mix"):
+        if name in by and name not in cube.variables:
+            raise UserError(f"--by {name}: the cube has no run coordinate '{name}'; leave it out")
+    names = chosen(cube, metrics)
+    out = []
+    for run in range(cube.sizes["run"]):
+        one = cube.isel(run=run)
+        for group in groups(one, by):
+            out += list(_of_run(one, group, names))
+    if metrics is not None:
+        for name in names:
+            if not any(t.metric == name and t.n for t in out):
+                raise UserError(f"metric '{name}' has no checkpoint with a value in any run of the cube")
+    return out
+
+
+def chosen(cube: xr.Dataset, metrics: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the names to analyse; by default the standard set, or every declared metric of a cube without items."""
+    variables = analysable(cube)
+    standard = available(cube)
+    if metrics is None:
+        if standard:
+            return standard
+        declared = tuple(v for v in variables if "metric_kind" in cube[v].attrs)
+        if not declared:
+            known = ", ".join(variables) or "none"
+            raise UserError(
+                f"the cube holds no item outcomes and no variable with metric_kind; name one with --metric (variables "
+                f"over run and checkpoint: {known})"
+            )
+        return declared
+    for name in metrics:
+        if name not in standard and name not in variables:
+            all_known = tuple(dict.fromkeys((*standard, *variables)))
+            why = f"needs {_needs(name)}, which the cube lacks" if name in STANDARD else "is not in the cube"
+            raise UserError(
+                f"metric '{name}' {why}; it has {', '.join(all_known) or 'none'}" + nearest(name, all_known)
+            )
+    return tuple(dict.fromkeys(metrics))
+
+
+def _needs(name: str) -> str:
+    return {
+        "nonce_copying": "nonce_copied and nonce_total",
+        "translation_paired": "translation_outcome and exposure",
+        "translation_logprob": "translation_logprob(run, checkpoint, source, target, concept)",
+        "copy_logprob": "copy_logprob(run, checkpoint, source, target, concept)",
+    }.get(name, "translation_outcome")
+
+
+def analysable(cube: xr.Dataset) -> tuple[str, ...]:
+    """Return the variables over (run, checkpoint, ...) that can be a metric."""
+    skip = {"tokens", "step", "flops", "translation_outcome", "checkpoint_sha256"}
+    return tuple(
+        str(n)
+        for n, v in cube.data_vars.items()
+        if {"run", "checkpoint"} <= set(map(str, v.dims)) and v.dtype.kind in "iuf" and n not in skip
+    )
+
+
+def available(cube: xr.Dataset) -> tuple[str, ...]:
+    """Return the standard metrics that the cube has the variables for."""
+    items = "translation_outcome" in cube.variables and set(ITEM_DIMS) <= set(map(str, cube.dims))
+    has = {
+        "copying": items,
+        "false_copying": items,
+        "translation": items,
+        "translation_paired": items and "exposure" in cube.variables,
+        "nonce_copying": "nonce_copied" in cube.variables and "nonce_total" in cube.variables,
+        "translation_logprob": "translation_logprob" in cube.variables,
+        "copy_logprob": "copy_logprob" in cube.variables,
+    }
+    return tuple(name for name in STANDARD if has[name])
+
+
+def groups(one: xr.Dataset, by: Sequence[str]) -> list[Group]:
+    """Return the parts of one run that ``by`` asks for."""
+    prefix = [f"{name}={one[name].item()}" for name in ("size", "mix") if name in by]
+    sources: list[int | None] = [None]
+    targets: list[int | None] = [None]
+    if {"source", "pair"} & set(by):
+        sources = list(range(one.sizes.get("source", 0)))
+    if {"target", "pair"} & set(by):
+        targets = list(range(one.sizes.get("target", 0)))
+    out = []
+    for s in sources:
+        for t in targets:
+            label = list(prefix)
+            if s is not None:
+                label.append(f"source={_label(one, 'source', s)}")
+            if t is not None:
+                label.append(f"target={_label(one, 'target', t)}")
+            out.append(Group(" ".join(label), s, t))
+    return out
+
+
+def _label(one: xr.Dataset, dim: str, i: int) -> str:
+    return str(one[dim].values[i]) if dim in one.coords else str(i)
+
+
+def _of_run(one: xr.Dataset, group: Group, names: Sequence[str]) -> Iterator[Trajectory]:
+    run = str(one["run"].item())
+    tokens = np.asarray(one["tokens"], float)
+    split = group.source is not None or group.target is not None
+    for name in names:
+        if name in STANDARD and name in available(one):
+            t = standard(one, run, tokens, group, name)
+        elif split and not {"source", "target"} & set(map(str, one[name].dims)):
+            continue
+        else:
+            t = variable(one, run, tokens, group, name)
+        if t is not None:
+            yield t

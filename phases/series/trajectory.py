@@ -1,0 +1,171 @@
+"""A trajectory: the validated view of one metric of one run over training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from calque.data.errors import UserError
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Trajectory:
+    """One metric of one run over tokens; build it with :meth:`of_counts` or :meth:`of_values`.
+
+    Attributes
+    ----------
+    run, group, metric : str
+        What it is a view of; ``group`` names the part of the run (empty for all of it).
+    tokens : array, shape (n,)
+        Strictly increasing, >= 0.
+    y : array, shape (n,)
+        The score: successes/trials, or the continuous value (negated when lower is better).
+    trials : array, shape (n,), or None
+        Trials of a count; None for a continuous score.
+    design_effect : float
+        Variance of the score relative to independent trials, from clustering of items within concepts; at least 1.
+    index : array of int, shape (n,)
+        Rank of the checkpoint within the run before missing ones were dropped.
+    falls : bool
+        Whether ``y`` is the negated metric.
+    proportion : bool
+        Whether the score lives on [0, 1], so that a rise of 5 points has a meaning.
+    spacing : float or None
+        Tokens that count as one step of the noise; the median spacing of checkpoints when None.
+    """
+
+    run: str
+    metric: str
+    tokens: Array
+    y: Array
+    index: NDArray[np.int64]
+    group: str = ""
+    trials: Array | None = None
+    design_effect: float = 1.0
+    falls: bool = False
+    proportion: bool = False
+    spacing: float | None = None
+
+    @classmethod
+    def of_counts(
+        cls, run: str, metric: str, tokens: ArrayLike, successes: ArrayLike, trials: ArrayLike,
+        *, group: str = "", design_effect: float = 1.0,
+    ) -> Trajectory:  # fmt: skip
+        """Build from counts; checkpoints with missing counts or no trials are dropped.
+
+        Raises
+        ------
+        UserError
+            When counts exceed trials, are negative, or tokens do not increase.
+        """
+        tokens, k = np.asarray(tokens, float), np.asarray(successes, float)
+        n = np.broadcast_to(np.asarray(trials, float), k.shape)
+        keep = np.isfinite(tokens) & np.isfinite(k) & np.isfinite(n) & (n > 0)
+        wrong = np.flatnonzero(keep & ((k < 0) | (k > n * (1 + 1e-9))))
+        if wrong.size:
+            i = int(wrong[0])
+            raise UserError(
+                f"{metric} of run '{run}' counts {k[i]:g} successes of {n[i]:g} trials at checkpoint {i}; expected 0 "
+                "to trials: check the variable and its attribute 'trials'"
+            )
+        t, index = _ordered(tokens, keep, run, metric)
+        return cls(
+            run=run, metric=metric, tokens=t, y=k[keep] / n[keep], trials=n[keep], index=index, group=group,
+            design_effect=max(1.0, float(design_effect)), proportion=True,
+        )  # fmt: skip
+
+    @classmethod
+    def of_values(
+        cls, run: str, metric: str, tokens: ArrayLike, values: ArrayLike,
+        *, group: str = "", falls: bool | None = None, proportion: bool = False,
+    ) -> Trajectory:  # fmt: skip
+        """Build from continuous values; ``falls`` turns a falling metric round (found from the data when None).
+
+        Raises
+        ------
+        UserError
+            When tokens do not increase, or a proportion lies outside [0, 1].
+        """
+        tokens, y = np.asarray(tokens, float), np.asarray(values, float)
+        keep = np.isfinite(tokens) & np.isfinite(y)
+        t, index = _ordered(tokens, keep, run, metric)
+        y = y[keep]
+        if proportion:
+            if len(y) and (y.min() < -1e-9 or y.max() > 1 + 1e-9):
+                raise UserError(
+                    f"{metric} of run '{run}' ranges from {y.min():g} to {y.max():g}; expected a proportion between 0 "
+                    "and 1: rescale it or set metric_kind = continuous"
+                )
+            falls = False
+        if falls is None:
+            third = max(1, len(y) // 3)
+            falls = bool(len(y) > 1 and y[-third:].mean() < y[:third].mean())
+        return cls(
+            run=run, metric=metric, tokens=t, y=-y if falls else y, index=index, group=group, falls=falls,
+            proportion=proportion,
+        )  # fmt: skip
+
+    @property
+    def n(self) -> int:
+        """Number of checkpoints."""
+        return len(self.tokens)
+
+    @property
+    def counts(self) -> bool:
+        """Whether the score is a count out of trials."""
+        return self.trials is not None
+
+    @property
+    def effective_trials(self) -> Array:
+        """Independent trials that would give the same sampling variance, shape (n,)."""
+        assert self.trials is not None
+        return np.maximum(self.trials / self.design_effect, 1.0)
+
+    @property
+    def constant(self) -> bool:
+        """Whether the score never changes."""
+        return self.n == 0 or float(np.ptp(self.y)) <= 1e-12 * float(np.abs(self.y).max())
+
+    @property
+    def key(self) -> str:
+        """Name that seeds this series' generator: the same wherever the run stands in the cube."""
+        return f"{self.run}\x1f{self.group}\x1f{self.metric}"
+
+    @cached_property
+    def distances(self) -> Array:
+        """Where checkpoints stand for the noise: in checkpoints, and in tokens per median spacing; shape (2, n)."""
+        # rounded, so that the unit of tokens leaves not even its rounding error behind
+        return np.round(np.stack([self.index.astype(float), self.tokens / self._step]), 9)
+
+    @property
+    def _step(self) -> float:
+        if self.spacing is not None:
+            return self.spacing
+        return float(np.median(np.diff(self.tokens))) if self.n > 1 else 1.0
+
+    @property
+    def evenly_spaced(self) -> bool:
+        """Whether distances in checkpoints and in tokens are the same."""
+        a, b = np.diff(self.distances, axis=1)
+        return bool(np.allclose(a, b, rtol=0.02))
+
+    def until(self, last: int) -> Trajectory:
+        """Return the trajectory up to and including the checkpoint at position ``last``."""
+        s = slice(0, last + 1)
+        trials = None if self.trials is None else self.trials[s]
+        return replace(self, tokens=self.tokens[s], y=self.y[s], index=self.index[s], trials=trials, spacing=self._step)
+
+
+def _ordered(tokens: Array, keep: NDArray[np.bool_], run: str, metric: str) -> tuple[Array, NDArray[np.int64]]:
+    t = tokens[keep]
+    if len(t) and (t[0] < 0 or np.any(np.diff(t) <= 0)):
+        raise UserError(
+            f"tokens of run '{run}' (metric {metric}) are negative or not strictly increasing; expected increasing "
+            "training tokens: sort the checkpoints and drop duplicates"
+        )
+    return t, np.flatnonzero(keep)

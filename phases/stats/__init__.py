@@ -1,0 +1,1 @@
+"""Statistics on their own: the delay test, censored regression, the jackknife, multiple tests."""

@@ -1,0 +1,1 @@
+"""Forecasts of sizes that were not run."""

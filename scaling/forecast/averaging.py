@@ -1,0 +1,161 @@
+"""Averaging the power and the floor law: how much to believe in a floor is part of what the runs leave open.
+
+Both are one family, ``T = A (phi + (1 - phi) (N / N_reference)^-gamma)``, the power law at phi = 0. The prior puts
+.3 on phi = 0 exactly and spreads the rest as Beta(2, 2) over 0 to 1 (chosen by simulated coverage, docs/SCALING.md);
+gamma is half-normal of scale 1, ln sigma as in :mod:`calque.scaling.laws.likelihood`, ln A flat. The posterior is
+summed on a fixed grid of (gamma, phi, sigma): given these ln A is normal, so that nothing has to be sampled and the
+same runs give the same numbers. Censored runs weigh by Gauss-Hermite nodes in ln A. Hoeting et al. (1999), Bayesian
+model averaging.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from calque.scaling.laws.likelihood import LOG_SIGMA, log_between
+from calque.scaling.observations import Data
+
+Array = NDArray[np.float64]
+GAMMAS = np.concatenate([np.linspace(0.0, 1.2, 41)[:-1], np.linspace(1.2, 3.0, 13)])
+FLOORS = (np.arange(24) + 0.5) / 24
+SIGMAS = np.exp(LOG_SIGMA[0] + LOG_SIGMA[1] * np.linspace(-2.4, 2.4, 13))
+NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(21)
+FLOOR_PRIOR = 0.7
+NEGLIGIBLE = 1e-6
+POINTS, REACH = 301, 7.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Average:
+    """The averaged laws as a mixture over grid points (k,).
+
+    Attributes
+    ----------
+    weight : array, shape (k,)
+        Posterior weights, summing to 1.
+    log_a, sd_a : array, shape (k,)
+        Mean and SD of ln A, the log time at the reference size.
+    gamma, phi, sigma : array, shape (k,)
+        The other coordinates; sigma is the SD between runs of one size.
+    reference : float
+        Non-embedding parameters at which A is the time.
+    """
+
+    weight: Array
+    log_a: Array
+    sd_a: Array
+    gamma: Array
+    phi: Array
+    sigma: Array
+    reference: float
+
+    @property
+    def floor_weight(self) -> float:
+        """Posterior probability of the floor law."""
+        return float(self.weight[self.phi > 0].sum())
+
+    def log_time(self, n: float) -> tuple[Array, Array]:
+        """Return mean and SD (k,) of ln T at ``n``, without the scatter between runs."""
+        return self.log_a + _slope(self.gamma, self.phi, np.log(n / self.reference)), self.sd_a
+
+    def distribution(self, n: float, *, new_run: bool = True, extra_sd: float = 0.0) -> tuple[Array, Array]:
+        """Return values of ln T at ``n`` and the probability below each, of a new run or of the expected time.
+
+        ``extra_sd`` is added to every part of the mixture.
+        """
+        mean, sd = self.log_time(n)
+        total = np.sqrt(sd**2 + (self.sigma**2 if new_run else 0.0) + extra_sd**2) + 1e-12
+        return mixture_distribution(self.weight, mean, total)
+
+    def covariance(self, n: float, other: float) -> float:
+        """Return the covariance of the expected ln T at two sizes."""
+        one, two = self.log_time(n)[0], self.log_time(other)[0]
+        within = self.weight @ self.sd_a**2
+        return float(self.weight @ ((one - self.weight @ one) * (two - self.weight @ two)) + within)
+
+    def moments(self, n: float) -> tuple[float, float]:
+        """Return mean and SD of ln T at ``n`` without the scatter between runs."""
+        mean, sd = self.log_time(n)
+        middle = float(self.weight @ mean)
+        return middle, float(np.sqrt(self.weight @ (sd**2 + (mean - middle) ** 2)))
+
+
+def average(data: Data, reference: float, floor_prior: float = FLOOR_PRIOR) -> Average:
+    """Return the posterior of both laws together.
+
+    Parameters
+    ----------
+    data : Data
+        Runs; those not located count by the probability of their bounds.
+    reference : float
+        Non-embedding parameters at which A is the time: the largest size located.
+    floor_prior : float
+        Prior probability of a floor.
+    """
+    gamma, phi, sigma, prior = prior_grid(floor_prior)
+    here = data.located
+    u = np.log(data.n / reference)
+    shape = _slope(gamma[:, None], phi[:, None], u)
+    precision = 1.0 / (data.se[here] ** 2 + sigma[:, None] ** 2)
+    r = data.y[here] - shape[:, here]
+    total = precision.sum(1)
+    mean = (precision * r).sum(1) / total
+    value = prior + np.log(precision).sum(1) / 2 - np.log(total) / 2 - (precision * (r - mean[:, None]) ** 2).sum(1) / 2
+    keep = value > value.max() + np.log(NEGLIGIBLE)
+    gamma, phi, sigma, value, mean = gamma[keep], phi[keep], sigma[keep], value[keep], mean[keep]
+    sd = 1 / np.sqrt(total[keep])
+    if not here.all():
+        at = mean[:, None] + sd[:, None] * NODES
+        mu = at[..., None] + shape[keep][:, None, ~here]
+        s = sigma[:, None, None]
+        chance = log_between((data.low[~here] - mu) / s, (data.high[~here] - mu) / s).sum(-1)
+        weights = np.log(NODE_WEIGHTS / NODE_WEIGHTS.sum()) + chance
+        top = weights.max(1, keepdims=True)
+        weights = np.exp(weights - top)
+        mass = weights.sum(1)
+        value = value + top[:, 0] + np.log(mass)
+        mean = (weights * at).sum(1) / mass
+        sd = np.sqrt((weights * (at - mean[:, None]) ** 2).sum(1) / mass)
+    weight = np.exp(value - value.max())
+    weight = np.where(weight > NEGLIGIBLE * weight.sum(), weight, 0.0)
+    kept = weight > 0
+    return Average(
+        weight=weight[kept] / weight.sum(), log_a=mean[kept], sd_a=sd[kept], gamma=gamma[kept], phi=phi[kept],
+        sigma=sigma[kept], reference=reference,
+    )  # fmt: skip
+
+
+def mixture_distribution(weight: Array, mean: Array, sd: Array) -> tuple[Array, Array]:
+    """Return 301 values and the distribution function there of a mixture of normals."""
+    middle = float(weight @ mean)
+    spread = float(np.sqrt(weight @ (sd**2 + (mean - middle) ** 2)))
+    values = middle + REACH * spread * np.linspace(-1, 1, POINTS)
+    return values, ndtr((values[:, None] - mean) / sd) @ weight
+
+
+def shortest(values: Array, below: Array, level: float) -> tuple[float, float]:
+    """Return the shortest interval that holds ``level`` of a distribution."""
+    start = np.linspace(1e-4, 1 - level - 1e-4, 199)
+    low, high = np.interp(start, below, values), np.interp(start + level, below, values)
+    best = int(np.argmin(high - low))
+    return float(low[best]), float(high[best])
+
+
+def _slope(gamma: Array, phi: Array, u: Array | float) -> Array:
+    return np.log(phi + (1 - phi) * np.exp(np.minimum(-gamma * u, 300.0)))
+
+
+def prior_grid(floor_prior: float) -> tuple[Array, Array, Array, Array]:
+    """Return gamma, phi, sigma and the log prior of every grid point, each (k,)."""
+    phis = np.r_[0.0, FLOORS]
+    with np.errstate(divide="ignore"):
+        log_phi = np.log(np.r_[1 - floor_prior, floor_prior * 6 * FLOORS * (1 - FLOORS) / FLOORS.size])
+    log_gamma = -(GAMMAS**2) / 2 + np.log(np.gradient(GAMMAS))
+    log_sigma = -(((np.log(SIGMAS) - LOG_SIGMA[0]) / LOG_SIGMA[1]) ** 2) / 2
+    gamma, phi, sigma = (a.ravel() for a in np.meshgrid(GAMMAS, phis, SIGMAS, indexing="ij"))
+    prior = (log_gamma[:, None, None] + log_phi[:, None] + log_sigma).ravel()
+    return gamma, phi, sigma, prior

@@ -1,0 +1,164 @@
+"""How often a forecast's interval holds the run that was not yet there, by simulation of whole ladders.
+
+One study: ``seeds`` runs of every size of the ladder, ``ln T = law(N) + seed_sd z + measurement_sd e``, and one new run
+of the target size without measurement error. What is simulated is what :mod:`calque.scaling.forecast.forecast`
+prints, roll-outs included.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from scipy.stats import norm
+
+from calque.scaling.forecast.averaging import FLOOR_PRIOR, average, shortest
+from calque.scaling.forecast.rollout import average_rollouts, discrepancy
+from calque.scaling.observations import Data, Observation, arrays, sizes
+
+PRIORS = {"power": 0.0, "floor": 1.0, "average": FLOOR_PRIOR}
+"""Prior weight of a floor by which each law is the same computation."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Truth:
+    """T = t0 + c N^-gamma tokens."""
+
+    name: str
+    t0: float
+    c: float
+    gamma: float
+
+    def log_time(self, n: float) -> float:
+        """Return ln T at ``n`` non-embedding parameters."""
+        return math.log(self.t0 + self.c * n**-self.gamma)
+
+
+TRUTHS = (
+    Truth(name="floor", t0=4e9, c=5.8e14, gamma=0.6),
+    Truth(name="low floor", t0=1e9, c=5.8e14, gamma=0.6),
+    Truth(name="power", t0=0.0, c=4e12, gamma=0.3),
+    Truth(name="steep power", t0=0.0, c=5.8e14, gamma=0.6),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """A ladder of ``count`` sizes, each ``factor`` times the one before, the largest ``factor`` below the target."""
+
+    target: float = 1.132562432e9
+    count: int = 5
+    factor: float = 3.0
+    seeds: int = 1
+    seed_sd: float = 0.04
+    measurement_sd: float = 0.0125
+
+    def ladder(self) -> list[float]:
+        """Return the sizes in non-embedding parameters, ascending."""
+        return [self.target / self.factor**k for k in range(self.count, 0, -1)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coverage:
+    """What happened over the studies; errors and widths in ln T.
+
+    Attributes
+    ----------
+    coverage : float
+        Share of intervals that hold the new run.
+    rms, bias : float
+        Root mean square and mean of the forecast minus the expected ln T.
+    width : float
+        Median of ln(high / low).
+    floor_weight : float
+        Mean posterior probability of a floor.
+    """
+
+    truth: str
+    law: str
+    seeds: int
+    seed_sd: float
+    studies: int
+    coverage: float
+    rms: float
+    bias: float
+    width: float
+    floor_weight: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return asdict(self)
+
+
+def draw(truth: Truth, design: Design, rng: np.random.Generator) -> tuple[Observation, ...]:
+    """Return the takeoffs of one simulated study."""
+    half = math.exp(float(norm.ppf(0.975)) * design.measurement_sd)
+    found = []
+    for n in design.ladder():
+        for s in range(design.seeds):
+            noise = design.seed_sd * rng.normal() + design.measurement_sd * rng.normal()
+            tokens = math.exp(truth.log_time(n) + noise)
+            found.append(
+                Observation(
+                    run=f"{n:.3g}-s{s}", size=f"{n:.3g}", n=n, kind="located", tokens=tokens, low=tokens / half,
+                    high=tokens * half,
+                )
+            )  # fmt: skip
+    return tuple(found)
+
+
+def coverage(
+    truth: Truth,
+    design: Design,
+    *,
+    laws: tuple[str, ...] = ("average",),
+    studies: int = 1000,
+    level: float = 0.9,
+    seed: int = 7,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> tuple[Coverage, ...]:
+    """Simulate ``studies`` studies and return what every law's interval did.
+
+    Parameters
+    ----------
+    truth, design : Truth, Design
+        What is simulated.
+    laws : tuple of str
+        Of ``power``, ``floor``, ``average``.
+    studies, level, seed : int, float, int
+        How many, the interval's level, and chance.
+    progress : callable, optional
+        Called with (done, total, what).
+    """
+    expected = truth.log_time(design.target)
+    rows: dict[str, list[tuple[float, ...]]] = {law: [] for law in laws}
+    for i, child in enumerate(np.random.SeedSequence(seed).spawn(studies)):
+        if progress is not None:
+            progress(i, studies, f"{truth.name}, {design.seeds} seeds, SD {design.seed_sd:g}")
+        rng = np.random.default_rng(child)
+        observations = draw(truth, design, rng)
+        new = expected + design.seed_sd * rng.normal()
+        data: Data = arrays(observations)
+        largest = sizes(observations)[-1]
+        for law in laws:
+            found = average(data, largest, PRIORS[law])
+            missed = average_rollouts(observations, PRIORS[law])
+            wrong = discrepancy(missed, math.log(design.target / largest))
+            values, below = found.distribution(design.target, extra_sd=wrong)
+            low, high = shortest(values, below, level)
+            middle = float(np.interp(0.5, below, values))
+            rows[law].append((low <= new <= high, middle - expected, high - low, found.floor_weight))
+    result = []
+    for law in laws:
+        held, error, width, weight = np.array(rows[law], float).T
+        result.append(
+            Coverage(
+                truth=truth.name, law=law, seeds=design.seeds, seed_sd=design.seed_sd, studies=studies,
+                coverage=float(held.mean()), rms=float(np.sqrt(np.mean(error**2))), bias=float(error.mean()),
+                width=float(np.median(width)), floor_weight=float(weight.mean()),
+            )
+        )  # fmt: skip
+    return tuple(result)

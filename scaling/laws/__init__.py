@@ -1,0 +1,1 @@
+"""Laws of transition time, their likelihood and their fit."""

@@ -1,0 +1,1 @@
+"""Contrasts between language mixes."""

@@ -1,0 +1,1 @@
+"""Simulated cubes with known truth."""

@@ -1,0 +1,1 @@
+"""Checkpoints that runs kept: reading and exporting them."""

@@ -1,0 +1,50 @@
+"""How often a run's process died without getting further: what tells a lost machine from a run that cannot live."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from calque.data.errors import UserError
+from calque.data.files import write_atomically
+
+MOST_DEATHS = 3
+"""Deaths in a row at the same place, in one launch, after which a run is given up."""
+
+
+def begin(folder: Path, launch_id: str) -> None:
+    """Note that a process begins to work on the run in ``folder``.
+
+    Parameters
+    ----------
+    folder : Path
+        The run's.
+    launch_id : str
+        Of this ``sweeps run``; a new one begins to count anew.
+
+    Raises
+    ------
+    UserError
+        When the last ``MOST_DEATHS`` + 1 processes of this launch all began where this one does.
+    """
+    path = folder / "attempts.json"
+    place = _place(folder)
+    try:
+        before = json.loads(path.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        before = {}
+    same = before.get("launch") == launch_id and before.get("place") == place
+    count = int(before["count"]) + 1 if same else 1
+    if count > MOST_DEATHS + 1:
+        raise UserError(
+            f"the process died {count - 1} times at {place}; look at the machine's memory and at Ray's logs, then run "
+            "the same again"
+        )
+    write_atomically(path, json.dumps({"launch": launch_id, "place": place, "count": count}).encode())
+
+
+def _place(folder: Path) -> str:
+    """Return how far the run got, as its files tell: its newest state and weights."""
+    state = max((path.stem for path in folder.glob("states/step-*")), default="the start")
+    weights = max((path.name.split(".")[0] for path in folder.glob("weights/step-*")), default="")
+    return f"{state}, weights of {weights}" if weights else state

@@ -1,0 +1,1 @@
+"""Cost estimates, and where runs are placed."""

@@ -1,0 +1,189 @@
+"""What each run asks of a cluster, in which order runs start, and what a cluster lacks. Needs no Ray."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.table import Table
+
+from calque.data.errors import UserError
+from calque.sweeps.study.run_config import RunConfig
+
+CPU_PARAMETERS = 10_000_000
+"""A model of fewer is trained on CPU cores everywhere: a GPU would idle."""
+MOST_CPU_FLOPS = 1e16
+"""A run of more is refused where there is no GPU: days, and soon years, on a core of 0.035 TFLOP/s."""
+MOST_THREADS_A_CORE = 4
+"""Of a run that is started by hand: with more they wait for each other, and this machine for them."""
+LEADER_CPUS = 0.1
+"""Of the process that starts and watches those of a run of several devices."""
+NODES = re.compile(r"(?P<count>\d+)x(?:(?P<gpus>\d+)gpu)?(?:(?P<cpus>\d+)cpu)?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """A machine of the cluster: its cores and GPUs."""
+
+    cpus: float
+    gpus: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Needs:
+    """What a run asks for: processes, each with CPU cores and GPUs of one node; several may be on several nodes."""
+
+    cpus: int
+    gpus: int = 0
+    processes: int = 1
+
+    def __str__(self) -> str:
+        return (
+            f"{self.processes} x ({_say(self.cpus, self.gpus)})" if self.processes > 1 else _say(self.cpus, self.gpus)
+        )
+
+    def seats(self, node: Node) -> int:
+        """Return how many of the processes this node can hold."""
+        seats = int(node.cpus // self.cpus)
+        return min(seats, int(node.gpus // self.gpus)) if self.gpus else seats
+
+    def fit(self, nodes: Sequence[Node]) -> bool:
+        """Return whether these nodes can hold all of the processes, and the one that leads several."""
+        if sum(map(self.seats, nodes)) < self.processes:
+            return False
+        return self.processes == 1 or sum(node.cpus for node in nodes) >= self.processes * self.cpus + LEADER_CPUS
+
+
+def _say(cpus: float, gpus: float) -> str:
+    cores = f"{cpus:g} CPU core{'s' if cpus != 1 else ''}"
+    return f"{cores} and {gpus:g} GPU{'s' if gpus != 1 else ''}" if gpus else cores
+
+
+def flops(run: RunConfig) -> float:
+    """Return the floating-point operations of training a run."""
+    return float(run.training.tokens) * run.decoder(run.vocab_size()).flops_per_token(run.training.context)
+
+
+def longest_first(runs: Iterable[RunConfig]) -> list[RunConfig]:
+    """Return runs in the order in which they start: the longest first, so that none is left over at the end."""
+    return sorted(runs, key=flops, reverse=True)
+
+
+def needs(run: RunConfig, nodes: Sequence[Node]) -> Needs:
+    """Return what a run asks of this cluster: a GPU if there are any, unless the model is too small to fill one.
+
+    Raises
+    ------
+    UserError
+        When the run is too long for a cluster without a GPU.
+    """
+    small = run.decoder(run.vocab_size()).n_params < CPU_PARAMETERS
+    gpus = 0 if small or not any(node.gpus >= 1 for node in nodes) else 1
+    if not gpus and flops(run) > MOST_CPU_FLOPS:
+        raise UserError(
+            f"run '{run.name}' needs a GPU for its {flops(run):.1e} FLOPs, and the cluster has none ({say(nodes)}); "
+            "add a node with GPUs, or choose a smaller study"
+        )
+    return Needs(cpus=run.training.threads, gpus=gpus, processes=run.training.devices)
+
+
+def check(runs: Iterable[RunConfig], nodes: Sequence[Node]) -> dict[str, Needs]:
+    """Return what each run asks for, by name.
+
+    Raises
+    ------
+    UserError
+        Naming the first run that no node can hold, and what it lacks.
+    """
+    asked = {}
+    for run in longest_first(runs):
+        asked[run.name] = needs(run, nodes)
+        if not asked[run.name].fit(nodes):
+            what = "training.devices or training.threads" if asked[run.name].processes > 1 else "training.threads"
+            raise UserError(
+                f"run '{run.name}' asks for {asked[run.name]}, each of one node, and the cluster has {say(nodes)}; "
+                f"lower {what}, or add a node"
+            )
+    return asked
+
+
+def check_by_hand(run: RunConfig, cores: int | None = None) -> None:
+    """Refuse a run of far more threads than this machine has cores; a few too many only take their time.
+
+    Raises
+    ------
+    UserError
+    """
+    cores = cores or os.cpu_count() or 1
+    threads, devices = run.training.threads, run.training.devices
+    if threads * devices > MOST_THREADS_A_CORE * cores:
+        raise UserError(
+            f"run '{run.name}' has {devices} x {threads} threads (training.devices x training.threads), and this "
+            f"machine {cores} core{'s' if cores != 1 else ''}; expected at most {MOST_THREADS_A_CORE} a core: lower "
+            "them, or choose a larger machine"
+        )
+
+
+def first_wave(runs: Iterable[RunConfig], nodes: Sequence[Node]) -> dict[str, tuple[int, ...]]:
+    """Return the nodes (from 0) on which each run's processes start at once, none where it waits; longest first."""
+    asked, left = check(runs, nodes), list(nodes)
+    placed: dict[str, tuple[int, ...]] = {}
+    for run in longest_first(runs):
+        wanted = asked[run.name]
+        # one node for all of them if there is one, else as few as hold them
+        order = sorted(range(len(left)), key=lambda i: (-min(wanted.seats(left[i]), wanted.processes), i))
+        seats = [i for i in order for _ in range(wanted.seats(left[i]))][: wanted.processes]
+        placed[run.name] = tuple(seats) if len(seats) == wanted.processes else ()
+        for i in placed[run.name]:
+            left[i] = Node(cpus=left[i].cpus - wanted.cpus, gpus=left[i].gpus - wanted.gpus)
+    return placed
+
+
+def say(nodes: Sequence[Node]) -> str:
+    """Return a cluster in words."""
+    kinds = {node: nodes.count(node) for node in nodes}
+    return " + ".join(f"{count} x ({_say(n.cpus, n.gpus)})" for n, count in kinds.items())
+
+
+def parse_nodes(text: str) -> list[Node]:
+    """Read a cluster such as ``2x8gpu64cpu`` or ``1x8gpu64cpu,4x32cpu``.
+
+    Raises
+    ------
+    UserError
+        When it cannot be read.
+    """
+    nodes: list[Node] = []
+    for part in text.split(","):
+        match = NODES.fullmatch(part.strip())
+        if match is None or not (match["gpus"] or match["cpus"]) or not 0 < int(match["count"]) <= 10_000:
+            raise UserError(f"--nodes is '{text}'; expected COUNTxGPUSgpuCPUScpu such as 2x8gpu64cpu or 4x32cpu")
+        gpus = int(match["gpus"] or 0)
+        node = Node(cpus=int(match["cpus"] or 8 * gpus), gpus=gpus)
+        nodes += [node] * int(match["count"])
+    return nodes
+
+
+def this_machine(cpus: int | None = None) -> list[Node]:
+    """Return this machine as a cluster of one node."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    there = len([path for path in Path("/dev").glob("nvidia*") if path.name.removeprefix("nvidia").isdecimal()])
+    chosen = there if visible is None else min(there, len([part for part in visible.split(",") if part.strip()]))
+    return [Node(cpus=cpus or os.cpu_count() or 1, gpus=chosen)]
+
+
+def placement_table(runs: Sequence[RunConfig], nodes: Sequence[Node], asked: dict[str, Needs]) -> Table:
+    """Return what would start where, longest first."""
+    where = first_wave(runs, nodes)
+    table = Table(title=f"on {say(nodes)}", title_justify="left")
+    for name in ("", "run", "size", "asks for", "FLOPs", "starts"):
+        table.add_column(name, justify="right" if name in ("", "FLOPs") else "left", no_wrap=True)
+    for i, run in enumerate(longest_first(runs), 1):
+        at = where[run.name]
+        names = ", ".join(str(i + 1) for i in sorted(set(at)))
+        starts = f"at once, node {names}" if at else "when one before it is done"
+        table.add_row(str(i), run.name, run.size, str(asked[run.name]), f"{flops(run):.2e}", starts)
+    return table

@@ -1,0 +1,1 @@
+"""Preparing the data of runs."""

@@ -1,0 +1,1 @@
+"""The results root of a study: progress, collecting cubes, mirrors, verification."""

@@ -1,0 +1,116 @@
+"""Where a run stands, as a small file beside its results that any process may read."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from rich.table import Table
+
+from calque.data.files import write_atomically
+from calque.data.quantities import format_count
+from calque.sweeps.study.run_config import RunConfig
+
+State = Literal["waiting", "preparing", "training", "done", "failed"]
+STALE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunProgress:
+    """One run's standing.
+
+    Attributes
+    ----------
+    run, run_id : str
+    state : str
+        ``waiting``, ``preparing``, ``training``, ``done`` or ``failed``.
+    tokens, total_tokens : int
+    tokens_per_second, loss : float, optional
+        Lately; nats/token.
+    checkpoints, total_checkpoints : int
+        Kept and planned.
+    message : str
+        The error of a failed run, one line.
+    updated : float
+        Seconds since the epoch.
+    """
+
+    run: str
+    run_id: str
+    state: State = "waiting"
+    tokens: int = 0
+    total_tokens: int = 0
+    tokens_per_second: float | None = None
+    loss: float | None = None
+    checkpoints: int = 0
+    total_checkpoints: int = 0
+    message: str = ""
+    updated: float = 0.0
+
+    @property
+    def stale(self) -> bool:
+        """Whether a run that says it is at work has not been heard of for a minute: its process died."""
+        return self.state in ("preparing", "training") and time.time() - self.updated > STALE_SECONDS
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Training time left at the present rate, in seconds."""
+        if self.state != "training" or not self.tokens_per_second:
+            return None
+        return (self.total_tokens - self.tokens) / self.tokens_per_second
+
+
+def run_folder(results: Path, config: RunConfig) -> Path:
+    """Return the folder of a run's files."""
+    return results / "runs" / config.name
+
+
+def write_progress(results: Path, config: RunConfig, progress: RunProgress) -> None:
+    """Replace the run's standing; a reader sees the old one or the new one, never half of it."""
+    path = run_folder(results, config) / "progress.json"
+    write_atomically(path, json.dumps(asdict(replace(progress, updated=time.time()))).encode())
+
+
+def read_progress(results: Path, config: RunConfig) -> RunProgress:
+    """Return the run's standing; ``waiting`` when it has not begun or belongs to another configuration."""
+    fresh = RunProgress(
+        run=config.name, run_id=config.run_id, total_tokens=config.training.steps * config.training.tokens_per_step,
+        total_checkpoints=len(config.checkpoint_steps()),
+    )  # fmt: skip
+    try:
+        values = json.loads((run_folder(results, config) / "progress.json").read_text())
+        progress = RunProgress(**values)
+    except (FileNotFoundError, json.JSONDecodeError, TypeError):
+        return fresh
+    return progress if progress.run_id == config.run_id else fresh
+
+
+def progress_table(standings: Sequence[RunProgress], title: str) -> Table:
+    """Return a table of runs: state, tokens, tokens/s, loss, checkpoints, time left."""
+    table = Table(title=title, title_justify="left")
+    for name in ("run", "state", "tokens", "tokens/s", "loss", "checkpoints", "time left"):
+        table.add_column(name, justify="left" if name in ("run", "state") else "right", no_wrap=True)
+    colours = {"done": "green", "failed": "red", "training": "cyan", "preparing": "cyan", "waiting": "dim"}
+    for p in standings:
+        state = "stopped" if p.stale else p.state
+        table.add_row(
+            p.run, f"[{colours.get(state, 'yellow')}]{state}[/]",
+            f"{format_count(p.tokens)} / {format_count(p.total_tokens)}",
+            "" if p.tokens_per_second is None or p.state != "training" else format_count(p.tokens_per_second),
+            "" if p.loss is None else f"{p.loss:.3f}", f"{p.checkpoints} / {p.total_checkpoints}",
+            clock(p.seconds_left),
+        )  # fmt: skip
+    return table
+
+
+def clock(seconds: float | None) -> str:
+    """Return seconds as ``h:mm:ss`` or ``m:ss``; an empty string for None."""
+    if seconds is None:
+        return ""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

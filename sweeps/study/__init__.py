@@ -1,0 +1,1 @@
+"""Study files: the configuration of every run."""

@@ -1,0 +1,54 @@
+"""What sets the runs of a study apart, beyond size, mix and seeds."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from calque.sweeps.study.run_config import RunConfig
+
+TOLD_ELSEWHERE = ("name", "size", "mix", "corpus", "init_seed", "data_seed", "training.tokens")
+
+
+def differences(runs: Iterable[RunConfig]) -> dict[str, dict[str, Any]]:
+    """Return, by run, the keys of its study file in which it is unlike most runs of its corpus, with their values.
+
+    Where no value is the commoner one, the first run's counts as the usual.
+    """
+    flat = {run.name: (run.corpus, _flat(run.to_dict())) for run in runs}
+    usual: dict[str, dict[str, str]] = {}
+    for corpus in {corpus for corpus, _ in flat.values()}:
+        alike = [values for other, values in flat.values() if other == corpus]
+        keys = [key for key in dict.fromkeys(k for values in alike for k in values) if key not in TOLD_ELSEWHERE]
+        usual[corpus] = {key: Counter(_text(v.get(key)) for v in alike).most_common(1)[0][0] for key in keys}
+    return {
+        name: {key: values.get(key) for key, value in usual[corpus].items() if _text(values.get(key)) != value}
+        for name, (corpus, values) in flat.items()
+    }
+
+
+def told(differs: Mapping[str, Any]) -> str:
+    """Return differences in a few words, keys without their section."""
+    return ", ".join(f"{key.rpartition('.')[2]}={_short(value)}" for key, value in differs.items())
+
+
+def _flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        section = isinstance(value, dict) and key != "mix"
+        found |= _flat(value, f"{above}{key}.") if section else {above + key: value}
+    return found
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+def _short(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "yes", False: "no"}[value]
+    if isinstance(value, list):
+        return " ".join(map(_short, value))
+    return f"{value:g}" if isinstance(value, float) else f"{value}"

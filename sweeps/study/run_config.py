@@ -1,0 +1,212 @@
+"""A run's configuration: size + mix + corpus + training + evaluation + seeds; repeatable from its dictionary."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from typing import Any, Literal
+
+from pydantic import ConfigDict, TypeAdapter
+
+from calque.data.corpora.debian.config import DebianConfig
+from calque.data.corpora.hub.config import HubConfig
+from calque.data.corpora.real_text import RealTextConfig
+from calque.data.corpora.sample import SampleConfig
+from calque.data.corpora.text.config import TextConfig
+from calque.data.corpora.world.config import WorldConfig
+from calque.data.corpora.world.lexicon import Vocabulary
+from calque.data.errors import UserError, nearest
+from calque.data.mixes.mix import Mix
+from calque.data.quantities import Count
+from calque.data.tokens import choice as tokenizer_choice
+from calque.models.config.adaptive import Adaptive
+from calque.models.config.parametrisation import based
+from calque.models.config.schedule import CheckpointSchedule
+from calque.models.config.sizes import DecoderConfig, size
+from calque.models.config.training import TrainingConfig
+
+STRICT = ConfigDict(extra="forbid")
+CORPORA = ("world", "sample", "debian", "text", "hub")
+WATCHED = ("copying", "nonce_copying", "false_copying", "translation", "translation_paired")
+"""Metrics that adaptive checkpoints can gather around: those of ``calque.phases.series.metrics`` that are counts."""
+
+
+def check_name(what: str, name: str) -> None:
+    """Refuse a name that is no plain file name: it becomes a folder's, which must not leave the results root."""
+    if not name or not all(c.isalnum() or c in "-_." for c in name) or name[0] == ".":
+        raise UserError(f"{what} is '{name}'; expected letters, digits, '-', '_' and '.', the first no '.'")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationConfig:
+    """What is asked at every checkpoint.
+
+    Attributes
+    ----------
+    heldout_tokens : int
+        Held-out tokens a language for the loss.
+    concepts : int, optional
+        Ask only the first so many concepts (all pairs of languages); None asks all.
+    minimal_pairs : int, optional
+        At most so many a language and phenomenon; None asks all.
+    minimal_pairs_file : str, optional
+        A file or folder of further pairs in the format of MultiBLiMP (see ``calque.data.words.multiblimp``).
+    minimal_pairs_every, logprobs_every : int
+        Ask for minimal pairs, and for the log-probabilities of words, at every so manieth planned checkpoint only: the
+        first, the last, and every k-th between. Elsewhere they are missing.
+    """
+
+    heldout_tokens: Count = 4096
+    concepts: int | None = None
+    minimal_pairs: int | None = None
+    minimal_pairs_file: str | None = None
+    minimal_pairs_every: int = 1
+    logprobs_every: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse empty questions."""
+        for name in ("heldout_tokens", "concepts", "minimal_pairs", "minimal_pairs_every", "logprobs_every"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UserError(f"{name} is {value}; expected 1 or more")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """Everything that determines a run's numbers.
+
+    Attributes
+    ----------
+    name : str
+        The run's name in the study and the cube.
+    size : str
+        A word of ``calque.models.config.sizes``.
+    corpus : str
+        One of ``CORPORA``; the section of the same name configures it.
+    mix : str or mapping of language to share
+        See ``calque.data.mixes.mix``.
+    init_seed, data_seed : int
+        Of the initial weights and of the order of the data; the world has a ``world_seed`` of its own.
+    """
+
+    name: str
+    size: str = "micro"
+    corpus: Literal["world", "sample", "debian", "text", "hub"] = "world"
+    mix: str | dict[str, float] = "uniform"
+    world: WorldConfig = field(default_factory=WorldConfig)
+    sample: SampleConfig = field(default_factory=SampleConfig)
+    debian: DebianConfig = field(default_factory=DebianConfig)
+    text: TextConfig = field(default_factory=TextConfig)
+    hub: HubConfig = field(default_factory=HubConfig)
+    training: TrainingConfig
+    checkpoints: CheckpointSchedule = field(default_factory=CheckpointSchedule)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    init_seed: int = 0
+    data_seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check what can be checked before anything is prepared."""
+        check_name("name", self.name)
+        size(self.size, 1024)
+        self.parsed_mix()
+        self._check_adaptive(len(self.checkpoint_steps()))
+
+    def _check_adaptive(self, planned: int) -> None:
+        """Refuse a metric that cannot be watched, and more checkpoints than the run has steps."""
+        adaptive = self.checkpoints.adaptive
+        if adaptive is None:
+            return
+        if adaptive.metric not in WATCHED:
+            raise UserError(
+                f"checkpoints.adaptive.metric is '{adaptive.metric}'; expected one of {', '.join(WATCHED)}"
+                + nearest(adaptive.metric, WATCHED)
+            )
+        most = self.training.steps + 1 - planned
+        if adaptive.budget > most:
+            raise UserError(
+                f"checkpoints.adaptive.budget is {adaptive.budget}; expected at most {most}: the run's "
+                f"{self.training.steps} steps less its {planned} planned checkpoints"
+            )
+
+    @property
+    def real_text(self) -> RealTextConfig | None:
+        """The section of the corpus, unless it is the simulated world."""
+        return None if self.corpus == "world" else getattr(self, self.corpus)
+
+    def languages(self) -> tuple[str, ...]:
+        """Return the codes of the corpus's languages."""
+        if self.real_text is not None:
+            return self.real_text.languages
+        return tuple(f"w{i + 1}" for i in range(self.world.languages))
+
+    def vocab_size(self) -> int:
+        """Return the number of tokens of a model, as far as it is known before the data are made.
+
+        The tokenizer's of real text (a trained one may turn out smaller), the world's follows from its words.
+        """
+        if self.real_text is not None:
+            size = tokenizer_choice.vocabulary(self.real_text.tokenizer)
+        else:
+            size = Vocabulary(self.world.languages, self.world.syllables).size
+        return size * (len(self.languages()) if self.parsed_mix().disjoint else 1)
+
+    def parsed_mix(self, sizes: Mapping[str, float] | None = None) -> Mix:
+        """Return the mix over the corpus's languages.
+
+        Parameters
+        ----------
+        sizes : mapping of str to float, optional
+            How much text each language has; before it is known, all have the same, and only the shares of
+            ``temperature`` are then not yet right.
+        """
+        codes = self.languages()
+        return Mix.parse(self.mix, codes, dict.fromkeys(codes, 1.0) if sizes is None else sizes)
+
+    def decoder(self, vocab_size: int) -> DecoderConfig:
+        """Return the decoder's shape for a vocabulary, with the base that its training names."""
+        return based(size(self.size, vocab_size), self.training)
+
+    def checkpoint_steps(self) -> tuple[int, ...]:
+        """Return the steps at which checkpoints are planned; adaptive ones come on top."""
+        return self.checkpoints.steps(self.training.tokens, self.training.tokens_per_step)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return nested JSON-ready values, unused sections left out; :meth:`from_dict` reads them."""
+        values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        for name in CORPORA:
+            if name != self.corpus:
+                del values[name]
+        if self.checkpoints.adaptive is None:
+            del values["checkpoints"]["adaptive"]
+        for name in ("minimal_pairs_every", "logprobs_every"):
+            if values["evaluation"][name] == 1:
+                del values["evaluation"][name]
+        return values
+
+    @staticmethod
+    def from_dict(values: dict[str, Any]) -> RunConfig:
+        """Return the configuration that :meth:`to_dict` gave, for instance from a cube's ``config_json``."""
+        return adapter().validate_python(values)
+
+    @property
+    def run_id(self) -> str:
+        """Stable hash (12 hexadecimal digits) of everything but the name."""
+        values = self.to_dict()
+        del values["name"]
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
+
+
+for _section in (
+    RunConfig, WorldConfig, SampleConfig, DebianConfig, TextConfig, HubConfig, TrainingConfig, CheckpointSchedule,
+    Adaptive, EvaluationConfig,
+):  # fmt: skip
+    setattr(_section, "__pydantic_config__", STRICT)  # noqa: B010 - dataclasses have no such field of their own
+
+
+@cache
+def adapter() -> TypeAdapter[RunConfig]:
+    """Return pydantic's reader of run configurations (unknown keys are errors)."""
+    return TypeAdapter(RunConfig)

@@ -1,0 +1,81 @@
+"""Where a run was made: code, packages and hardware of every process that worked on it."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from calque.data.cube import code_version
+from calque.data.files import write_atomically
+
+PACKAGES = (
+    "torch", "lightning", "numpy", "xarray", "netCDF4", "tokenizers", "mistral-common", "tiktoken", "safetensors",
+    "datasets", "ray",
+)  # fmt: skip
+"""Those on which a run's numbers, or its going on, depend."""
+FILE = "provenance.json"
+
+
+def environment() -> dict[str, Any]:
+    """Return code version and commit, Python, packages and hardware, as JSON-ready values."""
+    import torch
+
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return {
+        "calque": code_version(), "commit": commit(), "python": platform.python_version(),
+        "packages": {name: found for name in PACKAGES if (found := _version(name))},
+        "platform": platform.platform(), "processor": _processor(), "cores": os.cpu_count(),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), "gpus": gpus,
+        "cuda": torch.version.cuda,
+    }  # fmt: skip
+
+
+def note(folder: Path) -> str:
+    """Note this process's environment in the run's folder; return those of all processes, in order, as JSON.
+
+    Processes of equal environments count once.
+    """
+    path = folder / FILE
+    try:
+        known = json.loads(path.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        known = []
+    here = environment()
+    if not known or known[-1] != here:
+        known.append(here)
+        write_atomically(path, json.dumps(known, indent=1).encode())
+    return json.dumps(known)
+
+
+def commit() -> str | None:
+    """Return the commit of the code, with ``-dirty`` where files differ from it; None outside a checkout."""
+    root = Path(__file__).parent.parent
+    if not (root / ".git").exists():
+        return None
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return named[0] if named else platform.machine()

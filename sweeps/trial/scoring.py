@@ -1,0 +1,58 @@
+"""What is asked of a run's models at every checkpoint."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from calque.data.tasks import MinimalPair
+from calque.models.scoring.scorer import Scorer
+from calque.models.scoring.texts import HeldOut, MinimalPairScorer
+from calque.models.scoring.words import WordScorer
+from calque.sweeps.prepare.prepare import Prepared
+from calque.sweeps.study.run_config import RunConfig
+
+
+def scorer_of(config: RunConfig, prepared: Prepared) -> Scorer:
+    """Return what scores a model of this run at every checkpoint."""
+    languages = prepared.task.languages
+    pairs = first_pairs(prepared.pairs, config.evaluation.minimal_pairs)
+    return Scorer(
+        WordScorer(prepared.task, prepared.encoding, config.evaluation.concepts),
+        MinimalPairScorer(pairs, prepared.encoding, languages),
+        {code: _held_out(config, prepared, code) for code in languages if code in prepared.shards.heldout},
+        languages,
+    )
+
+
+def _held_out(config: RunConfig, prepared: Prepared, code: str) -> HeldOut:
+    shard, width = prepared.shards.heldout[code], config.training.context + 1
+    count = min(max(1, config.evaluation.heldout_tokens // width), shard.tokens // width)
+    windows = np.asarray(shard.ids[: count * width], np.int64).reshape(count, width)
+    return HeldOut(windows=windows, bytes_per_token=shard.text_bytes / max(1, shard.tokens))
+
+
+def first_pairs(pairs: tuple[MinimalPair, ...], most: int | None) -> tuple[MinimalPair, ...]:
+    """Keep at most so many a language and phenomenon, one of every cluster before a second of any."""
+    if most is None:
+        return pairs
+    rank: dict[tuple[str, str, str], int] = {}
+    ordered: dict[tuple[str, str], list[tuple[int, int, MinimalPair]]] = {}
+    for place, pair in enumerate(pairs):
+        key = (pair.language, pair.phenomenon, pair.cluster)
+        rank[key] = rank.get(key, -1) + 1
+        ordered.setdefault(key[:2], []).append((rank[key], place, pair))
+    return tuple(pair for group in ordered.values() for _, _, pair in sorted(group, key=lambda e: e[:2])[:most])
+
+
+def asked_at(config: RunConfig, step: int) -> tuple[bool, bool]:
+    """Return whether minimal pairs and the log-probabilities of words are asked at a checkpoint.
+
+    Every k-th planned checkpoint has them, the first and the last too; with k = 1 further ones do as well.
+    """
+    steps, asked = config.checkpoint_steps(), config.evaluation
+    place = steps.index(step) if step in steps else None
+
+    def due(every: int) -> bool:
+        return every == 1 or (place is not None and (place % every == 0 or step == steps[-1]))
+
+    return due(asked.minimal_pairs_every), due(asked.logprobs_every)

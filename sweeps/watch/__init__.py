@@ -1,0 +1,1 @@
+"""Watching a study: terminal displays, the live page, trackers."""
