@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from calque.data.command_line import Command
+from calque.data.command_line.command import Command
 from calque.data.errors import guard
 from calque.phases.commands.acquisition import acquisition
 from calque.phases.commands.calibrate import calibrate

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from calque.data.command_line import Command
+from calque.data.command_line.command import Command
 from calque.data.errors import guard
 from calque.scaling.commands.calibrate import calibrate_command
 from calque.scaling.commands.fit import fit_command

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Annotated
 
 import pytest
 import typer
@@ -13,7 +14,8 @@ from typer.testing import CliRunner
 import calque.phases.cli
 import calque.scaling.cli
 import calque.sweeps.cli
-from calque.data.command_line import Command, emit_json
+from calque.data.command_line.command import Command
+from calque.data.command_line.output import emit_json
 from calque.data.errors import UserError
 
 APPS = {"phases": calque.phases.cli.app, "scaling": calque.scaling.cli.app, "sweeps": calque.sweeps.cli.app}
@@ -81,3 +83,19 @@ def test_amounts_that_cannot_be_are_said(program: str, words: list[str], said: s
     done = CliRunner().invoke(APPS[program], words)
     assert isinstance(done.exception, UserError), done.output
     assert said in str(done.exception)
+
+
+def test_parameters_in_backticks_become_flags_of_the_command() -> None:
+    app = typer.Typer()
+
+    @app.command(cls=Command)
+    def refuse(
+        cube: Annotated[str, typer.Argument(metavar="CUBE")],
+        metric: Annotated[list[str] | None, typer.Option("--metric")] = None,
+        json_file: Annotated[str | None, typer.Option("--json")] = None,
+        tokens_per_step: int = 1,
+    ) -> None:
+        raise UserError("`metrics` of `cube`, and not `other`: give `json_file`, `tokens_per_step`")
+
+    error = CliRunner().invoke(app, ["x.nc"]).exception
+    assert str(error) == "--metric of CUBE, and not `other`: give --json, --tokens-per-step"

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from calque.data.command_line import check_output
+from calque.data.command_line.output import check_output
 from calque.data.errors import UserError
 from calque.phases.commands.common import progress
 

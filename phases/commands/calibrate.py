@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from calque.data.command_line import check_output
+from calque.data.command_line.output import check_output
 from calque.data.errors import UserError, nearest
 from calque.phases.commands.common import progress
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from calque.data.command_line import check_output
+from calque.data.command_line.output import check_output
 from calque.phases.report.pictures import run_picture
 from calque.phases.report.tables import COLOURS, located, p_text
 from calque.phases.results import DetectionReport

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from calque.data.command_line import emit_json
+from calque.data.command_line.output import emit_json
 from calque.scaling.commands.common import (
     Boot,
     Cube,

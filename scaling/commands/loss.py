@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from calque.data.command_line import emit_json
+from calque.data.command_line.output import emit_json
 from calque.data.errors import UserError, nearest
 from calque.scaling.commands.common import Json, Picture, Seed, check_level
 

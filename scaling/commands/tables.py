@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from calque.data.command_line import console
+from calque.data.command_line.command import console
 from calque.scaling.forecast.calibration import Coverage
 from calque.scaling.forecast.result import Forecast
 from calque.scaling.laws.fit import ScalingFit

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from calque.data.command_line import console
+from calque.data.command_line.command import console
 from calque.data.quantities import format_count
 from calque.scaling.loss.fit import LossFit
 from calque.scaling.loss.isoflop import optimum

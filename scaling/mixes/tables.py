@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from calque.data.command_line import console
+from calque.data.command_line.command import console
 from calque.scaling.laws.share import ShareFit
 from calque.scaling.mixes.contrast import Contrast
 from calque.scaling.mixes.mixed_model import MixedContrast

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from calque.data.command_line import console
+from calque.data.command_line.command import console
 from calque.scaling.observations import human
 from calque.scaling.power.detectable import Detectable
 from calque.scaling.power.ladder_plan import LadderPlan

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from calque.data.command_line import emit_json
+from calque.data.command_line.output import emit_json
 from calque.sweeps.commands.common import Json, Results, StudyFile
 
 

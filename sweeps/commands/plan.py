@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from calque.data.command_line import console, emit_json
+from calque.data.command_line.command import console
+from calque.data.command_line.output import emit_json
 from calque.sweeps.commands.common import Json, StudyFile
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from calque.data.command_line import console, emit_json
+from calque.data.command_line.command import console
+from calque.data.command_line.output import emit_json
 from calque.data.errors import UserError
 from calque.sweeps.commands.common import Json, Results, StudyFile, say, standings_json
 

@@ -85,7 +85,7 @@ def score_command(
 
     Run it again after any interruption: what is scored is not scored again. Duplicate weights and outliers are flagged.
     """  # fmt: skip
-    from calque.data.command_line import emit_json
+    from calque.data.command_line.output import emit_json
     from calque.sweeps.score.display import ScoreDisplay
     from calque.sweeps.score.own import OwnSource
     from calque.sweeps.score.positions import placed

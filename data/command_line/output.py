@@ -1,4 +1,4 @@
-"""What every command line shares: options that are numbers, answers as JSON, tables that nothing cuts."""
+"""What a command writes: output files that can be written, answers as strict JSON."""
 
 from __future__ import annotations
 
@@ -7,44 +7,10 @@ import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from typer.core import TyperCommand
+from typing import Any
 
 from calque.data.errors import UserError
 from calque.data.files import write_atomically
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-UNBOUNDED = 10_000
-"""Columns: wider than any table."""
-
-
-class Command(TyperCommand):
-    """A command that refuses an option which is not finite: ``inf`` and ``nan`` are floats; no option means them."""
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run it.
-
-        Raises
-        ------
-        UserError
-            Naming the option.
-        """
-        for parameter in self.params:
-            given = ctx.params.get(parameter.name or "")
-            for value in given if isinstance(given, list | tuple) else (given,):
-                if isinstance(value, float) and not math.isfinite(value):
-                    raise UserError(f"{parameter.opts[0]} is {value}; expected a finite number")
-        return super().invoke(ctx)
-
-
-def console() -> Console:
-    """Return the terminal to print on; where a file or a program reads, it is as wide as any table needs."""
-    from rich.console import Console
-
-    return Console(highlight=False, width=None if sys.stdout.isatty() else UNBOUNDED)
 
 
 def check_output(path: Path) -> None:

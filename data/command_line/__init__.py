@@ -1,0 +1,1 @@
+"""What the command lines of ``phases``, ``scaling`` and ``sweeps`` share."""

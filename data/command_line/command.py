@@ -1,0 +1,64 @@
+"""A command of the command line: what it refuses, and how it names its options in errors."""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+from typing import TYPE_CHECKING, Any
+
+from typer.core import TyperCommand
+
+from calque.data.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+UNBOUNDED = 10_000
+"""Columns: wider than any table."""
+
+
+class Command(TyperCommand):
+    """A command that refuses options which are not finite, and shows parameters in errors as its own flags.
+
+    Functions name their parameters in backticks: ```boot` is 5; expected at least 19``. Where the command has a
+    parameter of that name, a person reads ``--boot is 5; ...``. A value that came from the user stands in quotes.
+    """
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run it.
+
+        Raises
+        ------
+        UserError
+            Naming the option.
+        """
+        for parameter in self.params:
+            given = ctx.params.get(parameter.name or "")
+            for value in given if isinstance(given, list | tuple) else (given,):
+                if isinstance(value, float) and not math.isfinite(value):
+                    raise UserError(f"{parameter.opts[0]} is {value}; expected a finite number")
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            error.args = (self.with_flags(str(error)),)
+            raise
+
+    def with_flags(self, message: str) -> str:
+        """Return a message with parameters in backticks replaced by this command's options and arguments."""
+        names: dict[str, str] = {}
+        for parameter in self.params:
+            is_option = parameter.param_type_name == "option"
+            shown = (
+                parameter.opts[0] if is_option else getattr(parameter, "metavar", None) or str(parameter.name).upper()
+            )
+            names |= {name: shown for name in (parameter.name or "", parameter.opts[0].lstrip("-").replace("-", "_"))}
+            names.setdefault(f"{parameter.name}s", shown)  # ``metrics`` of a function is ``--metric`` given again
+        return re.sub(r"`(\w+)`", lambda found: names.get(found[1], found[0]), message)
+
+
+def console() -> Console:
+    """Return the terminal to print on; where a file or a program reads, it is as wide as any table needs."""
+    from rich.console import Console
+
+    return Console(highlight=False, width=None if sys.stdout.isatty() else UNBOUNDED)
