@@ -284,6 +284,15 @@ def draw_shares(axes: Axes, rows: Sequence[Estimate]) -> Axes:
     return axes
 
 
+def draw_bars(axes: Axes, names: Sequence[str], values: Array, label: str) -> Axes:
+    """Draw one number a row as horizontal bars, the first on top; the axis begins at 0."""
+    axes.barh(range(len(names)), values, color=SPARE[0], alpha=0.75)
+    axes.set_yticks(range(len(names)), list(names))
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.set_xlabel(label)
+    return axes
+
+
 def _forest(axes: Axes, rows: Sequence[Estimate], left: float, right: float, scale: str = "log") -> None:
     for i, row in enumerate(rows):
         low, high = left if row.low is None else row.low, right if row.high is None else row.high
