@@ -11,6 +11,7 @@ import typer
 
 from calque.data.command_line.output import check_output
 from calque.data.errors import UserError, nearest
+from calque.data.processes import cores
 from calque.phases.commands.common import progress
 
 if TYPE_CHECKING:
@@ -66,7 +67,6 @@ def calibrate(
     from calque.phases.calibration.grids import between_markers, marked, show
     from calque.phases.calibration.grids import markdown as as_markdown
     from calque.phases.calibration.outcomes import Options
-    from calque.phases.processes import cores
     from calque.phases.settings import Settings
 
     Settings(boot=boot, seed=seed, level=level, rise=rise)  # refuses what detect refuses

@@ -11,6 +11,7 @@ import typer
 
 from calque.data.command_line.output import check_output
 from calque.data.errors import UserError
+from calque.data.processes import cores
 from calque.phases.commands.common import progress
 from calque.phases.settings import FAMILIES
 
@@ -106,7 +107,6 @@ def detect(
     from calque.data import cube as cubes
     from calque.phases.detection.detect import detect as run_detect
     from calque.phases.json_files import read_json
-    from calque.phases.processes import cores
     from calque.phases.settings import Settings
 
     settings = Settings(

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from calque.data.command_line.output import check_output
+from calque.data.processes import cores
 from calque.phases.commands.common import progress
 from calque.phases.commands.detect import ScaleName
 
@@ -89,7 +90,6 @@ def pool(
     from calque.phases.pooling.pool import pool as run_pool
     from calque.phases.pooling.questions import parse
     from calque.phases.pooling.results import write_json
-    from calque.phases.processes import cores
 
     settings = PoolSettings(
         metrics=tuple(dict.fromkeys(metric)) if metric else ("translation",),
