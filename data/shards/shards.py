@@ -24,7 +24,7 @@ from tokenizers import Tokenizer
 
 from calque.data.corpus import Corpus
 from calque.data.errors import UserError
-from calque.data.files import locked
+from calque.data.locks import locked
 from calque.data.shards.folder import REMEDY, SCHEMA, Shard, Shards
 from calque.data.shards.pool import Task
 from calque.data.shards.streams import OnProgress, Progress, Streams
@@ -91,7 +91,10 @@ def prepare(
     if (there := _already_there(folder, recipe, given)) is not None:
         work.remove()
         return there
-    with _complaints(folder), locked(work.lock, lambda: on_progress(Progress(doing="waits for another process"))):
+    with (
+        _complaints(folder),
+        locked(work.lock, on_wait=lambda: on_progress(Progress(doing="waits for another process"))),
+    ):
         if (there := _already_there(folder, recipe, given)) is not None:  # another process was first
             work.remove()
             return there

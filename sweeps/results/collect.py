@@ -1,12 +1,8 @@
-"""The results folder of a study: whose it is, its locks, and the cube of what is there."""
+"""The results folder of a study: whose it is, and the cube of what is there."""
 
 from __future__ import annotations
 
-import fcntl
 import json
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import xarray as xr
@@ -46,29 +42,6 @@ def claim(results: Path, study: Study) -> None:
         return
     what = f"run '{changed[0]}' differs" if theirs["study"] == study.name else f"it is of study '{theirs['study']}'"
     raise UserError(f"{results} holds results of another study ({what}); choose another folder with --results")
-
-
-@contextmanager
-def locked(path: Path, what: str, wait: float = 0.0) -> Iterator[None]:
-    """Hold an exclusive lock that the kernel drops when the process dies, however it dies.
-
-    Raises
-    ------
-    UserError
-        When another process holds it for longer than ``wait`` seconds.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a") as file:
-        until = time.monotonic() + wait
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > until:
-                    raise UserError(f"{what} is already running; wait for it or stop it first") from None
-                time.sleep(0.2)
-        yield
 
 
 def collect(results: Path, study: Study) -> xr.Dataset:

@@ -22,6 +22,7 @@ import xarray as xr
 from calque.data.cube import code_version
 from calque.data.cube.run_file import RunFile
 from calque.data.errors import UserError
+from calque.data.locks import locked
 from calque.data.shards.sampler import Sampler
 from calque.data.words.properties import item_properties
 from calque.models.decoder.decoder import Decoder
@@ -29,7 +30,6 @@ from calque.models.scoring.scorer import DIMS
 from calque.models.training import loop as training
 from calque.models.training import strategy, workers
 from calque.sweeps.prepare.prepare import Prepared, prepare, sampler_of
-from calque.sweeps.results.collect import locked
 from calque.sweeps.results.progress import RunProgress, read_progress, run_folder, write_progress
 from calque.sweeps.study.run_config import RunConfig
 from calque.sweeps.trial import adaptive, provenance
@@ -80,7 +80,7 @@ def run_trial(
         except (training.StoppedError, TerminatedError) as stopped:  # the first process tells of it
             raise SystemExit(1) from stopped
         return read_progress(results, config)
-    with locked(folder / ".lock", f"run '{config.name}'", LOCK_WAIT):
+    with locked(folder / ".lock", f"run '{config.name}'", wait=LOCK_WAIT):
         try:
             if config.training.devices > strategy.world_size() == 1:
                 _run_shared(config, results, study_yaml, recorded)

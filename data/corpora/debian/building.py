@@ -19,8 +19,8 @@ from calque.data.corpora.debian.extracting import Extracted, extract
 from calque.data.corpora.debian.fetching import Package, choose, fetch
 from calque.data.corpora.debian.files import PARTIAL, publish, write_json
 from calque.data.corpora.debian.sources import SOURCES, Source
-from calque.data.files import locked
 from calque.data.languages import LANGUAGES
+from calque.data.locks import locked
 
 MANIFEST, RAW, CLEAN, COUNTS = "corpus.json", "raw", "clean", "counts.json"
 RECIPE = 1  # raise it when the same packages would give other text
