@@ -46,7 +46,7 @@ def test_json_is_strict_and_whole(tmp_path: Path, capsys: pytest.CaptureFixture[
     out = capsys.readouterr().out
     assert out == (tmp_path / "a.json").read_text() and "é" in out
     assert json.loads(out) == {"a": [1.5, None, [None]], "b": {"é": None}}
-    with pytest.raises(UserError, match="cannot be written .*choose another file"):
+    with pytest.raises(UserError, match="cannot write .*: Is a directory; choose another file"):
         emit_json(str(tmp_path), answer)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from calque.data.errors import UserError
+from calque.data.errors import UserError, file_error
 from calque.data.files import write_atomically
 
 
@@ -40,7 +40,7 @@ def emit_json(target: str | None, answer: Mapping[str, Any]) -> bool:
     try:
         write_atomically(Path(target), text.encode())
     except OSError as error:
-        raise UserError(f"--json {target} cannot be written ({error.strerror}); choose another file") from error
+        raise file_error(error, "write", target) from error
     return False
 
 
