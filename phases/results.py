@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
-import sys
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from calque.data.command_line.output import emit_json
 from calque.phases.series.axis import Array
 
 SCHEMA = 1
@@ -113,11 +111,7 @@ class DetectionReport:
 
     def to_json(self, path: str | os.PathLike[str]) -> None:
         """Write the JSON to a file, or to standard output for ``"-"``."""
-        text = json.dumps(self.to_dict(), indent=1, allow_nan=False)
-        if str(path) == "-":
-            sys.stdout.write(text + "\n")
-        else:
-            Path(path).write_text(text + "\n", encoding="utf-8")
+        emit_json(os.fspath(path), self.to_dict())
 
     def of(self, run: str, metric: str, estimand: str, group: str = "") -> Transition | None:
         """Return one row, or None when it is not there."""

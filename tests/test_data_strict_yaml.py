@@ -98,7 +98,8 @@ def test_a_file_of_a_model_says_every_mistake_in_one_line(tmp_path: Path) -> Non
         ("study: s\ndefaults:\n  size: micro\n  mix: drop:w11\nruns:\n  a: {}\n", 4, "w11"),
         ("study: s\nruns:\n  a:\n    init_seed: 1\n    size: mikro\n", 5, "'micro'"),
         (
-            "study: s\nruns:\n  a:\n    checkpoints:\n      adaptive:\n        metric: copying\n        budget: 999999\n",
+            "study: s\nruns:\n  a:\n    checkpoints:\n      adaptive:\n        metric: copying\n"
+            "        budget: 999999\n",
             7,
             "checkpoints.adaptive.budget is 999999; expected at most",
         ),

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from calque.data.command_line.output import check_output
+from calque.data.command_line.output import check_json, emit_json
 from calque.data.errors import UserError
 from calque.phases.commands.common import progress
 
@@ -69,7 +69,6 @@ def acquisition(
     from calque.data import cube as cubes
     from calque.phases.acquisition.regression import AcquisitionSettings
     from calque.phases.acquisition.regression import acquisition as run_acquisition
-    from calque.phases.pooling.results import write_json
 
     names = None
     if covariates is not None:
@@ -80,13 +79,11 @@ def acquisition(
         metric=metric.value, covariates=names, runs=tuple(run) if run else None, lasting=lasting,
         every_item=items is ItemsName.all, level=level,
     )  # fmt: skip
-    if json_file is not None and json_file != "-":
-        check_output(Path(json_file))
+    check_json(json_file)
     data = cubes.read(cube)
     with progress(quiet) as shown:
         report = run_acquisition(data, settings, progress=shown, name=str(cube))
-    if json_file is not None:
-        write_json(report.to_dict(), json_file)
+    emit_json(json_file, report.to_dict())
     if not quiet:
         from calque.phases.acquisition.tables import print_acquisition
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from calque.data.command_line.output import check_output
+from calque.data.command_line.output import check_json, check_output, emit_json
 from calque.data.errors import UserError, nearest
 from calque.data.processes import cores
 from calque.phases.commands.common import progress
@@ -72,9 +70,10 @@ def calibrate(
     Settings(boot=boot, seed=seed, level=level, rise=rise)  # refuses what detect refuses
     if replicates is not None and replicates < 1:
         raise UserError(f"--replicates {replicates}: expected 1 or more; 1000 give a standard error of .007 at .95")
-    for path in (json_file if json_file != "-" else None, out, markdown):
+    check_json(json_file)
+    for path in (out, markdown):
         if path is not None:
-            check_output(Path(path))
+            check_output(path)
     options = Options(seed=seed, boot=boot, level=level, rise=rise)
     workers = jobs or cores()
     if markdown is not None:
@@ -95,8 +94,7 @@ def calibrate(
         raise UserError("--cells, --out and --markdown go with --suite: a study's own table is printed, and --json")
     else:
         grids, notes, found = _study(cube, metric, run, options, replicates or REPLICATES, workers, quiet)
-    if json_file is not None:
-        _write_json(found, json_file)
+    emit_json(json_file, found)
     if markdown is not None:
         between_markers(markdown, as_markdown(grids, notes))
     if not quiet:
@@ -167,11 +165,3 @@ def _study(
     if adaptive:
         note += f" Checkpoints of {', '.join(adaptive)} were adaptive: every simulated curve was given its own."
     return list(study_grids(rows)), [note], study_json(rows, str(path), options, replicates)
-
-
-def _write_json(found: dict[str, Any], path: str) -> None:
-    text = json.dumps(found, indent=1, allow_nan=False) + "\n"
-    if path == "-":
-        sys.stdout.write(text)
-    else:
-        Path(path).write_text(text, encoding="utf-8")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from calque.data.command_line.output import check_output
+from calque.data.command_line.output import check_json, check_output, emit_json
 from calque.data.errors import UserError
 from calque.data.processes import cores
 from calque.phases.commands.common import progress
@@ -115,11 +115,13 @@ def detect(
         link="identity" if link is LinkName.identity else "logit",
     )  # fmt: skip
     beside = {kind: read_json(kind, path) for kind, path in files.items() if path is not None}
+    check_json(json_file)
+    if html is not None:
+        check_output(html)
     data = cubes.read(cube)
     with progress(quiet) as shown:
         report = run_detect(data, settings, progress=shown, name=str(cube), jobs=jobs or cores())
-    if json_file is not None:
-        _write_json(report, json_file)
+    emit_json(json_file, report.to_dict())
     if html is not None:
         _write_html(report, data, html, beside)
     if not quiet:
@@ -153,9 +155,3 @@ def _write_html(report: DetectionReport, data: xr.Dataset, path: Path, beside: d
         from calque.phases.report.classical import write_report as write_classical
 
         write_classical(report, path)
-
-
-def _write_json(report: DetectionReport, path: str) -> None:
-    if path != "-":
-        check_output(Path(path))
-    report.to_json(path)

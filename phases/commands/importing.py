@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from calque.data.command_line.output import check_output
+from calque.data.command_line.output import check_json, check_output, emit_json
 from calque.data.errors import UserError
 
 if TYPE_CHECKING:
@@ -73,8 +73,7 @@ def import_(
     pattern = _pattern(checkpoint)
     per_step = _amount(tokens_per_step)
     check_output(out)
-    if json_file not in (None, "-"):
-        check_output(Path(str(json_file)))
+    check_json(json_file)
     from calque.data import cube as cubes
     from calque.phases.formats.base import Request
     from calque.phases.formats.importing import import_log
@@ -95,8 +94,7 @@ def import_(
     names = [str(n) for n, v in made.cube.data_vars.items() if "metric_kind" in v.attrs]
     runs, points = made.cube.sizes["run"], made.cube.sizes["checkpoint"]
     print(f"{out}: {runs} run{'s' * (runs != 1)}, up to {points} checkpoints, {', '.join(names)}", file=file)
-    if json_file is not None:
-        _write_json(made, str(out), json_file)
+    emit_json(json_file, _answer(made, str(out)))
 
 
 def _pattern(text: str | None) -> re.Pattern[str] | None:
@@ -121,26 +119,16 @@ def _amount(text: str | None) -> float | None:
     return value
 
 
-def _write_json(made: Imported, out: str, path: str) -> None:
-    import json
-
+def _answer(made: Imported, out: str) -> dict[str, Any]:
     cube = made.cube
-    text = json.dumps(
-        {
-            "schema": 1, "cube": out, "format": made.format, "guessed": made.guessed,
-            "runs": [
-                {"run": str(r), "checkpoints": int(cube["tokens"].sel(run=r).notnull().sum())}
-                for r in cube["run"].values
-            ],
-            "metrics": [
-                {"metric": str(n), "metric_kind": v.attrs["metric_kind"], "trials": v.attrs.get("trials")}
-                for n, v in cube.data_vars.items() if "metric_kind" in v.attrs
-            ],
-            "notes": list(made.notes),
-        },
-        indent=2,
-    )  # fmt: skip
-    if path == "-":
-        print(text)
-    else:
-        Path(path).write_text(text + "\n", encoding="utf-8")
+    return {
+        "schema": 1, "cube": out, "format": made.format, "guessed": made.guessed,
+        "runs": [
+            {"run": str(r), "checkpoints": int(cube["tokens"].sel(run=r).notnull().sum())} for r in cube["run"].values
+        ],
+        "metrics": [
+            {"metric": str(n), "metric_kind": v.attrs["metric_kind"], "trials": v.attrs.get("trials")}
+            for n, v in cube.data_vars.items() if "metric_kind" in v.attrs
+        ],
+        "notes": list(made.notes),
+    }  # fmt: skip

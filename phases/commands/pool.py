@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from calque.data.command_line.output import check_output
+from calque.data.command_line.output import check_json, emit_json
 from calque.data.processes import cores
 from calque.phases.commands.common import progress
 from calque.phases.commands.detect import ScaleName
@@ -89,20 +89,17 @@ def pool(
     from calque.phases.pooling.pool import PoolSettings
     from calque.phases.pooling.pool import pool as run_pool
     from calque.phases.pooling.questions import parse
-    from calque.phases.pooling.results import write_json
 
     settings = PoolSettings(
         metrics=tuple(dict.fromkeys(metric)) if metric else ("translation",),
         estimands=tuple(dict.fromkeys(e.value for e in estimand)) if estimand else ("takeoff",),
         over=over.value, primary=parse(primary), boot=boot, seed=seed, level=level, rise=rise, scale=scale.value,
     )  # fmt: skip
-    if json_file is not None and json_file != "-":
-        check_output(Path(json_file))
+    check_json(json_file)
     data = cubes.read(cube)
     with progress(quiet) as shown:
         report = run_pool(data, settings, progress=shown, name=str(cube), jobs=jobs or cores())
-    if json_file is not None:
-        write_json(report.to_dict(), json_file)
+    emit_json(json_file, report.to_dict())
     if not quiet:
         from calque.phases.pooling.tables import print_pool
 

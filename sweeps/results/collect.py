@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import xarray as xr
 
 from calque.data import cube
 from calque.data.errors import UserError
-from calque.data.files import write_atomically
+from calque.data.json_files import read_json_if_there, write_json
 from calque.sweeps.results.progress import run_folder
 from calque.sweeps.study.study import Study
 
@@ -28,17 +27,16 @@ def claim(results: Path, study: Study) -> None:
         if results.exists() and any(not p.name.startswith(".") for p in results.iterdir()):
             raise UserError(f"{results} holds files that no study wrote; choose an empty folder with --results")
         results.mkdir(parents=True, exist_ok=True)
-        write_atomically(marker, json.dumps(mine, indent=1).encode())
+        write_json(marker, mine)
         return
-    try:
-        theirs = json.loads(marker.read_text())
-    except json.JSONDecodeError:
-        raise UserError(f"{marker} is damaged; choose another folder with --results") from None
+    theirs = read_json_if_there(marker)
+    if theirs is None:
+        raise UserError(f"{marker} is damaged; choose another folder with --results")
     if (theirs["study"], theirs["study_id"]) == (study.name, study.study_id):
         return
     changed = sorted(n for n, i in theirs["runs"].items() if mine["runs"].get(n) != i)  # type: ignore[attr-defined]
     if theirs["study"] == study.name and not changed:  # runs were added: what is there stays valid
-        write_atomically(marker, json.dumps(mine, indent=1).encode())
+        write_json(marker, mine)
         return
     what = f"run '{changed[0]}' differs" if theirs["study"] == study.name else f"it is of study '{theirs['study']}'"
     raise UserError(f"{results} holds results of another study ({what}); choose another folder with --results")
