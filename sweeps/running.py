@@ -156,7 +156,7 @@ def _launch(study: Study, root: ResultsRoot, runs: list[RunConfig], cpus: int | 
     from calque.sweeps.watch.live import LivePage
 
     with PreparingDisplay() as preparing:
-        list(prepare_all(tuple(runs), cpus, preparing))
+        list(prepare_all(tuple(runs), cpus, preparing.take))
     with Display(study, root), LivePage(study, root):
         return launch(runs, root.place, study.text, cpus)
 

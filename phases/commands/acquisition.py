@@ -10,7 +10,6 @@ import typer
 
 from calque.data.command_line.output import check_json, emit_json
 from calque.data.errors import UserError
-from calque.phases.commands.common import progress
 
 
 class MetricName(StrEnum):
@@ -67,6 +66,7 @@ def acquisition(
     clustered by concept and by language, and explained variation divided among the predictors by Shapley values.
     """
     from calque.data import cube as cubes
+    from calque.data.command_line.progress import progress
     from calque.phases.acquisition.regression import AcquisitionSettings
     from calque.phases.acquisition.regression import acquisition as run_acquisition
 

@@ -10,7 +10,6 @@ import typer
 from calque.data.command_line.output import check_json, check_output, emit_json
 from calque.data.errors import UserError, nearest
 from calque.data.processes import cores
-from calque.phases.commands.common import progress
 
 if TYPE_CHECKING:
     from calque.phases.calibration.cells import Cell
@@ -121,6 +120,7 @@ def _suite(
     suite: str, cells: tuple[Cell, ...], options: Options, replicates: int | None, out: Path | None, jobs: int,
     quiet: bool,
 ) -> tuple[list[Grid], list[str], dict[str, Any]]:  # fmt: skip
+    from calque.data.command_line.progress import progress
     from calque.phases.calibration.run import run
     from calque.phases.calibration.store import Store
     from calque.phases.calibration.tables import suite_grids, suite_json, suite_notes
@@ -137,6 +137,7 @@ def _study(
     quiet: bool,
 ) -> tuple[list[Grid], list[str], dict[str, Any]]:  # fmt: skip
     from calque.data import cube as cubes
+    from calque.data.command_line.progress import progress
     from calque.phases.adaptive.record import accounted, designs_of
     from calque.phases.calibration.study import calibrate as of_study
     from calque.phases.calibration.study_tables import study_grids, study_json

@@ -12,7 +12,6 @@ import typer
 from calque.data.command_line.output import check_json, check_output, emit_json
 from calque.data.errors import UserError
 from calque.data.processes import cores
-from calque.phases.commands.common import progress
 from calque.phases.settings import FAMILIES
 
 if TYPE_CHECKING:
@@ -105,6 +104,7 @@ def detect(
     if given and family != "dictionary":
         raise UserError(f"--{given[0]} stands beside the dictionary's takeoffs: leave it out, or --family")
     from calque.data import cube as cubes
+    from calque.data.command_line.progress import progress
     from calque.phases.detection.detect import detect as run_detect
     from calque.phases.json_files import read_json
     from calque.phases.settings import Settings

@@ -10,7 +10,6 @@ import typer
 
 from calque.data.command_line.output import check_json, emit_json
 from calque.data.processes import cores
-from calque.phases.commands.common import progress
 from calque.phases.commands.detect import ScaleName
 
 
@@ -86,6 +85,7 @@ def pool(
     what cannot be claimed.
     """
     from calque.data import cube as cubes
+    from calque.data.command_line.progress import progress
     from calque.phases.pooling.pool import PoolSettings
     from calque.phases.pooling.pool import pool as run_pool
     from calque.phases.pooling.questions import parse

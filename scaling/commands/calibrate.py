@@ -36,6 +36,7 @@ def calibrate_command(
     """
     from functools import partial
 
+    from calque.data.command_line.progress import progress
     from calque.phases.processes import spread
     from calque.scaling.commands import tables
     from calque.scaling.forecast.calibration import PRIORS, TRUTHS, Design, coverage
@@ -56,15 +57,15 @@ def calibrate_command(
     ]
     work = partial(_one, laws=tuple(PRIORS), studies=studies, level=level, seed=seed)
     found: list[Coverage] = []
-    with tables.working() as progress:
+    with progress() as shown:
         if jobs == 1:
             for truth, design in tasks:
                 found += coverage(
-                    truth, design, laws=tuple(PRIORS), studies=studies, level=level, seed=seed, progress=progress
+                    truth, design, laws=tuple(PRIORS), studies=studies, level=level, seed=seed, progress=shown
                 )
         else:
             for i, rows in enumerate(spread(work, tasks, jobs)):
-                progress(i + 1, len(tasks), "designs")
+                shown(i + 1, len(tasks), "designs")
                 found += rows
     order = [truth.name for truth, _ in tasks]
     found.sort(key=lambda row: (order.index(row.truth), row.seed_sd))

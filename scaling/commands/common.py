@@ -55,10 +55,10 @@ def observe_cube(
 
 def transitions(cube: xr.Dataset, metric: str, boot: int, seed: int, by: tuple[str, ...] = ("run",)) -> list[Found]:
     """Return what ``phases detect`` finds of one metric, with a progress bar."""
+    from calque.data.command_line.progress import progress
     from calque.phases.detection.detect import detect
     from calque.phases.settings import Settings
-    from calque.scaling.commands.tables import working
 
     settings = Settings(metrics=(metric,), boot=boot, seed=seed, by=by)
-    with working() as progress:
-        return list(detect(cube, settings, progress).transitions)
+    with progress() as shown:
+        return list(detect(cube, settings, shown).transitions)

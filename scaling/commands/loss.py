@@ -43,8 +43,8 @@ def loss_command(
     """
     import numpy as np
 
+    from calque.data.command_line.progress import progress
     from calque.phases.report.loss_pictures import isoflop_figure
-    from calque.scaling.commands import tables
     from calque.scaling.commands.pictures import check_picture, save
     from calque.scaling.loss.fit import fit_loss
     from calque.scaling.loss.isoflop import isoflop_view
@@ -67,8 +67,8 @@ def loss_command(
             raise UserError(f"--drop-highest {drop_highest}: there are {len(points)} rows; expected fewer")
         points = points.take(np.sort(np.argsort(points.loss, kind="stable")[: len(points) - drop_highest]))
     target = None if at is None else _target(at, points)
-    with tables.working() as progress:
-        fitted = fit_loss(points, law, objective=objective, level=level, boot=boot, seed=seed, progress=progress)
+    with progress() as shown:
+        fitted = fit_loss(points, law, objective=objective, level=level, boot=boot, seed=seed, progress=shown)
     told = answer(fitted, target)
     report = {"schema": 1, "source": source, **fitted.to_dict(), **told, "isoflop": isoflop_view(fitted)}
     if picture is not None:

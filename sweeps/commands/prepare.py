@@ -30,7 +30,7 @@ def prepare_command(
 
     loaded = read_study(study)
     with PreparingDisplay() as display:
-        sets = list(prepare_all(loaded.runs, workers, display))
+        sets = list(prepare_all(loaded.runs, workers, display.take))
     data = {"schema": 1, "study": loaded.name, "home": str(home()), "data": [answer(made) for made in sets]}
     if emit_json(json_file, data):
         return

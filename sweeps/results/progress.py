@@ -11,7 +11,7 @@ from typing import Literal
 from rich.table import Table
 
 from calque.data.json_files import read_json_if_there, write_json
-from calque.data.quantities import format_count
+from calque.data.quantities import format_count, format_duration
 from calque.sweeps.study.run_config import RunConfig
 
 State = Literal["waiting", "preparing", "training", "done", "failed"]
@@ -100,15 +100,6 @@ def progress_table(standings: Sequence[RunProgress], title: str) -> Table:
             f"{format_count(p.tokens)} / {format_count(p.total_tokens)}",
             "" if p.tokens_per_second is None or p.state != "training" else format_count(p.tokens_per_second),
             "" if p.loss is None else f"{p.loss:.3f}", f"{p.checkpoints} / {p.total_checkpoints}",
-            clock(p.seconds_left),
+            format_duration(p.seconds_left),
         )  # fmt: skip
     return table
-
-
-def clock(seconds: float | None) -> str:
-    """Return seconds as ``h:mm:ss`` or ``m:ss``; an empty string for None."""
-    if seconds is None:
-        return ""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
