@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from calque.data.command_line.output import check_output
+from calque.data.quantities import format_p
 from calque.phases.report.pictures import run_picture
-from calque.phases.report.tables import COLOURS, located, p_text
+from calque.phases.report.tables import COLOURS, located
 from calque.phases.results import DetectionReport
 
 MODELS: Mapping[str, str] = {
@@ -42,7 +43,7 @@ def print_report(report: DetectionReport, *, stderr: bool = False) -> None:
         table.add_column(name, overflow="fold")
     for t in report.transitions:
         outcome = f"[{COLOURS[t.outcome]}]{t.outcome.value.replace('_', ' ')}[/]"
-        table.add_row(t.run, t.group, t.metric, t.estimand, outcome, p_text(t.p_value), located(t))
+        table.add_row(t.run, t.group, t.metric, t.estimand, outcome, format_p(t.p_value), located(t))
     console.print(table)
     console.print(f"Intervals {100 * report.settings['level']:g} %. {MODELS[family]}", style="dim", highlight=False)
 
@@ -71,5 +72,5 @@ def render(report: DetectionReport) -> str:
     settings = {k: ", ".join(map(str, v)) if isinstance(v, tuple) else str(v) for k, v in report.settings.items()}
     return environment.get_template("classical.html.j2").render(
         report=report, family=family, what=MODELS[family], sections=sections, settings=settings, located=located,
-        p_text=p_text, made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        p_text=format_p, made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )  # fmt: skip
