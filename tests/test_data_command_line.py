@@ -99,3 +99,17 @@ def test_parameters_in_backticks_become_flags_of_the_command() -> None:
 
     error = CliRunner().invoke(app, ["x.nc"]).exception
     assert str(error) == "--metric of CUBE, and not `other`: give --json, --tokens-per-step"
+
+
+@pytest.mark.contract
+def test_an_option_of_one_name_is_explained_in_one_way() -> None:
+    own = {("scaling", "loss", "--boot"), ("scaling", "calibrate", "--jobs")}  # of another meaning, or default
+    texts: dict[str, set[str | None]] = {}
+    for program, app in APPS.items():
+        for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
+            for option in command.params:
+                flag = option.opts[0]
+                if flag in ("--json", "--seed", "--level", "--boot", "--rise", "--scale", "--jobs", "--quiet"):
+                    if (program, name, flag) not in own:
+                        texts.setdefault(flag, set()).add(option.help)
+    assert len(texts) == 8 and all(len(said) == 1 for said in texts.values()), texts

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from calque.data.command_line.options import CUBE, Json, Level, Quiet, Runs
 from calque.data.command_line.output import check_json, emit_json
 from calque.data.errors import UserError
 
@@ -29,7 +30,7 @@ class ItemsName(StrEnum):
 
 
 def acquisition(
-    cube: Annotated[Path, typer.Argument(help="netCDF cube (results.nc).", metavar="CUBE")],
+    cube: Annotated[Path, CUBE],
     metric: Annotated[
         MetricName, typer.Option("--metric", help="What an item acquires.")
     ] = MetricName.translation,
@@ -47,17 +48,13 @@ def acquisition(
         typer.Option("--items", help="metric: the items the metric is about. all: every word asked between two "
                      "languages, so that overlap and exposure can be covariates."),
     ] = ItemsName.metric,
-    run: Annotated[
-        list[str] | None, typer.Option("--run", help="Run to use; repeatable.", show_default="all")
-    ] = None,
+    run: Runs = None,
     lasting: Annotated[
         int, typer.Option("--lasting", help="Hits in a row that make a hit lasting.", metavar="K")
     ] = 3,
-    level: Annotated[float, typer.Option("--level", help="Coverage of the intervals; tests are at 1 - level.")] = 0.95,
-    json_file: Annotated[
-        str | None, typer.Option("--json", help="Write JSON to FILE, or to standard output for '-'.", metavar="FILE")
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no table and no progress.")] = False,
+    level: Level = 0.95,
+    json_file: Json = None,
+    quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Regress the tokens at which each item was acquired on its overlap, frequency, script, shares and the like.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from calque.data.command_line.options import CUBE, Boot, Jobs, Json, Level, Metrics, Quiet, Rise, Runs, Seed
 from calque.data.command_line.output import check_json, check_output, emit_json
 from calque.data.errors import UserError, nearest
 from calque.data.processes import cores
@@ -21,13 +22,9 @@ REPLICATES = 100
 
 
 def calibrate(
-    cube: Annotated[
-        Path | None, typer.Argument(help="netCDF cube (results.nc) whose design is simulated.", metavar="CUBE")
-    ] = None,
-    metric: Annotated[
-        list[str] | None, typer.Option("--metric", help="Metric or cube variable; repeatable. Default: standard set.")
-    ] = None,
-    run: Annotated[list[str] | None, typer.Option("--run", help="Run of the cube; repeatable. Default: all.")] = None,
+    cube: Annotated[Path | None, CUBE] = None,
+    metric: Metrics = None,
+    run: Runs = None,
     suite: Annotated[
         str | None, typer.Option("--suite", help="Run a suite of known truths in place of a cube: standard.")
     ] = None,
@@ -39,13 +36,11 @@ def calibrate(
         int | None,
         typer.Option("--replicates", help="Simulated series a question. Default: 100; each cell's own.", metavar="N"),
     ] = None,
-    boot: Annotated[int, typer.Option("--boot", help="Bootstrap replicates a simulated series.", metavar="N")] = 199,
-    seed: Annotated[int, typer.Option("--seed", help="Seed; the same seed gives the same numbers.")] = 0,
-    level: Annotated[float, typer.Option("--level", help="Coverage of the intervals; tests are at 1 - level.")] = 0.95,
-    rise: Annotated[float, typer.Option("--rise", help="Takeoff: this far above the floor.")] = 0.05,
-    jobs: Annotated[
-        int | None, typer.Option("--jobs", help="Processes; one a core by default.", min=1, metavar="N")
-    ] = None,
+    boot: Boot = 199,
+    seed: Seed = 0,
+    level: Level = 0.95,
+    rise: Rise = 0.05,
+    jobs: Jobs = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", help="Keep finished blocks of the suite in FILE, and go on from it.", metavar="FILE"),
@@ -55,10 +50,8 @@ def calibrate(
         typer.Option("--markdown", help="Write the suite's tables between the markers of FILE.", metavar="FILE"),
     ] = None,
     list_cells: Annotated[bool, typer.Option("--list", help="Print the suite's cells and stop.")] = False,
-    json_file: Annotated[
-        str | None, typer.Option("--json", help="Write JSON to FILE, or to standard output for '-'.", metavar="FILE")
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no table and no progress.")] = False,
+    json_file: Json = None,
+    quiet: Quiet = False,
 ) -> None:
     """Simulate size, coverage and power: for the design of a CUBE, or of a suite of known truths (--suite, --list)."""
     from calque.phases.calibration.grids import between_markers, marked, show

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from calque.data.command_line.options import OUTPUT_CUBE, Json
 from calque.data.command_line.output import check_json, check_output, emit_json
 from calque.data.errors import UserError
 
@@ -25,7 +26,7 @@ def import_(
         list[str],
         typer.Option("--metric", help="Column, tag or task/metric, as the tool calls it; repeatable.", metavar="COL"),
     ],
-    out: Annotated[Path, typer.Option("-o", "--output", help="Cube to write.", metavar="CUBE")],
+    out: Annotated[Path, OUTPUT_CUBE],
     tokens: Annotated[
         str | None,
         typer.Option("--tokens", help="Column or tag of training tokens. Default: the tool's own step.", metavar="COL"),
@@ -62,9 +63,7 @@ def import_(
     every: Annotated[
         int, typer.Option("--every", min=1, help="Keep every N-th checkpoint of each run.", metavar="N")
     ] = 1,
-    json_file: Annotated[
-        str | None, typer.Option("--json", help="Write JSON to FILE, or to standard output for '-'.", metavar="FILE")
-    ] = None,
+    json_file: Json = None,
 ) -> None:  # fmt: skip
     """Turn a log of metrics over training into a cube that 'phases detect' reads.
 

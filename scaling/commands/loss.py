@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from calque.data.command_line.options import Json, Level, Seed
 from calque.data.command_line.output import emit_json
 from calque.data.errors import UserError, nearest
-from calque.scaling.commands.common import Json, Picture, Seed, check_level
+from calque.scaling.commands.common import Picture, check_level
 
 if TYPE_CHECKING:
     from calque.scaling.loss.points import Points
@@ -32,7 +33,7 @@ def loss_command(
     language: Annotated[str | None, typer.Option(help="Keep this language's rows.")] = None,
     drop_highest: Annotated[int, typer.Option(min=0, help="Leave out this many rows of highest loss.")] = 0,
     boot: Annotated[int, typer.Option(min=19, help="Resamples of whole runs.")] = 1000,
-    level: Annotated[float, typer.Option(help="Of the intervals.")] = 0.9,
+    level: Level = 0.9,
     seed: Seed = 0,
     picture: Picture = None,
     json: Json = None,
