@@ -58,15 +58,15 @@ def calibrate_command(
     ]
     work = partial(_one, laws=tuple(PRIORS), studies=studies, level=level, seed=seed)
     found: list[Coverage] = []
-    with progress() as shown:
+    with progress() as tell:
         if jobs == 1:
             for truth, design in tasks:
                 found += coverage(
-                    truth, design, laws=tuple(PRIORS), studies=studies, level=level, seed=seed, progress=shown
+                    truth, design, laws=tuple(PRIORS), studies=studies, level=level, seed=seed, progress=tell
                 )
         else:
             for i, rows in enumerate(spread(work, tasks, jobs)):
-                shown(i + 1, len(tasks), "designs")
+                tell(i + 1, len(tasks), "designs")
                 found += rows
     order = [truth.name for truth, _ in tasks]
     found.sort(key=lambda row: (order.index(row.truth), row.seed_sd))
