@@ -4,6 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 LINKS  := $(VENV)/src/calque
+PARTS  := data models phases scaling sweeps
 OUT    ?= results/quick
 
 .DEFAULT_GOAL := help
@@ -23,7 +24,18 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	@touch $@
 
-env: $(STAMP)
+# calque.data is the folder data/ and so on: tools that read paths are shown them here as one package. The links are made anew
+# when what they show differs from what stands there, and moved in place when complete.
+SHOWN  := $(filter-out %/__pycache__,$(wildcard calque/*)) $(PARTS)
+ifneq ($(sort $(notdir $(SHOWN))),$(sort $(notdir $(wildcard $(LINKS)/*))))
+.PHONY: $(LINKS)
+endif
+$(LINKS): $(STAMP)
+	rm -rf $@ $@.new && mkdir -p $@.new
+	ln -s $(addprefix ../../../,$(SHOWN)) $@.new
+	mv $@.new $@
+
+env: $(STAMP) $(LINKS)
 
 study: $(STAMP)
 	$(BIN)/sweeps run sweeps/quick.yaml --results $(OUT)
@@ -32,11 +44,6 @@ study: $(STAMP)
 	$(BIN)/phases detect $(OUT)/results.nc --json $(OUT)/detect.json --forecast $(OUT)/forecast.json --power $(OUT)/power.json \
 		--html $(OUT)/report.html
 	@echo "to explore it: $(BIN)/phases explore $(OUT)/results.nc --detect $(OUT)/detect.json --forecast $(OUT)/forecast.json --power $(OUT)/power.json"
-
-# calque.data is the folder data/ and so on: tools that read paths are shown them as one package
-$(LINKS): $(STAMP) calque
-	rm -rf $@ && mkdir -p $@
-	cd $@ && ln -s ../../../calque/*.py ../../../calque/py.typed ../../../data ../../../models ../../../phases ../../../scaling ../../../sweeps .
 
 lint: $(STAMP) $(LINKS)
 	$(BIN)/ruff check .
