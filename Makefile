@@ -8,12 +8,13 @@ PARTS  := data models phases scaling sweeps
 OUT    ?= results/quick
 
 .DEFAULT_GOAL := help
-.PHONY: help study test lint bench env clean
+.PHONY: help study test lint wheel bench env clean
 
 help:
 	@echo "make study   run sweeps/quick.yaml, detect the transitions, forecast, write $(OUT)/report.html"
 	@echo "make test    lint, types, import contract, tests"
 	@echo "make lint    lint, types and import contract alone"
+	@echo "make wheel   sdist and wheel in dist/, checked: installed without extras, the wheel runs what the README says it does"
 	@echo "make bench   tables of tests/benchmarks beside their peers, hours; one of them: python -m tests.benchmarks NAME"
 	@echo "make env     the environment in $(VENV), made when missing or out of date"
 	@echo "make clean   remove the environment and caches (results stay)"
@@ -54,10 +55,15 @@ lint: $(STAMP) $(LINKS)
 test: lint
 	$(BIN)/python -m pytest -n 2 -q
 
+wheel: $(STAMP)
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist .
+	$(BIN)/python -m tests.bare_install dist/*.whl
+
 bench: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,bench]"
 	$(BIN)/python -m tests.benchmarks
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
