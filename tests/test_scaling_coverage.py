@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from calque.scaling.cli import app
 from calque.scaling.forecast.calibration import TRUTHS, Coverage, Design, Truth, coverage, draw
 from calque.scaling.forecast.forecast import forecast
-from calque.scaling.observations import arrays
+from calque.scaling.laws.run_times import run_times
 
 FLOOR, POWER = TRUTHS[0], TRUTHS[2]
 
@@ -53,7 +53,7 @@ def test_what_is_simulated_is_what_is_forecast() -> None:
 
 def test_a_drawn_study_has_the_spread_it_was_asked_for() -> None:
     design = Design(seeds=400, seed_sd=0.06, measurement_sd=0.08)
-    data = arrays(draw(POWER, design, np.random.default_rng(0)))
+    data = run_times(draw(POWER, design, np.random.default_rng(0)))
     off = data.y - np.array([POWER.log_time(n) for n in data.n])
     assert np.std(off) == pytest.approx(0.1, rel=0.05)
     np.testing.assert_allclose(data.se, 0.08)

@@ -11,7 +11,8 @@ from calque.data.errors import UserError
 if TYPE_CHECKING:
     import xarray as xr
 
-    from calque.scaling.observations import Found, Observation
+    from calque.phases.results import Transition
+    from calque.scaling.observations import Observation
 
 Json = Annotated[
     str | None, typer.Option("--json", metavar="FILE", help="Write JSON to FILE, or to - (standard output).")
@@ -53,7 +54,9 @@ def observe_cube(
     return observe(cube, transitions(cube, metric, boot, seed), metric), note
 
 
-def transitions(cube: xr.Dataset, metric: str, boot: int, seed: int, by: tuple[str, ...] = ("run",)) -> list[Found]:
+def transitions(
+    cube: xr.Dataset, metric: str, boot: int, seed: int, by: tuple[str, ...] = ("run",)
+) -> list[Transition]:
     """Return what ``phases detect`` finds of one metric, with a progress bar."""
     from calque.phases.detection.detect import detect
     from calque.phases.settings import Settings

@@ -100,4 +100,4 @@ def _target(at: str, points: Points) -> Points:
     if not comma:
         raise UserError(f"--at {at!r} is no run; expected parameters and tokens as 1.7b,37b")
     largest = points.take(np.array([int(np.argmax(points.n * points.d))]))
-    return replace(largest, n=np.array([parse_size(n, "--at")]), d=np.array([parse_amount(d, "--at")]))
+    return replace(largest, n=np.array([parse_size(n, "at")]), d=np.array([parse_amount(d, "at")]))

@@ -54,7 +54,7 @@ def power_command(
     from calque.scaling.named_sizes import parse_amount, parse_size
     from calque.scaling.power.design import read_design
     from calque.scaling.power.detectable import Cost, cheapest, designs
-    from calque.scaling.power.precision import Curve, Sampling
+    from calque.scaling.power.precision import LogisticRise, Sampling
     from calque.scaling.power.tables import print_power
 
     if not target > 1 or not 0.5 <= power < 1 or not 0.5 <= level < 1 or not seed_sd > 0:
@@ -68,10 +68,10 @@ def power_command(
     if k is None or c is None:
         lacking = " and ".join(o for o, v in (("--checkpoints", k), ("--concepts", c)) if v is None)
         raise UserError(f"{study} does not say how a run is measured; state {lacking}")
-    n = given.n or (parse_size(params, "--params") if params else None)
-    d = given.d or (parse_amount(tokens, "--tokens") if tokens else None)
+    n = given.n or (parse_size(params, "params") if params else None)
+    d = given.d or (parse_amount(tokens, "tokens") if tokens else None)
     cost = Cost(n=n or 0.0, d=d or 0.0, pairs=given.pairs or 1)
-    curve = Curve(width=width, floor=floor, end=end, at=midpoint)
+    curve = LogisticRise(width=width, floor=floor, end=end, midpoint=midpoint)
     sampling = Sampling(level_sd=level_sd, rho=rho)
     found = designs(
         curve, sampling, cost, seeds=sorted({2, 3, 4, 5, 6, 8, 10, max(given.seeds, 2)}),

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from calque.scaling.laws.likelihood import LOG_SIGMA, log_between
-from calque.scaling.observations import Data
+from calque.scaling.laws.run_times import RunTimes
 
 Array = NDArray[np.float64]
 GAMMAS = np.concatenate([np.linspace(0.0, 1.2, 41)[:-1], np.linspace(1.2, 3.0, 13)])
@@ -84,7 +84,7 @@ class Average:
         return middle, float(np.sqrt(self.weight @ (sd**2 + (mean - middle) ** 2)))
 
 
-def average(data: Data, reference: float, floor_prior: float = FLOOR_PRIOR) -> Average:
+def average(data: RunTimes, reference: float, floor_prior: float = FLOOR_PRIOR) -> Average:
     """Return the posterior of both laws together.
 
     Parameters

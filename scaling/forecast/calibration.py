@@ -17,7 +17,8 @@ from scipy.stats import norm
 
 from calque.scaling.forecast.averaging import FLOOR_PRIOR, average, shortest
 from calque.scaling.forecast.rollout import average_rollouts, discrepancy
-from calque.scaling.observations import Data, Observation, arrays, sizes
+from calque.scaling.laws.run_times import RunTimes, run_times
+from calque.scaling.observations import Observation, sizes
 
 PRIORS = {"power": 0.0, "floor": 1.0, "average": FLOOR_PRIOR}
 """Prior weight of a floor by which each law is the same computation."""
@@ -141,7 +142,7 @@ def coverage(
         rng = np.random.default_rng(child)
         observations = draw(truth, design, rng)
         new = expected + design.seed_sd * rng.normal()
-        data: Data = arrays(observations)
+        data: RunTimes = run_times(observations)
         largest = sizes(observations)[-1]
         for law in laws:
             found = average(data, largest, PRIORS[law])

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from calque.data.quantities import format_count
 from calque.scaling.forecast.averaging import Average, average, shortest
 from calque.scaling.forecast.result import Forecast, ForecastRow
 from calque.scaling.forecast.rollout import Rollout, average_rollouts, discrepancy, rollouts, root_mean_square
@@ -20,8 +21,9 @@ from calque.scaling.forecast.sentences import distance, reach, sentences, times
 from calque.scaling.forecast.sharpen import best_run
 from calque.scaling.laws.fit import fit, refuse
 from calque.scaling.laws.registry import LAWS
+from calque.scaling.laws.run_times import run_times
 from calque.scaling.named_sizes import parse_size
-from calque.scaling.observations import Observation, arrays, human, sizes
+from calque.scaling.observations import Observation, sizes
 
 Array = NDArray[np.float64]
 WIDEST = 10.0
@@ -148,7 +150,7 @@ def _average_row(observations: tuple[Observation, ...], n: float, level: float, 
         return _Made(row=ForecastRow(law="average", level=level, outcome=refused[0], reason=refused[1]))
     located = sizes(observations)
     largest = located[-1]
-    found = average(arrays(observations), largest)
+    found = average(run_times(observations), largest)
     errors = average_rollouts(observations)
     wrong = discrepancy(errors, math.log(distance(n, located)))
     values, below = found.distribution(n, extra_sd=wrong)
@@ -184,7 +186,7 @@ def _curve(grid: Array, bands: Array) -> dict[str, list[float]]:
 
 def _advice(found: Average, observations: tuple[Observation, ...], n: float) -> str:
     told = best_run(found, observations, n)
-    return f"one more run of {human(told.n)} non-embedding parameters would leave {told.left:.0%} of its width"
+    return f"one more run of {format_count(told.n)} non-embedding parameters would leave {told.left:.0%} of its width"
 
 
 def _refused(row: ForecastRow, far: float, flat: str, advice: str) -> ForecastRow:

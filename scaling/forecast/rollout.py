@@ -11,7 +11,8 @@ import numpy as np
 from calque.scaling.forecast.averaging import FLOOR_PRIOR, average
 from calque.scaling.laws.fit import fit
 from calque.scaling.laws.registry import law
-from calque.scaling.observations import SAME_SIZE, Observation, arrays, sizes
+from calque.scaling.laws.run_times import run_times
+from calque.scaling.observations import SAME_SIZE, Observation, sizes
 
 AVERAGE_SIZES = 3
 """Sizes kept at least when the average of the laws is rolled out."""
@@ -68,7 +69,7 @@ def average_rollouts(observations: Sequence[Observation], floor_prior: float = F
     """Do the same with the average of the laws, as long as three sizes are left."""
 
     def forecast(kept: Sequence[Observation], n: float, largest: float) -> tuple[float, float, float]:
-        found = average(arrays(kept), largest, floor_prior)
+        found = average(run_times(kept), largest, floor_prior)
         mean, sd = found.moments(n)
         return mean, sd**2, float(found.weight @ found.sigma**2)
 
@@ -88,7 +89,7 @@ def _roll(
         held = [o for o in located if distinct[k] <= o.n <= distinct[k] * (1 + SAME_SIZE)]
         kept = [o for o in observations if o.kind != "unused" and o.n < distinct[k]]
         centre, variance, between = forecast(kept, distinct[k], distinct[k - 1])
-        data = arrays(held)
+        data = run_times(held)
         result.append(
             Rollout(
                 n=distinct[k],

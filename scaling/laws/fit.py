@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.stats import chi2
 
+from calque.data.quantities import format_count
 from calque.scaling.laws.ensemble import sample
 from calque.scaling.laws.likelihood import LOG_SIGMA, SIGMA_BOUNDS, log_likelihood, log_prior_sigma, penalised
 from calque.scaling.laws.registry import Law, law
-from calque.scaling.observations import Data, Observation, arrays, human, sizes
+from calque.scaling.laws.run_times import RunTimes, run_times
+from calque.scaling.observations import Observation, sizes
 
 Array = NDArray[np.float64]
 WALKERS = 40
@@ -154,7 +156,7 @@ def fit(
         return ScalingFit(
             law=name, formula=chosen.formula, outcome=outcome, reason=reason, level=level, data=observations
         )
-    data = arrays(observations)
+    data = run_times(observations)
     reference = float(data.n[data.located].max())
     best, ok = _maximise(chosen, data, reference, rounds=1 if quick else 5)
     points, acceptance = _draw(chosen, data, reference, best, draws, np.random.default_rng(seed))
@@ -205,7 +207,7 @@ def refuse(what: str, observations: Sequence[Observation], need: int) -> tuple[s
         return None
     if not located and any(o.kind == "right" for o in observations):
         last = max(o.low or 0.0 for o in observations if o.kind == "right")
-        return "censored", f"no run had taken off by its last checkpoint ({human(last)} tokens at most)"
+        return "censored", f"no run had taken off by its last checkpoint ({format_count(last)} tokens at most)"
     have = f"{len(located)} distinct size{'s' * (len(located) != 1)} with a located takeoff"
     if len(seen) > len(located):
         have += f" ({len(seen)} sizes in all)"
@@ -213,7 +215,12 @@ def refuse(what: str, observations: Sequence[Observation], need: int) -> tuple[s
 
 
 def _maximise(
-    chosen: Law, data: Data, reference: float, fixed: tuple[int, float] | None = None, keep: int = 2, rounds: int = 5
+    chosen: Law,
+    data: RunTimes,
+    reference: float,
+    fixed: tuple[int, float] | None = None,
+    keep: int = 2,
+    rounds: int = 5,
 ) -> tuple[Array, bool]:
     """Return (theta, ln sigma) of highest penalised likelihood; ``fixed`` pins one coordinate at a value."""
     starts = chosen.starts(float(data.y[data.located].mean()))
@@ -246,7 +253,7 @@ def _maximise(
 
 
 def _draw(
-    chosen: Law, data: Data, reference: float, best: Array, draws: int, rng: np.random.Generator
+    chosen: Law, data: RunTimes, reference: float, best: Array, draws: int, rng: np.random.Generator
 ) -> tuple[Array, float]:
     lowest, highest = np.array(chosen.bounds).T
 
@@ -276,7 +283,7 @@ def _draw(
     return np.column_stack([chosen.bound(points[:, :-1]), points[:, -1]]), acceptance
 
 
-def _is_flat(chosen: Law, data: Data, reference: float, best: Array) -> bool:
+def _is_flat(chosen: Law, data: RunTimes, reference: float, best: Array) -> bool:
     """Whether no value of the floor's share, 0 to .95, is ruled out at 90 % by its profile likelihood."""
     if "phi" not in chosen.coordinates:
         return False

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import log_ndtr
 
 from calque.scaling.laws.registry import Law
-from calque.scaling.observations import Data
+from calque.scaling.laws.run_times import RunTimes
 
 Array = NDArray[np.float64]
 LARGE = 300.0
@@ -27,7 +27,7 @@ def log_prior_sigma(log_sigma: Array) -> Array:
     return np.where(inside, -(z**2) / 2, -np.inf)
 
 
-def log_likelihood(law: Law, theta: Array, log_sigma: Array, data: Data, reference: float) -> Array:
+def log_likelihood(law: Law, theta: Array, log_sigma: Array, data: RunTimes, reference: float) -> Array:
     """Log likelihood of many parameter rows: ``theta`` (k, p), ``log_sigma`` (k,), result (k,)."""
     mu = law.log_time(theta, np.log(data.n / reference))
     sigma = np.exp(log_sigma)[..., None]
@@ -41,7 +41,7 @@ def log_likelihood(law: Law, theta: Array, log_sigma: Array, data: Data, referen
     return total
 
 
-def penalised(parameters: Array, law: Law, data: Data, reference: float) -> tuple[float, Array]:
+def penalised(parameters: Array, law: Law, data: RunTimes, reference: float) -> tuple[float, Array]:
     """Return minus (log likelihood + log prior of sigma) and its gradient at (theta, ln sigma)."""
     theta, log_sigma = parameters[:-1], parameters[-1]
     u = np.log(data.n / reference)

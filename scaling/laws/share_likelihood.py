@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from calque.scaling.laws.likelihood import LOG_SIGMA, log_between
 from calque.scaling.laws.registry import law
-from calque.scaling.observations import Observation, arrays, sizes
+from calque.scaling.laws.run_times import run_times
+from calque.scaling.observations import Observation, sizes
 
 Array = NDArray[np.float64]
 LOG_TAU = (math.log(0.15), 1.0)
@@ -68,7 +69,7 @@ class Problem:
 
 def pose(used: list[Observation], runs: list[str], law_name: str) -> tuple[Problem, tuple[str, ...]]:
     """Return observations as arrays, and which of size, share and overlap vary enough to be estimated."""
-    data = arrays(used)
+    data = run_times(used)
     located = [o for o in used if o.kind == "located"]
     languages = sorted({o.language for o in used})
     terms, columns = [], []

@@ -177,7 +177,7 @@ def check(law: LossLaw, points: Points) -> None:
             raise UserError(f"the {law.name} law needs the column '{column}'; the points have none")
     if points.language is not None and np.unique(points.language).size > 1:
         known = ", ".join(np.unique(points.language).tolist())
-        raise UserError(f"the points hold several languages ({known}); choose one with --language")
+        raise UserError(f"the points hold several languages ({known}); choose one with `language`")
 
 
 def _refuse(law: LossLaw, points: Points) -> str:

@@ -11,6 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from calque.data.errors import UserError, nearest
+from calque.scaling.run_values import run_sizes
 
 Array = NDArray[np.float64]
 COLUMNS = ("n", "d", "loss", "share", "unique", "other", "run", "language")
@@ -136,7 +137,8 @@ def cube_points(cube: xr.Dataset) -> Points:
     UserError
         When the cube has no loss or no sizes.
     """
-    if "loss" not in cube.variables or "n_params_non_embedding" not in cube.variables:
+    sizes = run_sizes(cube)
+    if "loss" not in cube.variables or sizes is None:
         raise UserError("the cube has no 'loss' with 'n_params_non_embedding'; expected both, or a CSV with n, d, loss")
     rows: dict[str, list[Any]] = {name: [] for name in ("n", "d", "loss", "run", "language", "share", "other")}
     tokens = np.asarray(cube["tokens"].transpose("run", "checkpoint"), float)
@@ -155,7 +157,7 @@ def cube_points(cube: xr.Dataset) -> Points:
                 continue
             total = float(tokens[i, seen[-1]])
             own = total * share if shared else total
-            values = (float(cube["n_params_non_embedding"][i]), own, float(series[seen[-1]]), str(run), language, share)
+            values = (float(sizes[i]), own, float(series[seen[-1]]), str(run), language, share)
             for name, value in zip(rows, (*values, total - own), strict=True):
                 rows[name].append(value)
     if not rows["loss"]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from calque.scaling.power.precision import (
-    Curve,
+    LogisticRise,
     Precision,
     Sampling,
     covariance,
@@ -38,12 +38,12 @@ LOWEST = 1e-5
 
 
 @cache
-def attained(curve: Curve, sampling: Sampling, series: int = SERIES, seed: int = SEED) -> Precision:
+def attained(curve: LogisticRise, sampling: Sampling, series: int = SERIES, seed: int = SEED) -> Precision:
     """Return the SDs of maximum likelihood under this design.
 
     Parameters
     ----------
-    curve : Curve
+    curve : LogisticRise
     sampling : Sampling
         With a level shift, whose likelihood has no closed form: generalised least squares with V at the truth.
     series, seed : int

@@ -18,7 +18,7 @@ from scipy.stats import nct
 from scipy.stats import t as student
 
 from calque.scaling.power.attained import attained
-from calque.scaling.power.precision import Curve, Sampling
+from calque.scaling.power.precision import LogisticRise, Sampling
 
 PROMPT_TOKENS = 30.0
 """Tokens of one question with its answer, for the cost of asking."""
@@ -101,7 +101,7 @@ def shift_detected(sd: float, seeds: int, *, asked: float = 0.8, level: float = 
 
 
 def designs(
-    curve: Curve,
+    curve: LogisticRise,
     sampling: Sampling,
     cost: Cost,
     *,

@@ -24,7 +24,7 @@ MOST_LEVEL_SD = 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class Curve:
+class LogisticRise:
     """The transition that is to be located.
 
     Attributes
@@ -35,7 +35,7 @@ class Curve:
         Scores before and after.
     rise : float
         Height above the floor that defines takeoff.
-    at : float
+    midpoint : float
         Tokens of the midpoint over the last checkpoint's.
     """
 
@@ -43,16 +43,20 @@ class Curve:
     floor: float = 0.01
     end: float = 0.5
     rise: float = 0.05
-    at: float = 0.3
+    midpoint: float = 0.3
 
     def __post_init__(self) -> None:
         """Check that there is a rise to be located."""
         if not 0 < self.floor < self.end - self.rise < 1 or not self.end < 1:
             raise UserError(
-                f"floor {self.floor:g}, end {self.end:g}: expected 0 < floor, floor + {self.rise:g} < end and end < 1"
+                f"`floor` is {self.floor:g} and `end` is {self.end:g}; expected a floor above 0, and an end below "
+                f"1 that is more than {self.rise:g} above the floor"
             )
-        if not self.width > 0 or not 0 < self.at < 1:
-            raise UserError(f"width {self.width:g}, at {self.at:g}: expected a width above 0 and a place in (0, 1)")
+        if not self.width > 0 or not 0 < self.midpoint < 1:
+            raise UserError(
+                f"`width` is {self.width:g} and `midpoint` is {self.midpoint:g}; expected a width above 0 "
+                "ln tokens, and a midpoint between 0 and 1 of the run"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +86,7 @@ class Sampling:
     def __post_init__(self) -> None:
         """Refuse shifts that no score survives."""
         if not 0 <= self.level_sd <= MOST_LEVEL_SD:
-            raise UserError(f"level_sd is {self.level_sd:g}; expected an SD on the logit scale, 0 to {MOST_LEVEL_SD}")
+            raise UserError(f"`level_sd` is {self.level_sd:g}; expected an SD on the logit scale, 0 to {MOST_LEVEL_SD}")
 
     def places(self) -> Array:
         """Return ln(tokens / last checkpoint's tokens)."""
@@ -123,9 +127,9 @@ def covariance(p: Array, sampling: Sampling) -> Array:
     return v
 
 
-def parameters(curve: Curve) -> Array:
+def parameters(curve: LogisticRise) -> Array:
     """Return (m, ln w, floor, end), m in ln(tokens / last checkpoint's)."""
-    return np.array([math.log(curve.at), math.log(curve.width), curve.floor, curve.end])
+    return np.array([math.log(curve.midpoint), math.log(curve.width), curve.floor, curve.end])
 
 
 def log_takeoff(theta: Array, rise: float) -> Array:
@@ -144,7 +148,7 @@ def takeoff(theta: Array, rise: float) -> tuple[float, Array]:
     return float(log_takeoff(theta, rise)), np.array([1.0, w * z, down, -down])
 
 
-def precision(curve: Curve, sampling: Sampling) -> Precision:
+def precision(curve: LogisticRise, sampling: Sampling) -> Precision:
     """Return the SDs in the limit of many counts.
 
     Raises
@@ -153,15 +157,15 @@ def precision(curve: Curve, sampling: Sampling) -> Precision:
         When fewer checkpoints than the curve has parameters see it.
     """
     if sampling.checkpoints < 6:
-        raise UserError(f"{sampling.checkpoints} checkpoints cannot hold a curve of 4 parameters; expected 6 or more")
+        raise UserError(f"`checkpoints` is {sampling.checkpoints}; expected 6 or more to fit a curve of 4 parameters")
     x, theta = sampling.places(), parameters(curve)
     v = covariance(rate(theta, x), sampling)
     j = slopes(theta, x)
     information = j @ np.linalg.solve(v, j.T)
     if np.linalg.cond(information) > 1e14:
         raise UserError(
-            f"{sampling.checkpoints} checkpoints do not see a transition of width {curve.width:g} at {curve.at:g} of "
-            "the run; expected more of them or a wider curve"
+            f"`checkpoints` is {sampling.checkpoints}, too few for a transition of width {curve.width:g} at "
+            f"{curve.midpoint:g} of the run; expected more of them or a wider curve"
         )
     inverse = np.linalg.inv(information)
     gradient = takeoff(theta, curve.rise)[1]

@@ -42,10 +42,10 @@ def noise_like(cube: xr.Dataset) -> Noise:
         When it holds no item outcomes, or no metric with checkpoints enough that rises.
     """
     if "translation_outcome" not in cube.variables:
-        raise UserError("--like: the cube has no item outcomes ('translation_outcome'); expected one that sweeps wrote")
+        raise UserError("`like`: the cube has no item outcomes ('translation_outcome'); expected one that sweeps wrote")
     series = [t for t in trajectories(cube, METRICS) if t.counts and t.n >= FEWEST and not t.constant]
     if not series:
-        raise UserError(f"--like: no metric of the cube has {FEWEST} checkpoints and moves; expected a longer run")
+        raise UserError(f"`like`: no metric of the cube has {FEWEST} checkpoints and moves; expected a longer run")
     rho, variance, shared = _levels(series)
     persistence, concept = _items(cube)
     return Noise(
