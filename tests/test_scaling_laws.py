@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from scipy.optimize import check_grad
+from scipy.signal import lfilter
 from scipy.stats import norm
 
 from calque.data.errors import UserError
@@ -17,6 +18,7 @@ from calque.data.quantities import format_count
 from calque.scaling.laws.ensemble import sample
 from calque.scaling.laws.fit import fit
 from calque.scaling.laws.likelihood import log_likelihood, log_prior_sigma, penalised
+from calque.scaling.laws.posterior import PosteriorDraws
 from calque.scaling.laws.power import PowerLaw
 from calque.scaling.laws.registry import LAWS, law
 from calque.scaling.laws.run_times import run_times
@@ -269,3 +271,19 @@ def test_half_open_intervals_still_weigh() -> None:
 @pytest.mark.parametrize(("value", "text"), [(1_132_562_432, "1.13B"), (5.4e8, "540M"), (999_900, "1M"), (12, "12")])
 def test_counts_are_written_for_people(value: float, text: str) -> None:
     assert format_count(value) == text
+
+
+def test_a_chain_too_short_for_its_autocorrelation_is_no_estimate() -> None:
+    settled = fit(exact("floor"), "floor")
+    assert settled.outcome == "found" and 8 < settled.autocorrelation < 640
+    short = fit(exact("floor"), "floor", draws=40)
+    assert short.outcome == "not_converged" and not short.converged and math.isnan(short.autocorrelation)
+    drawn = PosteriorDraws(points=np.empty((0, 2)), chain=np.zeros((100, 40, 2)), acceptance=0.5)
+    assert drawn.long_enough(640.0) and not drawn.long_enough(641.0) and not drawn.long_enough(math.nan)
+
+
+def test_autocorrelation_is_counted_in_steps_of_the_sampler() -> None:
+    rng, rho = np.random.default_rng(0), 0.9
+    chain = lfilter([1.0], [1.0, -rho], rng.normal(size=(16_000, 40, 1)), axis=0)
+    drawn = PosteriorDraws(points=np.empty((0, 1)), chain=chain, acceptance=0.5)
+    assert drawn.autocorrelation() == pytest.approx(8 * (1 + rho) / (1 - rho), rel=0.08)  # standard error 2.5 %
