@@ -9,7 +9,7 @@ from scipy.stats import gamma as gamma_law
 from calque.data.quantities import format_count
 from calque.scaling.forecast import averaging
 from calque.scaling.forecast.averaging import average, mixture_distribution, shortest
-from calque.scaling.forecast.sharpen import best_run
+from calque.scaling.forecast.next_size import next_size
 from calque.scaling.laws.floor import FloorLaw
 from calque.scaling.laws.likelihood import log_likelihood
 from calque.scaling.laws.run_times import RunTimes, run_times
@@ -107,11 +107,11 @@ def test_units_of_tokens_do_not_matter() -> None:
     assert two.floor_weight == pytest.approx(one.floor_weight)
 
 
-def test_the_run_that_sharpens_most_is_far_from_what_is_known() -> None:
+def test_the_size_that_narrows_most_is_far_from_what_is_known() -> None:
     observations = runs(4e9, 0.05, 1)
     found = average(run_times(observations), N[-1])
-    told = best_run(found, observations, 5e9)
-    assert told.n > N[-1] and 0 < told.left < 0.9
-    again = average(run_times([*observations, *runs(4e9, 0.0, 1, (told.n,))]), told.n)
+    best = next_size(found, observations, 5e9)
+    assert best.n > N[-1] and 0 < best.remaining < 0.9
+    again = average(run_times([*observations, *runs(4e9, 0.0, 1, (best.n,))]), best.n)
     before, after = found.moments(5e9)[1], again.moments(5e9)[1]
-    assert after < before * (told.left + 0.25)  # the promise is an expectation
+    assert after < before * (best.remaining + 0.25)  # the promise is an expectation

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -188,7 +189,7 @@ def test_discrepancy_is_what_is_not_explained() -> None:
 
 
 def test_report_is_strict_json() -> None:
-    report = forecast(runs(n=N[:2]), "1.7b").to_dict("results.nc")
+    report = replace(forecast(runs(n=N[:2]), "1.7b"), cube="results.nc").to_dict()
     back = json.loads(json.dumps(report, allow_nan=False))
     assert back["schema"] == 1 and back["cube"] == "results.nc" and back["size"] == "1.7b"
     assert back["n_params_non_embedding"] == 1_132_562_432

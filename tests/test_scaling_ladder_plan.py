@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from calque.data.errors import UserError
 from calque.scaling.cli import app
 from calque.scaling.forecast.averaging import average
-from calque.scaling.forecast.calibration import Design, Truth, draw
+from calque.scaling.forecast.calibration import LadderDesign, TrueLaw, draw
 from calque.scaling.laws.run_times import run_times
 from calque.scaling.power.ladder_plan import DEVICES, Expected, forecast_sd, plan_ladder
 
@@ -41,8 +41,8 @@ def test_more_money_never_hurts_and_mixes_share_it() -> None:
 
 @pytest.mark.simulation
 def test_the_expected_sd_is_that_of_forecasts() -> None:
-    design, law = Design(seeds=3, seed_sd=0.06, measurement_sd=0.03), Expected()
-    truth = Truth(name="floor", t0=law.t0, c=law.c, gamma=law.gamma)
+    design, law = LadderDesign(seeds=3, seed_sd=0.06, measurement_sd=0.03), Expected()
+    truth = TrueLaw(name="floor", t0=law.t0, c=law.c, gamma=law.gamma)
     said = forecast_sd(tuple(design.ladder()), 3, design.target, law)
     errors = []
     for child in np.random.SeedSequence(1).spawn(60):

@@ -25,7 +25,7 @@ PRIORS = {"power": 0.0, "floor": 1.0, "average": FLOOR_PRIOR}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Truth:
+class TrueLaw:
     """T = t0 + c N^-gamma tokens."""
 
     name: str
@@ -39,15 +39,15 @@ class Truth:
 
 
 TRUTHS = (
-    Truth(name="floor", t0=4e9, c=5.8e14, gamma=0.6),
-    Truth(name="low floor", t0=1e9, c=5.8e14, gamma=0.6),
-    Truth(name="power", t0=0.0, c=4e12, gamma=0.3),
-    Truth(name="steep power", t0=0.0, c=5.8e14, gamma=0.6),
+    TrueLaw(name="floor", t0=4e9, c=5.8e14, gamma=0.6),
+    TrueLaw(name="low floor", t0=1e9, c=5.8e14, gamma=0.6),
+    TrueLaw(name="power", t0=0.0, c=4e12, gamma=0.3),
+    TrueLaw(name="steep power", t0=0.0, c=5.8e14, gamma=0.6),
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Design:
+class LadderDesign:
     """A ladder of ``count`` sizes, each ``factor`` times the one before, the largest ``factor`` below the target."""
 
     target: float = 1.132562432e9
@@ -94,7 +94,34 @@ class Coverage:
         return asdict(self)
 
 
-def draw(truth: Truth, design: Design, rng: np.random.Generator) -> tuple[Observation, ...]:
+@dataclass(frozen=True, kw_only=True)
+class ForecastCalibration:
+    """How often forecasts held, over truths, scatters and laws.
+
+    Attributes
+    ----------
+    level : float
+        Of the intervals.
+    seed, sizes : int
+        The seed, and sizes of the ladder.
+    factor : float
+        Ratio of neighbouring sizes.
+    rows : tuple of Coverage
+        One for each truth, seed SD and law.
+    """
+
+    level: float
+    seed: int
+    sizes: int
+    factor: float
+    rows: tuple[Coverage, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the calibration as plain values for JSON (schema 1)."""
+        return {"schema": 1} | asdict(self) | {"rows": [row.to_dict() for row in self.rows]}
+
+
+def draw(truth: TrueLaw, design: LadderDesign, rng: np.random.Generator) -> tuple[Observation, ...]:
     """Return the takeoffs of one simulated study."""
     half = math.exp(float(norm.ppf(0.975)) * design.measurement_sd)
     found = []
@@ -112,8 +139,8 @@ def draw(truth: Truth, design: Design, rng: np.random.Generator) -> tuple[Observ
 
 
 def coverage(
-    truth: Truth,
-    design: Design,
+    truth: TrueLaw,
+    design: LadderDesign,
     *,
     laws: tuple[str, ...] = ("average",),
     studies: int = 1000,
@@ -125,7 +152,8 @@ def coverage(
 
     Parameters
     ----------
-    truth, design : Truth, Design
+    truth : TrueLaw
+    design : LadderDesign
         What is simulated.
     laws : tuple of str
         Of ``power``, ``floor``, ``average``.

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,78 +13,11 @@ from calque.scaling.loss.law import LossLaw, loss_law
 from calque.scaling.loss.minimise import refine, screen
 from calque.scaling.loss.objective import Objective
 from calque.scaling.loss.points import Points
-from calque.scaling.loss.profile import Profile, profiles
+from calque.scaling.loss.profile import profiles
+from calque.scaling.loss.result import LossFit
 
 Array = NDArray[np.float64]
 KEPT = 32
-FAR = 100.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class LossFit:
-    """A loss law fitted to points.
-
-    Attributes
-    ----------
-    law, formula : str
-    outcome : str
-        ``found``, ``too_few_points``, ``not_sharply_located`` (a profile is flat) or ``not_converged``.
-    reason : str
-        The outcome as a sentence.
-    parameters, intervals : dict
-        The formula's parameters and their intervals at ``level`` over resampled runs.
-    objective : Objective
-    value : float
-        The objective's sum at the minimum.
-    points : Points
-    theta : array, shape (p,)
-    draws : array, shape (boot, p)
-        Coordinates of the resamples.
-    profiles : tuple of Profile
-        One a parameter.
-    """
-
-    law: str
-    formula: str
-    outcome: str
-    reason: str
-    level: float
-    objective: Objective
-    points: Points
-    parameters: dict[str, float] = field(default_factory=dict)
-    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
-    value: float = math.nan
-    theta: Array = field(default_factory=lambda: np.empty(0))
-    draws: Array = field(default_factory=lambda: np.empty((0, 0)))
-    profiles: tuple[Profile, ...] = ()
-
-    @property
-    def flat(self) -> tuple[str, ...]:
-        """Parameters whose profile does not close on both sides."""
-        return tuple(p.parameter for p in self.profiles if p.flat)
-
-    def predict(self, at: Points) -> tuple[Array, Array, Array]:
-        """Return loss at new points with its interval over resampled runs, each (m,), as if the law were true."""
-        law = loss_law(self.law)
-        prepared = law.prepare(at)
-        middle = np.exp(law.evaluate(self.theta[None], prepared)[0][0])
-        values = np.exp(law.evaluate(self.draws, prepared)[0])
-        low, high = np.quantile(values, [0.5 - self.level / 2, 0.5 + self.level / 2], axis=0)
-        return middle, low, high
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return what a JSON report holds; absent values are None."""
-        return {
-            "law": self.law, "formula": self.formula, "outcome": self.outcome, "reason": self.reason,
-            "level": self.level, "objective": self.objective.kind,
-            "value": None if math.isnan(self.value) else self.value, "points": len(self.points),
-            "runs": int(np.unique(self.points.run).size),
-            "parameters": {
-                name: {"estimate": value, "low": self.intervals[name][0], "high": self.intervals[name][1]}
-                for name, value in self.parameters.items()
-            },
-            "profiles": [p.to_dict() for p in self.profiles],
-        }  # fmt: skip
 
 
 def fit_loss(

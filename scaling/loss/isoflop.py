@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from calque.scaling.loss.fit import LossFit
+    from calque.scaling.loss.result import LossFit
 
 Array = NDArray[np.float64]
 FLOPS_PER_PARAMETER_TOKEN = 6.0

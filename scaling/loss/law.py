@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calque.data.errors import UserError, nearest
-from calque.scaling.loss.broken import BrokenLaw
-from calque.scaling.loss.chinchilla import ChinchillaLaw
+from calque.scaling.loss.laws.broken import BrokenLaw
+from calque.scaling.loss.laws.chinchilla import ChinchillaLaw
+from calque.scaling.loss.laws.repeated import RepeatedLaw
+from calque.scaling.loss.laws.share import ShareLaw
+from calque.scaling.loss.laws.transfer import TransferLaw
 from calque.scaling.loss.points import Points
-from calque.scaling.loss.repeated import RepeatedLaw
-from calque.scaling.loss.share import ShareLaw
-from calque.scaling.loss.transfer import TransferLaw
 
 Array = NDArray[np.float64]
 Prepared = tuple[Array, ...]

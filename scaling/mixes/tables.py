@@ -11,6 +11,16 @@ from calque.data.command_line.command import console
 from calque.scaling.laws.share import ShareFit
 from calque.scaling.mixes.contrast import Contrast
 from calque.scaling.mixes.mixed_model import MixedContrast
+from calque.scaling.mixes.result import MixComparison
+
+
+def print_comparison(result: MixComparison) -> None:
+    """Print the contrasts of runs and, where they were made, those of languages, the mixed model and the shares."""
+    print_contrasts(result.contrasts)
+    if result.by_language is not None:
+        print_contrasts(result.by_language.contrasts)
+        print_mixed(result.by_language.mixed_model)
+        print_shares(result.by_language.shares)
 
 
 def print_contrasts(found: Sequence[Contrast]) -> None:
@@ -25,8 +35,10 @@ def print_contrasts(found: Sequence[Contrast]) -> None:
         table.add_row(*((c.language,) if split else ()), c.second, c.first, *cells)
     out = console()
     out.print(table)
-    for told in dict.fromkeys(c.reason if split else c.sentence for c in found if not split or c.outcome != "found"):
-        out.print(f"{told[:1].upper()}{told[1:]}.", soft_wrap=True)
+    for sentence in dict.fromkeys(
+        c.reason if split else c.sentence for c in found if not split or c.outcome != "found"
+    ):
+        out.print(f"{sentence[:1].upper()}{sentence[1:]}.", soft_wrap=True)
 
 
 def print_mixed(found: Sequence[MixedContrast]) -> None:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import expit, logit
 
-from calque.scaling.simulate.truth import Shape
+from calque.scaling.simulate.scores import Shape
 
 Array = NDArray[np.float64]
 
@@ -43,8 +43,7 @@ def place(takeoff: float, first: float, gain: float, shape: Shape, width: float,
     above = np.flatnonzero(missing(grid) >= 0)
     if above.size == 0 or above[0] == 0:
         raise ValueError(
-            f"a {shape} curve of width {width:g} cannot rise by {gain:.3g} of its height between "
-            f"{first:.3g} and "
+            f"a {shape} curve of width {width:g} cannot rise by {gain:.3g} of its height between {first:.3g} and "
             f"{takeoff:.3g} tokens; narrow it or start the checkpoints earlier"
         )
     i = int(above[0])

@@ -25,7 +25,8 @@ from calque.phases.dictionary.grid import Dictionary
 from calque.phases.series.axis import Axis
 from calque.phases.series.metrics import trajectories
 from calque.phases.series.trajectory import Trajectory
-from calque.scaling.simulate.truth import METRICS, Noise
+from calque.scaling.simulate.scores import Noise
+from calque.scaling.simulate.truth import METRICS
 
 Array = NDArray[np.float64]
 FEWEST, PAIRS = 8, 40

@@ -15,7 +15,9 @@ from calque.data.cube import NOT_ASKED, OUTCOMES
 from calque.data.errors import UserError
 from calque.scaling.simulate.curves import Array, centre, crossing, place, unit_shape
 from calque.scaling.simulate.items import Items, answered, by_item
-from calque.scaling.simulate.truth import METRICS, Curve, Mix, Size, Truth
+from calque.scaling.simulate.scores import RateCurve
+from calque.scaling.simulate.study import Mix, Size
+from calque.scaling.simulate.truth import METRICS, Truth
 
 WRONG, TRANSLATED, COPIED, OTHER = (np.int8(OUTCOMES.index(o)) for o in OUTCOMES)
 
@@ -106,7 +108,7 @@ def simulate_run(
     return SimulatedRun(cube=xr.Dataset(data), rates=rates, takeoffs=takeoffs, languages=languages)
 
 
-def _unit(truth: Truth, tokens: Array, curve: Curve, takeoff: float, metric: str) -> Array:
+def _unit(truth: Truth, tokens: Array, curve: RateCurve, takeoff: float, metric: str) -> Array:
     gain = truth.rise / (curve.end - curve.floor)
     try:
         m = place(takeoff, float(tokens[0]), gain, curve.shape, curve.width, curve.kappa)

@@ -39,11 +39,18 @@ class Simulation:
         rises that far).
     rates : xarray.Dataset
         The expected rates (run, checkpoint) of the three metrics over the items that define each.
+    path : str or None
+        The file that holds the cube, where it was written.
     """
 
     cube: xr.Dataset
     takeoffs: pd.DataFrame
     rates: xr.Dataset
+    path: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the file and the truth as plain values for JSON; absent values are None."""
+        return {"cube": self.path, **truth_of(self.cube)}
 
 
 def simulate(truth: Truth, seed: int = 0, progress: Callable[[int, int, str], None] | None = None) -> Simulation:

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from calque.scaling.loss.laws.sums import log_sum
 from calque.scaling.loss.points import Points
-from calque.scaling.loss.sums import log_sum
 
 Array = NDArray[np.float64]
 SHARPEST, SMOOTHEST = 0.02, 5.0
