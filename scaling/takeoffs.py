@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import xarray as xr
 
-from calque.data import cube as cubes
+from calque.data.cube.source import CubeLike, as_cube
 from calque.phases.detection.detect import detect
 from calque.phases.results import Transition
 from calque.phases.settings import Settings
@@ -15,29 +15,25 @@ from calque.scaling.ladder import select, with_sizes
 from calque.scaling.observations import Observation, observe
 
 Progress = Callable[[int, int, str], None]
-Source = xr.Dataset | str | os.PathLike[str]
-"""A cube, or the path of its file."""
 
 
-def open_cube(source: Source) -> xr.Dataset:
-    """Return a validated cube.
+@dataclass(frozen=True, kw_only=True)
+class LadderTakeoffs:
+    """The takeoffs of the runs of one ladder.
 
-    Parameters
+    Attributes
     ----------
-    source : xarray.Dataset or path
-        A dataset is left as it is.
-
-    Raises
-    ------
-    UserError
-        When the file cannot be read or the dataset is no cube.
+    observations : tuple of Observation
+        One for each run.
+    note : str or None
+        Which runs of the cube were left out, and why.
+    cube_name : str
+        The cube's path, or ``cube``.
     """
-    return cubes.validate(source.copy()) if isinstance(source, xr.Dataset) else cubes.read(source)
 
-
-def source_name(source: object) -> str | None:
-    """Return the path that a source was named by, or None for a dataset in memory."""
-    return os.fspath(source) if isinstance(source, str | os.PathLike) else None
+    observations: tuple[Observation, ...]
+    note: str | None
+    cube_name: str
 
 
 def transitions(
@@ -74,7 +70,7 @@ def transitions(
 
 
 def ladder_takeoffs(
-    source: Source,
+    source: CubeLike,
     metric: str,
     *,
     where: Sequence[str] = (),
@@ -82,13 +78,13 @@ def ladder_takeoffs(
     boot: int = 199,
     seed: int = 0,
     progress: Progress | None = None,
-) -> tuple[tuple[Observation, ...], str | None]:
-    """Return the takeoff of every run of one ladder, and a sentence when runs were left out.
+) -> LadderTakeoffs:
+    """Return the takeoff of every run of one ladder.
 
     Parameters
     ----------
-    source : xarray.Dataset or path
-        The cube.
+    source : xarray.Dataset, path, or result with a cube
+        With runs of several sizes.
     metric : str
         Whose takeoff.
     where, params : sequence of str
@@ -101,5 +97,7 @@ def ladder_takeoffs(
     UserError
         When the cube cannot be read, a condition or size is malformed, or no run has a takeoff.
     """
-    cube, note = select(with_sizes(open_cube(source), params), where)
-    return observe(cube, transitions(cube, metric, boot=boot, seed=seed, progress=progress), metric), note
+    cube, name = as_cube(source)
+    cube, note = select(with_sizes(cube, params), where)
+    found = transitions(cube, metric, boot=boot, seed=seed, progress=progress)
+    return LadderTakeoffs(observations=observe(cube, found, metric), note=note, cube_name=name)

@@ -189,7 +189,7 @@ def test_discrepancy_is_what_is_not_explained() -> None:
 
 
 def test_report_is_strict_json() -> None:
-    report = replace(forecast(runs(n=N[:2]), "1.7b"), cube="results.nc").to_dict()
+    report = replace(forecast(runs(n=N[:2]), "1.7b"), cube_name="results.nc").to_dict()
     back = json.loads(json.dumps(report, allow_nan=False))
     assert back["schema"] == 1 and back["cube"] == "results.nc" and back["size"] == "1.7b"
     assert back["n_params_non_embedding"] == 1_132_562_432

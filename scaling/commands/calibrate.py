@@ -28,8 +28,8 @@ def calibrate_command(
 
     Each truth is forecast by the power law, the floor law and their average; errors and widths are in ln T.
     """
+    from calque.scaling.api.calibrate import calibrate
     from calque.scaling.commands.progress import working
-    from calque.scaling.forecast.api import calibrate
     from calque.scaling.forecast.tables import print_calibration
 
     with working() as progress:

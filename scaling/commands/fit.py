@@ -25,8 +25,8 @@ def fit_command(
 
     Too few sizes are an answer, not a failure: it is printed and the exit code is 0.
     """
+    from calque.scaling.api.fit import fit
     from calque.scaling.commands.progress import working
-    from calque.scaling.laws.api import fit
     from calque.scaling.laws.tables import print_fit
 
     with working() as progress:

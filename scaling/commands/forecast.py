@@ -43,9 +43,9 @@ def forecast_command(
     are an answer, not a failure: it is printed and the exit code is 0.
     """
     from calque.phases.report.forecast_pictures import law_figure
+    from calque.scaling.api.forecast import forecast
     from calque.scaling.commands.pictures import check_picture, save
     from calque.scaling.commands.progress import working
-    from calque.scaling.forecast.api import forecast
     from calque.scaling.forecast.tables import print_forecast
 
     check_picture(picture)

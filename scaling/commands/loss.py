@@ -38,14 +38,14 @@ def loss_command(
     Where the points leave a parameter open no prediction is given, but the run that would sharpen it most.
     """
     from calque.phases.report.loss_pictures import isoflop_figure
+    from calque.scaling.api.loss import loss as fit_report
     from calque.scaling.commands.pictures import check_picture, save
     from calque.scaling.commands.progress import working
-    from calque.scaling.loss import api
     from calque.scaling.loss.tables import print_loss
 
     check_picture(picture)
     with working() as progress:
-        report = api.loss(
+        report = fit_report(
             source, law=law, loss=loss, delta=delta, tau=tau, at=at, language=language, drop_highest=drop_highest,
             boot=boot, level=level, seed=seed, progress=progress,
         )  # fmt: skip

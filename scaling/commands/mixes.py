@@ -26,8 +26,8 @@ def mixes_command(
     --by-language adds contrasts of every language, a mixed model over them (languages within runs), and the law
     T = (T0 + c N^-gamma) p^-eta exp(-kappa overlap) in the languages' shares p.
     """
+    from calque.scaling.api.mixes import mixes
     from calque.scaling.commands.progress import working
-    from calque.scaling.mixes.api import mixes
     from calque.scaling.mixes.tables import print_comparison
 
     with working() as progress:

@@ -31,7 +31,7 @@ def plan_command(
     A run of N parameters costs 6 N D FLOPs with D = margin x its expected takeoff; an hour buys peak x attained x 3600.
     The interval is what the floor law's information and the seeds' scatter leave, were the expected law true.
     """
-    from calque.scaling.power.api import plan
+    from calque.scaling.api.plan import plan
     from calque.scaling.power.tables import print_plans
 
     result = plan(

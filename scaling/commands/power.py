@@ -49,12 +49,12 @@ def power_command(
     more.
     """
     from calque.phases.report.power_pictures import power_figure
+    from calque.scaling.api.power import power as analyse
     from calque.scaling.commands.pictures import check_picture, save
-    from calque.scaling.power import api
     from calque.scaling.power.tables import print_power
 
     check_picture(picture)
-    result = api.power(
+    result = analyse(
         study, target=target, power=power, level=level, seed_sd=seed_sd, width=width, floor=floor, end=end,
         midpoint=midpoint, level_sd=level_sd, rho=rho, checkpoints=checkpoints, concepts=concepts, params=params,
         tokens=tokens,

@@ -23,8 +23,8 @@ def simulate_command(
 
     The truth stands in the cube's attribute truth_json and, as curves, in its group /truth.
     """
+    from calque.scaling.api.simulate import simulate
     from calque.scaling.commands.progress import working
-    from calque.scaling.simulate.api import simulate
     from calque.scaling.simulate.tables import print_simulation
 
     with working() as progress:

@@ -67,8 +67,8 @@ class Forecast:
     curves : dict
         By law, ``tokens`` at sizes ``n`` with ``low`` and ``high`` of the expected time, from the smallest size to the
         target.
-    cube : str or None
-        The cube's path, where it came from a file.
+    cube_name : str
+        The cube's path, or ``cube``.
     """
 
     metric: str
@@ -79,13 +79,13 @@ class Forecast:
     observations: tuple[Observation, ...]
     rollouts: dict[str, tuple[Rollout, ...]] = field(default_factory=dict)
     curves: dict[str, dict[str, list[float]]] = field(default_factory=dict)
-    cube: str | None = None
+    cube_name: str = "cube"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the forecast as plain values for JSON (schema 1); absent values are None."""
         return {
             "schema": 1,
-            "cube": self.cube,
+            "cube": self.cube_name,
             "metric": self.metric,
             "size": self.size,
             "n_params_non_embedding": self.n,

@@ -117,16 +117,16 @@ class TakeoffFit:
         The law; ``fit.data`` holds the runs.
     note : str or None
         Which runs of the cube were left out.
-    cube : str or None
-        The cube's path, where it came from a file.
+    cube_name : str
+        The cube's path, or ``cube``.
     """
 
     metric: str
     fit: ScalingFit
     note: str | None = None
-    cube: str | None = None
+    cube_name: str = "cube"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fit as plain values for JSON (schema 1); absent values are None."""
-        report = {"schema": 1, "cube": self.cube, "metric": self.metric, "note": self.note, **self.fit.to_dict()}
+        report = {"schema": 1, "cube": self.cube_name, "metric": self.metric, "note": self.note, **self.fit.to_dict()}
         return report | {"transitions": [o.to_dict() for o in self.fit.data]}

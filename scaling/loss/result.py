@@ -104,15 +104,15 @@ class LossReport:
         ``n``, ``d``, ``loss``, ``low``, ``high``, ``extrapolation`` and ``outcome``; None where none was asked for.
     isoflop : dict or None
         What the isoFLOP picture is drawn from; None unless a Chinchilla law was fitted.
-    source : str or None
-        The path of the points, where they came from a file.
+    source : str
+        The path of the points, or ``cube``.
     """
 
     fit: LossFit
     sentences: tuple[str, ...]
     prediction: dict[str, Any] | None = None
     isoflop: dict[str, Any] | None = None
-    source: str | None = None
+    source: str = "cube"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values for JSON (schema 1); absent values are None."""

@@ -46,8 +46,8 @@ class MixComparison:
         The runs.
     by_language : LanguageComparison or None
         None where it was not asked for.
-    cube : str or None
-        The cube's path, where it came from a file.
+    cube_name : str
+        The cube's path, or ``cube``.
     """
 
     metric: str
@@ -55,12 +55,12 @@ class MixComparison:
     contrasts: tuple[Contrast, ...]
     observations: tuple[Observation, ...]
     by_language: LanguageComparison | None = None
-    cube: str | None = None
+    cube_name: str = "cube"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the comparison as plain values for JSON (schema 1); absent values are None."""
         report: dict[str, Any] = {
-            "schema": 1, "cube": self.cube, "metric": self.metric, "level": self.level,
+            "schema": 1, "cube": self.cube_name, "metric": self.metric, "level": self.level,
             "contrasts": [c.to_dict() for c in self.contrasts], "transitions": [o.to_dict() for o in self.observations],
         }  # fmt: skip
         if self.by_language is not None:

@@ -15,8 +15,8 @@ class PowerAnalysis:
 
     Attributes
     ----------
-    study : str or None
-        The file that describes it; None for a cube in memory.
+    study : str
+        The file that describes it, or ``cube``.
     power, level : float
         Probability of detection asked for; 1 minus the test's level.
     seed_sd : float
@@ -33,7 +33,7 @@ class PowerAnalysis:
         Whether parameters and tokens of a run were known, so that FLOPs mean something.
     """
 
-    study: str | None
+    study: str
     power: float
     level: float
     seed_sd: float

@@ -1,7 +1,8 @@
-"""Comparing the mixes of a cube: what ``scaling mixes`` does, for Python."""
+"""Comparing the mixes of a cube: the function behind ``scaling mixes``."""
 
 from __future__ import annotations
 
+from calque.data.cube.source import CubeLike, as_cube
 from calque.data.errors import UserError
 from calque.scaling.checks import check_level
 from calque.scaling.laws.share import fit_shares
@@ -10,11 +11,11 @@ from calque.scaling.mixes.contrast import contrasts
 from calque.scaling.mixes.mixed_model import mixed_contrasts
 from calque.scaling.mixes.result import LanguageComparison, MixComparison
 from calque.scaling.observations import observe
-from calque.scaling.takeoffs import Progress, Source, open_cube, source_name, transitions
+from calque.scaling.takeoffs import Progress, transitions
 
 
 def mixes(
-    cube: Source,
+    cube: CubeLike,
     *,
     metric: str = "translation",
     by_language: bool = False,
@@ -27,7 +28,7 @@ def mixes(
 
     Parameters
     ----------
-    cube : xarray.Dataset or path
+    cube : xarray.Dataset, path, or result with a cube
         With runs of several mixes.
     metric : str
         Whose takeoff.
@@ -48,7 +49,7 @@ def mixes(
         When the cube cannot be read, lacks mixes, sizes or takeoffs, or a setting is out of range.
     """
     check_level(level)
-    data = open_cube(cube)
+    data, name = as_cube(cube)
     if "mix" not in data.variables:
         raise UserError("the cube has no run coordinate 'mix'; expected one that names two mixes or more")
     found = transitions(data, metric, boot=boot, seed=seed, progress=progress)
@@ -65,5 +66,5 @@ def mixes(
         )
     return MixComparison(
         metric=metric, level=level, contrasts=compared, observations=observations, by_language=languages,
-        cube=source_name(cube),
+        cube_name=name,
     )  # fmt: skip

@@ -1,23 +1,20 @@
-"""Power of a study and ladders under a budget: ``scaling power`` and ``scaling plan``, for Python."""
+"""What a study can detect before it is paid for: the function behind ``scaling power``."""
 
 from __future__ import annotations
 
 import os
 
-import xarray as xr
-
-from calque.data import cube as cubes
+from calque.data.cube.source import CubeLike, as_cube
 from calque.data.errors import UserError
 from calque.scaling.named_sizes import parse_amount, parse_size
 from calque.scaling.power.design import of_cube, read_design
 from calque.scaling.power.detectable import Cost, Detectable, cheapest, designs
-from calque.scaling.power.ladder_plan import Expected, plan_ladder
 from calque.scaling.power.precision import LogisticRise, Sampling
-from calque.scaling.power.result import LadderPlans, PowerAnalysis
+from calque.scaling.power.result import PowerAnalysis
 
 
 def power(
-    study: xr.Dataset | str | os.PathLike[str],
+    study: CubeLike,
     *,
     target: float = 1.25,
     power: float = 0.8,
@@ -42,7 +39,7 @@ def power(
 
     Parameters
     ----------
-    study : xarray.Dataset or path
+    study : xarray.Dataset, path, or result with a cube
         A cube, a study's YAML, the JSON of ``sweeps plan STUDY --json`` or a truth YAML.
     target : float
         Ratio of takeoffs between two mixes to be detected by the cheapest design, above 1.
@@ -77,12 +74,15 @@ def power(
         )
     if not 0 <= rho <= 0.99:
         raise UserError(f"`rho` is {rho:g}; expected a correlation from 0 to 0.99")
-    memory = isinstance(study, xr.Dataset)
-    given = of_cube(cubes.validate(study.copy())) if isinstance(study, xr.Dataset) else read_design(os.fspath(study))
+    if isinstance(study, str | os.PathLike):
+        given, name = read_design(os.fspath(study)), os.fspath(study)
+    else:
+        cube, name = as_cube(study)
+        given = of_cube(cube)
     k, c = given.checkpoints or checkpoints, given.concepts or concepts
     if k is None or c is None:
-        lacking = " and ".join(f"`{name}`" for name, v in (("checkpoints", k), ("concepts", c)) if v is None)
-        raise UserError(f"{'the cube' if memory else study} does not say how a run is measured; state {lacking}")
+        lacking = " and ".join(f"`{option}`" for option, v in (("checkpoints", k), ("concepts", c)) if v is None)
+        raise UserError(f"{name} does not say how a run is measured; state {lacking}")
     n = given.n or (parse_size(params, "params") if params else None)
     d = given.d or (parse_amount(tokens, "tokens") if tokens else None)
     found = designs(
@@ -102,7 +102,7 @@ def power(
     )
     sentences += _cheapest_in_words(best, target, found[-1].seeds, costed=bool(n and d))
     return PowerAnalysis(
-        study=None if memory else os.fspath(study), power=power, level=level, seed_sd=seed_sd, target=target,
+        study=name, power=power, level=level, seed_sd=seed_sd, target=target,
         rows=found, cheapest=best, sentences=tuple(sentences), costed=bool(n and d),
     )  # fmt: skip
 
@@ -118,54 +118,3 @@ def _cheapest_in_words(best: Detectable | None, target: float, most_seeds: int, 
     if not best.randomisation:
         sentences.append("So few seeds rely on the t test: a randomisation test cannot reach the level.")
     return sentences
-
-
-def plan(
-    budget: float,
-    *,
-    unit: str = "h200-hours",
-    size: str | float = "1.7b",
-    mixes: int = 1,
-    attained: float | None = None,
-    margin: float = 2.0,
-    t0: float = 4e9,
-    c: float = 5.8e14,
-    gamma: float = 0.6,
-    seed_sd: float = 0.06,
-    se: float = 0.03,
-) -> LadderPlans:
-    """Return ladders of sizes and seeds under a budget, the sharpest forecast first.
-
-    A run of N parameters costs 6 N D FLOPs with D = margin x its expected takeoff; an hour buys peak x attained x 3600.
-
-    Parameters
-    ----------
-    budget : float
-        How much may be spent, in ``unit``.
-    unit : str
-        ``h200-hours``, ``h100-hours``, ``a100-hours`` or ``flops``.
-    size : str or float
-        Size to be forecast, in non-embedding parameters.
-    mixes : int
-        Mixes, all run at every size.
-    attained : float, optional
-        Share of the device's peak that training attains; 0.4 when not given.
-    margin : float
-        Tokens of a run over its expected takeoff, above 1.
-    t0, c, gamma : float
-        The expected law, T = t0 + c N^-gamma tokens.
-    seed_sd : float
-        Expected SD of ln T between seeds.
-    se : float
-        Expected standard error of a located ln T.
-
-    Raises
-    ------
-    UserError
-        When a setting is out of range or no ladder of four sizes fits the budget.
-    """
-    law = Expected(t0=t0, c=c, gamma=gamma, seed_sd=seed_sd, se=se)
-    name = size if isinstance(size, str) else f"{size:.10g}"
-    n = parse_size(name)
-    plans = plan_ladder(budget, unit, n, mixes=mixes, margin=margin, expected=law, attained=attained)
-    return LadderPlans(budget=budget, unit=unit, size=name, n=n, plans=plans)

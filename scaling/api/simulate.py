@@ -1,4 +1,4 @@
-"""Simulating a cube of known truth: what ``scaling simulate`` does, for Python."""
+"""Simulating a cube of known truth: the function behind ``scaling simulate``."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 
-import xarray as xr
-
 from calque.data import cube as cubes
+from calque.data.cube.source import CubeLike, as_cube
 from calque.scaling.checks import check_count
 from calque.scaling.simulate.simulate import Simulation
 from calque.scaling.simulate.simulate import simulate as draw
@@ -19,7 +18,7 @@ def simulate(
     truth: Truth | str | os.PathLike[str],
     *,
     output: str | os.PathLike[str] | None = None,
-    like: xr.Dataset | str | os.PathLike[str] | None = None,
+    like: CubeLike | None = None,
     seed: int = 0,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Simulation:
@@ -31,7 +30,7 @@ def simulate(
         What to draw from, or a YAML file such as docs/examples/truth.yaml.
     output : path, optional
         The netCDF file to write: the cube, and the true rates in its group ``truth``.
-    like : xarray.Dataset or path, optional
+    like : xarray.Dataset, path, or result with a cube, optional
         A cube with item outcomes whose noise replaces that of ``truth``.
     seed : int
         The same seed gives the same cube.
@@ -48,8 +47,7 @@ def simulate(
     if like is not None:
         from calque.scaling.simulate.like import noise_like
 
-        real = cubes.validate(like.copy()) if isinstance(like, xr.Dataset) else cubes.read(like)
-        known = known.model_copy(update={"noise": noise_like(real)})
+        known = known.model_copy(update={"noise": noise_like(as_cube(like)[0])})
     simulation = draw(known, seed, progress)
     if output is None:
         return simulation

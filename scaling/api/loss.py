@@ -1,4 +1,4 @@
-"""Fitting a law of held-out loss to a file or cube: what ``scaling loss`` does, for Python."""
+"""Fitting a law of held-out loss to a file or cube: the function behind ``scaling loss``."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import xarray as xr
 
-from calque.data import cube as cubes
+from calque.data.cube.source import CubeLike, as_cube
 from calque.data.errors import UserError, nearest
 from calque.scaling.checks import LEAST_BOOT, check_count, check_level
 from calque.scaling.loss.fit import fit_loss
@@ -19,11 +18,11 @@ from calque.scaling.loss.points import Points, cube_points, read_points
 from calque.scaling.loss.prediction import describe
 from calque.scaling.loss.result import LossReport
 from calque.scaling.named_sizes import parse_amount, parse_size
-from calque.scaling.takeoffs import Progress, Source, source_name
+from calque.scaling.takeoffs import Progress
 
 
 def loss(
-    source: Source,
+    source: CubeLike,
     *,
     law: str = "chinchilla",
     loss: str = "huber",
@@ -43,7 +42,7 @@ def loss(
 
     Parameters
     ----------
-    source : xarray.Dataset or path
+    source : xarray.Dataset, path, or result with a cube
         A cube, or a CSV with columns n, d, loss (and run, share, unique, other, language).
     law : str
         ``chinchilla``, ``share``, ``repeated``, ``transfer``, ``broken`` or ``broken:K``.
@@ -77,20 +76,20 @@ def loss(
     check_count("boot", boot, LEAST_BOOT)
     check_count("drop_highest", drop_highest, 0)
     objective = Objective(kind=loss, delta=delta, tau=tau)  # type: ignore[arg-type]
-    points = _selected(_points(source), language, drop_highest)
+    points, name = _points(source)
+    points = _selected(points, language, drop_highest)
     target = None if at is None else _target(at, points)
     fitted = fit_loss(points, law, objective=objective, level=level, boot=boot, seed=seed, progress=progress)
     sentences, prediction = describe(fitted, target)
-    return LossReport(
-        fit=fitted, sentences=sentences, prediction=prediction, isoflop=isoflop_view(fitted), source=source_name(source)
-    )
+    return LossReport(fit=fitted, sentences=sentences, prediction=prediction, isoflop=isoflop_view(fitted), source=name)
 
 
-def _points(source: Source) -> Points:
-    if isinstance(source, xr.Dataset):
-        return cube_points(cubes.validate(source.copy()))
-    path = Path(os.fspath(source))
-    return read_points(path) if path.suffix.lower() in (".csv", ".txt") else cube_points(cubes.read(path))
+def _points(source: CubeLike) -> tuple[Points, str]:
+    """Return the points of a CSV or cube, and its name."""
+    if isinstance(source, str | os.PathLike) and Path(source).suffix.lower() in (".csv", ".txt"):
+        return read_points(Path(source)), os.fspath(source)
+    cube, name = as_cube(source)
+    return cube_points(cube), name
 
 
 def _selected(points: Points, language: str | None, drop_highest: int) -> Points:

@@ -1,9 +1,8 @@
-"""Forecasting from a cube, and calibrating forecasts: ``scaling forecast`` and ``scaling calibrate``, for Python."""
+"""How often forecasts hold, by simulation: the function behind ``scaling calibrate``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 
 from calque.data.errors import UserError
@@ -18,68 +17,9 @@ from calque.scaling.forecast.calibration import (
     TrueLaw,
     coverage,
 )
-from calque.scaling.forecast.forecast import forecast as forecast_observations
-from calque.scaling.forecast.result import Forecast
-from calque.scaling.named_sizes import parse_size
-from calque.scaling.takeoffs import Progress, Source, ladder_takeoffs, source_name
+from calque.scaling.takeoffs import Progress
 
 MOST_FACTOR, MOST_SD = 100, 10
-
-
-def forecast(
-    cube: Source,
-    *,
-    size: str | float,
-    metric: str = "translation",
-    where: Sequence[str] = (),
-    params: Sequence[str] = (),
-    level: float = 0.9,
-    boot: int = 199,
-    seed: int = 0,
-    progress: Progress | None = None,
-) -> Forecast:
-    """Forecast the takeoff of a size that was not run, by the power law, the floor law and their average.
-
-    Parameters
-    ----------
-    cube : xarray.Dataset or path
-        With runs of several sizes.
-    size : str or float
-        In non-embedding parameters, ``350m`` or a number; ``69m`` to ``1.7b`` name the sizes of Calque's ladder.
-    metric : str
-        Whose takeoff.
-    where : sequence of str
-        Keep only these runs, for example ``mix=uniform``.
-    params : sequence of str
-        Non-embedding parameters of runs that the cube does not state, as ``RUN=COUNT``.
-    level : float
-        Of the forecast's interval, 0.5 to 1.
-    boot : int
-        Bootstrap draws for each run's takeoff.
-    seed : int
-        The same seed gives the same numbers.
-    progress : callable, optional
-        Called with (done, total, what).
-
-    Returns
-    -------
-    Forecast
-        Too few sizes are an outcome, not an error.
-
-    Raises
-    ------
-    UserError
-        When the cube cannot be read or used, or a setting is out of range.
-    """
-    name = size if isinstance(size, str) else f"{size:.10g}"
-    parse_size(name)
-    check_level(level)
-    observations, note = ladder_takeoffs(
-        cube, metric, where=where, params=params, boot=boot, seed=seed, progress=progress
-    )
-    found = forecast_observations(observations, name, metric=metric, level=level, seed=seed)
-    sentences = (note, *found.sentences) if note else found.sentences
-    return replace(found, sentences=sentences, cube=source_name(cube))
 
 
 def calibrate(

@@ -1,18 +1,19 @@
-"""Fitting a law of the takeoff to a cube: what ``scaling fit`` does, for Python."""
+"""Fitting a law of the takeoff to a cube: the function behind ``scaling fit``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from calque.data.cube.source import CubeLike
 from calque.scaling.checks import check_level
 from calque.scaling.laws.fit import fit as fit_observations
 from calque.scaling.laws.registry import law as law_named
 from calque.scaling.laws.result import TakeoffFit
-from calque.scaling.takeoffs import Progress, Source, ladder_takeoffs, source_name
+from calque.scaling.takeoffs import Progress, ladder_takeoffs
 
 
 def fit(
-    cube: Source,
+    cube: CubeLike,
     *,
     law: str = "floor",
     metric: str = "translation",
@@ -27,7 +28,7 @@ def fit(
 
     Parameters
     ----------
-    cube : xarray.Dataset or path
+    cube : xarray.Dataset, path, or result with a cube
         With runs of several sizes.
     law : str
         ``floor``, T0 + c N^-gamma, or ``power``, c N^-gamma.
@@ -58,8 +59,6 @@ def fit(
     """
     law_named(law)
     check_level(level)
-    observations, note = ladder_takeoffs(
-        cube, metric, where=where, params=params, boot=boot, seed=seed, progress=progress
-    )
-    fitted = fit_observations(observations, law, level=level, seed=seed)
-    return TakeoffFit(metric=metric, fit=fitted, note=note, cube=source_name(cube))
+    found = ladder_takeoffs(cube, metric, where=where, params=params, boot=boot, seed=seed, progress=progress)
+    fitted = fit_observations(found.observations, law, level=level, seed=seed)
+    return TakeoffFit(metric=metric, fit=fitted, note=found.note, cube_name=found.cube_name)
