@@ -10,6 +10,11 @@ LEAST_BOOT = 19
 def check_level(level: float) -> None:
     """Check the level of an interval.
 
+    Parameters
+    ----------
+    level : float
+        Probability that the interval holds.
+
     Raises
     ------
     UserError

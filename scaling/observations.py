@@ -75,6 +75,15 @@ def observe(cube: xr.Dataset, transitions: Iterable[Transition], metric: str) ->
     last checkpoint" (or by ``low``, where given). Bounds alone give an interval. Anything else is unused,
     with its reason.
 
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        Validated, with the runs' non-embedding parameters.
+    transitions : iterable of Transition
+        What ``phases detect`` found.
+    metric : str
+        Whose takeoff.
+
     Raises
     ------
     UserError
@@ -143,7 +152,19 @@ class CubeRuns:
 
 
 def observation(run: str, size: str, n: float, row: Transition, last: float) -> Observation:
-    """Return the observation that a transition of one run is; ``last`` is its last checkpoint's tokens."""
+    """Return the observation that a transition of one run is; ``last`` is its last checkpoint's tokens.
+
+    Parameters
+    ----------
+    run, size : str
+        Names.
+    n : float
+        Non-embedding parameters; NaN where unknown.
+    row : Transition
+        What ``phases`` found of the run.
+    last : float
+        Training tokens of its last checkpoint.
+    """
     tokens, low, high = (_number(v) for v in (row.tokens, row.low, row.high))
     level = _number(row.level) or 0.95
     kind: Kind = "unused"
@@ -173,7 +194,15 @@ def _number(value: Any) -> float | None:
 
 
 def sizes(observations: Sequence[Observation], kinds: Sequence[Kind] = ("located",)) -> list[float]:
-    """Return the distinct sizes among observations of these kinds, ascending; 2 % apart counts as one."""
+    """Return the distinct sizes among observations of these kinds, ascending; 2 % apart counts as one.
+
+    Parameters
+    ----------
+    observations : sequence of Observation
+        One for each run.
+    kinds : sequence of str
+        Which of them count.
+    """
     distinct: list[float] = []
     for n in sorted(o.n for o in observations if o.kind in kinds):
         if not distinct or n > distinct[-1] * (1 + SAME_SIZE):

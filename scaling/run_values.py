@@ -1,4 +1,4 @@
-"""Reading one value a run from a cube: sizes, mixes and other run coordinates."""
+"""Reading one value for each run from a cube: sizes, mixes and other run coordinates."""
 
 from __future__ import annotations
 
@@ -47,13 +47,26 @@ def run_values(cube: xr.Dataset, name: str) -> NDArray[Any] | None:
 
 
 def run_labels(cube: xr.Dataset, name: str) -> list[str] | None:
-    """Return one text for each run, or None where the cube has no such variable; see :func:`run_values`."""
+    """Return one text for each run, or None where the cube has no such variable; see :func:`run_values`.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        With dimension ``run`` of length r.
+    name : str
+        A coordinate or variable.
+    """
     values = run_values(cube, name)
     return None if values is None else [str(value) for value in values]
 
 
 def run_sizes(cube: xr.Dataset) -> NDArray[np.float64] | None:
     """Return the non-embedding parameters of each run, NaN where unknown, or None where the cube has none.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        With dimension ``run`` of length r.
 
     Raises
     ------

@@ -47,7 +47,7 @@ def loss(
     law : str
         ``chinchilla``, ``share``, ``repeated``, ``transfer``, ``broken`` or ``broken:K``.
     loss : str
-        What is made small: ``huber``, ``lad``, ``gaussian`` or ``quantile``, of ln loss.
+        What is minimised: ``huber``, ``lad``, ``gaussian`` or ``quantile``, of ln loss.
     delta : float
         Residual of ln loss at which Huber's loss becomes linear.
     tau : float

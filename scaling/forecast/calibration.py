@@ -1,4 +1,4 @@
-"""How often a forecast's interval holds the run that was not yet there, by simulation of whole ladders.
+"""Coverage of forecast intervals, by simulation of whole ladders.
 
 One study: ``seeds`` runs of every size of the ladder, ``ln T = law(N) + seed_sd z + measurement_sd e``, and one new run
 of the target size without measurement error. What is simulated is what :mod:`calque.scaling.forecast.forecast`
@@ -21,7 +21,7 @@ from calque.scaling.laws.run_times import RunTimes, run_times
 from calque.scaling.observations import Observation, sizes
 
 PRIORS = {"power": 0.0, "floor": 1.0, "average": FLOOR_PRIOR}
-"""Prior weight of a floor by which each law is the same computation."""
+"""Prior probability of a floor; with it each law is the same computation."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,7 @@ class LadderDesign:
 
 @dataclass(frozen=True, kw_only=True)
 class Coverage:
-    """What happened over the studies; errors and widths in ln T.
+    """The outcome over the simulated studies; errors and widths in ln T.
 
     Attributes
     ----------
@@ -122,7 +122,17 @@ class ForecastCalibration:
 
 
 def draw(truth: TrueLaw, design: LadderDesign, rng: np.random.Generator) -> tuple[Observation, ...]:
-    """Return the takeoffs of one simulated study."""
+    """Return the takeoffs of one simulated study.
+
+    Parameters
+    ----------
+    truth : TrueLaw
+        The expected takeoff in size.
+    design : LadderDesign
+        Sizes, seeds and scatter.
+    rng : numpy.random.Generator
+        Source of randomness.
+    """
     half = math.exp(float(norm.ppf(0.975)) * design.measurement_sd)
     found = []
     for n in design.ladder():
@@ -148,7 +158,7 @@ def coverage(
     seed: int = 7,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> tuple[Coverage, ...]:
-    """Simulate ``studies`` studies and return what every law's interval did.
+    """Simulate ``studies`` studies and return the coverage, error and width of each law's interval.
 
     Parameters
     ----------
@@ -158,7 +168,7 @@ def coverage(
     laws : tuple of str
         Of ``power``, ``floor``, ``average``.
     studies, level, seed : int, float, int
-        How many, the interval's level, and chance.
+        How many; the interval's level; the same seed gives the same numbers.
     progress : callable, optional
         Called with (done, total, what).
     """

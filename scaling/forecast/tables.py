@@ -11,7 +11,13 @@ from calque.scaling.laws.tables import count_cell, takeoff_table
 
 
 def print_forecast(forecast: Forecast) -> None:
-    """Print the takeoffs, one row for each law, and the sentences."""
+    """Print the takeoffs, one row for each law, and the sentences.
+
+    Parameters
+    ----------
+    forecast : Forecast
+        What is printed.
+    """
     out = console()
     out.print(takeoff_table(forecast.observations))
     rows = [row for row in forecast.rows if row.low is not None]
@@ -31,7 +37,13 @@ def print_forecast(forecast: Forecast) -> None:
 
 
 def print_calibration(result: ForecastCalibration) -> None:
-    """Print how often intervals held the new run, one row for each truth, seed SD and law."""
+    """Print how often intervals held the new run, one row for each truth, seed SD and law.
+
+    Parameters
+    ----------
+    result : ForecastCalibration
+        What is printed.
+    """
     level = result.level
     table = Table("truth", "seeds", "seed SD", "law", f"{level:.0%} covers", "RMS", "bias", "width", "floor")
     for row in result.rows:

@@ -83,7 +83,17 @@ def draw_posterior(
 
 
 def posterior_density(chosen: Law, data: RunTimes, reference: float) -> Callable[[Array], Array]:
-    """Return the log posterior density up to a constant, of points (k, p + 1) in the sampler's coordinates."""
+    """Return the log posterior density up to a constant, of points (k, p + 1) in the sampler's coordinates.
+
+    Parameters
+    ----------
+    chosen : Law
+        The law.
+    data : RunTimes
+        The runs.
+    reference : float
+        Non-embedding parameters at which the first coordinate is the log time.
+    """
     lowest, highest = np.array(chosen.bounds).T
 
     def density(points: Array) -> Array:
@@ -97,7 +107,19 @@ def posterior_density(chosen: Law, data: RunTimes, reference: float) -> Callable
 
 
 def starting_walkers(chosen: Law, density: Callable[[Array], Array], best: Array, rng: np.random.Generator) -> Array:
-    """Return points (walkers, p + 1) of finite density around the maximum, in the sampler's coordinates."""
+    """Return points (walkers, p + 1) of finite density around the maximum, in the sampler's coordinates.
+
+    Parameters
+    ----------
+    chosen : Law
+        The law.
+    density : callable
+        Log density of points (k, p + 1).
+    best : array, shape (p + 1,)
+        The maximum.
+    rng : numpy.random.Generator
+        Source of randomness.
+    """
     log_sigma = np.clip(best[-1], SIGMA_BOUNDS[0] + 0.2, SIGMA_BOUNDS[1] - 0.2)
     middle = np.append(chosen.free(best[:-1]), log_sigma)
     spread = np.append(np.r_[0.05, np.full(best.size - 2, 0.3)], 0.2)

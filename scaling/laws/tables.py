@@ -11,12 +11,24 @@ from calque.scaling.observations import Observation
 
 
 def count_cell(value: float | None) -> str:
-    """Return a count of tokens or parameters for a table, a dash where it is absent."""
+    """Return a count of tokens or parameters for a table, a dash where it is absent.
+
+    Parameters
+    ----------
+    value : float or None
+        The count.
+    """
     return "-" if value is None else format_count(value)
 
 
 def takeoff_table(observations: tuple[Observation, ...]) -> Table:
-    """Return the runs with their takeoffs, one row for each."""
+    """Return the runs with their takeoffs, one row for each.
+
+    Parameters
+    ----------
+    observations : tuple of Observation
+        One for each run.
+    """
     table = Table("run", "size", "parameters", "takeoff", "low", "high", "outcome")
     for o in observations:
         table.add_row(
@@ -26,7 +38,13 @@ def takeoff_table(observations: tuple[Observation, ...]) -> Table:
 
 
 def print_fit(result: TakeoffFit) -> None:
-    """Print the takeoffs, the parameters, the outcome and which runs were left out."""
+    """Print the takeoffs, the parameters, the outcome and which runs were left out.
+
+    Parameters
+    ----------
+    result : TakeoffFit
+        What is printed.
+    """
     fitted = result.fit
     out = console()
     out.print(takeoff_table(fitted.data))

@@ -41,7 +41,7 @@ def fit_loss(
     objective : Objective, optional
         Huber with delta 1e-3 on ln loss when not given.
     level, boot, seed : float, int, int
-        Of the intervals, how many resamples, and chance.
+        Of the intervals; how many resamples; the same seed gives the same numbers.
     progress : callable, optional
         Called with (done, total, what).
 
@@ -51,21 +51,21 @@ def fit_loss(
         When the law needs a column that the points lack, or they hold several languages.
     """
     law, objective = loss_law(name), objective or Objective()
-    tell = progress or (lambda done, total, what: None)
+    report = progress or (lambda done, total, what: None)
     check(law, points)
-    blank: dict[str, Any] = {
+    common: dict[str, Any] = {
         "law": name, "formula": law.formula, "level": level, "objective": objective, "points": points,
     }  # fmt: skip
     refused = _refuse(law, points)
     if refused:
-        return LossFit(outcome="too_few_points", reason=refused, **blank)
+        return LossFit(outcome="too_few_points", reason=refused, **common)
     prepared, log_loss = law.prepare(points), np.log(points.loss)
-    tell(0, 3, f"{name}: starts")
+    report(0, 3, f"{name}: starts")
     starts = screen(law, prepared, log_loss, objective, law.starts(prepared, log_loss), KEPT)
     found = refine(law, prepared, log_loss, objective, starts)
     best = int(np.argmin(found.value))
     theta, value = found.theta[best], float(found.value[best])
-    tell(1, 3, f"{name}: {boot} resamples")
+    report(1, 3, f"{name}: {boot} resamples")
     draws = refine(
         law,
         prepared,
@@ -74,7 +74,7 @@ def fit_loss(
         np.tile(theta, (boot, 1)),
         resamples(points, boot, np.random.default_rng(seed)),
     )
-    tell(2, 3, f"{name}: profiles")
+    report(2, 3, f"{name}: profiles")
     tails = np.quantile(law.public(draws.theta), [0.5 - level / 2, 0.5 + level / 2], axis=0).tolist()
     shown = profiles(law, prepared, log_loss, objective, theta, value, runs=np.unique(points.run).size, level=level)
     flat = [p.parameter for p in shown if p.flat]
@@ -89,12 +89,22 @@ def fit_loss(
         outcome=outcome, reason=reason, value=value, theta=theta, draws=draws.theta[draws.settled],
         parameters=dict(zip(law.parameters, public.tolist(), strict=True)),
         intervals={n: (a, b) for n, a, b in zip(law.parameters, *tails, strict=True)},
-        profiles=shown, **blank,
+        profiles=shown, **common,
     )  # fmt: skip
 
 
 def resamples(points: Points, boot: int, rng: np.random.Generator) -> Array:
-    """Return how often every point counts in each resample of whole runs, (boot, m)."""
+    """Return how often every point counts in each resample of whole runs, (boot, m).
+
+    Parameters
+    ----------
+    points : Points
+        m rows.
+    boot : int
+        Resamples.
+    rng : numpy.random.Generator
+        Source of randomness.
+    """
     runs, member = np.unique(points.run, return_inverse=True)
     counts = rng.multinomial(runs.size, np.full(runs.size, 1 / runs.size), boot)
     weights: Array = counts[:, member].astype(float)
@@ -102,7 +112,20 @@ def resamples(points: Points, boot: int, rng: np.random.Generator) -> Array:
 
 
 def check(law: LossLaw, points: Points) -> None:
-    """Refuse points that lack what the law needs."""
+    """Check that the points have what the law needs.
+
+    Parameters
+    ----------
+    law : LossLaw
+        What is to be fitted.
+    points : Points
+        To what.
+
+    Raises
+    ------
+    UserError
+        When a column is missing or the rows are of several languages.
+    """
     for column in law.columns:
         if getattr(points, column) is None:
             raise UserError(f"the {law.name} law needs the column '{column}'; the points have none")

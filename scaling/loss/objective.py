@@ -1,4 +1,4 @@
-"""What a fit of ln loss makes small: squares, Huber's loss, absolute values or a quantile's check function."""
+"""Objectives of a fit of ln loss: squares, Huber's loss, absolute values or the check function of a quantile."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Objective:
         return (*(replace(self, smooth=w) for w in widths), self)
 
     def value(self, r: Array) -> Array:
-        """Return every residual's part."""
+        """Return the contribution of each residual."""
         if self.kind == "gaussian":
             return r**2 / 2
         corner, height = self._corner()

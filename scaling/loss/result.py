@@ -34,7 +34,7 @@ class LossFit:
     parameters, intervals : dict
         The formula's parameters and their intervals at ``level`` over resampled runs.
     objective : Objective
-        What was made small.
+        What was minimised.
     value : float
         The objective's sum at the minimum.
     points : Points

@@ -9,7 +9,13 @@ from calque.scaling.loss.result import LossReport
 
 
 def print_loss(report: LossReport) -> None:
-    """Print the parameters with the intervals of the resamples and of the profiles, and the sentences."""
+    """Print the parameters with the intervals of the resamples and of the profiles, and the sentences.
+
+    Parameters
+    ----------
+    report : LossReport
+        What is printed.
+    """
     fitted = report.fit
     out = console()
     if fitted.parameters:

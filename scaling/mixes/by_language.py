@@ -22,6 +22,15 @@ def observe_languages(cube: xr.Dataset, transitions: Iterable[Transition], metri
     Share: the run's ``share`` of the language. Overlap: share of words, over all other source languages, that are
     identical or have a token in common; None where the cube does not say.
 
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        Validated.
+    transitions : iterable of Transition
+        By run and target language.
+    metric : str
+        Whose takeoff.
+
     Raises
     ------
     UserError

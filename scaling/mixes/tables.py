@@ -15,7 +15,13 @@ from calque.scaling.mixes.result import MixComparison
 
 
 def print_comparison(result: MixComparison) -> None:
-    """Print the contrasts of runs and, where they were made, those of languages, the mixed model and the shares."""
+    """Print the contrasts of runs and, where they were made, those of languages, the mixed model and the shares.
+
+    Parameters
+    ----------
+    result : MixComparison
+        What is printed.
+    """
     print_contrasts(result.contrasts)
     if result.by_language is not None:
         print_contrasts(result.by_language.contrasts)
@@ -24,7 +30,13 @@ def print_comparison(result: MixComparison) -> None:
 
 
 def print_contrasts(found: Sequence[Contrast]) -> None:
-    """Print contrasts as ratios of tokens."""
+    """Print contrasts as ratios of tokens.
+
+    Parameters
+    ----------
+    found : sequence of Contrast
+        What is printed.
+    """
     split = any(c.language for c in found)
     level = f"{found[0].level:.0%}"
     table = Table(
@@ -42,7 +54,13 @@ def print_contrasts(found: Sequence[Contrast]) -> None:
 
 
 def print_mixed(found: Sequence[MixedContrast]) -> None:
-    """Print the mixed model's contrasts."""
+    """Print the mixed model's contrasts.
+
+    Parameters
+    ----------
+    found : sequence of MixedContrast
+        What is printed.
+    """
     table = Table("mixed model over languages", "against", "ratio", "low", "high", "run SD")
     for c in found:
         sd = "-" if c.run_sd is None else f"{c.run_sd:.3f}"
@@ -54,7 +72,13 @@ def print_mixed(found: Sequence[MixedContrast]) -> None:
 
 
 def print_shares(fitted: ShareFit) -> None:
-    """Print the law in shares."""
+    """Print the law in shares.
+
+    Parameters
+    ----------
+    fitted : ShareFit
+        What is printed.
+    """
     out = console()
     if fitted.parameters:
         table = Table("T = (T0 + c N^-gamma) p^-eta exp(-kappa overlap)", "estimate", f"{fitted.level:.0%} low", "high")

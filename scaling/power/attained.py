@@ -1,4 +1,4 @@
-r"""How precisely one run locates its transition with as few counts as it has: maximum likelihood, simulated.
+r"""How precisely one run locates its transition with few counts: maximum likelihood, simulated.
 
 The information of :mod:`calque.scaling.power.precision` is a limit; with 50 checkpoints of 50 concepts the estimate
 scatters 2 to 3 % more. Every simulated series is fitted by Fisher scoring beside its own efficient score at the

@@ -19,7 +19,7 @@ FORMS = "a study's YAML, the JSON of 'sweeps plan STUDY --json', a truth YAML or
 
 @dataclass(frozen=True, kw_only=True)
 class StudyDesign:
-    """What power needs to know of a study; None where its source does not say.
+    """The design of a study; None where its source does not say.
 
     Attributes
     ----------
@@ -41,6 +41,11 @@ class StudyDesign:
 
 def read_design(path: str) -> StudyDesign:
     """Read a design from any of the four.
+
+    Parameters
+    ----------
+    path : str
+        The file.
 
     Raises
     ------
@@ -100,7 +105,13 @@ def _of_study(content: dict[str, Any]) -> StudyDesign:
 
 
 def of_cube(cube: xr.Dataset) -> StudyDesign:
-    """Return the design of the largest runs of a cube, those that differ in their seeds alone."""
+    """Return the design of the largest runs of a cube, those that differ in their seeds alone.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        Validated.
+    """
     large = run_sizes(cube)  # not n_params: vocabularies differ between corpora
     n = run_values(cube, "n_params")
     n = large if n is None else n.astype(float)

@@ -1,4 +1,4 @@
-"""The best ladder of sizes, seeds and mixes under a budget, by what the forecast's interval is expected to be.
+"""The best ladder of sizes, seeds and mixes under a budget, by the expected width of the forecast's interval.
 
 A run of N parameters is trained on D = margin x T(N) tokens, T the law one expects, so that its takeoff is inside;
 it costs 6 N D FLOPs. The expected SD of ln T at the target follows from the Fisher information of the floor law in
@@ -62,7 +62,7 @@ class Expected:
     se: float = 0.03
 
     def __post_init__(self) -> None:
-        """Refuse a law without a takeoff, and scatter that is none."""
+        """Check the law and its scatter."""
         if not self.t0 >= 0 or not self.c >= 0 or not self.t0 + self.c > 0:
             raise UserError(f"`t0` is {self.t0:g} and `c` is {self.c:g}; expected neither below 0, and one above it")
         if not self.gamma >= 0:
@@ -110,7 +110,19 @@ class LadderPlan:
 
 
 def forecast_sd(sizes: tuple[float, ...], seeds: int, target: float, expected: Expected) -> float:
-    """Return the SD of ln T of one new run of ``target``, were the expected floor law true."""
+    """Return the SD of ln T of one new run of ``target``, were the expected floor law true.
+
+    Parameters
+    ----------
+    sizes : tuple of float
+        Non-embedding parameters.
+    seeds : int
+        Runs of each size.
+    target : float
+        Non-embedding parameters of the new run.
+    expected : Expected
+        The law and its scatter.
+    """
     law, reference = FloorLaw(), max(sizes)
     at = expected.takeoff(reference)
     theta = np.array([math.log(at), expected.gamma, min(expected.t0 / at, 0.999)])

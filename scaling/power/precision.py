@@ -4,8 +4,8 @@ The score is :math:`p(x) = f + (e - f)/(1 + \exp(-(x - m)/w))`, x = ln tokens, a
 :math:`k_t \sim \mathrm{Bin}(n, p_t)` with a level shift of variance :math:`s^2` and AR(1) correlation :math:`\rho` on
 the logit scale, :math:`V = W/n + s^2 W R W`, :math:`W = p(1 - p)`. With J the derivatives of p in (m, ln w, f, e) the
 covariance is :math:`(J^T V^{-1} J)^{-1}`: the limit, for many counts, of an efficient estimator that knows the family.
-``calque.scaling.power.attained`` simulates what it comes to with few. ``phases`` does not assume the family and pays
-for that (docs/benchmarks/efficiency.md).
+``calque.scaling.power.attained`` simulates what it comes to with few. ``phases`` does not assume the family and is less
+precise (docs/benchmarks/efficiency.md).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MOST_LEVEL_SD = 10
 
 @dataclass(frozen=True, kw_only=True)
 class LogisticRise:
-    """The transition that is to be located.
+    """The transition to locate.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class LogisticRise:
     midpoint: float = 0.3
 
     def __post_init__(self) -> None:
-        """Check that there is a rise to be located."""
+        """Check that there is a rise to locate."""
         if not 0 < self.floor < self.end - self.rise < 1 or not self.end < 1:
             raise UserError(
                 f"`floor` is {self.floor:g} and `end` is {self.end:g}; expected a floor above 0, and an end below "
@@ -84,7 +84,7 @@ class Sampling:
     rho: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse shifts that no score survives."""
+        """Check the level shift."""
         if not 0 <= self.level_sd <= MOST_LEVEL_SD:
             raise UserError(f"`level_sd` is {self.level_sd:g}; expected an SD on the logit scale, 0 to {MOST_LEVEL_SD}")
 
@@ -104,12 +104,28 @@ class Precision:
 
 
 def rate(theta: Array, x: Array) -> Array:
-    """Return p(x) at ``theta`` = (m, ln w, floor, end), (4,) or (4, series, 1)."""
+    """Return p(x) at ``theta`` = (m, ln w, floor, end), (4,) or (4, series, 1).
+
+    Parameters
+    ----------
+    theta : array, shape (4,) or (4, series, 1)
+        (m, ln w, floor, end).
+    x : array, shape (m,)
+        ln tokens.
+    """
     return theta[2] + (theta[3] - theta[2]) * expit((x - theta[0]) / np.exp(theta[1]))
 
 
 def slopes(theta: Array, x: Array) -> Array:
-    """Return d p / d theta, (4, m) or (4, series, m)."""
+    """Return d p / d theta, (4, m) or (4, series, m).
+
+    Parameters
+    ----------
+    theta : array, shape (4,) or (4, series, 1)
+        (m, ln w, floor, end).
+    x : array, shape (m,)
+        ln tokens.
+    """
     w = np.exp(theta[1])
     z = (x - theta[0]) / w
     g = expit(z)
@@ -118,7 +134,15 @@ def slopes(theta: Array, x: Array) -> Array:
 
 
 def covariance(p: Array, sampling: Sampling) -> Array:
-    """Return V, (m, m), of observed rates whose expectations are ``p``."""
+    """Return V, (m, m), of observed rates whose expectations are ``p``.
+
+    Parameters
+    ----------
+    p : array, shape (m,)
+        Expected rates.
+    sampling : Sampling
+        Items and level shifts.
+    """
     w = p * (1 - p)
     v = np.diag(w / sampling.concepts)
     if sampling.level_sd:
@@ -128,19 +152,41 @@ def covariance(p: Array, sampling: Sampling) -> Array:
 
 
 def parameters(curve: LogisticRise) -> Array:
-    """Return (m, ln w, floor, end), m in ln(tokens / last checkpoint's)."""
+    """Return (m, ln w, floor, end), m in ln(tokens / last checkpoint's).
+
+    Parameters
+    ----------
+    curve : LogisticRise
+        The transition.
+    """
     return np.array([math.log(curve.midpoint), math.log(curve.width), curve.floor, curve.end])
 
 
 def log_takeoff(theta: Array, rise: float) -> Array:
-    """Return ln takeoff, where the score stands ``rise`` above the floor, of parameters (4,) or (4, series)."""
+    """Return ln takeoff, where the score stands ``rise`` above the floor, of parameters (4,) or (4, series).
+
+    Parameters
+    ----------
+    theta : array, shape (4,) or (4, series)
+        (m, ln w, floor, end).
+    rise : float
+        Height above the floor that defines takeoff.
+    """
     height = np.maximum(theta[3] - theta[2], rise * (1 + 1e-9))  # one that never rises so far: late, but finite
     share = rise / height
     return np.asarray(theta[0] + np.exp(theta[1]) * logit(share))
 
 
 def takeoff(theta: Array, rise: float) -> tuple[float, Array]:
-    """Return ln takeoff and its gradient."""
+    """Return ln takeoff and its gradient.
+
+    Parameters
+    ----------
+    theta : array, shape (4,)
+        (m, ln w, floor, end).
+    rise : float
+        Height above the floor that defines takeoff.
+    """
     w, share = math.exp(theta[1]), rise / (theta[3] - theta[2])
     z = float(logit(share))
     by_share = w / (share * (1 - share))
@@ -150,6 +196,13 @@ def takeoff(theta: Array, rise: float) -> tuple[float, Array]:
 
 def precision(curve: LogisticRise, sampling: Sampling) -> Precision:
     """Return the SDs in the limit of many counts.
+
+    Parameters
+    ----------
+    curve : LogisticRise
+        The transition.
+    sampling : Sampling
+        How the run is measured.
 
     Raises
     ------

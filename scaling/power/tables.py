@@ -15,7 +15,13 @@ SHOWN = 8
 
 
 def print_power(analysis: PowerAnalysis) -> None:
-    """Print detectable ratios, a column for each number of seeds and a row for each checkpoints x concepts."""
+    """Print detectable ratios, a column for each number of seeds and a row for each checkpoints x concepts.
+
+    Parameters
+    ----------
+    analysis : PowerAnalysis
+        What is printed.
+    """
     found = analysis.rows
     seeds = sorted({f.seeds for f in found})
     table = Table("checkpoints", "concepts", "SE of ln T", *(f"{s} seeds" for s in seeds))
@@ -36,7 +42,13 @@ def print_power(analysis: PowerAnalysis) -> None:
 
 
 def print_plans(result: LadderPlans) -> None:
-    """Print the ladders, the sharpest forecast first."""
+    """Print the ladders, the sharpest forecast first.
+
+    Parameters
+    ----------
+    result : LadderPlans
+        What is printed.
+    """
     unit = result.unit
     table = Table("sizes", "tokens", "seeds", "mixes", unit, f"90% interval at {result.size}", "detects between mixes")
     for plan in result.plans[:SHOWN]:

@@ -37,6 +37,11 @@ MOST = 0.97
 def noise_like(cube: xr.Dataset) -> Noise:
     """Estimate the noise of a cube with item outcomes.
 
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        Validated, with item outcomes.
+
     Raises
     ------
     UserError
@@ -142,7 +147,15 @@ def _latent(right: NDArray[np.bool_], of: NDArray[np.int64]) -> tuple[float, flo
 
 
 def tetrachoric(both: float, p: float, q: float) -> float:
-    """Return the correlation of two standard normals that lie below their quantiles p and q together with ``both``."""
+    """Return the correlation of two standard normals that lie below their quantiles p and q together with ``both``.
+
+    Parameters
+    ----------
+    both : float
+        Probability that both lie below their quantiles.
+    p, q : float
+        Probabilities of each.
+    """
     at = np.array([ndtri(p), ndtri(q)])
 
     def missing(r: float) -> float:

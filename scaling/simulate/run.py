@@ -24,7 +24,7 @@ WRONG, TRANSLATED, COPIED, OTHER = (np.int8(OUTCOMES.index(o)) for o in OUTCOMES
 
 @dataclass(frozen=True, kw_only=True)
 class SimulatedRun:
-    """What one run left: its cube, its expected rates, its takeoffs by metric and, of translation, by language."""
+    """One simulated run: its cube, its expected rates, its takeoffs by metric and, of translation, by language."""
 
     cube: xr.Dataset
     rates: xr.Dataset
@@ -35,7 +35,30 @@ class SimulatedRun:
 def simulate_run(
     truth: Truth, items: Items, tokens: Array, size: Size, mix: Mix, own: Array, rng: np.random.Generator
 ) -> SimulatedRun:
-    """Draw one run; ``own`` (target,) are the languages' own parts of ln T."""
+    """Draw one run.
+
+    Parameters
+    ----------
+    truth : Truth
+        The study.
+    items : Items
+        Its items.
+    tokens : array, shape (checkpoint,)
+        Training tokens.
+    size : Size
+        The run's size.
+    mix : Mix
+        The run's mix.
+    own : array, shape (target,)
+        The languages' own parts of ln T.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Raises
+    ------
+    UserError
+        When a curve cannot have its takeoff.
+    """
     scatter = float(np.exp(truth.law.seed_sd * rng.normal()))
     takeoff = truth.law.takeoff(size.n_params_non_embedding) * mix.factor * scatter
     factors = np.ones(1)

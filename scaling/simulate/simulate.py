@@ -34,7 +34,7 @@ class Simulation:
         Schema 1; the attribute ``truth_json`` holds the truth file's content, the seed, ``takeoffs`` and, by
         language translated into, ``languages``.
     takeoffs : pandas.DataFrame
-        One row a run and metric: run, size, n_params_non_embedding, mix, seed, metric, tokens, outcome
+        One row for each run and metric: run, size, n_params_non_embedding, mix, seed, metric, tokens, outcome
         (``found``, ``censored`` when after the last checkpoint, ``before_first``, or ``none`` when it never
         rises that far).
     rates : xarray.Dataset
@@ -134,6 +134,11 @@ def simulate(truth: Truth, seed: int = 0, progress: Callable[[int, int, str], No
 
 def truth_of(cube: xr.Dataset) -> dict[str, Any]:
     """Return the record that :func:`simulate` left in a cube.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        As :func:`simulate` made it.
 
     Raises
     ------

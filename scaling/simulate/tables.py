@@ -10,7 +10,13 @@ from calque.scaling.simulate.simulate import Simulation
 
 
 def print_simulation(simulation: Simulation) -> None:
-    """Print the true takeoffs."""
+    """Print the true takeoffs.
+
+    Parameters
+    ----------
+    simulation : Simulation
+        What is printed.
+    """
     out = console()
     table = Table("run", "parameters", "copying", "false copying", "translation", "outcome")
     for run, rows in simulation.takeoffs.groupby("run", sort=False):
