@@ -68,7 +68,7 @@ def written(folder: Path, *words: object) -> Any:
 def cube(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write a small cube of two mixes."""
     small = {
-        "seeds": 2,
+        "seeds": 1,
         "mixes": [{"name": "a"}, {"name": "b", "factor": 1.5}],
         "checkpoints": {"count": 20, "first": 1e8, "last": 2e11},
         "concepts": 12,
@@ -113,7 +113,7 @@ def test_fit_forecast_and_mixes_give_what_the_commands_write(tmp_path: Path, cub
     assert strict(in_memory.to_dict()) == {**expected, "cube": "cube"}
     expected = written(tmp_path, "forecast", cube, "--size", "1.7b", "--boot", 19)
     assert strict(forecast(cube, size="1.7b", boot=19).to_dict()) == expected
-    assert expected["sentences"][0].startswith("Only the 8 runs of mix")
+    assert expected["sentences"][0].startswith("Only the 4 runs of mix")
     expected = written(tmp_path, "mixes", cube, "--boot", 19)
     assert strict(mixes(data, boot=19).to_dict()) == {**expected, "cube": "cube"}
     xr.testing.assert_identical(data, before)
@@ -142,7 +142,6 @@ def test_simulate_and_power_and_plan_and_loss(tmp_path: Path, cube: Path) -> Non
 
 def test_calibrate_does_not_depend_on_its_processes(tmp_path: Path) -> None:
     expected = written(tmp_path, "calibrate", "--studies", 10, "--seed-sd", 0.05)
-    assert strict(calibrate(studies=10, seed_sd=[0.05]).to_dict()) == expected
     assert strict(calibrate(studies=10, seed_sd=[0.05], jobs=2).to_dict()) == expected
 
 

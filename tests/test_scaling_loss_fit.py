@@ -124,11 +124,11 @@ def test_too_few_runs_are_an_outcome(rows: slice, words: str) -> None:
     assert fit_loss(same).reason == "1 distinct size; the chinchilla law needs 3 at least"
 
 
-def test_dials_are_checked() -> None:
+def test_settings_are_checked() -> None:
     for settings, words in (
         ({"kind": "hubber"}, "did you mean 'huber'"),
-        ({"delta": 0}, "delta is 0"),
-        ({"tau": 1}, "tau is 1"),
+        ({"delta": 0}, "`delta` is 0"),
+        ({"tau": 1}, "`tau` is 1"),
     ):
         with pytest.raises(UserError, match=words):
             Objective(**settings)  # type: ignore[arg-type]

@@ -184,7 +184,7 @@ def test_the_command_answers_and_refuses(tmp_path: Path) -> None:
     assert report["cheapest"]["factor"] <= 1.3 and len(report["rows"]) > 20
     for words, message in (
         (["sweeps/quick.yaml"], "state --checkpoints and --concepts"),
-        ([str(ROOT / "docs/examples/truth.yaml"), "--target", "0.9"], "--target 0.9"),
+        ([str(ROOT / "docs/examples/truth.yaml"), "--target", "0.9"], "--target is 0.9"),
         ([str(ROOT / "docs/examples/truth.yaml"), "--end", "0.03"], "--floor is 0.01 and --end is 0.03"),
         (["absent.yaml"], "cannot read absent.yaml"),
     ):
