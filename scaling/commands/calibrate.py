@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from calque.data.command_line.options import Json, Level, Seed
 from calque.data.command_line.output import emit_json
-from calque.scaling.commands.common import Json
 
 
 def calibrate_command(
@@ -19,8 +19,8 @@ def calibrate_command(
         list[float] | None, typer.Option(help="SD of ln T between seeds; may be given again.", show_default="0.04 0.08")
     ] = None,
     measurement_sd: Annotated[float, typer.Option(help="Standard error of a located ln T.")] = 0.0125,
-    level: Annotated[float, typer.Option(help="Of the interval.")] = 0.9,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same numbers.")] = 7,
+    level: Level = 0.9,
+    seed: Seed = 7,
     jobs: Annotated[int, typer.Option(min=1, help="Processes at once.")] = 1,
     json: Json = None,
 ) -> None:
@@ -28,14 +28,14 @@ def calibrate_command(
 
     Each truth is forecast by the power law, the floor law and their average; errors and widths are in ln T.
     """
+    from calque.data.command_line.progress import progress
     from calque.scaling.api.calibrate import calibrate
-    from calque.scaling.commands.progress import working
     from calque.scaling.forecast.tables import print_calibration
 
-    with working() as progress:
+    with progress() as shown:
         result = calibrate(
             studies=studies, sizes=sizes, factor=factor, seeds=seeds, seed_sd=seed_sd or (0.04, 0.08),
-            measurement_sd=measurement_sd, level=level, seed=seed, jobs=jobs, progress=progress,
+            measurement_sd=measurement_sd, level=level, seed=seed, jobs=jobs, progress=shown,
         )  # fmt: skip
     if not emit_json(json, result.to_dict()):
         print_calibration(result)

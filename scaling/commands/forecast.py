@@ -6,21 +6,13 @@ from typing import Annotated
 
 import typer
 
+from calque.data.command_line.options import CUBE, Boot, Json, Level, Metric, Seed
 from calque.data.command_line.output import emit_json
-from calque.scaling.commands.common import (
-    Boot,
-    Cube,
-    Json,
-    Metric,
-    Params,
-    Picture,
-    Seed,
-    Where,
-)
+from calque.scaling.commands.common import Params, Picture, Where
 
 
 def forecast_command(
-    cube: Cube,
+    cube: Annotated[str, CUBE],
     size: Annotated[
         str,
         typer.Option(
@@ -31,7 +23,7 @@ def forecast_command(
     metric: Metric = "translation",
     where: Where = None,
     params: Params = None,
-    level: Annotated[float, typer.Option(help="Of the forecast's interval.")] = 0.9,
+    level: Level = 0.9,
     boot: Boot = 199,
     seed: Seed = 0,
     picture: Picture = None,
@@ -42,17 +34,17 @@ def forecast_command(
     The interval adds parameters, seeds and, where sizes can be left out, the law's own misses. Too few sizes
     are an answer, not a failure: it is printed and the exit code is 0.
     """
+    from calque.data.command_line.progress import progress
     from calque.phases.report.forecast_pictures import law_figure
     from calque.scaling.api.forecast import forecast
     from calque.scaling.commands.pictures import check_picture, save
-    from calque.scaling.commands.progress import working
     from calque.scaling.forecast.tables import print_forecast
 
     check_picture(picture)
-    with working() as progress:
+    with progress() as shown:
         result = forecast(
             cube, size=size, metric=metric, where=where or (), params=params or (), level=level, boot=boot, seed=seed,
-            progress=progress,
+            progress=shown,
         )  # fmt: skip
     if picture is not None:
         save(law_figure(result.to_dict()), picture, "no law gives a forecast")

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
+from calque.data.command_line.options import Json, Level, Seed
 from calque.data.command_line.output import emit_json
-from calque.scaling.commands.common import Json, Picture, Seed
+from calque.scaling.commands.common import Picture
 
 
 def loss_command(
@@ -28,7 +29,7 @@ def loss_command(
     language: Annotated[str | None, typer.Option(help="Keep this language's rows.")] = None,
     drop_highest: Annotated[int, typer.Option(min=0, help="Leave out this many rows of highest loss.")] = 0,
     boot: Annotated[int, typer.Option(min=19, help="Resamples of whole runs.")] = 1000,
-    level: Annotated[float, typer.Option(help="Of the intervals.")] = 0.9,
+    level: Level = 0.9,
     seed: Seed = 0,
     picture: Picture = None,
     json: Json = None,
@@ -37,17 +38,17 @@ def loss_command(
 
     Where the points leave a parameter open no prediction is given, but the run that would sharpen it most.
     """
+    from calque.data.command_line.progress import progress
     from calque.phases.report.loss_pictures import isoflop_figure
     from calque.scaling.api.loss import loss as fit_report
     from calque.scaling.commands.pictures import check_picture, save
-    from calque.scaling.commands.progress import working
     from calque.scaling.loss.tables import print_loss
 
     check_picture(picture)
-    with working() as progress:
+    with progress() as shown:
         report = fit_report(
             source, law=law, loss=loss, delta=delta, tau=tau, at=at, language=language, drop_highest=drop_highest,
-            boot=boot, level=level, seed=seed, progress=progress,
+            boot=boot, level=level, seed=seed, progress=shown,
         )  # fmt: skip
     if picture is not None:
         save(isoflop_figure(report.to_dict()), picture, "the isoFLOP view is of a fitted chinchilla law")

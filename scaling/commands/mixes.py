@@ -6,17 +6,17 @@ from typing import Annotated
 
 import typer
 
+from calque.data.command_line.options import CUBE, Boot, Json, Level, Metric, Seed
 from calque.data.command_line.output import emit_json
-from calque.scaling.commands.common import Boot, Json, Metric, Seed
 
 
 def mixes_command(
-    cube: Annotated[str, typer.Argument(metavar="CUBE", help="A netCDF cube with runs of several mixes.")],
+    cube: Annotated[str, CUBE],
     metric: Metric = "translation",
     by_language: Annotated[
         bool, typer.Option("--by-language/--whole", help="Also by language translated into, with shares and overlap.")
     ] = False,
-    level: Annotated[float, typer.Option(help="Of the intervals.")] = 0.95,
+    level: Level = 0.95,
     boot: Boot = 199,
     seed: Seed = 0,
     json: Json = None,
@@ -26,13 +26,11 @@ def mixes_command(
     --by-language adds contrasts of every language, a mixed model over them (languages within runs), and the law
     T = (T0 + c N^-gamma) p^-eta exp(-kappa overlap) in the languages' shares p.
     """
+    from calque.data.command_line.progress import progress
     from calque.scaling.api.mixes import mixes
-    from calque.scaling.commands.progress import working
     from calque.scaling.mixes.tables import print_comparison
 
-    with working() as progress:
-        result = mixes(
-            cube, metric=metric, by_language=by_language, level=level, boot=boot, seed=seed, progress=progress
-        )
+    with progress() as shown:
+        result = mixes(cube, metric=metric, by_language=by_language, level=level, boot=boot, seed=seed, progress=shown)
     if not emit_json(json, result.to_dict()):
         print_comparison(result)

@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
+from calque.data.command_line.options import OUTPUT_CUBE, Json, Seed
 from calque.data.command_line.output import emit_json
-from calque.scaling.commands.common import Json, Seed
 
 
 def simulate_command(
     truth: Annotated[str, typer.Argument(metavar="TRUTH.yaml", help="See docs/examples/truth.yaml.")],
-    output: Annotated[str, typer.Option("-o", "--output", metavar="CUBE", help="The netCDF file to write.")],
+    output: Annotated[str, OUTPUT_CUBE],
     like: Annotated[
         str | None, typer.Option(metavar="CUBE", help="Take the noise from this cube's item outcomes, not from TRUTH.")
     ] = None,
@@ -23,11 +23,11 @@ def simulate_command(
 
     The truth stands in the cube's attribute truth_json and, as curves, in its group /truth.
     """
+    from calque.data.command_line.progress import progress
     from calque.scaling.api.simulate import simulate
-    from calque.scaling.commands.progress import working
     from calque.scaling.simulate.tables import print_simulation
 
-    with working() as progress:
-        simulation = simulate(truth, output=output, like=like, seed=seed, progress=progress)
+    with progress() as shown:
+        simulation = simulate(truth, output=output, like=like, seed=seed, progress=shown)
     if not emit_json(json, simulation.to_dict()):
         print_simulation(simulation)

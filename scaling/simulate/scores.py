@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from calque.scaling.simulate.strict import Strict
+from calque.data.strict_yaml.validation import Strict
 from calque.scaling.simulate.study import Positive
 
 Share = Annotated[float, Field(ge=0, le=1)]

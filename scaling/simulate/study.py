@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from calque.scaling.simulate.strict import Strict
+from calque.data.strict_yaml.validation import Strict
 
 Positive = Annotated[float, Field(gt=0)]
 

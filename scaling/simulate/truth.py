@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
+from calque.data.strict_yaml.validation import Strict, read_model
 from calque.scaling.simulate.scores import Copying, Exposure, FalseCopying, Noise, Overlap, RateCurve, Share
-from calque.scaling.simulate.strict import Strict, load
 from calque.scaling.simulate.study import Checkpoints, Mix, Positive, Size, TakeoffLaw
 
 METRICS = ("copying", "false_copying", "translation")
@@ -120,4 +120,4 @@ def read_truth(path: str | os.PathLike[str]) -> Truth:
     UserError
         When the file cannot be read, or a key is unknown, missing or out of range: one line with file, line and key.
     """
-    return load(path, Truth)
+    return read_model(path, Truth, "a truth file such as docs/examples/truth.yaml")

@@ -22,7 +22,6 @@ Results = Annotated[
         "the study's key 'results', or results/NAME."
     ),
 ]
-Json = Annotated[str | None, typer.Option("--json", help="Write the answer as JSON to this file; '-' is stdout.")]
 
 
 def standings_json(study: Study, root: ResultsRoot, standings: Sequence[RunProgress]) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from calque.data.command_line.command import console
+from calque.data.command_line.options import Json
 from calque.data.command_line.output import emit_json
 from calque.data.errors import UserError
-from calque.sweeps.commands.common import Json, Results, StudyFile, say, standings_json
+from calque.sweeps.commands.common import Results, StudyFile, say, standings_json
 
 if TYPE_CHECKING:
     from calque.sweeps.running import Ended

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from calque.data.command_line.options import Json
 from calque.data.errors import UserError
 
 if TYPE_CHECKING:
@@ -77,9 +78,7 @@ def score_command(
             rich_help_panel=HOW,
         ),
     ] = "auto",
-    json_file: Annotated[
-        str | None, Panel("--json", help="Write the answer as JSON to this file; '-' is stdout.")
-    ] = None,
+    json_file: Json = None,
 ) -> None:
     """Score existing checkpoints into a cube that phases detect reads. Exit 1 if any could not be scored.
 

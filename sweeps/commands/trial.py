@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
+from calque.data.command_line.options import Json
 from calque.data.command_line.output import emit_json
 from calque.data.errors import UserError
-from calque.sweeps.commands.common import Json, Results, say, standings_json
+from calque.sweeps.commands.common import Results, say, standings_json
 
 
 def trial_command(
