@@ -10,7 +10,7 @@ from calque.phases.calibration.cells import LAG, SUITE, Cell
 from calque.phases.calibration.grids import Grid, figure_text, figures_json
 from calque.phases.calibration.outcomes import Options
 from calque.phases.calibration.run import Result, verdict
-from calque.phases.calibration.store import source_digest
+from calque.phases.calibration.sources import source_digest
 
 HEADS = {
     "rejected": "rejected", "steep": "T^2 or more", "overstated": "bound too high", "reported": "reported",
