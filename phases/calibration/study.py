@@ -27,9 +27,9 @@ from calque.phases.calibration.designs import (
     together,
 )
 from calque.phases.calibration.outcomes import Ask, Figure, Options, Truth, answer, columns, figures, reported
-from calque.phases.calibration.run import generator
 from calque.phases.detection.analyse import Analysis, analyse
 from calque.phases.detection.lag import lag
+from calque.phases.generators import generator
 from calque.phases.processes import Progress, spread
 from calque.phases.series.axis import Array
 from calque.phases.series.trajectory import Trajectory

@@ -13,7 +13,8 @@ from calque.phases.classical.growth import Name, fit_growth
 from calque.phases.classical.kink import fit_kink
 from calque.phases.classical.level import Break, fit_levels
 from calque.phases.classical.markov import fit_switch
-from calque.phases.classical.series import Refusal, Series, generator
+from calque.phases.classical.series import Refusal, Series
+from calque.phases.generators import classical_generator
 from calque.phases.processes import one_thread
 from calque.phases.results import (
     Curve,
@@ -137,7 +138,7 @@ def _kink(s: Series, common: _Common, settings: Settings) -> Answer:
 
 
 def _level(s: Series, common: _Common, settings: Settings) -> Answer:
-    rng = generator(settings.seed, common.trajectory.key)
+    rng = classical_generator(settings.seed, common.trajectory.key)
     found = fit_levels(s, rng, settings.level, settings.boot)
     p = finite(found.p_value)
     if found.outcome != Outcome.FOUND:
@@ -156,7 +157,7 @@ def _level(s: Series, common: _Common, settings: Settings) -> Answer:
 
 
 def _markov(s: Series, common: _Common, settings: Settings) -> Answer:
-    found = fit_switch(s, generator(settings.seed, common.trajectory.key), settings.level)
+    found = fit_switch(s, classical_generator(settings.seed, common.trajectory.key), settings.level)
     if found.outcome != Outcome.FOUND:
         return Answer((common.empty("kink", found.outcome, found.reason),))
     tokens = s.axis.tokens

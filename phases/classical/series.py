@@ -14,7 +14,6 @@ otherwise    either    the score as it is: a logit needs [0, 1]      :math:`\var
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from typing import Literal
 
@@ -118,8 +117,3 @@ class Series:
         from scipy.special import expit
 
         return np.asarray(expit(score)) if self.logit else score
-
-
-def generator(seed: int, name: str) -> np.random.Generator:
-    """Return the generator of a named series, whatever else is analysed with it."""
-    return np.random.default_rng(np.random.SeedSequence([seed, zlib.crc32(name.encode())]))

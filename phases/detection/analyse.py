@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -15,6 +14,7 @@ from calque.phases.dictionary.grid import Dictionary
 from calque.phases.dictionary.location import LARGEST_CUT, Location, least_cut, locate
 from calque.phases.dictionary.profiles import along
 from calque.phases.dictionary.refitted import Refitted, Threshold
+from calque.phases.generators import generator
 from calque.phases.noise.noise import profile_likelihood
 from calque.phases.noise.products import Products
 from calque.phases.noise.whitening import Whitener
@@ -66,12 +66,6 @@ class Analysis:
     locations: dict[str, Location] = field(default_factory=dict)
 
 
-def generator(seed: int, *names: str) -> np.random.Generator:
-    """Return the generator of a named thing: it depends on the seed and the name, never on the order of runs."""
-    digest = hashlib.sha256("\x1e".join(names).encode()).digest()
-    return np.random.default_rng(np.random.SeedSequence([seed, int.from_bytes(digest[:8], "big")]))
-
-
 def analyse(
     t: Trajectory, *, rise: float = 0.05, boot: int = 999, level: float = 0.95, seed: int = 0, scale: Scale = "log",
     dictionary: Dictionary | None = None, locate_all: bool = True,
@@ -100,11 +94,11 @@ def analyse(
     rising = fit if n == t.n or n < FEWEST else dictionary.rise(fit, n)
     m = rising.trajectory.n
     noise = without_constant(errors[:m], rising.whiten)
-    products = Products(dictionary.everywhere.columns[:m], rising.whiten)
+    products = Products.of(dictionary.everywhere.columns[:m], rising.whiten)
     delay = None
     if n >= FEWEST:
         part = rising.trajectory
-        growing = products.of(dictionary.n_simple)
+        growing = products.first(dictionary.n_simple)
         delay = delay_test(part.tokens, part.y, rising.whiten, noise, growing, level)
     analysis = Analysis(
         t, rise, fit, rising, None, delay, risen, fallen, gain_over_constant(t, fit.curve), origin=origin, unit=unit,

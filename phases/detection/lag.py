@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import chi2
 
-from calque.phases.detection.analyse import Analysis, generator, takeoff_of, without_constant
+from calque.phases.detection.analyse import Analysis, takeoff_of, without_constant
 from calque.phases.dictionary.fit import FITTED, Fit
 from calque.phases.dictionary.location import LARGEST_CUT, averaged, least_cut
+from calque.phases.generators import generator
 from calque.phases.noise.kalman import least_by_takeoff
 from calque.phases.noise.noise import VARIANTS, amplitudes
 from calque.phases.series.axis import Array

@@ -33,7 +33,7 @@ from calque.phases.adaptive.rule import Decision, Prior, Rule, Seen
 from calque.phases.calibration.curves import CONCAVE, CURVES, Curve, later, truth
 from calque.phases.calibration.draws import centring
 from calque.phases.calibration.outcomes import Options, answer, holds, interval_width, median, share
-from calque.phases.calibration.run import generator
+from calque.phases.generators import generator
 from calque.phases.processes import cores, spread
 from calque.phases.series.axis import Array
 from calque.phases.series.trajectory import Trajectory
