@@ -5,7 +5,7 @@ import pytest
 
 import calque.phases.detection.influence
 from calque.phases.detection.group import judge_group
-from calque.phases.detection.influence import running_median, wildest, without
+from calque.phases.detection.influence import wildest, without
 from calque.phases.dictionary.grid import Dictionary
 from calque.phases.results import Outcome, tokens_text
 from calque.phases.series.axis import Axis
@@ -35,11 +35,6 @@ ONSET = sim.onset(0.3 * sim.END, 0.2)
 
 def noise_of(t):
     return Dictionary(Axis.of(t.tokens)).fit(t).noise
-
-
-def test_running_median_has_fewer_neighbours_at_the_ends():
-    y = np.array([5.0, 1.0, 2.0, 9.0, 4.0, 3.0])
-    assert running_median(y).tolist() == [2.0, 3.5, 4.0, 3.0, 3.5, 4.0]
 
 
 def test_a_wild_checkpoint_is_found_wherever_it_stands():

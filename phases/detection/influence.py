@@ -1,9 +1,7 @@
-r"""Whether an answer hangs on a single checkpoint: a wild evaluation is found, and the question asked without it.
+"""Whether an answer depends on a single checkpoint: an outlier is found, and the question asked again without it.
 
-A checkpoint is wild when it lies further than seven robust standard deviations from the median of the five
-checkpoints around it: the identifier of Hampel (1974) in units of the fitted noise, its scale 1.4826 times the median
-absolute deviation of the series from its running median. It is never taken out; where the answer without it differs,
-the sentence says so.
+A checkpoint is an outlier by the rule of ``calque.data.outliers``, its deviation in units of the fitted noise. It is
+never left out; where the answer without it differs, the reason says so.
 """
 
 from __future__ import annotations
@@ -13,18 +11,15 @@ from dataclasses import replace
 
 import numpy as np
 
+from calque.data.outliers import LIMIT, outlying, running_median
 from calque.phases.detection.analyse import FEWEST, Analysis
 from calque.phases.detection.judge import rows
 from calque.phases.noise.noise import VARIANTS, Noise, amplitudes
 from calque.phases.results import Transition, tokens_text
-from calque.phases.series.axis import Array
 from calque.phases.series.trajectory import Trajectory
 
-HALF = 2
-"""Checkpoints on either side of the one in question."""
-WILD = 7.0
 LEAST_SCALE = 0.3
-"""Of the deviations, in units of the fitted noise."""
+"""Least robust standard deviation, in units of the fitted noise."""
 ESTIMANDS = ("delay", "takeoff")
 
 
@@ -35,27 +30,17 @@ def wildest(t: Trajectory, noise: Noise) -> int | None:
     white, shift = amplitudes(t, middle, VARIANTS[k])
     away = np.abs(t.y - middle) / np.sqrt(phi * (white + shift**2 * variance))
     # the noise was fitted to wild checkpoints too: its profile over the run is taken from it, its size from the median
-    far = away > WILD * max(1.4826 * float(np.median(away)), LEAST_SCALE)
+    far = outlying(away, LEAST_SCALE)
     if t.counts:
         # at a floor of zeros, where most deviations are 0, a single success is not wild
         share = np.clip(middle, 1 / t.effective_trials, 1 - 1 / t.effective_trials)
-        far &= np.abs(t.y - middle) > WILD * np.sqrt(share * (1 - share) / t.effective_trials)
+        far &= np.abs(t.y - middle) > LIMIT * np.sqrt(share * (1 - share) / t.effective_trials)
     return int(np.where(far, away, 0.0).argmax()) if far.any() else None
-
-
-def running_median(y: Array) -> Array:
-    """Return the median of each value (n,) and of those up to ``HALF`` to either side, as many as there are."""
-    padded = np.pad(y, HALF, constant_values=np.nan)
-    return np.asarray(np.nanmedian(np.lib.stride_tricks.sliding_window_view(padded, 2 * HALF + 1), axis=1))
 
 
 def without(t: Trajectory, i: int) -> Trajectory:
     """Return a trajectory that lacks the checkpoint at position ``i``."""
-    keep = np.arange(t.n) != i
-    return replace(
-        t, tokens=t.tokens[keep], y=t.y[keep], index=t.index[keep],
-        trials=None if t.trials is None else t.trials[keep],
-    )  # fmt: skip
+    return t.subset(np.delete(np.arange(t.n), i))
 
 
 def hanging(
