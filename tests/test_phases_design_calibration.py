@@ -177,6 +177,10 @@ def test_noise_is_measured_in_tokens_where_checkpoints_were_adaptive() -> None:
     gaps = np.diff(plain.tokens)
     assert counted.spacing == np.median(gaps[further[1:] | further[:-1]])
     np.testing.assert_array_equal(counted.y, plain.y)
+    assert counted.index.tolist() == plain.index.tolist() and counted.index.dtype.kind == "i"
+    assert not np.allclose(counted.places, counted.index)
+    shorter = counted.until(5)
+    np.testing.assert_allclose(shorter.distances, counted.distances[:, :6])
     fixed = accounted([plain], data.drop_vars("adaptive_json"))[0]
     assert fixed is plain
     assert in_tokens(plain, plain.tokens, [int(t) for t in plain.tokens]) is plain, "no further checkpoint was taken"

@@ -146,5 +146,5 @@ def in_tokens(t: Trajectory, tokens: Array, planned: Sequence[int]) -> Trajector
     if not len(gaps):
         return t
     unit = float(np.median(gaps))
-    place: Any = np.round(t.tokens / unit, 6)  # as if checkpoints stood a unit apart, wherever there are some
-    return replace(t, index=place, spacing=unit)
+    # as if checkpoints stood a unit apart, wherever there are some
+    return replace(t, places=np.round(t.tokens / unit, 6), spacing=unit)

@@ -102,7 +102,7 @@ class Path:
         n, t = len(self.tokens), self.source.template
         tokens = np.array(self.tokens)
         made = replace(
-            t, run=name, tokens=tokens, y=np.array(self.score), index=np.arange(n), spacing=None,
+            t, run=name, tokens=tokens, y=np.array(self.score), index=np.arange(n), places=None, spacing=None,
             trials=None if t.trials is None else np.full(n, self.trials),
         )  # fmt: skip
         return in_tokens(made, tokens, planned)
