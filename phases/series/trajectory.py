@@ -145,9 +145,9 @@ class Trajectory:
     @cached_property
     def distances(self) -> Array:
         """Where checkpoints stand for the noise: in checkpoints, and in tokens per median spacing; shape (2, n)."""
-        places: Array = self.index.astype(np.float64) if self.places is None else self.places
+        places = self.index.astype(float) if self.places is None else self.places
         # rounded, so that the unit of tokens leaves not even its rounding error behind
-        return np.round(np.stack([places, self.tokens / self._step]), 9)
+        return np.asarray(np.round(np.stack([places, self.tokens / self._step]), 9))
 
     @property
     def _step(self) -> float:
