@@ -139,10 +139,10 @@ def _study(
     quiet: bool,
 ) -> tuple[list[Grid], list[str], dict[str, Any]]:  # fmt: skip
     from calque.data import cube as cubes
+    from calque.data.metrics import LAGS
     from calque.phases.adaptive.record import accounted, designs_of
     from calque.phases.calibration.study import calibrate as of_study
     from calque.phases.calibration.study_tables import study_grids, study_json
-    from calque.phases.detection.group import LAGS
     from calque.phases.series.metrics import trajectories
 
     data = cubes.validate(cubes.read(path), str(path))

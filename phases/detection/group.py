@@ -8,18 +8,15 @@ from functools import lru_cache, partial
 
 import numpy as np
 
+from calque.data.metrics import CROSSOVERS, LAGS, LOGPROB_OF
 from calque.phases.detection.analyse import Analysis, analyse
 from calque.phases.detection.influence import hanging
 from calque.phases.detection.judge import crossover_row, lag_row, rows
 from calque.phases.dictionary.grid import Dictionary
 from calque.phases.results import Curve, Lag, Outcome, Transition
 from calque.phases.series.axis import Axis, Scale
-from calque.phases.series.metrics import LOGPROB_OF
 from calque.phases.series.trajectory import Trajectory
 from calque.phases.settings import Settings
-
-LAGS = (("copying", "translation"), ("false_copying", "translation"), ("nonce_copying", "translation"))
-CROSSOVER = ("false_copying", "translation")
 
 
 @dataclass(frozen=True)
@@ -62,9 +59,9 @@ def _of_group(by_metric: dict[str, Analysis], settings: Settings) -> tuple[list[
     transitions = [row for m in found for row in found[m]]
     lags = []
     usable = {m: a for m, a in by_metric.items() if _has_takeoff(found[m])}
-    first, second = CROSSOVER
-    if first in by_metric and second in by_metric:
-        transitions.append(crossover_row(by_metric[first], by_metric[second], usable, settings))
+    for first, second in CROSSOVERS:
+        if first in by_metric and second in by_metric:
+            transitions.append(crossover_row(by_metric[first], by_metric[second], usable, settings))
     for first, second in LAGS:
         if first in by_metric and second in by_metric:
             lags.append(lag_row(by_metric[first], by_metric[second], usable, settings))

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from calque.phases.explore.items import LOGPROBS, SHARES, Items
+from calque.data.metrics import ITEM_LOGPROBS, METRICS, STANDARD, STORED_AS, TRIALS_OF
+from calque.phases.explore.items import Items
 from calque.phases.series.axis import Array
 from calque.phases.series.clusters import design_effect
 from calque.phases.series.metric_series import Group, variable
-from calque.phases.series.metrics import analysable
+from calque.phases.series.metrics import analysable, available
 from calque.phases.series.trajectory import Trajectory
 
 if TYPE_CHECKING:
-    from calque.phases.explore.items import Totals
+    from calque.data.metrics import ITEM_LOGPROBS, METRICS, STANDARD, STORED_AS, TRIALS_OF
+from calque.phases.explore.items import Totals
 
 WHOLE, PAIR = "whole", "pair"
 Z = 1.959964
@@ -55,11 +57,9 @@ def wilson(share: Array, n: Array) -> tuple[Array, Array]:
 
 def metrics_of(cube: xr.Dataset, items: Items) -> list[str]:
     """Return every metric that can be drawn, the standard ones first."""
-    nonce = ["nonce_copying"] if {"nonce_copied", "nonce_total"} <= set(map(str, cube.variables)) else []
-    hidden = {*LOGPROBS, "nonce_copied", "nonce_total", "minimal_pair_total", "checkpoint_flags"}
-    standard = list(items.metrics)
-    at = standard.index("copying") + 1 if "copying" in standard else 0
-    standard[at:at] = nonce
+    stored = {name: held for name, held in STORED_AS.items() if name in STANDARD}
+    hidden = {*ITEM_LOGPROBS, *stored.values(), *TRIALS_OF.values(), "checkpoint_flags"}
+    standard = [name for name in STANDARD if name in items.metrics or name in stored and name in available(cube)]
     return [*standard, *(name for name in analysable(cube) if name not in hidden)]
 
 
@@ -76,12 +76,12 @@ def series_of(cube: xr.Dataset, items: Items, run: int, metric: str, split: str 
     """Yield the lines of one metric of one run; none where the metric does not know the split."""
     tokens = np.asarray(cube["tokens"].isel(run=run).transpose("checkpoint"), float)
     name = str(cube["run"].values[run])
-    if metric in (*SHARES, *LOGPROBS):
+    if metric in METRICS and METRICS[metric].items is not None:
         for part, totals in _item_parts(items, run, metric, split):
             if totals.n.any():
                 yield _of_totals(name, part, metric, tokens, totals)
         return
-    stored = "nonce_copied" if metric == "nonce_copying" else metric
+    stored = STORED_AS.get(metric, metric)
     dims = set(map(str, cube[stored].dims)) - {"run", "checkpoint"}
     if split == WHOLE:
         pieces = [("", cube.isel(run=run))]
@@ -117,7 +117,7 @@ def _of_totals(run: str, part: str, metric: str, tokens: Array, totals: Totals) 
     total, n = totals.total.sum(1), totals.n.sum(1)
     keep = np.isfinite(tokens) & (n > 0)
     value = total[keep] / n[keep]
-    if metric in LOGPROBS:
+    if metric in ITEM_LOGPROBS:
         return Series(run=run, part=part, metric=metric, tokens=tokens[keep], value=value)
     of = np.flatnonzero(totals.n.any(0))
     # sums over each concept's items stand where single items would: only concepts matter to the design effect

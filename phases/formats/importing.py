@@ -14,6 +14,7 @@ import xarray as xr
 
 from calque.data.cube import ATTRIBUTES, SCHEMA, validate
 from calque.data.errors import UserError, nearest
+from calque.data.metrics import LOSSES
 from calque.phases.formats.base import Array, Log, Request
 from calque.phases.formats.doubts import doubts
 from calque.phases.formats.registry import guess, read
@@ -23,7 +24,7 @@ DENSE = 1000
 RESERVED = {
     "run", "checkpoint", "trials", "size", "mix", "corpus", "n_params", "n_params_non_embedding", "init_seed",
     "data_seed", "run_id", "config_json", "language", "source", "target", "concept", "phenomenon",
-} | set(ATTRIBUTES) - {"loss", "bits_per_byte"}  # fmt: skip
+} | set(ATTRIBUTES) - set(LOSSES)  # fmt: skip
 """Names that mean something else in a cube."""
 
 

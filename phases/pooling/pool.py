@@ -10,6 +10,7 @@ import xarray as xr
 
 from calque.data.cube import validate
 from calque.data.errors import UserError
+from calque.data.metrics import LOGPROB_OF
 from calque.phases.detection.detect import detect
 from calque.phases.pooling.mixed_model import MixedEffects, pool_mixed
 from calque.phases.pooling.pairs import FEWEST_LANGUAGES, PooledTimes, pool_deleted, pool_pairs
@@ -22,7 +23,7 @@ from calque.phases.pooling.times import collect, label, lags, pairs_by_group, ta
 from calque.phases.processes import Progress, one_thread
 from calque.phases.results import DetectionReport, Transition
 from calque.phases.series.metric_series import item_mask
-from calque.phases.series.metrics import LOGPROB_OF, available
+from calque.phases.series.metrics import available
 from calque.phases.settings import Settings
 
 

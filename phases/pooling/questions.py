@@ -7,10 +7,15 @@ from dataclasses import dataclass
 import xarray as xr
 
 from calque.data.errors import UserError, nearest
+from calque.data.metrics import METRICS
 from calque.phases.series.metrics import available, chosen
 
 ESTIMANDS = ("delay", "takeoff", "lag")
-FIRST_OF_LAG = {"translation": ("copying", "false_copying")}
+FIRST_OF_LAG = {
+    name: tuple(first for first in m.lag_from if METRICS[first].items is not None)
+    for name, m in METRICS.items()
+    if m.lag_from
+}
 """The metrics that a lag of a metric, split by pair, is measured from."""
 
 
@@ -85,7 +90,7 @@ def check_poolable(cube: xr.Dataset, metrics: tuple[str, ...], fewest: int) -> N
                 f"the cube has {cube.sizes.get(dim, 0)} {dim} languages; pooling over languages needs at least "
                 f"{fewest}: use 'phases detect' on it"
             )
-    items = {m for m in available(cube) if m != "nonce_copying"}
+    items = {m for m in available(cube) if METRICS[m].items is not None}
     for name in metrics:
         dims = set(map(str, cube[name].dims)) if name in cube.variables else set()
         if name not in items and not {"source", "target"} <= dims:

@@ -1,21 +1,7 @@
 """From a cube to trajectories: the standard set of metrics, and any variable over (run, checkpoint, ...).
 
-The standard metrics are means over fixed sets of items (source, target, concept) of one run:
-
-=====================  =====================================================  ===========================
-metric                 items                                                  success
-=====================  =====================================================  ===========================
-copying                identical words, and same-language prompts             ``translated``
-nonce_copying          invented words after a same-language prompt            ``nonce_copied``
-false_copying          off the diagonal, words that differ                    ``copied``
-translation            off the diagonal, no token in common; where the cube   ``translated``
-                       knows ``exposure``: strings never paired in training
-translation_paired     the same, strings paired in training                   ``translated``
-translation_logprob    the items of translation                               mean log p(target word)
-copy_logprob           the items of false_copying                             mean log p(source word)
-=====================  =====================================================  ===========================
-
-``translated`` means that the answer is an accepted form of the target word, also where that equals the source word.
+The standard metrics, their items and what counts as success are those of ``calque.data.metrics``. ``translated`` means
+that the answer is an accepted form of the target word, also where that equals the source word.
 """
 
 from __future__ import annotations
@@ -26,16 +12,11 @@ import numpy as np
 import xarray as xr
 
 from calque.data.errors import UserError, nearest
-from calque.phases.series.metric_series import ITEM_DIMS, Group, standard, variable
+from calque.data.metrics import ITEM_DIMS, METRICS, STANDARD
+from calque.phases.series.metric_series import Group, standard, variable
 from calque.phases.series.trajectory import Trajectory
 
-STANDARD = (
-    "copying", "nonce_copying", "false_copying", "translation", "translation_paired", "translation_logprob",
-    "copy_logprob",
-)  # fmt: skip
 SPLITS = ("run", "size", "mix", "source", "target", "pair")
-LOGPROB_OF = {"translation": "translation_logprob", "false_copying": "copy_logprob"}
-"""The continuous companion that a transition of a metric is checked against."""
 
 
 def trajectories(
@@ -85,20 +66,15 @@ def chosen(cube: xr.Dataset, metrics: Sequence[str] | None) -> tuple[str, ...]:
     for name in metrics:
         if name not in standard and name not in variables:
             all_known = tuple(dict.fromkeys((*standard, *variables)))
-            why = f"needs {_needs(name)}, which the cube lacks" if name in STANDARD else "is not in the cube"
+            why = (
+                f"needs {' and '.join(METRICS[name].variables)}, which the cube lacks"
+                if name in STANDARD
+                else "is not in the cube"
+            )
             raise UserError(
                 f"metric '{name}' {why}; it has {', '.join(all_known) or 'none'}" + nearest(name, all_known)
             )
     return tuple(dict.fromkeys(metrics))
-
-
-def _needs(name: str) -> str:
-    return {
-        "nonce_copying": "nonce_copied and nonce_total",
-        "translation_paired": "translation_outcome and exposure",
-        "translation_logprob": "translation_logprob(run, checkpoint, source, target, concept)",
-        "copy_logprob": "copy_logprob(run, checkpoint, source, target, concept)",
-    }.get(name, "translation_outcome")
 
 
 def analysable(cube: xr.Dataset) -> tuple[str, ...]:
@@ -113,17 +89,12 @@ def analysable(cube: xr.Dataset) -> tuple[str, ...]:
 
 def available(cube: xr.Dataset) -> tuple[str, ...]:
     """Return the standard metrics that the cube has the variables for."""
-    items = "translation_outcome" in cube.variables and set(ITEM_DIMS) <= set(map(str, cube.dims))
-    has = {
-        "copying": items,
-        "false_copying": items,
-        "translation": items,
-        "translation_paired": items and "exposure" in cube.variables,
-        "nonce_copying": "nonce_copied" in cube.variables and "nonce_total" in cube.variables,
-        "translation_logprob": "translation_logprob" in cube.variables,
-        "copy_logprob": "copy_logprob" in cube.variables,
-    }
-    return tuple(name for name in STANDARD if has[name])
+    has_items = set(ITEM_DIMS) <= set(map(str, cube.dims))
+    return tuple(
+        name
+        for name in STANDARD
+        if set(METRICS[name].variables) <= set(map(str, cube.variables)) and (METRICS[name].items is None or has_items)
+    )
 
 
 def groups(one: xr.Dataset, by: Sequence[str]) -> list[Group]:

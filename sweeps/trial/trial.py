@@ -22,10 +22,10 @@ import xarray as xr
 from calque.data.cube import code_version
 from calque.data.cube.run_file import RunFile
 from calque.data.errors import UserError
+from calque.data.metrics import VARIABLES
 from calque.data.shards.sampler import Sampler
 from calque.data.words.properties import item_properties
 from calque.models.decoder.decoder import Decoder
-from calque.models.scoring.scorer import DIMS
 from calque.models.training import loop as training
 from calque.models.training import strategy, workers
 from calque.sweeps.prepare.prepare import Prepared, prepare, sampler_of
@@ -40,7 +40,7 @@ from calque.sweeps.trial.stopping import TerminatedError, Wish, stop_wished
 LOCK_WAIT = 30.0
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE)
 """What a disk says that is full, read-only or gone: no fault of the run, which may go on when it is back."""
-ROW_DIMS: dict[str, tuple[str, ...]] = {"tokens": (), "flops": (), "checkpoint_sha256": (), **DIMS}
+ROW_DIMS: dict[str, tuple[str, ...]] = {"tokens": (), "flops": (), "checkpoint_sha256": (), **VARIABLES}
 Report = Callable[[dict[str, float]], None]
 
 
