@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from calque.phases.series.axis import Array
+from calque.phases.series.trajectory import Trajectory
 
 SCHEMA = 1
 Estimand = Literal[
@@ -32,6 +33,15 @@ class Outcome(StrEnum):
     TOO_FEW_POINTS = "too_few_points"
     NOT_CONVERGED = "not_converged"
     METRIC_DEPENDENT = "metric_dependent"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Refusal:
+    """Why a series cannot be analysed."""
+
+    trajectory: Trajectory
+    outcome: Outcome
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,7 @@ from calque.phases.calibration.designs import template
 from calque.phases.calibration.outcomes import Options
 from calque.phases.calibration.study import Adaptive, calibrate
 from calque.phases.cli import app
-from calque.phases.detection.analyse import analyse
+from calque.phases.detection.analyse import Analysis, analyse
 from calque.phases.detection.detect import detect
 from calque.phases.noise.noise import RHO
 from calque.phases.series.axis import Array
@@ -74,7 +74,7 @@ def sources(plain: bool = False) -> tuple[AdaptiveDesign, tuple[Source, Source]]
     series = trajectories(data, ("score", "other"))
     for t in series if plain else accounted(series, data):
         a = analyse(t, boot=39)
-        assert a.fit is not None
+        assert isinstance(a, Analysis)
         found.append(Source(template(t), a.fit.noise, a.fit.curve))
     return design, (found[0], found[1])
 

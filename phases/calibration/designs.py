@@ -39,7 +39,6 @@ def nearest_concave(t: Trajectory, curve: Array, sd: Array) -> Array:
 
 def spread_of(a: Analysis, rng: np.random.Generator, replicates: int = 60) -> Array:
     """Return the standard deviation (n,) of scores around the fitted curve."""
-    assert a.fit is not None
     sd = np.asarray(a.fit.noise.draw(rng, replicates).around(a.fit.curve)).std(1)
     return np.maximum(sd, 1e-3 * max(float(sd.max()), 1e-12))
 
@@ -76,7 +75,6 @@ def moved_to(t: Trajectory, curve: Array, at: float, rise: float) -> Array:
 
 def around(a: Analysis, curve: Array, rng: np.random.Generator, replicates: int) -> Array:
     """Return simulated scores (n, replicates), the noise of each drawn from the posterior of the series' own fit."""
-    assert a.fit is not None
     return np.asarray(a.fit.noise.draw(rng, replicates).around(curve))
 
 
@@ -84,7 +82,6 @@ def together(
     a: Analysis, b: Analysis, second: Array, correlation: float, rng: np.random.Generator, replicates: int
 ) -> tuple[Array, Array]:
     """Return scores around the first fitted curve and around ``second`` whose shocks have this correlation."""
-    assert a.fit is not None and b.fit is not None
     indices = a.trajectory.index, b.trajectory.index
     union = np.union1d(*indices)
     common = rng.standard_normal((len(union), replicates))

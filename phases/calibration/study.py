@@ -31,6 +31,7 @@ from calque.phases.detection.analyse import Analysis, analyse
 from calque.phases.detection.lag import lag
 from calque.phases.generators import generator
 from calque.phases.processes import Progress, spread
+from calque.phases.results import Refusal
 from calque.phases.series.axis import Array
 from calque.phases.series.trajectory import Trajectory
 
@@ -101,14 +102,14 @@ def calibrate(
     """
     by_run = {run: _adaptive(design, t, options) for run, (design, t) in (adaptive or {}).items()}
     asked: list[tuple[Calibrated, list[Design]]] = []
-    fits: dict[tuple[str, str, str], Analysis] = {}
+    fits: dict[tuple[str, str, str], Analysis | Refusal] = {}
     for i, t in enumerate(series):
         if progress is not None:
             progress(i, len(series), f"fitting {t.run} {t.metric}")
         a = analyse(t, rise=options.rise, boot=options.boot, level=options.level, seed=options.seed)
         fits[t.run, t.group, t.metric] = a
         row = Calibrated(run=t.run, group=t.group, metric=t.metric)
-        if a.fit is None:
+        if isinstance(a, Refusal):
             asked.append((replace(row, reason="too few checkpoints, or a score that never changes"), []))
         else:
             reason = "" if reported(a, options.level) else UNREPORTED
@@ -132,12 +133,11 @@ def calibrate(
 
 def _adaptive(design: AdaptiveDesign, watched: Trajectory, options: Options) -> Adaptive | None:
     a = analyse(watched, rise=options.rise, boot=options.boot, level=options.level, seed=options.seed)
-    return None if a.fit is None else Adaptive(design, a)
+    return None if isinstance(a, Refusal) else Adaptive(design, a)
 
 
 def of_series(a: Analysis, options: Options, replicates: int, adaptive: Adaptive | None = None) -> list[Design]:
     """Return both questions to one series."""
-    assert a.fit is not None
     t, fitted = a.trajectory, a.fit.curve
     rng = generator(options.seed, "calibrate", t.key)
     concave = nearest_concave(t, fitted, spread_of(a, rng))
@@ -162,13 +162,17 @@ def of_series(a: Analysis, options: Options, replicates: int, adaptive: Adaptive
 
 
 def of_pair(
-    a: Analysis, b: Analysis, options: Options, replicates: int, adaptive: Adaptive | None = None
+    a: Analysis | Refusal, b: Analysis | Refusal, options: Options, replicates: int, adaptive: Adaptive | None = None
 ) -> tuple[list[Design], str]:
     """Return both questions to the lag of two series, and why any is left out."""
-    if a.fit is None or b.fit is None or not (reported(a, options.level) and reported(b, options.level)):
+    if (
+        isinstance(a, Refusal)
+        or isinstance(b, Refusal)
+        or not (reported(a, options.level) and reported(b, options.level))
+    ):
         return [], "the report gives no takeoff of one of the two"
     t = b.trajectory
-    start, second = (takeoff_of(s.trajectory, s.fit.curve, options.rise) for s in (a, b) if s.fit is not None)
+    start, second = (takeoff_of(s.trajectory, s.fit.curve, options.rise) for s in (a, b))
     found = lag(a, b, boot=options.boot, level=options.level, seed=options.seed)
     if found is None or not np.isfinite(start + second):
         return [], "one of the two never takes off"
@@ -199,7 +203,6 @@ def grown(
 ) -> tuple[Trajectory, ...]:  # fmt: skip
     """Draw one replicate of a run with adaptive checkpoints; ``of`` are the analyses that the sources come from."""
     watched = adaptive.watched
-    assert watched.fit is not None
     own = next((s for s, a in zip(sources, of, strict=True) if a.trajectory.key == watched.trajectory.key), None)
     deciding = own or Source(template(watched.trajectory), watched.fit.noise, watched.fit.curve)
     return drawn(adaptive.design, sources, deciding, rng, name, correlation)

@@ -13,7 +13,7 @@ from calque.phases.classical.growth import Name, fit_growth
 from calque.phases.classical.kink import fit_kink
 from calque.phases.classical.level import Break, fit_levels
 from calque.phases.classical.markov import fit_switch
-from calque.phases.classical.series import Refusal, Series
+from calque.phases.classical.series import Series
 from calque.phases.generators import classical_generator
 from calque.phases.processes import one_thread
 from calque.phases.results import (
@@ -75,7 +75,7 @@ def answer(t: Trajectory, settings: Settings) -> Answer:
     """Return what the classical model ``settings.family`` says of one series."""
     s = Series.of(t, settings.scale, settings.link)
     common = _Common(t, settings.level, s.n if isinstance(s, Series) else t.n, s.notes if isinstance(s, Series) else ())
-    if isinstance(s, Refusal):
+    if not isinstance(s, Series):
         return Answer(tuple(common.empty(e, s.outcome, s.reason) for e in ESTIMANDS[settings.family]))
     return MODELS[settings.family](s, common, settings)
 

@@ -20,20 +20,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from calque.phases.results import Outcome
+from calque.phases.results import Outcome, Refusal
 from calque.phases.series.axis import Array, Axis, Scale
 from calque.phases.series.trajectory import Trajectory
 
 FEWEST = 8
 Link = Literal["identity", "logit"]
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Why there is nothing to fit."""
-
-    outcome: Outcome
-    reason: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,10 +78,12 @@ class Series:
             notes.append("the checkpoint at 0 tokens has no place on a log scale and was left out")
         n = int(keep.sum())
         if n < FEWEST:
-            return Refusal(Outcome.TOO_FEW_POINTS, f"{n} checkpoints have a value; at least {FEWEST} are needed")
+            reason = f"{n} checkpoints have a value; at least {FEWEST} are needed"
+            return Refusal(trajectory=t, outcome=Outcome.TOO_FEW_POINTS, reason=reason)
         y = t.y[keep]
         if np.ptp(y) <= 1e-12 * max(1.0, float(np.abs(y).max())):
-            return Refusal(Outcome.NONE, f"the score is {-y[0] if t.falls else y[0]:.3g} at every checkpoint")
+            reason = f"the score is {-y[0] if t.falls else y[0]:.3g} at every checkpoint"
+            return Refusal(trajectory=t, outcome=Outcome.NONE, reason=reason)
         logit = link == "logit" and t.proportion
         if link == "logit" and not t.proportion:
             notes.append("a logit needs a proportion: the score was modelled as it is")

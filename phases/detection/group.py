@@ -13,7 +13,7 @@ from calque.phases.detection.analyse import Analysis, analyse
 from calque.phases.detection.influence import hanging
 from calque.phases.detection.judge import crossover_row, lag_row, rows
 from calque.phases.dictionary.grid import Dictionary
-from calque.phases.results import Curve, Lag, Outcome, Transition
+from calque.phases.results import Curve, Lag, Outcome, Refusal, Transition
 from calque.phases.series.axis import Axis, Scale
 from calque.phases.series.trajectory import Trajectory
 from calque.phases.settings import Settings
@@ -35,7 +35,7 @@ def judge_group(series: Sequence[Trajectory], settings: Settings) -> Found:
     return Found(transitions, lags, [_curve(a) for a in by_metric.values()])
 
 
-def analysed(t: Trajectory, settings: Settings) -> Analysis:
+def analysed(t: Trajectory, settings: Settings) -> Analysis | Refusal:
     """Analyse one series, with the dictionary of its schedule."""
     grid = dictionary_of(t.tokens.tobytes(), settings.scale) if t.n >= 2 else None
     return analyse(
@@ -50,7 +50,7 @@ def dictionary_of(tokens: bytes, scale: Scale) -> Dictionary:
     return Dictionary(Axis.of(np.frombuffer(tokens), scale))
 
 
-def _of_group(by_metric: dict[str, Analysis], settings: Settings) -> tuple[list[Transition], list[Lag]]:
+def _of_group(by_metric: dict[str, Analysis | Refusal], settings: Settings) -> tuple[list[Transition], list[Lag]]:
     again = partial(analysed, settings=settings)
     found = {m: hanging(a, rows(a, settings.level), again, settings.level) for m, a in by_metric.items()}
     for metric, companion in LOGPROB_OF.items():
@@ -58,7 +58,7 @@ def _of_group(by_metric: dict[str, Analysis], settings: Settings) -> tuple[list[
             found[metric] = _checked(found[metric], by_metric[companion], companion, settings.level)
     transitions = [row for m in found for row in found[m]]
     lags = []
-    usable = {m: a for m, a in by_metric.items() if _has_takeoff(found[m])}
+    usable = {m for m in by_metric if _has_takeoff(found[m])}
     for first, second in CROSSOVERS:
         if first in by_metric and second in by_metric:
             transitions.append(crossover_row(by_metric[first], by_metric[second], usable, settings))
@@ -72,9 +72,9 @@ def _has_takeoff(found: Sequence[Transition]) -> bool:
     return any(t.estimand == "takeoff" and t.tokens is not None for t in found)
 
 
-def _checked(found: list[Transition], companion: Analysis, name: str, level: float) -> list[Transition]:
+def _checked(found: list[Transition], companion: Analysis | Refusal, name: str, level: float) -> list[Transition]:
     """Label a delayed start metric-dependent when the log-probability rises without one."""
-    delay = companion.delay
+    delay = None if isinstance(companion, Refusal) else companion.delay
     if delay is None or delay.p_rise > 1 - level or delay.p_value <= 1 - level:
         return found
     out = []
@@ -86,18 +86,20 @@ def _checked(found: list[Transition], companion: Analysis, name: str, level: flo
     return out
 
 
-def _curve(a: Analysis) -> Curve:
+def _curve(a: Analysis | Refusal) -> Curve:
     t = a.trajectory
     sign = -1.0 if t.falls else 1.0
     fitted_tokens = fitted = None
-    if a.fit is not None:
+    origin, unit = 0.0, 1.0
+    if isinstance(a, Analysis):
+        origin, unit = a.origin, a.unit
         x = a.fit.axis.dense()
         x = x[x >= a.fit.axis.first]
         fitted_tokens = a.fit.axis.to_tokens(x)
         shape = a.fit.candidates.at(x, np.array([a.fit.best]))[:, 0]
         scaled = float(a.fit.curve[0]) + a.fit.amplitude[a.fit.best] * shape
-        fitted = sign * (a.origin + a.unit * scaled)
-    y = sign * (a.origin + a.unit * t.y)
+        fitted = sign * (origin + unit * scaled)
+    y = sign * (origin + unit * t.y)
     return Curve(
         run=t.run, group=t.group, metric=t.metric, tokens=t.tokens, y=y, counts=t.proportion,
         fitted_tokens=fitted_tokens, fitted=fitted,

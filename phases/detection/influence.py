@@ -12,10 +12,11 @@ from dataclasses import replace
 import numpy as np
 
 from calque.data.outliers import LIMIT, outlying, running_median
-from calque.phases.detection.analyse import FEWEST, Analysis
+from calque.phases.detection.analyse import Analysis
+from calque.phases.detection.fitting import FEWEST
 from calque.phases.detection.judge import rows
 from calque.phases.noise.noise import VARIANTS, Noise, amplitudes
-from calque.phases.results import Transition, tokens_text
+from calque.phases.results import Refusal, Transition, tokens_text
 from calque.phases.series.trajectory import Trajectory
 
 LEAST_SCALE = 0.3
@@ -44,7 +45,7 @@ def without(t: Trajectory, i: int) -> Trajectory:
 
 
 def hanging(
-    a: Analysis, found: Sequence[Transition], again: Callable[[Trajectory], Analysis], level: float
+    a: Analysis | Refusal, found: Sequence[Transition], again: Callable[[Trajectory], Analysis | Refusal], level: float
 ) -> list[Transition]:
     """Return the rows of a series, those that a wild checkpoint decides labelled with what they are without it.
 
@@ -55,8 +56,10 @@ def hanging(
     again : callable
         Analyses a trajectory as the series itself was.
     """
+    if isinstance(a, Refusal):
+        return list(found)
     original = a.trajectory if a.unit == 1.0 else replace(a.trajectory, y=a.origin + a.unit * a.trajectory.y)
-    i = None if a.fit is None or original.n <= FEWEST else wildest(a.trajectory, a.fit.noise)
+    i = None if original.n <= FEWEST else wildest(a.trajectory, a.fit.noise)
     if i is None:
         return list(found)
     other = {row.estimand: row for row in rows(again(without(original, i)), level) if row.estimand in ESTIMANDS}

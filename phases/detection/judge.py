@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 
-from calque.phases.detection.analyse import FEWEST, Analysis
+from calque.phases.detection.analyse import Analysis
+from calque.phases.detection.fitting import FEWEST
 from calque.phases.detection.lag import crossover, lag
 from calque.phases.detection.phase_count import PhaseCount
 from calque.phases.dictionary.location import Location
-from calque.phases.results import Estimand, Lag, Outcome, Transition, finite, interval_text, tokens_text
+from calque.phases.results import Estimand, Lag, Outcome, Refusal, Transition, finite, interval_text, tokens_text
 from calque.phases.settings import Settings
 
 BLUNT = math.log(10.0)
@@ -21,19 +23,24 @@ RISE_EVIDENCE = 12.0
 which says little about a floor of exact zeros followed by wild swings."""
 
 
-def rows(a: Analysis, level: float) -> list[Transition]:
-    """Return the rows of one series: delay and takeoff always, the others where there is something to place."""
+def rows(a: Analysis | Refusal, level: float) -> list[Transition]:
+    """Return the rows of one series: delay and takeoff always, the others where there is something to locate.
+
+    Parameters
+    ----------
+    a : Analysis or Refusal
+        What :func:`calque.phases.detection.analyse.analyse` gave.
+    level : float
+        Coverage of the intervals of ``a``.
+    """
     t = a.trajectory
     common: dict[str, Any] = {
         "run": t.run, "group": t.group, "metric": t.metric, "level": level, "n_checkpoints": t.n
     }  # fmt: skip
-    if t.n < FEWEST:
-        reason = f"{t.n} checkpoints have a value; at least {FEWEST} are needed"
-        return [_empty(e, Outcome.TOO_FEW_POINTS, reason, common) for e in ("delay", "takeoff")]
-    if a.fit is None:
-        reason = f"the score is {t.y[0]:.3g} at every checkpoint"
-        delay = _empty("delay", Outcome.NONE, reason, common | {"p_value": 1.0})
-        return [delay, _empty("takeoff", Outcome.NONE, reason, common)]
+    if isinstance(a, Refusal):
+        # a score that never changes says that it did not start late
+        p = {} if a.outcome == Outcome.TOO_FEW_POINTS else {"p_value": 1.0}
+        return [_empty("delay", a.outcome, a.reason, common | p), _empty("takeoff", a.outcome, a.reason, common)]
     if a.delay is None:
         reason = f"the peak comes before checkpoint {FEWEST}: too few before it to test for a delayed start"
         delay = _empty("delay", Outcome.TOO_FEW_POINTS, reason, common)
@@ -145,7 +152,6 @@ def _phases_row(counted: PhaseCount, common: dict[str, Any]) -> Transition:
 def _width_row(a: Analysis, place: Location, common: dict[str, Any]) -> Transition:
     """Width in tokens between 10 and 50 % of the rise, from the ratio's interval and the averaged t10."""
     start = a.locations["t10"]
-    assert a.fit is not None
     if not (place.exists and start.exists):
         return _empty("width", Outcome.CENSORED, "50 % of the rise is not reached", common)
     at = a.fit.axis.to_tokens(start.x)
@@ -162,7 +168,6 @@ def _width_row(a: Analysis, place: Location, common: dict[str, Any]) -> Transiti
 
 def _judged(a: Analysis, place: Location, what: str) -> tuple[Outcome, float | None, float | None, float | None, str]:
     """Return outcome, tokens, low, high and sentence of a location that exists."""
-    assert a.fit is not None
     axis = a.fit.axis
     tokens = float(axis.to_tokens(place.x))
     low, high = _low(a, place), _high(a, place)
@@ -183,7 +188,6 @@ def _judged(a: Analysis, place: Location, what: str) -> tuple[Outcome, float | N
 
 def _low(a: Analysis, place: Location) -> float | None:
     """Return the lower limit in tokens; None when it lies before the first trained checkpoint."""
-    assert a.fit is not None
     axis = a.fit.axis
     if not np.isfinite(place.low) or place.low < axis.first - 1e-9:
         return None
@@ -191,13 +195,11 @@ def _low(a: Analysis, place: Location) -> float | None:
 
 
 def _high(a: Analysis, place: Location) -> float | None:
-    assert a.fit is not None
     return finite(float(a.fit.axis.to_tokens(place.high)))
 
 
 def _still_rising(a: Analysis, share: float = 0.1) -> bool:
     """Return whether the last tenth of the axis still brings more than ``share`` of the rise."""
-    assert a.curves is not None and a.rising is not None
     u = a.curves.risen[:, a.rising.best]
     x = a.curves.x
     late = np.interp(x[-1] - 0.1 * (x[-1] - x[0]), x, u)
@@ -208,14 +210,14 @@ def _empty(name: Estimand, outcome: Outcome, reason: str, common: dict[str, Any]
     return Transition(estimand=name, outcome=outcome, reason=reason, **common)
 
 
-def lag_row(first: Analysis, second: Analysis, usable: dict[str, Analysis], settings: Settings) -> Lag:
+def lag_row(first: Analysis | Refusal, second: Analysis | Refusal, usable: Collection[str], settings: Settings) -> Lag:
     """Return the lag between two metrics of one run."""
     a, b = first.trajectory, second.trajectory
     common: dict[str, Any] = {
         "run": a.run, "group": a.group, "first": a.metric, "second": b.metric, "level": settings.level
     }  # fmt: skip
     missing = [t.metric for t in (a, b) if t.metric not in usable]
-    if missing:
+    if missing or isinstance(first, Refusal) or isinstance(second, Refusal):
         few = min(a.n, b.n) < FEWEST
         outcome = Outcome.TOO_FEW_POINTS if few else Outcome.NONE
         return Lag(outcome=outcome, reason=f"no takeoff of {' and '.join(missing)} to measure from", **common)
@@ -246,11 +248,12 @@ def lag_row(first: Analysis, second: Analysis, usable: dict[str, Analysis], sett
 
 
 def _median_tokens(a: Analysis) -> float | None:
-    assert a.fit is not None
     return finite(float(a.fit.axis.to_tokens(a.locations["takeoff"].x)))
 
 
-def crossover_row(first: Analysis, second: Analysis, usable: dict[str, Analysis], settings: Settings) -> Transition:
+def crossover_row(
+    first: Analysis | Refusal, second: Analysis | Refusal, usable: Collection[str], settings: Settings
+) -> Transition:
     """Return where ``second`` overtakes ``first``; the row is filed under ``second``."""
     a, b = first.trajectory, second.trajectory
     common: dict[str, Any] = {
@@ -259,13 +262,12 @@ def crossover_row(first: Analysis, second: Analysis, usable: dict[str, Analysis]
     }  # fmt: skip
     if min(a.n, b.n) < FEWEST:
         return Transition(outcome=Outcome.TOO_FEW_POINTS, reason=f"fewer than {FEWEST} checkpoints", **common)
-    if first.curves is None or second.curves is None or b.metric not in usable:
+    if isinstance(first, Refusal) or isinstance(second, Refusal) or b.metric not in usable:
         return Transition(outcome=Outcome.NONE, reason=f"{b.metric} has no takeoff", **common)
     crossing = crossover(first, second, boot=settings.boot, level=settings.level, seed=settings.seed)
     if crossing is None:
         reason = f"{b.metric} is not above {a.metric} at the last checkpoint"
         return Transition(outcome=Outcome.NONE, reason=reason, **common)
-    assert first.fit is not None
     start = float(first.fit.axis.to_tokens(first.fit.axis.first))
     low = None if crossing.low < start * (1 + 1e-9) else finite(crossing.low)
     high = finite(crossing.high)

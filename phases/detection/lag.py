@@ -13,7 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import chi2
 
-from calque.phases.detection.analyse import Analysis, takeoff_of, without_constant
+from calque.phases.detection.analyse import Analysis
+from calque.phases.detection.fitting import without_constant
+from calque.phases.detection.locations import takeoffs
 from calque.phases.dictionary.fit import FITTED, Fit
 from calque.phases.dictionary.location import LARGEST_CUT, averaged, least_cut
 from calque.phases.generators import generator
@@ -52,14 +54,13 @@ class Side:
     """One of the two series, with its plausible candidates ready to be profiled by takeoff."""
 
     def __init__(self, a: Analysis) -> None:
-        assert a.rising is not None and a.curves is not None
         self.analysis, self.fit = a, a.rising
         order = np.argsort(self.fit.rss, kind="stable")
         if len(order) > MOST:
             near = order[: MOST // 2]
             order = np.concatenate([near, order[np.linspace(MOST // 2, len(order) - 1, MOST - len(near)).astype(int)]])
         self.kept = order
-        self.x = takeoff_of(a)
+        self.x = takeoffs(a.curves, a.rising.amplitude, a.rise, a.trajectory.proportion)
         self.tokens = np.log(np.maximum(self.fit.axis.to_tokens(self.x), 1e-300))
         self.risen = np.ascontiguousarray(a.curves.risen[:, order].T)
         self.at = np.log(np.maximum(self.fit.axis.to_tokens(a.curves.x), 1e-300))
@@ -80,7 +81,6 @@ class Side:
         """
         fit = self.fit
         n = fit.trajectory.n
-        assert self.analysis.fit is not None
         whitened = without_constant(self.analysis.fit.whiten.raw(errors)[:n], fit.whiten)
         centre = fit.whiten(fit.candidates.columns[:, fit.best] * fit.amplitude[fit.best])
         rss, b = fit.against(whitened + centre[:, None])
@@ -167,7 +167,6 @@ def _combined(da: Array, db: Array, d: int) -> Array:
 def joint_errors(first: Analysis, second: Analysis, boot: int, rng: np.random.Generator) -> tuple[Array, Array, float]:
     """Return simulated noise (n, B) of both series, with shared shocks, and the correlation of these."""
     fa, fb = first.fit, second.fit
-    assert fa is not None and fb is not None
     ta, tb = first.trajectory, second.trajectory
     r = shock_correlation(fa, fb)
     union = np.union1d(ta.index, tb.index)
@@ -201,7 +200,6 @@ def crossover(first: Analysis, second: Analysis, *, boot: int, level: float, see
 
     ``share`` is the share of replicates in which it does.
     """
-    assert first.fit is not None and second.fit is not None
     rng = generator(seed, "crossover", first.trajectory.key, second.trajectory.key)
     ea, eb, _ = joint_errors(first, second, boot, rng)
     axis = first.fit.axis
