@@ -14,10 +14,10 @@ from calque.phases.classical.argmax import argmax_interval, density
 from calque.phases.classical.autocorrelation import first_order
 from calque.phases.classical.detect import adjusted, answer
 from calque.phases.classical.growth import fit_growth
-from calque.phases.classical.kink import Profile, fit_kink, line, muggeo
+from calque.phases.classical.kink import DevianceProfile, fit_kink, line, muggeo
 from calque.phases.classical.level import fit_levels, further_break, partition
 from calque.phases.classical.markov import fit_switch, stretch
-from calque.phases.classical.series import Series
+from calque.phases.classical.series import RegressionSeries
 from calque.phases.cli import main
 from calque.phases.detection.detect import detect
 from calque.phases.report.classical import render
@@ -42,8 +42,8 @@ def valued(values, tokens=TOKENS, **more):
 
 
 def series(t, scale="log", link="logit"):
-    s = Series.of(t, scale, link)
-    assert isinstance(s, Series), s
+    s = RegressionSeries.of(t, scale, link)
+    assert isinstance(s, RegressionSeries), s
     return s
 
 
@@ -125,7 +125,7 @@ def test_kink_finds_the_deepest_of_several_valleys(rng):
     k = fit_kink(s)
     profile = [(np.linalg.lstsq(line(s.x, p), s.y, rcond=None)[1][0], p) for p in np.linspace(s.x[2], s.x[-3], 2000)]
     assert k.position == pytest.approx(min(profile)[1], abs=0.003)
-    stuck = muggeo(Profile(s), float(s.x[3]), (float(s.x[2]), float(s.x[-3])))
+    stuck = muggeo(DevianceProfile(s), float(s.x[3]), (float(s.x[2]), float(s.x[-3])))
     assert abs(stuck - k.position) > 0.5
     assert k.p_second < 1e-3
 
@@ -295,7 +295,7 @@ def test_units_of_tokens_cancel(family, rng):
 def test_settings_name_the_nearest_family():
     with pytest.raises(UserError, match="did you mean 'gompertz'"):
         Settings(family="gompertzz")
-    with pytest.raises(UserError, match="--link probit"):
+    with pytest.raises(UserError, match="`link` is 'probit'"):
         Settings(link="probit")
 
 

@@ -12,7 +12,7 @@ import xarray as xr
 from typer.testing import CliRunner
 
 from calque.data import cube as cubes
-from calque.phases.adaptive.record import AdaptiveDesign, accounted, in_tokens
+from calque.phases.adaptive.record import AdaptiveDesign, noise_in_tokens, with_noise_in_tokens
 from calque.phases.adaptive.rule import Decision, Prior, Rule, Seen
 from calque.phases.calibration.adaptive import Path as Growing
 from calque.phases.calibration.adaptive import Source, _shocks, drawn
@@ -72,7 +72,7 @@ def sources(plain: bool = False) -> tuple[AdaptiveDesign, tuple[Source, Source]]
     design = AdaptiveDesign.from_json(str(data["adaptive_json"].values[0]))
     found = []
     series = trajectories(data, ("score", "other"))
-    for t in series if plain else accounted(series, data):
+    for t in series if plain else with_noise_in_tokens(series, data):
         a = analyse(t, boot=39)
         assert isinstance(a, Analysis)
         found.append(Source(template(t), a.fit.noise, a.fit.curve))
@@ -170,7 +170,7 @@ def test_series_at_planned_checkpoints_alone_have_a_fixed_design() -> None:
 
 def test_noise_is_measured_in_tokens_where_checkpoints_were_adaptive() -> None:
     data = cubes.validate(run())
-    plain, counted = trajectories(data, ("score",))[0], accounted(trajectories(data, ("score",)), data)[0]
+    plain, counted = trajectories(data, ("score",))[0], with_noise_in_tokens(trajectories(data, ("score",)), data)[0]
     assert not plain.evenly_spaced and counted.evenly_spaced
     np.testing.assert_allclose(np.diff(counted.distances[0]) / np.diff(counted.tokens), 1 / counted.spacing, rtol=1e-5)
     further = ~np.isin(plain.tokens, RULE.planned)
@@ -181,9 +181,11 @@ def test_noise_is_measured_in_tokens_where_checkpoints_were_adaptive() -> None:
     assert not np.allclose(counted.places, counted.index)
     shorter = counted.until(5)
     np.testing.assert_allclose(shorter.distances, counted.distances[:, :6])
-    fixed = accounted([plain], data.drop_vars("adaptive_json"))[0]
+    fixed = with_noise_in_tokens([plain], data.drop_vars("adaptive_json"))[0]
     assert fixed is plain
-    assert in_tokens(plain, plain.tokens, [int(t) for t in plain.tokens]) is plain, "no further checkpoint was taken"
+    assert noise_in_tokens(plain, plain.tokens, [int(t) for t in plain.tokens]) is plain, (
+        "no further checkpoint was taken"
+    )
 
 
 def test_detect_accounts_for_the_design(monkeypatch: pytest.MonkeyPatch) -> None:

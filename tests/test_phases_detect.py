@@ -9,7 +9,7 @@ import xarray as xr
 from calque.data.errors import UserError
 from calque.phases.detection.analyse import Analysis, analyse
 from calque.phases.detection.detect import detect
-from calque.phases.detection.influence import hanging
+from calque.phases.detection.influence import label_influence
 from calque.phases.detection.judge import crossover_row, lag_row, rows
 from calque.phases.results import Lag, Outcome, Refusal, Transition
 from calque.phases.series.metrics import trajectories
@@ -270,4 +270,4 @@ def test_a_series_that_cannot_be_analysed_is_refused_with_its_reason():
     settings = Settings(boot=19)
     assert lag_row(flat, other, {"n"}, settings).reason == "no takeoff of m to measure from"
     assert crossover_row(few, other, {"n"}, settings).outcome == Outcome.TOO_FEW_POINTS
-    assert hanging(flat, rows(flat, 0.95), analyse, 0.95) == rows(flat, 0.95)
+    assert label_influence(flat, rows(flat, 0.95), analyse, 0.95) == rows(flat, 0.95)

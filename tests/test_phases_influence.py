@@ -5,7 +5,7 @@ import pytest
 
 import calque.phases.detection.influence
 from calque.phases.detection.group import judge_group
-from calque.phases.detection.influence import wildest, without
+from calque.phases.detection.influence import largest_outlier, without
 from calque.phases.dictionary.grid import Dictionary
 from calque.phases.results import Outcome, tokens_text
 from calque.phases.series.axis import Axis
@@ -40,12 +40,12 @@ def noise_of(t):
 def test_a_wild_checkpoint_is_found_wherever_it_stands():
     for i in (0, 20, N - 1):
         t = series(flat, wild={i: 0.9})
-        assert wildest(t, noise_of(t)) == i
+        assert largest_outlier(t, noise_of(t)) == i
 
 
 @pytest.mark.parametrize("curve", [flat, ONSET, lambda x: np.where(x < 0.5 * sim.END, 0.05, 0.9)])
 def test_growth_and_steps_are_not_wild(curve):
-    found = [wildest(t, noise_of(t)) for t in (series(curve, seed, sd=0.3) for seed in range(6))]
+    found = [largest_outlier(t, noise_of(t)) for t in (series(curve, seed, sd=0.3) for seed in range(6))]
     assert found.count(None) >= 5
 
 

@@ -101,9 +101,11 @@ def item_times(cube: xr.Dataset, metric: str, lasting: int, every_item: bool = F
         When the cube holds no item outcomes, or none of these items.
     """
     if metric not in ITEM_COUNTS:
-        raise UserError(f"--metric {metric}: expected one of {', '.join(ITEM_COUNTS)}" + nearest(metric, ITEM_COUNTS))
+        raise UserError(
+            f"`metric` is '{metric}'; expected one of {', '.join(ITEM_COUNTS)}" + nearest(metric, ITEM_COUNTS)
+        )
     if lasting < 1:
-        raise UserError(f"--lasting {lasting}: expected 1 or more hits in a row")
+        raise UserError(f"`lasting` is {lasting}; expected 1 or more hits in a row")
     dims = {"run", "checkpoint", *ITEM_DIMS}
     if "translation_outcome" not in cube.variables or not dims <= set(map(str, cube["translation_outcome"].dims)):
         raise UserError(

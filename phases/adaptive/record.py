@@ -112,7 +112,7 @@ def designs_of(cube: xr.Dataset, origin: str = "the cube") -> dict[str, Adaptive
     }
 
 
-def accounted(series: Sequence[Trajectory], cube: xr.Dataset, origin: str = "the cube") -> list[Trajectory]:
+def with_noise_in_tokens(series: Sequence[Trajectory], cube: xr.Dataset, origin: str = "the cube") -> list[Trajectory]:
     """Return series whose noise is measured in tokens where their run's checkpoints were adaptive.
 
     Raises
@@ -122,10 +122,10 @@ def accounted(series: Sequence[Trajectory], cube: xr.Dataset, origin: str = "the
     """
     designs = designs_of(cube, origin)
     tokens = {run: np.asarray(cube["tokens"].sel(run=run), float) for run in designs}
-    return [in_tokens(t, tokens[t.run], designs[t.run].rule.planned) if t.run in designs else t for t in series]
+    return [noise_in_tokens(t, tokens[t.run], designs[t.run].rule.planned) if t.run in designs else t for t in series]
 
 
-def in_tokens(t: Trajectory, tokens: Array, planned: Sequence[int]) -> Trajectory:
+def noise_in_tokens(t: Trajectory, tokens: Array, planned: Sequence[int]) -> Trajectory:
     """Return a series whose noise forgets with tokens, never with checkpoints.
 
     Otherwise either may be: but further checkpoints stand close together, and noise of training does not change faster

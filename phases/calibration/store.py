@@ -59,7 +59,7 @@ class Store:
                 self.lines.append({k: record[k] for k in ("key", "cell", "first", "n", "seconds", "columns")})
             except (ValueError, KeyError, TypeError) as error:
                 raise UserError(
-                    f"{path}, line {number}, is no block of a calibration; name another file with --out"
+                    f"{path}, line {number}, is no block of a calibration; name another file with `out`"
                 ) from error
 
     def key(self, cell: Cell) -> str:

@@ -56,7 +56,7 @@ class Calibrated:
 
 
 @dataclass(frozen=True)
-class Design:
+class Simulation:
     """One question to one series or pair: its replicates, and what is true of them."""
 
     question: Question
@@ -83,7 +83,7 @@ class Work:
     """Some replicates of the design at position ``of``; it travels to another process."""
 
     of: int
-    design: Design
+    design: Simulation
     options: Options
 
 
@@ -101,7 +101,7 @@ def calibrate(
         Of runs whose checkpoints were adaptive: the record, and the series of the metric that was watched.
     """
     by_run = {run: _adaptive(design, t, options) for run, (design, t) in (adaptive or {}).items()}
-    asked: list[tuple[Calibrated, list[Design]]] = []
+    asked: list[tuple[Calibrated, list[Simulation]]] = []
     fits: dict[tuple[str, str, str], Analysis | Refusal] = {}
     for i, t in enumerate(series):
         if progress is not None:
@@ -136,7 +136,7 @@ def _adaptive(design: AdaptiveDesign, watched: Trajectory, options: Options) -> 
     return None if isinstance(a, Refusal) else Adaptive(design, a)
 
 
-def of_series(a: Analysis, options: Options, replicates: int, adaptive: Adaptive | None = None) -> list[Design]:
+def of_series(a: Analysis, options: Options, replicates: int, adaptive: Adaptive | None = None) -> list[Simulation]:
     """Return both questions to one series."""
     t, fitted = a.trajectory, a.fit.curve
     rng = generator(options.seed, "calibrate", t.key)
@@ -156,14 +156,14 @@ def of_series(a: Analysis, options: Options, replicates: int, adaptive: Adaptive
             for question, curve in (("null", concave), ("fitted", fitted))
         )
     return [
-        Design("null", "delay", tuple(null), Truth()),
-        Design("fitted", "takeoff", tuple(as_fitted), truth),
+        Simulation("null", "delay", tuple(null), Truth()),
+        Simulation("fitted", "takeoff", tuple(as_fitted), truth),
     ]
 
 
 def of_pair(
     a: Analysis | Refusal, b: Analysis | Refusal, options: Options, replicates: int, adaptive: Adaptive | None = None
-) -> tuple[list[Design], str]:
+) -> tuple[list[Simulation], str]:
     """Return both questions to the lag of two series, and why any is left out."""
     if (
         isinstance(a, Refusal)
@@ -193,7 +193,7 @@ def of_pair(
             ]
         else:
             made = named(both, together(a, b, curve, found.correlation, rng, replicates), question)
-        designs.append(Design(question, "lag", tuple(made), Truth(lag=float(np.log(10.0) * apart))))
+        designs.append(Simulation(question, "lag", tuple(made), Truth(lag=float(np.log(10.0) * apart))))
     return designs, reason
 
 
@@ -222,7 +222,7 @@ def _name(t: Trajectory, question: str, i: int) -> str:
 
 
 def answered(
-    designs: Sequence[Design], options: Options, jobs: int, progress: Progress | None
+    designs: Sequence[Simulation], options: Options, jobs: int, progress: Progress | None
 ) -> Iterator[dict[str, Figure]]:
     """Yield the figures of each design, in order, once all are worked off."""
     tasks = []

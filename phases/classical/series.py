@@ -29,7 +29,7 @@ Link = Literal["identity", "logit"]
 
 
 @dataclass(frozen=True, eq=False)
-class Series:
+class RegressionSeries:
     """What a classical model is fitted to.
 
     Attributes
@@ -69,7 +69,7 @@ class Series:
         return len(self.y)
 
     @classmethod
-    def of(cls, t: Trajectory, scale: Scale = "log", link: Link = "logit") -> Series | Refusal:
+    def of(cls, t: Trajectory, scale: Scale = "log", link: Link = "logit") -> RegressionSeries | Refusal:
         """Return the regression data of a trajectory, or why there is nothing to fit."""
         notes = []
         keep = np.isfinite(t.y) & np.isfinite(t.tokens)

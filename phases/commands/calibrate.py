@@ -140,7 +140,7 @@ def _study(
 ) -> tuple[list[Grid], list[str], dict[str, Any]]:  # fmt: skip
     from calque.data import cube as cubes
     from calque.data.metrics import LAGS
-    from calque.phases.adaptive.record import accounted, designs_of
+    from calque.phases.adaptive.record import designs_of, with_noise_in_tokens
     from calque.phases.calibration.study import calibrate as of_study
     from calque.phases.calibration.study_tables import study_grids, study_json
     from calque.phases.series.metrics import trajectories
@@ -152,9 +152,9 @@ def _study(
             if name not in known:
                 raise UserError(f"--run {name}: the cube has {', '.join(known)}" + nearest(name, known))
         data = data.sel(run=runs)
-    series = accounted(trajectories(data, tuple(metric) if metric else None), data, str(path))
+    series = with_noise_in_tokens(trajectories(data, tuple(metric) if metric else None), data, str(path))
     adaptive = {
-        run: (design, accounted(trajectories(data.sel(run=[run]), (design.metric,)), data)[0])
+        run: (design, with_noise_in_tokens(trajectories(data.sel(run=[run]), (design.metric,)), data)[0])
         for run, design in designs_of(data, str(path)).items()
     }
     with progress(quiet) as shown:

@@ -10,7 +10,7 @@ import numpy as np
 
 from calque.data.metrics import CROSSOVERS, LAGS, LOGPROB_OF
 from calque.phases.detection.analyse import Analysis, analyse
-from calque.phases.detection.influence import hanging
+from calque.phases.detection.influence import label_influence
 from calque.phases.detection.judge import crossover_row, lag_row, rows
 from calque.phases.dictionary.grid import Dictionary
 from calque.phases.results import Curve, Lag, Outcome, Refusal, Transition
@@ -20,7 +20,7 @@ from calque.phases.settings import Settings
 
 
 @dataclass(frozen=True)
-class Found:
+class GroupResult:
     """What one group of a run gave; the fits behind it are not kept."""
 
     transitions: list[Transition]
@@ -28,11 +28,11 @@ class Found:
     curves: list[Curve]
 
 
-def judge_group(series: Sequence[Trajectory], settings: Settings) -> Found:
+def judge_group(series: Sequence[Trajectory], settings: Settings) -> GroupResult:
     """Analyse the series of one group of a run and judge them together."""
     by_metric = {t.metric: analysed(t, settings) for t in series}
     transitions, lags = _of_group(by_metric, settings)
-    return Found(transitions, lags, [_curve(a) for a in by_metric.values()])
+    return GroupResult(transitions, lags, [_curve(a) for a in by_metric.values()])
 
 
 def analysed(t: Trajectory, settings: Settings) -> Analysis | Refusal:
@@ -52,7 +52,7 @@ def dictionary_of(tokens: bytes, scale: Scale) -> Dictionary:
 
 def _of_group(by_metric: dict[str, Analysis | Refusal], settings: Settings) -> tuple[list[Transition], list[Lag]]:
     again = partial(analysed, settings=settings)
-    found = {m: hanging(a, rows(a, settings.level), again, settings.level) for m, a in by_metric.items()}
+    found = {m: label_influence(a, rows(a, settings.level), again, settings.level) for m, a in by_metric.items()}
     for metric, companion in LOGPROB_OF.items():
         if metric in found and companion in found:
             found[metric] = _checked(found[metric], by_metric[companion], companion, settings.level)

@@ -24,7 +24,7 @@ LEAST_SCALE = 0.3
 ESTIMANDS = ("delay", "takeoff")
 
 
-def wildest(t: Trajectory, noise: Noise) -> int | None:
+def largest_outlier(t: Trajectory, noise: Noise) -> int | None:
     """Return the position of the checkpoint furthest from its neighbours, if that is further than noise goes."""
     middle = running_median(t.y)
     k, _, variance, phi = noise.mean()
@@ -44,7 +44,7 @@ def without(t: Trajectory, i: int) -> Trajectory:
     return t.subset(np.delete(np.arange(t.n), i))
 
 
-def hanging(
+def label_influence(
     a: Analysis | Refusal, found: Sequence[Transition], again: Callable[[Trajectory], Analysis | Refusal], level: float
 ) -> list[Transition]:
     """Return the rows of a series, those that a wild checkpoint decides labelled with what they are without it.
@@ -59,7 +59,7 @@ def hanging(
     if isinstance(a, Refusal):
         return list(found)
     original = a.trajectory if a.unit == 1.0 else replace(a.trajectory, y=a.origin + a.unit * a.trajectory.y)
-    i = None if original.n <= FEWEST else wildest(a.trajectory, a.fit.noise)
+    i = None if original.n <= FEWEST else largest_outlier(a.trajectory, a.fit.noise)
     if i is None:
         return list(found)
     other = {row.estimand: row for row in rows(again(without(original, i)), level) if row.estimand in ESTIMANDS}

@@ -27,7 +27,7 @@ BAND = "95 % binomial band, clustered by concept"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Series:
+class ScoreLine:
     """One line: a metric of a run, or of a part of it.
 
     ``low`` and ``high`` are the ends of a pointwise binomial band, None where the score is no count.
@@ -72,7 +72,7 @@ def parts_of(cube: xr.Dataset, items: Items) -> list[str]:
     return [*ways, *sorted(other - {"concept"})]
 
 
-def series_of(cube: xr.Dataset, items: Items, run: int, metric: str, split: str = WHOLE) -> Iterator[Series]:
+def series_of(cube: xr.Dataset, items: Items, run: int, metric: str, split: str = WHOLE) -> Iterator[ScoreLine]:
     """Yield the lines of one metric of one run; none where the metric does not know the split."""
     tokens = np.asarray(cube["tokens"].isel(run=run).transpose("checkpoint"), float)
     name = str(cube["run"].values[run])
@@ -113,30 +113,30 @@ def _item_parts(items: Items, run: int, metric: str, split: str) -> Iterator[tup
             yield label, items.by_concept(run, metric, group=(split, label))
 
 
-def _of_totals(run: str, part: str, metric: str, tokens: Array, totals: Totals) -> Series:
+def _of_totals(run: str, part: str, metric: str, tokens: Array, totals: Totals) -> ScoreLine:
     total, n = totals.total.sum(1), totals.n.sum(1)
     keep = np.isfinite(tokens) & (n > 0)
     value = total[keep] / n[keep]
     if metric in ITEM_LOGPROBS:
-        return Series(run=run, part=part, metric=metric, tokens=tokens[keep], value=value)
+        return ScoreLine(run=run, part=part, metric=metric, tokens=tokens[keep], value=value)
     of = np.flatnonzero(totals.n.any(0))
     # sums over each concept's items stand where single items would: only concepts matter to the design effect
     effect = design_effect(totals.total[:, of], totals.n[:, of], of)  # type: ignore[arg-type]
     low, high = wilson(value, np.maximum(n[keep] / effect, 1.0))
-    return Series(run=run, part=part, metric=metric, tokens=tokens[keep], value=value, low=low, high=high)
+    return ScoreLine(run=run, part=part, metric=metric, tokens=tokens[keep], value=value, low=low, high=high)
 
 
-def _of_trajectory(t: Trajectory, part: str, metric: str) -> Series:
+def _of_trajectory(t: Trajectory, part: str, metric: str) -> ScoreLine:
     value = -t.y if t.falls else t.y
     low, high = wilson(value, t.effective_trials) if t.counts else (None, None)
-    return Series(run=t.run, part=part, metric=metric, tokens=t.tokens, value=value, low=low, high=high)
+    return ScoreLine(run=t.run, part=part, metric=metric, tokens=t.tokens, value=value, low=low, high=high)
 
 
 def many(
     cube: xr.Dataset, items: Items, runs: Sequence[int], metrics: Sequence[str], split: str, most: int
-) -> tuple[list[Series], int]:
+) -> tuple[list[ScoreLine], int]:
     """Return the lines of runs and metrics, ``most`` at the most, and how many were left out."""
-    found: list[Series] = []
+    found: list[ScoreLine] = []
     for metric in metrics:
         for run in runs:
             found += series_of(cube, items, run, metric, split)

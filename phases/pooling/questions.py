@@ -52,18 +52,18 @@ def parse(text: str) -> Question:
     if not colon or not metric or estimand not in ESTIMANDS:
         hint = nearest(estimand, ESTIMANDS) if colon else ""
         raise UserError(
-            f"--primary {text}: expected METRIC:ESTIMAND with one of {', '.join(ESTIMANDS)}, such as "
+            f"`primary` is '{text}'; expected METRIC:ESTIMAND with one of {', '.join(ESTIMANDS)}, such as "
             f"translation:delay or copying>translation:lag{hint}"
         )
     first, arrow, second = metric.partition(">")
     if not arrow:
         return Question(metric, estimand, firsts_of(metric)[0] if estimand == "lag" else None)
     if estimand != "lag":
-        raise UserError(f"--primary {text}: only a lag is between two metrics; write {second}:{estimand}")
+        raise UserError(f"`primary` is '{text}'; only a lag is between two metrics; write {second}:{estimand}")
     if first not in firsts_of(second):
         known = firsts_of(second)
         raise UserError(
-            f"--primary {text}: lags of {second} are from {', '.join(known)}, not {first}{nearest(first, known)}"
+            f"`primary` is '{text}'; lags of {second} are from {', '.join(known)}, not {first}{nearest(first, known)}"
         )
     return Question(second, "lag", first)
 

@@ -31,10 +31,10 @@ def trajectories(
     """
     for split in by:
         if split not in SPLITS:
-            raise UserError(f"--by {split}: expected some of {', '.join(SPLITS)}" + nearest(split, SPLITS))
+            raise UserError(f"`by` has '{split}'; expected some of {', '.join(SPLITS)}" + nearest(split, SPLITS))
     for name in ("size", "mix"):
         if name in by and name not in cube.variables:
-            raise UserError(f"--by {name}: the cube has no run coordinate '{name}'; leave it out")
+            raise UserError(f"`by` has '{name}'; the cube has no run coordinate '{name}'; leave it out")
     names = chosen(cube, metrics)
     out = []
     for run in range(cube.sizes["run"]):
@@ -59,7 +59,7 @@ def chosen(cube: xr.Dataset, metrics: Sequence[str] | None) -> tuple[str, ...]:
         if not declared:
             known = ", ".join(variables) or "none"
             raise UserError(
-                f"the cube holds no item outcomes and no variable with metric_kind; name one with --metric (variables "
+                f"the cube holds no item outcomes and no variable with metric_kind; name some as `metrics` (variables "
                 f"over run and checkpoint: {known})"
             )
         return declared

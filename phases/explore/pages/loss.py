@@ -23,7 +23,7 @@ from calque.phases.explore.drawing import (
     words,
 )
 from calque.phases.explore.page import Page, drawing, note, picture, table
-from calque.phases.report.isoflop import Profile, profiles
+from calque.phases.report.isoflop import IsoFlopProfile, profiles
 from calque.phases.report.loss_pictures import isoflop_figure
 from calque.phases.report.pictures import svg
 from calque.phases.results import tokens_text
@@ -180,7 +180,7 @@ def _legend(labels: int) -> dict[str, Any]:
     return legend_place(labels) if labels > 1 else {}
 
 
-def _profiles_picture(found: list[Profile], runs: list[str], unit: str) -> Any:
+def _profiles_picture(found: list[IsoFlopProfile], runs: list[str], unit: str) -> Any:
     labels = [f"{p.flops:.2g} FLOPs" for p in found]
     hues = palette(labels, ordered=True)
     layers: list[Any] = []
