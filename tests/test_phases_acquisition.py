@@ -377,6 +377,6 @@ def test_acquisition_command(tmp_path):
     refused(phases("acquisition", path, "--lasting", 0), "--lasting is 0", "1 or more")
     refused(phases("acquisition", path, "--run", "s9"), "--run has 's9'", "s0")
     refused(phases("acquisition", path, "--metric", "translation_paired"), "exposure")
-    refused(phases("acquisition", path, "--level", 2), "--level 2")
+    refused(phases("acquisition", path, "--level", 2), "--level is 2")
     cubes.write(simulated().drop_vars("translation_outcome"), path)
     refused(phases("acquisition", path), "no translation_outcome", "phases detect")

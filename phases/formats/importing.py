@@ -91,9 +91,8 @@ def import_log(
     notes = log.notes
     if most > DENSE:
         thin = -(-most // DENSE) * every
-        notes += (
-            f"{most} checkpoints a run are many: 'phases detect' may take hours; import with every = {thin} to keep fewer",
-        )
+        slow = f"{most} checkpoints a run are many: 'phases detect' may take hours"
+        notes += (f"{slow}; import with every = {thin} to keep fewer",)
     for metric in percent:
         rows[f"value{request.metrics.index(metric)}"] = _shares(rows, request, metric)
     cube = _cube(log, rows, names, frozenset(continuous) | log.continuous, request.path)
