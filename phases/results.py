@@ -122,7 +122,13 @@ class DetectionReport:
         }
 
     def to_json(self, path: str | os.PathLike[str]) -> None:
-        """Write the JSON to a file, or to standard output for ``"-"``."""
+        """Write the JSON to a file, or to standard output for ``"-"``.
+
+        Parameters
+        ----------
+        path : path or "-"
+            Where to write.
+        """
         text = json.dumps(self.to_dict(), indent=1, allow_nan=False)
         if str(path) == "-":
             sys.stdout.write(text + "\n")
@@ -130,7 +136,19 @@ class DetectionReport:
             Path(path).write_text(text + "\n", encoding="utf-8")
 
     def of(self, run: str, metric: str, estimand: str, group: str = "") -> Transition | None:
-        """Return one row, or None when it is not there."""
+        """Return one row, or None when it is not there.
+
+        Parameters
+        ----------
+        run : str
+            Name of the run.
+        metric : str
+            Name of the metric.
+        estimand : str
+            Which row of the series.
+        group : str
+            Part of the run; empty for all of it.
+        """
         for t in self.transitions:
             if (t.run, t.group, t.metric, t.estimand) == (run, group, metric, estimand):
                 return t
@@ -149,7 +167,13 @@ def _row(result: Transition | Lag) -> dict[str, Any]:
 
 
 def finite(value: float) -> float | None:
-    """Return a plain float, or None where there is none."""
+    """Return a plain float, or None where there is none.
+
+    Parameters
+    ----------
+    value : float
+        Any number.
+    """
     return float(value) if math.isfinite(value) else None
 
 
@@ -164,7 +188,15 @@ def tokens_text(tokens: float | None) -> str:
 
 
 def interval_text(low: float | None, high: float | None) -> str:
-    """Return an interval of tokens; an open end is said in words."""
+    """Return an interval of tokens; an open end is said in words.
+
+    Parameters
+    ----------
+    low : float or None
+        Lower end, tokens; None where open.
+    high : float or None
+        Upper end, tokens; None where open.
+    """
     if low is None and high is None:
         return "unbounded"
     if low is None:

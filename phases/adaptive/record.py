@@ -60,6 +60,13 @@ class AdaptiveDesign:
     def from_json(text: str, origin: str = "the record") -> AdaptiveDesign:
         """Return the record that :meth:`to_json` gave.
 
+        Parameters
+        ----------
+        text : str
+            JSON.
+        origin : str
+            How errors call the source.
+
         Raises
         ------
         UserError
@@ -97,6 +104,13 @@ def _decision(values: dict[str, Any]) -> Decision:
 def designs_of(cube: xr.Dataset, origin: str = "the cube") -> dict[str, AdaptiveDesign]:
     """Return the records of a cube by run; runs whose schedule was fixed beforehand have none.
 
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        A validated cube.
+    origin : str
+        How errors call the source.
+
     Raises
     ------
     UserError
@@ -114,6 +128,15 @@ def designs_of(cube: xr.Dataset, origin: str = "the cube") -> dict[str, Adaptive
 
 def with_noise_in_tokens(series: Sequence[Trajectory], cube: xr.Dataset, origin: str = "the cube") -> list[Trajectory]:
     """Return series whose noise is measured in tokens where their run's checkpoints were adaptive.
+
+    Parameters
+    ----------
+    series : sequence of Trajectory
+        Series of the cube.
+    cube : xarray.Dataset
+        A validated cube.
+    origin : str
+        How errors call the source.
 
     Raises
     ------

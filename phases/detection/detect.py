@@ -86,7 +86,13 @@ def numbered(task: tuple[int, tuple[Trajectory, ...], Settings]) -> tuple[int, G
 
 
 def adjusted(transitions: Sequence[Transition]) -> list[Transition]:
-    """Fill p_adjusted: Benjamini-Yekutieli over the delay tests of the report."""
+    """Fill p_adjusted: Benjamini-Yekutieli over the delay tests of the report.
+
+    Parameters
+    ----------
+    transitions : sequence of Transition
+        Rows of a report.
+    """
     at = [i for i, t in enumerate(transitions) if t.estimand == "delay" and t.p_value is not None]
     out = list(transitions)
     p = benjamini_yekutieli([transitions[i].p_value or 0.0 for i in at])

@@ -133,5 +133,13 @@ def delay_alone(
 
 
 def without_constant(raw: Array, whiten: Whitener) -> Array:
-    """Return whitened series (n, B) with the constant projected out."""
+    """Return whitened series (n, B) with the constant projected out.
+
+    Parameters
+    ----------
+    raw : array, shape (n, B)
+        Whitened series.
+    whiten : Whitener
+        That they were whitened with.
+    """
     return np.asarray(raw - np.outer(whiten.one, whiten.one @ raw))

@@ -29,14 +29,30 @@ class GroupResult:
 
 
 def judge_group(series: Sequence[Trajectory], settings: Settings) -> GroupResult:
-    """Analyse the series of one group of a run and judge them together."""
+    """Analyse the series of one group of a run and judge them together.
+
+    Parameters
+    ----------
+    series : sequence of Trajectory
+        Its metrics, at most one of each.
+    settings : Settings
+        What is asked of the cube.
+    """
     by_metric = {t.metric: analysed(t, settings) for t in series}
     transitions, lags = _of_group(by_metric, settings)
     return GroupResult(transitions, lags, [_curve(a) for a in by_metric.values()])
 
 
 def analysed(t: Trajectory, settings: Settings) -> Analysis | Refusal:
-    """Analyse one series, with the dictionary of its schedule."""
+    """Analyse one series, with the dictionary of its schedule.
+
+    Parameters
+    ----------
+    t : Trajectory
+        The series.
+    settings : Settings
+        What is asked of the cube.
+    """
     grid = dictionary_of(t.tokens.tobytes(), settings.scale) if t.n >= 2 else None
     return analyse(
         t, rise=settings.rise, boot=settings.boot, level=settings.level, seed=settings.seed, scale=settings.scale,
@@ -46,7 +62,15 @@ def analysed(t: Trajectory, settings: Settings) -> Analysis | Refusal:
 
 @lru_cache(maxsize=8)
 def dictionary_of(tokens: bytes, scale: Scale) -> Dictionary:
-    """Return the dictionary of one schedule, built once a process."""
+    """Return the dictionary of one schedule, built once a process.
+
+    Parameters
+    ----------
+    tokens : bytes
+        Tokens of the checkpoints, the buffer of an array of float64, (n,).
+    scale : {"log", "linear"}
+        Axis that shapes live on.
+    """
     return Dictionary(Axis.of(np.frombuffer(tokens), scale))
 
 

@@ -59,7 +59,15 @@ def rows(a: Analysis | Refusal, level: float) -> list[Transition]:
 
 
 def rises(a: Analysis, level: float) -> str:
-    """Return an empty string when the score rises by the threshold, else why it does not."""
+    """Return an empty string when the score rises by the threshold, else why it does not.
+
+    Parameters
+    ----------
+    a : Analysis
+        Of the series.
+    level : float
+        Coverage of intervals, such as 0.95; tests are at 1 - level.
+    """
     needed = a.rise if a.trajectory.proportion else 0.0
     if a.delay is not None and a.delay.p_rise > 1 - level and a.gain < RISE_EVIDENCE:
         return f"no rise that noise does not explain (p = {a.delay.p_rise:.2g})"
@@ -211,7 +219,19 @@ def _empty(name: Estimand, outcome: Outcome, reason: str, common: dict[str, Any]
 
 
 def lag_row(first: Analysis | Refusal, second: Analysis | Refusal, usable: Collection[str], settings: Settings) -> Lag:
-    """Return the lag between two metrics of one run."""
+    """Return the lag between two metrics of one run.
+
+    Parameters
+    ----------
+    first : Analysis or Refusal
+        Of the metric that the lag starts from.
+    second : Analysis or Refusal
+        Of the other metric of the same run.
+    usable : collection of str
+        Metrics whose takeoff the report gives.
+    settings : Settings
+        What is asked of the cube.
+    """
     a, b = first.trajectory, second.trajectory
     common: dict[str, Any] = {
         "run": a.run, "group": a.group, "first": a.metric, "second": b.metric, "level": settings.level
@@ -254,7 +274,19 @@ def _median_tokens(a: Analysis) -> float | None:
 def crossover_row(
     first: Analysis | Refusal, second: Analysis | Refusal, usable: Collection[str], settings: Settings
 ) -> Transition:
-    """Return where ``second`` overtakes ``first``; the row is filed under ``second``."""
+    """Return where ``second`` overtakes ``first``; the row is filed under ``second``.
+
+    Parameters
+    ----------
+    first : Analysis or Refusal
+        Of the metric that is overtaken.
+    second : Analysis or Refusal
+        Of the metric that overtakes.
+    usable : collection of str
+        Metrics whose takeoff the report gives.
+    settings : Settings
+        What is asked of the cube.
+    """
     a, b = first.trajectory, second.trajectory
     common: dict[str, Any] = {
         "run": b.run, "group": b.group, "metric": b.metric, "estimand": "crossover", "level": settings.level,

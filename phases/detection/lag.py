@@ -66,7 +66,15 @@ class Side:
         self.at = np.log(np.maximum(self.fit.axis.to_tokens(a.curves.x), 1e-300))
 
     def profile(self, first: float, bins: int) -> Array:
-        """Return the excess rss (bins + 1, 1) of the data by bin of takeoff; the last bin never takes off."""
+        """Return the excess rss (bins + 1, 1) of the data by bin of takeoff; the last bin never takes off.
+
+        Parameters
+        ----------
+        first : float
+            ln tokens at which the bins begin.
+        bins : int
+            Number of bins.
+        """
         out = np.full((bins + 1, 1), FAR)
         finite = np.isfinite(self.tokens)
         where = np.full(len(self.tokens), bins)
@@ -78,6 +86,15 @@ class Side:
         """Return the same for replicates with the noise ``errors`` (n, B) around the best curve: (bins + 1, B).
 
         The second array is the excess (B,) of that curve itself.
+
+        Parameters
+        ----------
+        errors : array, shape (n, B)
+            Noise.
+        first : float
+            ln tokens at which the bins begin.
+        bins : int
+            Number of bins.
         """
         fit = self.fit
         n = fit.trajectory.n
@@ -109,7 +126,21 @@ def _valley(profile: Array) -> Array:
 
 
 def lag(first: Analysis, second: Analysis, *, boot: int, level: float, seed: int) -> LagEstimate | None:
-    """Return how much later ``second`` took off than ``first``; None when either never takes off within the run."""
+    """Return how much later ``second`` took off than ``first``; None when either never takes off within the run.
+
+    Parameters
+    ----------
+    first : Analysis
+        Of the metric that the lag starts from.
+    second : Analysis
+        Of the other metric of the same run.
+    boot : int
+        Bootstrap replicates.
+    level : float
+        Coverage of intervals, such as 0.95; tests are at 1 - level.
+    seed : int
+        Generators follow from it and from names.
+    """
     a, b = Side(first), Side(second)
     truth = float(b.tokens[b.fit.best]) - float(a.tokens[a.fit.best]) if _takes_off(a) and _takes_off(b) else np.inf
     if not np.isfinite(truth):
@@ -165,7 +196,19 @@ def _combined(da: Array, db: Array, d: int) -> Array:
 
 
 def joint_errors(first: Analysis, second: Analysis, boot: int, rng: np.random.Generator) -> tuple[Array, Array, float]:
-    """Return simulated noise (n, B) of both series, with shared shocks, and the correlation of these."""
+    """Return simulated noise (n, B) of both series, with shared shocks, and the correlation of these.
+
+    Parameters
+    ----------
+    first : Analysis
+        Of one series.
+    second : Analysis
+        Of another series of the same run.
+    boot : int
+        Replicates B.
+    rng : numpy.random.Generator
+        Where the draws come from.
+    """
     fa, fb = first.fit, second.fit
     ta, tb = first.trajectory, second.trajectory
     r = shock_correlation(fa, fb)
@@ -181,7 +224,15 @@ def joint_errors(first: Analysis, second: Analysis, boot: int, rng: np.random.Ge
 
 
 def shock_correlation(fa: Fit, fb: Fit) -> float:
-    """Return the correlation of the two latent shifts, from the residuals at common checkpoints."""
+    """Return the correlation of the two latent shifts, from the residuals at common checkpoints.
+
+    Parameters
+    ----------
+    fa : Fit
+        Of one series.
+    fb : Fit
+        Of another series of the same run.
+    """
     _, ia, ib = np.intersect1d(fa.trajectory.index, fb.trajectory.index, return_indices=True)
     if len(ia) < 4:
         return 0.0
@@ -199,6 +250,19 @@ def crossover(first: Analysis, second: Analysis, *, boot: int, level: float, see
     """Return where ``second`` overtakes ``first`` for the last time, with a percentile interval; None if it never does.
 
     ``share`` is the share of replicates in which it does.
+
+    Parameters
+    ----------
+    first : Analysis
+        Of the metric that is overtaken.
+    second : Analysis
+        Of the metric that overtakes.
+    boot : int
+        Bootstrap replicates.
+    level : float
+        Coverage of intervals, such as 0.95; tests are at 1 - level.
+    seed : int
+        Generators follow from it and from names.
     """
     rng = generator(seed, "crossover", first.trajectory.key, second.trajectory.key)
     ea, eb, _ = joint_errors(first, second, boot, rng)

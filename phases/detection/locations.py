@@ -19,6 +19,21 @@ def locations(
     """Locate what there is: the rise by growing curves, peak and decline by curves that fall again.
 
     Both say when a score that declines took off: its interval holds what either finds plausible.
+
+    Parameters
+    ----------
+    fitted : FittedSeries
+        The series with its simulated noise.
+    fit : Fit
+        Of the whole series.
+    rising : Fit
+        Of its rise.
+    curves : Curves
+        The candidates of ``rising``.
+    rise : float
+        Height above the floor that defines takeoff, see ``Settings``.
+    level : float
+        Coverage of intervals, such as 0.95; tests are at 1 - level.
     """
     errors, proportion = fitted.errors, fitted.trajectory.proportion
     places = {
@@ -50,7 +65,15 @@ def locations(
 
 
 def refit(fit: Fit, errors: Array) -> Refitted:
-    """Return the candidates of a fit against simulated noise: whitened (n or more, B), with the constant in it."""
+    """Return the candidates of a fit against simulated noise: whitened (n or more, B), with the constant in it.
+
+    Parameters
+    ----------
+    fit : Fit
+        The fitted candidates.
+    errors : array, shape (n or more, B)
+        Simulated noise, whitened.
+    """
     return Refitted.of(fit, without_constant(errors[: fit.trajectory.n], fit.whiten))
 
 
@@ -67,6 +90,10 @@ def calibrated(
         Functionals of the candidates on the data.
     threshold : float, optional
         Height that defines takeoff, which moves with the amplitude of a replicate.
+    curves : Curves
+        The fit's candidates.
+    level : float
+        Coverage of intervals, such as 0.95; tests are at 1 - level.
     """
     fit = refitted.fit
     cuts = dict.fromkeys(places, least_cut(level))
@@ -82,7 +109,17 @@ def calibrated(
 
 
 def rivals(fit: Fit, most: int = 4, within: float = 6.0) -> list[int]:
-    """Return the best candidate of each of the best families: intervals must hold whichever of them is true."""
+    """Return the best candidate of each of the best families: intervals must hold whichever of them is true.
+
+    Parameters
+    ----------
+    fit : Fit
+        The fitted candidates.
+    most : int
+        Number of families, at most.
+    within : float
+        Excess residual sum of squares up to which a family is plausible, in units of the noise.
+    """
     best = {int(f): int(np.flatnonzero(fit.candidates.family == f)[fit.rss[fit.candidates.family == f].argmin()])
             for f in np.unique(fit.candidates.family)}  # fmt: skip
     order = sorted(best.values(), key=lambda j: float(fit.rss[j]))

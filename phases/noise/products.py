@@ -28,14 +28,28 @@ class Products:
 
     @classmethod
     def of(cls, columns: Array, whiten: Whitener) -> Products:
-        """Build from curves (n, m) and the whitening of their noise."""
+        """Build from curves (n, m) and the whitening of their noise.
+
+        Parameters
+        ----------
+        columns : array, shape (n, m)
+            Curves at the checkpoints.
+        whiten : Whitener
+            Of the noise of the series.
+        """
         g = np.asarray(whiten(columns), np.float32)
         size = np.sqrt(np.einsum("nm,nm->m", g, g))
         g /= np.where(size > 1e-6, size, np.float32(np.inf))
         return cls(np.ascontiguousarray(g.T))
 
     def scores(self, z: Array) -> Single:
-        """Return the products of every curve with whitened series (n, B): (m, B)."""
+        """Return the products of every curve with whitened series (n, B): (m, B).
+
+        Parameters
+        ----------
+        z : array, shape (n, B)
+            Whitened series.
+        """
         return np.asarray(self.units @ np.asarray(z, np.float32))
 
     def first(self, m: int) -> Products:

@@ -25,7 +25,21 @@ class Group:
 
 
 def standard(one: xr.Dataset, run: str, tokens: Array, group: Group, name: str) -> Trajectory | None:
-    """Return the trajectory of a standard metric over a group's items; None where it has none."""
+    """Return the trajectory of a standard metric over a group's items; None where it has none.
+
+    Parameters
+    ----------
+    one : xarray.Dataset
+        One run of a cube.
+    run : str
+        Name of the run.
+    tokens : array, shape (n,)
+        Training tokens of the checkpoints.
+    group : Group
+        Part of its items.
+    name : str
+        The metric.
+    """
     if METRICS[name].items is None:
         split = group.target is not None or group.source is not None
         return None if split else _stored_count(one, run, tokens, group, name)
@@ -92,7 +106,15 @@ def item_mask(one: xr.Dataset, name: str) -> xr.DataArray:
 
 
 def succeeded(outcome: NDArray[np.generic], name: str) -> NDArray[np.bool_]:
-    """Return which outcomes are successes of a metric that counts outcomes of items, in the shape of ``outcome``."""
+    """Return which outcomes are successes of a metric that counts outcomes of items, in the shape of ``outcome``.
+
+    Parameters
+    ----------
+    outcome : array
+        Outcomes of items.
+    name : str
+        The metric.
+    """
     success = METRICS[name].success
     assert success is not None, "only counts of items have outcomes"
     return np.asarray(outcome == OUTCOMES.index(success))
@@ -106,7 +128,26 @@ def _stored_count(one: xr.Dataset, run: str, tokens: Array, group: Group, name: 
 
 
 def variable(one: xr.Dataset, run: str, tokens: Array, group: Group, name: str) -> Trajectory:
-    """Return the trajectory of any variable; dimensions other than checkpoint are summed (counts) or averaged."""
+    """Return the trajectory of any variable; dimensions other than checkpoint are summed (counts) or averaged.
+
+    Parameters
+    ----------
+    one : xarray.Dataset
+        One run of a cube.
+    run : str
+        Name of the run.
+    tokens : array, shape (n,)
+        Training tokens of the checkpoints.
+    group : Group
+        Part of its items.
+    name : str
+        The variable.
+
+    Raises
+    ------
+    UserError
+        For whole numbers without a kind, and for a count without trials.
+    """
     values = one[name]
     trials = values.attrs.get("trials", TRIALS_OF.get(name))
     kind = values.attrs.get("metric_kind", "count" if name in TRIALS_OF else None)

@@ -24,6 +24,15 @@ def trajectories(
 ) -> list[Trajectory]:
     """Return the trajectories of a validated cube: for every run, every group, every metric that it has.
 
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        A validated cube.
+    metrics : sequence of str, optional
+        Names of metrics or variables; the standard set when None.
+    by : sequence of str
+        How to split: run (always), size, mix, source, target, pair.
+
     Raises
     ------
     UserError
@@ -49,7 +58,20 @@ def trajectories(
 
 
 def chosen(cube: xr.Dataset, metrics: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the names to analyse; by default the standard set, or every declared metric of a cube without items."""
+    """Return the names to analyse; by default the standard set, or every declared metric of a cube without items.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        A validated cube.
+    metrics : sequence of str, optional
+        Names that the user gave.
+
+    Raises
+    ------
+    UserError
+        For a name that the cube does not have, or a cube without any metric.
+    """
     variables = analysable(cube)
     standard = available(cube)
     if metrics is None:
@@ -78,7 +100,13 @@ def chosen(cube: xr.Dataset, metrics: Sequence[str] | None) -> tuple[str, ...]:
 
 
 def analysable(cube: xr.Dataset) -> tuple[str, ...]:
-    """Return the variables over (run, checkpoint, ...) that can be a metric."""
+    """Return the variables over (run, checkpoint, ...) that can be a metric.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        A cube, or one run of it.
+    """
     skip = {"tokens", "step", "flops", "translation_outcome", "checkpoint_sha256"}
     return tuple(
         str(n)

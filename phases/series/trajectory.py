@@ -64,6 +64,23 @@ class Trajectory:
     ) -> Trajectory:  # fmt: skip
         """Build from counts; checkpoints with missing counts or no trials are dropped.
 
+        Parameters
+        ----------
+        run : str
+            Name of the run.
+        metric : str
+            Name of the metric.
+        tokens : array, shape (n,)
+            Training tokens; NaN where there is no checkpoint.
+        successes : array, shape (n,)
+            NaN where missing.
+        trials : float or array, shape (n,)
+            Trials behind each count.
+        group : str
+            Part of the run; empty for all of it.
+        design_effect : float
+            Variance relative to independent trials.
+
         Raises
         ------
         UserError
@@ -91,6 +108,23 @@ class Trajectory:
         *, group: str = "", falls: bool | None = None, proportion: bool = False,
     ) -> Trajectory:  # fmt: skip
         """Build from continuous values; ``falls`` turns a falling metric round (found from the data when None).
+
+        Parameters
+        ----------
+        run : str
+            Name of the run.
+        metric : str
+            Name of the metric.
+        tokens : array, shape (n,)
+            Training tokens; NaN where there is no checkpoint.
+        values : array, shape (n,)
+            NaN where missing.
+        group : str
+            Part of the run; empty for all of it.
+        falls : bool, optional
+            Whether the metric falls as training succeeds.
+        proportion : bool
+            Whether values lie on [0, 1].
 
         Raises
         ------
