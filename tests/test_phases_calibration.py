@@ -310,6 +310,9 @@ def f(x):
     return (WILD * kalman.proportions(x))
 '''
     assert sources.digest_of([one], sources.PACKAGE) == sources.digest_of([other, "import math"], sources.PACKAGE)
+    apart = one[one.index("def f") :]  # the function in a module of its own
+    halves = [one[: one.index("def f")], "from calque.phases.noise.kalman import proportions as drawn\n" + apart]
+    assert sources.digest_of(halves, sources.PACKAGE) == sources.digest_of([one], sources.PACKAGE)
     for old, new in (("7.0", "7"), ("WILD *", "WILD +"), ("drawn(x)", "drawn(-x)")):
         assert sources.digest_of([one.replace(old, new)], sources.PACKAGE) != sources.digest_of([one], sources.PACKAGE)
 
@@ -415,16 +418,16 @@ def test_the_suite_is_listed_run_and_written_between_the_markers(tmp_path, fake)
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((), "give a CUBE"),
+        ((), "give CUBE"),
         (("no.nc",), "no.nc is missing"),
         (("--suite", "standrd"), "did you mean 'standard'"),
         (("--suite", "standard", "--cells", "takof/sharp/rho-0.6"), "did you mean 'takeoff/sharp/rho-0.6'"),
         (("--suite", "standard", "--level", "0.9"), "leave both out"),
         (("--suite", "standard", "--boot", "3"), "19 to 100000"),
         (("x.nc", "--cells", "lag/*"), "go with --suite"),
-        (("x.nc", "--suite", "standard"), "not both"),
+        (("x.nc", "--suite", "standard"), "both given"),
         (("--suite", "standard", "--replicates", "0"), "1 or more"),
-        (("--suite", "standard", "--metric", "copying"), "go with a CUBE"),
+        (("--suite", "standard", "--metric", "copying"), "go with CUBE"),
     ],
 )
 def test_mistakes_are_one_line(words, said, tmp_path, monkeypatch):

@@ -10,7 +10,8 @@ from calque.data.errors import UserError
 from calque.phases.detection.analyse import Analysis, analyse
 from calque.phases.detection.detect import detect
 from calque.phases.detection.influence import label_influence
-from calque.phases.detection.judge import crossover_row, lag_row, rows
+from calque.phases.detection.judge import rows
+from calque.phases.detection.judge_pair import crossover_row, lag_row
 from calque.phases.results import Lag, Outcome, Refusal, Transition
 from calque.phases.series.metrics import trajectories
 from calque.phases.series.trajectory import Trajectory

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calque.phases.detection.analyse import Analysis, analyse
+from calque.phases.detection.crossover import crossover
 from calque.phases.detection.fitting import delay_alone
 from calque.phases.detection.judge import rows
-from calque.phases.detection.lag import crossover, lag
+from calque.phases.detection.lag import lag
 from calque.phases.dictionary.grid import Dictionary
 from calque.phases.results import Estimand, Outcome, Refusal
 from calque.phases.series.axis import Array, Axis

@@ -1,7 +1,8 @@
 """A digest of the code that computes the statistics: calibrations of different statistics are not put together.
 
-The digest is about what the code computes. It does not depend on the name or the folder of a file, on how one module
-imports another, nor on comments and docstrings; a changed number or formula changes it.
+The digest is about what the code computes: it is that of all top-level statements of the modules, sorted. It does not
+depend on the file that a function stands in, on how one module imports another, nor on comments and docstrings; a
+changed number or formula changes it.
 """
 
 from __future__ import annotations
@@ -66,17 +67,17 @@ def digest_of(texts: Iterable[str], package: str) -> str:
     Parameters
     ----------
     texts : iterable of str
-        Python code, one text a module. Modules that compute nothing are left out.
+        Python code, one text a module.
     package : str
         What is imported from it counts under the name that it has where it is defined.
     """
-    codes = (computed(text, package) for text in texts)
-    each = sorted(hashlib.sha256(code.encode()).hexdigest() for code in codes if code)
+    statements = (statement for text in texts for statement in computed(text, package))
+    each = sorted(hashlib.sha256(statement.encode()).hexdigest() for statement in statements)
     return hashlib.sha256("\n".join(each).encode()).hexdigest()[:12]
 
 
-def computed(source: str, package: str) -> str:
-    """Return what a source computes: its syntax tree as text, without imports, docstrings and type-checking blocks.
+def computed(source: str, package: str) -> list[str]:
+    """Return what a source computes: its statements as text, without imports, docstrings and type-checking blocks.
 
     Parameters
     ----------
@@ -90,7 +91,7 @@ def computed(source: str, package: str) -> str:
     bound = list(_imported(tree, package))
     names = {local: name for _, local, name in bound if name}
     plain = _Plain(names, {local for _, local, name in bound if not name}).visit(tree)
-    return "\n".join(map(_text, plain.body))
+    return [_text(statement) for statement in plain.body]
 
 
 def _stripped(source: str) -> ast.Module:

@@ -11,7 +11,8 @@ import numpy as np
 from calque.data.metrics import CROSSOVERS, LAGS, LOGPROB_OF
 from calque.phases.detection.analyse import Analysis, analyse
 from calque.phases.detection.influence import label_influence
-from calque.phases.detection.judge import crossover_row, lag_row, rows
+from calque.phases.detection.judge import rows
+from calque.phases.detection.judge_pair import crossover_row, lag_row
 from calque.phases.dictionary.grid import Dictionary
 from calque.phases.results import Curve, Lag, Outcome, Refusal, Transition
 from calque.phases.series.axis import Axis, Scale
