@@ -6,12 +6,13 @@ import math
 from collections.abc import Collection
 from typing import Any
 
+from calque.data.quantities import format_count, format_interval
 from calque.phases.detection.analyse import Analysis
 from calque.phases.detection.crossover import crossover
 from calque.phases.detection.fitting import FEWEST
 from calque.phases.detection.judge import BLUNT
 from calque.phases.detection.lag import lag
-from calque.phases.results import Lag, Outcome, Refusal, Transition, finite, interval_text, tokens_text
+from calque.phases.results import Lag, Outcome, Refusal, Transition, finite
 from calque.phases.settings import Settings
 
 
@@ -108,5 +109,5 @@ def crossover_row(
         outcome = Outcome.CENSORED
     elif low is None or math.log(high / low) > BLUNT:
         outcome = Outcome.NOT_SHARPLY_LOCATED
-    reason = f"{b.metric} overtakes {a.metric} at {tokens_text(crossing.tokens)} tokens ({interval_text(low, high)})"
+    reason = f"{b.metric} overtakes {a.metric} at {format_count(crossing.tokens)} tokens ({format_interval(low, high)})"
     return Transition(outcome=outcome, reason=reason, tokens=crossing.tokens, low=low, high=high, **common)

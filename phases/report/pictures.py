@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from calque.data.metrics import COLOURS
-from calque.phases.results import Curve, DetectionReport, Lag, Transition, tokens_text
+from calque.data.quantities import format_count
+from calque.phases.results import Curve, DetectionReport, Lag, Transition
 from calque.phases.series.axis import Array
 
 if TYPE_CHECKING:
@@ -202,7 +203,7 @@ def _arrows(axes: Axes, lags: Sequence[Lag], placed: dict[str, tuple[float, floa
 def _token_axis(axes: Axes, bars: str) -> None:
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: tokens_text(v) if v > 0 else "0"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: format_count(v) if v > 0 else "0"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.annotate(
         f"training tokens; bars: {bars} and its interval", (1, -0.11), xycoords="axes fraction", ha="right", va="top",
@@ -325,7 +326,7 @@ def token_axis(axes: Axes) -> None:
     """Label the axis of training tokens."""
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: tokens_text(v) if v > 0 else "0"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: format_count(v) if v > 0 else "0"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("training tokens")
 

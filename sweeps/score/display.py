@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from calque.sweeps.watch.bar import Bar
+from calque.data.command_line.progress import ProgressDisplay
 
 
-class ScoreDisplay(Bar):
+class ScoreDisplay(ProgressDisplay):
     """Shows how scoring stands, on stderr, from entering to leaving the context.
 
     Parameters

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import math
 import sys
@@ -21,7 +20,8 @@ import xarray as xr
 
 from calque.data.cube import code_version
 from calque.data.cube.run_file import RunFile
-from calque.data.errors import UserError
+from calque.data.errors import STORAGE, UserError, file_error
+from calque.data.locks import locked
 from calque.data.metrics import VARIABLES
 from calque.data.shards.sampler import Sampler
 from calque.data.words.properties import item_properties
@@ -29,7 +29,6 @@ from calque.models.decoder.decoder import Decoder
 from calque.models.training import loop as training
 from calque.models.training import strategy, workers
 from calque.sweeps.prepare.prepare import Prepared, prepare, sampler_of
-from calque.sweeps.results.collect import locked
 from calque.sweeps.results.progress import RunProgress, read_progress, run_folder, write_progress
 from calque.sweeps.study.run_config import RunConfig
 from calque.sweeps.trial import adaptive, provenance
@@ -38,8 +37,6 @@ from calque.sweeps.trial.scoring import asked_at, scorer_of
 from calque.sweeps.trial.stopping import TerminatedError, Wish, stop_wished
 
 LOCK_WAIT = 30.0
-UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE)
-"""What a disk says that is full, read-only or gone: no fault of the run, which may go on when it is back."""
 ROW_DIMS: dict[str, tuple[str, ...]] = {"tokens": (), "flops": (), "checkpoint_sha256": (), **VARIABLES}
 Report = Callable[[dict[str, float]], None]
 
@@ -80,7 +77,7 @@ def run_trial(
         except (training.StoppedError, TerminatedError) as stopped:  # the first process tells of it
             raise SystemExit(1) from stopped
         return read_progress(results, config)
-    with locked(folder / ".lock", f"run '{config.name}'", LOCK_WAIT):
+    with locked(folder / ".lock", f"run '{config.name}'", wait=LOCK_WAIT):
         try:
             if config.training.devices > strategy.world_size() == 1:
                 _run_shared(config, results, study_yaml, recorded)
@@ -95,12 +92,9 @@ def run_trial(
             raise SystemExit(1) from stopped
         except OSError as error:
             record_failure(config, results, error)
-            if error.errno not in UNWRITABLE:
+            if error.errno not in STORAGE:
                 return read_progress(results, config)
-            where = error.filename or folder
-            raise UserError(
-                f"cannot write {where}: {error.strerror}; mend it or choose another folder, and run the same again"
-            ) from error
+            raise file_error(error, what=error.filename or folder) from error
         except (Exception, SystemExit) as error:
             record_failure(config, results, error)
     return read_progress(results, config)
