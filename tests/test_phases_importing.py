@@ -220,7 +220,7 @@ def test_command_refuses_in_one_line(tmp_path):
     log = table(tmp_path, "t,a\n1,2\n")
     end = ("--tokens", "t", "--metric", "a", "-o", tmp_path / "o.nc")
     refused(phases("import", log, "--from", "parket", *end), "expected one of csv", "did you mean 'parquet'")
-    refused(phases("import", log, "--tokens-per-step", "many", *end), "--tokens-per-step many", "2097152")
+    refused(phases("import", log, "--tokens-per-step", "many", *end), "--tokens-per-step is 'many'", "2097152")
     refused(phases("import", log, "--checkpoint", "(", *end), "--checkpoint (", "regular expression")
     refused(phases("import", log, "--checkpoint", "x", *end), "group named step or tokens")
     refused(
