@@ -9,7 +9,7 @@ import pytest
 
 from calque.data import cube as cubes
 from calque.phases.acquisition.model import (
-    Items,
+    SurvivalData,
     _refit,
     choose_family,
     clustered_errors,
@@ -55,7 +55,7 @@ def test_explained_variation_without_censoring_is_r_squared():
     x[:, 2] += 0.6 * x[:, 1]
     y = x @ np.array([0, 1.0, 0.5]) + rng.standard_normal(500)
     zero = np.zeros(500, np.int64)
-    made = Items(x, y, y, zero, zero, zero)
+    made = SurvivalData(x, y, y, zero, zero, zero)
     fit = fit_censored(x, y, y)
 
     def r2(columns):
@@ -105,7 +105,7 @@ def test_what_a_deleted_group_leaves_undetermined_has_no_error_and_spoils_nothin
     made, _ = items(generator("levels"), "lognormal", concepts=12, languages=5)
     script = np.array([0, 1, 1, 2, 2])[made.source]
     x = np.column_stack([made.x[:, [0, 4]], script == 1, script == 2]).astype(float)
-    part = Items(x, made.low, made.high, made.concept, made.source, made.target)
+    part = SurvivalData(x, made.low, made.high, made.concept, made.source, made.target)
     fit = fit_censored(part.x, part.low, part.high)
     found = clustered_errors(part, fit, np.zeros(4, bool))
     assert list(np.isnan(np.diag(found.covariance)[:4])) == [True, False, True, True]
@@ -226,9 +226,9 @@ def test_acquisition_command(tmp_path):
     assert json.loads(pure.stdout)["explained"] == 0.0 and json.loads(pure.stdout)["predictors"] == []
     refused(phases("acquisition", path, "--covariates", "frequenzy"), "did you mean 'frequency'")
     refused(phases("acquisition", path, "--covariates", ","), "--covariates is empty")
-    refused(phases("acquisition", path, "--lasting", 0), "--lasting 0", "1 or more")
-    refused(phases("acquisition", path, "--run", "s9"), "--run s9", "s0")
+    refused(phases("acquisition", path, "--lasting", 0), "--lasting is 0", "1 or more")
+    refused(phases("acquisition", path, "--run", "s9"), "--run has 's9'", "s0")
     refused(phases("acquisition", path, "--metric", "translation_paired"), "exposure")
-    refused(phases("acquisition", path, "--level", 2), "--level 2")
+    refused(phases("acquisition", path, "--level", 2), "--level is 2")
     cubes.write(simulated().drop_vars("translation_outcome"), path)
     refused(phases("acquisition", path), "no translation_outcome", "phases detect")

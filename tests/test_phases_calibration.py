@@ -1,8 +1,8 @@
 """Calibration: running and resuming, what a source digest reads, the command."""
 
-import inspect
 import io
 import json
+import re
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from calque.data import cube as cubes
-from calque.phases.calibration import outcomes, run, store, tables
+from calque.phases.calibration import run, sources, store, tables
 from calque.phases.calibration.cells import STANDARD, chosen
 from calque.phases.calibration.grids import BEGIN, END
 from calque.phases.calibration.outcomes import Options
@@ -83,12 +83,78 @@ def test_a_changed_design_or_source_is_not_mixed_in(tmp_path, fake, monkeypatch)
 
 
 def test_the_source_digest_reads_the_statistics_and_not_the_tables():
-    found = store.imports(
+    found = sources.imports(
         "from calque.phases.dictionary.fit import Fit\n"
         "if TYPE_CHECKING:\n    from calque.phases.detection.detect import Settings\n"
     )
     assert found == ["calque.phases.dictionary.fit"]
-    assert "calque.phases.detection.lag" in store.imports(inspect.getsource(outcomes))
+    read = sources.sources(sources.ROOTS, sources.PACKAGE)
+    assert {"calque.phases.detection.lag", "calque.phases.noise.kalman"} <= set(read)
+    assert not {"calque.phases.calibration.tables", "calque.phases.report.tables"} & set(read)
+
+
+RENAMED = {
+    "calque.phases.noise.kalman": "{}.kept.filters",
+    "calque.phases.detection.lag": "{}.kept.between_two",
+    "calque.phases.dictionary": "{}.shapes_of_growth",
+    "calque.phases": "{}",
+}
+"""Modules and folders under other names, in another package."""
+
+
+def moved(folder, package, changed=lambda text: text):
+    """Write the statistics into another package under other names; return the digest there."""
+
+    def renamed(text):
+        text = text.replace("from calque.phases.noise import kalman", "import calque.phases.noise.kalman as kalman")
+        for old, new in RENAMED.items():
+            text = re.sub(rf"{re.escape(old)}\b", new.format(package), text)
+        return text
+
+    for name, text in sources.sources(sources.ROOTS, sources.PACKAGE).items():
+        path = folder / renamed(name).replace(".", "/")
+        path = path / "__init__.py" if name == "calque.phases.shapes" else path.with_suffix(".py")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("# moved\n" + changed(renamed(text)))
+    roots = [renamed(root) for root in sources.ROOTS]
+    return sources.digest_of(sources.sources(roots, package).values(), package)
+
+
+def test_the_source_digest_is_of_what_is_computed_and_not_of_where_it_stands(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    assert moved(tmp_path, "elsewhere") == sources.source_digest()
+    number = r"RISE_EVIDENCE = 12\.0"
+    assert any(re.search(number, text) for text in sources.sources(sources.ROOTS, sources.PACKAGE).values())
+    changed = moved(tmp_path, "otherwise", lambda text: re.sub(number, "RISE_EVIDENCE = 12.5", text))
+    assert changed != sources.source_digest()
+
+
+def test_comments_docstrings_and_imports_do_not_count_as_statistics():
+    one = """
+from calque.phases.noise.kalman import proportions as drawn
+
+WILD = 7.0
+
+def f(x):
+    return WILD * drawn(x)
+"""
+    other = '''
+"""A module."""
+from calque.phases.noise import kalman  # another way
+
+WILD = 7.0
+"""Standard deviations."""
+
+def f(x):
+    """Return it."""
+    return (WILD * kalman.proportions(x))
+'''
+    assert sources.digest_of([one], sources.PACKAGE) == sources.digest_of([other, "import math"], sources.PACKAGE)
+    apart = one[one.index("def f") :]  # the function in a module of its own
+    halves = [one[: one.index("def f")], "from calque.phases.noise.kalman import proportions as drawn\n" + apart]
+    assert sources.digest_of(halves, sources.PACKAGE) == sources.digest_of([one], sources.PACKAGE)
+    for old, new in (("7.0", "7"), ("WILD *", "WILD +"), ("drawn(x)", "drawn(-x)")):
+        assert sources.digest_of([one.replace(old, new)], sources.PACKAGE) != sources.digest_of([one], sources.PACKAGE)
 
 
 # ------------------------------------------------------------------ command
@@ -126,16 +192,16 @@ def test_the_suite_is_listed_run_and_written_between_the_markers(tmp_path, fake)
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((), "give a CUBE"),
+        ((), "give CUBE"),
         (("no.nc",), "no.nc is missing"),
         (("--suite", "standrd"), "did you mean 'standard'"),
         (("--suite", "standard", "--cells", "takof/sharp/rho-0.6"), "did you mean 'takeoff/sharp/rho-0.6'"),
         (("--suite", "standard", "--level", "0.9"), "leave both out"),
         (("--suite", "standard", "--boot", "3"), "19 to 100000"),
         (("x.nc", "--cells", "lag/*"), "go with --suite"),
-        (("x.nc", "--suite", "standard"), "not both"),
+        (("x.nc", "--suite", "standard"), "both given"),
         (("--suite", "standard", "--replicates", "0"), "1 or more"),
-        (("--suite", "standard", "--metric", "copying"), "go with a CUBE"),
+        (("--suite", "standard", "--metric", "copying"), "go with CUBE"),
     ],
 )
 def test_mistakes_are_one_line(words, said, tmp_path, monkeypatch):

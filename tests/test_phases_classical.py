@@ -9,10 +9,10 @@ from calque.phases.classical.argmax import argmax_interval, density
 from calque.phases.classical.autocorrelation import first_order
 from calque.phases.classical.detect import adjusted, answer
 from calque.phases.classical.growth import fit_growth
-from calque.phases.classical.kink import Profile, fit_kink, line, muggeo
+from calque.phases.classical.kink import DevianceProfile, fit_kink, line, muggeo
 from calque.phases.classical.level import fit_levels, further_break, partition
 from calque.phases.classical.markov import fit_switch, stretch
-from calque.phases.classical.series import Series
+from calque.phases.classical.series import RegressionSeries
 from calque.phases.results import Outcome
 from calque.phases.series.trajectory import Trajectory
 from calque.phases.settings import Settings
@@ -22,8 +22,8 @@ from tests.classical_series import TOKENS, X, counted, only, valued
 
 
 def series(t, scale="log", link="logit"):
-    s = Series.of(t, scale, link)
-    assert isinstance(s, Series), s
+    s = RegressionSeries.of(t, scale, link)
+    assert isinstance(s, RegressionSeries), s
     return s
 
 
@@ -100,7 +100,7 @@ def test_kink_finds_the_deepest_of_several_valleys(rng):
     k = fit_kink(s)
     profile = [(np.linalg.lstsq(line(s.x, p), s.y, rcond=None)[1][0], p) for p in np.linspace(s.x[2], s.x[-3], 2000)]
     assert k.position == pytest.approx(min(profile)[1], abs=0.003)
-    stuck = muggeo(Profile(s), float(s.x[3]), (float(s.x[2]), float(s.x[-3])))
+    stuck = muggeo(DevianceProfile(s), float(s.x[3]), (float(s.x[2]), float(s.x[-3])))
     assert abs(stuck - k.position) > 0.5
     assert k.p_second < 1e-3
 
@@ -205,6 +205,7 @@ def test_autocorrelation_is_found_and_its_bias_undone(rng):
     assert np.mean(np.array(white) > 0) < 0.1
 
 
+from calque.phases.classical.series import RegressionSeries
 def test_adjusted_p_is_benjamini_yekutieli_over_series(down, nile):
     rows = [answer(t, Settings(family="kink", scale="linear", link="identity")).rows for t in (down, nile)]
     p = np.sort([r[0].p_value for r in rows])

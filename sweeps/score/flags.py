@@ -11,14 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calque.data.cube import CHECKPOINT_FLAGS
+from calque.data.outliers import outlying, running_median
 
 DUPLICATE, OUTLIER, NOT_FINITE = (1 << i for i in range(len(CHECKPOINT_FLAGS)))
 FEWEST = 7
 """Checkpoints from which an outlier can be told."""
-WILD = 7.0
-"""Robust standard deviations from the median of the five around it (Hampel 1974)."""
 LEAST = 0.01
-"""Of the scores' span: what a robust standard deviation is at least, for curves that rise without noise."""
+"""Least robust standard deviation, as a share of the range of the scores: a curve may rise without noise."""
 
 
 def flags(sha256: Sequence[str], scores: Sequence[float]) -> NDArray[np.int8]:
@@ -53,13 +52,8 @@ def _out_of_line(values: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Return which values lie far from the median around them; the first and the last are never judged."""
     if len(values) < FEWEST:
         return np.zeros(len(values), bool)
-    middle = values.copy()
-    for i in range(1, len(values) - 1):
-        half = min(2, i, len(values) - 1 - i)
-        middle[i] = np.median(values[i - half : i + half + 1])
-    away = np.abs(values - middle)
-    scale = max(1.4826 * float(np.median(away)), LEAST * float(np.ptp(values)))
-    return away > WILD * scale
+    deviation = np.abs(values - running_median(values, symmetric=True))
+    return outlying(deviation, LEAST * float(np.ptp(values)))
 
 
 def said(revisions: Sequence[str], sha256: Sequence[str], found: NDArray[np.int8]) -> list[str]:

@@ -19,6 +19,7 @@ from calque.data import cube
 from calque.data.cube import CHECKPOINT_KINDS
 from calque.data.cube.run_file import RunFile
 from calque.data.errors import UserError
+from calque.data.metrics import COUNTED, METRICS, VARIABLES
 from calque.phases.adaptive.record import VARIABLE, AdaptiveDesign, designs_of
 from calque.phases.adaptive.rule import Decision, Prior, Rule, Seen
 from calque.phases.series.metrics import trajectories
@@ -30,8 +31,8 @@ DIMS: dict[str, tuple[str, ...]] = {
     "checkpoint_kind": (), "forecast_takeoff": (), "forecast_takeoff_low": (), "forecast_takeoff_high": ()
 }  # fmt: skip
 """Variables of a checkpoint that a run with adaptive checkpoints has besides the others."""
-ASKED = ("translation_outcome", "nonce_copied", "nonce_total")
-"""Variables that the metrics which can be watched are made of."""
+ASKED = tuple(v for v in VARIABLES if any(v in METRICS[name].variables for name in COUNTED))
+"""Scored variables that the metrics which can be watched are made of."""
 
 
 class AdaptiveSteps:

@@ -22,10 +22,10 @@ from calque.data.cube import code_version
 from calque.data.cube.run_file import RunFile
 from calque.data.errors import STORAGE, UserError, file_error
 from calque.data.locks import locked
+from calque.data.metrics import VARIABLES
 from calque.data.shards.sampler import Sampler
 from calque.data.words.properties import item_properties
 from calque.models.decoder.decoder import Decoder
-from calque.models.scoring.scorer import DIMS
 from calque.models.training import loop as training
 from calque.models.training import strategy, workers
 from calque.sweeps.prepare.prepare import Prepared, prepare, sampler_of
@@ -37,7 +37,7 @@ from calque.sweeps.trial.scoring import asked_at, scorer_of
 from calque.sweeps.trial.stopping import TerminatedError, Wish, stop_wished
 
 LOCK_WAIT = 30.0
-ROW_DIMS: dict[str, tuple[str, ...]] = {"tokens": (), "flops": (), "checkpoint_sha256": (), **DIMS}
+ROW_DIMS: dict[str, tuple[str, ...]] = {"tokens": (), "flops": (), "checkpoint_sha256": (), **VARIABLES}
 Report = Callable[[dict[str, float]], None]
 
 
