@@ -37,7 +37,7 @@ class DryRun:
     runs : list of RunConfig
         Those that are not done.
     nodes : list of Node
-    asked : dict of str to Needs
+    asked : dict of str to ResourceRequest
         By run.
     """
 
@@ -45,7 +45,7 @@ class DryRun:
     place: str
     runs: list[RunConfig]
     nodes: list[placement.Node]
-    asked: dict[str, placement.Needs]
+    asked: dict[str, placement.ResourceRequest]
 
     def table(self) -> Table:
         """Return the runs in their order."""
@@ -169,6 +169,7 @@ def run_one(study: Study, run: RunConfig, results: str | None) -> tuple[RunProgr
         As ``calque.sweeps.trial.trial.run_trial``, when the root is another study's, and when the run has far more
         threads than this machine has cores.
     """
+    from calque.sweeps.trial.request import TrialRequest
     from calque.sweeps.trial.trial import run_trial
     from calque.sweeps.watch.display import Display
     from calque.sweeps.watch.live import LivePage
@@ -178,5 +179,10 @@ def run_one(study: Study, run: RunConfig, results: str | None) -> tuple[RunProgr
     root = claimed_root(study, results)
     with Display(study, root, only=run), LivePage(study, root), root.working(run) as folder:
         with tracked(run, run_folder(folder, run)) as report:
-            standing = run_trial(run, folder, study.text, report, study.recorded.get(run.name))
+            standing = run_trial(
+                TrialRequest(
+                    config=run, results=folder, study_yaml=study.text, adaptive_record=study.recorded.get(run.name)
+                ),
+                report,
+            )
     return standing, root

@@ -15,6 +15,7 @@ from calque.models.huggingface.library import transformers
 from calque.sweeps.cli import app
 from calque.sweeps.kept.kept_run import KeptRun
 from calque.sweeps.study.study import read_study
+from calque.sweeps.trial.request import TrialRequest
 from calque.sweeps.trial.trial import run_trial
 from tests.conftest import SMALL_STUDY
 
@@ -27,7 +28,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     file.write_text(SMALL_STUDY)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CALQUE_HOME", str(tmp_path_factory.getbasetemp() / "home"))
-        assert run_trial(read_study(file).run("first-s0"), folder / "results").state == "done"
+        assert (
+            run_trial(TrialRequest(config=read_study(file).run("first-s0"), results=folder / "results")).state == "done"
+        )
     return file, folder / "results"
 
 
@@ -98,7 +101,9 @@ def test_a_run_without_checkpoints_or_tokenizer_is_refused(
 def test_tokens_of_its_own_for_each_language_are_no_tokenizer(tmp_path: Path) -> None:
     file = tmp_path / "small.yaml"
     file.write_text(SMALL_STUDY.replace("size: tiny", "size: tiny\n  mix: disjoint"))
-    assert run_trial(read_study(file).run("first-s0"), tmp_path / "results").state == "done"
+    assert (
+        run_trial(TrialRequest(config=read_study(file).run("first-s0"), results=tmp_path / "results")).state == "done"
+    )
     with pytest.raises(UserError, match=r"tokens of its own for each language \(mix 'disjoint'\).*--no-tokenizer"):
         sweeps_export((file, tmp_path / "results"), "-o", tmp_path / "out")
     sweeps_export((file, tmp_path / "results"), "-o", tmp_path / "out", "--no-tokenizer")

@@ -1,4 +1,4 @@
-"""What each run asks of a cluster, in which order runs start, and what a cluster lacks. Needs no Ray."""
+"""What each run asks of a cluster, in which order runs start, and what a cluster lacks. ResourceRequest no Ray."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Node:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Needs:
+class ResourceRequest:
     """What a run asks for: processes, each with CPU cores and GPUs of one node; several may be on several nodes."""
 
     cpus: int
@@ -45,14 +45,14 @@ class Needs:
             f"{self.processes} x ({_say(self.cpus, self.gpus)})" if self.processes > 1 else _say(self.cpus, self.gpus)
         )
 
-    def seats(self, node: Node) -> int:
-        """Return how many of the processes this node can hold."""
-        seats = int(node.cpus // self.cpus)
-        return min(seats, int(node.gpus // self.gpus)) if self.gpus else seats
+    def processes_on(self, node: Node) -> int:
+        """Return how many of the processes ``node`` can hold."""
+        count = int(node.cpus // self.cpus)
+        return min(count, int(node.gpus // self.gpus)) if self.gpus else count
 
     def fit(self, nodes: Sequence[Node]) -> bool:
         """Return whether these nodes can hold all of the processes, and the one that leads several."""
-        if sum(map(self.seats, nodes)) < self.processes:
+        if sum(map(self.processes_on, nodes)) < self.processes:
             return False
         return self.processes == 1 or sum(node.cpus for node in nodes) >= self.processes * self.cpus + LEADER_CPUS
 
@@ -72,7 +72,7 @@ def longest_first(runs: Iterable[RunConfig]) -> list[RunConfig]:
     return sorted(runs, key=flops, reverse=True)
 
 
-def needs(run: RunConfig, nodes: Sequence[Node]) -> Needs:
+def needs(run: RunConfig, nodes: Sequence[Node]) -> ResourceRequest:
     """Return what a run asks of this cluster: a GPU if there are any, unless the model is too small to fill one.
 
     Raises
@@ -87,10 +87,10 @@ def needs(run: RunConfig, nodes: Sequence[Node]) -> Needs:
             f"run '{run.name}' needs a GPU for its {flops(run):.1e} FLOPs, and the cluster has none ({say(nodes)}); "
             "add a node with GPUs, or choose a smaller study"
         )
-    return Needs(cpus=run.training.threads, gpus=gpus, processes=run.training.devices)
+    return ResourceRequest(cpus=run.training.threads, gpus=gpus, processes=run.training.devices)
 
 
-def check(runs: Iterable[RunConfig], nodes: Sequence[Node]) -> dict[str, Needs]:
+def check(runs: Iterable[RunConfig], nodes: Sequence[Node]) -> dict[str, ResourceRequest]:
     """Return what each run asks for, by name.
 
     Raises
@@ -134,8 +134,8 @@ def first_wave(runs: Iterable[RunConfig], nodes: Sequence[Node]) -> dict[str, tu
     for run in longest_first(runs):
         wanted = asked[run.name]
         # one node for all of them if there is one, else as few as hold them
-        order = sorted(range(len(left)), key=lambda i: (-min(wanted.seats(left[i]), wanted.processes), i))
-        seats = [i for i in order for _ in range(wanted.seats(left[i]))][: wanted.processes]
+        order = sorted(range(len(left)), key=lambda i: (-min(wanted.processes_on(left[i]), wanted.processes), i))
+        seats = [i for i in order for _ in range(wanted.processes_on(left[i]))][: wanted.processes]
         placed[run.name] = tuple(seats) if len(seats) == wanted.processes else ()
         for i in placed[run.name]:
             left[i] = Node(cpus=left[i].cpus - wanted.cpus, gpus=left[i].gpus - wanted.gpus)
@@ -175,7 +175,7 @@ def this_machine(cpus: int | None = None) -> list[Node]:
     return [Node(cpus=cpus or os.cpu_count() or 1, gpus=chosen)]
 
 
-def placement_table(runs: Sequence[RunConfig], nodes: Sequence[Node], asked: dict[str, Needs]) -> Table:
+def placement_table(runs: Sequence[RunConfig], nodes: Sequence[Node], asked: dict[str, ResourceRequest]) -> Table:
     """Return what would start where, longest first."""
     where = first_wave(runs, nodes)
     table = Table(title=f"on {say(nodes)}", title_justify="left")

@@ -17,8 +17,8 @@ from calque.models.scoring.scorer import Scorer
 from calque.sweeps.kept.kept_run import KeptRun
 from calque.sweeps.prepare.prepare import Prepared, prepare, sampler_of
 from calque.sweeps.score.positions import Position
+from calque.sweeps.trial.run_cube import static_part
 from calque.sweeps.trial.scoring import scorer_of
-from calque.sweeps.trial.trial import static_part
 
 WORDING = ("template", "shots", "shot_seed")
 """Settings of the corpus that change how words are asked for, not the text."""
@@ -108,5 +108,8 @@ class OwnSubject:
         """Return what the run's own cube has."""
         assert self._prepared is not None and self._scorer is not None and self._decoder is not None
         sampler = sampler_of(self.config, self._prepared)
-        found = static_part(self.config, self._prepared, sampler, self._decoder, self._scorer.pairs.phenomena, "")
+        found = static_part(
+            self.config, self._prepared, sampler=sampler, decoder=self._decoder.config,
+            phenomena=self._scorer.pairs.phenomena,
+        )  # fmt: skip
         return found.assign_coords(run=[run])
