@@ -137,6 +137,15 @@ def test_an_error_in_a_run_is_recorded_not_raised(
     assert "FloatingPointError" in (tmp_path / "runs" / "first-s0" / "error.txt").read_text()
 
 
+def test_the_cube_names_the_commit_of_a_checkout(finished: tuple[Path, Path]) -> None:
+    _, results = finished
+    processes = json.loads(cube.read(results / "runs" / "first-s0" / "run.nc")["environment_json"].item())
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True)
+    if commit.returncode:
+        pytest.skip("the tests are outside a checkout")
+    assert commit.stdout.startswith(processes[-1]["commit"].removesuffix("-dirty"))
+
+
 def other_study(study: Path, change: tuple[str, str]) -> Study:
     path = study.with_name("other.yaml")
     path.write_text(study.read_text().replace(*change))

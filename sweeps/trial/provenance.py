@@ -54,7 +54,7 @@ def note(folder: Path) -> str:
 
 def commit() -> str | None:
     """Return the commit of the code, with ``-dirty`` where files differ from it; None outside a checkout."""
-    root = Path(__file__).parent.parent
+    root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None
     command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
