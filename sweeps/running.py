@@ -18,7 +18,7 @@ from calque.sweeps.study.study import Study
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ended:
+class LaunchResult:
     """How a launch ended: where the results are, and why it ended early, if so."""
 
     root: ResultsRoot
@@ -121,7 +121,7 @@ def claimed_root(study: Study, results: str | None) -> ResultsRoot:
     return root
 
 
-def run_study(study: Study, results: str | None, cpus: int | None) -> Ended:
+def run_study(study: Study, results: str | None, cpus: int | None) -> LaunchResult:
     """Run what is not done, and write ``results.nc`` of all that is there.
 
     Raises
@@ -144,7 +144,7 @@ def run_study(study: Study, results: str | None, cpus: int | None) -> Ended:
         root.refresh(study.runs, cubes=True)
         write_cube(study, root.folder, root.folder / "results.nc")
         root.publish("results.nc")
-    return Ended(root=root, reason=reason)
+    return LaunchResult(root=root, reason=reason)
 
 
 def _launch(study: Study, root: ResultsRoot, runs: list[RunConfig], cpus: int | None) -> str | None:

@@ -17,12 +17,12 @@ def digest_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def record_of(path: Path) -> Path:
+def digest_file(path: Path) -> Path:
     """Return the file that holds the SHA-256 of ``path``, or of every file in the folder ``path``."""
     return path.with_name(f"{path.name}.sha256")
 
 
-def put_on_record(path: Path, digests: Mapping[str, str]) -> None:
+def write_digests(path: Path, digests: Mapping[str, str]) -> None:
     """Write the record of a checkpoint.
 
     Parameters
@@ -33,7 +33,7 @@ def put_on_record(path: Path, digests: Mapping[str, str]) -> None:
         SHA-256 by file, relative to the folder that ``path`` is in.
     """
     text = "".join(f"{digests[name]}  {name}\n" for name in sorted(digests))
-    write_atomically(record_of(path), text.encode())
+    write_atomically(digest_file(path), text.encode())
 
 
 def verify(path: Path) -> None:
@@ -46,7 +46,7 @@ def verify(path: Path) -> None:
     """
     if not path.exists():
         raise UserError(f"{path} is missing; expected a checkpoint that training wrote")
-    record = record_of(path)
+    record = digest_file(path)
     if not record.exists():
         raise UserError(f"{path} has no {record.name} beside it; expected a checkpoint that training finished writing")
     for line in record.read_text().splitlines():
@@ -66,4 +66,4 @@ def remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
-    record_of(path).unlink(missing_ok=True)
+    digest_file(path).unlink(missing_ok=True)

@@ -48,7 +48,7 @@ def save_state(state: State, folder: Path) -> None:
     with replacing(path) as temporary:
         save_file(state, temporary)
         digest = digests.digest_of(temporary)
-    digests.put_on_record(path, {path.name: digest})
+    digests.write_digests(path, {path.name: digest})
     _drop_others(path)
 
 
@@ -69,7 +69,7 @@ def save_sharded_state(state: State, folder: Path) -> None:
         digests.remove(path)
         partial.rename(path)
         sync_folder(folder)
-        digests.put_on_record(path, {name: digest for part in everyone for name, digest in part.items()})
+        digests.write_digests(path, {name: digest for part in everyone for name, digest in part.items()})
         _drop_others(path)
     dist.barrier()
 
@@ -79,7 +79,7 @@ def newest_states(folder: Path) -> list[Path]:
     return sorted(folder.glob("step-*.ckpt"), reverse=True)
 
 
-def newest_good_state(folder: Path) -> Path | None:
+def newest_valid_state(folder: Path) -> Path | None:
     """Return the newest state that is as it was written; what is not is refused by name in the log."""
     for path in newest_states(folder):
         try:

@@ -19,12 +19,12 @@ from calque.models.decoder.decoder import Decoder
 Weights = dict[str, Tensor]
 
 
-def copy_of(weights: Weights, dtype: torch.dtype | None = None) -> Weights:
+def copy_to_memory(weights: Weights, dtype: torch.dtype | None = None) -> Weights:
     """Return copies in main memory, in ``dtype`` when given, that training no longer changes."""
     return {name: w.detach().to("cpu", dtype or w.dtype, copy=True).contiguous() for name, w in weights.items()}
 
 
-def serialised(weights: Weights, tied: bool) -> tuple[bytes, str]:
+def serialise_weights(weights: Weights, tied: bool) -> tuple[bytes, str]:
     """Return a decoder's weights as safetensors, and their SHA-256.
 
     Parameters
@@ -39,9 +39,9 @@ def serialised(weights: Weights, tied: bool) -> tuple[bytes, str]:
 
 
 def write_weights(path: Path, content: bytes, digest: str) -> None:
-    """Write what :func:`serialised` gave and put it on record."""
+    """Write what :func:`serialise_weights` gave and put it on record."""
     write_atomically(path, content)
-    digests.put_on_record(path, {path.name: digest})
+    digests.write_digests(path, {path.name: digest})
 
 
 def load_weights(decoder: Decoder, path: Path) -> Decoder:
@@ -77,5 +77,5 @@ def written_steps(folder: Path) -> list[int]:
 def drop_weights(folder: Path, policy: str, planned: Sequence[int], newest: int) -> None:
     """Remove the weights up to step ``newest`` that ``policy`` (``calque.models.config.retention``) does not keep."""
     written = [step for step in written_steps(folder) if step <= newest]
-    for step in set(written) - retention.kept(policy, written, planned):
+    for step in set(written) - retention.kept_steps(policy, written, planned):
         digests.remove(weights_path(folder, step))

@@ -11,7 +11,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-class Writer:
+class BackgroundWriter:
     """Runs jobs one after another in a thread of its own.
 
     As a context it waits at its end until everything is written; the first job that fails stops all behind it, and its
@@ -54,7 +54,7 @@ class Writer:
         if self._failed is not None:
             raise self._failed
 
-    def __enter__(self) -> Writer:
+    def __enter__(self) -> BackgroundWriter:
         """Return itself."""
         return self
 

@@ -12,7 +12,7 @@ FLOAT32, BFLOAT16, INDEX = 4, 2, 8
 WHOLE_LOGITS = 2**28
 """Bytes of float32 logits held at once; ``calque.models.decoder.loss`` makes more in chunks of tokens, slower."""
 
-ROOM = 0.8
+USABLE_SHARE = 0.8
 """Share of a device's memory that is reckoned with; the rest is for its software and what is lost between blocks."""
 
 
@@ -105,7 +105,7 @@ def on_device(shape: DecoderConfig, config: TrainingConfig, rows: int) -> Memory
     return memory(shape, config, rows=rows, shards=shards, head_tokens=WHOLE_LOGITS // (FLOAT32 * shape.vocab_size))
 
 
-def fitting(shape: DecoderConfig, config: TrainingConfig, capacity: float | None) -> int:
+def sequences_at_once(shape: DecoderConfig, config: TrainingConfig, capacity: float | None) -> int:
     """Return how many sequences a device reads at once: as configured, else as many as fit, 1 where none do.
 
     Parameters
@@ -117,7 +117,7 @@ def fitting(shape: DecoderConfig, config: TrainingConfig, capacity: float | None
     if config.micro_batch_size is not None or capacity is None:
         return config.micro_batch_size or share
     for rows in range(share, 1, -1):
-        if share % rows == 0 and _needed(on_device(shape, config, rows), config) <= ROOM * capacity:
+        if share % rows == 0 and _needed(on_device(shape, config, rows), config) <= USABLE_SHARE * capacity:
             return rows
     return 1
 

@@ -76,7 +76,7 @@ MUON_EPSILON = 1e-7
 """Muon's own epsilon at the base, torch's default."""
 
 
-def based(shape: DecoderConfig, config: TrainingConfig) -> DecoderConfig:
+def with_base(shape: DecoderConfig, config: TrainingConfig) -> DecoderConfig:
     """Return the shape with the base that the training configuration asks for; ``standard`` asks for none."""
     if config.parametrisation == "standard":
         return replace(shape, base_width=None, base_layers=None)

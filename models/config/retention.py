@@ -22,7 +22,7 @@ def check(policy: str) -> None:
         raise UserError(f"training.keep_weights is '{policy}'; expected {FORMS}")
 
 
-def kept(policy: str, steps: Sequence[int], planned: Sequence[int]) -> set[int]:
+def kept_steps(policy: str, steps: Sequence[int], planned: Sequence[int]) -> set[int]:
     """Return which of the steps written so far keep their weights; the newest always does.
 
     Parameters

@@ -8,13 +8,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-WORTH_IT = 2**21
+MIN_MULTIPLY_ADDS = 2**21
 """Multiply-adds from which oneDNN's overhead, some ten microseconds a call, is repaid (measured)."""
 
-SIDE_A_THREAD = 80
+MIN_SIDE_PER_THREAD = 80
 """Rows or columns of a weight gradient a thread from which oneDNN is faster: it splits the longer side (measured)."""
 
-WIDE_VECTORS = torch.backends.cpu.get_cpu_capability() == "AVX512" and torch.backends.mkldnn.enabled
+ONEDNN_AVX512 = torch.backends.cpu.get_cpu_capability() == "AVX512" and torch.backends.mkldnn.enabled
 """Whether oneDNN may use AVX-512. MKL does so on one maker's processors alone, elsewhere it is half as fast."""
 
 _OPERATORS = torch.library.Library("calque", "DEF")  # type: ignore[no-untyped-call]
@@ -30,7 +30,7 @@ def _product(x: Tensor, weight: Tensor) -> Tensor:
 
 def _weight_gradient(gradient: Tensor, x: Tensor) -> Tensor:
     """Return ``gradient.T @ x``, shape (out, in), for two matrices of a row a token."""
-    if max(gradient.shape[1], x.shape[1]) < SIDE_A_THREAD * torch.get_num_threads():
+    if max(gradient.shape[1], x.shape[1]) < MIN_SIDE_PER_THREAD * torch.get_num_threads():
         return gradient.t() @ x
     if gradient.shape[1] > x.shape[1]:
         return _product(x.t(), gradient.t()).t().contiguous()
@@ -76,11 +76,11 @@ def linear(x: Tensor, weight: Tensor) -> Tensor:
     float32 on a CPU with AVX-512 go to oneDNN.
     """
     if (
-        WIDE_VECTORS
+        ONEDNN_AVX512
         and torch.is_grad_enabled()
         and x.device.type == "cpu"
         and x.dtype == weight.dtype == torch.float32
-        and x.numel() * weight.shape[0] >= WORTH_IT
+        and x.numel() * weight.shape[0] >= MIN_MULTIPLY_ADDS
         and not torch.is_autocast_enabled("cpu")
     ):
         product: Tensor = _Linear.apply(x, weight)  # type: ignore[no-untyped-call]

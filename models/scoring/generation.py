@@ -12,7 +12,7 @@ from calque.models.scoring.batches import batches_by_length
 from calque.models.scoring.language_model import LanguageModel
 from calque.models.scoring.prompts import take
 
-OPEN = 0.75
+COMPACT_SHARE = 0.75
 """Rows that have ended leave the batch once no more than this share goes on: leaving copies the cache."""
 
 
@@ -31,24 +31,24 @@ def greedy(model: LanguageModel, first: Tensor, cache: Cache, new_tokens: int, s
     stops : bool tensor, shape (vocabulary,)
         Which tokens end an answer; they are part of it.
     """
-    said = torch.full((len(first), new_tokens), -1, device=first.device)
+    generated = torch.full((len(first), new_tokens), -1, device=first.device)
     rows = torch.arange(len(first), device=first.device)
     token = first.argmax(-1)
-    goes_on = torch.ones_like(token, dtype=torch.bool)
+    unfinished = torch.ones_like(token, dtype=torch.bool)
     for place in range(new_tokens):
-        said[rows, place] = token
-        goes_on &= ~stops[token]
-        still = int(goes_on.sum())
-        if place + 1 == new_tokens or not still:
+        generated[rows, place] = token
+        unfinished &= ~stops[token]
+        left = int(unfinished.sum())
+        if place + 1 == new_tokens or not left:
             break
-        if still <= OPEN * len(rows):
-            kept = goes_on.nonzero()[:, 0]
-            rows, token, goes_on, cache = rows[kept], token[kept], goes_on[kept], take(cache, kept)
+        if left <= COMPACT_SHARE * len(rows):
+            kept = unfinished.nonzero()[:, 0]
+            rows, token, unfinished, cache = rows[kept], token[kept], unfinished[kept], take(cache, kept)
         logits, cache = model.read(token[:, None], cache, last=1)
         token = logits[:, -1].argmax(-1)
-    ends = stops[said.clamp(min=0)] | (said < 0)
+    ends = stops[generated.clamp(min=0)] | (generated < 0)
     lengths = torch.where(ends.any(1), ends.int().argmax(1) + 1, new_tokens).tolist()
-    return [answer[:length] for answer, length in zip(said.tolist(), lengths, strict=True)]
+    return [answer[:length] for answer, length in zip(generated.tolist(), lengths, strict=True)]
 
 
 def continuation_logprob(

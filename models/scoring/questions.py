@@ -12,7 +12,7 @@ Report = Callable[[int, int], None]
 """Told how many questions of how many are answered."""
 
 
-def silent(done: int, of: int) -> None:
+def no_report(done: int, of: int) -> None:
     """Report to nobody."""
 
 
@@ -54,6 +54,6 @@ class Answer:
     """What a model said: the greedy tokens, and the log-probability (nats) of every target and source form."""
 
     question: Question
-    said: list[int]
+    tokens: list[int]
     targets: NDArray[np.float32]
     sources: NDArray[np.float32]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from calque.models.decoder.decoder import Decoder
 from calque.models.scoring.language_model import LanguageModel
-from calque.models.scoring.questions import Report, silent
+from calque.models.scoring.questions import Report, no_report
 from calque.models.scoring.texts import HeldOut, MinimalPairScorer, heldout_loss
 from calque.models.scoring.words import WordScorer
 
@@ -45,7 +45,7 @@ class Scorer:
         self.words, self.pairs, self.texts, self.languages = words, pairs, texts, tuple(languages)
 
     def __call__(
-        self, model: Decoder | LanguageModel, report: Report = silent, *, pairs: bool = True, logprobs: bool = True
+        self, model: Decoder | LanguageModel, report: Report = no_report, *, pairs: bool = True, logprobs: bool = True
     ) -> dict[str, NDArray[np.generic]]:
         """Return one checkpoint's variables with the dimensions of :data:`DIMS`; tell ``report`` of the words.
 
@@ -54,5 +54,5 @@ class Scorer:
         return {
             **heldout_loss(model, self.texts, self.languages),
             **self.words(model, report, logprobs=logprobs),
-            **(self.pairs(model) if pairs else self.pairs.unasked()),
+            **(self.pairs(model) if pairs else self.pairs.missing()),
         }

@@ -18,11 +18,11 @@ from calque.models.decoder.decoder import Cache, Decoder
 from calque.models.scoring.generation import continuation_logprob, greedy
 from calque.models.scoring.language_model import LanguageModel, language_model
 from calque.models.scoring.prompts import Prompts
-from calque.models.scoring.questions import Answer, Question, Report, silent
+from calque.models.scoring.questions import Answer, Question, Report, no_report
 
 SPACE = "\N{LOWER ONE EIGHTH BLOCK}"
 """What stands for a space in vocabularies of SentencePiece."""
-TOLD = 256
+REPORT_EVERY = 256
 """Answers between two reports."""
 WRONG, TRANSLATED, COPIED, OTHER_LANGUAGE = range(4)
 
@@ -43,7 +43,7 @@ class WordScorer:
     def __init__(self, task: WordTask, encoding: Encoding, max_concepts: int | None = None) -> None:
         self.task, self.encoding = task, encoding
         self.concepts = task.concepts[:max_concepts]
-        self.said = {
+        self.words_by_language = {
             concept: {code: frozenset(map(normalise, task.forms.get((code, concept), ()))) for code in task.languages}
             for concept in self.concepts
         }
@@ -78,7 +78,7 @@ class WordScorer:
         tokens = [self.encoding.begin(pieces[0][0]), *self.encoding.encode(pieces)]
         return {"text": "".join(text for _, text in pieces), "prompt": tokens}
 
-    def _said(self, code: str, text: str) -> list[int]:
+    def _answer_tokens(self, code: str, text: str) -> list[int]:
         """Return the tokens of an answer, which follows a prompt without a space.
 
         A tokenizer that begins every text with a space is shown the sign before the answer, too.
@@ -100,19 +100,19 @@ class WordScorer:
             place=(s, t, k),
             target=target,
             **self._question(source, target, given[0], concept),
-            targets=[self._said(target, form) for form in wanted],
-            sources=[self._said(source, given[0])],
+            targets=[self._answer_tokens(target, form) for form in wanted],
+            sources=[self._answer_tokens(source, given[0])],
             accepted=frozenset(map(normalise, wanted)),
             source_words=frozenset({normalise(given[0])}),
-            elsewhere=self.said[concept],
+            elsewhere=self.words_by_language[concept],
         )
 
     def _nonce(self, i: int, k: int) -> Question:
         code = self.task.languages[i]
         word = self.task.nonce[code][k]
-        said = [self._said(code, word)]
+        tokens = [self._answer_tokens(code, word)]
         return Question(
-            place=(i, k), target=code, **self._question(code, code, word, None), targets=said, sources=said,
+            place=(i, k), target=code, **self._question(code, code, word, None), targets=tokens, sources=tokens,
             accepted=frozenset({normalise(word)}), source_words=frozenset({normalise(word)}),
         )  # fmt: skip
 
@@ -128,7 +128,7 @@ class WordScorer:
         return OTHER_LANGUAGE if known else WRONG
 
     def __call__(
-        self, model: Decoder | LanguageModel, report: Report = silent, *, logprobs: bool = True
+        self, model: Decoder | LanguageModel, report: Report = no_report, *, logprobs: bool = True
     ) -> dict[str, NDArray[np.generic]]:
         """Ask everything and return the cube's variables of one checkpoint; tell ``report`` now and then.
 
@@ -153,10 +153,10 @@ class WordScorer:
         for item in self.nonces:
             nonce[item.place[0]] = 0.0, sum(other.place[0] == item.place[0] for other in self.nonces)
         for done, answer in enumerate(self.answers(model, logprobs)):
-            if done % TOLD == 0:
+            if done % REPORT_EVERY == 0:
                 report(done, len(self.items) + len(self.nonces))
             place = answer.question.place
-            found = self.outcome(answer.question, answer.said)
+            found = self.outcome(answer.question, answer.tokens)
             if len(place) == 2:
                 nonce[place[0], 0] += found == TRANSLATED
                 continue
@@ -180,9 +180,9 @@ class WordScorer:
             batch = [questions[i] for i in members]
             logprob = _logprobs(asked, batch, first, cache) if logprobs else np.empty(0, np.float32)
             place = 0
-            for item, said in zip(batch, greedy(asked, first, cache, self.new_tokens, stops), strict=True):
+            for item, tokens in zip(batch, greedy(asked, first, cache, self.new_tokens, stops), strict=True):
                 middle, end = place + len(item.targets), place + len(item.targets) + len(item.sources)
-                yield Answer(question=item, said=said, targets=logprob[place:middle], sources=logprob[middle:end])
+                yield Answer(question=item, tokens=tokens, targets=logprob[place:middle], sources=logprob[middle:end])
                 place = end
 
 
@@ -191,5 +191,5 @@ def _logprobs(
 ) -> NDArray[np.float32]:
     """Return log p of every target form of each question, then of its source forms, one question after the other."""
     forms = [(row, form) for row, item in enumerate(batch) for form in item.targets + item.sources]
-    rows, said = map(list, zip(*forms, strict=True))
-    return np.asarray(continuation_logprob(model, first, cache, rows, said).cpu().numpy())
+    rows, form_tokens = map(list, zip(*forms, strict=True))
+    return np.asarray(continuation_logprob(model, first, cache, rows, form_tokens).cpu().numpy())

@@ -14,11 +14,18 @@ from torch import Tensor
 from torch.distributed.tensor import DTensor
 
 from calque.models.checkpoints.state import State, save_sharded_state, save_state
-from calque.models.checkpoints.weights import Weights, copy_of, drop_weights, serialised, weights_path, write_weights
-from calque.models.checkpoints.writer import Writer
+from calque.models.checkpoints.weights import (
+    Weights,
+    copy_to_memory,
+    drop_weights,
+    serialise_weights,
+    weights_path,
+    write_weights,
+)
+from calque.models.checkpoints.writer import BackgroundWriter
 from calque.models.config.training import TrainingConfig
 from calque.models.decoder.decoder import Decoder
-from calque.models.training.compiling import as_written
+from calque.models.training.compiling import run_eagerly
 
 OnCheckpoint = Callable[[int, Decoder, "Future[str]", float], None]
 
@@ -26,7 +33,7 @@ STATE_SHARE = 50
 """A full state is written when this many times what the last one took has passed: 2 % of the time at most."""
 
 
-class Keeper:
+class Checkpointer:
     """Keeps weights at the scheduled steps, hands the model on to be scored, and keeps full states.
 
     Weights are stored as they compute: float32 under ``32-true``, else bfloat16; what is scored has exactly the stored
@@ -36,7 +43,7 @@ class Keeper:
 
     def __init__(
         self, fabric: Fabric, decoder: Decoder, config: TrainingConfig, folder: Path, steps: tuple[int, ...],
-        on_checkpoint: OnCheckpoint, state_seconds: float, writer: Writer,
+        on_checkpoint: OnCheckpoint, state_seconds: float, writer: BackgroundWriter,
     ) -> None:  # fmt: skip
         self.fabric, self.decoder, self.config, self.folder, self.steps = fabric, decoder, config, folder, steps
         self.on_checkpoint, self.state_seconds, self.writer = on_checkpoint, state_seconds, writer
@@ -48,7 +55,7 @@ class Keeper:
             self.scored = copy.deepcopy(decoder).to("cpu", self.dtype).requires_grad_(False)
         self.saved_at, self.state_took, self.clock = time.monotonic(), 0.0, time.monotonic()
 
-    def keep(self, step: int, state: Callable[[], State]) -> None:
+    def save(self, step: int, state: Callable[[], State]) -> None:
         """Keep the checkpoint of ``step``; every process calls this, the first one writes and scores."""
         seconds = time.monotonic() - self.clock
         weights = self._weights()
@@ -59,19 +66,19 @@ class Keeper:
         pause = max(self.state_seconds, STATE_SHARE * self.state_took) if self.state_seconds else 0.0
         due = step == self.steps[-1] or time.monotonic() - self.saved_at >= pause
         if self.fabric.broadcast(due) if self.config.devices > 1 else due:
-            self.keep_state(state, written)
+            self.save_training_state(state, written)
         self.clock = time.monotonic()
 
     def _weights(self) -> Weights:
         """Return a copy of the whole weights in main memory; on the first process alone."""
         first = self.fabric.global_rank == 0
         if not self.sharded:
-            return copy_of(self.decoder.state_dict(), self.dtype) if first else {}
+            return copy_to_memory(self.decoder.state_dict(), self.dtype) if first else {}
         weights: Weights = {}
         for name, tensor in self.decoder.state_dict().items():
             whole = _whole(tensor)  # all processes take part, one tensor at a time
             if first:
-                weights |= copy_of({name: whole}, self.dtype)
+                weights |= copy_to_memory({name: whole}, self.dtype)
         return weights
 
     def _write(self, step: int, weights: Weights) -> tuple[Future[str], Future[None]]:
@@ -80,7 +87,7 @@ class Keeper:
         path = weights_path(self.folder, step)
 
         def serialise() -> str:
-            made.append(serialised(weights, self.decoder.config.tied))
+            made.append(serialise_weights(weights, self.decoder.config.tied))
             return made[0][1]
 
         def write() -> None:
@@ -95,13 +102,13 @@ class Keeper:
             model.load_state_dict(weights)
             model.to(self.fabric.device)
         model.eval()
-        with as_written(self.compiled):
+        with run_eagerly(self.compiled):
             self.on_checkpoint(step, model, digest, seconds)
         model.train()
         if model is not self.decoder:
             model.to("cpu")
 
-    def keep_state(self, state: Callable[[], State], written: Future[None] | None = None) -> None:
+    def save_training_state(self, state: Callable[[], State], written: Future[None] | None = None) -> None:
         """Keep the full state, after the weights that are being written; every process calls this."""
         began = time.monotonic()
         if self.sharded:
@@ -110,7 +117,7 @@ class Keeper:
             save_sharded_state(state(), self.folder / "states")
             self.state_took = time.monotonic() - began
         elif self.fabric.global_rank == 0:
-            copied = copy_of(state())
+            copied = copy_to_memory(state())
 
             def write() -> None:
                 save_state(copied, self.folder / "states")

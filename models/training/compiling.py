@@ -18,7 +18,7 @@ from calque.models.decoder.loss import Objective
 WHOLE_LAYERS = 8
 """Up to this depth one device's step is compiled whole; deeper or shared ones a block at a time, in constant time."""
 
-CPU_FLOPS_WORTH_IT = 2e13
+MIN_CPU_FLOPS = 2e13
 """Training FLOPs a thread from which compiling repays its time on a CPU (docs/TRAINING.md)."""
 
 ATEN = torch.ops.aten
@@ -30,7 +30,7 @@ KEPT = {
 """What selective checkpointing keeps: everything else is cheap to do again."""
 
 
-def pays(config: TrainingConfig, objective: Objective, device: torch.device) -> bool:
+def should_compile(config: TrainingConfig, objective: Objective, device: torch.device) -> bool:
     """Return whether the step is to be compiled.
 
     ``auto``: always on a GPU; on a CPU when there is a C++ compiler and the whole of training is long enough, a
@@ -47,7 +47,7 @@ def pays(config: TrainingConfig, objective: Objective, device: torch.device) -> 
     if config.compile != "auto" or not compiler:
         return config.compile == "always"
     flops = float(config.tokens) * objective.decoder.config.flops_per_token(config.context)
-    return device.type != "cpu" or flops / config.threads >= CPU_FLOPS_WORTH_IT
+    return device.type != "cpu" or flops / config.threads >= MIN_CPU_FLOPS
 
 
 def compile_step(objective: Objective, alone: bool) -> None:
@@ -60,7 +60,7 @@ def compile_step(objective: Objective, alone: bool) -> None:
         block.forward = torch.compile(block.forward, dynamic=False)
 
 
-def as_written(compiled: bool) -> AbstractContextManager[Any]:
+def run_eagerly(compiled: bool) -> AbstractContextManager[Any]:
     """Return a context in which compiled modules run as they are written: scoring has a new shape every time."""
     return torch.compiler.set_stance("force_eager") if compiled else nullcontext()
 

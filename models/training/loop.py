@@ -14,17 +14,17 @@ from lightning.fabric import Fabric
 from torch import Tensor
 from torch.distributed.tensor import DTensor
 
-from calque.models.checkpoints.state import State, load_state, newest_good_state, state_of
-from calque.models.checkpoints.writer import Writer
-from calque.models.config.memory import fitting
+from calque.models.checkpoints.state import State, load_state, newest_valid_state, state_of
+from calque.models.checkpoints.writer import BackgroundWriter
+from calque.models.config.memory import sequences_at_once
 from calque.models.config.training import TrainingConfig
 from calque.models.decoder.decoder import Decoder
 from calque.models.decoder.loss import Objective
 from calque.models.training import optimizer as optimisers
-from calque.models.training.checkpointer import Keeper, OnCheckpoint
-from calque.models.training.compiling import checkpoint_activations, compile_step, pays
+from calque.models.training.checkpointer import Checkpointer, OnCheckpoint
+from calque.models.training.compiling import checkpoint_activations, compile_step, should_compile
 from calque.models.training.loader import Batches, Loader
-from calque.models.training.loss_log import Watch
+from calque.models.training.loss_monitor import LossMonitor
 from calque.models.training.strategy import fabric_for
 
 
@@ -41,7 +41,7 @@ class Progress:
 OnProgress = Callable[[Progress], None]
 Further = Callable[[int], tuple[int, ...]]
 """Asked after the checkpoint of a planned step: at which steps to keep further ones before the next planned step."""
-STEPS_BETWEEN_ASKING = 8
+STOP_POLL_STEPS = 8
 """Several processes ask each other only so often whether one of them is to stop: it waits for the device."""
 
 
@@ -49,7 +49,7 @@ class StoppedError(Exception):
     """Training stopped because it was asked to; its full state is kept."""
 
 
-class Stepper:
+class TrainStep:
     """One optimizer step after another: gradients over micro-batches, the clip, the update. It waits for no value.
 
     Parameters
@@ -63,7 +63,7 @@ class Stepper:
     def __init__(self, fabric: Fabric, decoder: Decoder, config: TrainingConfig) -> None:
         self.fabric, self.decoder, self.config = fabric, decoder, config
         objective = Objective(decoder, config.z_loss)
-        self.compiled = pays(config, objective, fabric.device)
+        self.compiled = should_compile(config, objective, fabric.device)
         self.micro_batch_size = _fitting(fabric.device, decoder, config)
         checkpoint_activations(objective, config.activation_checkpointing)
         decoder.positions(0, config.context)
@@ -77,7 +77,7 @@ class Stepper:
         self.schedule = optimisers.schedule(self.optimizer, config)
         self.skipped = 0
 
-    def __call__(self, step: int, batch: Tensor, watch: Watch) -> None:
+    def __call__(self, step: int, batch: Tensor, monitor: LossMonitor) -> None:
         """Take optimizer step ``step`` (from 0) with this process's rows, shape (rows, context + 1)."""
         parts = torch.split(batch, self.micro_batch_size)
         losses: list[Tensor] = []
@@ -92,16 +92,16 @@ class Stepper:
             torch.distributed.all_reduce(loss, torch.distributed.ReduceOp.SUM)
             loss /= self.config.devices
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.config.gradient_clip or float("inf"))
-        watch.add(step + 1, loss, norm.full_tensor() if isinstance(norm, DTensor) else norm)
+        monitor.add(step + 1, loss, norm.full_tensor() if isinstance(norm, DTensor) else norm)
         # the rate is a function of the step, so that nothing need be kept to go on
         schedule = self.schedule
         for group, rate, factor in zip(
             self.optimizer.param_groups, schedule.base_lrs, schedule.lr_lambdas, strict=True
         ):
             group["lr"] = rate * factor(step)
-        if self.skipped < self.config.skip_nonfinite and not watch.newest_is_finite():
+        if self.skipped < self.config.skip_nonfinite and not monitor.newest_is_finite():
             self.skipped += 1
-            watch.forget_newest()
+            monitor.forget_newest()
         else:
             self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -166,53 +166,55 @@ def train(
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=DeprecationWarning, module="lightning.*")
         fabric = fabric_for(config, accelerator)
-    with Writer() as writer:
-        keeper = Keeper(fabric, decoder, config, folder, checkpoint_steps, on_checkpoint, state_seconds, writer)
-        stepper = Stepper(fabric, decoder, config)
-        keeper.compiled = stepper.compiled
-        path = newest_good_state(folder / "states") if fabric.global_rank == 0 else None
+    with BackgroundWriter() as writer:
+        checkpointer = Checkpointer(
+            fabric, decoder, config, folder, checkpoint_steps, on_checkpoint, state_seconds, writer
+        )
+        train_step = TrainStep(fabric, decoder, config)
+        checkpointer.compiled = train_step.compiled
+        path = newest_valid_state(folder / "states") if fabric.global_rank == 0 else None
         path = fabric.broadcast(path) if config.devices > 1 else path
         start = 0
         if path is not None:
-            start, stepper.skipped = load_state(path, stepper.decoder, stepper.optimizer)
-        _run(fabric, stepper, keeper, Loader(
+            start, train_step.skipped = load_state(path, train_step.decoder, train_step.optimizer)
+        _run(fabric, train_step, checkpointer, Loader(
             batches, start, config.steps, fabric.device, fabric.global_rank, config.devices
         ), on_progress, stop, further)  # fmt: skip
 
 
 def _run(
-    fabric: Fabric, stepper: Stepper, keeper: Keeper, loader: Loader, on_progress: OnProgress,
+    fabric: Fabric, train_step: TrainStep, checkpointer: Checkpointer, loader: Loader, on_progress: OnProgress,
     stop: Callable[[], bool], further: Further | None,
 ) -> None:  # fmt: skip
-    config, watch, first = stepper.config, Watch(), fabric.global_rank == 0
-    step = told_step = loader.start
-    told_at = time.monotonic()
+    config, monitor, first = train_step.config, LossMonitor(), fabric.global_rank == 0
+    step = reported_step = loader.start
+    reported_at = time.monotonic()
 
     def state() -> State:
-        return state_of(stepper.decoder, stepper.optimizer, step, stepper.skipped)
+        return state_of(train_step.decoder, train_step.optimizer, step, train_step.skipped)
 
-    if step == 0 and 0 in keeper.steps:
-        keeper.keep(step, state)
-    extra = _extra(fabric, further, keeper.steps, step, config.devices)
+    if step == 0 and 0 in checkpointer.steps:
+        checkpointer.save(step, state)
+    extra = _extra(fabric, further, checkpointer.steps, step, config.devices)
     for batch in loader:
-        stepper(step, batch, watch)
+        train_step(step, batch, monitor)
         step += 1
-        kept, now = step in keeper.steps or step in extra, time.monotonic()
-        if kept or (first and now - told_at > 1.0):
-            loss = watch.read()
+        kept, now = step in checkpointer.steps or step in extra, time.monotonic()
+        if kept or (first and now - reported_at > 1.0):
+            loss = monitor.read()
             if first:
                 tokens = config.tokens_per_step
-                rate = (step - told_step) * tokens / max(now - told_at, 1e-9)
+                rate = (step - reported_step) * tokens / max(now - reported_at, 1e-9)
                 on_progress(Progress(step=step, tokens=step * tokens, loss=loss, tokens_per_second=rate))
             if kept:
-                keeper.keep(step, state)
-            if step in keeper.steps:
-                extra = _extra(fabric, further, keeper.steps, step, config.devices)
-            told_at, told_step = time.monotonic(), step
+                checkpointer.save(step, state)
+            if step in checkpointer.steps:
+                extra = _extra(fabric, further, checkpointer.steps, step, config.devices)
+            reported_at, reported_step = time.monotonic(), step
         if step < config.steps and _to_stop(fabric, stop, step, config.devices):
-            watch.read()  # a loss that is not finite goes before
-            keeper.keep_state(state)
-            keeper.writer.submit(lambda: None).result()  # all before it is on disk
+            monitor.read()  # a loss that is not finite goes before
+            checkpointer.save_training_state(state)
+            checkpointer.writer.submit(lambda: None).result()  # all before it is on disk
             raise StoppedError(f"stopped at step {step} of {config.steps}")
 
 
@@ -231,7 +233,7 @@ def _to_stop(fabric: Fabric, stop: Callable[[], bool], step: int, processes: int
     """Return whether any process was asked to stop; all of them answer alike."""
     if processes == 1:
         return stop()
-    if step % STEPS_BETWEEN_ASKING:
+    if step % STOP_POLL_STEPS:
         return False
     asked = torch.tensor(float(stop()), device=fabric.device)
     torch.distributed.all_reduce(asked, torch.distributed.ReduceOp.MAX)
@@ -240,4 +242,4 @@ def _to_stop(fabric: Fabric, stop: Callable[[], bool], step: int, processes: int
 
 def _fitting(device: torch.device, decoder: Decoder, config: TrainingConfig) -> int:
     capacity = torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else None
-    return fitting(decoder.config, config, capacity)
+    return sequences_at_once(decoder.config, config, capacity)

@@ -9,7 +9,7 @@ from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from calque.data.errors import UserError
-from calque.models.config.parametrisation import ADAMW, MUON, MUON_EPSILON, Rule, based, group_of, scaled
+from calque.models.config.parametrisation import ADAMW, MUON, MUON_EPSILON, Rule, group_of, scaled, with_base
 from calque.models.config.schedule import warmup_stable_decay
 from calque.models.config.sizes import DecoderConfig
 from calque.models.config.training import TrainingConfig
@@ -28,12 +28,13 @@ def configure(decoder: Decoder, config: TrainingConfig) -> torch.optim.Optimizer
     UserError
         When the decoder was built for another parametrisation than ``config`` names.
     """
-    asked = based(decoder.config, config)
+    asked = with_base(decoder.config, config)
     if (asked.width_ratio, asked.depth_ratio) != (decoder.config.width_ratio, decoder.config.depth_ratio):
         raise UserError(
             f"training.parametrisation is '{config.parametrisation}' with width and depth at {asked.width_ratio:g} and "
             f"{asked.depth_ratio:g} of the base's, but the decoder has {decoder.config.width_ratio:g} and "
-            f"{decoder.config.depth_ratio:g}; build it with calque.models.config.parametrisation.based(shape, training)"
+            f"{decoder.config.depth_ratio:g}; build it with "
+            "calque.models.config.parametrisation.with_base(shape, training)"
         )
     betas = (config.beta1, config.beta2)
     named = list(decoder.named_parameters())

@@ -31,7 +31,7 @@ def plan_command(
 
     bill = reckon(read_study(study), Hardware(name=device, peak=flops, utilisation=utilisation))
     if not emit_json(json_file, bill):
-        for table in (plan_tables.bill_table, plan_tables.flops_table, plan_tables.memory_table):
+        for table in (plan_tables.cost_table, plan_tables.flops_table, plan_tables.memory_table):
             console().print(table(bill))
         for line in plan_tables.notes(bill):
             print(line)

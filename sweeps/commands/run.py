@@ -13,7 +13,7 @@ from calque.data.errors import UserError
 from calque.sweeps.commands.common import Json, Results, StudyFile, say, standings_json
 
 if TYPE_CHECKING:
-    from calque.sweeps.running import Ended
+    from calque.sweeps.running import LaunchResult
     from calque.sweeps.study.study import Study
 
 
@@ -47,7 +47,7 @@ def run_command(
     raise SystemExit(report(loaded, ended, json_file))
 
 
-def report(study: Study, ended: Ended, json_file: str | None) -> int:
+def report(study: Study, ended: LaunchResult, json_file: str | None) -> int:
     """Print how the study stands and what to type next; return the exit code."""
     from calque.sweeps.results.progress import read_progress
 

@@ -11,9 +11,9 @@ import typer
 from calque.data.errors import UserError
 
 if TYPE_CHECKING:
-    from calque.sweeps.score.scoring import Scored
-    from calque.sweeps.score.sources import Source
-    from calque.sweeps.score.subject import Subject
+    from calque.sweeps.score.scored_model import ScoredModel
+    from calque.sweeps.score.scoring import ScoreResult
+    from calque.sweeps.score.sources import RevisionSource
 
 WHERE, WHAT, HOW = "Which checkpoints, and where in training they stand", "What is asked", "How"
 DTYPES = ("auto", "float32", "bfloat16", "float16")
@@ -87,10 +87,10 @@ def score_command(
     """  # fmt: skip
     from calque.data.command_line.output import emit_json
     from calque.sweeps.score.display import ScoreDisplay
-    from calque.sweeps.score.own import OwnSource
-    from calque.sweeps.score.positions import placed
+    from calque.sweeps.score.positions import place_revisions
     from calque.sweeps.score.scoring import score as score_all
-    from calque.sweeps.score.sources import chosen, source_of
+    from calque.sweeps.score.sources import choose_revisions, open_source
+    from calque.sweeps.score.trained_run import TrainedRunSource
 
     given = {
         "template": template, "shots": shots, "shot_seed": shot_seed, "concepts": concepts,
@@ -98,15 +98,15 @@ def score_command(
     }  # fmt: skip
     changes = {key: value for key, value in given.items() if value is not None}
     told = _positions(pattern, _count(tokens_per_step, "--tokens-per-step"), positions)
-    source = source_of(model)
-    names, named = chosen(source, revisions)
-    if isinstance(source, OwnSource):
+    source = open_source(model)
+    names, named = choose_revisions(source, revisions)
+    if isinstance(source, TrainedRunSource):
         for option, value in (("--pattern", pattern), ("--positions", positions), ("--languages", languages),
                               ("--heldout", heldout), ("--tokenizer", tokenizer)):  # fmt: skip
             if value is not None:
                 raise UserError(f"{model} is a run of ours, which knows its own; leave out {option}")
         told = source
-    order, left_out = placed(names, told, named)
+    order, left_out = place_revisions(names, told, named)
     if left_out:
         shown = ", ".join(left_out[:4]) + (", ..." if len(left_out) > 4 else "")
         print(f"sweeps: left out, since their names tell no position: {shown}", file=sys.stderr)
@@ -138,14 +138,14 @@ def _count(text: str | None, option: str) -> int | None:
 
 
 def _subject(
-    source: Source, model: str, changes: dict[str, Any], languages: str | None, heldout: str | None,
+    source: RevisionSource, model: str, changes: dict[str, Any], languages: str | None, heldout: str | None,
     tokenizer: Path | None, output: Path, device: str, dtype: str,
-) -> Subject:  # fmt: skip
+) -> ScoredModel:  # fmt: skip
     import torch
 
-    from calque.sweeps.score.own import OwnSource, OwnSubject
     from calque.sweeps.score.questions import Questions
-    from calque.sweeps.score.subject import HuggingFaceSubject
+    from calque.sweeps.score.scored_model import HuggingFaceModel
+    from calque.sweeps.score.trained_run import TrainedRunModel, TrainedRunSource
 
     place = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     try:
@@ -157,10 +157,10 @@ def _subject(
         ) from None
     if dtype not in DTYPES:
         raise UserError(f"--dtype is '{dtype}'; expected one of {', '.join(DTYPES)}")
-    if isinstance(source, OwnSource):
+    if isinstance(source, TrainedRunSource):
         if dtype not in ("auto", "float32"):
             raise UserError(f"{model} is a run of ours, scored as it was trained, in float32; leave out --dtype")
-        return OwnSubject(source, changes, place)
+        return TrainedRunModel(source, changes, place)
     if languages is not None:
         changes |= {"languages": tuple(code.strip() for code in languages.split(","))}
     if heldout is not None:
@@ -168,7 +168,7 @@ def _subject(
     chosen = ("float32" if place == "cpu" else "bfloat16") if dtype == "auto" else dtype
     if tokenizer is not None and tokenizer.name == "tokenizer.json":
         tokenizer = tokenizer.parent
-    return HuggingFaceSubject(
+    return HuggingFaceModel(
         source.name, Questions(**changes), device=place, dtype=getattr(torch, chosen), tokenizer=tokenizer,
         tokenizer_sha256=_earlier_tokenizer(output),
     )  # fmt: skip
@@ -183,7 +183,7 @@ def _earlier_tokenizer(output: Path) -> str | None:
     return str(old["tokenizer_sha256"].values[0]) if "tokenizer_sha256" in old.coords else None
 
 
-def _report(scored: Scored, silent: bool) -> int:
+def _report(scored: ScoreResult, silent: bool) -> int:
     for line in scored.lines():
         print(f"sweeps: {line}", file=sys.stderr)
     count = len(scored.file.rows)

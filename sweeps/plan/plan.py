@@ -7,9 +7,9 @@ from typing import Any
 
 from calque.data.errors import UserError
 from calque.models.config.devices import device
-from calque.models.config.memory import BFLOAT16, FLOAT32, fitting, memory, on_device
+from calque.models.config.memory import BFLOAT16, FLOAT32, memory, on_device, sequences_at_once
 from calque.models.config.parametrisation import ADAMW, MUON, scaled
-from calque.models.config.retention import kept
+from calque.models.config.retention import kept_steps
 from calque.sweeps.plan.scoring import scoring_flops
 from calque.sweeps.study.differences import differences
 from calque.sweeps.study.run_config import RunConfig
@@ -139,7 +139,7 @@ def plan_run(run: RunConfig, hardware: Hardware, differs: dict[str, Any] | None 
     parts = decoder.flops_parts(training.context)
     flops = float(tokens) * sum(parts.values())
     hours = flops / (peak * hardware.utilisation) / 3600
-    rows = fitting(decoder, training, capacity)
+    rows = sequences_at_once(decoder, training, capacity)
     needed = on_device(decoder, training, rows)
     whole = memory(decoder, training, rows=rows, shards=1, head_tokens=0)
     stored = (FLOAT32 if training.precision == "32-true" else BFLOAT16) * decoder.n_params
@@ -158,7 +158,7 @@ def plan_run(run: RunConfig, hardware: Hardware, differs: dict[str, Any] | None 
         devices=training.devices, rows=rows,
         memory_bytes=asdict(needed) | {"total": needed.total, "total_checkpointed": needed.total_checkpointed},
         device_memory_bytes=capacity,
-        disk_bytes=stored * (len(kept(training.keep_weights, steps, steps)) + further)
+        disk_bytes=stored * (len(kept_steps(training.keep_weights, steps, steps)) + further)
         + KEPT_STATES * (whole.gradients + whole.optimizer),  # weights take what gradients do
     )  # fmt: skip
 

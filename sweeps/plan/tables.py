@@ -28,7 +28,7 @@ def _table(title: str, columns: Iterable[str], footers: Iterable[str] = ()) -> T
     return table
 
 
-def bill_table(bill: dict[str, Any]) -> Table:
+def cost_table(bill: dict[str, Any]) -> Table:
     """Return what each run costs, with a total row; where runs differ in more than size and mix, in what."""
     total = bill["total"]
     mix = "mix; other differences" if any(r["differs"] for r in bill["runs"]) else "mix"

@@ -35,7 +35,7 @@ SHARED = "CALQUE_SHARDS"
 
 
 @runtime_checkable
-class Prepares(Protocol):
+class PreparableCorpus(Protocol):
     """A corpus whose text is fetched and cleaned before it can be read."""
 
     def prepare(self, report: Callable[[str, int, int], None]) -> object:
@@ -44,7 +44,7 @@ class Prepares(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prepared:
+class RunData:
     """What a run needs besides its configuration.
 
     Attributes
@@ -74,7 +74,7 @@ class Prepared:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Made:
+class PreparedDataset:
     """One data set of a study.
 
     Attributes
@@ -175,7 +175,7 @@ def make_shards(
 def _make_shards(config: RunConfig, folder: Path, workers: int | None, on_progress: OnProgress) -> Shards:
     mix = config.parsed_mix()
     plain = _plain_corpus(config, mix)
-    if isinstance(plain, Prepares):
+    if isinstance(plain, PreparableCorpus):
         plain.prepare(lambda doing, done, of: on_progress(Progress(doing=doing, parts=of, parts_done=done)))
     if workers is None:
         workers = len(os.sched_getaffinity(0)) if isinstance(plain, PartedCorpus) else 1
@@ -183,7 +183,7 @@ def _make_shards(config: RunConfig, folder: Path, workers: int | None, on_progre
     return shards.prepare(corpus, corpus.tokenizer, folder, workers=workers, on_progress=on_progress)
 
 
-def prepare(config: RunConfig) -> Prepared:
+def prepare(config: RunConfig) -> RunData:
     """Make the run's shards if they are not there, and return everything it needs.
 
     Raises
@@ -193,7 +193,7 @@ def prepare(config: RunConfig) -> Prepared:
     """
     made, corpus = make_shards(config), corpus_of(config)
     pairs = corpus.minimal_pairs() + _pairs_of_file(config)
-    return Prepared(corpus=corpus, shards=made, mix=mix_of(config, made), task=corpus.word_task(), pairs=pairs)
+    return RunData(corpus=corpus, shards=made, mix=mix_of(config, made), task=corpus.word_task(), pairs=pairs)
 
 
 def _pairs_of_file(config: RunConfig) -> tuple[MinimalPair, ...]:
@@ -211,7 +211,7 @@ def mix_of(config: RunConfig, made: Shards) -> Mix:
 
 def prepare_all(
     runs: tuple[RunConfig, ...], workers: int | None = None, on_progress: OnProgress = lambda progress: None
-) -> Iterator[Made]:
+) -> Iterator[PreparedDataset]:
     """Make each different data set of the runs; yield one after the other."""
     users: dict[Path, list[RunConfig]] = {}
     for run in runs:
@@ -222,7 +222,7 @@ def prepare_all(
         users.setdefault(shards_folder(run), []).append(run)
     for folder, those in users.items():
         there = folder.exists()
-        yield Made(runs=tuple(those), made=not there, shards=make_shards(those[0], workers, on_progress))
+        yield PreparedDataset(runs=tuple(those), made=not there, shards=make_shards(those[0], workers, on_progress))
 
 
 def _check_text_suffices(config: RunConfig) -> None:
@@ -233,7 +233,7 @@ def _check_text_suffices(config: RunConfig) -> None:
         )
 
 
-def sampler_of(config: RunConfig, prepared: Prepared) -> Sampler:
+def sampler_of(config: RunConfig, prepared: RunData) -> Sampler:
     """Return the sampler that gives the batch of every step."""
     return Sampler(
         prepared.shards, stream_shares(prepared.corpus.streams(), prepared.mix),

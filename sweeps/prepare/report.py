@@ -13,7 +13,7 @@ from calque.data.corpora.debian import provenance as debian
 from calque.data.mixes.mix import stream_shares
 from calque.data.quantities import format_count
 from calque.data.shards.shards import Shards
-from calque.sweeps.prepare.prepare import Made, corpus_of, mix_of
+from calque.sweeps.prepare.prepare import PreparedDataset, corpus_of, mix_of
 from calque.sweeps.study.run_config import RunConfig
 
 WORDS = (
@@ -23,7 +23,7 @@ OF_A_SOURCE = ("title", "package", "licence")
 OF_A_LANGUAGE = ("used", "duplicates", "heldout")
 
 
-def answer(made: Made) -> dict[str, Any]:
+def answer(made: PreparedDataset) -> dict[str, Any]:
     """Return a data set as JSON-ready values."""
     shards = made.shards
     held = [shard for split in (shards.train, shards.heldout) for shard in split.values()]
@@ -48,7 +48,7 @@ def epochs(run: RunConfig, shards: Shards) -> dict[str, float]:
     return {stream: tokens * share / max(1, shards.train[stream].tokens) for stream, share in shares.items()}
 
 
-def show(made: Made, console: Console) -> None:
+def show(made: PreparedDataset, console: Console) -> None:
     """Print provenance, and one row a stream: text, tokens, fertility, epochs."""
     for table in (*_provenance(made.shards.provenance), _streams(made)):
         title, table.title = table.title, None  # a title would be as narrow as its table
@@ -88,7 +88,7 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) ->
     return table
 
 
-def _streams(made: Made) -> Table:
+def _streams(made: PreparedDataset) -> Table:
     shards = made.shards
     size = f"{shards.vocabulary:,} tokens in the vocabulary"
     table = Table(title=f"{shards.folder.name}: {size}, sha256 {shards.sha256[:12]}")

@@ -62,7 +62,7 @@ def _out_of_line(values: NDArray[np.float64]) -> NDArray[np.bool_]:
     return away > WILD * scale
 
 
-def said(revisions: Sequence[str], sha256: Sequence[str], found: NDArray[np.int8]) -> list[str]:
+def flag_messages(revisions: Sequence[str], sha256: Sequence[str], found: NDArray[np.int8]) -> list[str]:
     """Return what a person should know of the flags, a line each."""
     lines = []
     groups = duplicates(sha256)

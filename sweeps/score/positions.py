@@ -120,7 +120,9 @@ def _count(text: str | None, where: str) -> int:
         raise UserError(f"{where} is '{text}'; expected a count such as 2B or 2000000000") from None
 
 
-def placed(revisions: Sequence[str], positions: Positions | None, named: bool) -> tuple[dict[str, Position], list[str]]:
+def place_revisions(
+    revisions: Sequence[str], positions: Positions | None, named: bool
+) -> tuple[dict[str, Position], list[str]]:
     """Return the revisions in the order of training, and those left out because their names tell no position.
 
     Parameters

@@ -19,14 +19,14 @@ from calque.data.errors import UserError
 from calque.sweeps.results.collect import locked
 from calque.sweeps.score.display import ScoreDisplay
 from calque.sweeps.score.file import ScoredRow, ScoreFile
-from calque.sweeps.score.flags import said
+from calque.sweeps.score.flags import flag_messages
 from calque.sweeps.score.positions import Position
-from calque.sweeps.score.sources import Source
-from calque.sweeps.score.subject import Subject
+from calque.sweeps.score.scored_model import ScoredModel
+from calque.sweeps.score.sources import RevisionSource
 
 
 @dataclass(kw_only=True)
-class Scored:
+class ScoreResult:
     """What came of it.
 
     Attributes
@@ -42,7 +42,7 @@ class Scored:
     def lines(self) -> list[str]:
         """Return what a person should know, a line each."""
         order = self.file.order()
-        doubts = said(order, [self.file.rows[name].sha256 for name in order], self.file.flags())
+        doubts = flag_messages(order, [self.file.rows[name].sha256 for name in order], self.file.flags())
         return [*(f"'{revision}' was not scored: {why}" for revision, why in self.failed.items()), *doubts]
 
     def to_dict(self) -> dict[str, Any]:
@@ -67,15 +67,20 @@ class Scored:
         }  # fmt: skip
 
 
-def run_id(subject: Subject, name: str) -> str:
+def run_id(subject: ScoredModel, name: str) -> str:
     """Return what tells a cube of these scores from others."""
     text = json.dumps({"name": name, **subject.identity}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def score(
-    source: Source, subject: Subject, positions: Mapping[str, Position], output: Path, name: str, display: ScoreDisplay
-) -> Scored:
+    source: RevisionSource,
+    subject: ScoredModel,
+    positions: Mapping[str, Position],
+    output: Path,
+    name: str,
+    display: ScoreDisplay,
+) -> ScoreResult:
     """Score revisions in the order of training; what ``output`` holds already is not scored again.
 
     A revision that is damaged or cannot be scored is passed over and said by name; the others are scored.
@@ -99,7 +104,7 @@ def score(
     """
     with locked(output.with_name(f".{output.name}.lock"), f"scoring into {output}"):
         identity = run_id(subject, name)
-        scored = Scored(file=ScoreFile(output, identity))
+        scored = ScoreResult(file=ScoreFile(output, identity))
         scored.file.move(positions)
         _Scoring(source, subject, scored, name, identity, display).all(positions)
     return scored
@@ -107,7 +112,8 @@ def score(
 
 class _Scoring:
     def __init__(
-        self, source: Source, subject: Subject, scored: Scored, name: str, identity: str, display: ScoreDisplay
+        self, source: RevisionSource, subject: ScoredModel, scored: ScoreResult, name: str, identity: str,
+        display: ScoreDisplay,
     ) -> None:  # fmt: skip
         self.source, self.subject, self.scored, self.display = source, subject, scored, display
         self.name, self.identity = name, identity

@@ -15,7 +15,7 @@ from calque.models.huggingface.weights import NAMES
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
-class Source(Protocol):
+class RevisionSource(Protocol):
     """Revisions of one model.
 
     Attributes
@@ -83,7 +83,7 @@ class CacheSource:
         yield self.folder / "snapshots" / self.revisions[revision]
 
 
-def source_of(model: str) -> Source:
+def open_source(model: str) -> RevisionSource:
     """Return where a model's revisions are.
 
     Parameters
@@ -106,9 +106,9 @@ def source_of(model: str) -> Source:
 
         return HubSource(model)
     if (folder / "run.nc").exists() or (folder / "weights").is_dir():
-        from calque.sweeps.score.own import OwnSource
+        from calque.sweeps.score.trained_run import TrainedRunSource
 
-        return OwnSource(folder)
+        return TrainedRunSource(folder)
     if (folder / "snapshots").is_dir():
         return CacheSource(folder)
     source = FolderSource(folder)
@@ -121,12 +121,12 @@ def source_of(model: str) -> Source:
     return source
 
 
-def chosen(source: Source, asked: str | None) -> tuple[list[str], bool]:
+def choose_revisions(source: RevisionSource, asked: str | None) -> tuple[list[str], bool]:
     """Return the revisions to score, in the source's order, and whether each was named by the user.
 
     Parameters
     ----------
-    source : Source
+    source : RevisionSource
     asked : str, optional
         Names or patterns such as ``step*``, with commas between, or ``all``.
 

@@ -12,12 +12,12 @@ from calque.data.cube import code_version
 from calque.data.shards.sampler import Sampler
 from calque.data.words.properties import item_properties
 from calque.models.config.sizes import DecoderConfig
-from calque.sweeps.prepare.prepare import Prepared
+from calque.sweeps.prepare.prepare import RunData
 from calque.sweeps.study.run_config import RunConfig
 
 
 def static_part(
-    config: RunConfig, data: Prepared, *, sampler: Sampler, decoder: DecoderConfig, phenomena: tuple[str, ...],
+    config: RunConfig, data: RunData, *, sampler: Sampler, decoder: DecoderConfig, phenomena: tuple[str, ...],
     study_yaml: str = "",
 ) -> xr.Dataset:  # fmt: skip
     """Return coordinates, the properties of the scored words, and where the run comes from.
@@ -25,7 +25,7 @@ def static_part(
     Parameters
     ----------
     config : RunConfig
-    data : Prepared
+    data : RunData
         The run's data.
     sampler : Sampler
         Of the training batches: the cube tells how many sequences of each language they take.

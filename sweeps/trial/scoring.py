@@ -8,11 +8,11 @@ from calque.data.tasks import MinimalPair
 from calque.models.scoring.scorer import Scorer
 from calque.models.scoring.texts import HeldOut, MinimalPairScorer
 from calque.models.scoring.words import WordScorer
-from calque.sweeps.prepare.prepare import Prepared
+from calque.sweeps.prepare.prepare import RunData
 from calque.sweeps.study.run_config import RunConfig
 
 
-def scorer_of(config: RunConfig, prepared: Prepared) -> Scorer:
+def scorer_of(config: RunConfig, prepared: RunData) -> Scorer:
     """Return what scores a model of this run at every checkpoint."""
     languages = prepared.task.languages
     pairs = first_pairs(prepared.pairs, config.evaluation.minimal_pairs)
@@ -24,7 +24,7 @@ def scorer_of(config: RunConfig, prepared: Prepared) -> Scorer:
     )
 
 
-def _held_out(config: RunConfig, prepared: Prepared, code: str) -> HeldOut:
+def _held_out(config: RunConfig, prepared: RunData, code: str) -> HeldOut:
     shard, width = prepared.shards.heldout[code], config.training.context + 1
     count = min(max(1, config.evaluation.heldout_tokens // width), shard.tokens // width)
     windows = np.asarray(shard.ids[: count * width], np.int64).reshape(count, width)

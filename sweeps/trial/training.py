@@ -10,7 +10,7 @@ from calque.data.cube.run_file import RunFile
 from calque.data.shards.sampler import Sampler
 from calque.models.decoder.decoder import Decoder
 from calque.models.training import loop, strategy
-from calque.sweeps.prepare.prepare import Prepared, prepare, sampler_of
+from calque.sweeps.prepare.prepare import RunData, prepare, sampler_of
 from calque.sweeps.study.run_config import RunConfig
 from calque.sweeps.trial import provenance
 from calque.sweeps.trial.adaptive import AdaptiveSteps
@@ -27,14 +27,14 @@ class TrainingInputs:
 
     Attributes
     ----------
-    data : Prepared
+    data : RunData
     decoder : Decoder
         With its initial weights.
     sampler : Sampler
         Of the training batches.
     """
 
-    data: Prepared
+    data: RunData
     decoder: Decoder
     sampler: Sampler
 

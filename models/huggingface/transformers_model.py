@@ -41,7 +41,7 @@ class TransformersModel:
 
 
 @torch.inference_mode()
-def load_foreign_model(folder: Path, dtype: torch.dtype = torch.float32, device: str = "cpu") -> TransformersModel:
+def load_transformers_model(folder: Path, dtype: torch.dtype = torch.float32, device: str = "cpu") -> TransformersModel:
     """Load a model of any architecture that ``transformers`` has itself; code that comes with a model is never run.
 
     Raises

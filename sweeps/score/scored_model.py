@@ -17,16 +17,16 @@ from calque.data.tokens.encoding import Encoding
 from calque.data.tokens.tokenizers import digest
 from calque.data.words.properties import item_properties
 from calque.models.huggingface.architecture import differences
-from calque.models.huggingface.foreign import load_foreign_model
 from calque.models.huggingface.importing import import_decoder, read_config
 from calque.models.huggingface.tokenizer import encoding_of
+from calque.models.huggingface.transformers_model import load_transformers_model
 from calque.models.huggingface.weights import weight_files, weights_sha256
 from calque.models.scoring.language_model import DecoderModel, LanguageModel
 from calque.models.scoring.scorer import Scorer
 from calque.sweeps.score.questions import Questions
 
 
-class Subject(Protocol):
+class ScoredModel(Protocol):
     """One model whose revisions are asked the same questions."""
 
     @property
@@ -51,7 +51,7 @@ class Subject(Protocol):
         ...
 
 
-class HuggingFaceSubject:
+class HuggingFaceModel:
     """A model as ``transformers`` saves it: read into our decoder if that computes the same, else by ``transformers``.
 
     Parameters
@@ -130,7 +130,7 @@ class HuggingFaceSubject:
         config = read_config(folder)
         model: LanguageModel
         if differences(config):
-            foreign = load_foreign_model(folder, self.dtype, self.device)
+            foreign = load_transformers_model(folder, self.dtype, self.device)
             parameters = dict(foreign.model.named_parameters())
             ends = {
                 id(part.weight)

@@ -14,8 +14,8 @@ from calque.data.errors import UserError
 from calque.models.decoder.decoder import Decoder
 from calque.models.scoring.language_model import DecoderModel, LanguageModel
 from calque.models.scoring.scorer import Scorer
-from calque.sweeps.kept.kept_run import KeptRun
-from calque.sweeps.prepare.prepare import Prepared, prepare, sampler_of
+from calque.sweeps.checkpoints.trained_run import TrainedRun
+from calque.sweeps.prepare.prepare import RunData, prepare, sampler_of
 from calque.sweeps.score.positions import Position
 from calque.sweeps.trial.run_cube import static_part
 from calque.sweeps.trial.scoring import scorer_of
@@ -24,13 +24,13 @@ WORDING = ("template", "shots", "shot_seed")
 """Settings of the corpus that change how words are asked for, not the text."""
 
 
-class OwnSource:
+class TrainedRunSource:
     """The checkpoints whose weights a run's folder still holds; the run itself knows where they stand."""
 
     every = True
 
     def __init__(self, folder: Path) -> None:
-        self.run = KeptRun.open(folder)
+        self.run = TrainedRun.open(folder)
         self.name = self.run.config.name
         kept = [step for step in sorted(self.run.tokens) if self.run.keeps(step)]
         self.steps = {f"step-{step}": step for step in kept}
@@ -47,12 +47,12 @@ class OwnSource:
         yield self.run.folder
 
 
-class OwnSubject:
+class TrainedRunModel:
     """A run of ours, asked its own questions, or with other words where its text is real.
 
     Parameters
     ----------
-    source : OwnSource
+    source : TrainedRunSource
     changes : mapping of str to value
         Of ``shots``, ``shot_seed``, ``template`` (of the corpus) and ``concepts``, ``minimal_pairs``,
         ``heldout_tokens`` (of the evaluation); the others are as in the study.
@@ -64,7 +64,7 @@ class OwnSubject:
         When the corpus is the simulated world, which has its own words, and a wording is asked for.
     """
 
-    def __init__(self, source: OwnSource, changes: Mapping[str, Any], device: str) -> None:
+    def __init__(self, source: TrainedRunSource, changes: Mapping[str, Any], device: str) -> None:
         self.run, self.source, self.device = source.run, source, device
         config = self.run.config
         wording = {name: value for name, value in changes.items() if name in WORDING}
@@ -77,7 +77,7 @@ class OwnSubject:
             config = replace(config, **{config.corpus: replace(getattr(config, config.corpus), **wording)})
         rest = {name: value for name, value in changes.items() if name not in WORDING}
         self.config = replace(config, evaluation=replace(config.evaluation, **rest))
-        self._prepared: Prepared | None = None
+        self._prepared: RunData | None = None
         self._scorer: Scorer | None = None
         self._decoder: Decoder | None = None
 

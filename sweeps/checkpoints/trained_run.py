@@ -19,7 +19,7 @@ from calque.sweeps.study.run_config import RunConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class KeptRun:
+class TrainedRun:
     """A run's folder, ``runs/NAME`` of a study's results.
 
     Attributes
@@ -42,7 +42,7 @@ class KeptRun:
     tokenizer_sha256: str
 
     @classmethod
-    def open(cls, folder: Path) -> KeptRun:
+    def open(cls, folder: Path) -> TrainedRun:
         """Read a run's folder.
 
         Raises

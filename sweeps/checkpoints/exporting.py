@@ -9,18 +9,18 @@ from calque.data.errors import UserError
 from calque.data.quantities import format_count
 from calque.data.shards.shards import Shards
 from calque.models.huggingface.export import export
-from calque.sweeps.kept.kept_run import KeptRun
+from calque.sweeps.checkpoints.trained_run import TrainedRun
 from calque.sweeps.prepare.prepare import shards_folder
 
 
 def export_checkpoint(
-    run: KeptRun, output: Path, step: int | None = None, dtype: str = "float32", with_tokenizer: bool = True
+    run: TrainedRun, output: Path, step: int | None = None, dtype: str = "float32", with_tokenizer: bool = True
 ) -> dict[str, Any]:
     """Export a checkpoint and return what was written, as JSON-ready values.
 
     Parameters
     ----------
-    run : KeptRun
+    run : TrainedRun
     output : Path
         Folder to make.
     step : int, optional

@@ -11,7 +11,7 @@ UNREAD = 512
 """Steps after which values are read at the latest."""
 
 
-class Watch:
+class LossMonitor:
     """Losses and gradient norms since the last reading."""
 
     def __init__(self) -> None:
