@@ -136,7 +136,7 @@ def run_study(study: Study, results: str | None, cpus: int | None) -> LaunchResu
             if run.training.devices > 1 and root.remote is not None:
                 raise UserError(
                     f"run '{run.name}' is of {run.training.devices} devices, which share files while they train; "
-                    "choose a folder that every node sees with --results"
+                    "choose a folder that every node sees with `results`"
                 )
         if not os.environ.get("RAY_ADDRESS"):
             placement.check(open_runs, placement.this_machine(cpus))

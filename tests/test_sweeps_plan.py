@@ -161,10 +161,10 @@ def test_planning_imports_no_torch(study: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"name": "h20"}, "unknown device 'h20'; expected one of cpu, a100, .*did you mean 'h200'"),
-        ({"utilisation": 40.0}, "--utilisation is 40; expected a share of the peak, such as 0.4"),
-        ({"utilisation": float("nan")}, "--utilisation is nan"),
-        ({"peak": 0.0}, "--flops is 0; expected the peak FLOP/s"),
+        ({"device": "h20"}, "`device` is 'h20'; expected one of cpu, a100, .*did you mean 'h200'"),
+        ({"utilisation": 40.0}, "`utilisation` is 40; expected a share of the peak, such as 0.4"),
+        ({"utilisation": float("nan")}, "`utilisation` is nan"),
+        ({"flops": 0.0}, "`flops` is 0; expected the peak FLOP/s"),
     ],
 )
 def test_impossible_hardware_is_said(values: dict[str, Any], said: str) -> None:

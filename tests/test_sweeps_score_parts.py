@@ -133,7 +133,7 @@ def test_folders_are_read_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     assert choose_revisions(source, None) == (["best", "checkpoint-9", "checkpoint-10"], False)
     assert choose_revisions(source, "checkpoint-*") == (["checkpoint-9", "checkpoint-10"], False)
     assert choose_revisions(source, "checkpoint-10, best") == (["best", "checkpoint-10"], True)
-    with pytest.raises(UserError, match="--revisions is empty"):
+    with pytest.raises(UserError, match="`revisions` is empty"):
         choose_revisions(source, " , ")
 
 

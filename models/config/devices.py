@@ -37,10 +37,10 @@ DEVICES = {
     "h200": Device(bf16=989.4e12, float32=66.9e12, memory=141e9, source="NVIDIA H200 datasheet, SXM; half of sparse"),
     "b200": Device(bf16=2250e12, float32=75e12, memory=180e9, source="NVIDIA HGX B200 datasheet; half of sparse"),
 }
-"""Devices by the word after ``--device``."""
+"""Devices by name."""
 
 
-def device(name: str) -> Device:
+def find_device(name: str) -> Device:
     """Return the device of this name.
 
     Raises
@@ -50,5 +50,5 @@ def device(name: str) -> Device:
     """
     if name not in DEVICES:
         hint = nearest(name, list(DEVICES))
-        raise UserError(f"unknown device '{name}'; expected one of {', '.join(DEVICES)}, or give --flops{hint}")
+        raise UserError(f"`device` is '{name}'; expected one of {', '.join(DEVICES)}, or the `flops` of another{hint}")
     return DEVICES[name]

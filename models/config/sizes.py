@@ -50,11 +50,13 @@ class DecoderConfig:
         for name in ("base_width", "base_layers"):
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise UserError(f"{name} is {value}; expected 1 or more")
+                raise UserError(f"`{name}` is {value}; expected 1 or more")
         if self.width % self.heads or (self.width // self.heads) % 2:
-            raise UserError(f"width {self.width} does not split into {self.heads} heads of even size; change heads")
+            raise UserError(f"`width` {self.width} does not split into {self.heads} heads of even size; change `heads`")
         if self.heads % self.kv_heads:
-            raise UserError(f"{self.heads} heads do not split over {self.kv_heads} key-value heads; change kv_heads")
+            raise UserError(
+                f"`heads` {self.heads} do not split over {self.kv_heads} key-value heads; change `kv_heads`"
+            )
 
     @property
     def head_width(self) -> int:

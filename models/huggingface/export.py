@@ -54,7 +54,7 @@ def export(
         When the folder exists, the dtype is unknown, or the tokenizer has more tokens than the model.
     """
     if dtype not in DTYPES:
-        raise UserError(f"--dtype is '{dtype}'; expected one of {', '.join(DTYPES)}")
+        raise UserError(f"`dtype` is '{dtype}'; expected one of {', '.join(DTYPES)}")
     if folder.exists():
         raise UserError(f"{folder} is there already; choose another name or remove it")
     if tokenizer is not None and tokenizer.get_vocab_size() > decoder.config.vocab_size:

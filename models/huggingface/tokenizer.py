@@ -75,7 +75,7 @@ def encoding_of(folder: Path, config: dict[str, Any]) -> ModelEncoding:
     path = folder / "tokenizer.json"
     if not path.exists():
         raise UserError(
-            f"{folder} holds no tokenizer.json; save the tokenizer in its fast form, or name one: --tokenizer"
+            f"{folder} holds no tokenizer.json; save the tokenizer in its fast form, or name another with `tokenizer`"
         )
     tokenizer = load_foreign(path)
     begin = _named(tokenizer, folder / "tokenizer_config.json")

@@ -14,7 +14,7 @@ from calque.sweeps.prepare.prepare import shards_folder
 
 
 def export_checkpoint(
-    run: TrainedRun, output: Path, step: int | None = None, dtype: str = "float32", with_tokenizer: bool = True
+    run: TrainedRun, output: Path, step: int | None = None, dtype: str = "float32", tokenizer: bool = True
 ) -> dict[str, Any]:
     """Export a checkpoint and return what was written, as JSON-ready values.
 
@@ -27,7 +27,7 @@ def export_checkpoint(
         By default the last.
     dtype : str
         Of the weights written.
-    with_tokenizer : bool
+    tokenizer : bool
         False leaves the tokenizer out.
 
     Raises
@@ -38,29 +38,29 @@ def export_checkpoint(
     """
     step = max(run.tokens) if step is None else step
     decoder = run.load(step)
-    tokenizer = None
-    if with_tokenizer:
+    found = None
+    if tokenizer:
         if run.config.parsed_mix().disjoint:
             raise UserError(
                 f"run '{run.config.name}' has tokens of its own for each language (mix '{run.config.mix}'), which no "
-                "tokenizer file can say; export the model alone: --no-tokenizer"
+                "tokenizer file can say; export the model alone: `tokenizer=False`"
             )
         folder = shards_folder(run.config)
         if not folder.exists():
             raise UserError(
                 f"the tokenizer of run '{run.config.name}' is not at hand (it is with the run's data, in {folder}); "
-                "make them with 'sweeps prepare', or export the model alone: --no-tokenizer"
+                "make them with 'sweeps prepare', or export the model alone: `tokenizer=False`"
             )
-        tokenizer = Shards.open(folder, tokenizer_sha256=run.tokenizer_sha256).tokenizer
+        found = Shards.open(folder, tokenizer_sha256=run.tokenizer_sha256).tokenizer
     origin = {
         "run": run.config.name, "run_id": run.config.run_id, "size": run.config.size, "mix": run.config.mix,
         "corpus": run.config.corpus, "step": step, "training tokens": format_count(run.tokens[step]),
         "SHA-256 of the checkpoint": run.sha256[step],
     }  # fmt: skip
     architecture = export(
-        decoder, output, context=run.config.training.context, tokenizer=tokenizer, origin=origin, dtype=dtype
+        decoder, output, context=run.config.training.context, tokenizer=found, origin=origin, dtype=dtype
     )
     return {
         "schema": 1, "run": run.config.name, "step": step, "tokens": run.tokens[step], "sha256": run.sha256[step],
-        "architecture": architecture, "dtype": dtype, "tokenizer": with_tokenizer, "folder": str(output),
+        "architecture": architecture, "dtype": dtype, "tokenizer": tokenizer, "folder": str(output),
     }  # fmt: skip

@@ -29,7 +29,7 @@ def plan_command(
     from calque.sweeps.plan.plan import plan as reckon
     from calque.sweeps.study.study import read_study
 
-    bill = reckon(read_study(study), Hardware(name=device, peak=flops, utilisation=utilisation))
+    bill = reckon(read_study(study), Hardware(device=device, flops=flops, utilisation=utilisation))
     if not emit_json(json_file, bill):
         for table in (plan_tables.cost_table, plan_tables.flops_table, plan_tables.memory_table):
             console().print(table(bill))

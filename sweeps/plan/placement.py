@@ -148,7 +148,7 @@ def say(nodes: Sequence[Node]) -> str:
     return " + ".join(f"{count} x ({_say(n.cpus, n.gpus)})" for n, count in kinds.items())
 
 
-def parse_nodes(text: str) -> list[Node]:
+def parse_nodes(nodes: str) -> list[Node]:
     """Read a cluster such as ``2x8gpu64cpu`` or ``1x8gpu64cpu,4x32cpu``.
 
     Raises
@@ -156,15 +156,15 @@ def parse_nodes(text: str) -> list[Node]:
     UserError
         When it cannot be read.
     """
-    nodes: list[Node] = []
-    for part in text.split(","):
+    found: list[Node] = []
+    for part in nodes.split(","):
         match = NODES.fullmatch(part.strip())
         if match is None or not (match["gpus"] or match["cpus"]) or not 0 < int(match["count"]) <= 10_000:
-            raise UserError(f"--nodes is '{text}'; expected COUNTxGPUSgpuCPUScpu such as 2x8gpu64cpu or 4x32cpu")
+            raise UserError(f"`nodes` is '{nodes}'; expected COUNTxGPUSgpuCPUScpu such as 2x8gpu64cpu or 4x32cpu")
         gpus = int(match["gpus"] or 0)
         node = Node(cpus=int(match["cpus"] or 8 * gpus), gpus=gpus)
-        nodes += [node] * int(match["count"])
-    return nodes
+        found += [node] * int(match["count"])
+    return found
 
 
 def this_machine(cpus: int | None = None) -> list[Node]:

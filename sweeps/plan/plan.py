@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from calque.data.errors import UserError
-from calque.models.config.devices import device
+from calque.models.config.devices import find_device
 from calque.models.config.memory import BFLOAT16, FLOAT32, memory, on_device, sequences_at_once
 from calque.models.config.parametrisation import ADAMW, MUON, scaled
 from calque.models.config.retention import kept_steps
@@ -25,36 +25,36 @@ class Hardware:
 
     Attributes
     ----------
-    name : str, optional
+    device : str, optional
         A word of ``calque.models.config.devices``; by default a run in float32 takes ``cpu``, another ``h200``.
-    peak : float, optional
-        Peak FLOP/s, for a device that is not in the table; goes before ``name``.
+    flops : float, optional
+        Peak FLOP/s, for a device that is not in the table; used instead of the table's.
     utilisation : float
         Share of the peak that training's own FLOPs reach.
     """
 
-    name: str | None = None
-    peak: float | None = None
+    device: str | None = None
+    flops: float | None = None
     utilisation: float = 0.4
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
         if not 0 < self.utilisation <= 1:
-            raise UserError(f"--utilisation is {self.utilisation:g}; expected a share of the peak, such as 0.4")
-        if self.peak is not None and not LEAST_PEAK <= self.peak <= MOST_PEAK:
+            raise UserError(f"`utilisation` is {self.utilisation:g}; expected a share of the peak, such as 0.4")
+        if self.flops is not None and not LEAST_PEAK <= self.flops <= MOST_PEAK:
             raise UserError(
-                f"--flops is {self.peak:g}; expected the peak FLOP/s of a device, such as 989e12 ({LEAST_PEAK:g} to "
+                f"`flops` is {self.flops:g}; expected the peak FLOP/s of a device, such as 989e12 ({LEAST_PEAK:g} to "
                 f"{MOST_PEAK:g})"
             )
-        if self.name is not None:
-            device(self.name)
+        if self.device is not None:
+            find_device(self.device)
 
     def of(self, precision: str) -> tuple[str, float, float | None]:
         """Return the device's name, peak FLOP/s and bytes of memory for a run of this precision."""
-        name = self.name or ("cpu" if precision == "32-true" else "h200")
-        if self.peak is not None:
-            return (self.name or "given", self.peak, device(self.name).memory if self.name else None)
-        return name, device(name).peak(precision), device(name).memory
+        name = self.device or ("cpu" if precision == "32-true" else "h200")
+        if self.flops is not None:
+            return (self.device or "given", self.flops, find_device(self.device).memory if self.device else None)
+        return name, find_device(name).peak(precision), find_device(name).memory
 
 
 @dataclass(frozen=True, kw_only=True)

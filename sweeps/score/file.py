@@ -74,7 +74,7 @@ class ScoreFile:
         old = cube.read(self.path)
         if old.attrs.get("run_id") != self.run_id:
             raise UserError(
-                f"{self.path} holds scores of another model or of other questions; choose another name with -o, or "
+                f"{self.path} holds scores of another model or of other questions; choose another `output`, or "
                 "remove it"
             )
         timing = cube.read(self.path, "timing")
@@ -113,7 +113,7 @@ class ScoreFile:
             if whole[one].tokens == whole[other].tokens:
                 raise UserError(
                     f"in {self.path}, '{one}' and '{other}' would both stand at {whole[one].tokens} tokens; tell where "
-                    "both stand, or choose another name with -o"
+                    "both stand, or choose another `output`"
                 )
         moved = {name: replace(row, position=whole[name]) for name, row in self.rows.items()}
         if any(row.position != self.rows[name].position for name, row in moved.items()):

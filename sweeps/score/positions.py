@@ -14,8 +14,8 @@ from calque.data.quantities import parse_count
 
 FIELDS = {"step": r"(?P<step>[0-9]+)", "tokens": r"(?P<tokens>[0-9]+(?:\.[0-9]+)?[kKmMbBtT]?)"}
 HOW = (
-    "say how its name tells it (--pattern 'step{step}' --tokens-per-step 2M, or --pattern '*-tokens{tokens}'), or "
-    "give a table (--positions FILE.csv with columns revision,tokens)"
+    "give `pattern` 'step{step}' and `tokens_per_step` 2M, or `pattern` '*-tokens{tokens}', as its name has them, or "
+    "`positions`, a CSV file with columns revision,tokens"
 )
 
 
@@ -57,14 +57,14 @@ class PatternPositions:
         unknown = [field for field in fields if field not in FIELDS]
         if unknown or not fields or len(set(fields)) < len(fields):
             raise UserError(
-                f"--pattern is '{pattern}'; expected {{step}} or {{tokens}} in it, each once, and * for the rest"
+                f"`pattern` is '{pattern}'; expected {{step}} or {{tokens}} in it, each once, and * for the rest"
             )
         if tokens_per_step is not None and tokens_per_step < 1:
-            raise UserError(f"--tokens-per-step is {tokens_per_step}; expected 1 or more")
+            raise UserError(f"`tokens_per_step` is {tokens_per_step}; expected 1 or more")
         if fields == ["step"] and tokens_per_step is None:
-            raise UserError(f"--pattern '{pattern}' tells steps; say how many tokens a step has: --tokens-per-step 2M")
+            raise UserError(f"`pattern` '{pattern}' tells steps; give the tokens of a step: `tokens_per_step` 2M")
         if "step" not in fields and tokens_per_step is not None:
-            raise UserError(f"--tokens-per-step needs {{step}} in --pattern, which is '{pattern}'")
+            raise UserError(f"`tokens_per_step` needs {{step}} in `pattern`, which is '{pattern}'")
         texts = (FIELDS[p[1:-1]] if p.startswith("{") else ".*" if p == "*" else re.escape(p) for p in parts)
         self.expression = re.compile("".join(texts))
         self.tokens_per_step = tokens_per_step
@@ -95,9 +95,9 @@ class TablePositions:
         try:
             rows = list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines()))
         except FileNotFoundError:
-            raise UserError(f"--positions: there is no file {path}") from None
+            raise UserError(f"`positions`: there is no file {path}") from None
         except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise UserError(f"--positions: {path} cannot be read as CSV ({error})") from None
+            raise UserError(f"`positions`: {path} cannot be read as CSV ({error})") from None
         for line, row in enumerate(rows, 2):
             if "revision" not in row or "tokens" not in row:
                 raise UserError(f"{path}: its columns are {', '.join(map(str, row))}; expected revision,tokens")
@@ -149,6 +149,6 @@ def place_revisions(
         if known[one].tokens == known[other].tokens:
             raise UserError(
                 f"revisions '{one}' and '{other}' both stand at {known[one].tokens} tokens; name those to score with "
-                "--revisions, or tell them apart with --positions"
+                "`revisions`, or tell them apart with `positions`"
             )
     return {revision: known[revision] for revision in order}, left_out

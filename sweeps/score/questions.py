@@ -65,13 +65,13 @@ class Questions:
 
     def __post_init__(self) -> None:
         if not self.languages or len(set(self.languages)) < len(self.languages):
-            raise UserError(f"--languages is {', '.join(self.languages) or 'empty'}; expected each code once")
+            raise UserError(f"`languages` is {', '.join(self.languages) or 'empty'}; expected each code once")
         for name in ("concepts", "minimal_pairs", "heldout_tokens", "context"):
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise UserError(f"--{name.replace('_', '-')} is {value}; expected 1 or more")
+                raise UserError(f"`{name}` is {value}; expected 1 or more")
         if self.heldout not in (SAMPLE, NO_TEXT) and not Path(self.heldout).expanduser().is_dir():
-            raise UserError(f"--heldout is '{self.heldout}'; expected {SAMPLE}, {NO_TEXT} or a folder of text")
+            raise UserError(f"`heldout` is '{self.heldout}'; expected {SAMPLE}, {NO_TEXT} or a folder of text")
         self.task()
         if self.heldout not in (SAMPLE, NO_TEXT):
             text_files(self._text())
@@ -101,7 +101,7 @@ class Questions:
         words = WordScorer(self.task(), encoding, self.concepts)
         longest = max(len(item.prompt) for item in words.items) + words.new_tokens
         if positions is not None and longest > positions:
-            raise UserError(f"the longest question has {longest} tokens and the model takes {positions}; lower --shots")
+            raise UserError(f"the longest question has {longest} tokens and the model takes {positions}; lower `shots`")
         pairs = first_pairs(minimal_pairs(self.languages), self.minimal_pairs)
         context = self.context if positions is None else min(self.context, positions)
         texts = {code: _windows(self._documents(code), encoding, code, self.heldout_tokens, context)
@@ -130,7 +130,7 @@ def _windows(documents: Iterator[str], encoding: Encoding, code: str, tokens: in
         if len(ids) > tokens:
             break
     if len(ids) < 2:
-        raise UserError(f"--heldout has no text in '{code}'; give some, or leave the language out of --languages")
+        raise UserError(f"`heldout` has no text in '{code}'; give some, or leave the language out of `languages`")
     width = min(context, len(ids) - 1) + 1
     count = max(1, min(tokens, len(ids)) // width)
     windows = np.array(ids[: count * width], np.int64).reshape(count, width)

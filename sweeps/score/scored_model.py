@@ -110,7 +110,7 @@ class HuggingFaceModel:
             if self.tokenizer_sha256 not in (None, sha256):
                 raise UserError(
                     f"revision '{revision}' has another tokenizer than those before it; score it into a cube of its "
-                    "own, or name one for all with --tokenizer"
+                    "own, or name one for all with `tokenizer`"
                 )
             self._seen.add(raw)
             if self._scorer is None:
@@ -146,7 +146,7 @@ class HuggingFaceModel:
         if self.encoding is not None and self.encoding.size > model.vocabulary:
             raise UserError(
                 f"the tokenizer of '{revision}' has {self.encoding.size} tokens and the model {model.vocabulary}; name "
-                "the right one with --tokenizer"
+                "the right one with `tokenizer`"
             )
         self._about = {
             "architecture": str(config.get("model_type")), "read_by": read_by, "n_params": total,

@@ -121,13 +121,13 @@ def open_source(model: str) -> RevisionSource:
     return source
 
 
-def choose_revisions(source: RevisionSource, asked: str | None) -> tuple[list[str], bool]:
+def choose_revisions(source: RevisionSource, revisions: str | None) -> tuple[list[str], bool]:
     """Return the revisions to score, in the source's order, and whether each was named by the user.
 
     Parameters
     ----------
     source : RevisionSource
-    asked : str, optional
+    revisions : str, optional
         Names or patterns such as ``step*``, with commas between, or ``all``.
 
     Raises
@@ -136,17 +136,17 @@ def choose_revisions(source: RevisionSource, asked: str | None) -> tuple[list[st
         When a name or pattern fits none, or nothing is asked of a source that does not take all by itself.
     """
     known = list(source.revisions)
-    if asked is None:
+    if revisions is None:
         if not source.every and len(known) > 1:
             raise UserError(
                 f"{source.name} has {len(known)} revisions ({', '.join(known[:4])}, ...); name those to score: "
-                "--revisions all, or 'step*', or names with commas between"
+                "`revisions` all, or 'step*', or names with commas between"
             )
         return known, False
-    if asked == "all":
+    if revisions == "all":
         return known, False
     found: list[str] = []
-    patterns = [part.strip() for part in asked.split(",") if part.strip()]
+    patterns = [part.strip() for part in revisions.split(",") if part.strip()]
     for pattern in patterns:
         fits = [name for name in known if fnmatchcase(name, pattern)]
         if not fits:
@@ -154,7 +154,7 @@ def choose_revisions(source: RevisionSource, asked: str | None) -> tuple[list[st
             raise UserError(f"{source.name} has no revision '{pattern}'; it has {shown}{nearest(pattern, known)}")
         found += fits
     if not found:
-        raise UserError("--revisions is empty; expected names, a pattern such as 'step*', or all")
+        raise UserError("`revisions` is empty; expected names, a pattern such as 'step*', or all")
     return [name for name in known if name in found], not any(set(pattern) & set("*?[") for pattern in patterns)
 
 

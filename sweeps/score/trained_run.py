@@ -71,7 +71,7 @@ class TrainedRunModel:
         if wording and config.real_text is None:
             raise UserError(
                 f"run '{config.name}' was trained on the simulated world, which has its own words; leave out "
-                + ", ".join(f"--{name.replace('_', '-')}" for name in wording)
+                + ", ".join(f"`{name}`" for name in wording)
             )
         if wording:
             config = replace(config, **{config.corpus: replace(getattr(config, config.corpus), **wording)})
