@@ -1,4 +1,4 @@
-"""Training a decoder: the step, and going on exactly where a run stood."""
+"""The training loop: optimizer steps, checkpoints, and exact resumption."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from calque.models.training.strategy import fabric_for
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """Where training stands: steps and tokens done, the last loss (nats/token), tokens a second lately."""
+    """Progress of training: steps and tokens done, the last loss (nats/token), the latest tokens per second."""
 
     step: int
     tokens: int
@@ -40,23 +40,23 @@ class Progress:
 
 OnProgress = Callable[[Progress], None]
 Further = Callable[[int], tuple[int, ...]]
-"""Asked after the checkpoint of a planned step: at which steps to keep further ones before the next planned step."""
+"""Called after the checkpoint of a planned step: returns the steps of adaptive checkpoints before the next one."""
 STOP_POLL_STEPS = 8
-"""Several processes ask each other only so often whether one of them is to stop: it waits for the device."""
+"""Steps after which several processes tell each other whether one is to stop: it waits for the device."""
 
 
 class StoppedError(Exception):
-    """Training stopped because it was asked to; its full state is kept."""
+    """Training was stopped from outside; its full state is on disk."""
 
 
 class TrainStep:
-    """One optimizer step after another: gradients over micro-batches, the clip, the update. It waits for no value.
+    """Takes optimizer steps: gradients over micro-batches, clipping, the update. It does not wait for the device.
 
     Parameters
     ----------
     fabric : Fabric
     decoder : Decoder
-        Compiled, sharded and put on its device here.
+        Is compiled, sharded and moved to its device here.
     config : TrainingConfig
     """
 
@@ -78,7 +78,10 @@ class TrainStep:
         self.skipped = 0
 
     def __call__(self, step: int, batch: Tensor, monitor: LossMonitor) -> None:
-        """Take optimizer step ``step`` (from 0) with this process's rows, shape (rows, context + 1)."""
+        """Take optimizer step ``step`` (from 0) with this rank's rows ``batch``, shape (rows, context + 1).
+
+        Loss and gradient norm go to ``monitor``, unread.
+        """
         parts = torch.split(batch, self.micro_batch_size)
         losses: list[Tensor] = []
         for i, part in enumerate(parts):
@@ -93,7 +96,7 @@ class TrainStep:
             loss /= self.config.devices
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.config.gradient_clip or float("inf"))
         monitor.add(step + 1, loss, norm.full_tensor() if isinstance(norm, DTensor) else norm)
-        # the rate is a function of the step, so that nothing need be kept to go on
+        # the learning rate is a function of the step: resuming needs no state of the schedule
         schedule = self.schedule
         for group, rate, factor in zip(
             self.optimizer.param_groups, schedule.base_lrs, schedule.lr_lambdas, strict=True
@@ -120,11 +123,11 @@ def train(
     stop: Callable[[], bool] = lambda: False,
     further: Further | None = None,
 ) -> None:
-    """Train to the end, going on from the newest good state in ``folder`` when there is one.
+    """Train to the end, resuming from the newest valid state in ``folder`` when there is one.
 
-    The result does not depend on interruptions: batches follow from the step, so that on CPU a resumed run equals an
+    The result does not depend on interruptions: batches follow from the step, so that on a CPU a resumed run equals an
     uninterrupted one bit for bit. With ``config.devices`` above 1 every process calls this
-    (``calque.models.training.workers``); the first one alone writes weights and calls back.
+    (``calque.models.training.workers``); rank 0 alone writes weights and calls back.
 
     Parameters
     ----------
@@ -134,33 +137,34 @@ def train(
     batches : Batches
         Gives the whole batch of every step.
     checkpoint_steps : tuple of int
-        Ascending steps at which weights are kept (step 0: the untrained model) and ``on_checkpoint(step, decoder,
-        sha256, training_seconds_since_the_last)`` is called with the model in evaluation mode; ``sha256`` is a future
-        of the SHA-256 of the weights' file, which is written meanwhile.
+        Planned checkpoints, ascending (step 0: the untrained model).
     folder : Path
-        Holds ``weights/`` and ``states/``.
+        The run's; gets ``weights/`` and ``states/``.
+    on_checkpoint : callable
+        ``on_checkpoint(step, decoder, sha256, seconds)`` is called at every checkpoint, with the model in evaluation
+        mode. ``sha256`` is a future of the SHA-256 of the weights, which are written meanwhile; ``seconds`` of training
+        have passed since the last checkpoint.
     on_progress : callable
-        Called about once a second.
+        Called about once a second with :class:`Progress`.
     state_seconds : float
-        Seconds between full states at the least (written at the next checkpoint), more when writing one takes long; 0
-        writes one at every checkpoint.
+        Least seconds between full states, which are saved at checkpoints; more when saving takes long. 0 saves one at
+        every checkpoint.
     accelerator : str
-        Lightning's word: ``auto``, ``cpu``, ``cuda``.
+        As of Lightning: ``auto``, ``cpu``, ``cuda``.
     stop : callable
-        Asked after every step (of several processes, after every eighth) whether to stop here.
+        Called after every step (with several processes after every eighth); returns whether to stop.
     further : callable, optional
-        Asked on the first process once the checkpoint of a planned step is kept, and when training goes on for the last
-        planned step before: returns the steps at which to keep further checkpoints before the next planned one. All
-        processes give it or none does.
+        Called on rank 0 with a planned step, once its checkpoint is saved, and with the last planned step when training
+        resumes. Returns the steps of adaptive checkpoints before the next planned one. All processes have it or none.
 
     Raises
     ------
     FloatingPointError
-        When the loss is not finite; the last state that was written stays.
+        When the loss or gradient is not finite; the last state that was saved remains.
     StoppedError
-        When ``stop`` said so and steps were left; a full state of this step is on disk.
+        When ``stop`` returned True with steps left; a full state of this step is on disk.
     UserError
-        When the devices are not those of the configuration, or a state does not fit.
+        When the number of processes is not that of the configuration, or a state is of another model.
     """
     torch.set_num_threads(config.threads)
     with warnings.catch_warnings():
@@ -212,32 +216,32 @@ def _run(
                 extra = _extra(fabric, further, checkpointer.steps, step, config.devices)
             reported_at, reported_step = time.monotonic(), step
         if step < config.steps and _to_stop(fabric, stop, step, config.devices):
-            monitor.read()  # a loss that is not finite goes before
+            monitor.read()  # a loss that is not finite is raised first
             checkpointer.save_training_state(state)
-            checkpointer.writer.submit(lambda: None).result()  # all before it is on disk
+            checkpointer.writer.submit(lambda: None).result()  # waits for the jobs before it
             raise StoppedError(f"stopped at step {step} of {config.steps}")
 
 
 def _extra(
     fabric: Fabric, further: Further | None, planned: tuple[int, ...], step: int, processes: int
 ) -> tuple[int, ...]:
-    """Return the further steps between the planned ones around ``step``; the first process says them to all."""
+    """Return the steps of adaptive checkpoints between the planned ones around ``step``; rank 0 broadcasts them."""
     before = [kept for kept in planned if kept <= step]
     if further is None or not before:
         return ()
-    said = further(before[-1]) if fabric.global_rank == 0 else ()
-    return tuple(fabric.broadcast(said)) if processes > 1 else said
+    steps = further(before[-1]) if fabric.global_rank == 0 else ()
+    return tuple(fabric.broadcast(steps)) if processes > 1 else steps
 
 
 def _to_stop(fabric: Fabric, stop: Callable[[], bool], step: int, processes: int) -> bool:
-    """Return whether any process was asked to stop; all of them answer alike."""
+    """Return whether any process is to stop; all processes return the same."""
     if processes == 1:
         return stop()
     if step % STOP_POLL_STEPS:
         return False
-    asked = torch.tensor(float(stop()), device=fabric.device)
-    torch.distributed.all_reduce(asked, torch.distributed.ReduceOp.MAX)
-    return bool(asked)
+    stopping = torch.tensor(float(stop()), device=fabric.device)
+    torch.distributed.all_reduce(stopping, torch.distributed.ReduceOp.MAX)
+    return bool(stopping)
 
 
 def _fitting(device: torch.device, decoder: Decoder, config: TrainingConfig) -> int:
