@@ -38,7 +38,7 @@ def test_answers_are_those_of_transformers_itself(kind: str, tmp_path: Path) -> 
             prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=scorer.new_tokens, do_sample=False,
             eos_token_id=None, pad_token_id=0,
         )[0, prompt.shape[1] :].tolist()  # fmt: skip
-        assert made[: len(answer.said)] == answer.said
+        assert made[: len(answer.tokens)] == answer.tokens
 
 
 def test_both_ways_of_reading_a_llama_agree(tmp_path: Path) -> None:

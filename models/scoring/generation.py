@@ -1,4 +1,4 @@
-"""Greedy continuations and log-probabilities of given continuations, for many prompts at once."""
+"""Greedy generation, and log-probabilities of given continuations, for a batch of prompts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from calque.models.scoring.language_model import LanguageModel
 from calque.models.scoring.prompts import take
 
 COMPACT_SHARE = 0.75
-"""Rows that have ended leave the batch once no more than this share goes on: leaving copies the cache."""
+"""Finished rows are removed from the batch once at most this share is unfinished: removal copies the cache."""
 
 
 def greedy(model: LanguageModel, first: Tensor, cache: Cache, new_tokens: int, stops: Tensor) -> list[list[int]]:
@@ -25,11 +25,11 @@ def greedy(model: LanguageModel, first: Tensor, cache: Cache, new_tokens: int, s
     first : Tensor, shape (batch, vocabulary)
         Logits of the first new token.
     cache : Cache
-        After the prompts; it is not changed.
+        After the prompts; it is not modified.
     new_tokens : int
-        The longest a continuation gets.
+        Most tokens of a continuation.
     stops : bool tensor, shape (vocabulary,)
-        Which tokens end an answer; they are part of it.
+        Which tokens end a continuation; they are part of it.
     """
     generated = torch.full((len(first), new_tokens), -1, device=first.device)
     rows = torch.arange(len(first), device=first.device)
@@ -59,10 +59,12 @@ def continuation_logprob(
     Parameters
     ----------
     model : LanguageModel
-    first, cache
-        After a batch of prompts; not changed.
+    first : Tensor, shape (batch, vocabulary)
+        Logits of the first token after each prompt.
+    cache : Cache
+        After the prompts; it is not modified.
     rows : sequence of int, length n
-        Which prompt each continuation follows.
+        Index of the prompt that each continuation follows.
     continuations : sequence of sequences of int, length n
         Token ids, none empty.
     """

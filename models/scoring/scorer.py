@@ -1,4 +1,4 @@
-"""Everything asked of a model at one checkpoint, as the cube's variables."""
+"""All scores of one checkpoint, as the variables of the cube."""
 
 from __future__ import annotations
 
@@ -47,9 +47,15 @@ class Scorer:
     def __call__(
         self, model: Decoder | LanguageModel, report: Report = no_report, *, pairs: bool = True, logprobs: bool = True
     ) -> dict[str, NDArray[np.generic]]:
-        """Return one checkpoint's variables with the dimensions of :data:`DIMS`; tell ``report`` of the words.
+        """Return the variables of one checkpoint, with the dimensions of :data:`DIMS`.
 
-        Without ``pairs`` no minimal pair is asked, without ``logprobs`` no log-probability of a word: they are NaN.
+        Parameters
+        ----------
+        model : Decoder or LanguageModel
+        report : callable
+            Called with the number of words answered, and of all.
+        pairs, logprobs : bool
+            Whether to score minimal pairs, and the log-probabilities of words; otherwise they are NaN.
         """
         return {
             **heldout_loss(model, self.texts, self.languages),

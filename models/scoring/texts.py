@@ -20,7 +20,15 @@ from calque.models.scoring.language_model import LanguageModel, language_model
 
 @dataclass(frozen=True, kw_only=True)
 class HeldOut:
-    """Held-out text of one language: ``windows`` of token ids, shape (n, context + 1), and its bytes a token."""
+    """Held-out text of one language.
+
+    Attributes
+    ----------
+    windows : array of int, shape (n, context + 1)
+        Token ids.
+    bytes_per_token : float
+        UTF-8 bytes of the text, divided by its tokens.
+    """
 
     windows: NDArray[np.int64]
     bytes_per_token: float
@@ -30,9 +38,16 @@ class HeldOut:
 def heldout_loss(
     model: Decoder | LanguageModel, texts: Mapping[str, HeldOut], languages: Sequence[str]
 ) -> dict[str, NDArray[np.float64]]:
-    """Return ``loss`` (nats/token) and ``bits_per_byte`` a language, shape (L,); NaN without held-out text.
+    """Return ``loss`` (nats/token) and ``bits_per_byte`` by language, shape (L,) each; NaN without held-out text.
 
-    Bits per byte are loss / ln 2 / (bytes a token).
+    Bits per byte are loss / ln 2 / (bytes per token).
+
+    Parameters
+    ----------
+    model : Decoder or LanguageModel
+    texts : mapping of language to HeldOut
+    languages : sequence of str
+        The cube's languages, length L.
     """
     reader = language_model(model)
     loss = np.full(len(languages), np.nan)
@@ -52,13 +67,13 @@ def heldout_loss(
 
 
 class MinimalPairScorer:
-    """Asks minimal pairs of a decoder: whether the good text is more probable than the bad one.
+    """Scores minimal pairs: whether a model gives the good text a higher probability than the bad one.
 
     Parameters
     ----------
     pairs : sequence of MinimalPair
     encoding : Encoding
-        The token that begins a document begins every text.
+        Its token that begins a document is put before every text.
     languages : sequence of str
         The cube's languages, length L.
     """

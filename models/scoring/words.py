@@ -1,4 +1,4 @@
-"""Asking a model for words: translation over all directed pairs, same-language repetition, invented words."""
+"""Word questions: translation over all directed pairs, same-language copying, invented words."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from calque.models.scoring.prompts import Prompts
 from calque.models.scoring.questions import Answer, Question, Report, no_report
 
 SPACE = "\N{LOWER ONE EIGHTH BLOCK}"
-"""What stands for a space in vocabularies of SentencePiece."""
+"""The sign for a space in vocabularies of SentencePiece."""
 REPORT_EVERY = 256
-"""Answers between two reports."""
+"""Answers from one report to the next."""
 WRONG, TRANSLATED, COPIED, OTHER_LANGUAGE = range(4)
 
 
 class WordScorer:
-    """Asks a :class:`~calque.data.tasks.WordTask` of a model; prompts and answers are tokenised once.
+    """Scores a model on a :class:`~calque.data.tasks.WordTask`; prompts and answers are tokenised once.
 
     Parameters
     ----------
     task : WordTask
     encoding : Encoding
-        The token that begins a document begins every prompt. Prompt and answer are tokenised apart, as they meet in a
-        continuation; where languages have blocks of tokens, so is each piece of a prompt.
+        Its token that begins a document is put before every prompt. Prompt and answer are tokenised separately, as they
+        are in a continuation; where languages have blocks of tokens, so is each piece of a prompt.
     max_concepts : int, optional
-        Ask only the first so many concepts; the others count as not asked.
+        Number of concepts that are asked, the first ones; the others are recorded as not asked.
     """
 
     def __init__(self, task: WordTask, encoding: Encoding, max_concepts: int | None = None) -> None:
@@ -63,7 +63,7 @@ class WordScorer:
 
     @cached_property
     def stops(self) -> torch.Tensor:
-        """Which tokens end an answer, bool of shape (vocabulary,): those whose text holds the stop."""
+        """Which tokens end an answer, bool, shape (vocabulary,): those whose text contains the stop string."""
         ids = [[token] for token in range(self.encoding.size)]
         texts = self.encoding.tokenizer.decode_batch(ids, skip_special_tokens=False)
         sign = self.task.stop.strip()
@@ -79,9 +79,9 @@ class WordScorer:
         return {"text": "".join(text for _, text in pieces), "prompt": tokens}
 
     def _answer_tokens(self, code: str, text: str) -> list[int]:
-        """Return the tokens of an answer, which follows a prompt without a space.
+        """Return the tokens of an answer that follows a prompt without a space.
 
-        A tokenizer that begins every text with a space is shown the sign before the answer, too.
+        A tokenizer that begins every text with a space is given the stop string before the answer, which is cut off.
         """
         tokens = self.encoding.encode([(code, text)])
         if not (self.encoding.tokenizer.id_to_token(tokens[0] % self.encoding.size) or "").startswith(SPACE):
@@ -117,7 +117,7 @@ class WordScorer:
         )  # fmt: skip
 
     def outcome(self, item: Question, answer: list[int]) -> int:
-        """Return what an answer is: wrong, translated, copied or of another language (see ``OUTCOMES``)."""
+        """Return the outcome of ``answer``, tokens, to ``item``: wrong, translated, copied or another language."""
         text, block = self.encoding.decode(answer)
         word = normalise(text.partition(self.task.stop.strip())[0])
         if word in item.accepted and block in (None, item.target):
@@ -130,14 +130,15 @@ class WordScorer:
     def __call__(
         self, model: Decoder | LanguageModel, report: Report = no_report, *, logprobs: bool = True
     ) -> dict[str, NDArray[np.generic]]:
-        """Ask everything and return the cube's variables of one checkpoint; tell ``report`` now and then.
+        """Ask all questions and return the variables of one checkpoint.
 
         Parameters
         ----------
         model : Decoder or LanguageModel
         report : callable
+            Called with the number of answers so far, and of all.
         logprobs : bool
-            Whether to ask for log-probabilities, too; they are NaN otherwise.
+            Whether to compute log-probabilities; they are NaN otherwise.
 
         Returns
         -------
@@ -171,16 +172,17 @@ class WordScorer:
 
     @torch.inference_mode()
     def answers(self, model: Decoder | LanguageModel, logprobs: bool = True) -> Iterator[Answer]:
-        """Yield the answer to every question, in no particular order; without ``logprobs`` the greedy tokens alone."""
-        asked, questions = language_model(model), self.items + self.nonces
-        stops = torch.zeros(asked.vocabulary, dtype=torch.bool)  # a model may have more rows than its tokenizer tokens
-        stops[: len(self.stops)] = self.stops[: asked.vocabulary]
-        stops = stops.to(asked.device)
-        for members, first, cache in self.prompts.read(asked):
+        """Yield the answer of ``model`` to every question, in no fixed order; without ``logprobs`` the tokens alone."""
+        reader, questions = language_model(model), self.items + self.nonces
+        # a model may have more logits than its tokenizer has tokens
+        stops = torch.zeros(reader.vocabulary, dtype=torch.bool)
+        stops[: len(self.stops)] = self.stops[: reader.vocabulary]
+        stops = stops.to(reader.device)
+        for members, first, cache in self.prompts.read(reader):
             batch = [questions[i] for i in members]
-            logprob = _logprobs(asked, batch, first, cache) if logprobs else np.empty(0, np.float32)
+            logprob = _logprobs(reader, batch, first, cache) if logprobs else np.empty(0, np.float32)
             place = 0
-            for item, tokens in zip(batch, greedy(asked, first, cache, self.new_tokens, stops), strict=True):
+            for item, tokens in zip(batch, greedy(reader, first, cache, self.new_tokens, stops), strict=True):
                 middle, end = place + len(item.targets), place + len(item.targets) + len(item.sources)
                 yield Answer(question=item, tokens=tokens, targets=logprob[place:middle], sources=logprob[middle:end])
                 place = end

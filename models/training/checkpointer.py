@@ -103,15 +103,15 @@ class Checkpointer:
 
     def _write(self, step: int, weights: Weights) -> tuple[Future[str], Future[None]]:
         """Submit the weights to the writer; return futures of their SHA-256, and of the end of writing."""
-        made: list[tuple[bytes, str]] = []
+        serialised: list[tuple[bytes, str]] = []
         path = weights_path(self.folder, step)
 
         def serialise() -> str:
-            made.append(serialise_weights(weights, self.decoder.config.tied))
-            return made[0][1]
+            serialised.append(serialise_weights(weights, self.decoder.config.tied))
+            return serialised[0][1]
 
         def write() -> None:
-            write_weights(path, *made.pop())
+            write_weights(path, *serialised.pop())
             drop_weights(self.folder, self.config.keep_weights, self.steps, step)
 
         return self.writer.submit(serialise), self.writer.submit(write)
