@@ -16,7 +16,7 @@ from calque.sweeps.cli import app
 from calque.sweeps.results.collect import claim, write_cube
 from calque.sweeps.study.study import read_study
 from calque.sweeps.trial.request import TrialRequest
-from calque.sweeps.trial.scoring import asked_at
+from calque.sweeps.trial.scoring import scored_at
 from calque.sweeps.trial.trial import run_trial
 from tests.conftest import SMALL_STUDY
 
@@ -113,6 +113,6 @@ def test_a_cadence_of_nothing_is_refused(tmp_path: Path, key: str) -> None:
 def test_the_large_study_asks_its_probes_with_a_cadence() -> None:
     full = read_study(Path(__file__).parent.parent / "sweeps" / "full.yaml")
     run = full.run("1.7b-s0")
-    asked = [asked_at(run, step) for step in run.checkpoint_steps()]
+    asked = [scored_at(run, step) for step in run.checkpoint_steps()]
     assert sum(pairs for pairs, _ in asked) == 61 and all(logprobs for _, logprobs in asked)
     assert asked[0] == asked[-1] == (True, True)

@@ -1,4 +1,4 @@
-"""What a person sees while data is prepared."""
+"""Progress display of data preparation."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from calque.sweeps.watch.bar import Bar
 
 
 class PreparingDisplay(Bar):
-    """Shows how a preparation stands, on stderr, from entering to leaving the context; call it with the standing."""
+    """Shows the progress of a preparation on stderr within its context; call it with the progress."""
 
     def __init__(self) -> None:
         super().__init__("parts")
 
     def __call__(self, progress: Progress) -> None:
-        """Take a standing."""
+        """Show ``progress``."""
         megabytes = f", {progress.text_bytes / 1e6:,.1f} MB" if progress.text_bytes else ""
         self.show(progress.doing + megabytes, progress.parts_done, progress.parts or None, topic=progress.doing)

@@ -15,7 +15,7 @@ from calque.models.training.loop import Progress
 from calque.sweeps.trial import adaptive
 from calque.sweeps.trial.adaptive import AdaptiveSteps
 from calque.sweeps.trial.request import Report, TrialRequest
-from calque.sweeps.trial.scoring import asked_at
+from calque.sweeps.trial.scoring import scored_at
 
 ROW_DIMS: dict[str, tuple[str, ...]] = {"tokens": (), "flops": (), "checkpoint_sha256": (), **DIMS}
 """Variables of a checkpoint, and their dimensions after (run, checkpoint)."""
@@ -83,7 +83,7 @@ class CheckpointRecorder:
         self.report({"step": step, "tokens": tokens, "loss": loss})
 
     def _row(self, step: int, tokens: int, model: Decoder, sha256: Future[str]) -> dict[str, Any]:
-        pairs, logprobs = asked_at(self.request.config, step)
+        pairs, logprobs = scored_at(self.request.config, step)
         row: dict[str, Any] = {
             "tokens": float(tokens), "flops": float(tokens * self.flops_per_token),
             **self.scorer(model, pairs=pairs, logprobs=logprobs), "checkpoint_sha256": sha256.result(),
