@@ -1,4 +1,4 @@
-"""A whole study from its file to its cube: claim the results root, make the data, launch, collect."""
+"""Running a study: claim the results root, prepare the data, launch the runs, collect the cube."""
 
 from __future__ import annotations
 
@@ -19,7 +19,15 @@ from calque.sweeps.study.study import Study
 
 @dataclass(frozen=True, kw_only=True)
 class LaunchResult:
-    """How a launch ended: where the results are, and why it ended early, if so."""
+    """How a launch ended.
+
+    Attributes
+    ----------
+    root : ResultsRoot
+        Where the results are.
+    reason : str or None
+        Why it ended early; None when every run had its turn.
+    """
 
     root: ResultsRoot
     reason: str | None
@@ -27,7 +35,7 @@ class LaunchResult:
 
 @dataclass(frozen=True, kw_only=True)
 class DryRun:
-    """What ``sweeps run`` would do: which runs, longest first, on which nodes.
+    """What a launch would do: which runs it would start, longest first, on which nodes.
 
     Attributes
     ----------
@@ -35,9 +43,9 @@ class DryRun:
     place : str
         The results root.
     runs : list of RunConfig
-        Those that are not done.
+        Runs that are not done.
     nodes : list of Node
-    asked : dict of str to ResourceRequest
+    resources : dict of str to ResourceRequest
         By run.
     """
 
@@ -45,14 +53,14 @@ class DryRun:
     place: str
     runs: list[RunConfig]
     nodes: list[placement.Node]
-    asked: dict[str, placement.ResourceRequest]
+    resources: dict[str, placement.ResourceRequest]
 
     def table(self) -> Table:
-        """Return the runs in their order."""
-        return placement.placement_table(self.runs, self.nodes, self.asked)
+        """Return the runs as a table, in the order in which they start."""
+        return placement.placement_table(self.runs, self.nodes, self.resources)
 
     def summary(self) -> str:
-        """Return one line."""
+        """Return one line with the number of runs done and started at once."""
         at_once = sum(bool(at) for at in placement.first_wave(self.runs, self.nodes).values())
         return (
             f"{len(self.study.runs) - len(self.runs)} of {len(self.study.runs)} runs are done; {at_once} would start "
@@ -67,7 +75,7 @@ class DryRun:
                 "run": run.name,
                 "flops": placement.flops(run),
                 "nodes": list(at[run.name]),
-                **asdict(self.asked[run.name]),
+                **asdict(self.resources[run.name]),
             }
             for run in placement.longest_first(self.runs)
         ]
@@ -78,13 +86,13 @@ class DryRun:
 
 
 def dry_run(study: Study, results: str | None, nodes: str | None, cpus: int | None) -> DryRun:
-    """Return what a launch would do; starts and writes nothing.
+    """Return what a launch would do; nothing is started or written.
 
     Parameters
     ----------
     study : Study
     results : str, optional
-        As of the command line.
+        Results root: a folder or an address; by default as the study names it.
     nodes : str, optional
         A cluster in words (``placement.parse_nodes``); by default that of ``RAY_ADDRESS``, or this machine.
     cpus : int, optional
@@ -93,7 +101,7 @@ def dry_run(study: Study, results: str | None, nodes: str | None, cpus: int | No
     Raises
     ------
     UserError
-        Naming a run that does not fit, and what it lacks.
+        When a run does not fit into the cluster; the error names what it lacks.
     """
     place = study.results_place(results)
     if nodes:
@@ -108,12 +116,24 @@ def dry_run(study: Study, results: str | None, nodes: str | None, cpus: int | No
     root.refresh(study.runs)
     open_runs = [run for run in study.runs if read_progress(root.folder, run).state != "done"]
     return DryRun(
-        study=study, place=place, runs=open_runs, nodes=cluster, asked=placement.check(open_runs, cluster)
+        study=study, place=place, runs=open_runs, nodes=cluster, resources=placement.check(open_runs, cluster)
     )  # fmt: skip
 
 
 def claimed_root(study: Study, results: str | None) -> ResultsRoot:
-    """Return the study's results root, which is this study's from now on."""
+    """Claim the results root of a study, and return it.
+
+    Parameters
+    ----------
+    study : Study
+    results : str, optional
+        A folder or an address; by default as the study names it.
+
+    Raises
+    ------
+    UserError
+        When it is another study's.
+    """
     root = ResultsRoot(study.results_place(results))
     root.refresh(study.runs)
     claim(root.folder, study)
@@ -122,7 +142,15 @@ def claimed_root(study: Study, results: str | None) -> ResultsRoot:
 
 
 def run_study(study: Study, results: str | None, cpus: int | None) -> LaunchResult:
-    """Run what is not done, and write ``results.nc`` of all that is there.
+    """Launch the runs that are not done, and write ``results.nc`` of all runs.
+
+    Parameters
+    ----------
+    study : Study
+    results : str, optional
+        A folder or an address; by default as the study names it.
+    cpus : int, optional
+        Cores of this machine to use, by default all.
 
     Raises
     ------
@@ -161,7 +189,14 @@ def _launch(study: Study, root: ResultsRoot, runs: list[RunConfig], cpus: int | 
 
 
 def run_one(study: Study, run: RunConfig, results: str | None) -> tuple[RunProgress, ResultsRoot]:
-    """Do one run in this process and return its standing.
+    """Train and score one run in this process; return its progress and its results root.
+
+    Parameters
+    ----------
+    study : Study
+    run : RunConfig
+    results : str, optional
+        A folder or an address; by default as the study names it.
 
     Raises
     ------

@@ -158,7 +158,7 @@ def test_a_folder_of_checkpoints_with_a_table_of_positions(kind: str, tmp_path: 
     np.testing.assert_array_equal(moved["tokens"], [[3e6, 4e6, 5e6]])
     np.testing.assert_array_equal(moved["translation_logprob"][0], found["translation_logprob"][0, [2, 0, 1]])
     table.write_text("revision,tokens\ncheckpoint-5,3M\n")
-    with pytest.raises(UserError, match="'checkpoint-5' and 'last' would both stand at 3000000 tokens"):
+    with pytest.raises(UserError, match="'checkpoint-5' and 'last' would both be at 3000000 tokens"):
         sweeps_score(
             tmp_path / "m", tmp_path / "r.nc", "--positions", table, "--heldout", "none", "--revisions", "checkpoint-5"
         )

@@ -67,7 +67,7 @@ def test_revisions_come_in_the_order_of_training() -> None:
     assert left_out == ["main"]
     with pytest.raises(UserError, match="how many training tokens 'main' has seen"):
         place_revisions(["step10", "main"], PatternPositions("step{step}", 5), named=True)
-    with pytest.raises(UserError, match="'a-1' and 'b-1' both stand at 5 tokens"):
+    with pytest.raises(UserError, match="'a-1' and 'b-1' are both at 5 tokens"):
         place_revisions(["a-1", "b-1"], PatternPositions("*-{step}", 5), named=False)
 
 

@@ -1,1 +1,1 @@
-"""Checkpoints that runs kept: reading and exporting them."""
+"""Checkpoints of trained runs: loading and exporting them."""

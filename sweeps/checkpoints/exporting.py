@@ -1,4 +1,4 @@
-"""One checkpoint of a run as a folder that ``transformers`` loads."""
+"""Export of one checkpoint of a run as a folder that ``transformers`` loads."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from calque.sweeps.prepare.prepare import shards_folder
 def export_checkpoint(
     run: TrainedRun, output: Path, step: int | None = None, dtype: str = "float32", tokenizer: bool = True
 ) -> dict[str, Any]:
-    """Export a checkpoint and return what was written, as JSON-ready values.
+    """Export a checkpoint and return a summary of it, as JSON-ready values.
 
     Parameters
     ----------
     run : TrainedRun
     output : Path
-        Folder to make.
+        Folder to create.
     step : int, optional
         By default the last.
     dtype : str
-        Of the weights written.
+        Of the written weights.
     tokenizer : bool
-        False leaves the tokenizer out.
+        Whether to export the tokenizer too.
 
     Raises
     ------
     UserError
-        When the weights are missing, damaged or not the run's; when the tokenizer is not at hand, or cannot be
-        written because each language has tokens of its own.
+        When the weights are missing, damaged or not the run's; when the tokenizer is missing, or cannot be exported
+        because each language has tokens of its own.
     """
     step = max(run.tokens) if step is None else step
     decoder = run.load(step)
@@ -42,8 +42,8 @@ def export_checkpoint(
     if tokenizer:
         if run.config.parsed_mix().disjoint:
             raise UserError(
-                f"run '{run.config.name}' has tokens of its own for each language (mix '{run.config.mix}'), which no "
-                "tokenizer file can say; export the model alone: `tokenizer=False`"
+                f"run '{run.config.name}' has tokens of its own for each language (mix '{run.config.mix}'), which a "
+                "tokenizer file cannot express; export the model alone: `tokenizer=False`"
             )
         folder = shards_folder(run.config)
         if not folder.exists():

@@ -23,15 +23,15 @@ def plan_command(
     utilisation: Annotated[float, typer.Option(help="Share of the peak that training's own FLOPs reach.")] = 0.4,
     json_file: Json = None,
 ) -> None:
-    """Print the bill of a study: runs, parameters, FLOPs, memory, device-hours, disk. Starts nothing."""
+    """Print the cost estimate of a study: runs, parameters, FLOPs, memory, device-hours, disk. Starts nothing."""
     from calque.sweeps.plan import tables as plan_tables
     from calque.sweeps.plan.plan import Hardware
-    from calque.sweeps.plan.plan import plan as reckon
+    from calque.sweeps.plan.plan import plan as estimate_cost
     from calque.sweeps.study.study import read_study
 
-    bill = reckon(read_study(study), Hardware(device=device, flops=flops, utilisation=utilisation))
-    if not emit_json(json_file, bill):
+    estimate = estimate_cost(read_study(study), Hardware(device=device, flops=flops, utilisation=utilisation))
+    if not emit_json(json_file, estimate):
         for table in (plan_tables.cost_table, plan_tables.flops_table, plan_tables.memory_table):
-            console().print(table(bill))
-        for line in plan_tables.notes(bill):
+            console().print(table(estimate))
+        for line in plan_tables.notes(estimate):
             print(line)

@@ -27,7 +27,7 @@ def run_command(
     ] = None,
     json_file: Json = None,
 ) -> None:
-    """Run all runs of a study under Ray Tune; run it again to go on where it stood. Exit 1 if any is unfinished.
+    """Run all runs of a study under Ray Tune; run it again to resume it. Exit 1 if any is unfinished.
 
     With RAY_ADDRESS, on that cluster. Every page is served on this machine alone.
     """

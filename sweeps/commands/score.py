@@ -24,12 +24,12 @@ def score_command(
     model: Annotated[
         str,
         typer.Argument(
-            help="A folder with a model or with one in each of its folders, a model's folder in the hub's cache, a run "
-            "of ours (results/STUDY/runs/NAME), or OWNER/NAME on the hub.",
+            help="A folder with a model or with one in each of its folders, a model's folder in the hub's cache, a "
+            "trained run (results/STUDY/runs/NAME), or OWNER/NAME on the hub.",
             show_default=False,
         ),
     ],
-    output: Annotated[Path, Panel("--output", "-o", help="The cube to write, or to go on with.")],
+    output: Annotated[Path, Panel("--output", "-o", help="The cube to write; one that exists is continued.")],
     revisions: Annotated[
         str | None,
         Panel(help="Names or patterns such as 'step*', with commas between, or all.", rich_help_panel=WHERE),
@@ -54,9 +54,11 @@ def score_command(
     template: Annotated[str | None, Panel(help="Wording: names, brackets or sentence.", rich_help_panel=WHAT)] = None,
     shots: Annotated[int | None, Panel(help="Lines shown before a question (2).", rich_help_panel=WHAT)] = None,
     shot_seed: Annotated[int | None, Panel(help="Chooses the lines shown (0).", rich_help_panel=WHAT)] = None,
-    concepts: Annotated[int | None, Panel(help="Ask only the first so many.", rich_help_panel=WHAT)] = None,
+    concepts: Annotated[
+        int | None, Panel(help="Number of concepts that are asked, the first ones.", rich_help_panel=WHAT)
+    ] = None,
     minimal_pairs: Annotated[
-        int | None, Panel(help="At most so many a language and phenomenon.", rich_help_panel=WHAT)
+        int | None, Panel(help="Most pairs of a language and phenomenon.", rich_help_panel=WHAT)
     ] = None,
     heldout: Annotated[
         str | None, Panel(help="Text for the loss: sample, none, or a folder of text (sample).", rich_help_panel=WHAT)
@@ -97,16 +99,16 @@ def score_command(
         "minimal_pairs": minimal_pairs, "heldout_tokens": _count(heldout_tokens, "--heldout-tokens"),
     }  # fmt: skip
     changes = {key: value for key, value in given.items() if value is not None}
-    told = _positions(pattern, _count(tokens_per_step, "--tokens-per-step"), positions)
+    known = _positions(pattern, _count(tokens_per_step, "--tokens-per-step"), positions)
     source = open_source(model)
     names, named = choose_revisions(source, revisions)
     if isinstance(source, TrainedRunSource):
         for option, value in (("--pattern", pattern), ("--positions", positions), ("--languages", languages),
                               ("--heldout", heldout), ("--tokenizer", tokenizer)):  # fmt: skip
             if value is not None:
-                raise UserError(f"{model} is a run of ours, which knows its own; leave out {option}")
-        told = source
-    order, left_out = place_revisions(names, told, named)
+                raise UserError(f"{model} is a run of Calque, which has its own; leave out {option}")
+        known = source
+    order, left_out = place_revisions(names, known, named)
     if left_out:
         shown = ", ".join(left_out[:4]) + (", ..." if len(left_out) > 4 else "")
         print(f"sweeps: left out, since their names tell no position: {shown}", file=sys.stderr)
@@ -159,7 +161,7 @@ def _subject(
         raise UserError(f"--dtype is '{dtype}'; expected one of {', '.join(DTYPES)}")
     if isinstance(source, TrainedRunSource):
         if dtype not in ("auto", "float32"):
-            raise UserError(f"{model} is a run of ours, scored as it was trained, in float32; leave out --dtype")
+            raise UserError(f"{model} is a run of Calque, scored in float32; leave out --dtype")
         return TrainedRunModel(source, changes, place)
     if languages is not None:
         changes |= {"languages": tuple(code.strip() for code in languages.split(","))}

@@ -88,7 +88,7 @@ def run_rank(request: LaunchRequest) -> None:
     Raises
     ------
     RuntimeError
-        On rank 0 when the run failed, which it has recorded: the other processes would wait for it in vain.
+        On rank 0 when the run failed, which it has recorded: the other processes would wait for it for ever.
     """
     from calque.models.training.strategy import rank
     from calque.sweeps.trial.trial import run_trial

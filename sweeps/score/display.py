@@ -1,4 +1,4 @@
-"""What a person sees while revisions are scored."""
+"""Progress display of scoring."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from calque.sweeps.watch.bar import Bar
 
 
 class ScoreDisplay(Bar):
-    """Shows how scoring stands, on stderr, from entering to leaving the context.
+    """Shows the progress of scoring on stderr within its context.
 
     Parameters
     ----------
     total : int
-        Revisions in all.
+        Number of revisions.
     """
 
     def __init__(self, total: int) -> None:
         super().__init__("checkpoints", total)
 
     def doing(self, revision: str, what: str) -> None:
-        """Show what is done with a revision now."""
+        """Show ``what`` is being done with ``revision``."""
         self.show(f"{revision}: {what}")
 
     def done(self, revision: str, how: str, count: int) -> None:
-        """Show that a revision is finished, as one of so many."""
+        """Show that ``revision``, number ``count``, is finished, and ``how``."""
         self.say(f"{revision}: {how}", count)

@@ -27,8 +27,13 @@ PICKLED = ("pytorch_model*.bin", "pytorch_model.bin.index.json")
 class HubSource:
     """All branches and tags of ``OWNER/NAME``.
 
-    What is in the hub's cache on this machine already is read there. Anything else is fetched to a folder of its own
+    A revision in the hub's cache on this machine is read there. Any other is downloaded to a folder of its own
     in CALQUE_HOME and removed once it is scored: a suite of 150 revisions does not fit on most disks.
+
+    Parameters
+    ----------
+    model : str
+        ``OWNER/NAME``.
 
     Raises
     ------
@@ -51,7 +56,7 @@ class HubSource:
 
     @contextmanager
     def fetched(self, revision: str) -> Iterator[Path]:
-        """Give the revision's snapshot: that in the cache, or a fetched one, which is removed afterwards."""
+        """Yield the snapshot of ``revision``: in the cache, or downloaded and removed afterwards."""
         commit = self.revisions[revision]
         kept = self._cached(commit)
         if kept is not None:

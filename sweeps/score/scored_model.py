@@ -1,4 +1,4 @@
-"""What is scored: a model of the Hugging Face kind, or a run of ours; how its revisions are loaded and asked."""
+"""Models that are scored: how revisions of ``transformers`` models are identified, loaded and questioned."""
 
 from __future__ import annotations
 
@@ -27,45 +27,45 @@ from calque.sweeps.score.questions import Questions
 
 
 class ScoredModel(Protocol):
-    """One model whose revisions are asked the same questions."""
+    """A model whose revisions are all asked the same questions."""
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What tells its scores from others, as JSON-ready values."""
+        """Everything that identifies its scores, as JSON-ready values."""
         ...
 
     def fingerprint(self, revision: str, folder: Path) -> tuple[str, str]:
-        """Return the SHA-256 of the revision's weights, and one of all else that its scores depend on."""
+        """Return the SHA-256 of the weights of ``revision`` in ``folder``, and of all else its scores depend on."""
         ...
 
     def scorer(self, revision: str, folder: Path) -> Scorer:
-        """Return what asks the questions."""
+        """Return the scorer for ``revision`` in ``folder``."""
         ...
 
     def load(self, revision: str, folder: Path) -> LanguageModel:
-        """Return the revision's model; none is kept."""
+        """Load the model of ``revision`` in ``folder``; it is not cached."""
         ...
 
     def static(self, run: str) -> xr.Dataset:
-        """Return the part of the cube that no revision changes, after a revision has been loaded."""
+        """Return the part of the cube that is the same for all revisions of the run ``run``; load one first."""
         ...
 
 
 class HuggingFaceModel:
-    """A model as ``transformers`` saves it: read into our decoder if that computes the same, else by ``transformers``.
+    """A model saved by ``transformers``: imported into the decoder if that computes the same, else run by the library.
 
     Parameters
     ----------
     model : str
-        As the user named it.
+        Name of the model: a folder, or ``OWNER/NAME``.
     questions : Questions
     device : str
     dtype : torch.dtype
         In which the model computes.
     tokenizer : Path, optional
-        Folder with ``tokenizer.json`` for all revisions, instead of their own.
+        Folder with the ``tokenizer.json`` of all revisions; by default each has its own.
     tokenizer_sha256 : str, optional
-        Of the tokenizer that earlier revisions in the same cube were asked with.
+        Of the tokenizer of earlier revisions in the same cube.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class HuggingFaceModel:
         return weights_sha256(weight_files(folder)), rest
 
     def scorer(self, revision: str, folder: Path) -> Scorer:
-        """Return what asks the questions in the model's tokens; all revisions must have the same.
+        """Return the scorer with the tokenizer of ``revision``; all revisions must have the same.
 
         Raises
         ------
@@ -120,7 +120,7 @@ class HuggingFaceModel:
         return self._scorer
 
     def load(self, revision: str, folder: Path) -> LanguageModel:
-        """Return the model on the device.
+        """Return the model of ``revision`` in ``folder`` on the device.
 
         Raises
         ------
@@ -155,7 +155,7 @@ class HuggingFaceModel:
         return model
 
     def static(self, run: str) -> xr.Dataset:
-        """Return coordinates, what is asked, and what the words have in common under this tokenizer."""
+        """Return coordinates, and properties of the words such as their overlap under this tokenizer."""
         assert self._scorer is not None and self.encoding is not None, "a revision is loaded first"
         task, languages = self._scorer.words.task, list(self.questions.languages)
         per_run = {

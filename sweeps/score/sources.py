@@ -1,4 +1,4 @@
-"""Where models to score are: a folder, a folder of folders, the hub's cache, the hub, or a run of ours."""
+"""Sources of models to score: a folder, a folder of folders, the hub's cache, the hub, or a trained run."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 class RevisionSource(Protocol):
-    """Revisions of one model.
+    """The revisions of one model.
 
     Attributes
     ----------
     name : str
-        The run's name in the cube, unless the user gives another.
+        Default name of the run in the cube.
     revisions : dict of str to str
-        Names, in the source's order, and the commits they stand at (empty where there are none).
+        Commits by name, in the order of the source; empty strings where there are no commits.
     every : bool
-        Whether all are scored when the user names none.
+        Whether all revisions are scored when the user names none.
     """
 
     name: str
@@ -33,12 +33,12 @@ class RevisionSource(Protocol):
     every: bool
 
     def fetched(self, revision: str) -> AbstractContextManager[Path]:
-        """Give a folder with the revision's configuration, weights and tokenizer, for as long as it is needed."""
+        """Yield a folder with configuration, weights and tokenizer of ``revision``, valid within the context."""
         ...
 
 
 class FolderSource:
-    """A model in a folder, or one in each of its folders, as ``transformers`` saves them (``checkpoint-500``)."""
+    """A model in ``folder``, or one in each of its folders, as ``transformers`` saves them (``checkpoint-500``)."""
 
     every = True
 
@@ -52,14 +52,14 @@ class FolderSource:
 
     @contextmanager
     def fetched(self, revision: str) -> Iterator[Path]:
-        """Give the revision's own folder."""
+        """Yield the folder of ``revision``."""
         yield self.folders[revision]
 
 
 class CacheSource:
     """A model in the hub's cache: a folder ``models--OWNER--NAME`` with ``refs`` and ``snapshots``.
 
-    A revision is a branch or tag that has been fetched, or a commit that none of them stands at.
+    A revision is a branch or tag that has been fetched, or a commit that none of them points to.
     """
 
     every = True
@@ -79,12 +79,12 @@ class CacheSource:
 
     @contextmanager
     def fetched(self, revision: str) -> Iterator[Path]:
-        """Give the revision's snapshot."""
+        """Yield the snapshot of ``revision``."""
         yield self.folder / "snapshots" / self.revisions[revision]
 
 
 def open_source(model: str) -> RevisionSource:
-    """Return where a model's revisions are.
+    """Return the source of a model's revisions.
 
     Parameters
     ----------
@@ -122,25 +122,25 @@ def open_source(model: str) -> RevisionSource:
 
 
 def choose_revisions(source: RevisionSource, revisions: str | None) -> tuple[list[str], bool]:
-    """Return the revisions to score, in the source's order, and whether each was named by the user.
+    """Return the revisions to score, in the order of the source, and whether the user named each of them.
 
     Parameters
     ----------
     source : RevisionSource
     revisions : str, optional
-        Names or patterns such as ``step*``, with commas between, or ``all``.
+        Names or patterns such as ``step*``, separated by commas, or ``all``.
 
     Raises
     ------
     UserError
-        When a name or pattern fits none, or nothing is asked of a source that does not take all by itself.
+        When a name or pattern matches none, or none is given for a source that does not score all by default.
     """
     known = list(source.revisions)
     if revisions is None:
         if not source.every and len(known) > 1:
             raise UserError(
                 f"{source.name} has {len(known)} revisions ({', '.join(known[:4])}, ...); name those to score: "
-                "`revisions` all, or 'step*', or names with commas between"
+                "`revisions` all, or 'step*', or names separated by commas"
             )
         return known, False
     if revisions == "all":
@@ -163,7 +163,7 @@ def _is_model(folder: Path) -> bool:
 
 
 def _natural(paths: Iterator[Path]) -> Sequence[Path]:
-    """Return paths sorted with numbers in their names as numbers."""
+    """Return paths in natural order: numbers in names are compared as numbers."""
     return sorted(paths, key=lambda path: [(not p.isdigit(), int(p) if p.isdigit() else 0, p) for p in _cut(path.name)])
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints of a run of ours, to be asked other questions than while it trained."""
+"""Scoring the checkpoints of a run that Calque trained, with other questions than during training."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from calque.sweeps.trial.run_cube import static_part
 from calque.sweeps.trial.scoring import scorer_of
 
 WORDING = ("template", "shots", "shot_seed")
-"""Settings of the corpus that change how words are asked for, not the text."""
+"""Settings of the corpus that change the wording of questions, not the text."""
 
 
 class TrainedRunSource:
-    """The checkpoints whose weights a run's folder still holds; the run itself knows where they stand."""
+    """The checkpoints with kept weights in the ``folder`` of a run, whose cube has their positions."""
 
     every = True
 
@@ -37,31 +37,31 @@ class TrainedRunSource:
         self.revisions = dict.fromkeys(self.steps, "")
 
     def of(self, revision: str) -> Position:
-        """Return where a checkpoint stands."""
+        """Return the position of the checkpoint ``revision``."""
         step = self.steps[revision]
         return Position(tokens=self.run.tokens[step], step=step)
 
     @contextmanager
     def fetched(self, revision: str) -> Iterator[Path]:
-        """Give the run's folder."""
+        """Yield the run's folder."""
         yield self.run.folder
 
 
 class TrainedRunModel:
-    """A run of ours, asked its own questions, or with other words where its text is real.
+    """A run that Calque trained, asked its own questions, or in another wording where its text is real.
 
     Parameters
     ----------
     source : TrainedRunSource
     changes : mapping of str to value
         Of ``shots``, ``shot_seed``, ``template`` (of the corpus) and ``concepts``, ``minimal_pairs``,
-        ``heldout_tokens`` (of the evaluation); the others are as in the study.
+        ``heldout_tokens`` (of the evaluation); other settings are those of the study.
     device : str
 
     Raises
     ------
     UserError
-        When the corpus is the simulated world, which has its own words, and a wording is asked for.
+        When the wording is changed and the corpus is the simulated world, which has its own words.
     """
 
     def __init__(self, source: TrainedRunSource, changes: Mapping[str, Any], device: str) -> None:
@@ -83,15 +83,15 @@ class TrainedRunModel:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """The run's configuration with the questions as they are now."""
+        """The run's configuration, with the changed questions."""
         return {"run": self.config.to_dict()}
 
     def fingerprint(self, revision: str, folder: Path) -> tuple[str, str]:
-        """Return the hash that the run wrote down; loading checks it."""
+        """Return the SHA-256 in the run's cube; loading checks it."""
         return self.run.sha256[self.source.steps[revision]], ""
 
     def scorer(self, revision: str, folder: Path) -> Scorer:
-        """Return what scored the run while it trained, but for the changes; its data are made if they are gone."""
+        """Return the scorer used in training, with the changes; the run's data are prepared where they are missing."""
         if self._scorer is None:
             self._prepared = prepare(self.config)
             if self._prepared.shards.tokenizer_sha256 != self.run.tokenizer_sha256:
@@ -100,12 +100,12 @@ class TrainedRunModel:
         return self._scorer
 
     def load(self, revision: str, folder: Path) -> LanguageModel:
-        """Return the decoder of a step."""
+        """Return the decoder of the checkpoint ``revision``."""
         self._decoder = self.run.load(self.source.steps[revision]).to(self.device)
         return DecoderModel(self._decoder)
 
     def static(self, run: str) -> xr.Dataset:
-        """Return what the run's own cube has."""
+        """Return the static part of the run's own cube, with the run called ``run``."""
         assert self._prepared is not None and self._scorer is not None and self._decoder is not None
         sampler = sampler_of(self.config, self._prepared)
         found = static_part(

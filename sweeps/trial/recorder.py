@@ -34,7 +34,7 @@ class CheckpointRecorder:
     request : TrialRequest
     scorer : Scorer
     file : RunFile
-        The run's cube; rows that stand in it with the same weights are not scored again.
+        The run's cube; checkpoints in it with the same weights are not scored again.
     adaptive_steps : AdaptiveSteps, optional
         None where the run has planned checkpoints alone.
     flops_per_token : float

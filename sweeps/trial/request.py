@@ -1,4 +1,4 @@
-"""What is asked of one trial: which run, where its files go, and what is kept beside its numbers."""
+"""The request of one trial: which run, and where its files go."""
 
 from __future__ import annotations
 

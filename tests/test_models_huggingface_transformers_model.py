@@ -84,7 +84,7 @@ def test_what_cannot_be_scored_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"m \(nonesuch\) cannot be loaded"):
         load_transformers_model(folder)
     state_space = save(tmp_path / "mamba", "mamba", state_size=4, num_attention_heads=None)
-    with pytest.raises(UserError, match=r"mamba\) cannot be scored: it does not go on from a cache"):
+    with pytest.raises(UserError, match=r"mamba\) cannot be scored: it does not continue from a cache"):
         load_transformers_model(state_space)
 
 
