@@ -33,7 +33,7 @@ class SegmentedCorpus(Protocol):
         ...
 
 
-class Changed:
+class ChangedCorpus:
     """A corpus like another; what a subclass does not change comes from that one. See ``calque.data.corpus``.
 
     Parameters

@@ -68,7 +68,7 @@ class Job:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Counts:
+class TokenCounts:
     """What a file of tokens holds; ``text_bytes`` is the UTF-8 length of the text, ``sha256`` the file's."""
 
     tokens: int
@@ -77,22 +77,22 @@ class Counts:
     sha256: str
 
 
-def read_counts(path: Path, counts_path: Path, dtype: np.dtype[Any]) -> Counts | None:
+def read_counts(path: Path, counts_path: Path, dtype: np.dtype[Any]) -> TokenCounts | None:
     """Return the counts of a file of tokens, or None when it is not there or not whole."""
     try:
-        counts = Counts(**json.loads(counts_path.read_bytes()))
+        counts = TokenCounts(**json.loads(counts_path.read_bytes()))
         size = path.stat().st_size
     except (FileNotFoundError, ValueError, TypeError):
         return None
     return counts if size == counts.tokens * dtype.itemsize else None
 
 
-def write_counts(counts: Counts, counts_path: Path) -> None:
+def write_counts(counts: TokenCounts, counts_path: Path) -> None:
     """Write what says that a file of tokens is finished."""
     write_atomically(counts_path, json.dumps(asdict(counts)).encode())
 
 
-def tokenise(corpus: Corpus, encoding: Encoding, job: Job, dtype: np.dtype[Any], on_text: OnText) -> Counts:
+def tokenise(corpus: Corpus, encoding: Encoding, job: Job, dtype: np.dtype[Any], on_text: OnText) -> TokenCounts:
     """Write a part's token ids, or return what is there already.
 
     Parameters
@@ -126,7 +126,7 @@ def tokenise(corpus: Corpus, encoding: Encoding, job: Job, dtype: np.dtype[Any],
         os.replace(partial, job.path)
     finally:
         partial.unlink(missing_ok=True)
-    counts = Counts(tokens=tokens, documents=documents, text_bytes=text_bytes, sha256=sha256.hexdigest())
+    counts = TokenCounts(tokens=tokens, documents=documents, text_bytes=text_bytes, sha256=sha256.hexdigest())
     write_counts(counts, job.counts_path)
     return counts
 

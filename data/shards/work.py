@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 from calque.data.errors import UserError
 from calque.data.files import SUFFIX, replacing, sync_folder, write_atomically
 from calque.data.shards.folder import META, TOKENIZER, file_name
-from calque.data.shards.tokenise import Counts, Job, read_counts, write_counts
+from calque.data.shards.tokenise import Job, TokenCounts, read_counts, write_counts
 from calque.data.tokens.tokenizers import save
 
 BLOCK = 1 << 22
@@ -64,11 +64,11 @@ class WorkFolder:
         """Return where the tokens of a part go; ``cut`` if they end where the stream's limit ends them."""
         return self.parts / f"{stream}.{split}.{number:06d}{'.cut' if cut else ''}.bin"
 
-    def joined(self, stream: str, split: str, dtype: np.dtype[Any]) -> Counts | None:
+    def joined(self, stream: str, split: str, dtype: np.dtype[Any]) -> TokenCounts | None:
         """Return the counts of a stream that is joined already, or None."""
         return read_counts(*self._joined_paths(stream, split), dtype)
 
-    def join(self, stream: str, split: str, parts: list[tuple[Job, Counts]]) -> Counts:
+    def join(self, stream: str, split: str, parts: list[tuple[Job, TokenCounts]]) -> TokenCounts:
         """Join a stream's parts, one after the other, whose files are then removed.
 
         Raises
@@ -104,7 +104,7 @@ class WorkFolder:
         return self.whole / file_name(stream, split), self.counts / f"{stream}.{split}.json"
 
 
-def _concatenate(path: Path, parts: list[tuple[Job, Counts]]) -> Counts:
+def _concatenate(path: Path, parts: list[tuple[Job, TokenCounts]]) -> TokenCounts:
     sha256 = hashlib.sha256()
     with replacing(path) as partial, partial.open("wb") as whole:
         for job, counts in parts:
@@ -120,7 +120,7 @@ def _concatenate(path: Path, parts: list[tuple[Job, Counts]]) -> Counts:
                     f"{job.path} has been changed since it was written and is removed; run the same again, it is "
                     "made anew, and look after the disk"
                 )
-    return Counts(
+    return TokenCounts(
         tokens=sum(counts.tokens for _, counts in parts),
         documents=sum(counts.documents for _, counts in parts),
         text_bytes=sum(counts.text_bytes for _, counts in parts),

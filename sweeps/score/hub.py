@@ -12,7 +12,7 @@ from huggingface_hub import HfApi
 from huggingface_hub.errors import LocalEntryNotFoundError
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
-from calque.data.corpora.hub.network import asked
+from calque.data.corpora.hub.network import with_retries
 from calque.data.errors import UserError
 from calque.data.home import home
 from calque.models.huggingface.weights import weight_files
@@ -52,7 +52,7 @@ class HubSource:
         self.revisions = dict(sorted(found.items()))
 
     def _ask(self, ask: Callable[[], T]) -> T:
-        return asked(f"{self.name} on the hub", ATTEMPTS, ask)
+        return with_retries(f"{self.name} on the hub", ATTEMPTS, ask)
 
     @contextmanager
     def fetched(self, revision: str) -> Iterator[Path]:

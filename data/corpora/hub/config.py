@@ -28,7 +28,7 @@ FORM = "expected OWNER/NAME:CONFIG@REVISION or FOLDER:CONFIG (config and revisio
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class HubDataset:
     """A data set: on the hub, or in a local folder that is laid out as there.
 
     Attributes
@@ -46,7 +46,7 @@ class Source:
     revision: str | None
 
     @classmethod
-    def parse(cls, text: str) -> Source:
+    def parse(cls, text: str) -> HubDataset:
         """Read ``OWNER/NAME:CONFIG@REVISION``.
 
         Raises
@@ -137,12 +137,12 @@ class HubConfig(RealTextConfig):
             if value is not None and value < 1:
                 raise UserError(f"{name} is {value}; expected 1 or more")
 
-    def source(self, code: str) -> Source:
+    def source(self, code: str) -> HubDataset:
         """Return the data set of a language."""
-        return Source.parse(self.datasets.get(code, DATASETS[code]))
+        return HubDataset.parse(self.datasets.get(code, DATASETS[code]))
 
     def terms(self) -> str:
         """Return the licence as it is given, or as it is known."""
-        names = {Source.parse(text).name for text in DATASETS.values()}
+        names = {HubDataset.parse(text).name for text in DATASETS.values()}
         known = all(self.source(code).name in names for code in self.languages)
         return self.licence or (LICENCE if known else "not stated")

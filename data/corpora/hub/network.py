@@ -34,7 +34,7 @@ def is_network_error(error: BaseException) -> bool:
     return module in ("httpx", "httpx2", "httpcore", "httpcore2", "aiohttp", "requests", "urllib3")
 
 
-class Patience:
+class RetryPolicy:
     """Waits longer after each failure in a row, and gives up after so many.
 
     Parameters
@@ -64,22 +64,22 @@ class Patience:
         self.failures += 1
         if self.failures >= self.attempts:
             raise UserError(
-                f"cannot reach {self.what} after {self.attempts} attempts ({said(error)}); look after the network and "
-                "run the same again: what is finished is kept"
+                f"cannot reach {self.what} after {self.attempts} attempts ({first_line(error)}); look after the network "
+                "and run the same again: what is finished is kept"
             ) from error
         time.sleep(min(LONGEST_WAIT, FIRST_WAIT * 2 ** (self.failures - 1)))
 
 
-def asked(what: str, attempts: int, ask: Callable[[], T]) -> T:
-    """Return what ``ask`` returns, asking again as :class:`Patience` has it."""
-    patience = Patience(what, attempts)
+def with_retries(what: str, attempts: int, ask: Callable[[], T]) -> T:
+    """Return what ``ask`` returns, asking again as :class:`RetryPolicy` has it."""
+    retries = RetryPolicy(what, attempts)
     while True:
         try:
             return ask()
         except UserError:
             raise
         except Exception as error:
-            patience.failed(error)
+            retries.failed(error)
 
 
 def refusal(what: str, error: Exception) -> Exception:
@@ -93,10 +93,10 @@ def refusal(what: str, error: Exception) -> Exception:
     if isinstance(error, OfflineModeIsEnabled):
         return UserError(f"cannot reach {what}: HF_HUB_OFFLINE is set; unset it, or name a local folder")
     if isinstance(error, HfHubHTTPError):
-        return UserError(f"the hub refuses {what} ({said(error)}); look at the name and your access")
+        return UserError(f"the hub refuses {what} ({first_line(error)}); look at the name and your access")
     return error
 
 
-def said(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     """Return the first line of an error's message, or its name."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calque.data.corpora.world.config import MAX_DOCUMENT_TOKENS
-from calque.data.corpora.world.drawn import Drawn
+from calque.data.corpora.world.drawn import DrawnWorld
 from calque.data.corpora.world.grammar import ABSENT, draw
 from calque.data.corpora.world.lexicon import Vocabulary
 
@@ -14,7 +14,7 @@ BLOCK_DOCUMENTS, HELD_OUT_BITS = 4096, 3
 FREQUENCY_EXPONENT = 0.75
 
 
-def texts(drawn: Drawn, code: str, rng: np.random.Generator) -> NDArray[np.int64]:
+def texts(drawn: DrawnWorld, code: str, rng: np.random.Generator) -> NDArray[np.int64]:
     """Draw documents of one language, shape (documents, longest); absent adjectives are ``ABSENT``."""
     config, n, language = drawn.config, BLOCK_DOCUMENTS, drawn.vocabulary.codes.index(code)
     topic = rng.integers(0, config.topics, n)
@@ -32,7 +32,7 @@ def texts(drawn: Drawn, code: str, rng: np.random.Generator) -> NDArray[np.int64
     return np.concatenate(columns, axis=1)
 
 
-def glossaries(drawn: Drawn, rng: np.random.Generator) -> NDArray[np.int64]:
+def glossaries(drawn: DrawnWorld, rng: np.random.Generator) -> NDArray[np.int64]:
     """Draw glossary documents, shape (documents, 1 + 7 x entries)."""
     config, n, lexicon = drawn.config, BLOCK_DOCUMENTS, drawn.lexicon
     count = len(drawn.vocabulary.codes)
