@@ -102,7 +102,7 @@ def memory(shape: DecoderConfig, config: TrainingConfig, *, rows: int, shards: i
 
 
 def on_device(shape: DecoderConfig, config: TrainingConfig, rows: int) -> Memory:
-    """Return the bytes on each device of a run with decoder ``shape``, for micro-batches of ``rows`` sequences."""
+    """Return the bytes on each device of a run of ``shape`` and ``config`` with micro-batches of ``rows`` sequences."""
     shards = config.devices if config.strategy == "fsdp2" else 1
     return memory(shape, config, rows=rows, shards=shards, head_tokens=WHOLE_LOGITS // (FLOAT32 * shape.vocab_size))
 

@@ -100,7 +100,7 @@ def scaled(value: float, power: Power, config: DecoderConfig) -> float:
 
 
 def initial_deviation(config: DecoderConfig, name: str, fan_in: int) -> float:
-    """Return the standard deviation of the initial entries of the matrix ``name`` with ``fan_in`` inputs."""
+    """Return the initial standard deviation of the matrix ``name`` with ``fan_in`` inputs in the shape ``config``."""
     if group_of(name, 2) != "hidden":
         return 1 / math.sqrt(config.base_width or config.width)
     std = 1 / math.sqrt(fan_in)
@@ -108,7 +108,7 @@ def initial_deviation(config: DecoderConfig, name: str, fan_in: int) -> float:
 
 
 def folding_factor(config: DecoderConfig, name: str) -> float:
-    """Return the factor of weight ``name`` with which a decoder without multipliers gives the same logits."""
+    """Return the factor of weight ``name`` that replaces the multipliers of a decoder of shape ``config``."""
     if name.endswith(RESIDUAL_OUTPUTS):
         return config.residual_multiplier
     return config.output_multiplier if name == "norm.weight" else 1.0

@@ -133,22 +133,22 @@ class DecoderConfig:
 
 
 def tiny(vocab_size: int) -> DecoderConfig:
-    """Return width 16, one layer, for tests that need any model; its own base."""
+    """Return width 16, one layer, for ``vocab_size`` tokens: for tests that need any model; its own base."""
     return replace(cpu(16, 1, vocab_size), heads=2, kv_heads=2, base_width=None, base_layers=None)
 
 
 def nano(vocab_size: int) -> DecoderConfig:
-    """Return width 48, three layers: the smallest useful size for a CPU."""
+    """Return width 48, three layers, for ``vocab_size`` tokens: the smallest useful size for a CPU."""
     return cpu(48, 3, vocab_size)
 
 
 def micro(vocab_size: int) -> DecoderConfig:
-    """Return width 64, three layers, the base of the CPU family: a CPU trains 5M tokens in minutes."""
+    """Return width 64, three layers, for ``vocab_size`` tokens: the base of the CPU family, trained in minutes."""
     return cpu(64, 3, vocab_size)
 
 
 def cpu(width: int, layers: int, vocab_size: int) -> DecoderConfig:
-    """Return the decoder of the CPU family of this width and depth: heads of 16, tied, for short contexts."""
+    """Return the decoder of the CPU family with ``width``, ``layers`` and ``vocab_size``: heads of 16, tied."""
     heads = width // 16
     return DecoderConfig(
         width=width, layers=layers, heads=heads, kv_heads=heads, ffn_width=int(8 * width / 3) // 16 * 16,
@@ -159,7 +159,8 @@ def cpu(width: int, layers: int, vocab_size: int) -> DecoderConfig:
 def ladder(width: int, vocab_size: int) -> DecoderConfig:
     """Return the decoder of the ladder with this ``width``, a multiple of 256: the 1.7B decoder's shape, base 256 x 3.
 
-    Depth is width / 85.3; heads of 128, half as many for keys and values; SwiGLU of 2.75 widths; untied.
+    Depth is width / 85.3; heads of 128, half as many for keys and values; SwiGLU of 2.75 widths; untied. The embedding
+    has ``vocab_size`` rows.
     """
     heads = width // 128
     return DecoderConfig(

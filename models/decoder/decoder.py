@@ -15,7 +15,10 @@ Cache = list[tuple[Tensor, Tensor]]
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Apply rotary positions to ``x`` of shape (..., positions, head_width) (Su et al. 2021, half-split form)."""
+    """Apply rotary positions to ``x`` of shape (..., positions, head_width) (Su et al. 2021, half-split form).
+
+    ``cos`` and ``sin`` are those of the angles, shape (positions, head_width).
+    """
     first, second = x.chunk(2, -1)
     return x * cos + torch.cat([-second, first], -1) * sin
 
@@ -102,7 +105,7 @@ class Block(nn.Module):
     ) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
         """Return the residual after this layer, shape of ``x``, and with ``keep`` its keys and values.
 
-        The other parameters are those of :meth:`Attention.forward`.
+        ``cos``, ``sin`` and ``past`` are those of :meth:`Attention.forward`.
         """
         mixed, cache = self.attention(self.attention_norm(x), cos, sin, past)
         x = torch.add(x, mixed, alpha=self.residual_multiplier)
@@ -133,7 +136,7 @@ class Decoder(nn.Module):
 
     @torch.no_grad()
     def initialise(self, seed: int | None) -> None:
-        """Draw every matrix from a normal distribution with the SD of ``calque.models.config.parametrisation``."""
+        """Draw every matrix with ``seed``, normal with the SD of ``calque.models.config.parametrisation``."""
         generator = None if seed is None else torch.Generator().manual_seed(seed)
         for name, parameter in self.named_parameters():
             if parameter.dim() > 1:

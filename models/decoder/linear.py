@@ -89,7 +89,7 @@ def linear(x: Tensor, weight: Tensor) -> Tensor:
 
 
 class Linear(nn.Linear):
-    """A matrix without bias, multiplied by :func:`linear`."""
+    """A matrix of shape (outputs, inputs) without bias, multiplied by :func:`linear`."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__(inputs, outputs, bias=False)

@@ -26,7 +26,7 @@ READABLE = ("llama", "mistral", "qwen3")
 
 
 def names(config: DecoderConfig) -> dict[str, str]:
-    """Return, for every weight of a decoder of this shape, its name in ``transformers``.
+    """Return, for every weight of a decoder of shape ``config``, its name in ``transformers``.
 
     A tied output projection has none.
     """

@@ -18,7 +18,7 @@ CLOSE, CLOSE_16_BIT = 1e-3, 0.25
 
 
 class TransformersModel:
-    """A model of ``transformers`` as a :class:`~calque.models.scoring.language_model.LanguageModel`."""
+    """A ``model`` of ``transformers`` as a :class:`~calque.models.scoring.language_model.LanguageModel`."""
 
     def __init__(self, model: Any) -> None:
         self.model = model
@@ -34,7 +34,7 @@ class TransformersModel:
         return int(self.model.get_output_embeddings().weight.shape[0])
 
     def read(self, tokens: Tensor, cache: Cache | None = None, last: int | None = None) -> tuple[Tensor, Cache]:
-        """Return logits and the cache, as ``LanguageModel`` says."""
+        """Return logits of ``tokens`` (the ``last`` positions) and the cache, as ``LanguageModel.read`` does."""
         past = transformers().DynamicCache([] if cache is None else cache)
         answer = self.model(input_ids=tokens, past_key_values=past, use_cache=True, logits_to_keep=last or 0)
         return answer.logits, [(layer.keys, layer.values) for layer in answer.past_key_values.layers]

@@ -59,7 +59,7 @@ class DecoderModel:
         return self.decoder.embedding.num_embeddings
 
     def read(self, tokens: Tensor, cache: Cache | None = None, last: int | None = None) -> tuple[Tensor, Cache]:
-        """Return logits and the cache, as :class:`LanguageModel` says."""
+        """Return logits of ``tokens`` (the ``last`` positions) and the cache, as :meth:`LanguageModel.read` does."""
         hidden, cache = self.decoder.hidden(tokens, cache)
         logits: Tensor = self.decoder.head(hidden if last is None else hidden[:, -last:])
         return logits, cache

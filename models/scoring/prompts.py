@@ -82,7 +82,7 @@ def take(cache: Cache, rows: Sequence[int] | Tensor) -> Cache:
 
 
 def join(parts: Sequence[Cache]) -> Cache:
-    """Return caches of one length as one, with their rows concatenated."""
+    """Return the caches ``parts``, all of one length, as one with their rows concatenated."""
     if len(parts) == 1:
         return parts[0]
     return [

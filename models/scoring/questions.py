@@ -13,7 +13,7 @@ Report = Callable[[int, int], None]
 
 
 def no_report(done: int, of: int) -> None:
-    """Ignore how many questions are answered."""
+    """Ignore that ``done`` of ``of`` questions are answered."""
 
 
 @dataclass(frozen=True, kw_only=True)

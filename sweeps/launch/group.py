@@ -67,6 +67,6 @@ class RankActor:
         )
 
     def work(self, request: LaunchRequest, environment: dict[str, str]) -> None:
-        """Do this process's part of the run, with ``environment`` added to its variables."""
+        """Do this process's part of the run of ``request``, with ``environment`` added to its variables."""
         os.environ.update(environment)
         worker.run_rank(request)

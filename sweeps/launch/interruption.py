@@ -68,7 +68,7 @@ def interrupted_by_signals() -> Iterator[Interruption]:
 
 @contextlib.contextmanager
 def interrupted_by_node_loss(interruption: Interruption) -> Iterator[None]:
-    """End the launch when Ray's node of this process is gone: Tune itself would wait for ever."""
+    """Request ``interruption`` when Ray's node of this process is gone: Tune itself would wait for ever."""
     import ray
 
     mine, stop = ray.get_runtime_context().get_node_id(), threading.Event()

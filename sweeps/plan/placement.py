@@ -73,7 +73,7 @@ def longest_first(runs: Iterable[RunConfig]) -> list[RunConfig]:
 
 
 def needs(run: RunConfig, nodes: Sequence[Node]) -> ResourceRequest:
-    """Return the resources of ``run`` on a cluster: a GPU if it has any, unless the model is too small to use one.
+    """Return the resources of ``run`` on the cluster of ``nodes``: a GPU if it has any, unless the model is small.
 
     Raises
     ------
@@ -141,7 +141,7 @@ def check_by_hand(run: RunConfig, cores: int | None = None) -> None:
 
 
 def first_wave(runs: Iterable[RunConfig], nodes: Sequence[Node]) -> dict[str, tuple[int, ...]]:
-    """Return, by run, the indices of ``nodes`` on which its processes start at once; empty where it has to wait."""
+    """Return the indices of ``nodes`` on which processes start at once, for each of ``runs``; empty where it waits."""
     resources, left = check(runs, nodes), list(nodes)
     placed: dict[str, tuple[int, ...]] = {}
     for run in longest_first(runs):
@@ -162,7 +162,7 @@ def describe(nodes: Sequence[Node]) -> str:
 
 
 def parse_nodes(nodes: str) -> list[Node]:
-    """Read a cluster such as ``2x8gpu64cpu`` or ``1x8gpu64cpu,4x32cpu``.
+    """Return the cluster that ``nodes`` describes, such as ``2x8gpu64cpu`` or ``1x8gpu64cpu,4x32cpu``.
 
     Raises
     ------
@@ -189,7 +189,7 @@ def this_machine(cpus: int | None = None) -> list[Node]:
 
 
 def placement_table(runs: Sequence[RunConfig], nodes: Sequence[Node], resources: dict[str, ResourceRequest]) -> Table:
-    """Return a table of what would start where, longest run first; ``resources`` are those of each run."""
+    """Return a table of ``runs``, their ``resources`` and the ``nodes`` they would start on, longest first."""
     where = first_wave(runs, nodes)
     table = Table(title=f"on {describe(nodes)}", title_justify="left")
     for name in ("", "run", "size", "asks for", "FLOPs", "starts"):

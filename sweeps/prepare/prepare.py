@@ -214,7 +214,7 @@ def prepare_all(
 ) -> Iterator[PreparedDataset]:
     """Prepare the data sets of ``runs``, each once, and yield one after the other.
 
-    The other parameters and the errors are those of :func:`make_shards`.
+    ``workers``, ``on_progress`` and the errors are those of :func:`make_shards`.
     """
     users: dict[Path, list[RunConfig]] = {}
     for run in runs:
@@ -238,7 +238,7 @@ def _check_text_suffices(config: RunConfig) -> None:
 
 
 def sampler_of(config: RunConfig, prepared: RunData) -> Sampler:
-    """Return the sampler of the run's training batches from its data ``prepared``."""
+    """Return the sampler of the training batches of the run ``config`` from its data ``prepared``."""
     return Sampler(
         prepared.shards, stream_shares(prepared.corpus.streams(), prepared.mix),
         context=config.training.context, batch_size=config.training.batch_size, data_seed=config.data_seed,

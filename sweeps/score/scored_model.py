@@ -85,13 +85,13 @@ class HuggingFaceModel:
         return {"model": self.model, "questions": self.questions.to_dict(), "dtype": str(self.dtype)}
 
     def fingerprint(self, revision: str, folder: Path) -> tuple[str, str]:
-        """Return the hash of the weights' files, and that of the configuration."""
+        """Return the SHA-256 of the weights in ``folder`` and of its configuration, whatever ``revision`` is."""
         config = {k: v for k, v in read_config(folder).items() if k not in ("_name_or_path", "transformers_version")}
         rest = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
         return weights_sha256(weight_files(folder)), rest
 
     def scorer(self, revision: str, folder: Path) -> Scorer:
-        """Return the scorer with the tokenizer of ``revision``; all revisions must have the same.
+        """Return the scorer with the tokenizer of ``revision`` in ``folder``; all revisions must have the same.
 
         Raises
         ------
@@ -155,7 +155,7 @@ class HuggingFaceModel:
         return model
 
     def static(self, run: str) -> xr.Dataset:
-        """Return coordinates, and properties of the words such as their overlap under this tokenizer."""
+        """Return the coordinates of the run called ``run``, and properties of the words such as their overlap."""
         assert self._scorer is not None and self.encoding is not None, "a revision is loaded first"
         task, languages = self._scorer.words.task, list(self.questions.languages)
         per_run = {

@@ -43,7 +43,7 @@ class TrainedRunSource:
 
     @contextmanager
     def fetched(self, revision: str) -> Iterator[Path]:
-        """Yield the run's folder."""
+        """Yield the run's folder, which holds every ``revision``."""
         yield self.run.folder
 
 
@@ -87,11 +87,19 @@ class TrainedRunModel:
         return {"run": self.config.to_dict()}
 
     def fingerprint(self, revision: str, folder: Path) -> tuple[str, str]:
-        """Return the SHA-256 in the run's cube; loading checks it."""
+        """Return the SHA-256 of ``revision`` in the run's cube; loading checks it against the file in ``folder``."""
         return self.run.sha256[self.source.steps[revision]], ""
 
     def scorer(self, revision: str, folder: Path) -> Scorer:
-        """Return the scorer used in training, with the changes; the run's data are prepared where they are missing."""
+        """Return the scorer used in training, with the changes; it is the same for every ``revision`` and ``folder``.
+
+        The run's data are prepared where they are missing.
+
+        Raises
+        ------
+        UserError
+            When the data have another tokenizer than the run was trained with.
+        """
         if self._scorer is None:
             self._prepared = prepare(self.config)
             if self._prepared.shards.tokenizer_sha256 != self.run.tokenizer_sha256:
@@ -100,7 +108,7 @@ class TrainedRunModel:
         return self._scorer
 
     def load(self, revision: str, folder: Path) -> LanguageModel:
-        """Return the decoder of the checkpoint ``revision``."""
+        """Return the decoder of the checkpoint ``revision`` in the run's ``folder``."""
         self._decoder = self.run.load(self.source.steps[revision]).to(self.device)
         return DecoderModel(self._decoder)
 

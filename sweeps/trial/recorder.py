@@ -22,7 +22,7 @@ ROW_DIMS: dict[str, tuple[str, ...]] = {"tokens": (), "flops": (), "checkpoint_s
 
 
 def row_dims(with_adaptive: bool) -> dict[str, tuple[str, ...]]:
-    """Return the variables of a checkpoint of a run, with or without adaptive checkpoints, and their dimensions."""
+    """Return the variables of a checkpoint and their dimensions; ``with_adaptive`` adds :data:`adaptive.DIMS`."""
     return ROW_DIMS | (adaptive.DIMS if with_adaptive else {})
 
 
@@ -91,7 +91,7 @@ class CheckpointRecorder:
         return row if self.adaptive_steps is None else row | self.adaptive_steps.row(step, row)
 
     def on_progress(self, progress: Progress) -> None:
-        """Write where training stands between checkpoints."""
+        """Write the ``progress`` of training between checkpoints."""
         self.request.update_progress(
             state="training", tokens=progress.tokens, loss=progress.loss, tokens_per_second=progress.tokens_per_second
         )

@@ -72,7 +72,7 @@ def train_run(request: TrialRequest, report: Report, stop: StopSignal) -> None:
 
 
 def prepare_inputs(config: RunConfig) -> TrainingInputs:
-    """Return the run's data, its untrained model and its batches; the data are made where they are missing.
+    """Return data, untrained model and batches of the run ``config``; data are prepared where they are missing.
 
     Raises
     ------
@@ -86,7 +86,14 @@ def prepare_inputs(config: RunConfig) -> TrainingInputs:
 
 
 def open_recorder(request: TrialRequest, inputs: TrainingInputs, report: Report) -> CheckpointRecorder:
-    """Open the run's cube, or make it, and return what records the checkpoints in it.
+    """Open the run's cube, or create it, and return the recorder of its checkpoints.
+
+    Parameters
+    ----------
+    request : TrialRequest
+    inputs : TrainingInputs
+    report : callable
+        Called after every checkpoint.
 
     Raises
     ------

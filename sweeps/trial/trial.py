@@ -85,7 +85,7 @@ def run_trial(request: TrialRequest, report: Report = no_report) -> RunProgress:
 
 
 def record_failure(request: TrialRequest, error: BaseException) -> None:
-    """Record in the run's folder that the run failed, with the message and traceback of ``error``.
+    """Record in the folder of ``request`` that the run failed, with the message and traceback of ``error``.
 
     Nothing is raised where the disk is full: that would hide the error itself.
     """

@@ -64,8 +64,8 @@ class RetryPolicy:
         self.failures += 1
         if self.failures >= self.attempts:
             raise UserError(
-                f"cannot reach {self.what} after {self.attempts} attempts ({first_line(error)}); look after the network "
-                "and run the same again: what is finished is kept"
+                f"cannot reach {self.what} after {self.attempts} attempts ({first_line(error)}); look after the "
+                "network and run the same again: what is finished is kept"
             ) from error
         time.sleep(min(LONGEST_WAIT, FIRST_WAIT * 2 ** (self.failures - 1)))
 
