@@ -1,4 +1,4 @@
-"""A corpus whose text is changed: the frame of what ``romanised``, ``parallel`` and ``disjoint`` do."""
+"""A corpus with changed text: the base class of the ablations ``romanised``, ``parallel`` and ``disjoint``."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class SegmentedCorpus(Protocol):
 
 
 class ChangedCorpus:
-    """A corpus like another; what a subclass does not change comes from that one. See ``calque.data.corpus``.
+    """A corpus like ``inner``, from which everything comes that a subclass does not change (``calque.data.corpus``).
 
     Parameters
     ----------
@@ -89,11 +89,11 @@ class ChangedCorpus:
         return self.inner.tokenizer()
 
     def word_task(self) -> WordTask:
-        """Return the words asked."""
+        """Return the word questions."""
         return self.inner.word_task()
 
     def minimal_pairs(self) -> tuple[MinimalPair, ...]:
-        """Return the minimal pairs asked."""
+        """Return the minimal pairs."""
         return self.inner.minimal_pairs()
 
     def provenance(self) -> dict[str, Any]:

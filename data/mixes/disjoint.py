@@ -47,7 +47,7 @@ class DisjointCorpus(ChangedCorpus):
         return pieces
 
     def word_task(self) -> WordTask:
-        """Return the words asked."""
+        """Return the word questions."""
         task = self.inner.word_task()
         if not isinstance(task.prompt, SegmentedPrompt):
             raise UserError(

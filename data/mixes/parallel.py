@@ -108,7 +108,7 @@ class ParallelCorpus(ChangedCorpus):
         return self.inner.tokenizer()
 
     def word_task(self) -> WordTask:
-        """Return the words asked; where exposure is known, aligned lines count as pairing every two words of theirs."""
+        """Return the word questions; where exposure is known, aligned lines count as pairs of all their words."""
         task = self.inner.word_task()
         if task.exposure is None:
             return task

@@ -150,11 +150,11 @@ class Sampler:
         return places
 
     def state(self, step: int) -> dict[str, int]:
-        """Return all that is needed to go on with batch ``step``."""
+        """Return everything needed to resume with batch ``step``."""
         return {"index": step * self.batch_size, "data_seed": self.data_seed}
 
     def step(self, state: Mapping[str, Any]) -> int:
-        """Return the step at which a state goes on.
+        """Return the step at which ``state`` resumes.
 
         Raises
         ------

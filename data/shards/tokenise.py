@@ -1,4 +1,4 @@
-"""One part of a corpus as a file of token ids, with its counts and hash beside it."""
+"""Tokenising one part of a corpus: a file of token ids, with its counts and SHA-256 beside it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from calque.data.tokens.tokenizers import bos
 
 BATCH_CHARACTERS = 1 << 20
 PIECE_CHARACTERS = 1 << 18
-"""Longer documents are tokenised in pieces of at most so many characters, cut after a line end where there is one."""
+"""Most characters tokenised at once; longer documents are cut after a line end where there is one."""
 
 OnText = Callable[[int], None]
 """Called with the bytes of text tokenised since the last call."""
@@ -48,9 +48,9 @@ class Job:
     ----------
     stream, split : str
     part : str or None
-        Its name; None is the whole stream of a corpus without parts.
+        Name of the part; None is the whole stream of a corpus without parts.
     limit : int or None
-        Stop with the document that reaches so many tokens.
+        Tokens after whose document the part ends.
     path : Path
         The file to write.
     """
@@ -63,13 +63,13 @@ class Job:
 
     @property
     def counts_path(self) -> Path:
-        """The file of the counts: what says that the part is finished."""
+        """The file of the counts, whose existence marks the part as finished."""
         return self.path.with_suffix(".json")
 
 
 @dataclass(frozen=True, kw_only=True)
 class TokenCounts:
-    """What a file of tokens holds; ``text_bytes`` is the UTF-8 length of the text, ``sha256`` the file's."""
+    """Counts of a file of tokens; ``text_bytes`` is the UTF-8 length of the text, ``sha256`` that of the file."""
 
     tokens: int
     documents: int
@@ -78,7 +78,7 @@ class TokenCounts:
 
 
 def read_counts(path: Path, counts_path: Path, dtype: np.dtype[Any]) -> TokenCounts | None:
-    """Return the counts of a file of tokens, or None when it is not there or not whole."""
+    """Return the counts in ``counts_path`` of the tokens in ``path``, or None when a file is missing or incomplete."""
     try:
         counts = TokenCounts(**json.loads(counts_path.read_bytes()))
         size = path.stat().st_size
@@ -88,22 +88,23 @@ def read_counts(path: Path, counts_path: Path, dtype: np.dtype[Any]) -> TokenCou
 
 
 def write_counts(counts: TokenCounts, counts_path: Path) -> None:
-    """Write what says that a file of tokens is finished."""
+    """Write ``counts``, which mark a file of tokens as finished, to ``counts_path``."""
     write_atomically(counts_path, json.dumps(asdict(counts)).encode())
 
 
 def tokenise(corpus: Corpus, encoding: Encoding, job: Job, dtype: np.dtype[Any], on_text: OnText) -> TokenCounts:
-    """Write a part's token ids, or return what is there already.
+    """Write the token ids of a part and return their counts; a finished part is not written again.
 
     Parameters
     ----------
     corpus : Corpus
     encoding : Encoding
-        Not asked where the corpus is a ``TokenCorpus``.
+        Not used where the corpus is a ``TokenCorpus``.
     job : Job
     dtype : numpy.dtype
-        Holds every token id.
+        Wide enough for every token id.
     on_text : callable
+        Called with the bytes of text tokenised since its last call.
     """
     if (there := read_counts(job.path, job.counts_path, dtype)) is not None:
         return there

@@ -15,7 +15,7 @@ from calque.data.files import write_atomically
 
 BOS = "<bos>"
 BEGINNINGS = (BOS, "<s>", "<|begin_of_text|>", "<|endoftext|>", "[BOS]", "[CLS]")
-"""Names of the token before each document, ours first."""
+"""Names of the token before each document, that of Calque's own tokenizers first."""
 
 SMALLEST_VOCABULARY = 1 + 256
 

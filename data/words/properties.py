@@ -1,4 +1,4 @@
-"""What is known about the words asked, before any model answers: how common, in which script, how alike.
+"""Properties of the words in questions that no model is needed for: frequency, script, similarity.
 
 ``phases acquisition`` regresses on these; ``docs/CUBE.md`` lists the variables.
 """

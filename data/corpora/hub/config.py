@@ -1,4 +1,4 @@
-"""The dials of the ``hub`` corpus: which data sets of the Hugging Face hub, and how much of them."""
+"""Settings of the ``hub`` corpus: which data sets of the Hugging Face hub, and how much of them."""
 
 from __future__ import annotations
 
@@ -96,11 +96,11 @@ class HubConfig(RealTextConfig):
     text_bytes : int, optional
         Text of a language to take, in UTF-8 bytes; None takes all of it.
     heldout : float
-        Share of the documents that is not trained on, in (0, 0.5].
+        Share of the documents that is held out of training, in (0, 0.5].
     heldout_bytes : int
-        Of those, as much as is kept to measure the loss, a language.
+        Held-out text of a language that is kept to measure the loss, in UTF-8 bytes.
     attempts : int
-        How often an answer is asked for before the network is given up.
+        Most attempts for one answer of the hub.
 
     Raises
     ------

@@ -27,7 +27,7 @@ SPLIT = (
 class HubCorpus(RealText):
     """Documents of data sets on the Hugging Face hub. Each parquet file is a part.
 
-    Nothing is asked of the hub before text or provenance is.
+    The hub is not contacted before text or provenance is read.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ SPLIT = (
 
 
 class TextCorpus(RealText):
-    """Documents of a folder. Each file is a part; nothing is read before text or provenance is asked for.
+    """Documents of a folder. Each file is a part; no file is opened before text or provenance is read.
 
     Parameters
     ----------

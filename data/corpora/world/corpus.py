@@ -84,7 +84,7 @@ class World:
         ----------
         stream, split : str
         n_tokens : int, optional
-            Stop with the document that reaches so many tokens; ``stream_tokens`` if absent. A longer stream
+            Tokens after whose document the stream ends; ``stream_tokens`` if absent. A longer stream
             begins with the shorter one.
 
         Yields

@@ -1,4 +1,4 @@
-"""What a model of a simulated world is asked: words in glossary entries, and minimal pairs."""
+"""Questions about a simulated world: words in glossary entries, and minimal pairs."""
 
 from __future__ import annotations
 
