@@ -13,7 +13,7 @@ _FACTORS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "t": 10**12}
 
 
 def parse_count(value: Any) -> Any:
-    """Return an int for ``5M``, ``1.5k``, ``37B`` or a whole number; other types pass to the next check.
+    """Return ``value`` as an int: ``5M``, ``1.5k``, ``37B`` or a whole number; other types are returned unchanged.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def parse_count(value: Any) -> Any:
 
 
 def format_count(value: float) -> str:
-    """Return a count in three significant digits with k, M, B or T: ``1.67B``."""
+    """Return ``value`` in three significant digits with k, M, B or T: ``1.67B``."""
     for factor, unit in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= factor * 0.9995:
             return f"{value / factor:.3g}{unit}"

@@ -25,7 +25,7 @@ class SegmentedPrompt(Protocol):
         ...
 
     def segments(self, source: str, target: str, word: str, concept: str | None) -> tuple[Segment, ...]:
-        """Return the same text in pieces, each with its language."""
+        """Return the text for ``source``, ``target``, ``word`` and ``concept`` in pieces, each with its language."""
         ...
 
 

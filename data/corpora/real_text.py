@@ -81,7 +81,7 @@ class RealText(ABC):
 
     @abstractmethod
     def documents(self, stream: str, split: Split) -> Iterator[str]:
-        """Yield the documents of a language; the splits share no document and no paragraph."""
+        """Yield the documents of ``stream`` in ``split``; the splits share no document and no paragraph."""
 
     @abstractmethod
     def provenance(self) -> dict[str, Any]:

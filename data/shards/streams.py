@@ -72,7 +72,7 @@ class Streams:
         self.progress = Progress(doing="tokenises", parts=len(SPLITS) * sum(map(len, self.parts.values())))
 
     def tokenise(self, workers: int) -> dict[Key, TokenCounts]:
-        """Make every stream that is not there yet; return what each holds, in the order of the streams."""
+        """Tokenise every missing stream with ``workers`` processes; return all counts, in the order of the streams."""
         for key in self.limits:
             if (counts := self.work.joined(*key, self.dtype)) is not None:
                 self.counts[key] = counts

@@ -32,11 +32,11 @@ class TokenCorpus(Protocol):
     """A corpus that yields its own tokenizer's ids directly, which is faster than reading its text."""
 
     def token_batches(self, stream: str, split: Split) -> Iterator[NDArray[np.int64]]:
-        """Yield whole documents as token ids, each after the token that begins a document."""
+        """Yield whole documents of ``stream`` in ``split`` as token ids, each after the token that begins one."""
         ...
 
     def document_bytes(self, tokens: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the UTF-8 length of the text of each document in such a batch, shape (documents,)."""
+        """Return the UTF-8 length of the text of each document in a batch of ``tokens``, shape (documents,)."""
         ...
 
 

@@ -54,22 +54,22 @@ class WorkFolder:
                 left.unlink(missing_ok=True)
 
     def tokenizer_file(self, make: Callable[[], Tokenizer]) -> Path:
-        """Return the file of the tokenizer, made when it is not there yet."""
+        """Return the file of the tokenizer; ``make`` returns it when the file is missing."""
         path = self.path / TOKENIZER
         if not path.exists():
             save(make(), path)
         return path
 
     def part_path(self, stream: str, split: str, number: int, cut: bool = False) -> Path:
-        """Return where the tokens of a part go; ``cut`` if they end where the stream's limit ends them."""
+        """Return the file of part ``number`` of ``stream`` in ``split``; ``cut`` tells whether the limit ends it."""
         return self.parts / f"{stream}.{split}.{number:06d}{'.cut' if cut else ''}.bin"
 
     def joined(self, stream: str, split: str, dtype: np.dtype[Any]) -> TokenCounts | None:
-        """Return the counts of a stream that is joined already, or None."""
+        """Return the counts of ``stream`` in ``split``, of type ``dtype``, if its parts are joined already, or None."""
         return read_counts(*self._joined_paths(stream, split), dtype)
 
     def join(self, stream: str, split: str, parts: list[tuple[Job, TokenCounts]]) -> TokenCounts:
-        """Join a stream's parts, one after the other, whose files are then removed.
+        """Join the parts of ``stream`` in ``split`` in order, and remove their files.
 
         Raises
         ------

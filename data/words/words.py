@@ -44,7 +44,7 @@ class Words:
     nonce: Mapping[str, tuple[str, ...]]
 
     def headword(self, code: str, concept: str) -> str:
-        """Return the word for a concept that questions use."""
+        """Return the word for ``concept`` in the language ``code`` that questions use."""
         return self.forms[code, concept][0]
 
 
@@ -152,7 +152,7 @@ def word_task(
 
 
 def zipf_frequency(chosen: Words) -> NDArray[np.float64]:
-    """Return how common the headwords are in each language, shape (languages, concepts).
+    """Return the frequency of the headwords of ``chosen`` in each language, shape (languages, concepts).
 
     On the Zipf scale, log10 of uses per billion words (wordfreq 3.1.1); NaN for words rarer than its lists go.
     """

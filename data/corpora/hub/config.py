@@ -138,7 +138,7 @@ class HubConfig(RealTextConfig):
                 raise UserError(f"{name} is {value}; expected 1 or more")
 
     def source(self, code: str) -> HubDataset:
-        """Return the data set of a language."""
+        """Return the data set of the language ``code``."""
         return HubDataset.parse(self.datasets.get(code, DATASETS[code]))
 
     def terms(self) -> str:

@@ -48,7 +48,7 @@ class HubCorpus(RealText):
         self._streams: dict[str, IterableDataset] = {}
 
     def plan(self, stream: str) -> Plan:
-        """Return the revision and the files of a language."""
+        """Return the revision and the files of ``stream``, a language."""
         self.check_stream(stream)
         if stream not in self.plans:
             disable_progress_bars()
@@ -56,7 +56,7 @@ class HubCorpus(RealText):
         return self.plans[stream]
 
     def parts(self, stream: str) -> tuple[str, ...]:
-        """Return the names of a language's files, as many as its bytes ask for."""
+        """Return the names of the files of ``stream``, as many as its bytes need."""
         return tuple(part.name for part in self.plan(stream).parts)
 
     def part_documents(self, stream: str, part: str, split: Split) -> Iterator[str]:

@@ -15,7 +15,7 @@ FREQUENCY_EXPONENT = 0.75
 
 
 def texts(drawn: DrawnWorld, code: str, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Draw documents of one language, shape (documents, longest); absent adjectives are ``ABSENT``."""
+    """Draw documents of the language ``code`` of ``drawn`` with ``rng``, shape (documents, longest); pads are ``ABSENT``."""
     config, n, language = drawn.config, BLOCK_DOCUMENTS, drawn.vocabulary.codes.index(code)
     topic = rng.integers(0, config.topics, n)
     name = drawn.lexicon.names[rng.integers(0, config.names, n)]
@@ -33,7 +33,7 @@ def texts(drawn: DrawnWorld, code: str, rng: np.random.Generator) -> NDArray[np.
 
 
 def glossaries(drawn: DrawnWorld, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Draw glossary documents, shape (documents, 1 + 7 x entries)."""
+    """Draw glossary documents of ``drawn`` with ``rng``, shape (documents, 1 + 7 x entries)."""
     config, n, lexicon = drawn.config, BLOCK_DOCUMENTS, drawn.lexicon
     count = len(drawn.vocabulary.codes)
     directions = np.array([(i, j) for i in drawn.active for j in drawn.active if i != j])
@@ -58,7 +58,7 @@ def glossaries(drawn: DrawnWorld, rng: np.random.Generator) -> NDArray[np.int64]
 
 
 def held_out(rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Tell which documents are held out, shape (documents,): one in eight, by a hash of the tokens.
+    """Return which documents of ``rows`` are held out, shape (documents,): one in eight, by a hash of the tokens.
 
     The same document always falls on the same side, so no document is in both splits.
     """

@@ -16,7 +16,7 @@ FRAMES = 30
 
 
 def word_task(drawn: DrawnWorld, truth: WorldTruth) -> WordTask:
-    """Return every concept's word in every language, and invented words dealt out among the languages."""
+    """Return the word questions of the world ``drawn`` with ``truth``: every concept in all languages, and nonce words."""
     languages = drawn.vocabulary.codes
     word, config = drawn.vocabulary.word, drawn.config
     classes = (("noun", config.nouns), ("verb", config.verbs), ("adjective", config.adjectives))
@@ -40,7 +40,7 @@ def word_task(drawn: DrawnWorld, truth: WorldTruth) -> WordTask:
 
 
 def minimal_pairs(drawn: DrawnWorld) -> tuple[MinimalPair, ...]:
-    """Return pairs on agreement (the verb's number) and word order (the side of the adjective).
+    """Return pairs in the world ``drawn`` on agreement (the verb's number) and word order (the adjective's side).
 
     Every language says the same latent sentences; a cluster is one of them.
     """
