@@ -29,7 +29,7 @@ class SegmentedCorpus(Protocol):
     """A corpus with documents of several languages, which it can take apart."""
 
     def segments(self, stream: str, part: str | None, document: str) -> tuple[Segment, ...]:
-        """Return ``document`` of a ``part`` of ``stream`` in pieces, each with its language; joined they are the same."""
+        """Return ``document`` of a ``part`` of ``stream`` in pieces with their languages; joined they equal it."""
         ...
 
 
@@ -79,7 +79,7 @@ class ChangedCorpus:
         return self.inner.aligned(first, second, split)
 
     def segments(self, stream: str, part: str | None, document: str) -> tuple[Segment, ...]:
-        """Return ``document`` of a ``part`` of ``stream`` in pieces with their languages; one piece for one language."""
+        """Return ``document`` of a ``part`` of ``stream`` in pieces with their languages; at least one."""
         if isinstance(self.inner, SegmentedCorpus):
             return self.inner.segments(stream, part, document)
         return ((stream, document),)

@@ -15,7 +15,7 @@ FREQUENCY_EXPONENT = 0.75
 
 
 def texts(drawn: DrawnWorld, code: str, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Draw documents of the language ``code`` of ``drawn`` with ``rng``, shape (documents, longest); pads are ``ABSENT``."""
+    """Draw documents in language ``code`` of ``drawn`` with ``rng``, shape (documents, longest), ``ABSENT`` as pad."""
     config, n, language = drawn.config, BLOCK_DOCUMENTS, drawn.vocabulary.codes.index(code)
     topic = rng.integers(0, config.topics, n)
     name = drawn.lexicon.names[rng.integers(0, config.names, n)]

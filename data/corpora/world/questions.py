@@ -16,7 +16,7 @@ FRAMES = 30
 
 
 def word_task(drawn: DrawnWorld, truth: WorldTruth) -> WordTask:
-    """Return the word questions of the world ``drawn`` with ``truth``: every concept in all languages, and nonce words."""
+    """Return the word questions of the world ``drawn`` with ``truth``: concepts in all languages, nonce words."""
     languages = drawn.vocabulary.codes
     word, config = drawn.vocabulary.word, drawn.config
     classes = (("noun", config.nouns), ("verb", config.verbs), ("adjective", config.adjectives))
