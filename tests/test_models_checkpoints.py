@@ -119,7 +119,7 @@ def test_a_damaged_state_is_refused_by_name_and_the_one_before_is_taken(
     with caplog.at_level(logging.WARNING, "calque"):
         good = newest_valid_state(tmp_path)
     assert good is not None and good.name == names[1]
-    assert names[0] in caplog.text and "going on from the state before it" in caplog.text
+    assert names[0] in caplog.text and "resuming from the state before it" in caplog.text
 
 
 def test_states_that_all_were_damaged_do_not_cost_the_next_one(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_revisions_are_fetched_one_by_one_and_removed(
     branches: dict[str, Path], place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with ModelHub(branches) as hub:
-        with pytest.raises(UserError, match=rf"{MODEL} has 3 revisions \(main, step1, step2.*`revisions` all"):
+        with pytest.raises(UserError, match=rf"{MODEL} has 3 revisions \(main, step1, step2.*--revisions all"):
             sweeps_score(hub, place, monkeypatch)
         hub.failures = [0, 503]
         done = sweeps_score(hub, place, monkeypatch, "--revisions", "all")

@@ -34,9 +34,9 @@ def test_patterns_read_positions() -> None:
         ("step", None, "expected {step} or {tokens} in it"),
         ("step{stp}", 5, "expected {step} or {tokens} in it"),
         ("{step}{step}", 5, "each once"),
-        ("step{step}", None, "say how many tokens a step has: --tokens-per-step"),
-        ("step{step}", 0, "--tokens-per-step is 0"),
-        ("t{tokens}", 5, "--tokens-per-step needs {step}"),
+        ("step{step}", None, "give the tokens of a step: `tokens_per_step`"),
+        ("step{step}", 0, "`tokens_per_step` is 0"),
+        ("t{tokens}", 5, "`tokens_per_step` needs {step}"),
     ],
 )
 def test_impossible_patterns_are_refused(pattern: str, per_step: int | None, message: str) -> None:

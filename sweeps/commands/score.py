@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from click import get_current_context
 
+from calque.data.command_line.command import Command
 from calque.data.errors import UserError
 
 if TYPE_CHECKING:
@@ -186,8 +188,10 @@ def _earlier_tokenizer(output: Path) -> str | None:
 
 
 def _report(scored: ScoreResult, silent: bool) -> int:
+    command = get_current_context().command
     for line in scored.lines():
-        print(f"sweeps: {line}", file=sys.stderr)
+        shown = command.with_flags(line) if isinstance(command, Command) else line
+        print(f"sweeps: {shown}", file=sys.stderr)
     count = len(scored.file.rows)
     if not silent and count:
         print(f"{scored.file.path}: {count} checkpoints; next: phases detect {scored.file.path}")

@@ -100,7 +100,9 @@ def notes(estimate: dict[str, Any]) -> list[str]:
         if has is not None and need > has:
             large.setdefault((r["device"], has), {})[f"{r['size']} ({size(need)})"] = None
     for (name, has), sizes in large.items():
-        lines.append(f"too large for one {name} of {size(has)}, even so: {', '.join(sizes)}; use smaller micro-batches")
+        lines.append(
+            f"too large for one {name} of {size(has)}, even so: {', '.join(sizes)}; give a device fewer sequences at once"
+        )
     return lines
 
 
