@@ -1,1 +1,66 @@
-"""Calque: when does a capability begin during pretraining."""
+"""Calque: when a capability begins during pretraining, with statistics that hold up.
+
+Functions load what they need when they are first called; ``import calque`` itself loads neither numpy nor torch. Every
+function takes a cube as an ``xarray.Dataset`` or as the path of a netCDF file, and returns a result with ``summary()``,
+``to_dataframe()``, ``to_xarray()``, ``to_json()`` and ``plot()``. Datasets gain the accessor ``ds.calque``.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import wrapt
+
+if TYPE_CHECKING:
+    from calque.data.cube import concat, read, write
+    from calque.phases.api.acquisition import acquisition
+    from calque.phases.api.calibrate import calibrate
+    from calque.phases.api.detect import detect
+    from calque.phases.api.import_log import import_log
+    from calque.phases.api.pool import pool
+    from calque.scaling.api import forecast, simulate
+    from calque.sweeps.api import plan, run, score
+
+__all__ = [
+    "acquisition", "calibrate", "concat", "detect", "forecast", "import_log", "plan", "pool", "read", "run", "score",
+    "simulate", "write",
+]  # fmt: skip
+
+_PLACES = {
+    "acquisition": "calque.phases.api.acquisition",
+    "calibrate": "calque.phases.api.calibrate",
+    "concat": "calque.data.cube",
+    "detect": "calque.phases.api.detect",
+    "forecast": "calque.scaling.api",
+    "import_log": "calque.phases.api.import_log",
+    "plan": "calque.sweeps.api",
+    "pool": "calque.phases.api.pool",
+    "read": "calque.data.cube",
+    "run": "calque.sweeps.api",
+    "score": "calque.sweeps.api",
+    "simulate": "calque.scaling.api",
+    "write": "calque.data.cube",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a function when it is first asked for."""
+    if name == "__version__":
+        from calque.data.cube import code_version
+
+        return code_version()
+    if name not in _PLACES:
+        raise AttributeError(f"module 'calque' has no attribute '{name}'; it offers {', '.join(__all__)}")
+    found = getattr(import_module(_PLACES[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__, "__version__"])
+
+
+@wrapt.when_imported("xarray")  # at once where xarray is there already, else as soon as it comes
+def _register_accessor(_: Any) -> None:
+    import_module("calque.phases.api.accessor")

@@ -6,13 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from calque.data.errors import UserError, nearest
+from calque.phases.families import FAMILIES
 from calque.phases.series.axis import Scale
 
 Link = Literal["identity", "logit"]
-
-
-FAMILIES = ("dictionary", "kink", "level", "markov", "logistic", "gompertz")
-"""Names for ``phases detect --family``: the dictionary of shapes, then the classical models."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -109,8 +109,8 @@ def test_files_carry_no_time_and_packages_hold_them_all() -> None:
         assert raw[4:8] == b"\0\0\0\0" and gzip.decompress(raw).decode() == text(code)
     globs = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
     for package in ("calque.data.corpora.sample_text", "calque.data.lexicon"):
-        for file in (ROOT / package.replace(".", "/")).iterdir():
-            if file.is_file() and file.suffix != ".py":
+        for file in files(package).iterdir():
+            if file.is_file() and not file.name.endswith(".py"):
                 assert any(fnmatch.fnmatch(file.name, glob) for glob in globs[package]), file
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from rich.console import Console
+from rich.console import RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from calque.phases.acquisition.results import AcquisitionReport
 from calque.phases.pooling.tables import coloured
@@ -41,24 +42,20 @@ def terms_table(report: AcquisitionReport) -> Table:
     return table
 
 
-def print_acquisition(report: AcquisitionReport, *, stderr: bool = False) -> None:
-    """Print both tables and the sentences under them."""
-    console = Console(stderr=stderr)
-    if not console.is_terminal:
-        console = Console(stderr=stderr, width=160)
+def acquisition_parts(report: AcquisitionReport) -> list[RenderableType]:
+    """Return both tables and the sentences under them."""
+    parts: list[RenderableType] = []
     if report.predictors:
-        console.print(predictors_table(report))
-        console.print(terms_table(report))
-    console.print(f"{coloured(report.outcome)}: {report.reason}.", highlight=False)
+        parts += [predictors_table(report), terms_table(report)]
+    parts.append(Text.from_markup(f"{coloured(report.outcome)}: ").append(f"{report.reason}."))
     if report.family is not None:
-        console.print(
+        note = (
             f"{report.family} times by AIC; {report.n_items} items of {report.n_runs} runs, {report.n_concepts} "
             f"concepts, {report.n_languages} languages: {report.n_interval} between two checkpoints, "
             f"{report.n_right} never acquired, {report.n_left} from the first checkpoint on. "
-            f"Intervals {100 * report.level:g} %, clustered by concept and language.",
-            style="dim", highlight=False,
-        )  # fmt: skip
+            f"Intervals {100 * report.level:g} %, clustered by concept and language."
+        )
+        parts.append(Text(note, style="dim"))
     if report.n_missing:
-        console.print(f"{report.n_missing} items lack a covariate and are left out.", highlight=False)
-    for name, why in report.left_out.items():
-        console.print(f"Left out: {name} {why}.", highlight=False)
+        parts.append(Text(f"{report.n_missing} items lack a covariate and are left out."))
+    return [*parts, *(Text(f"Left out: {name} {why}.") for name, why in report.left_out.items())]

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+from rich.console import RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from calque.data.errors import UserError
 from calque.phases.calibration.outcomes import Figure
@@ -50,11 +51,9 @@ def _line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |"
 
 
-def show(grids: Sequence[Grid], notes: Sequence[str] = (), *, stderr: bool = False) -> None:
-    """Print tables on a terminal."""
-    console = Console(stderr=stderr)
-    if not console.is_terminal:
-        console = Console(stderr=stderr, width=200)
+def parts(grids: Sequence[Grid], notes: Sequence[str] = ()) -> list[RenderableType]:
+    """Return tables for a terminal, and the notes under them."""
+    out: list[RenderableType] = []
     for grid in grids:
         table = Table(title=grid.title, title_justify="left", header_style="bold")
         for i, head in enumerate(grid.heads):
@@ -62,9 +61,8 @@ def show(grids: Sequence[Grid], notes: Sequence[str] = (), *, stderr: bool = Fal
         for row in grid.rows:
             missed = any(cell.startswith("missed") for cell in row)
             table.add_row(*row, style="red" if missed else None)
-        console.print(table)
-    for note in notes:
-        console.print(note, style="dim", markup=False)
+        out.append(table)
+    return [*out, *(Text(note, style="dim") for note in notes)]
 
 
 def marked(path: Path) -> tuple[str, str]:

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from calque.data.command_line.output import check_output
-from calque.data.errors import UserError
 from calque.phases.commands.common import progress
 
 
@@ -66,28 +65,16 @@ def acquisition(
     The model is an accelerated failure time in log tokens (Weibull, log-logistic or log-normal by AIC) with errors
     clustered by concept and by language, and explained variation divided among the predictors by Shapley values.
     """
-    from calque.data import cube as cubes
-    from calque.phases.acquisition.regression import AcquisitionSettings
-    from calque.phases.acquisition.regression import acquisition as run_acquisition
-    from calque.phases.pooling.results import write_json
+    from calque.phases.api.acquisition import acquisition as run_acquisition
 
-    names = None
-    if covariates is not None:
-        names = tuple(n.strip() for n in covariates.split(",") if n.strip())
-        if not names:
-            raise UserError("--covariates is empty; name some, or leave it out to take all that the cube holds")
-    settings = AcquisitionSettings(
-        metric=metric.value, covariates=names, runs=tuple(run) if run else None, lasting=lasting,
-        every_item=items is ItemsName.all, level=level,
-    )  # fmt: skip
     if json_file is not None and json_file != "-":
         check_output(Path(json_file))
-    data = cubes.read(cube)
     with progress(quiet) as shown:
-        report = run_acquisition(data, settings, progress=shown, name=str(cube))
+        found = run_acquisition(
+            cube, metric=metric.value, covariates=covariates, items=items.value, run=run, lasting=lasting, level=level,
+            progress=shown,
+        )  # fmt: skip
     if json_file is not None:
-        write_json(report.to_dict(), json_file)
+        found.to_json(json_file)
     if not quiet:
-        from calque.phases.acquisition.tables import print_acquisition
-
-        print_acquisition(report, stderr=json_file == "-")
+        found.show(stderr=json_file == "-")

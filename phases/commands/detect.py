@@ -5,20 +5,14 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from calque.data.command_line.output import check_output
 from calque.data.errors import UserError
 from calque.phases.commands.common import progress
-from calque.phases.settings import FAMILIES
-
-if TYPE_CHECKING:
-    import xarray as xr
-
-    from calque.phases.results import DetectionReport
-
+from calque.phases.families import FAMILIES
 
 FAMILY_HELP = (
     f"Model: {', '.join(FAMILIES)}. dictionary (default): calibrated takeoff, delay, lags. The others are classical "
@@ -103,59 +97,24 @@ def detect(
         raise UserError(f"--{given[0]} is shown in the report: give --html FILE too")
     if given and family != "dictionary":
         raise UserError(f"--{given[0]} stands beside the dictionary's takeoffs: leave it out, or --family")
-    from calque.data import cube as cubes
-    from calque.phases.detection.detect import detect as run_detect
+    from calque.phases.api.detect import detect as run_detect
     from calque.phases.json_files import read_json
     from calque.phases.processes import cores
-    from calque.phases.settings import Settings
 
-    settings = Settings(
-        metrics=tuple(metric) if metric else None, by=splits(by), boot=boot, seed=seed, level=level, rise=rise,
-        scale="linear" if scale is ScaleName.linear else "log", family=family,
-        link="identity" if link is LinkName.identity else "logit",
-    )  # fmt: skip
     beside = {kind: read_json(kind, path) for kind, path in files.items() if path is not None}
-    data = cubes.read(cube)
     with progress(quiet) as shown:
-        report = run_detect(data, settings, progress=shown, name=str(cube), jobs=jobs or cores())
+        found = run_detect(
+            cube, metric=metric, by=by, boot=boot, seed=seed, level=level, rise=rise,
+            scale="linear" if scale is ScaleName.linear else "log", family=family,
+            link="identity" if link is LinkName.identity else "logit", progress=shown, jobs=jobs or cores(),
+        )  # fmt: skip
     if json_file is not None:
-        _write_json(report, json_file)
+        if json_file != "-":
+            check_output(Path(json_file))
+        found.to_json(json_file)
     if html is not None:
-        _write_html(report, data, html, beside)
+        found.to_html(html, **beside)
     if not quiet:
-        _print(report, stderr=json_file == "-")
+        found.show(stderr=json_file == "-")
         if html is not None:
             print(f"report: {html}", file=sys.stderr if json_file == "-" else sys.stdout)
-
-
-def splits(by: str) -> tuple[str, ...]:
-    """Return the names in a comma-separated ``--by``."""
-    names = tuple(name.strip() for name in by.split(",") if name.strip())
-    if not names:
-        raise UserError("--by is empty; expected some of run, size, mix, source, target, pair")
-    return names
-
-
-def _print(report: DetectionReport, *, stderr: bool) -> None:
-    if report.settings["family"] == "dictionary":
-        from calque.phases.report.tables import print_report
-    else:
-        from calque.phases.report.classical import print_report
-    print_report(report, stderr=stderr)
-
-
-def _write_html(report: DetectionReport, data: xr.Dataset, path: Path, beside: dict[str, dict[str, Any]]) -> None:
-    if report.settings["family"] == "dictionary":
-        from calque.phases.report.html import write_report
-
-        write_report(report, data, path, **beside)
-    else:
-        from calque.phases.report.classical import write_report as write_classical
-
-        write_classical(report, path)
-
-
-def _write_json(report: DetectionReport, path: str) -> None:
-    if path != "-":
-        check_output(Path(path))
-    report.to_json(path)

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from calque.data.command_line.output import check_output
-from calque.data.errors import UserError
-
-if TYPE_CHECKING:
-    from calque.phases.formats.importing import Imported
-
-SHOWN_NOTES = 10
-UNITS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "t": 10**12}
+from calque.data.command_line.output import check_output, emit_json
 
 
 def import_(
@@ -70,77 +62,17 @@ def import_(
 
     CSV and Parquet tables, TensorBoard folders, Weights & Biases exports, lm-evaluation-harness results.
     """
-    pattern = _pattern(checkpoint)
-    per_step = _amount(tokens_per_step)
     check_output(out)
     if json_file not in (None, "-"):
         check_output(Path(str(json_file)))
     from calque.data import cube as cubes
-    from calque.phases.formats.base import Request
-    from calque.phases.formats.importing import import_log
+    from calque.phases.api.import_log import import_log
 
-    request = Request(
-        path=path, metrics=tuple(dict.fromkeys(metric)), tokens=tokens, tokens_per_step=per_step, trials=trials,
-        run=run, checkpoint=pattern,
+    found = import_log(
+        path, metric=metric, tokens=tokens, tokens_per_step=tokens_per_step, trials=trials, run=run, format=format,
+        checkpoint=checkpoint, continuous=continuous, percent=percent, every=every,
     )  # fmt: skip
-    made = import_log(request, format, tuple(continuous or ()), every, tuple(percent or ()))
-    cubes.write(made.cube, out)
-    file = sys.stderr if json_file == "-" else sys.stdout
-    how = "guessed; --from says otherwise" if made.guessed else "as told"
-    print(f"{path}: read as {made.format} ({how})", file=file)
-    for note in made.notes[:SHOWN_NOTES]:
-        print(f"  note: {note}", file=file)
-    if len(made.notes) > SHOWN_NOTES:
-        print(f"  and {len(made.notes) - SHOWN_NOTES} more notes, in the cube's attribute import_notes", file=file)
-    names = [str(n) for n, v in made.cube.data_vars.items() if "metric_kind" in v.attrs]
-    runs, points = made.cube.sizes["run"], made.cube.sizes["checkpoint"]
-    print(f"{out}: {runs} run{'s' * (runs != 1)}, up to {points} checkpoints, {', '.join(names)}", file=file)
-    if json_file is not None:
-        _write_json(made, str(out), json_file)
-
-
-def _pattern(text: str | None) -> re.Pattern[str] | None:
-    if text is None:
-        return None
-    try:
-        pattern = re.compile(text)
-    except re.error as error:
-        raise UserError(f"--checkpoint {text}: {error}; expected a regular expression") from error
-    if not {"step", "tokens"} & set(pattern.groupindex):
-        raise UserError(f"--checkpoint {text}: expected a group named step or tokens, such as 'step(?P<step>[0-9]+)'")
-    return pattern
-
-
-def _amount(text: str | None) -> float | None:
-    if text is None:
-        return None
-    match = re.fullmatch(r"(\d[\d_]*(?:\.\d+)?(?:e\d+)?)([kmbt]?)", text.strip(), re.IGNORECASE)
-    value = float(match.group(1).replace("_", "")) * UNITS[match.group(2).lower()] if match else 0.0
-    if not 0 < value < float("inf"):
-        raise UserError(f"--tokens-per-step {text}: expected a positive number such as 2097152 or 2M")
-    return value
-
-
-def _write_json(made: Imported, out: str, path: str) -> None:
-    import json
-
-    cube = made.cube
-    text = json.dumps(
-        {
-            "schema": 1, "cube": out, "format": made.format, "guessed": made.guessed,
-            "runs": [
-                {"run": str(r), "checkpoints": int(cube["tokens"].sel(run=r).notnull().sum())}
-                for r in cube["run"].values
-            ],
-            "metrics": [
-                {"metric": str(n), "metric_kind": v.attrs["metric_kind"], "trials": v.attrs.get("trials")}
-                for n, v in cube.data_vars.items() if "metric_kind" in v.attrs
-            ],
-            "notes": list(made.notes),
-        },
-        indent=2,
-    )  # fmt: skip
-    if path == "-":
-        print(text)
-    else:
-        Path(path).write_text(text + "\n", encoding="utf-8")
+    cubes.write(found.cube, out)
+    found.show(stderr=json_file == "-")
+    print(f"wrote {out}", file=sys.stderr if json_file == "-" else sys.stdout)
+    emit_json(json_file, {**found.to_dict(), "cube": str(out)})

@@ -84,26 +84,18 @@ def pool(
     one size and mix are replicates. Pairs without a takeoff are censored, not dropped. With fewer than 6 seeds it says
     what cannot be claimed.
     """
-    from calque.data import cube as cubes
-    from calque.phases.pooling.pool import PoolSettings
-    from calque.phases.pooling.pool import pool as run_pool
-    from calque.phases.pooling.questions import parse
-    from calque.phases.pooling.results import write_json
+    from calque.phases.api.pool import pool as run_pool
     from calque.phases.processes import cores
 
-    settings = PoolSettings(
-        metrics=tuple(dict.fromkeys(metric)) if metric else ("translation",),
-        estimands=tuple(dict.fromkeys(e.value for e in estimand)) if estimand else ("takeoff",),
-        over=over.value, primary=parse(primary), boot=boot, seed=seed, level=level, rise=rise, scale=scale.value,
-    )  # fmt: skip
     if json_file is not None and json_file != "-":
         check_output(Path(json_file))
-    data = cubes.read(cube)
     with progress(quiet) as shown:
-        report = run_pool(data, settings, progress=shown, name=str(cube), jobs=jobs or cores())
+        found = run_pool(
+            cube, metric=metric or "translation", estimand=[e.value for e in estimand] if estimand else "takeoff",
+            over=over.value, primary=primary, boot=boot, seed=seed, level=level, rise=rise,
+            scale="linear" if scale is ScaleName.linear else "log", progress=shown, jobs=jobs or cores(),
+        )  # fmt: skip
     if json_file is not None:
-        write_json(report.to_dict(), json_file)
+        found.to_json(json_file)
     if not quiet:
-        from calque.phases.pooling.tables import print_pool
-
-        print_pool(report, stderr=json_file == "-")
+        found.show(stderr=json_file == "-")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from rich.console import Console
+from rich.console import RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from calque.phases.pooling.results import Pooled, PoolReport, SizeTest
 from calque.phases.report.tables import COLOURS, p_text
@@ -75,27 +76,16 @@ def _count(n: int | None) -> str:
     return "–" if n is None else str(n)
 
 
-def print_pool(report: PoolReport, *, stderr: bool = False) -> None:
-    """Print the tables and the sentences under them."""
-    console = Console(stderr=stderr)
-    if not console.is_terminal:
-        console = Console(stderr=stderr, width=160)
-    console.print(tests_table(report))
-    console.print(pooled_table(report))
-    for t in report.tests:
-        if t.role == "primary":
-            console.print(f"Primary ({_where(t)}): {t.reason}.", highlight=False)
+def pool_parts(report: PoolReport) -> list[RenderableType]:
+    """Return the tables and the sentences under them."""
+    sentences = [f"Primary ({_where(t)}): {t.reason}." for t in report.tests if t.role == "primary"]
     for row in report.pooled:
         if row.outcome != Outcome.FOUND and row.method in ("jackknife_t", "seed_t"):
             of = row.run if row.at == "run" else f"{row.at} {_where(row)}"
-            console.print(f"{of}, {row.metric} {row.estimand}: {row.reason}.", highlight=False)
+            sentences.append(f"{of}, {row.metric} {row.estimand}: {row.reason}.")
     if report.pairs:
         passed = sum(p.p_adjusted is not None and p.p_adjusted <= 1 - report.settings["level"] for p in report.pairs)
-        console.print(
-            f"Pairs (exploratory): {passed} of {len(report.pairs)} start late after Benjamini-Yekutieli.",
-            highlight=False,
-        )
-    for sentence in report.cannot_be_claimed:
-        console.print(f"Cannot be claimed: {sentence}", highlight=False)
-    for note in report.notes:
-        console.print(f"Note: {note}.", highlight=False)
+        sentences.append(f"Pairs (exploratory): {passed} of {len(report.pairs)} start late after Benjamini-Yekutieli.")
+    sentences += [f"Cannot be claimed: {sentence}" for sentence in report.cannot_be_claimed]
+    sentences += [f"Note: {note}." for note in report.notes]
+    return [tests_table(report), pooled_table(report), *map(Text, sentences)]

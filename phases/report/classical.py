@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from calque.data.command_line.output import check_output
 from calque.phases.report.pictures import run_picture
@@ -31,11 +32,8 @@ BARS = {"kink": "kink", "level": "level", "markov": "kink", "logistic": "t50", "
 """The estimand that a picture shows as bars."""
 
 
-def print_report(report: DetectionReport, *, stderr: bool = False) -> None:
-    """Print one row an estimate, and what the model assumes."""
-    console = Console(stderr=stderr)
-    if not console.is_terminal:
-        console = Console(stderr=stderr, width=160)
+def report_parts(report: DetectionReport) -> list[RenderableType]:
+    """Return one row an estimate, and what the model assumes."""
     family = report.settings["family"]
     table = Table(title=f"Model: {family}", title_justify="left", header_style="bold")
     for name in ("run", "group", "metric", "estimate", "outcome", "p", "tokens"):
@@ -43,8 +41,7 @@ def print_report(report: DetectionReport, *, stderr: bool = False) -> None:
     for t in report.transitions:
         outcome = f"[{COLOURS[t.outcome]}]{t.outcome.value.replace('_', ' ')}[/]"
         table.add_row(t.run, t.group, t.metric, t.estimand, outcome, p_text(t.p_value), located(t))
-    console.print(table)
-    console.print(f"Intervals {100 * report.settings['level']:g} %. {MODELS[family]}", style="dim", highlight=False)
+    return [table, Text(f"Intervals {100 * report.settings['level']:g} %. {MODELS[family]}", style="dim")]
 
 
 def write_report(report: DetectionReport, path: Path) -> None:

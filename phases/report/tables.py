@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
-from rich.console import Console
+from rich.console import RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from calque.phases.results import DetectionReport, Lag, Outcome, Transition, interval_text, tokens_text
 
@@ -86,18 +87,12 @@ def lags_table(report: DetectionReport) -> Table:
     return table
 
 
-def print_report(report: DetectionReport, *, stderr: bool = False) -> None:
-    """Print both tables."""
-    console = Console(stderr=stderr)
-    if not console.is_terminal:
-        console = Console(stderr=stderr, width=160)
-    console.print(transitions_table(report))
-    if report.lags:
-        console.print(lags_table(report))
-    level = report.settings["level"]
-    console.print(
+def report_parts(report: DetectionReport) -> list[RenderableType]:
+    """Return both tables and the line that says what the numbers are."""
+    level, rise = report.settings["level"], report.settings["rise"]
+    note = (
         f"Intervals {100 * level:g} %; delay p: constant or diminishing returns from the first token on; "
-        f"takeoff: {100 * report.settings['rise']:g} points above the floor (% of the rise where a score is no "
-        "proportion).",
-        style="dim",
+        f"takeoff: {100 * rise:g} points above the floor (% of the rise where a score is no proportion)."
     )
+    tables = [transitions_table(report), *([lags_table(report)] if report.lags else [])]
+    return [*tables, Text(note, style="dim")]

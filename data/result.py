@@ -1,0 +1,176 @@
+"""What the functions of the Python interface return: a result that prints, converts and draws itself."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from calque.data.errors import UserError
+from calque.data.files import write_atomically
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+    from rich.console import Console, RenderableType
+
+WIDTH = 160
+"""Columns of text where no terminal says how wide it is."""
+PRE = '<pre style="white-space:pre;overflow-x:auto;line-height:normal;font-family:monospace">'
+
+
+@dataclass(frozen=True)
+class Rows:
+    """One table of a result.
+
+    Attributes
+    ----------
+    rows : sequence of mapping
+        One a row, as in the JSON; absent values are None.
+    index : tuple of str
+        Columns that name a row; they become the dimensions of :meth:`Result.to_xarray`. Empty: rows are numbered.
+    """
+
+    rows: Sequence[Mapping[str, Any]]
+    index: tuple[str, ...] = ()
+
+
+class Result(ABC):
+    """A typed answer. Terminal, notebook, JSON and dataframe say the same, because all are made from one object."""
+
+    @abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """Return what the command writes with ``--json``; absent values are None."""
+
+    @abstractmethod
+    def renderables(self) -> Sequence[RenderableType]:
+        """Return the tables and sentences that a terminal shows, in order."""
+
+    @abstractmethod
+    def tables(self) -> dict[str, Rows]:
+        """Return the tables by name; the first is the main one."""
+
+    @abstractmethod
+    def plot(self, *, backend: str = "matplotlib") -> Any:
+        """Draw it; return a matplotlib ``Axes``, or an interactive picture with ``backend="hvplot"``."""
+
+    def show(self, *, stderr: bool = False) -> None:
+        """Print it on the terminal, or on standard error."""
+        from rich.console import Console
+
+        console = Console(stderr=stderr)
+        if not console.is_terminal:
+            console = Console(stderr=stderr, width=WIDTH)
+        self._print(console)
+
+    def summary(self, width: int = WIDTH) -> str:
+        """Return it as text, without colours, at most ``width`` columns wide."""
+        from rich.console import Console
+
+        file = io.StringIO()
+        self._print(Console(file=file, width=width, color_system=None))
+        return file.getvalue().rstrip("\n")
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    def _repr_html_(self) -> str:
+        """Return the same text for a notebook, with its colours."""
+        from rich.console import Console
+
+        console = Console(file=io.StringIO(), record=True, width=WIDTH, force_jupyter=False)
+        self._print(console)
+        return console.export_html(inline_styles=True, code_format=PRE + "{code}</pre>")
+
+    def _print(self, console: Console) -> None:
+        for part in self.renderables():
+            console.print(part, highlight=False)
+
+    def to_json(self, path: str | Path | None = None) -> str:
+        """Return strict JSON, and write it to ``path`` when one is given (``"-"``: standard output).
+
+        Raises
+        ------
+        UserError
+            When the file cannot be written; nothing has changed then.
+        """
+        text = json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n"
+        if path is not None and str(path) == "-":
+            sys.stdout.write(text)
+        elif path is not None:
+            try:
+                write_atomically(Path(path), text.encode())
+            except OSError as error:
+                raise UserError(f"'{path}' cannot be written ({error.strerror}); choose another file") from error
+        return text
+
+    def to_dataframe(self, table: str | None = None) -> pd.DataFrame:
+        """Return one of its tables, a row each; absent numbers are NaN.
+
+        Parameters
+        ----------
+        table : str, optional
+            A name of :meth:`tables`; the main one when None.
+
+        Raises
+        ------
+        UserError
+            For a name that is none.
+        """
+        import pandas as pd
+
+        known = self.tables()
+        name = table if table is not None else next(iter(known))
+        if name not in known:
+            raise UserError(f"`table` is '{name}'; expected one of {', '.join(known)}")
+        rows = [dict(row) for row in known[name].rows]
+        return _numeric(pd.DataFrame(rows, columns=list(rows[0]) if rows else list(known[name].index)))
+
+    def to_xarray(self) -> xr.Dataset:
+        """Return all tables as one dataset.
+
+        The index of a table becomes dimensions; where there is no row, numbers are NaN and words empty. Variables of
+        every table but the main one carry the table's name in front.
+        """
+        import xarray as xr
+
+        parts = []
+        for i, (name, table) in enumerate(self.tables().items()):
+            frame = self.to_dataframe(name)
+            if frame.empty:
+                continue
+            keys = list(table.index)
+            if keys and frame.duplicated(keys).any():
+                frame = frame.assign(number=frame.groupby(keys, dropna=False).cumcount())
+                keys.append("number")
+            part = frame.set_index(keys).to_xarray() if keys else frame.rename_axis(f"{name}_row").to_xarray()
+            prefix = f"{name}_" if i else ""
+            parts.append(part.rename({v: f"{prefix}{v}" for v in part.data_vars}))
+        merged = xr.merge(parts, join="outer", compat="no_conflicts") if parts else xr.Dataset()
+        for key, variable in merged.data_vars.items():
+            if variable.dtype.kind in "OT":
+                merged[key] = variable.where(variable.notnull(), "").astype(str)
+        return merged
+
+
+def _numeric(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with columns of numbers and None as floats with NaN."""
+    import pandas as pd
+
+    for name in frame.columns:
+        if frame[name].dtype == object:
+            known = frame[name].dropna()
+            if len(known) and all(isinstance(v, int | float) and not isinstance(v, bool) for v in known):
+                frame[name] = pd.to_numeric(frame[name]).astype(float)
+    return frame
+
+
+def check_backend(backend: str) -> None:
+    """Refuse a backend of pictures that is none."""
+    if backend not in ("matplotlib", "hvplot"):
+        raise UserError(f"`backend` is '{backend}'; expected matplotlib or hvplot")

@@ -1,0 +1,131 @@
+"""Metrics of a cube over training, with pointwise intervals: what the accessor ``ds.calque`` gives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from calque.data.cube.source import as_cube
+from calque.data.cube.variables import CHECKPOINT_FLAGS
+from calque.data.errors import UserError, nearest
+from calque.data.result import check_backend
+from calque.phases.api.detect import splits
+from calque.phases.series.metrics import trajectories
+from calque.phases.series.trajectory import Trajectory
+from calque.phases.stats.proportion import wilson
+
+COLUMNS = ("tokens", "rate", "trials", "low", "high", "cluster_low", "cluster_high")
+LONG_NAMES = {
+    "tokens": ("training tokens", "tokens"),
+    "rate": ("proportion, or mean value", "1"),
+    "trials": ("items behind the rate", "1"),
+    "low": ("lower limit, trials taken as independent", "1"),
+    "high": ("upper limit, trials taken as independent", "1"),
+    "cluster_low": ("lower limit, items clustered by concept", "1"),
+    "cluster_high": ("upper limit, items clustered by concept", "1"),
+    "design_effect": ("variance relative to independent trials", "1"),
+}
+
+
+def rates(cube: xr.Dataset, metric: str, by: str | Sequence[str], level: float) -> xr.Dataset:
+    """Return one metric with its intervals; see :meth:`calque.phases.api.accessor.CubeAccessor.rates`."""
+    if not 0 < level < 1:
+        raise UserError(f"`level` is {level}; expected a coverage between 0 and 1, such as 0.95")
+    data, _ = as_cube(cube)
+    ways = splits(by)
+    series = trajectories(data, (metric,), ways)
+    runs = [str(run) for run in data["run"].values]
+    groups = list(dict.fromkeys(t.group for t in series))
+    shape = (len(runs), len(groups), data.sizes["checkpoint"])
+    grids = {name: np.full(shape, np.nan) for name in COLUMNS}
+    effect = np.full(shape[:2], np.nan)
+    for t in series:
+        at = (runs.index(t.run), groups.index(t.group))
+        values = {"tokens": t.tokens, "rate": -t.y if t.falls else t.y}
+        if t.trials is not None:
+            values["trials"] = t.trials
+            values["low"], values["high"] = wilson(t.y, t.trials, level)
+            values["cluster_low"], values["cluster_high"] = wilson(t.y, t.effective_trials, level)
+            effect[at] = t.design_effect
+        for name, column in values.items():
+            grids[name][at][t.index.astype(int)] = column
+    out = xr.Dataset(
+        {name: (("run", "group", "checkpoint"), grid) for name, grid in grids.items()}
+        | {"design_effect": (("run", "group"), effect)},
+        coords={"run": runs, "group": groups},
+        attrs={"metric": metric, "level": level},
+    )
+    for name, (long_name, units) in LONG_NAMES.items():
+        out[name].attrs = {"long_name": long_name, "units": units}
+    return out if groups != [""] else out.isel(group=0, drop=True)
+
+
+def one_trajectory(cube: xr.Dataset, metric: str, run: str | None, by: str | Sequence[str], group: str) -> Trajectory:
+    """Return one series; see :meth:`calque.phases.api.accessor.CubeAccessor.trajectory`."""
+    data, _ = as_cube(cube)
+    runs = [str(name) for name in data["run"].values]
+    if run is None and len(runs) > 1:
+        raise UserError(f"`run` is missing and the cube has {len(runs)} runs; name one of {', '.join(runs[:8])}")
+    name = runs[0] if run is None else run
+    if name not in runs:
+        raise UserError(f"`run` is '{name}'; expected one of {', '.join(runs[:8])}" + nearest(name, runs))
+    series = trajectories(data.sel(run=[name]), (metric,), splits(by))
+    for t in series:
+        if t.group == group:
+            return t
+    known = [t.group or "''" for t in series]
+    raise UserError(f"`group` is '{group}'; run '{name}' has {', '.join(known[:8])}" + nearest(group, known))
+
+
+def plot_rates(found: xr.Dataset, metric: str, ax: Any, backend: str) -> Any:
+    """Draw rates over tokens with their intervals; see :meth:`calque.phases.api.accessor.CubeAccessor.plot`."""
+    check_backend(backend)
+    positive = bool((found["tokens"] > 0).any())
+    if backend == "hvplot":
+        from calque.phases.api.interactive import rates_plot
+
+        return rates_plot(found, metric, positive)
+    from calque.phases.report.pictures import colour, new_axes, token_axis
+
+    axes = new_axes() if ax is None else ax
+    lines = found if "group" in found.dims else found.expand_dims(group=[""])
+    drawn = [
+        (f"{run} {group}".strip(), lines.sel(run=run, group=group))
+        for run in lines["run"].values
+        for group in lines["group"].values
+    ]
+    drawn = [(name, one) for name, one in drawn if bool(one["rate"].notnull().any())]
+    for i, (name, one) in enumerate(drawn):
+        hue = colour(metric if len(drawn) == 1 else name, i)
+        seen = np.isfinite(one["tokens"].values) & ((one["tokens"].values > 0) | (not positive))
+        x = one["tokens"].values[seen]
+        axes.plot(x, one["rate"].values[seen], color=hue, lw=1.6, label=name)
+        low, high = one["cluster_low"].values[seen], one["cluster_high"].values[seen]
+        if np.isfinite(low).any():
+            axes.fill_between(x, low, high, color=hue, alpha=0.15, lw=0)
+    if positive:
+        axes.set_xscale("log")
+    token_axis(axes)
+    axes.set_ylabel(metric.replace("_", " "))
+    if 0 < len(drawn) <= 16:
+        axes.legend(fontsize=9)
+    return axes
+
+
+def flags(cube: xr.Dataset) -> pd.DataFrame:
+    """Return flagged checkpoints; see :meth:`calque.phases.api.accessor.CubeAccessor.flags`."""
+    data, _ = as_cube(cube)
+    rows = []
+    if "checkpoint_flags" in data:
+        masks = data["checkpoint_flags"].transpose("run", "checkpoint")
+        for i, k in np.argwhere(masks.values > 0).tolist():
+            mask = int(masks.values[i, k])
+            tokens = float(data["tokens"].transpose("run", "checkpoint").values[i, k])
+            for bit, name in enumerate(CHECKPOINT_FLAGS):
+                if mask & (1 << bit):
+                    rows.append({"run": str(data["run"].values[i]), "checkpoint": k, "tokens": tokens, "flag": name})
+    return pd.DataFrame(rows, columns=["run", "checkpoint", "tokens", "flag"])
