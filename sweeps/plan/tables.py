@@ -101,7 +101,7 @@ def notes(estimate: dict[str, Any]) -> list[str]:
             large.setdefault((r["device"], has), {})[f"{r['size']} ({size(need)})"] = None
     for (name, has), sizes in large.items():
         lines.append(
-            f"too large for one {name} of {size(has)}, even so: {', '.join(sizes)}; give a device fewer sequences at once"
+            f"too large for one {name} of {size(has)}, even so: {', '.join(sizes)}; give a device fewer sequences"
         )
     return lines
 
