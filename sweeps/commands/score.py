@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from click import get_current_context
 
 from calque.data.command_line.command import Command
 from calque.data.errors import UserError
@@ -23,6 +22,7 @@ Panel = typer.Option
 
 
 def score_command(
+    context: typer.Context,
     model: Annotated[
         str,
         typer.Argument(
@@ -117,7 +117,8 @@ def score_command(
     subject = _subject(source, model, changes, languages, heldout, tokenizer, output, device, dtype)
     with ScoreDisplay(len(order)) as display:
         scored = score_all(source, subject, order, output, name or source.name, display)
-    raise SystemExit(_report(scored, emit_json(json_file, scored.to_dict())))
+    assert isinstance(context.command, Command)
+    raise SystemExit(_report(scored, emit_json(json_file, scored.to_dict()), context.command))
 
 
 def _positions(pattern: str | None, tokens_per_step: int | None, table: Path | None) -> Any:
@@ -187,11 +188,9 @@ def _earlier_tokenizer(output: Path) -> str | None:
     return str(old["tokenizer_sha256"].values[0]) if "tokenizer_sha256" in old.coords else None
 
 
-def _report(scored: ScoreResult, silent: bool) -> int:
-    command = get_current_context().command
+def _report(scored: ScoreResult, silent: bool, command: Command) -> int:
     for line in scored.lines():
-        shown = command.with_flags(line) if isinstance(command, Command) else line
-        print(f"sweeps: {shown}", file=sys.stderr)
+        print(f"sweeps: {command.with_flags(line)}", file=sys.stderr)
     count = len(scored.file.rows)
     if not silent and count:
         print(f"{scored.file.path}: {count} checkpoints; next: phases detect {scored.file.path}")
