@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from calque.sweeps.launch.cluster import cluster, nodes, quiet
@@ -54,16 +54,16 @@ def launch(
 
         resources = check(runs, nodes())
         launch_id = uuid.uuid4().hex
-        requests = [
-            LaunchRequest(
+        requests = {
+            run.name: LaunchRequest(
                 run=run, place=place, study_yaml=study_yaml, launch_id=launch_id, resources=resources[run.name]
             )
             for run in longest_first(runs)
-        ]
+        }
         with tempfile.TemporaryDirectory(prefix="calque-tune-") as storage:
             tuner = tune.Tuner(
-                tune.with_resources(_trainable(work), _resources),
-                param_space={"trial": tune.grid_search(requests)},
+                tune.with_resources(_trainable(work, requests), lambda config: _resources(requests[config["run"]])),
+                param_space={"run": tune.grid_search(list(requests))},
                 tune_config=tune.TuneConfig(
                     reuse_actors=True, trial_name_creator=_trial_name, trial_dirname_creator=_trial_name
                 ),
@@ -83,13 +83,16 @@ def launch(
     return None
 
 
-def _trainable(work: Work) -> type:
-    """Return the class of a trial, which runs in the main thread of its process: only there are signals taken."""
+def _trainable(work: Work, requests: Mapping[str, LaunchRequest]) -> type:
+    """Return the class of a trial, which runs in the main thread of its process: only there are signals taken.
+
+    Its configuration is the name of its run alone, because Tune replaces other objects in it by placeholders.
+    """
     from ray import tune
 
     class Trial(tune.Trainable):
         def step(self) -> dict[str, Any]:
-            request: LaunchRequest = self.config["trial"]
+            request = requests[self.config["run"]]
             (run_group if request.resources.processes > 1 else work)(request)
             return {"done": True}
 
@@ -106,14 +109,12 @@ def _trainable(work: Work) -> type:
 
 
 def _trial_name(trial: Any) -> str:
-    request: LaunchRequest = trial.config["trial"]
-    return request.run.name
+    return str(trial.config["run"])
 
 
-def _resources(config: dict[str, Any]) -> Any:
+def _resources(request: LaunchRequest) -> Any:
     from ray import tune
 
-    request: LaunchRequest = config["trial"]
     wanted = request.resources
     each: dict[str, float] = {"CPU": wanted.cpus}
     if wanted.gpus:
