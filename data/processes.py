@@ -1,10 +1,17 @@
-"""What a process that was started for a part of the work owes the one that started it."""
+"""Processes: how many the machine can run at once, and what one owes the process that started it."""
 
 from __future__ import annotations
 
 import os
 from multiprocessing import connection, parent_process
 from threading import Thread
+
+
+def cores() -> int:
+    """Return how many cores this process may use: those of its affinity where the system has one, else all."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def end_with_parent() -> None:

@@ -1,7 +1,8 @@
-"""Counts as people write them: ``5M`` tokens, ``1.7b`` parameters."""
+"""Numbers as people write them: ``5M`` tokens, ``1.7b`` parameters, ``1:05`` minutes, a p-value of ``.012``."""
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ from pydantic import BeforeValidator
 
 MOST = 10**18
 """Beyond any text, and what a float tells apart by ones."""
+ABSENT = "–"
 _FACTORS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "t": 10**12}
 
 
@@ -39,12 +41,46 @@ def parse_count(value: Any) -> Any:
     return round(number)
 
 
-def format_count(value: float) -> str:
-    """Return ``value`` in three significant digits with k, M, B or T: ``1.67B``."""
+def format_count(value: float | None) -> str:
+    """Return a count in three significant digits with k, M, B or T, such as ``1.67B``; a dash where there is none."""
+    if value is None or not math.isfinite(value):
+        return ABSENT
     for factor, unit in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= factor * 0.9995:
             return f"{value / factor:.3g}{unit}"
     return f"{value:.3g}"
+
+
+def format_interval(low: float | None, high: float | None) -> str:
+    """Return an interval of counts; an open end is said in words."""
+    if low is None and high is None:
+        return "unbounded"
+    if low is None:
+        return f"before {format_count(high)}"
+    if high is None:
+        return f"after {format_count(low)}"
+    return f"{format_count(low)} to {format_count(high)}"
+
+
+def format_p(p: float | None) -> str:
+    """Return a p-value with three decimals and without the leading zero; a dash where there is none."""
+    if p is None:
+        return ABSENT
+    return "<.001" if p < 0.001 else f"{p:.3f}".removeprefix("0") if p < 1 else "1"
+
+
+def format_duration(seconds: float | None) -> str:
+    """Return seconds as ``h:mm:ss`` or ``m:ss``; an empty string for None."""
+    if seconds is None:
+        return ""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def format_bytes(count: float) -> str:
+    """Return bytes as megabytes with one decimal: ``1,234.5 MB``."""
+    return f"{count / 1e6:,.1f} MB"
 
 
 Count = Annotated[int, BeforeValidator(parse_count)]

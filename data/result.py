@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -11,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calque.data.errors import UserError
-from calque.data.files import write_atomically
+from calque.data.errors import UserError, file_error
+from calque.data.json_files import to_json, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,14 +98,14 @@ class Result(ABC):
         UserError
             When the file cannot be written; nothing has changed then.
         """
-        text = json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n"
+        text = to_json(self.to_dict())
         if path is not None and str(path) == "-":
             sys.stdout.write(text)
         elif path is not None:
             try:
-                write_atomically(Path(path), text.encode())
+                write_json(Path(path), self.to_dict())
             except OSError as error:
-                raise UserError(f"'{path}' cannot be written ({error.strerror}); choose another file") from error
+                raise file_error(error, "write", str(path)) from error
         return text
 
     def to_dataframe(self, table: str | None = None) -> pd.DataFrame:

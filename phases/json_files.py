@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from calque.data.errors import UserError
+from calque.data.json_files import read_json as read_json_file
 
 WRITERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "detect": ("phases detect CUBE", ("transitions", "lags")),
@@ -20,7 +20,13 @@ WRITERS: dict[str, tuple[str, tuple[str, ...]]] = {
 
 
 def read_json(kind: str, path: Path) -> dict[str, Any]:
-    """Return the JSON report of ``--KIND PATH``.
+    """Return the JSON report that a command wrote.
+
+    Parameters
+    ----------
+    kind : str
+        A key of ``WRITERS``.
+    path : Path
 
     Raises
     ------
@@ -29,17 +35,12 @@ def read_json(kind: str, path: Path) -> dict[str, Any]:
     """
     command, keys = WRITERS[kind]
     writes = f"'{command} --json FILE'"
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"--{kind} {path}: {error.strerror}; expected the file of {writes}") from error
-    except ValueError as error:
-        raise UserError(f"--{kind} {path} is no JSON ({error}); write it with {writes}") from error
+    found = read_json_file(path, f"the file of {writes}")
     if not isinstance(found, dict) or found.get("schema") != 1:
-        raise UserError(f"--{kind} {path}: expected an object with schema 1, as {writes} writes")
+        raise UserError(f"`{kind}` {path}: expected an object with schema 1, as {writes} writes")
     lacking = [key for key in keys if key not in found]
     if lacking:
         other = [name for name, (_, theirs) in WRITERS.items() if name != kind and all(key in found for key in theirs)]
-        hint = f"; it looks like a file for --{other[0]}" if other else ""
-        raise UserError(f"--{kind} {path} has no '{lacking[0]}'; expected the file of {writes}{hint}")
+        hint = f"; it looks like a file for `{other[0]}`" if other else ""
+        raise UserError(f"`{kind}` {path} has no '{lacking[0]}'; expected the file of {writes}{hint}")
     return found

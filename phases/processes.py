@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
@@ -34,11 +33,6 @@ def one_thread(function: Function) -> Function:
 def call(work: Callable[[Task], Result], task: Task) -> Result:
     """Return ``work(task)``; a function of the module, so that it can be sent to a process."""
     return work(task)
-
-
-def cores() -> int:
-    """Return how many processes are worth starting."""
-    return os.cpu_count() or 1
 
 
 def spread(work: Callable[[Task], Result], tasks: Sequence[Task], jobs: int) -> Iterator[Result]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
-import sys
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from calque.data.command_line.output import emit_json
 from calque.phases.series.axis import Array
 
 SCHEMA = 1
@@ -113,11 +111,7 @@ class DetectionReport:
 
     def to_json(self, path: str | os.PathLike[str]) -> None:
         """Write the JSON to a file, or to standard output for ``"-"``."""
-        text = json.dumps(self.to_dict(), indent=1, allow_nan=False)
-        if str(path) == "-":
-            sys.stdout.write(text + "\n")
-        else:
-            Path(path).write_text(text + "\n", encoding="utf-8")
+        emit_json(os.fspath(path), self.to_dict())
 
     def of(self, run: str, metric: str, estimand: str, group: str = "") -> Transition | None:
         """Return one row, or None when it is not there."""
@@ -141,24 +135,3 @@ def _row(result: Transition | Lag) -> dict[str, Any]:
 def finite(value: float) -> float | None:
     """Return a plain float, or None where there is none."""
     return float(value) if math.isfinite(value) else None
-
-
-def tokens_text(tokens: float | None) -> str:
-    """Return tokens as a person writes them: 850k, 1.48M, 11.2B."""
-    if tokens is None or not math.isfinite(tokens):
-        return "–"
-    for size, unit in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if abs(tokens) >= 0.9995 * size:
-            return f"{tokens / size:.3g}{unit}"
-    return f"{tokens:.3g}"
-
-
-def interval_text(low: float | None, high: float | None) -> str:
-    """Return an interval of tokens; an open end is said in words."""
-    if low is None and high is None:
-        return "unbounded"
-    if low is None:
-        return f"before {tokens_text(high)}"
-    if high is None:
-        return f"after {tokens_text(low)}"
-    return f"{tokens_text(low)} to {tokens_text(high)}"

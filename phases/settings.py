@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from calque.data.errors import UserError, nearest
-from calque.phases.families import FAMILIES
-from calque.phases.series.axis import Scale
+
+if TYPE_CHECKING:
+    from calque.phases.series.axis import Scale  # with numpy, which --help does not need
 
 Link = Literal["identity", "logit"]
+
+
+FAMILIES = ("dictionary", "kink", "level", "markov", "logistic", "gompertz")
+"""Models of ``phases detect --family``: the dictionary of shapes, then the classical models."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from calque.data.errors import UserError, nearest
+from calque.data.quantities import format_count
 
 Array = NDArray[np.float64]
 Kind = Literal["located", "right", "left", "interval", "unused"]
@@ -142,7 +143,7 @@ def observe(cube: xr.Dataset, transitions: Iterable[Found], metric: str) -> tupl
         if run not in rows:
             continue
         n = float(cube["n_params_non_embedding"].values[i])
-        size = str(cube["size"].values[i]) if "size" in cube.variables else human(n)
+        size = str(cube["size"].values[i]) if "size" in cube.variables else format_count(n)
         tokens = np.asarray(cube["tokens"].isel(run=i), float)
         mix = str(cube["mix"].values[i]) if "mix" in cube.variables else ""
         found = observation(run, size, n, rows[run], float(np.nanmax(tokens)))
@@ -219,11 +220,3 @@ def sizes(observations: Sequence[Observation], kinds: Sequence[Kind] = ("located
         if not distinct or n > distinct[-1] * (1 + SAME_SIZE):
             distinct.append(n)
     return distinct
-
-
-def human(value: float) -> str:
-    """Return a count as a person writes it: 11.2B, 540M."""
-    for limit, letter in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if value >= limit * 0.9995:
-            return f"{value / limit:.3g}{letter}"
-    return f"{value:.3g}"

@@ -9,8 +9,9 @@ from typing import Any
 from rich.table import Table
 
 from calque.data.errors import UserError
+from calque.data.locks import locked
 from calque.sweeps.plan import placement
-from calque.sweeps.results.collect import claim, locked, write_cube
+from calque.sweeps.results.collect import claim, write_cube
 from calque.sweeps.results.progress import RunProgress, read_progress, run_folder
 from calque.sweeps.results.root import ResultsRoot
 from calque.sweeps.study.run_config import RunConfig
@@ -158,7 +159,7 @@ def run_study(study: Study, results: str | None, cpus: int | None) -> LaunchResu
         When the root is another study's or in use, or a run does not fit into the cluster.
     """
     root = claimed_root(study, results)
-    with locked(root.folder / ".lock", f"study '{study.name}' in {root}"):
+    with locked(root.folder / ".lock", f"study '{study.name}' in {root}", wait=0):
         open_runs = [run for run in study.runs if read_progress(root.folder, run).state != "done"]
         for run in open_runs:
             if run.training.devices > 1 and root.remote is not None:
@@ -183,7 +184,7 @@ def _launch(study: Study, root: ResultsRoot, runs: list[RunConfig], cpus: int | 
     from calque.sweeps.watch.live import LivePage
 
     with PreparingDisplay() as preparing:
-        list(prepare_all(tuple(runs), cpus, preparing))
+        list(prepare_all(tuple(runs), cpus, preparing.take))
     with Display(study, root), LivePage(study, root):
         return launch(runs, root.place, study.text, cpus)
 

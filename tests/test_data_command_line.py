@@ -46,7 +46,7 @@ def test_json_is_strict_and_whole(tmp_path: Path, capsys: pytest.CaptureFixture[
     out = capsys.readouterr().out
     assert out == (tmp_path / "a.json").read_text() and "é" in out
     assert json.loads(out) == {"a": [1.5, None, [None]], "b": {"é": None}}
-    with pytest.raises(UserError, match="cannot be written .*choose another file"):
+    with pytest.raises(UserError, match="cannot write .*: Is a directory; choose another file"):
         emit_json(str(tmp_path), answer)
 
 
@@ -100,3 +100,17 @@ def test_parameters_in_backticks_become_flags_of_the_command() -> None:
 
     error = CliRunner().invoke(app, ["x.nc"]).exception
     assert str(error) == "--metric of CUBE, and not `other`: give --json, --tokens-per-step, --no-tokenizer"
+
+
+@pytest.mark.contract
+def test_an_option_of_one_name_is_explained_in_one_way() -> None:
+    own = {("scaling", "loss", "--boot"), ("scaling", "calibrate", "--jobs")}  # of another meaning, or default
+    texts: dict[str, set[str | None]] = {}
+    for program, app in APPS.items():
+        for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
+            for option in command.params:
+                flag = option.opts[0]
+                if flag in ("--json", "--seed", "--level", "--boot", "--rise", "--scale", "--jobs", "--quiet"):
+                    if (program, name, flag) not in own:
+                        texts.setdefault(flag, set()).add(option.help)
+    assert len(texts) == 8 and all(len(said) == 1 for said in texts.values()), texts

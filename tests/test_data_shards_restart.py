@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from calque.data.errors import UserError
-from calque.data.files import locked
+from calque.data.locks import locked
 from calque.data.shards import shards
 from calque.data.shards import tokenise as shards_tokenise
 from calque.data.shards.shards import Progress, prepare

@@ -20,10 +20,10 @@ from calque.phases.classical.markov import fit_switch, stretch
 from calque.phases.classical.series import Series
 from calque.phases.cli import main
 from calque.phases.detection.detect import detect
-from calque.phases.families import FAMILIES, Settings
 from calque.phases.report.classical import render
 from calque.phases.results import Outcome
 from calque.phases.series.trajectory import Trajectory
+from calque.phases.settings import FAMILIES, Settings
 from tests import known_answers as known
 from tests import phases_simulation as sim
 from tests.phases_cube import study

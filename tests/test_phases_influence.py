@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 import calque.phases.detection.influence
+from calque.data.quantities import format_count
 from calque.phases.detection.group import judge_group
 from calque.phases.detection.influence import running_median, wildest, without
 from calque.phases.dictionary.grid import Dictionary
-from calque.phases.results import Outcome, tokens_text
+from calque.phases.results import Outcome
 from calque.phases.series.axis import Axis
 from calque.phases.series.trajectory import Trajectory
 from calque.phases.settings import Settings
@@ -64,7 +65,7 @@ def test_without_leaves_distances_of_the_others_alone():
 def test_a_rise_that_is_one_checkpoint_says_so():
     rows = {r.estimand: r for r in judge_group([series(flat, wild={N - 1: 0.9})], SETTINGS).transitions}
     assert rows["takeoff"].outcome != Outcome.NONE
-    assert f"hangs on one checkpoint: without {tokens_text(sim.END)} it is none" in rows["takeoff"].reason
+    assert f"hangs on one checkpoint: without {format_count(sim.END)} it is none" in rows["takeoff"].reason
 
 
 def test_an_answer_that_stands_without_it_says_nothing(monkeypatch):

@@ -1,4 +1,4 @@
-"""Work in other processes: results, what a killed parent leaves behind, and progress where there is no terminal."""
+"""Work in other processes: results, and what a killed parent leaves behind."""
 
 import math
 import os
@@ -9,7 +9,6 @@ import time
 
 import pytest
 
-from calque.phases.commands import common
 from calque.phases.processes import spread
 
 PARENT = """
@@ -69,20 +68,3 @@ def test_no_process_outlives_the_one_that_started_it(tmp_path, blow):
         assert not any(map(alive, workers))
     finally:
         parent.kill()
-
-
-def test_progress_is_silent_a_bar_or_now_and_then_a_line(monkeypatch, capsys):
-    with common.progress(True) as shown:
-        assert shown is None
-    with common.progress(False) as shown:
-        shown(1, 10, "soon")
-    assert capsys.readouterr().err == ""
-    clock = iter([0.0, 10.0, 31.0, 31.0, 40.0])
-    monkeypatch.setattr(common.time, "monotonic", lambda: next(clock))
-    with common.progress(False) as shown:
-        shown(1, 10, "early")
-        shown(5, 10, "late")
-        shown(6, 10, "too soon")
-    assert capsys.readouterr().err == "5/10 late\n"
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    assert isinstance(common.progress(False), common.Bar)

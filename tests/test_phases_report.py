@@ -84,11 +84,15 @@ def test_power_and_laws_of_loss_stand_in_the_report_when_given():
 @pytest.mark.parametrize(
     ("kind", "content", "message"),
     [
-        ("power", None, "--power .*: No such file"),
-        ("power", "[1", "is no JSON .*; write it with 'scaling power STUDY --json FILE'"),
+        (
+            "power",
+            None,
+            "cannot read .*: No such file.*; expected the file of 'scaling power STUDY --json FILE'",
+        ),
+        ("power", "[1", "is not valid JSON .*; expected the file of 'scaling power STUDY --json FILE'"),
         ("loss", "[1]", "expected an object with schema 1"),
         ("loss", json.dumps({**LOSS, "schema": 2}), "expected an object with schema 1"),
-        ("loss", json.dumps(POWER), "has no 'law'; .*it looks like a file for --power"),
+        ("loss", json.dumps(POWER), "has no 'law'; .*it looks like a file for `power`"),
         ("forecast", '{"schema": 1}', "has no 'rows'; expected the file of 'scaling forecast CUBE --size SIZE --json"),
     ],
 )

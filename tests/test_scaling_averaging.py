@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from scipy.stats import gamma as gamma_law
 
+from calque.data.quantities import format_count
 from calque.scaling.forecast import averaging
 from calque.scaling.forecast.averaging import average, mixture_distribution, shortest
 from calque.scaling.forecast.sharpen import best_run
 from calque.scaling.laws.floor import FloorLaw
 from calque.scaling.laws.likelihood import log_likelihood
-from calque.scaling.observations import Data, Observation, arrays, human
+from calque.scaling.observations import Data, Observation, arrays
 
 N = (2e7, 6e7, 1.8e8, 5.4e8)
 
@@ -23,7 +24,7 @@ def runs(t0: float, sd: float = 0.02, seeds: int = 2, n: tuple[float, ...] = N) 
         tokens = (t0 + 5.8e14 * value**-0.6) * math.exp(sd * rng.normal())
         made.append(
             Observation(
-                run=str(i), size=human(value), n=float(value), kind="located", tokens=tokens,
+                run=str(i), size=format_count(value), n=float(value), kind="located", tokens=tokens,
                 low=tokens / 1.03, high=tokens * 1.03,
             )
         )  # fmt: skip
@@ -31,7 +32,7 @@ def runs(t0: float, sd: float = 0.02, seeds: int = 2, n: tuple[float, ...] = N) 
 
 
 def late(n: float, last: float) -> Observation:
-    return Observation(run="late", size=human(n), n=n, kind="right", low=last, outcome="censored")
+    return Observation(run="late", size=format_count(n), n=n, kind="right", low=last, outcome="censored")
 
 
 def brute(data: Data, reference: float, target: float) -> tuple[float, float, float]:

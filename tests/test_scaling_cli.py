@@ -112,7 +112,7 @@ def test_fit_prints_parameters(tmp_path: Path, law: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["simulate", "{tmp}/truth.yaml", "-o", "{tmp}/c.nc"], "truth.yaml:1: law.gama: unknown key"),
+        (["simulate", "{tmp}/truth.yaml", "-o", "{tmp}/c.nc"], "truth.yaml:1: unknown key 'law.gama'"),
         (["forecast", "{tmp}/none.nc", "--size", "1.7b"], "none.nc is missing"),
         (["forecast", "{tmp}/truth.yaml", "--size", "1.7b"], "cannot be read as netCDF"),
         (["forecast", "{tmp}/none.nc", "--size", "huge"], "--size 'huge' is no size"),

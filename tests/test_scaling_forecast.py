@@ -10,12 +10,13 @@ import pytest
 import xarray as xr
 
 from calque.data.errors import UserError
+from calque.data.quantities import format_count
 from calque.scaling.forecast.forecast import forecast
 from calque.scaling.forecast.result import Forecast
 from calque.scaling.forecast.rollout import Rollout, discrepancy, rollouts
 from calque.scaling.ladder import select
 from calque.scaling.named_sizes import NAMED_SIZES, parse_amount, parse_size
-from calque.scaling.observations import Observation, human
+from calque.scaling.observations import Observation
 
 N = (2e7, 6e7, 1.8e8, 5.4e8)
 
@@ -37,7 +38,7 @@ def runs(law=floor, n=N, sd: float = 0.02, seeds: int = 2) -> list[Observation]:
             half = math.exp(1.96 * max(sd, 0.01))
             found.append(
                 Observation(
-                    run=f"{human(value)}-{s}", size=human(value), n=value, kind="located", tokens=t,
+                    run=f"{format_count(value)}-{s}", size=format_count(value), n=value, kind="located", tokens=t,
                     low=t / half, high=t * half,
                 )
             )  # fmt: skip
@@ -45,7 +46,7 @@ def runs(law=floor, n=N, sd: float = 0.02, seeds: int = 2) -> list[Observation]:
 
 
 def late(n: float, last: float = 1e10) -> Observation:
-    return Observation(run=f"late{n:g}", size=human(n), n=n, kind="right", low=last, outcome="censored")
+    return Observation(run=f"late{n:g}", size=format_count(n), n=n, kind="right", low=last, outcome="censored")
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,13 @@ from scipy.optimize import check_grad
 from scipy.stats import norm
 
 from calque.data.errors import UserError
+from calque.data.quantities import format_count
 from calque.scaling.laws.ensemble import sample
 from calque.scaling.laws.fit import fit
 from calque.scaling.laws.likelihood import log_likelihood, log_prior_sigma, penalised
 from calque.scaling.laws.power import PowerLaw
 from calque.scaling.laws.registry import LAWS, law
-from calque.scaling.observations import Observation, arrays, human, observe, sizes
+from calque.scaling.observations import Observation, arrays, observe, sizes
 
 N = np.array([2e7, 6e7, 1.8e8, 5.4e8, 1.6e9])
 TRUE = {"power": (0.0, 5.8e14, 0.6), "floor": (4e9, 5.8e14, 0.6)}
@@ -32,11 +33,13 @@ def times(name: str, n: Any) -> Any:
 def located(n: float, tokens: float, se: float = 0.0, run: str = "r") -> Observation:
     half = math.exp(se * float(norm.ppf(0.975)))
     low, high = (tokens / half, tokens * half) if se else (None, None)
-    return Observation(run=run, size=human(n), n=float(n), kind="located", tokens=float(tokens), low=low, high=high)
+    return Observation(
+        run=run, size=format_count(n), n=float(n), kind="located", tokens=float(tokens), low=low, high=high
+    )
 
 
 def not_yet(n: float, last: float) -> Observation:
-    return Observation(run="late", size=human(n), n=float(n), kind="right", low=last, outcome="censored")
+    return Observation(run="late", size=format_count(n), n=float(n), kind="right", low=last, outcome="censored")
 
 
 def exact(name: str, n: Sequence[float] = tuple(N)) -> list[Observation]:
@@ -264,4 +267,4 @@ def test_half_open_intervals_still_weigh() -> None:
 
 @pytest.mark.parametrize(("value", "text"), [(1_132_562_432, "1.13B"), (5.4e8, "540M"), (999_900, "1M"), (12, "12")])
 def test_counts_are_written_for_people(value: float, text: str) -> None:
-    assert human(value) == text
+    assert format_count(value) == text

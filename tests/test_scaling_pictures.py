@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from calque.data.errors import UserError
+from calque.data.quantities import format_count
 from calque.phases.report.forecast_pictures import forecast_svgs, law_figure, rollout_figure
 from calque.phases.report.loss_pictures import isoflop_figure
 from calque.scaling.cli import app
@@ -17,7 +18,7 @@ from calque.scaling.commands.pictures import save
 from calque.scaling.forecast.forecast import forecast
 from calque.scaling.loss.fit import fit_loss
 from calque.scaling.loss.isoflop import isoflop_view
-from calque.scaling.observations import Observation, human
+from calque.scaling.observations import Observation
 from tests.test_scaling_loss_laws import drawn
 
 ROOT = Path(__file__).parent.parent
@@ -32,7 +33,7 @@ def report() -> dict[str, Any]:
         runs.append(
             Observation(
                 run=f"{n:g}",
-                size=human(n),
+                size=format_count(n),
                 n=float(n),
                 kind="located",
                 tokens=tokens,

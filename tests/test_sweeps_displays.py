@@ -6,11 +6,11 @@ import time
 
 import pytest
 
+from calque.data.command_line import progress
+from calque.data.command_line.progress import ProgressDisplay
 from calque.data.shards.shards import Progress
 from calque.sweeps.prepare.display import PreparingDisplay
 from calque.sweeps.score.display import ScoreDisplay
-from calque.sweeps.watch import bar
-from calque.sweeps.watch.bar import Bar
 from calque.sweeps.watch.recurring import Recurring
 
 
@@ -25,7 +25,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(bar.time, "monotonic", made)
+    monkeypatch.setattr(progress.time, "monotonic", made)
     return made
 
 
@@ -35,9 +35,9 @@ def test_more_of_the_same_is_told_now_and_then_and_news_sooner(
     with PreparingDisplay() as display:
         for seconds, doing, parts in ((0, "reading", 1), (3, "reading", 2), (4, "packing", 0), (5, "done", 1)):
             clock.now = 100.0 + seconds
-            display(Progress(doing=doing, parts_done=parts, parts=4, text_bytes=2_000_000))
+            display.take(Progress(doing=doing, parts_done=parts, parts=4, text_bytes=2_000_000))
         clock.now = 121.0
-        display(Progress(doing="packing", parts_done=3, parts=4, text_bytes=0))
+        display.take(Progress(doing="packing", parts_done=3, parts=4, text_bytes=0))
     assert capsys.readouterr().err.splitlines() == [
         "[0:00] reading, 2.0 MB, 1 of 4 parts", "[0:04] packing, 2.0 MB, 0 of 4 parts", "[0:21] packing, 3 of 4 parts",
     ]  # fmt: skip
@@ -57,7 +57,7 @@ def test_every_revision_is_told_and_its_doings_now_and_then(clock: Clock, capsys
 
 
 def test_a_bar_starts_its_clock_when_work_begins(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
-    made = Bar("files", 3)
+    made = ProgressDisplay("files", 3)
     clock.now = 500.0
     with made:
         made.show("a", 0)

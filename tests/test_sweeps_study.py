@@ -66,7 +66,7 @@ def test_every_kind_of_mix_is_read_for_real_text(tmp_path: Path, mix: str) -> No
         ("study: s\ndefaults:\n  world: {cognate_rate: off}\nruns:\n  a: {}\n", 3, ["world.cognate_rate", "a number"]),
         ("study: s\nruns:\n  a:\n    init_seed: yes\n", 4, ["init_seed is yes or no", "a number"]),
         ("study: s\nruns:\n  a:\n    mix: {w1: true}\n", 4, ["mix.w1", "a number"]),
-        ("study: s\nruns:\n  a:\n    sample: {languages: [en, no]}\n", 4, ["sample.languages.1", "in quotes"]),
+        ("study: s\nruns:\n  a:\n    sample: {languages: [en, no]}\n", 4, ["sample.languages[1] is yes", "in quotes"]),
         ("study: s\nruns:\n  a:\n    training: {strategy: fsdp2}\n", 4, ["one device has nothing to share"]),
         (
             "study: s\nruns:\n  a:\n    checkpoints: {adaptive: 6}\n", 4,
@@ -79,7 +79,7 @@ def test_every_kind_of_mix_is_read_for_real_text(tmp_path: Path, mix: str) -> No
         ("study: s\nruns:\n  a: {base: world-gpu}\n", 3, ["unknown base", "'world-cpu'"]),
         ("study: s\nruns:\n  a: {seeds: [0, 0]}\n", 2, ["occurs twice"]),
         ("study: s\nruns:\n  a: {seeds: 3}\n", 3, ["list of whole numbers"]),
-        ("study: s\nruns:\n  a: {}\n  a: {}\n", 4, ["'a' occurs twice"]),
+        ("study: s\nruns:\n  a: {}\n  a: {}\n", 4, ["'runs.a' occurs twice (first in line 3)"]),
         ("study: s\nruns: [a, b]\n", 2, ["expected NAME"]),
         ("runs:\n  a: {}\n", 1, ["'study' is missing"]),
         ("study: s\nruns:\n  a: {size: [}\n", 3, ["not valid YAML"]),

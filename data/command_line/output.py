@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from calque.data.errors import UserError
-from calque.data.files import write_atomically
+from calque.data.errors import UserError, file_error
+from calque.data.json_files import to_json, write_json
 
 
 def check_output(path: Path) -> None:
@@ -19,6 +17,12 @@ def check_output(path: Path) -> None:
         raise UserError(f"cannot write {path}: its folder does not exist; make it or choose another")
     if path.is_dir():
         raise UserError(f"cannot write {path}: it is a folder; name a file")
+
+
+def check_json(target: str | None) -> None:
+    """Refuse what ``--json`` names when it cannot be written, before any work is done."""
+    if target is not None and target != "-":
+        check_output(Path(target))
 
 
 def emit_json(target: str | None, answer: Mapping[str, Any]) -> bool:
@@ -33,20 +37,11 @@ def emit_json(target: str | None, answer: Mapping[str, Any]) -> bool:
     """
     if target is None:
         return False
-    text = json.dumps(_strict(answer), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
     if target == "-":
-        sys.stdout.write(text)
+        sys.stdout.write(to_json(answer))
         return True
     try:
-        write_atomically(Path(target), text.encode())
+        write_json(Path(target), answer)
     except OSError as error:
-        raise UserError(f"--json {target} cannot be written ({error.strerror}); choose another file") from error
+        raise file_error(error, "write", target) from error
     return False
-
-
-def _strict(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _strict(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_strict(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

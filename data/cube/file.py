@@ -22,8 +22,11 @@ import xarray as xr
 
 from calque.data.cube.checks import validate
 from calque.data.cube.variables import ATTRIBUTES, ENCODED_COUNTS, SCHEMA
-from calque.data.errors import UserError
+from calque.data.errors import STORAGE, UserError, file_error
 from calque.data.files import replacing
+
+ALMOST_FULL = 1 << 20
+"""Bytes: with fewer left a disk counts as full."""
 
 
 def describe(cube: xr.Dataset) -> xr.Dataset:
@@ -69,7 +72,8 @@ def write(cube: xr.Dataset, path: str | os.PathLike[str], groups: Mapping[str, x
     Raises
     ------
     UserError
-        When the file cannot be written (disk full, no permission); nothing has changed then.
+        When the file cannot be written; nothing has changed then. A full or failing disk is a
+        :class:`calque.data.errors.DiskError`.
     """
     path = Path(path)
     cube = describe(cube).drop_encoding()  # a file's string lengths, for instance, would cut longer strings
@@ -79,16 +83,13 @@ def write(cube: xr.Dataset, path: str | os.PathLike[str], groups: Mapping[str, x
             for name, group in (groups or {}).items():
                 plain = group.drop_encoding()
                 plain.to_netcdf(temporary, engine="netcdf4", mode="a", group=name, encoding=_encoding(plain))
-    except (OSError, RuntimeError) as error:  # netCDF4 reports a full disk as RuntimeError("NetCDF: HDF error")
-        raise UserError(f"cannot write {path}: {_write_trouble(path, error)}") from error
-
-
-def _write_trouble(path: Path, error: Exception) -> str:
-    parent = next((folder for folder in path.parents if folder.exists()), Path("."))
-    free = shutil.disk_usage(parent).free
-    if (isinstance(error, OSError) and error.errno == errno.ENOSPC) or free < 1 << 20:
-        return f"the disk is full ({free / 1e6:.1f} MB free); free some space and run the same command again"
-    return f"{error}; choose a folder that can be written"
+    except OSError as error:
+        raise file_error(error, "write", path) from error
+    except RuntimeError as error:  # netCDF4 reports a full disk as RuntimeError("NetCDF: HDF error")
+        parent = next((folder for folder in path.parents if folder.exists()), Path("."))
+        full = shutil.disk_usage(parent).free < ALMOST_FULL
+        found = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) if full else OSError(errno.EIO, str(error))
+        raise file_error(found, "write", path) from error
 
 
 def _encoding(cube: xr.Dataset) -> dict[str, dict[str, Any]]:
@@ -130,6 +131,8 @@ def read(path: str | os.PathLike[str], group: str | None = None) -> xr.Dataset:
     try:
         cube = xr.load_dataset(path, engine="netcdf4", group=group)
     except (OSError, RuntimeError, KeyError, AttributeError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno in STORAGE:
+            raise file_error(error, "read", path) from error
         if group is not None:
             raise UserError(f"{path} holds no readable group '{group}'") from error
         raise UserError(

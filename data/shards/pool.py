@@ -18,7 +18,7 @@ import numpy as np
 
 from calque.data.corpus import Corpus
 from calque.data.errors import UserError
-from calque.data.processes import end_with_parent
+from calque.data.processes import cores, end_with_parent
 from calque.data.shards.tokenise import Job, OnText, TokenCounts, tokenise
 from calque.data.tokens.encoding import Encoding, blocks_of
 from calque.data.tokens.tokenizers import load
@@ -76,7 +76,7 @@ def run(
         return
     context = get_context("spawn")
     done, stop = context.Value("q", 0), context.Event()
-    threads = max(1, (os.cpu_count() or 1) // workers)
+    threads = max(1, cores() // workers)
     told = 0
     with ProcessPoolExecutor(workers, context, _begin, (task, done, stop, threads)) as pool:
         waiting: deque[tuple[Job, Future[TokenCounts]]] = deque()

@@ -21,7 +21,8 @@ from fsspec.implementations.local import LocalFileSystem
 from fsspec.spec import AbstractFileSystem
 
 from calque.data.errors import UserError
-from calque.data.files import locked, remove_abandoned, sync_folder, temporary
+from calque.data.files import remove_abandoned, sync_folder, temporary
+from calque.data.locks import locked
 from calque.data.shards.folder import META, TOKENIZER, Shards, file_name
 
 BLOCK = 1 << 23

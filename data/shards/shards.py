@@ -8,7 +8,6 @@ with the first missing part. The result is the same bytes for any number of inte
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -22,8 +21,8 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from calque.data.corpus import Corpus
-from calque.data.errors import UserError
-from calque.data.files import locked
+from calque.data.errors import STORAGE, UserError, file_error
+from calque.data.locks import locked
 from calque.data.shards.folder import REMEDY, SCHEMA, Shard, Shards
 from calque.data.shards.pool import Task
 from calque.data.shards.streams import OnProgress, Progress, Streams
@@ -34,8 +33,6 @@ from calque.data.tokens.encoding import Encoding, blocks_of
 from calque.data.tokens.tokenizers import digest, load
 
 __all__ = ["OnProgress", "Progress", "Shard", "Shards", "TokenCorpus", "prepare"]
-
-CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM)
 
 
 def prepare(
@@ -90,7 +87,10 @@ def prepare(
     if (there := _already_there(folder, recipe, given)) is not None:
         work.remove()
         return there
-    with _complaints(folder), locked(work.lock, lambda: on_progress(Progress(doing="waits for another process"))):
+    with (
+        _complaints(folder),
+        locked(work.lock, on_wait=lambda: on_progress(Progress(doing="waits for another process"))),
+    ):
         if (there := _already_there(folder, recipe, given)) is not None:  # another process was first
             work.remove()
             return there
@@ -139,9 +139,7 @@ def _complaints(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in CANNOT_WRITE:
+        if error.errno not in STORAGE:
             raise
-        raise UserError(
-            f"cannot write shards to {folder}: {error.strerror}; free some space or choose another folder, and run the "
-            "same again: what is finished is kept"
-        ) from error
+        found = file_error(error, "write", f"shards to {folder}")
+        raise type(found)(f"{found}: what is finished is kept") from error

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calque.data.corpus import Corpus, PartedCorpus, Split
-from calque.data.files import remove_abandoned, temporary, write_atomically
+from calque.data.files import remove_abandoned, temporary
+from calque.data.json_files import write_json
 from calque.data.tasks import Segment
 from calque.data.tokens.encoding import BlockCorpus, Encoding
 from calque.data.tokens.tokenizers import bos
@@ -89,7 +90,7 @@ def read_counts(path: Path, counts_path: Path, dtype: np.dtype[Any]) -> TokenCou
 
 def write_counts(counts: TokenCounts, counts_path: Path) -> None:
     """Write ``counts``, which mark a file of tokens as finished, to ``counts_path``."""
-    write_atomically(counts_path, json.dumps(asdict(counts)).encode())
+    write_json(counts_path, asdict(counts))
 
 
 def tokenise(corpus: Corpus, encoding: Encoding, job: Job, dtype: np.dtype[Any], on_text: OnText) -> TokenCounts:

@@ -15,6 +15,7 @@ from tokenizers import Tokenizer
 
 from calque.data.errors import UserError
 from calque.data.files import SUFFIX, replacing, sync_folder, write_atomically
+from calque.data.json_files import write_json
 from calque.data.shards.folder import META, TOKENIZER, file_name
 from calque.data.shards.tokenise import Job, TokenCounts, read_counts, write_counts
 from calque.data.tokens.tokenizers import save
@@ -90,7 +91,7 @@ class WorkFolder:
     def publish(self, meta: dict[str, Any]) -> None:
         """Give the whole its name: nothing of it stands under that name before, and all of it afterwards."""
         write_atomically(self.whole / TOKENIZER, (self.path / TOKENIZER).read_bytes())
-        write_atomically(self.whole / META, (json.dumps(meta, indent=1, ensure_ascii=False) + "\n").encode())
+        write_json(self.whole / META, meta)
         sync_folder(self.whole)
         os.replace(self.whole, self.target)
         sync_folder(self.target.parent)

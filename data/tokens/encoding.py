@@ -19,6 +19,7 @@ from tokenizers import Tokenizer
 
 from calque.data.corpus import Corpus
 from calque.data.errors import UserError
+from calque.data.processes import cores
 from calque.data.tasks import Segment
 from calque.data.tokens import tekken
 from calque.data.tokens.tokenizers import bos
@@ -107,7 +108,7 @@ class Encoding:
 
     @cached_property
     def _threads(self) -> int:
-        return int(os.environ.get("RAYON_NUM_THREADS") or len(os.sched_getaffinity(0)))
+        return int(os.environ.get("RAYON_NUM_THREADS") or cores())
 
     def decode(self, ids: Sequence[int]) -> tuple[str, str | None]:
         """Return the text of token ids and the language of its block.

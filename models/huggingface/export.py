@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from tokenizers import Tokenizer
 from calque.data.cube import code_version
 from calque.data.errors import UserError
 from calque.data.files import sync_folder
+from calque.data.json_files import write_json
 from calque.models.decoder.decoder import Decoder
 from calque.models.huggingface.architecture import names, settings
 from calque.models.huggingface.tokenizer import export_tokenizer
@@ -79,8 +79,8 @@ def export(
             {theirs: weights[mine].detach().to("cpu", DTYPES[dtype]) for mine, theirs in names(plain).items()},
             partial, max_shard_size=SHARD, metadata={"format": "pt"},
         )  # fmt: skip
-        _write(partial / "config.json", config)
-        _write(partial / "generation_config.json", {"bos_token_id": begin, "eos_token_id": begin})
+        write_json(partial / "config.json", config, indent=2)
+        write_json(partial / "generation_config.json", {"bos_token_id": begin, "eos_token_id": begin}, indent=2)
         (partial / "README.md").write_text(_card(config, origin), encoding="utf-8")
         for file in partial.iterdir():
             with file.open("rb") as opened:
@@ -90,10 +90,6 @@ def export(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return str(config["architectures"][0])
-
-
-def _write(path: Path, values: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
 def _card(config: Mapping[str, Any], origin: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from tokenizers import Tokenizer, processors
 
 from calque.data.errors import UserError
+from calque.data.json_files import write_json
 from calque.data.tokens.encoding import Encoding
 from calque.data.tokens.tokenizers import bos, load_foreign
 
@@ -42,7 +43,7 @@ def export_tokenizer(tokenizer: Tokenizer, folder: Path, context: int) -> int:
         "tokenizer_class": "PreTrainedTokenizerFast", "bos_token": name, "eos_token": name,
         "clean_up_tokenization_spaces": False, "model_max_length": context,
     }  # fmt: skip
-    (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+    write_json(folder / "tokenizer_config.json", settings, indent=2)
     return begin
 
 

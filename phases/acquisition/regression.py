@@ -12,12 +12,13 @@ from scipy.stats import t as student
 
 from calque.data.cube import validate
 from calque.data.errors import UserError, nearest
+from calque.data.quantities import format_count, format_interval
 from calque.phases.acquisition.covariates import Design, design
 from calque.phases.acquisition.model import Errors, Items, choose_family, clustered_errors, shapley, wald_p, with_median
 from calque.phases.acquisition.results import AcquisitionReport, Predictor, Term
 from calque.phases.acquisition.times import ItemTimes, item_times
 from calque.phases.processes import Progress, one_thread
-from calque.phases.results import Outcome, finite, interval_text, tokens_text
+from calque.phases.results import Outcome, finite
 from calque.phases.stats.censored import CensoredFit
 from calque.phases.stats.multiplicity import benjamini_yekutieli
 
@@ -230,9 +231,9 @@ def _predictors(
 
 
 def _judged(r: AcquisitionReport) -> AcquisitionReport:
-    half = f"half of the items by {tokens_text(r.median)} tokens"
+    half = f"half of the items by {format_count(r.median)} tokens"
     if r.low is not None or r.high is not None:
-        half += f" ({interval_text(r.low, r.high)})"
+        half += f" ({format_interval(r.low, r.high)})"
     if r.n_right > r.n_items / 2:
         half += ", beyond what was seen: most items were never acquired"
     acquired = f"{r.n_items - r.n_right} of {r.n_items} items lastingly acquired, {half}"

@@ -6,9 +6,9 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from calque.data.quantities import format_p
 from calque.phases.acquisition.results import AcquisitionReport
 from calque.phases.pooling.tables import coloured
-from calque.phases.report.tables import p_text
 
 
 def predictors_table(report: AcquisitionReport) -> Table:
@@ -19,7 +19,7 @@ def predictors_table(report: AcquisitionReport) -> Table:
     for p in report.predictors:
         explains = "–" if p.explained is None else f"{100 * p.explained:.1f} %"
         outcome = "allowed for" if p.of == "run" else coloured(p.outcome)
-        table.add_row(p.name, explains, p_text(p.p_value), p_text(p.p_adjusted), outcome)
+        table.add_row(p.name, explains, format_p(p.p_value), format_p(p.p_adjusted), outcome)
     return table
 
 
@@ -37,7 +37,7 @@ def terms_table(report: AcquisitionReport) -> Table:
         else:
             ratio = f"{t.time_ratio:.3g} ({t.low:.3g} to {t.high:.3g})"
         shown = "" if t.predictor == last else t.predictor
-        table.add_row(shown, t.term, ratio, "–" if t.df is None else f"{t.df:.3g}", p_text(t.p_value))
+        table.add_row(shown, t.term, ratio, "–" if t.df is None else f"{t.df:.3g}", format_p(t.p_value))
         last = t.predictor
     return table
 

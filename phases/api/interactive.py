@@ -109,6 +109,25 @@ def forest_plot(rows: Sequence[Estimate], xlabel: str, *, log: bool = True) -> A
     )  # fmt: skip
 
 
+def bars_plot(frame: pd.DataFrame, name: str, value: str) -> Any:
+    """Return one number a row as horizontal bars, the first on top.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        One row a bar.
+    name, value : str
+        Columns: what the bars are called, and how long they are.
+
+    Returns
+    -------
+    holoviews.Bars
+    """
+    _library()
+    height = 90 + 24 * len(frame)
+    return frame[::-1].hvplot.barh(name, value, ylabel=value.replace("_", " "), xlabel="", width=820, height=height)
+
+
 def rates_plot(rates: xr.Dataset, metric: str, log: bool = True) -> Any:
     """Return rates over tokens with their binomial bands, one line a run and group.
 

@@ -9,22 +9,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from calque.data.quantities import format_count, format_interval
 from calque.phases.classical.growth import Name, fit_growth
 from calque.phases.classical.kink import fit_kink
 from calque.phases.classical.level import Break, fit_levels
 from calque.phases.classical.markov import fit_switch
 from calque.phases.classical.series import Refusal, Series, generator
 from calque.phases.processes import one_thread
-from calque.phases.results import (
-    Curve,
-    DetectionReport,
-    Estimand,
-    Outcome,
-    Transition,
-    finite,
-    interval_text,
-    tokens_text,
-)
+from calque.phases.results import Curve, DetectionReport, Estimand, Outcome, Transition, finite
 from calque.phases.series.axis import Array, Axis
 from calque.phases.series.trajectory import Trajectory
 from calque.phases.stats.multiplicity import benjamini_yekutieli
@@ -109,7 +101,7 @@ class _Common:
         low = None if low is None or not math.isfinite(low) or low <= 0 else low
         high = None if high is None else finite(high)
         outcome = Outcome.FOUND
-        reason = f"{what} at {tokens_text(tokens)} tokens ({interval_text(low, high)})"
+        reason = f"{what} at {format_count(tokens)} tokens ({format_interval(low, high)})"
         if low is None and high is None:
             outcome, reason = Outcome.NOT_SHARPLY_LOCATED, reason + ": anywhere in the run fits"
         elif high is None:
@@ -147,7 +139,7 @@ def _level(s: Series, common: _Common, settings: Settings) -> Answer:
     def row(j: int, b: Break) -> Transition:
         low, high = (None if i is None else float(tokens[i]) for i in (b.low, b.high))
         means = [common.sign * float(s.mean(np.array(v))) for v in (b.before, b.after)]
-        rest = f"; level from {means[0]:.3g} to {means[1]:.3g} by {tokens_text(float(tokens[b.last + 1]))} tokens"
+        rest = f"; level from {means[0]:.3g} to {means[1]:.3g} by {format_count(float(tokens[b.last + 1]))} tokens"
         which = f"break {j + 1} of {len(found.breaks)}, last checkpoint of the old level,"
         return common.located("level", which, (float(tokens[b.last]), low, high), p, rest)
 
@@ -161,7 +153,7 @@ def _markov(s: Series, common: _Common, settings: Settings) -> Answer:
         return Answer((common.empty("kink", found.outcome, found.reason),))
     tokens = s.axis.tokens
     if found.first == 0:
-        reason = f"growth is in the fast regime from the first checkpoint ({tokens_text(float(tokens[0]))}) on"
+        reason = f"growth is in the fast regime from the first checkpoint ({format_count(float(tokens[0]))}) on"
         return Answer((common.empty("kink", Outcome.CENSORED, reason),))
     slow, fast = (f"{m:.3g}" for m in found.means)
     rest = f"; mean growth a checkpoint from {slow} to {fast} standard errors; interval given the estimated regimes"
@@ -192,7 +184,7 @@ def _growth(s: Series, common: _Common, settings: Settings) -> Answer:
     at = float(s.axis.to_tokens(start))
     width = tuple(finite(float(s.axis.to_tokens(start + w)) - at) for w in g.width(settings.level))
     row = common.located("width", "10 to 50 % of the rise:", cast(Place, width), None)
-    reason = f"10 to 50 % of the rise takes {tokens_text(width[0])} tokens ({interval_text(width[1], width[2])})"
+    reason = f"10 to 50 % of the rise takes {format_count(width[0])} tokens ({format_interval(width[1], width[2])})"
     censored = Outcome.CENSORED if Outcome.CENSORED in (r.outcome for r in rows) else row.outcome
     rows.append(replace(row, outcome=censored, reason="; ".join((reason, *common.notes))))
     x = _fine(s.axis)

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from calque.data.command_line.output import check_output
-from calque.phases.commands.common import progress
+from calque.data.command_line.options import CUBE, Json, Level, Quiet, Runs
+from calque.data.command_line.output import check_json, emit_json
+from calque.data.command_line.progress import progress
 
 
 class MetricName(StrEnum):
@@ -29,7 +30,7 @@ class ItemsName(StrEnum):
 
 
 def acquisition(
-    cube: Annotated[Path, typer.Argument(help="netCDF cube (results.nc).", metavar="CUBE")],
+    cube: Annotated[Path, CUBE],
     metric: Annotated[
         MetricName, typer.Option("--metric", help="What an item acquires.")
     ] = MetricName.translation,
@@ -47,17 +48,13 @@ def acquisition(
         typer.Option("--items", help="metric: the items the metric is about. all: every word asked between two "
                      "languages, so that overlap and exposure can be covariates."),
     ] = ItemsName.metric,
-    run: Annotated[
-        list[str] | None, typer.Option("--run", help="Run to use; repeatable.", show_default="all")
-    ] = None,
+    run: Runs = None,
     lasting: Annotated[
         int, typer.Option("--lasting", help="Hits in a row that make a hit lasting.", metavar="K")
     ] = 3,
-    level: Annotated[float, typer.Option("--level", help="Coverage of the intervals; tests are at 1 - level.")] = 0.95,
-    json_file: Annotated[
-        str | None, typer.Option("--json", help="Write JSON to FILE, or to standard output for '-'.", metavar="FILE")
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no table and no progress.")] = False,
+    level: Level = 0.95,
+    json_file: Json = None,
+    quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Regress the tokens at which each item was acquired on its overlap, frequency, script, shares and the like.
 
@@ -67,14 +64,12 @@ def acquisition(
     """
     from calque.phases.api.acquisition import acquisition as run_acquisition
 
-    if json_file is not None and json_file != "-":
-        check_output(Path(json_file))
+    check_json(json_file)
     with progress(quiet) as shown:
         found = run_acquisition(
             cube, metric=metric.value, covariates=covariates, items=items.value, run=run, lasting=lasting, level=level,
             progress=shown,
         )  # fmt: skip
-    if json_file is not None:
-        found.to_json(json_file)
+    emit_json(json_file, found.to_dict())
     if not quiet:
         found.show(stderr=json_file == "-")

@@ -8,19 +8,17 @@ from typing import Annotated
 
 import typer
 
-from calque.data.command_line.output import check_output
+from calque.data.command_line.options import CUBE, Boot, Jobs, Json, Level, Metrics, Quiet, Rise, Runs, Seed
+from calque.data.command_line.output import check_json, check_output, emit_json
+from calque.data.command_line.progress import progress
 from calque.data.errors import UserError
-from calque.phases.commands.common import progress
+from calque.data.processes import cores
 
 
 def calibrate(
-    cube: Annotated[
-        Path | None, typer.Argument(help="netCDF cube (results.nc) whose design is simulated.", metavar="CUBE")
-    ] = None,
-    metric: Annotated[
-        list[str] | None, typer.Option("--metric", help="Metric or cube variable; repeatable. Default: standard set.")
-    ] = None,
-    run: Annotated[list[str] | None, typer.Option("--run", help="Run of the cube; repeatable. Default: all.")] = None,
+    cube: Annotated[Path | None, CUBE] = None,
+    metric: Metrics = None,
+    run: Runs = None,
     suite: Annotated[
         str | None, typer.Option("--suite", help="Run a suite of known truths in place of a cube: standard.")
     ] = None,
@@ -32,13 +30,11 @@ def calibrate(
         int | None,
         typer.Option("--replicates", help="Simulated series a question. Default: 100; each cell's own.", metavar="N"),
     ] = None,
-    boot: Annotated[int, typer.Option("--boot", help="Bootstrap replicates a simulated series.", metavar="N")] = 199,
-    seed: Annotated[int, typer.Option("--seed", help="Seed; the same seed gives the same numbers.")] = 0,
-    level: Annotated[float, typer.Option("--level", help="Coverage of the intervals; tests are at 1 - level.")] = 0.95,
-    rise: Annotated[float, typer.Option("--rise", help="Takeoff: this far above the floor.")] = 0.05,
-    jobs: Annotated[
-        int | None, typer.Option("--jobs", help="Processes; one a core by default.", min=1, metavar="N")
-    ] = None,
+    boot: Boot = 199,
+    seed: Seed = 0,
+    level: Level = 0.95,
+    rise: Rise = 0.05,
+    jobs: Jobs = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", help="Keep finished blocks of the suite in FILE, and go on from it.", metavar="FILE"),
@@ -48,20 +44,18 @@ def calibrate(
         typer.Option("--markdown", help="Write the suite's tables between the markers of FILE.", metavar="FILE"),
     ] = None,
     list_cells: Annotated[bool, typer.Option("--list", help="Print the suite's cells and stop.")] = False,
-    json_file: Annotated[
-        str | None, typer.Option("--json", help="Write JSON to FILE, or to standard output for '-'.", metavar="FILE")
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no table and no progress.")] = False,
+    json_file: Json = None,
+    quiet: Quiet = False,
 ) -> None:
     """Simulate size, coverage and power: for the design of a CUBE, or of a suite of known truths (--suite, --list)."""
     from calque.phases.api.calibrate import calibrate as run_calibrate
     from calque.phases.calibration.grids import between_markers, marked
     from calque.phases.calibration.grids import markdown as as_markdown
-    from calque.phases.processes import cores
 
-    for path in (json_file if json_file != "-" else None, out, markdown):
+    check_json(json_file)
+    for path in (out, markdown):
         if path is not None:
-            check_output(Path(path))
+            check_output(path)
     if markdown is not None:
         if suite is None:
             raise UserError("--markdown goes with --suite: a study's own table is printed, and --json")
@@ -74,8 +68,7 @@ def calibrate(
             cube, suite=suite, cells=cells, metric=metric, run=run, replicates=replicates, boot=boot, seed=seed,
             level=level, rise=rise, out=out, jobs=jobs or cores(), progress=shown,
         )  # fmt: skip
-    if json_file is not None:
-        found.to_json(json_file)
+    emit_json(json_file, found.to_dict())
     if markdown is not None:
         between_markers(markdown, as_markdown(found.grids, found.notes))
     if not quiet:

@@ -9,23 +9,31 @@ from typing import Annotated
 
 import typer
 
-from calque.data.command_line.output import check_output
+from calque.data.command_line.options import (
+    CUBE,
+    Boot,
+    Jobs,
+    Json,
+    Level,
+    Metrics,
+    Quiet,
+    Rise,
+    Scale,
+    ScaleName,
+    Seed,
+    json_input,
+)
+from calque.data.command_line.output import check_json, check_output, emit_json
+from calque.data.command_line.progress import progress
 from calque.data.errors import UserError
-from calque.phases.commands.common import progress
-from calque.phases.families import FAMILIES
+from calque.data.processes import cores
+from calque.phases.settings import FAMILIES
 
 FAMILY_HELP = (
     f"Model: {', '.join(FAMILIES)}. dictionary (default): calibrated takeoff, delay, lags. The others are classical "
     "models, with their own assumptions (docs/CLASSICAL.md): kink, segmented regression (Muggeo, Davies); level, mean "
     "shifts (Bai-Perron); markov, two regimes of growth; logistic, gompertz, growth curves."
 )
-
-
-class ScaleName(StrEnum):
-    """The axis that shapes of growth live on."""
-
-    log = "log"
-    linear = "linear"
 
 
 class LinkName(StrEnum):
@@ -36,11 +44,8 @@ class LinkName(StrEnum):
 
 
 def detect(
-    cube: Annotated[Path, typer.Argument(help="netCDF cube (results.nc).", metavar="CUBE")],
-    metric: Annotated[
-        list[str] | None,
-        typer.Option("--metric", help="Metric or cube variable to analyse; repeatable. Default: the standard set."),
-    ] = None,
+    cube: Annotated[Path, CUBE],
+    metric: Metrics = None,
     by: Annotated[
         str,
         typer.Option(
@@ -48,16 +53,11 @@ def detect(
             help="How to split, commas between: run, size, mix, source, target, pair. Runs are always apart.",
         ),
     ] = "run",
-    boot: Annotated[
-        int, typer.Option("--boot", help="Bootstrap replicates a series (19 to 100000).", metavar="N")
-    ] = 999,
-    seed: Annotated[int, typer.Option("--seed", help="Seed; the same seed gives the same numbers.")] = 0,
-    level: Annotated[float, typer.Option("--level", help="Coverage of the intervals; tests are at 1 - level.")] = 0.95,
-    rise: Annotated[
-        float,
-        typer.Option("--rise", help="Takeoff: this far above the floor (a share of the rise for log-probabilities)."),
-    ] = 0.05,
-    scale: Annotated[ScaleName, typer.Option("--scale", help="Axis of growth: log or linear tokens.")] = ScaleName.log,
+    boot: Boot = 999,
+    seed: Seed = 0,
+    level: Level = 0.95,
+    rise: Rise = 0.05,
+    scale: Scale = ScaleName.log,
     family: Annotated[str, typer.Option("--family", help=FAMILY_HELP, metavar="NAME")] = "dictionary",
     link: Annotated[
         LinkName,
@@ -70,25 +70,12 @@ def detect(
     html: Annotated[
         Path | None, typer.Option("--html", help="Write a report with pictures, one file.", metavar="FILE")
     ] = None,
-    json_file: Annotated[
-        str | None, typer.Option("--json", help="Write JSON to FILE, or to standard output for '-'.", metavar="FILE")
-    ] = None,
-    forecast: Annotated[
-        Path | None,
-        typer.Option("--forecast", help="JSON of 'scaling forecast --json' to show in the report.", metavar="FILE"),
-    ] = None,
-    power: Annotated[
-        Path | None,
-        typer.Option("--power", help="JSON of 'scaling power --json' to show in the report.", metavar="FILE"),
-    ] = None,
-    loss: Annotated[
-        Path | None,
-        typer.Option("--loss", help="JSON of 'scaling loss --json' to show in the report.", metavar="FILE"),
-    ] = None,
-    jobs: Annotated[
-        int | None, typer.Option("--jobs", help="Processes; one a core by default.", min=1, metavar="N")
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no table and no progress.")] = False,
+    json_file: Json = None,
+    forecast: Annotated[Path | None, json_input("scaling forecast CUBE")] = None,
+    power: Annotated[Path | None, json_input("scaling power STUDY")] = None,
+    loss: Annotated[Path | None, json_input("scaling loss CUBE")] = None,
+    jobs: Jobs = None,
+    quiet: Quiet = False,
 ) -> None:
     """Find the transitions of a cube: takeoff, delayed start, onset, peak, crossover, and lags within each run."""
     files = {"forecast": forecast, "power": power, "loss": loss}
@@ -99,8 +86,10 @@ def detect(
         raise UserError(f"--{given[0]} stands beside the dictionary's takeoffs: leave it out, or --family")
     from calque.phases.api.detect import detect as run_detect
     from calque.phases.json_files import read_json
-    from calque.phases.processes import cores
 
+    check_json(json_file)
+    if html is not None:
+        check_output(html)
     beside = {kind: read_json(kind, path) for kind, path in files.items() if path is not None}
     with progress(quiet) as shown:
         found = run_detect(
@@ -108,10 +97,7 @@ def detect(
             scale="linear" if scale is ScaleName.linear else "log", family=family,
             link="identity" if link is LinkName.identity else "logit", progress=shown, jobs=jobs or cores(),
         )  # fmt: skip
-    if json_file is not None:
-        if json_file != "-":
-            check_output(Path(json_file))
-        found.to_json(json_file)
+    emit_json(json_file, found.to_dict())
     if html is not None:
         found.to_html(html, **beside)
     if not quiet:

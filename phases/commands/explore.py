@@ -8,25 +8,21 @@ from typing import Annotated
 
 import typer
 
+from calque.data.command_line.options import CUBE, json_input
 from calque.data.command_line.output import check_output
 from calque.data.errors import UserError
 
 NEEDS = ("panel", "hvplot", "holoviews", "bokeh")
 
 
-def _json(writer: str) -> typer.models.OptionInfo:
-    option: typer.models.OptionInfo = typer.Option(help=f"JSON of '{writer}', shown beside the cube.", metavar="FILE")
-    return option
-
-
 def explore(
-    cube: Annotated[Path, typer.Argument(help="netCDF cube (results.nc).", metavar="CUBE")],
-    detect: Annotated[Path | None, _json("phases detect CUBE --json")] = None,
-    forecast: Annotated[Path | None, _json("scaling forecast CUBE --json")] = None,
-    power: Annotated[Path | None, _json("scaling power STUDY --json")] = None,
-    loss: Annotated[Path | None, _json("scaling loss CUBE --json")] = None,
-    mixes: Annotated[Path | None, _json("scaling mixes CUBE --json")] = None,
-    plan: Annotated[Path | None, _json("scaling plan --json")] = None,
+    cube: Annotated[Path, CUBE],
+    detect: Annotated[Path | None, json_input("phases detect CUBE")] = None,
+    forecast: Annotated[Path | None, json_input("scaling forecast CUBE")] = None,
+    power: Annotated[Path | None, json_input("scaling power STUDY")] = None,
+    loss: Annotated[Path | None, json_input("scaling loss CUBE")] = None,
+    mixes: Annotated[Path | None, json_input("scaling mixes CUBE")] = None,
+    plan: Annotated[Path | None, json_input("scaling plan")] = None,
     port: Annotated[
         int, typer.Option("--port", help="Port on 127.0.0.1; 0 takes any free one.", min=0, max=65535, metavar="N")
     ] = 0,

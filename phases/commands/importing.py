@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from calque.data.command_line.output import check_output, emit_json
+from calque.data.command_line.options import OUTPUT_CUBE, Json
+from calque.data.command_line.output import check_json, check_output, emit_json
+
+if TYPE_CHECKING:
+    pass
+
+SHOWN_NOTES = 10
+UNITS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "t": 10**12}
 
 
 def import_(
@@ -17,7 +24,7 @@ def import_(
         list[str],
         typer.Option("--metric", help="Column, tag or task/metric, as the tool calls it; repeatable.", metavar="COL"),
     ],
-    out: Annotated[Path, typer.Option("-o", "--output", help="Cube to write.", metavar="CUBE")],
+    out: Annotated[Path, OUTPUT_CUBE],
     tokens: Annotated[
         str | None,
         typer.Option("--tokens", help="Column or tag of training tokens. Default: the tool's own step.", metavar="COL"),
@@ -54,17 +61,14 @@ def import_(
     every: Annotated[
         int, typer.Option("--every", min=1, help="Keep every N-th checkpoint of each run.", metavar="N")
     ] = 1,
-    json_file: Annotated[
-        str | None, typer.Option("--json", help="Write JSON to FILE, or to standard output for '-'.", metavar="FILE")
-    ] = None,
+    json_file: Json = None,
 ) -> None:  # fmt: skip
     """Turn a log of metrics over training into a cube that 'phases detect' reads.
 
     CSV and Parquet tables, TensorBoard folders, Weights & Biases exports, lm-evaluation-harness results.
     """
     check_output(out)
-    if json_file not in (None, "-"):
-        check_output(Path(str(json_file)))
+    check_json(json_file)
     from calque.data import cube as cubes
     from calque.phases.api.import_log import import_log
 

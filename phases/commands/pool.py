@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from calque.data.command_line.output import check_output
-from calque.phases.commands.common import progress
-from calque.phases.commands.detect import ScaleName
+from calque.data.command_line.options import CUBE, Boot, Jobs, Json, Level, Quiet, Rise, Scale, ScaleName, Seed
+from calque.data.command_line.output import check_json, emit_json
+from calque.data.command_line.progress import progress
+from calque.data.processes import cores
 
 
 class EstimandName(StrEnum):
@@ -28,7 +29,7 @@ class OverName(StrEnum):
 
 
 def pool(
-    cube: Annotated[Path, typer.Argument(help="netCDF cube (results.nc).", metavar="CUBE")],
+    cube: Annotated[Path, CUBE],
     metric: Annotated[
         list[str] | None,
         typer.Option("--metric", help="Metric split by source and target; repeatable.", show_default="translation"),
@@ -58,25 +59,14 @@ def pool(
             metavar="METRIC:ESTIMAND",
         ),
     ] = "translation:delay",
-    boot: Annotated[
-        int, typer.Option("--boot", help="Bootstrap replicates a series (19 to 100000).", metavar="N")
-    ] = 99,
-    seed: Annotated[int, typer.Option("--seed", help="Seed; the same seed gives the same numbers.")] = 0,
-    level: Annotated[float, typer.Option("--level", help="Coverage of the intervals; tests are at 1 - level.")] = 0.95,
-    rise: Annotated[
-        float,
-        typer.Option("--rise", help="Takeoff: this far above the floor (a share of the rise for log-probabilities)."),
-    ] = 0.05,
-    scale: Annotated[
-        ScaleName, typer.Option("--scale", help="Axis of the shapes of growth: log or linear tokens.")
-    ] = ScaleName.log,
-    jobs: Annotated[
-        int | None, typer.Option("--jobs", help="Processes; one a core by default.", min=1, metavar="N")
-    ] = None,
-    json_file: Annotated[
-        str | None, typer.Option("--json", help="Write JSON to FILE, or to standard output for '-'.", metavar="FILE")
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no table and no progress.")] = False,
+    boot: Boot = 99,
+    seed: Seed = 0,
+    level: Level = 0.95,
+    rise: Rise = 0.05,
+    scale: Scale = ScaleName.log,
+    jobs: Jobs = None,
+    json_file: Json = None,
+    quiet: Quiet = False,
 ) -> None:
     """Pool takeoffs and lags over pairs of languages, then over seeds, with one primary test a size.
 
@@ -85,17 +75,14 @@ def pool(
     what cannot be claimed.
     """
     from calque.phases.api.pool import pool as run_pool
-    from calque.phases.processes import cores
 
-    if json_file is not None and json_file != "-":
-        check_output(Path(json_file))
+    check_json(json_file)
     with progress(quiet) as shown:
         found = run_pool(
             cube, metric=metric or "translation", estimand=[e.value for e in estimand] if estimand else "takeoff",
             over=over.value, primary=primary, boot=boot, seed=seed, level=level, rise=rise,
             scale="linear" if scale is ScaleName.linear else "log", progress=shown, jobs=jobs or cores(),
         )  # fmt: skip
-    if json_file is not None:
-        found.to_json(json_file)
+    emit_json(json_file, found.to_dict())
     if not quiet:
         found.show(stderr=json_file == "-")

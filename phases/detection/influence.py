@@ -13,10 +13,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from calque.data.quantities import format_count
 from calque.phases.detection.analyse import FEWEST, Analysis
 from calque.phases.detection.judge import rows
 from calque.phases.noise.noise import VARIANTS, Noise, amplitudes
-from calque.phases.results import Transition, tokens_text
+from calque.phases.results import Transition
 from calque.phases.series.axis import Array
 from calque.phases.series.trajectory import Trajectory
 
@@ -75,12 +76,12 @@ def hanging(
     if i is None:
         return list(found)
     other = {row.estimand: row for row in rows(again(without(original, i)), level) if row.estimand in ESTIMANDS}
-    where = tokens_text(float(original.tokens[i]))
+    where = format_count(float(original.tokens[i]))
     out = []
     for row in found:
         one = other.get(row.estimand)
         if one is not None and _differs(row, one):
-            place = f" at {tokens_text(one.tokens)} tokens" if one.tokens is not None else ""
+            place = f" at {format_count(one.tokens)} tokens" if one.tokens is not None else ""
             row = replace(
                 row, reason=f"{row.reason}; hangs on one checkpoint: without {where} it is {one.outcome}{place}"
             )

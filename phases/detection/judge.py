@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from calque.data.quantities import format_count, format_interval
 from calque.phases.detection.analyse import FEWEST, Analysis
 from calque.phases.detection.lag import crossover, lag
 from calque.phases.detection.phase_count import PhaseCount
 from calque.phases.dictionary.location import Location
-from calque.phases.results import Estimand, Lag, Outcome, Transition, finite, interval_text, tokens_text
+from calque.phases.results import Estimand, Lag, Outcome, Transition, finite
 from calque.phases.settings import Settings
 
 BLUNT = math.log(10.0)
@@ -156,7 +157,7 @@ def _width_row(a: Analysis, place: Location, common: dict[str, Any]) -> Transiti
     outcome = Outcome.NOT_SHARPLY_LOCATED if blunt else Outcome.FOUND
     if _still_rising(a):
         outcome = Outcome.CENSORED
-    reason = f"10 to 50 % of the rise takes {tokens_text(tokens)} tokens ({interval_text(low, high)})"
+    reason = f"10 to 50 % of the rise takes {format_count(tokens)} tokens ({format_interval(low, high)})"
     return Transition(estimand="width", outcome=outcome, reason=reason, tokens=tokens, low=low, high=high, **common)
 
 
@@ -166,10 +167,16 @@ def _judged(a: Analysis, place: Location, what: str) -> tuple[Outcome, float | N
     axis = a.fit.axis
     tokens = float(axis.to_tokens(place.x))
     low, high = _low(a, place), _high(a, place)
-    where = f"{what} at {tokens_text(tokens)} tokens ({interval_text(low, high)})"
+    where = f"{what} at {format_count(tokens)} tokens ({format_interval(low, high)})"
     if place.x < axis.first:
         first = float(axis.to_tokens(axis.first))
-        return Outcome.CENSORED, None, None, first, f"{what} before the first trained checkpoint ({tokens_text(first)})"
+        return (
+            Outcome.CENSORED,
+            None,
+            None,
+            first,
+            f"{what} before the first trained checkpoint ({format_count(first)})",
+        )
     if low is None and high is None:
         return Outcome.NOT_SHARPLY_LOCATED, tokens, low, high, where + ": anywhere in the run fits"
     if low is None:
@@ -277,5 +284,5 @@ def crossover_row(first: Analysis, second: Analysis, usable: dict[str, Analysis]
         outcome = Outcome.CENSORED
     elif low is None or math.log(high / low) > BLUNT:
         outcome = Outcome.NOT_SHARPLY_LOCATED
-    reason = f"{b.metric} overtakes {a.metric} at {tokens_text(crossing.tokens)} tokens ({interval_text(low, high)})"
+    reason = f"{b.metric} overtakes {a.metric} at {format_count(crossing.tokens)} tokens ({format_interval(low, high)})"
     return Transition(outcome=outcome, reason=reason, tokens=crossing.tokens, low=low, high=high, **common)

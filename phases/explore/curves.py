@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from hvplot import hvPlot
 
+from calque.data.quantities import format_count, format_interval, format_p
 from calque.phases.explore.drawing import (
     ABOVE,
     LAYERS,
@@ -25,8 +26,7 @@ from calque.phases.explore.drawing import (
 from calque.phases.explore.located import Located
 from calque.phases.explore.panels import SHARE_LABEL, PanelOfLines
 from calque.phases.explore.series import Series
-from calque.phases.report.tables import p_text
-from calque.phases.results import Transition, interval_text, tokens_text
+from calque.phases.results import Transition
 
 STRIPS = 0.045
 MOST_BANDS = 16
@@ -82,7 +82,7 @@ def _whole_lines(panel: PanelOfLines, hues: dict[str, str], log: bool) -> Any:
 
 def _frame(s: Series, label: str, log: bool) -> pd.DataFrame:
     keep = s.tokens > 0 if log else np.ones(len(s.tokens), bool)
-    at = [tokens_text(t) for t in s.tokens[keep]]
+    at = [format_count(t) for t in s.tokens[keep]]
     return pd.DataFrame(
         {"tokens": s.tokens[keep], "value": s.value[keep], "label": label, "run": s.run, "part": s.part, "at": at}
     )
@@ -141,8 +141,8 @@ def _strips(panel: PanelOfLines, located: Located, split: str, hues: dict[str, s
 def place(takeoff: Transition) -> str:
     """Return a takeoff with its interval in words."""
     if takeoff.tokens is None:
-        return f"{takeoff.outcome.value.replace('_', ' ')} ({interval_text(takeoff.low, takeoff.high)})"
-    return f"{tokens_text(takeoff.tokens)} ({interval_text(takeoff.low, takeoff.high)})"
+        return f"{takeoff.outcome.value.replace('_', ' ')} ({format_interval(takeoff.low, takeoff.high)})"
+    return f"{format_count(takeoff.tokens)} ({format_interval(takeoff.low, takeoff.high)})"
 
 
 def verdict(delay: Transition | None) -> str:
@@ -150,4 +150,4 @@ def verdict(delay: Transition | None) -> str:
     if delay is None:
         return "–"
     steep = "" if delay.elasticity is None or not math.isfinite(delay.elasticity) else f", > T^{delay.elasticity:.0f}"
-    return f"{delay.outcome.value.replace('_', ' ')} (p {p_text(delay.p_value)}{steep})"
+    return f"{delay.outcome.value.replace('_', ' ')} (p {format_p(delay.p_value)}{steep})"

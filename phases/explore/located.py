@@ -14,12 +14,13 @@ import numpy as np
 import xarray as xr
 
 from calque.data.errors import UserError
+from calque.data.processes import cores
 from calque.phases.detection.detect import WORTH_SPREADING
 from calque.phases.detection.group import Found, judge_group
 from calque.phases.explore.drawing import words
 from calque.phases.explore.items import Items
 from calque.phases.explore.series import PAIR, WHOLE
-from calque.phases.processes import Progress, cores, spread
+from calque.phases.processes import Progress, spread
 from calque.phases.results import Outcome, Transition
 from calque.phases.series.metrics import trajectories
 from calque.phases.series.trajectory import Trajectory

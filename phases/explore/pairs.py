@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from calque.data.quantities import format_count, format_interval
 from calque.phases.explore.items import LOGPROBS, Totals
 from calque.phases.explore.located import Located
 from calque.phases.explore.series import PAIR
 from calque.phases.explore.study import Study
-from calque.phases.results import interval_text, tokens_text
 from calque.phases.series.axis import Array
 
 
@@ -72,7 +72,7 @@ def takeoff_table(
             times = [row.tokens for row in known if row.tokens is not None]
             middle = float(np.median(times)) if len(times) * 2 > len(known) else np.nan
             lone = known[0] if len(known) == 1 else None
-            said = f"{len(times)} of {len(known)} runs" if lone is None else interval_text(lone.low, lone.high)
+            said = f"{len(times)} of {len(known)} runs" if lone is None else format_interval(lone.low, lone.high)
             rows.append(
                 {
                     "source": source,
@@ -80,7 +80,7 @@ def takeoff_table(
                     "tokens": middle,
                     "log": np.log10(middle),
                     "interval": said,
-                    "shown": tokens_text(middle) if np.isfinite(middle) else "–",
+                    "shown": format_count(middle) if np.isfinite(middle) else "–",
                     "outcome": lone.outcome.value.replace("_", " ") if lone is not None else "",
                 }  # fmt: skip
             )

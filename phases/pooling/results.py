@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
-import sys
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -145,12 +141,3 @@ def plain(row: dict[str, Any]) -> dict[str, Any]:
             value = float(value) if math.isfinite(value) else None
         out[key] = value
     return out
-
-
-def write_json(found: dict[str, Any], path: str | os.PathLike[str]) -> None:
-    """Write JSON to a file, or to standard output for ``"-"``."""
-    text = json.dumps(found, indent=1, allow_nan=False)
-    if str(path) == "-":
-        sys.stdout.write(text + "\n")
-    else:
-        Path(path).write_text(text + "\n", encoding="utf-8")

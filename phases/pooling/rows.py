@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from calque.data.quantities import format_count, format_interval
 from calque.phases.pooling.mixed_model import MixedEffects
 from calque.phases.pooling.pairs import PooledTimes
 from calque.phases.pooling.questions import Question
 from calque.phases.pooling.results import Method, Pooled, Pooling
 from calque.phases.pooling.seeds import PooledRuns
-from calque.phases.results import Outcome, interval_text, tokens_text
+from calque.phases.results import Outcome
 from calque.phases.stats.jackknife import Interval
 
 
@@ -44,7 +45,7 @@ def shown(q: Question, interval: Interval) -> str:
     """Return an interval of log times in words."""
     low, middle, high = (math.exp(v) for v in (interval.low, interval.estimate, interval.high))
     if q.first is None:
-        return f"{tokens_text(middle)} tokens ({interval_text(low, high)})"
+        return f"{format_count(middle)} tokens ({format_interval(low, high)})"
     return f"{middle:.3g} times the tokens of {q.first} ({low:.3g} to {high:.3g})"
 
 

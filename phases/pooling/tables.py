@@ -6,9 +6,10 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from calque.data.quantities import format_count, format_interval, format_p
 from calque.phases.pooling.results import Pooled, PoolReport, SizeTest
-from calque.phases.report.tables import COLOURS, p_text
-from calque.phases.results import Outcome, interval_text, tokens_text
+from calque.phases.report.tables import COLOURS
+from calque.phases.results import Outcome
 
 METHODS = {
     "jackknife_t": "other languages (jackknife t)",
@@ -31,8 +32,8 @@ def tests_table(report: PoolReport) -> Table:
     for t in report.tests:
         question = f"{t.first}>{t.metric}:lag" if t.first else f"{t.metric}:{t.estimand}"
         table.add_row(
-            t.role, _where(t), question, f"{t.at_least} of {t.n_runs}", p_text(t.p_value),
-            "declared before" if t.role == "primary" else p_text(t.p_adjusted), coloured(t.outcome),
+            t.role, _where(t), question, f"{t.at_least} of {t.n_runs}", format_p(t.p_value),
+            "declared before" if t.role == "primary" else format_p(t.p_adjusted), coloured(t.outcome),
         )  # fmt: skip
     return table
 
@@ -68,7 +69,7 @@ def pooled_text(row: Pooled) -> str:
     if row.estimate is None:
         return "–"
     if row.unit == "tokens":
-        return f"{tokens_text(row.estimate)} ({interval_text(row.low, row.high)})"
+        return f"{format_count(row.estimate)} ({format_interval(row.low, row.high)})"
     return f"{row.estimate:.3g} ({row.low:.3g} to {row.high:.3g})"
 
 

@@ -11,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from calque.data.command_line.output import check_output
+from calque.data.quantities import format_p
 from calque.phases.report.pictures import run_picture
-from calque.phases.report.tables import COLOURS, located, p_text
+from calque.phases.report.tables import COLOURS, located
 from calque.phases.results import DetectionReport
 
 MODELS: Mapping[str, str] = {
@@ -40,7 +41,7 @@ def report_parts(report: DetectionReport) -> list[RenderableType]:
         table.add_column(name, overflow="fold")
     for t in report.transitions:
         outcome = f"[{COLOURS[t.outcome]}]{t.outcome.value.replace('_', ' ')}[/]"
-        table.add_row(t.run, t.group, t.metric, t.estimand, outcome, p_text(t.p_value), located(t))
+        table.add_row(t.run, t.group, t.metric, t.estimand, outcome, format_p(t.p_value), located(t))
     return [table, Text(f"Intervals {100 * report.settings['level']:g} %. {MODELS[family]}", style="dim")]
 
 
@@ -68,5 +69,5 @@ def render(report: DetectionReport) -> str:
     settings = {k: ", ".join(map(str, v)) if isinstance(v, tuple) else str(v) for k, v in report.settings.items()}
     return environment.get_template("classical.html.j2").render(
         report=report, family=family, what=MODELS[family], sections=sections, settings=settings, located=located,
-        p_text=p_text, made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        p_text=format_p, made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )  # fmt: skip

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from calque.data.quantities import format_count
 from calque.phases.report.pictures import INK, STYLE, figure, svg
-from calque.phases.results import tokens_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,7 +75,7 @@ def rollout_figure(forecast: dict[str, Any]) -> Figure | None:
         ]
         axes.set_yticks(ticks, [f"{t:g}" for t in ticks])
         axes.minorticks_off()
-        axes.set_xticks(range(len(sizes)), [tokens_text(n) for n in sizes])
+        axes.set_xticks(range(len(sizes)), [format_count(n) for n in sizes])
         axes.set_xlim(-0.5, len(sizes) - 0.5)
         axes.set_xlabel("size left out and forecast from the smaller ones, non-embedding parameters")
         axes.set_ylabel("tokens found / forecast")
@@ -117,6 +117,6 @@ def _token_axis(axes: Axes) -> None:
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(FuncFormatter(lambda v, _: tokens_text(v)))
+        axis.set_major_formatter(FuncFormatter(lambda v, _: format_count(v)))
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.yaxis.set_minor_formatter(FuncFormatter(lambda v, _: tokens_text(v) if f"{v:.0e}"[0] in "235" else ""))
+    axes.yaxis.set_minor_formatter(FuncFormatter(lambda v, _: format_count(v) if f"{v:.0e}"[0] in "235" else ""))

@@ -10,13 +10,14 @@ import numpy as np
 import xarray as xr
 
 from calque.data.errors import UserError
+from calque.data.quantities import format_count, format_p
 from calque.phases.report.forecast_pictures import forecast_svgs
 from calque.phases.report.loss_pictures import loss_svgs
 from calque.phases.report.pictures import lag_forest, loss_picture, run_picture, takeoffs_in
 from calque.phases.report.power_pictures import power_svgs
 from calque.phases.report.summary import by_run, caveats, headline
-from calque.phases.report.tables import by_series, factor, located, p_text
-from calque.phases.results import DetectionReport, tokens_text
+from calque.phases.report.tables import by_series, factor, located
+from calque.phases.results import DetectionReport
 
 PICTURES = 40
 PROVENANCE = ("created", "code_version", "calque_schema", "Conventions", "study", "imported_from", "title", "history")
@@ -83,7 +84,7 @@ def render(
         settings=settings,
         provenance=provenance,
         located=located,
-        p_text=p_text,
+        p_text=format_p,
         factor=factor,
         level=f"{100 * report.settings['level']:g}",
         rise=f"{100 * report.settings['rise']:g}",
@@ -135,8 +136,8 @@ def _forecast(forecast: dict[str, Any] | None) -> dict[str, Any] | None:
         rows.append(
             {
                 "law": row.get("law") or "–",
-                "tokens": tokens_text(tokens),
-                "interval": "–" if low is None and high is None else f"{tokens_text(low)} to {tokens_text(high)}",
+                "tokens": format_count(tokens),
+                "interval": "–" if low is None and high is None else f"{format_count(low)} to {format_count(high)}",
                 "outcome": str(row.get("outcome") or "–").replace("_", " "),
                 "reason": row.get("reason") or "",
             }

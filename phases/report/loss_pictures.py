@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from calque.data.quantities import format_count
 from calque.phases.report.pictures import INK, STYLE, figure, svg
-from calque.phases.results import tokens_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,7 +32,7 @@ def isoflop_figure(loss: dict[str, Any]) -> Figure | None:
             label="least loss at equal FLOPs",
         )  # fmt: skip
         axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(lambda v, _: tokens_text(v))
+        axes.xaxis.set_major_formatter(lambda v, _: format_count(v))
         axes.set_xlabel("parameters")
         axes.set_ylabel("held-out loss, nats a token")
         made.colorbar(mpl.cm.ScalarMappable(norm=norm, cmap=colours), ax=axes, label="FLOPs, 6 N D")

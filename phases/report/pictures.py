@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from calque.phases.results import Curve, DetectionReport, Lag, Transition, tokens_text
+from calque.data.quantities import format_count
+from calque.phases.results import Curve, DetectionReport, Lag, Transition
 from calque.phases.series.axis import Array
 
 if TYPE_CHECKING:
@@ -210,7 +211,7 @@ def _arrows(axes: Axes, lags: Sequence[Lag], placed: dict[str, tuple[float, floa
 def _token_axis(axes: Axes, bars: str) -> None:
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: tokens_text(v) if v > 0 else "0"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: format_count(v) if v > 0 else "0"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.annotate(
         f"training tokens; bars: {bars} and its interval", (1, -0.11), xycoords="axes fraction", ha="right", va="top",
@@ -284,6 +285,15 @@ def draw_shares(axes: Axes, rows: Sequence[Estimate]) -> Axes:
     return axes
 
 
+def draw_bars(axes: Axes, names: Sequence[str], values: Array, label: str) -> Axes:
+    """Draw one number a row as horizontal bars, the first on top; the axis begins at 0."""
+    axes.barh(range(len(names)), values, color=SPARE[0], alpha=0.75)
+    axes.set_yticks(range(len(names)), list(names))
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.set_xlabel(label)
+    return axes
+
+
 def _forest(axes: Axes, rows: Sequence[Estimate], left: float, right: float, scale: str = "log") -> None:
     for i, row in enumerate(rows):
         low, high = left if row.low is None else row.low, right if row.high is None else row.high
@@ -324,7 +334,7 @@ def token_axis(axes: Axes) -> None:
     """Label the axis of training tokens."""
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: tokens_text(v) if v > 0 else "0"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: format_count(v) if v > 0 else "0"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("training tokens")
 

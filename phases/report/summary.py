@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from calque.phases.results import DetectionReport, Outcome, interval_text, tokens_text
+from calque.data.quantities import format_count, format_interval
+from calque.phases.results import DetectionReport, Outcome
 
 LOCATED = (Outcome.FOUND, Outcome.METRIC_DEPENDENT)
 
@@ -29,9 +30,9 @@ def headline(report: DetectionReport) -> list[str]:
         where = ""
         if len(places) == 1:
             row = next(t for t in report.transitions if t.metric == metric and t.estimand == "takeoff" and t.tokens)
-            where = f", at {tokens_text(row.tokens)} tokens ({interval_text(row.low, row.high)})"
+            where = f", at {format_count(row.tokens)} tokens ({format_interval(row.low, row.high)})"
         elif places:
-            where = f", takeoffs from {tokens_text(min(places))} to {tokens_text(max(places))} tokens"
+            where = f", takeoffs from {format_count(min(places))} to {format_count(max(places))} tokens"
         doubt = sum(t.outcome == Outcome.METRIC_DEPENDENT for t in late)
         note = f"; in {doubt} of them its log-probability shows none" if doubt else ""
         out.append(f"{_name(metric)}: a delayed start in {_of(len(late), len(delays))}{where}{note}.")

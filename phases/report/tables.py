@@ -8,7 +8,8 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from calque.phases.results import DetectionReport, Lag, Outcome, Transition, interval_text, tokens_text
+from calque.data.quantities import format_count, format_interval, format_p
+from calque.phases.results import DetectionReport, Lag, Outcome, Transition
 
 COLOURS = {
     Outcome.FOUND: "green", Outcome.SMOOTH: "yellow", Outcome.METRIC_DEPENDENT: "yellow", Outcome.NONE: "dim",
@@ -30,15 +31,8 @@ def located(t: Transition | None) -> str:
     if t is None or (t.tokens is None and t.low is None and t.high is None):
         return "–"
     if t.tokens is None:
-        return interval_text(t.low, t.high)
-    return f"{tokens_text(t.tokens)} ({interval_text(t.low, t.high)})"
-
-
-def p_text(p: float | None) -> str:
-    """Return a p-value as people write it."""
-    if p is None:
-        return "–"
-    return "<.001" if p < 0.001 else f"{p:.3f}".removeprefix("0") if p < 1 else "1"
+        return format_interval(t.low, t.high)
+    return f"{format_count(t.tokens)} ({format_interval(t.low, t.high)})"
 
 
 def factor(lag: Lag) -> str:
@@ -67,7 +61,7 @@ def transitions_table(report: DetectionReport) -> Table:
         steep = "–" if delay.elasticity is None else f"T^{delay.elasticity:.0f}"
         shown = [run if last != (run, group) else "", *([group] if grouped else []), metric]
         table.add_row(
-            *shown, f"[{COLOURS[outcome]}]{outcome.value.replace('_', ' ')}[/]", p_text(delay.p_value), steep,
+            *shown, f"[{COLOURS[outcome]}]{outcome.value.replace('_', ' ')}[/]", format_p(delay.p_value), steep,
             located(takeoff), located(rows.get("t50")), located(rows.get("peak")),
         )  # fmt: skip
         last = (run, group)
@@ -83,7 +77,7 @@ def lags_table(report: DetectionReport) -> Table:
         table.add_column(name, overflow="fold")
     for lag in report.lags:
         outcome = f"[{COLOURS[lag.outcome]}]{lag.outcome.value.replace('_', ' ')}[/]"
-        table.add_row(lag.run, lag.group, lag.first, lag.second, factor(lag), p_text(lag.p_value), outcome)
+        table.add_row(lag.run, lag.group, lag.first, lag.second, factor(lag), format_p(lag.p_value), outcome)
     return table
 
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from calque.data.command_line.options import Json, Level, Seed
 from calque.data.command_line.output import emit_json
 from calque.data.errors import UserError
-from calque.scaling.commands.common import Json, check_level
+from calque.scaling.commands.common import check_level
 
 if TYPE_CHECKING:
     from calque.scaling.forecast.calibration import Coverage, Design, Truth
@@ -25,8 +26,8 @@ def calibrate_command(
         list[float] | None, typer.Option(help="SD of ln T between seeds; may be given again.", show_default="0.04 0.08")
     ] = None,
     measurement_sd: Annotated[float, typer.Option(help="Standard error of a located ln T.")] = 0.0125,
-    level: Annotated[float, typer.Option(help="Of the interval.")] = 0.9,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same numbers.")] = 7,
+    level: Level = 0.9,
+    seed: Seed = 7,
     jobs: Annotated[int, typer.Option(min=1, help="Processes at once.")] = 1,
     json: Json = None,
 ) -> None:
@@ -36,6 +37,7 @@ def calibrate_command(
     """
     from functools import partial
 
+    from calque.data.command_line.progress import progress
     from calque.phases.processes import spread
     from calque.scaling.commands import tables
     from calque.scaling.forecast.calibration import PRIORS, TRUTHS, Design, coverage
@@ -56,15 +58,15 @@ def calibrate_command(
     ]
     work = partial(_one, laws=tuple(PRIORS), studies=studies, level=level, seed=seed)
     found: list[Coverage] = []
-    with tables.working() as progress:
+    with progress() as tell:
         if jobs == 1:
             for truth, design in tasks:
                 found += coverage(
-                    truth, design, laws=tuple(PRIORS), studies=studies, level=level, seed=seed, progress=progress
+                    truth, design, laws=tuple(PRIORS), studies=studies, level=level, seed=seed, progress=tell
                 )
         else:
             for i, rows in enumerate(spread(work, tasks, jobs)):
-                progress(i + 1, len(tasks), "designs")
+                tell(i + 1, len(tasks), "designs")
                 found += rows
     order = [truth.name for truth, _ in tasks]
     found.sort(key=lambda row: (order.index(row.truth), row.seed_sd))

@@ -13,10 +13,6 @@ if TYPE_CHECKING:
 
     from calque.scaling.observations import Found, Observation
 
-Json = Annotated[
-    str | None, typer.Option("--json", metavar="FILE", help="Write JSON to FILE, or to - (standard output).")
-]
-Metric = Annotated[str, typer.Option(help="Whose takeoff: translation, copying, or any metric that phases detects.")]
 Where = Annotated[
     list[str] | None,
     typer.Option(metavar="COORD=VALUE", help="Keep only these runs, for example mix=uniform; may be given again."),
@@ -27,18 +23,13 @@ Params = Annotated[
         metavar="RUN=COUNT", help="Non-embedding parameters of a run, where the cube does not know; may be given again."
     ),
 ]
-Boot = Annotated[int, typer.Option(min=19, help="Bootstrap draws of phases detect, a run.")]
-Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same numbers.")]
-
-
 Picture = Annotated[str | None, typer.Option(metavar="FILE", help="Draw it: a name ending in .png, .svg or .pdf.")]
-Cube = Annotated[str, typer.Argument(metavar="CUBE", help="A netCDF cube with runs of several sizes.")]
 
 
 def check_level(level: float) -> None:
     """Refuse a level that is none."""
     if not 0.5 <= level < 1:
-        raise UserError(f"--level is {level:g}; expected at least 0.5 and less than 1, such as 0.9")
+        raise UserError(f"`level` is {level:g}; expected at least 0.5 and less than 1, such as 0.9")
 
 
 def observe_cube(
@@ -55,10 +46,10 @@ def observe_cube(
 
 def transitions(cube: xr.Dataset, metric: str, boot: int, seed: int, by: tuple[str, ...] = ("run",)) -> list[Found]:
     """Return what ``phases detect`` finds of one metric, with a progress bar."""
+    from calque.data.command_line.progress import progress
     from calque.phases.detection.detect import detect
     from calque.phases.settings import Settings
-    from calque.scaling.commands.tables import working
 
     settings = Settings(metrics=(metric,), boot=boot, seed=seed, by=by)
-    with working() as progress:
-        return list(detect(cube, settings, progress).transitions)
+    with progress() as shown:
+        return list(detect(cube, settings, shown).transitions)

@@ -7,17 +7,18 @@ from typing import Annotated
 import typer
 
 from calque.data.command_line.command import console
+from calque.data.command_line.options import CUBE, Boot, Json, Level, Metric, Seed
 from calque.data.command_line.output import emit_json
-from calque.scaling.commands.common import Boot, Cube, Json, Metric, Params, Seed, Where, check_level, observe_cube
+from calque.scaling.commands.common import Params, Where, check_level, observe_cube
 
 
 def fit_command(
-    cube: Cube,
+    cube: Annotated[str, CUBE],
     law: Annotated[str, typer.Option(help="floor: T0 + c N^-gamma; power: c N^-gamma.")] = "floor",
     metric: Metric = "translation",
     where: Where = None,
     params: Params = None,
-    level: Annotated[float, typer.Option(help="Of the parameters' intervals.")] = 0.95,
+    level: Level = 0.95,
     boot: Boot = 199,
     seed: Seed = 0,
     json: Json = None,

@@ -6,23 +6,13 @@ from typing import Annotated
 
 import typer
 
+from calque.data.command_line.options import CUBE, Boot, Json, Level, Metric, Seed
 from calque.data.command_line.output import emit_json
-from calque.scaling.commands.common import (
-    Boot,
-    Cube,
-    Json,
-    Metric,
-    Params,
-    Picture,
-    Seed,
-    Where,
-    check_level,
-    observe_cube,
-)
+from calque.scaling.commands.common import Params, Picture, Where, check_level, observe_cube
 
 
 def forecast_command(
-    cube: Cube,
+    cube: Annotated[str, CUBE],
     size: Annotated[
         str,
         typer.Option(
@@ -33,7 +23,7 @@ def forecast_command(
     metric: Metric = "translation",
     where: Where = None,
     params: Params = None,
-    level: Annotated[float, typer.Option(help="Of the forecast's interval.")] = 0.9,
+    level: Level = 0.9,
     boot: Boot = 199,
     seed: Seed = 0,
     picture: Picture = None,

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from calque.data.command_line.options import Json, Level, Seed
 from calque.data.command_line.output import emit_json
 from calque.data.errors import UserError, nearest
-from calque.scaling.commands.common import Json, Picture, Seed, check_level
+from calque.scaling.commands.common import Picture, check_level
 
 if TYPE_CHECKING:
     from calque.scaling.loss.points import Points
@@ -32,7 +33,7 @@ def loss_command(
     language: Annotated[str | None, typer.Option(help="Keep this language's rows.")] = None,
     drop_highest: Annotated[int, typer.Option(min=0, help="Leave out this many rows of highest loss.")] = 0,
     boot: Annotated[int, typer.Option(min=19, help="Resamples of whole runs.")] = 1000,
-    level: Annotated[float, typer.Option(help="Of the intervals.")] = 0.9,
+    level: Level = 0.9,
     seed: Seed = 0,
     picture: Picture = None,
     json: Json = None,
@@ -43,8 +44,8 @@ def loss_command(
     """
     import numpy as np
 
+    from calque.data.command_line.progress import progress
     from calque.phases.report.loss_pictures import isoflop_figure
-    from calque.scaling.commands import tables
     from calque.scaling.commands.pictures import check_picture, save
     from calque.scaling.loss.fit import fit_loss
     from calque.scaling.loss.isoflop import isoflop_view
@@ -67,8 +68,8 @@ def loss_command(
             raise UserError(f"--drop-highest {drop_highest}: there are {len(points)} rows; expected fewer")
         points = points.take(np.sort(np.argsort(points.loss, kind="stable")[: len(points) - drop_highest]))
     target = None if at is None else _target(at, points)
-    with tables.working() as progress:
-        fitted = fit_loss(points, law, objective=objective, level=level, boot=boot, seed=seed, progress=progress)
+    with progress() as shown:
+        fitted = fit_loss(points, law, objective=objective, level=level, boot=boot, seed=seed, progress=shown)
     told = answer(fitted, target)
     report = {"schema": 1, "source": source, **fitted.to_dict(), **told, "isoflop": isoflop_view(fitted)}
     if picture is not None:

@@ -6,17 +6,18 @@ from typing import Annotated
 
 import typer
 
+from calque.data.command_line.options import CUBE, Boot, Json, Level, Metric, Seed
 from calque.data.command_line.output import emit_json
-from calque.scaling.commands.common import Boot, Json, Metric, Seed, check_level, transitions
+from calque.scaling.commands.common import check_level, transitions
 
 
 def mixes_command(
-    cube: Annotated[str, typer.Argument(metavar="CUBE", help="A netCDF cube with runs of several mixes.")],
+    cube: Annotated[str, CUBE],
     metric: Metric = "translation",
     by_language: Annotated[
         bool, typer.Option("--by-language/--whole", help="Also by language translated into, with shares and overlap.")
     ] = False,
-    level: Annotated[float, typer.Option(help="Of the intervals.")] = 0.95,
+    level: Level = 0.95,
     boot: Boot = 199,
     seed: Seed = 0,
     json: Json = None,

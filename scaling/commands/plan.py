@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from calque.data.command_line.options import Json
 from calque.data.command_line.output import emit_json
-from calque.scaling.commands.common import Json
 
 
 def plan_command(

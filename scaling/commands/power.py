@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
+from calque.data.command_line.options import Json, Level
 from calque.data.command_line.output import emit_json
 from calque.data.errors import UserError
-from calque.scaling.commands.common import Json, Picture
+from calque.scaling.commands.common import Picture
 
 
 def power_command(
@@ -22,7 +23,7 @@ def power_command(
         float, typer.Option(help="Ratio of takeoffs between two mixes to be detected, for the cheapest design.")
     ] = 1.25,
     power: Annotated[float, typer.Option(help="Probability of detecting it.")] = 0.8,
-    level: Annotated[float, typer.Option(help="1 minus the test's level.")] = 0.95,
+    level: Level = 0.95,
     seed_sd: Annotated[float, typer.Option(help="SD of ln T between seeds.")] = 0.06,
     width: Annotated[float, typer.Option(help="Width of the logistic rise, in ln tokens.")] = 0.25,
     floor: Annotated[float, typer.Option(help="Score before.")] = 0.01,

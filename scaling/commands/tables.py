@@ -2,42 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from calque.data.command_line.command import console
+from calque.data.quantities import format_count
 from calque.scaling.forecast.calibration import Coverage
 from calque.scaling.forecast.result import Forecast
 from calque.scaling.laws.fit import ScalingFit
-from calque.scaling.observations import Observation, human
+from calque.scaling.observations import Observation
 from calque.scaling.simulate.simulate import Simulation
 
 
-@contextmanager
-def working() -> Iterator[Callable[[int, int, str], None]]:
-    """Show a bar on the terminal's standard error while work goes on; nothing where that is no terminal."""
-    err = Console(stderr=True)
-    bar = Progress(TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=err, transient=True)
-    if not err.is_terminal:
-        yield lambda done, total, what: None
-        return
-    with bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, total, what: bar.update(task, completed=done, total=total, description=what)
-
-
 def _cell(value: float | None) -> str:
-    return "-" if value is None else human(value)
+    return "-" if value is None else format_count(value)
 
 
 def _transitions(observations: tuple[Observation, ...]) -> Table:
     table = Table("run", "size", "parameters", "takeoff", "low", "high", "outcome")
     for o in observations:
-        table.add_row(o.run, o.size, human(o.n), _cell(o.tokens), _cell(o.low), _cell(o.high), o.outcome)
+        table.add_row(o.run, o.size, format_count(o.n), _cell(o.tokens), _cell(o.low), _cell(o.high), o.outcome)
     return table
 
 
@@ -107,8 +90,8 @@ def print_simulation(simulation: Simulation, path: str) -> None:
         times = dict(zip(rows["metric"], rows["tokens"].astype(float), strict=True))
         table.add_row(
             str(run),
-            human(float(rows["n_params_non_embedding"].iloc[0])),
-            *(human(times[m]) if times[m] > 0 else "-" for m in ("copying", "false_copying", "translation")),
+            format_count(float(rows["n_params_non_embedding"].iloc[0])),
+            *(format_count(times[m]) if times[m] > 0 else "-" for m in ("copying", "false_copying", "translation")),
             str(rows["outcome"].iloc[-1]),
         )
     out.print(table)

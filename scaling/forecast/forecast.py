@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from calque.data.quantities import format_count
 from calque.scaling.forecast.averaging import Average, average, shortest
 from calque.scaling.forecast.result import Forecast, ForecastRow
 from calque.scaling.forecast.rollout import Rollout, average_rollouts, discrepancy, rollouts, root_mean_square
@@ -21,7 +22,7 @@ from calque.scaling.forecast.sharpen import best_run
 from calque.scaling.laws.fit import fit, refuse
 from calque.scaling.laws.registry import LAWS
 from calque.scaling.named_sizes import parse_size
-from calque.scaling.observations import Observation, arrays, human, sizes
+from calque.scaling.observations import Observation, arrays, sizes
 
 Array = NDArray[np.float64]
 WIDEST = 10.0
@@ -184,7 +185,7 @@ def _curve(grid: Array, bands: Array) -> dict[str, list[float]]:
 
 def _advice(found: Average, observations: tuple[Observation, ...], n: float) -> str:
     told = best_run(found, observations, n)
-    return f"one more run of {human(told.n)} non-embedding parameters would leave {told.left:.0%} of its width"
+    return f"one more run of {format_count(told.n)} non-embedding parameters would leave {told.left:.0%} of its width"
 
 
 def _refused(row: ForecastRow, far: float, flat: str, advice: str) -> ForecastRow:

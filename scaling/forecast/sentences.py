@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from calque.data.quantities import format_count
 from calque.scaling.forecast.result import ForecastRow
 from calque.scaling.laws.registry import LAWS
-from calque.scaling.observations import Observation, human, sizes
+from calque.scaling.observations import Observation, sizes
 
 
 def sentences(
     rows: Sequence[ForecastRow], observations: Sequence[Observation], size: str, n: float, metric: str
 ) -> tuple[str, ...]:
     """Return what a person reads: the averaged forecast first, then each law, then what to beware of."""
-    target = f"{size} ({human(n)} non-embedding parameters)"
+    target = f"{size} ({format_count(n)} non-embedding parameters)"
     located = sizes(observations)
     if all(row.outcome in ("too_few_points", "censored") for row in rows):
         return (_too_few(observations, located, n, target, metric),)
@@ -28,8 +29,8 @@ def sentences(
         if row.outcome == "found":
             assert row.tokens and row.low and row.high and row.extrapolation
             result.append(
-                f"By the {law}, {metric} of a {target} run takes off at {human(row.tokens)} tokens "
-                f"({row.level:.0%} interval {human(row.low)} to {human(row.high)}), "
+                f"By the {law}, {metric} of a {target} run takes off at {format_count(row.tokens)} tokens "
+                f"({row.level:.0%} interval {format_count(row.low)} to {format_count(row.high)}), "
                 f"{reach(n, located)}"
                 + (
                     ""
@@ -41,7 +42,11 @@ def sentences(
         elif row.outcome == "too_few_points":
             result.append(f"No forecast by the {law}: {row.reason}.")
         else:
-            spread = f" (interval {human(row.low)} to {human(row.high)} tokens)" if row.low and row.high else ""
+            spread = (
+                f" (interval {format_count(row.low)} to {format_count(row.high)} tokens)"
+                if row.low and row.high
+                else ""
+            )
             result.append(f"No point forecast for {target} by the {law}: {row.reason}{spread}.")
     tried = [row for row in rows if row.rollout_rms is not None]
     if len(tried) == len(rows) > 1:
@@ -85,18 +90,22 @@ def _too_few(observations: Sequence[Observation], located: list[float], n: float
         have = (
             f"the cube holds {len(located)} distinct size{'s' * (len(located) != 1)} with a located "
             f"takeoff of {metric} "
-            f"({', '.join(human(value) for value in located)})"
+            f"({', '.join(format_count(value) for value in located)})"
         )
     else:
         have = f"no run of the cube has a located takeoff of {metric}"
     waiting = sizes(observations, ("right",))
     late = [value for value in waiting if not any(abs(value / other - 1) < 0.02 for other in located)]
     longer = (
-        f"; longer runs of {', '.join(human(v) for v in late)}, which had not taken off, would help" if late else ""
+        f"; longer runs of {', '.join(format_count(v) for v in late)}, which had not taken off, would help"
+        if late
+        else ""
     )
     more = _helpful(located or late, n, least - len(located) - len(late))
     helps = (
-        f"; runs near {' and '.join(human(v) for v in more)} non-embedding parameters would help most" if more else ""
+        f"; runs near {' and '.join(format_count(v) for v in more)} non-embedding parameters would help most"
+        if more
+        else ""
     )
     return f"No forecast for {target}: {have}, and a law needs {needs}{longer}{helps}."
 

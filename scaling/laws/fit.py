@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.stats import chi2
 
+from calque.data.quantities import format_count
 from calque.scaling.laws.ensemble import sample
 from calque.scaling.laws.likelihood import LOG_SIGMA, SIGMA_BOUNDS, log_likelihood, log_prior_sigma, penalised
 from calque.scaling.laws.registry import Law, law
-from calque.scaling.observations import Data, Observation, arrays, human, sizes
+from calque.scaling.observations import Data, Observation, arrays, sizes
 
 Array = NDArray[np.float64]
 WALKERS = 40
@@ -205,7 +206,7 @@ def refuse(what: str, observations: Sequence[Observation], need: int) -> tuple[s
         return None
     if not located and any(o.kind == "right" for o in observations):
         last = max(o.low or 0.0 for o in observations if o.kind == "right")
-        return "censored", f"no run had taken off by its last checkpoint ({human(last)} tokens at most)"
+        return "censored", f"no run had taken off by its last checkpoint ({format_count(last)} tokens at most)"
     have = f"{len(located)} distinct size{'s' * (len(located) != 1)} with a located takeoff"
     if len(seen) > len(located):
         have += f" ({len(seen)} sizes in all)"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from calque.phases.processes import cores
+from calque.data.processes import cores
 from calque.scaling.loss.law import LossLaw, Prepared
 from calque.scaling.loss.objective import Objective
 

@@ -10,7 +10,8 @@ import xarray as xr
 
 from calque.data.cube import OVERLAPS
 from calque.data.errors import UserError
-from calque.scaling.observations import Found, Observation, human, observation
+from calque.data.quantities import format_count
+from calque.scaling.observations import Found, Observation, observation
 
 PREFIX = "target="
 
@@ -42,7 +43,7 @@ def observe_languages(cube: xr.Dataset, transitions: Iterable[Found], metric: st
             continue
         i, language = names.index(str(row.run)), group.removeprefix(PREFIX)
         n = float(cube["n_params_non_embedding"].values[i])
-        size = str(cube["size"].values[i]) if "size" in cube.variables else human(n)
+        size = str(cube["size"].values[i]) if "size" in cube.variables else format_count(n)
         last = float(np.nanmax(np.asarray(cube["tokens"].isel(run=i), float)))
         found = observation(names[i], size, n, row, last)
         result.append(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from calque.data.command_line.command import console
-from calque.scaling.observations import human
+from calque.data.quantities import format_count
 from calque.scaling.power.detectable import Detectable
 from calque.scaling.power.ladder_plan import LadderPlan
 
@@ -41,8 +41,8 @@ def print_plans(found: Sequence[LadderPlan], size: str, unit: str) -> None:
     for plan in found[:SHOWN]:
         half = math.exp(1.645 * plan.sd)
         table.add_row(
-            ", ".join(human(n) for n in plan.sizes), ", ".join(human(d) for d in plan.tokens), str(plan.seeds),
-            str(plan.mixes), f"{plan.cost:.4g}", f"/ x {half:.2f}",
+            ", ".join(format_count(n) for n in plan.sizes), ", ".join(format_count(d) for d in plan.tokens),
+            str(plan.seeds), str(plan.mixes), f"{plan.cost:.4g}", f"/ x {half:.2f}",
             "-" if plan.shift is None else f"x{math.exp(plan.shift):.2f}",
         )  # fmt: skip
     out = console()

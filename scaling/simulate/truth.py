@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
-from calque.scaling.simulate.strict import Strict, load
+from calque.data.strict_yaml.validation import Strict, read_model
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -252,4 +252,4 @@ def _once(value: tuple[T, ...], names: list[str]) -> tuple[T, ...]:
 
 def read_truth(path: str | os.PathLike[str]) -> Truth:
     """Read a truth file; a mistake in it is one :class:`calque.data.errors.UserError` line."""
-    return load(path, Truth)
+    return read_model(path, Truth, "a truth file such as docs/examples/truth.yaml")

@@ -6,15 +6,14 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
+from calque.data.command_line.options import OUTPUT_CUBE, Json
 from calque.data.command_line.output import emit_json
-from calque.sweeps.commands.common import Json, Results, StudyFile
+from calque.sweeps.commands.common import Results, StudyFile
 
 
 def collect_command(
     study: StudyFile,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The cube to write.")] = Path("results.nc"),
+    output: Annotated[Path, OUTPUT_CUBE] = Path("results.nc"),
     results: Results = None,
     json_file: Json = None,
 ) -> None:

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from calque.data.command_line.options import Json
 from calque.data.command_line.output import emit_json
-from calque.sweeps.commands.common import Json, Results, StudyFile
+from calque.sweeps.commands.common import Results, StudyFile
 
 
 def export_command(

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from calque.data.command_line.command import console
+from calque.data.command_line.options import Json
 from calque.data.command_line.output import emit_json
-from calque.sweeps.commands.common import Json, StudyFile
+from calque.sweeps.commands.common import StudyFile
 
 
 def plan_command(
@@ -24,14 +24,8 @@ def plan_command(
     json_file: Json = None,
 ) -> None:
     """Print the cost estimate of a study: runs, parameters, FLOPs, memory, device-hours, disk. Starts nothing."""
-    from calque.sweeps.plan import tables as plan_tables
-    from calque.sweeps.plan.plan import Hardware
-    from calque.sweeps.plan.plan import plan as estimate_cost
-    from calque.sweeps.study.study import read_study
+    from calque.sweeps.api.plan import plan
 
-    estimate = estimate_cost(read_study(study), Hardware(device=device, flops=flops, utilisation=utilisation))
-    if not emit_json(json_file, estimate):
-        for table in (plan_tables.cost_table, plan_tables.flops_table, plan_tables.memory_table):
-            console().print(table(estimate))
-        for line in plan_tables.notes(estimate):
-            print(line)
+    found = plan(study, device=device, flops=flops, utilisation=utilisation)
+    if not emit_json(json_file, found.to_dict()):
+        found.show()

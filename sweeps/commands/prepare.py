@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from calque.data.command_line.command import console
+from calque.data.command_line.options import Json
 from calque.data.command_line.output import emit_json
-from calque.sweeps.commands.common import Json, StudyFile
+from calque.sweeps.commands.common import StudyFile
 
 
 def prepare_command(
@@ -30,7 +31,7 @@ def prepare_command(
 
     loaded = read_study(study)
     with PreparingDisplay() as display:
-        sets = list(prepare_all(loaded.runs, workers, display))
+        sets = list(prepare_all(loaded.runs, workers, display.take))
     data = {"schema": 1, "study": loaded.name, "home": str(home()), "data": [answer(made) for made in sets]}
     if emit_json(json_file, data):
         return

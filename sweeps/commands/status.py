@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from calque.data.command_line.command import console
+from calque.data.command_line.options import Json
 from calque.data.command_line.output import emit_json
-from calque.sweeps.commands.common import Json, Results, StudyFile, standings_json
+from calque.sweeps.commands.common import Results, StudyFile
 
 
 def status_command(
@@ -27,8 +28,10 @@ def status_command(
     --verify finds weights that are damaged, were swapped or are missing; it reads all of them, which takes its time.
     The live page (loss, copying, translation, throughput, time left) is also the file live.html in the results.
     """
+    from calque.data.quantities import format_bytes
     from calque.sweeps.results.progress import progress_table, read_progress
     from calque.sweeps.results.root import ResultsRoot
+    from calque.sweeps.results.standings import standings_json
     from calque.sweeps.study.study import read_study
 
     loaded = read_study(study)
@@ -46,12 +49,12 @@ def status_command(
     standings = [read_progress(root.folder, run) for run in loaded.runs]
     answer, found = standings_json(loaded, root, standings), None
     if verify:
+        from calque.data.command_line.progress import ProgressDisplay
         from calque.sweeps.results.verifying import REMEDY
         from calque.sweeps.results.verifying import verify as read_weights
-        from calque.sweeps.watch.bar import Bar
 
-        with Bar("files") as bar:
-            found = read_weights(loaded.results_folder(results), loaded.runs, bar.show)
+        with ProgressDisplay("files") as display:
+            found = read_weights(loaded.results_folder(results), loaded.runs, display.show)
         answer["weights"] = found.to_dict()
     if not emit_json(json_file, answer):
         console().print(progress_table(standings, f"study '{loaded.name}' in {root}"))
@@ -59,5 +62,5 @@ def status_command(
             for fault in found.faults:
                 print(fault)
             how = f"{len(found.faults)} are not what was written; {REMEDY}" if found.faults else "all as written"
-            print(f"{found.files} files of weights, {found.checked_bytes / 1e6:,.1f} MB: {how}")
+            print(f"{found.files} files of weights, {format_bytes(found.checked_bytes)}: {how}")
     raise SystemExit(1 if found is not None and found.faults else 0)

@@ -9,6 +9,7 @@ import secrets
 import sys
 from collections.abc import Iterator
 
+from calque.data.processes import cores
 from calque.sweeps.plan.placement import Node
 
 OBJECT_STORE_BYTES = 80 << 20
@@ -49,7 +50,7 @@ def cluster(cpus: int | None) -> Iterator[None]:
                 ray.init(log_to_driver=False, logging_level=logging.ERROR)
             else:
                 ray.init(
-                    address="local", num_cpus=cpus or os.cpu_count(), include_dashboard=False, log_to_driver=False,
+                    address="local", num_cpus=cpus or cores(), include_dashboard=False, log_to_driver=False,
                     logging_level=logging.ERROR, object_store_memory=OBJECT_STORE_BYTES,
                 )  # fmt: skip
     try:

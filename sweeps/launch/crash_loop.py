@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from calque.data.errors import UserError
-from calque.data.files import write_atomically
+from calque.data.json_files import read_json_if_there, write_json
 
 MAX_CRASHES = 3
 """Deaths in a row at the same place, in one launch, after which a run is given up."""
@@ -29,10 +28,7 @@ def count_start(folder: Path, launch_id: str) -> None:
     """
     path = folder / "attempts.json"
     place = _place(folder)
-    try:
-        before = json.loads(path.read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
-        before = {}
+    before = read_json_if_there(path) or {}
     same = before.get("launch") == launch_id and before.get("place") == place
     count = int(before["count"]) + 1 if same else 1
     if count > MAX_CRASHES + 1:
@@ -40,7 +36,7 @@ def count_start(folder: Path, launch_id: str) -> None:
             f"the process died {count - 1} times at {place}; look at the machine's memory and at Ray's logs, then run "
             "the same again"
         )
-    write_atomically(path, json.dumps({"launch": launch_id, "place": place, "count": count}).encode())
+    write_json(path, {"launch": launch_id, "place": place, "count": count})
 
 
 def _place(folder: Path) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.table import Table
 
+from calque.data import processes
 from calque.data.errors import UserError
 from calque.sweeps.study.run_config import RunConfig
 
@@ -130,7 +131,7 @@ def check_by_hand(run: RunConfig, cores: int | None = None) -> None:
     UserError
         When there are more than ``MOST_THREADS_A_CORE`` threads per core.
     """
-    cores = cores or os.cpu_count() or 1
+    cores = cores or processes.cores()
     threads, devices = run.training.threads, run.training.devices
     if threads * devices > MOST_THREADS_A_CORE * cores:
         raise UserError(
@@ -185,7 +186,7 @@ def this_machine(cpus: int | None = None) -> list[Node]:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     there = len([path for path in Path("/dev").glob("nvidia*") if path.name.removeprefix("nvidia").isdecimal()])
     chosen = there if visible is None else min(there, len([part for part in visible.split(",") if part.strip()]))
-    return [Node(cpus=cpus or os.cpu_count() or 1, gpus=chosen)]
+    return [Node(cpus=cpus or processes.cores(), gpus=chosen)]
 
 
 def placement_table(runs: Sequence[RunConfig], nodes: Sequence[Node], resources: dict[str, ResourceRequest]) -> Table:

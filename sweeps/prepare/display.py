@@ -1,18 +1,19 @@
-"""Progress display of data preparation."""
+"""What a person sees while data is prepared."""
 
 from __future__ import annotations
 
+from calque.data.command_line.progress import ProgressDisplay
+from calque.data.quantities import format_bytes
 from calque.data.shards.shards import Progress
-from calque.sweeps.watch.bar import Bar
 
 
-class PreparingDisplay(Bar):
-    """Shows the progress of a preparation on stderr within its context; call it with the progress."""
+class PreparingDisplay(ProgressDisplay):
+    """Shows the progress of a preparation on stderr within its context."""
 
     def __init__(self) -> None:
         super().__init__("parts")
 
-    def __call__(self, progress: Progress) -> None:
+    def take(self, progress: Progress) -> None:
         """Show ``progress``."""
-        megabytes = f", {progress.text_bytes / 1e6:,.1f} MB" if progress.text_bytes else ""
+        megabytes = f", {format_bytes(progress.text_bytes)}" if progress.text_bytes else ""
         self.show(progress.doing + megabytes, progress.parts_done, progress.parts or None, topic=progress.doing)

@@ -18,6 +18,7 @@ from calque.data.errors import UserError
 from calque.data.home import home
 from calque.data.mixes.ablations import changed, changed_pairs
 from calque.data.mixes.mix import Mix, stream_shares
+from calque.data.processes import cores
 from calque.data.shards import shards
 from calque.data.shards.folder import SCHEMA
 from calque.data.shards.sampler import Sampler
@@ -178,7 +179,7 @@ def _make_shards(config: RunConfig, folder: Path, workers: int | None, on_progre
     if isinstance(plain, PreparableCorpus):
         plain.prepare(lambda doing, done, of: on_progress(Progress(doing=doing, parts=of, parts_done=done)))
     if workers is None:
-        workers = len(os.sched_getaffinity(0)) if isinstance(plain, PartedCorpus) else 1
+        workers = cores() if isinstance(plain, PartedCorpus) else 1
     corpus = changed(plain, mix)
     return shards.prepare(corpus, corpus.tokenizer, folder, workers=workers, on_progress=on_progress)
 

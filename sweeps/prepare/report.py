@@ -11,7 +11,7 @@ from rich.table import Table
 
 from calque.data.corpora.debian import provenance as debian
 from calque.data.mixes.mix import stream_shares
-from calque.data.quantities import format_count
+from calque.data.quantities import format_bytes, format_count
 from calque.data.shards.shards import Shards
 from calque.sweeps.prepare.prepare import PreparedDataset, corpus_of, mix_of
 from calque.sweeps.study.run_config import RunConfig
@@ -100,7 +100,7 @@ def _streams(dataset: PreparedDataset) -> Table:
         cut = shards.fertility.get(stream, {})
         most = max((times.get(stream, 0.0) for times in read), default=0.0)
         documents = (f"{shard.documents:,}", f"{shards.heldout[stream].documents:,}")
-        amounts = (f"{shard.text_bytes / 1e6:,.1f} MB", format_count(shard.tokens), f"{shards.shares[stream]:.1%}")
+        amounts = (format_bytes(shard.text_bytes), format_count(shard.tokens), f"{shards.shares[stream]:.1%}")
         rates = (_rate(cut.get("tokens_per_word")), _rate(cut.get("bytes_per_token")))
         exact = f"{cut['exact_lines'] / max(1, cut['lines']):.1%}" if cut else ""
         table.add_row(stream, *documents, *amounts, *rates, exact, f"{most:.3g}")

@@ -1,19 +1,14 @@
-"""The results folder of a study: whose it is, its locks, and the cube of what is there."""
+"""The results folder of a study: whose it is, and the cube of what is there."""
 
 from __future__ import annotations
 
-import fcntl
-import json
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import xarray as xr
 
 from calque.data import cube
 from calque.data.errors import UserError
-from calque.data.files import write_atomically
+from calque.data.json_files import read_json_if_there, write_json
 from calque.sweeps.results.progress import run_folder
 from calque.sweeps.study.study import Study
 
@@ -32,43 +27,19 @@ def claim(results: Path, study: Study) -> None:
         if results.exists() and any(not p.name.startswith(".") for p in results.iterdir()):
             raise UserError(f"{results} holds files that no study wrote; choose an empty folder with --results")
         results.mkdir(parents=True, exist_ok=True)
-        write_atomically(marker, json.dumps(mine, indent=1).encode())
+        write_json(marker, mine)
         return
-    try:
-        theirs = json.loads(marker.read_text())
-    except json.JSONDecodeError:
-        raise UserError(f"{marker} is damaged; choose another folder with --results") from None
+    theirs = read_json_if_there(marker)
+    if theirs is None:
+        raise UserError(f"{marker} is damaged; choose another folder with --results")
     if (theirs["study"], theirs["study_id"]) == (study.name, study.study_id):
         return
     changed = sorted(n for n, i in theirs["runs"].items() if mine["runs"].get(n) != i)  # type: ignore[attr-defined]
     if theirs["study"] == study.name and not changed:  # runs were added: what is there stays valid
-        write_atomically(marker, json.dumps(mine, indent=1).encode())
+        write_json(marker, mine)
         return
     what = f"run '{changed[0]}' differs" if theirs["study"] == study.name else f"it is of study '{theirs['study']}'"
     raise UserError(f"{results} holds results of another study ({what}); choose another folder with --results")
-
-
-@contextmanager
-def locked(path: Path, what: str, wait: float = 0.0) -> Iterator[None]:
-    """Hold an exclusive lock that the kernel drops when the process dies, however it dies.
-
-    Raises
-    ------
-    UserError
-        When another process holds it for longer than ``wait`` seconds.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a") as file:
-        until = time.monotonic() + wait
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > until:
-                    raise UserError(f"{what} is already running; wait for it or stop it first") from None
-                time.sleep(0.2)
-        yield
 
 
 def collect(results: Path, study: Study) -> xr.Dataset:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -11,8 +10,8 @@ from typing import Literal
 
 from rich.table import Table
 
-from calque.data.files import write_atomically
-from calque.data.quantities import format_count
+from calque.data.json_files import read_json_if_there, write_json
+from calque.data.quantities import format_count, format_duration
 from calque.sweeps.study.run_config import RunConfig
 
 State = Literal["waiting", "preparing", "training", "done", "failed"]
@@ -72,7 +71,7 @@ def run_folder(results: Path, config: RunConfig) -> Path:
 def write_progress(results: Path, config: RunConfig, progress: RunProgress) -> None:
     """Replace the run's standing; a reader sees the old one or the new one, never half of it."""
     path = run_folder(results, config) / "progress.json"
-    write_atomically(path, json.dumps(asdict(replace(progress, updated=time.time()))).encode())
+    write_json(path, asdict(replace(progress, updated=time.time())))
 
 
 def read_progress(results: Path, config: RunConfig) -> RunProgress:
@@ -82,9 +81,8 @@ def read_progress(results: Path, config: RunConfig) -> RunProgress:
         total_checkpoints=len(config.checkpoint_steps()),
     )  # fmt: skip
     try:
-        values = json.loads((run_folder(results, config) / "progress.json").read_text())
-        progress = RunProgress(**values)
-    except (FileNotFoundError, json.JSONDecodeError, TypeError):
+        progress = RunProgress(**read_json_if_there(run_folder(results, config) / "progress.json"))
+    except TypeError:  # missing, damaged, or of another version
         return fresh
     return progress if progress.run_id == config.run_id else fresh
 
@@ -102,15 +100,6 @@ def progress_table(standings: Sequence[RunProgress], title: str) -> Table:
             f"{format_count(p.tokens)} / {format_count(p.total_tokens)}",
             "" if p.tokens_per_second is None or p.state != "training" else format_count(p.tokens_per_second),
             "" if p.loss is None else f"{p.loss:.3f}", f"{p.checkpoints} / {p.total_checkpoints}",
-            clock(p.seconds_left),
+            format_duration(p.seconds_left),
         )  # fmt: skip
     return table
-
-
-def clock(seconds: float | None) -> str:
-    """Return seconds as ``h:mm:ss`` or ``m:ss``; an empty string for None."""
-    if seconds is None:
-        return ""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,26 +1,26 @@
-"""Progress display of scoring."""
+"""What a person sees while revisions are scored."""
 
 from __future__ import annotations
 
-from calque.sweeps.watch.bar import Bar
+from calque.data.command_line.progress import ProgressDisplay
 
 
-class ScoreDisplay(Bar):
+class ScoreDisplay(ProgressDisplay):
     """Shows the progress of scoring on stderr within its context.
 
     Parameters
     ----------
     total : int
-        Number of revisions.
+        Revisions in all.
     """
 
     def __init__(self, total: int) -> None:
         super().__init__("checkpoints", total)
 
     def doing(self, revision: str, what: str) -> None:
-        """Show ``what`` is being done with ``revision``."""
+        """Show what is done with a revision now."""
         self.show(f"{revision}: {what}")
 
     def done(self, revision: str, how: str, count: int) -> None:
-        """Show that ``revision``, number ``count``, is finished, and ``how``."""
+        """Show that a revision is finished, as one of so many."""
         self.say(f"{revision}: {how}", count)

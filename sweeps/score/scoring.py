@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from calque.data.errors import UserError
-from calque.sweeps.results.collect import locked
+from calque.data.locks import locked
 from calque.sweeps.score.display import ScoreDisplay
 from calque.sweeps.score.file import ScoredRow, ScoreFile
 from calque.sweeps.score.flags import flag_messages
@@ -104,7 +104,7 @@ def score(
         When ``output`` is of another model or other questions or cannot be written, another process writes to it, or
         the source cannot be reached. What was scored is kept.
     """
-    with locked(output.with_name(f".{output.name}.lock"), f"scoring into {output}"):
+    with locked(output.with_name(f".{output.name}.lock"), f"scoring into {output}", wait=0):
         identity = run_id(subject, name)
         scored = ScoreResult(file=ScoreFile(output, identity))
         scored.file.move(positions)

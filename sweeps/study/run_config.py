@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict, TypeAdapter
 
@@ -18,17 +18,15 @@ from calque.data.corpora.sample import SampleConfig
 from calque.data.corpora.text.config import TextConfig
 from calque.data.corpora.world.config import WorldConfig
 from calque.data.corpora.world.lexicon import Vocabulary
-from calque.data.errors import UserError, nearest
+from calque.data.errors import UserError, about, nearest
 from calque.data.mixes.mix import Mix
 from calque.data.quantities import Count
 from calque.data.tokens import choice as tokenizer_choice
-from calque.models.config.adaptive import Adaptive
 from calque.models.config.parametrisation import with_base
 from calque.models.config.schedule import CheckpointSchedule
 from calque.models.config.sizes import DecoderConfig, size
 from calque.models.config.training import TrainingConfig
 
-STRICT = ConfigDict(extra="forbid")
 CORPORA = ("world", "sample", "debian", "text", "hub")
 WATCHED = ("copying", "nonce_copying", "false_copying", "translation", "translation_paired")
 """Metrics that adaptive checkpoints can gather around: those of ``calque.phases.series.metrics`` that are counts."""
@@ -92,6 +90,8 @@ class RunConfig:
         Of the initial weights and of the order of the data; the world has a ``world_seed`` of its own.
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")  # sections of other packages have none
+
     name: str
     size: str = "micro"
     corpus: Literal["world", "sample", "debian", "text", "hub"] = "world"
@@ -109,10 +109,14 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         """Check what can be checked before anything is prepared."""
-        check_name("name", self.name)
-        size(self.size, 1024)
-        self.parsed_mix()
-        self._check_adaptive(len(self.checkpoint_steps()))
+        with about("name"):
+            check_name("name", self.name)
+        with about("size"):
+            size(self.size, 1024)
+        with about("mix"):
+            self.parsed_mix()
+        with about("checkpoints"):
+            self._check_adaptive(len(self.checkpoint_steps()))
 
     def _check_adaptive(self, planned: int) -> None:
         """Refuse a metric that cannot be watched, and more checkpoints than the run has steps."""
@@ -123,13 +127,13 @@ class RunConfig:
             raise UserError(
                 f"checkpoints.adaptive.metric is '{adaptive.metric}'; expected one of {', '.join(WATCHED)}"
                 + nearest(adaptive.metric, WATCHED)
-            )
+            ).at("checkpoints", "adaptive", "metric")
         most = self.training.steps + 1 - planned
         if adaptive.budget > most:
             raise UserError(
                 f"checkpoints.adaptive.budget is {adaptive.budget}; expected at most {most}: the run's "
                 f"{self.training.steps} steps less its {planned} planned checkpoints"
-            )
+            ).at("checkpoints", "adaptive", "budget")
 
     @property
     def real_text(self) -> RealTextConfig | None:
@@ -199,14 +203,7 @@ class RunConfig:
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
 
-for _section in (
-    RunConfig, WorldConfig, SampleConfig, DebianConfig, TextConfig, HubConfig, TrainingConfig, CheckpointSchedule,
-    Adaptive, EvaluationConfig,
-):  # fmt: skip
-    setattr(_section, "__pydantic_config__", STRICT)  # noqa: B010 - dataclasses have no such field of their own
-
-
 @cache
 def adapter() -> TypeAdapter[RunConfig]:
-    """Return pydantic's reader of run configurations (unknown keys are errors)."""
+    """Return pydantic's reader of run configurations; unknown keys are errors, also in the sections."""
     return TypeAdapter(RunConfig)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from calque.data.cube import code_version
-from calque.data.files import write_atomically
+from calque.data.json_files import read_json_if_there, write_json
 
 PACKAGES = (
     "torch", "lightning", "numpy", "xarray", "netCDF4", "tokenizers", "mistral-common", "tiktoken", "safetensors",
@@ -41,14 +41,11 @@ def note(folder: Path) -> str:
     Successive processes with equal environments count once.
     """
     path = folder / FILE
-    try:
-        known = json.loads(path.read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
-        known = []
+    known = read_json_if_there(path) or []
     here = environment()
     if not known or known[-1] != here:
         known.append(here)
-        write_atomically(path, json.dumps(known, indent=1).encode())
+        write_json(path, known)
     return json.dumps(known)
 
 

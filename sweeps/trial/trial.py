@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import sys
 import traceback
 
-from calque.data.errors import UserError
+from calque.data.errors import STORAGE, UserError, file_error
+from calque.data.locks import locked
 from calque.models.training import strategy, workers
 from calque.models.training.loop import StoppedError
 from calque.sweeps.prepare.prepare import prepare
-from calque.sweeps.results.collect import locked
 from calque.sweeps.results.progress import RunProgress
 from calque.sweeps.trial.request import Report, TrialRequest
 from calque.sweeps.trial.stopping import TerminatedError, catch_sigterm
 from calque.sweeps.trial.training import train_run
 
 LOCK_WAIT = 30.0
-UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE)
-"""Errors of a disk that is full, read-only or gone: no fault of the run, which resumes when the disk is back."""
 
 
 def no_report(metrics: dict[str, float]) -> None:
@@ -58,7 +55,7 @@ def run_trial(request: TrialRequest, report: Report = no_report) -> RunProgress:
         except (StoppedError, TerminatedError) as stopped:  # rank 0 records it
             raise SystemExit(1) from stopped
         return request.progress()
-    with locked(request.folder / ".lock", f"run '{request.config.name}'", LOCK_WAIT):
+    with locked(request.folder / ".lock", f"run '{request.config.name}'", wait=LOCK_WAIT):
         try:
             if request.config.training.devices > strategy.world_size() == 1:
                 _train_in_processes(request)
@@ -73,12 +70,9 @@ def run_trial(request: TrialRequest, report: Report = no_report) -> RunProgress:
             raise SystemExit(1) from stopped
         except OSError as error:
             record_failure(request, error)
-            if error.errno not in UNWRITABLE:
+            if error.errno not in STORAGE:  # a fault of the run; one of the disk is none, and the run resumes after it
                 return request.progress()
-            where = error.filename or request.folder
-            raise UserError(
-                f"cannot write {where}: {error.strerror}; mend it or choose another folder, and run the same again"
-            ) from error
+            raise file_error(error, what=error.filename or request.folder) from error
         except (Exception, SystemExit) as error:
             record_failure(request, error)
     return request.progress()

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.live import Live
 
 from calque.data.errors import UserError
-from calque.data.quantities import format_count
-from calque.sweeps.results.progress import RunProgress, clock, progress_table, read_progress
+from calque.data.quantities import format_count, format_duration
+from calque.sweeps.results.progress import RunProgress, progress_table, read_progress
 from calque.sweeps.results.root import ResultsRoot
 from calque.sweeps.study.run_config import RunConfig
 from calque.sweeps.study.study import Study
@@ -62,13 +62,15 @@ class Display(Recurring):
         """Show how the runs stand now."""
         standings, now = self._standings(), time.monotonic() - self.began
         if self.live:
-            self.live.update(progress_table(standings, f"study '{self.study.name}', {clock(now)} since start"))
+            self.live.update(
+                progress_table(standings, f"study '{self.study.name}', {format_duration(now)} since start")
+            )
             return
         for standing in standings:
             changed = self.told.get(standing.run) != standing.state
             at_work = standing.state == "training" and now >= self.next_line
             if (changed and standing.state != "waiting") or at_work:
-                print(f"[{clock(now)}] {_line(standing)}", file=sys.stderr, flush=True)
+                print(f"[{format_duration(now)}] {_line(standing)}", file=sys.stderr, flush=True)
             self.told[standing.run] = standing.state
         if now >= self.next_line:
             self.next_line = now + LINE_SECONDS
@@ -85,6 +87,6 @@ def _line(p: RunProgress) -> str:
     if p.state != "training":
         return f"{p.run}: {p.state}" + (f": {p.message}" if p.message else "")
     rate = f", {format_count(p.tokens_per_second)} tokens/s" if p.tokens_per_second else ""
-    left = f", {clock(p.seconds_left)} left" if p.seconds_left is not None else ""
+    left = f", {format_duration(p.seconds_left)} left" if p.seconds_left is not None else ""
     loss = f", loss {p.loss:.3f}" if p.loss is not None else ""
     return f"{p.run}: {format_count(p.tokens)} of {format_count(p.total_tokens)} tokens{rate}{loss}{left}"

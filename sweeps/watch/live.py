@@ -12,8 +12,8 @@ import numpy as np
 
 from calque.data.errors import UserError
 from calque.data.files import write_atomically
-from calque.data.quantities import format_count
-from calque.sweeps.results.progress import RunProgress, clock, read_progress, run_folder
+from calque.data.quantities import format_count, format_duration
+from calque.sweeps.results.progress import RunProgress, read_progress, run_folder
 from calque.sweeps.results.root import ResultsRoot
 from calque.sweeps.study.study import Study
 from calque.sweeps.watch.curves import Curve, curves_of
@@ -129,8 +129,8 @@ def render(
     left = [p.seconds_left for p in standings if p.seconds_left is not None and not p.stale]
     return environment.get_template("live.html.j2").render(
         study=study, place=place, rows=[_row(p, colours[p.run]) for p in standings], charts=[c for c in charts if c],
-        done=done, longest=clock(max(left)) if left else "", now=time.strftime("%Y-%m-%d %H:%M:%S %Z"), reload=reload,
-        width=WIDTH, height=HEIGHT, left=LEFT, bottom=HEIGHT - BOTTOM, top=TOP, right=WIDTH - RIGHT,
+        done=done, longest=format_duration(max(left)) if left else "", now=time.strftime("%Y-%m-%d %H:%M:%S %Z"),
+        reload=reload, width=WIDTH, height=HEIGHT, left=LEFT, bottom=HEIGHT - BOTTOM, top=TOP, right=WIDTH - RIGHT,
     )  # fmt: skip
 
 
@@ -140,7 +140,8 @@ def _row(p: RunProgress, colour: str) -> dict[str, Any]:
         "share": min(1.0, p.tokens / max(1, p.total_tokens)), "tokens": format_count(p.tokens),
         "total": format_count(p.total_tokens), "loss": "" if p.loss is None else f"{p.loss:.3f}",
         "rate": "" if p.state != "training" or not p.tokens_per_second else format_count(p.tokens_per_second),
-        "checkpoints": f"{p.checkpoints} / {p.total_checkpoints}", "left": "" if p.stale else clock(p.seconds_left),
+        "checkpoints": f"{p.checkpoints} / {p.total_checkpoints}",
+        "left": "" if p.stale else format_duration(p.seconds_left),
     }  # fmt: skip
 
 

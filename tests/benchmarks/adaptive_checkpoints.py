@@ -28,13 +28,14 @@ import numpy as np
 from scipy.special import expit, logit
 
 from calque.data.files import write_atomically
+from calque.data.processes import cores
 from calque.phases.adaptive.record import in_tokens
 from calque.phases.adaptive.rule import Decision, Prior, Rule, Seen
 from calque.phases.calibration.curves import CONCAVE, CURVES, Curve, later, truth
 from calque.phases.calibration.draws import centring
 from calque.phases.calibration.outcomes import Options, answer, holds, interval_width, median, share
 from calque.phases.calibration.run import generator
-from calque.phases.processes import cores, spread
+from calque.phases.processes import spread
 from calque.phases.series.axis import Array
 from calque.phases.series.trajectory import Trajectory
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from calque.phases.processes import cores
+from calque.data.processes import cores
 from calque.scaling.loss.fit import resamples
 from calque.scaling.loss.law import loss_law
 from calque.scaling.loss.minimise import refine, screen

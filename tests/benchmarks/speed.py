@@ -22,11 +22,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from calque.data.processes import cores
 from calque.phases.detection.analyse import Analysis, analyse
 from calque.phases.detection.detect import detect
 from calque.phases.detection.lag import lag
 from calque.phases.dictionary.grid import Dictionary
-from calque.phases.processes import cores, spread
+from calque.phases.processes import spread
 from calque.phases.series.axis import Axis
 from calque.phases.series.trajectory import Trajectory
 from calque.phases.settings import Settings

@@ -17,10 +17,11 @@ from typing import Any
 from calque.data.corpora.debian import cleaning
 from calque.data.corpora.debian.extracting import ExtractedSource, extract
 from calque.data.corpora.debian.fetching import Package, choose, fetch
-from calque.data.corpora.debian.files import PARTIAL, publish, write_json
+from calque.data.corpora.debian.files import PARTIAL, publish
 from calque.data.corpora.debian.sources import SOURCES, DebianSource
-from calque.data.files import locked
+from calque.data.json_files import read_json, write_json
 from calque.data.languages import LANGUAGES
+from calque.data.locks import locked
 
 MANIFEST, RAW, CLEAN, COUNTS = "corpus.json", "raw", "clean", "counts.json"
 RECIPE = 1  # raise it when the same packages would give other text
@@ -94,7 +95,7 @@ def _make(target: Path, found: dict[str, Package], sources: tuple[DebianSource, 
         },
         "sha256": _digest(target / CLEAN),
     }
-    write_json(target / MANIFEST, manifest)
+    write_json(target / MANIFEST, manifest, sort_keys=True)
 
 
 def _described(package: Package) -> dict[str, str]:
@@ -114,9 +115,9 @@ def _clean(folder: Path, extracted: dict[str, ExtractedSource], report: Report) 
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
         found = cleaning.clean(code, extracted, english, partial, _within(report, code))
-        write_json(partial / COUNTS, {name: one.to_dict() for name, one in found.items()})
+        write_json(partial / COUNTS, {name: one.to_dict() for name, one in found.items()}, sort_keys=True)
         publish(partial, folder / code)
-    return {code: json.loads((folder / code / COUNTS).read_text(encoding="utf-8")) for code in LANGUAGES}
+    return {code: read_json(folder / code / COUNTS) for code in LANGUAGES}
 
 
 def _within(report: Report, code: str) -> Report:

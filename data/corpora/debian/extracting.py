@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -12,10 +11,11 @@ from pathlib import Path
 from typing import NamedTuple, TextIO
 
 from calque.data.corpora.debian.archive import read_files
-from calque.data.corpora.debian.files import write_json, written
+from calque.data.corpora.debian.files import written
 from calque.data.corpora.debian.formats.base import Paragraph, Unreadable
 from calque.data.corpora.debian.sources import DebianSource
 from calque.data.corpora.debian.text import tidy
+from calque.data.json_files import read_json, write_json
 
 COPYRIGHT = re.compile(r"usr/share/doc/[^/]+/copyright")
 LICENCE = re.compile(r"^Licen[cs]e: *(\S.*?) *$", re.MULTILINE)
@@ -106,8 +106,8 @@ def extract(
                         continue
                     files += 1
                     write(source.name, code, document, paragraphs)
-        write_json(facts, {"files": files, "unreadable": unreadable, "licences": dict(licences)})
-    return ExtractedSource(path=rows, **json.loads(facts.read_text(encoding="utf-8")))
+        write_json(facts, {"files": files, "unreadable": unreadable, "licences": dict(licences)}, sort_keys=True)
+    return ExtractedSource(path=rows, **read_json(facts))
 
 
 def _writer(file: TextIO) -> Callable[[str, str, str, list[Paragraph]], None]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import shutil
@@ -13,8 +12,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from calque.data.corpora.debian.archive import read_name
-from calque.data.corpora.debian.files import PARTIAL, publish, write_json
+from calque.data.corpora.debian.files import PARTIAL, publish
 from calque.data.errors import UserError
+from calque.data.json_files import read_json_if_there, write_json
 
 VARIABLE = "CALQUE_DEBS"
 CHOICE = "chosen.json"
@@ -169,10 +169,7 @@ class _Known:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        try:
-            self._entries: dict[str, list[str]] = json.loads(path.read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
-            self._entries = {}
+        self._entries: dict[str, list[str]] = read_json_if_there(path) or {}
         self._changed = False
 
     def package(self, path: Path) -> Package:
@@ -191,20 +188,17 @@ class _Known:
     def save(self) -> None:
         """Remember what was read."""
         if self._changed:
-            write_json(self._path, self._entries)
+            write_json(self._path, self._entries, sort_keys=True)
 
 
 def _from_apt(wanted: Sequence[str], folder: Path, report: Callable[[str, int, int], None]) -> dict[str, Package]:
     """Return what was chosen by the first call: a later ``apt-get update`` does not change the corpus."""
-    try:
-        choice = json.loads((folder / CHOICE).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        choice = {}
+    choice = read_json_if_there(folder / CHOICE) or {}
     if choice.get("wanted") != list(wanted):
         report("asking apt-get which packages there are", 0, len(wanted))
         offered = _offered(wanted, folder)
         choice = {"wanted": list(wanted), "packages": {word: asdict(package) for word, package in offered.items()}}
-        write_json(folder / CHOICE, choice)
+        write_json(folder / CHOICE, choice, sort_keys=True)
     named = {word: Package(**entry) for word, entry in choice["packages"].items()}
     return {word: replace(package, file=str(folder / package.file)) for word, package in named.items()}
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from calque.data.files import sync_folder
 
@@ -23,13 +22,6 @@ def written(path: Path) -> Iterator[TextIO]:
         file.flush()
         os.fsync(file.fileno())
     publish(partial, path)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file that is whole or absent."""
-    with written(path) as file:
-        json.dump(value, file, indent=1, ensure_ascii=False, sort_keys=True)
-        file.write("\n")
 
 
 def publish(partial: Path, path: Path) -> None:

@@ -22,8 +22,8 @@ from huggingface_hub import HfApi
 from calque.data.corpora.hub.config import HubConfig, HubDataset
 from calque.data.corpora.hub.network import first_line, with_retries
 from calque.data.errors import UserError
-from calque.data.files import write_atomically
 from calque.data.home import home
+from calque.data.json_files import read_json, write_json
 
 ROWS_AT_ONCE = 256
 SETTLE_SECONDS = 0.2
@@ -87,13 +87,12 @@ def plan(source: HubDataset, config: HubConfig) -> Plan:
     wanted = [str(source), source.revision, config.split, config.field, config.text_bytes]
     path = home() / "hub" / f"{hashlib.sha256(json.dumps(wanted).encode()).hexdigest()[:24]}.json"
     if path.exists():
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json(path)
         return Plan(revision=values["revision"], parts=tuple(Part(**part) for part in values["parts"]))
     what = f"the data set {source.name}" + (f" at {source.revision}" if source.revision else "")
     info = with_retries(what, config.attempts, lambda: HfApi().dataset_info(source.name, revision=source.revision))
     found = Plan(revision=str(info.sha), parts=tuple(_parts(source, info.sha, config)))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, json.dumps({"dataset": str(source), "asked": source.revision, **asdict(found)}).encode())
+    write_json(path, {"dataset": str(source), "asked": source.revision, **asdict(found)})
     return found
 
 

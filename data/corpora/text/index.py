@@ -14,7 +14,6 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +25,9 @@ from calque.data.corpora.text.documents import documents
 from calque.data.corpora.text.duplicates import EMPTY, HASH, compare, document_hash
 from calque.data.corpora.text.folder import TextFile
 from calque.data.errors import UserError
-from calque.data.files import remove_abandoned, temporary, write_atomically
+from calque.data.files import remove_abandoned, temporary
 from calque.data.home import home
+from calque.data.json_files import read_json_if_there, write_json
 
 SCHEMA = 1
 
@@ -127,7 +127,7 @@ class TextIndex:
         return hashlib.sha256(key.encode()).hexdigest()[:24]
 
     def _known(self, file: TextFile) -> FileEntry | None:
-        values = _read_json(self.folder / f"{self._name(file)}.json")
+        values = read_json_if_there(self.folder / f"{self._name(file)}.json")
         if values is None or set(values) != {field.name for field in fields(FileEntry)}:
             return None
         entry, hashes = FileEntry(**values), self._hashes_path(file)
@@ -175,7 +175,7 @@ class TextIndex:
         finally:
             partial.unlink(missing_ok=True)
         entry = FileEntry(name=file.name, bytes=file.bytes, changed=file.changed, sha256=digest, **counts)
-        write_atomically(self.folder / f"{self._name(file)}.json", json.dumps(asdict(entry)).encode())
+        write_json(self.folder / f"{self._name(file)}.json", asdict(entry))
 
     def _path(self, code: str, entries: tuple[FileEntry, ...], suffix: str) -> Path:
         key = json.dumps([[entry.name, entry.sha256] for entry in entries] + [self.config.heldout])
@@ -183,10 +183,10 @@ class TextIndex:
 
     def _summary(self, code: str, entries: tuple[FileEntry, ...]) -> LanguageEntry:
         path, first = (self._path(code, entries, suffix) for suffix in ("json", "first.npy"))
-        counts = _read_json(path)
+        counts = read_json_if_there(path)
         if counts is None or not first.exists():
             counts = self._compare(code, first)
-            write_atomically(path, json.dumps(counts).encode())
+            write_json(path, counts)
         return LanguageEntry(files=entries, **counts)
 
     def _compare(self, code: str, path: Path) -> dict[str, int]:
@@ -230,11 +230,3 @@ def _blocks(texts: Iterator[str], counts: dict[str, int]) -> Iterator[bytes]:
             yield block.tobytes()
             filled = 0
     yield block[:filled].tobytes()
-
-
-def _read_json(path: Path) -> dict[str, Any] | None:
-    try:
-        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return None
-    return values

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import panel as pn
 
+from calque.data.quantities import format_count, format_p
 from calque.phases.explore.curves import MOST_BANDS, draw_panel, place, verdict
 from calque.phases.explore.drawing import palette, words
 from calque.phases.explore.locate_button import LOCATE, LocateButton
@@ -14,8 +15,6 @@ from calque.phases.explore.located import SPLITS
 from calque.phases.explore.page import Page, note, picture, table
 from calque.phases.explore.panels import CHOICES, arrange
 from calque.phases.explore.series import BAND, WHOLE, Series, many
-from calque.phases.report.tables import p_text
-from calque.phases.results import tokens_text
 
 MOST_LINES = 400
 MOST_PANELS = 6
@@ -102,8 +101,8 @@ class CurvesPage(Page):
                         "metric": words(s.metric),
                         "takeoff": place(takeoff),
                         "delayed start": verdict(delay),
-                        "p": p_text(None if delay is None else delay.p_value),
-                        "t50": tokens_text(known["t50"].tokens) if "t50" in known else "–",
+                        "p": format_p(None if delay is None else delay.p_value),
+                        "t50": format_count(known["t50"].tokens) if "t50" in known else "–",
                         "in words": takeoff.reason,
                     }  # fmt: skip
                 )

@@ -10,6 +10,7 @@ import pandas as pd
 import panel as pn
 from hvplot import hvPlot
 
+from calque.data.quantities import format_count
 from calque.phases.explore.drawing import (
     LAYERS,
     LOOK,
@@ -25,7 +26,6 @@ from calque.phases.explore.page import Page, drawing, note, picture, table
 from calque.phases.report.isoflop import Profile, profiles
 from calque.phases.report.loss_pictures import isoflop_figure
 from calque.phases.report.pictures import svg
-from calque.phases.results import tokens_text
 from calque.phases.series.axis import Array
 
 LOSSES = ("loss", "bits_per_byte")
@@ -95,7 +95,7 @@ class LossPage(Page):
             x, y = self._spent(run) if flops else self.study.tokens(run), self._values(run)
             keep = np.isfinite(x) & np.isfinite(y) & ((x > 0) | (not (flops or self.selection.log)))
             frame = pd.DataFrame({"x": x[keep], "y": y[keep], "run": run, "condition": self.study.condition(run)})
-            frame["at"] = [f"{v:.3g}" if flops else tokens_text(v) for v in frame["x"]]
+            frame["at"] = [f"{v:.3g}" if flops else format_count(v) for v in frame["x"]]
             if len(frame):
                 pieces.setdefault(self.study.condition(run), []).append(frame)
         if not pieces:
@@ -152,9 +152,9 @@ class LossPage(Page):
                 continue
             pieces.append(pd.DataFrame({"x": tokens[1:][keep], "y": speed[keep], "run": run}))
             row = {
-                "run": run, "tokens": tokens_text(float(np.nanmax(tokens))),
+                "run": run, "tokens": format_count(float(np.nanmax(tokens))),
                 "training hours": round(float(np.nansum(seconds)) / 3600, 3),
-                "median tokens/s": tokens_text(float(np.median(speed[keep]))),
+                "median tokens/s": format_count(float(np.median(speed[keep]))),
             }  # fmt: skip
             if "scoring_seconds" in timing:
                 spent = np.asarray(timing["scoring_seconds"].isel(run=at), float)
@@ -200,13 +200,13 @@ def _profiles_picture(found: list[Profile], runs: list[str], unit: str) -> Any:
             )  # fmt: skip
         )
         if profile.best_n is not None:
-            best.append((profile.best_n, profile.best_loss, label, tokens_text(profile.best_n)))
+            best.append((profile.best_n, profile.best_loss, label, format_count(profile.best_n)))
     if best:
         marks = hv.Points(best, ["n", "loss"], ["level", "told"], label="lowest")
         tips = [("lowest at", "@told parameters"), ("", "@level"), ("loss", "@loss{0.0000}")]
         layers.append(marks.opts(color="#1d2430", marker="diamond", size=11, tools=["hover"], hover_tooltips=tips))
     sizes = np.unique(np.concatenate([profile.n for profile in found]))
-    ticks = {"xticks": [(n, tokens_text(n)) for n in sizes]} if len(sizes) <= 9 else {"xformatter": token_ticks()}
+    ticks = {"xticks": [(n, format_count(n)) for n in sizes]} if len(sizes) <= 9 else {"xformatter": token_ticks()}
     return styled(
         hv.Overlay(layers), hooks=[finish(logx=True)], logx=True, height=360, xlabel="non-embedding parameters",
         ylabel=unit, title="loss against size at equal FLOPs", legend_position="right",

@@ -8,6 +8,7 @@ import holoviews as hv
 import panel as pn
 from hvplot import hvPlot
 
+from calque.data.quantities import format_count
 from calque.phases.explore.curves import draw_panel
 from calque.phases.explore.drawing import SQUARE, finish, palette, words
 from calque.phases.explore.items import LOGPROBS
@@ -16,7 +17,6 @@ from calque.phases.explore.page import Page, note, picture
 from calque.phases.explore.pairs import languages, positions, rate_table, takeoff_table
 from calque.phases.explore.panels import arrange
 from calque.phases.explore.series import PAIR, series_of
-from calque.phases.results import tokens_text
 
 WRITTEN = 12
 """Languages up to which every cell bears its number."""
@@ -57,7 +57,7 @@ class PairsPage(Page):
         if list(self.slider.options.values()) != places:
             last = self.slider.value == list(self.slider.options.values())[-1] or self.slider.value not in places
             value = places[-1] if last else self.slider.value
-            self.slider.param.update(options={tokens_text(t) if t else "0": t for t in places}, value=value)
+            self.slider.param.update(options={format_count(t) if t else "0": t for t in places}, value=value)
 
     def show(self) -> list[Any]:
         """Return both heat maps and the curves of a pair."""
@@ -82,7 +82,7 @@ class PairsPage(Page):
         frame = rate_table(self.study, runs, metric, float(self.slider.value))
         share = metric not in LOGPROBS
         frame["value"] = frame["value"] * (100 if share else 1)
-        title = f"{words(metric)} at {tokens_text(self.slider.value)} tokens{', %' if share else ', nats'}"
+        title = f"{words(metric)} at {format_count(self.slider.value)} tokens{', %' if share else ', nats'}"
         made = self._map(frame, "value", title, (0, 100) if share else None, ["n"], "viridis")
         return self._clickable(made, frame)
 

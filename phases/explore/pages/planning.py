@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 from bokeh.models.widgets.tables import ScientificFormatter
 
+from calque.data.quantities import format_count
 from calque.phases.explore.page import Page, drawing, note, table
 from calque.phases.report.power_pictures import power_svgs
-from calque.phases.results import tokens_text
 
 
 class PlanningPage(Page):
@@ -44,8 +44,8 @@ class PlanningPage(Page):
         unit = str(plan.get("unit") or "cost")
         rows = [
             {
-                "sizes": ", ".join(tokens_text(n) for n in row["sizes"]),
-                "tokens": ", ".join(tokens_text(d) for d in row["tokens"]),
+                "sizes": ", ".join(format_count(n) for n in row["sizes"]),
+                "tokens": ", ".join(format_count(d) for d in row["tokens"]),
                 "seeds": row["seeds"],
                 "mixes": row["mixes"],
                 unit: round(row["cost"], 1),

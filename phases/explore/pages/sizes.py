@@ -10,14 +10,13 @@ import numpy as np
 import pandas as pd
 import panel as pn
 
+from calque.data.quantities import format_count, format_interval, format_p
 from calque.phases.explore.drawing import LAYERS, finish, palette, styled, token_ticks, words
 from calque.phases.explore.locate_button import LOCATE, LocateButton
 from calque.phases.explore.page import Page, drawing, note, picture, table
 from calque.phases.explore.series import WHOLE
 from calque.phases.report.forecast_pictures import HUES, rollout_figure
 from calque.phases.report.pictures import svg
-from calque.phases.report.tables import p_text
-from calque.phases.results import interval_text, tokens_text
 
 ESTIMANDS = ("takeoff", "t10", "t50", "onset", "peak", "crossover")
 MARKED = 9
@@ -85,7 +84,7 @@ class SizesPage(Page):
                     "tokens": found.tokens if found.tokens is not None else found.low or last,
                     "low": found.low or found.tokens,
                     "high": found.high or last,
-                    "interval": interval_text(found.low, found.high),
+                    "interval": format_interval(found.low, found.high),
                     "outcome": words(found.outcome.value),
                 }  # fmt: skip
             )
@@ -110,7 +109,7 @@ class SizesPage(Page):
         frame = frame.assign(x=frame["n"] + APART * rank if named else frame["n"] * np.exp(APART * rank))
         layers: list[Any] = [] if forecast is None else _law_layers(forecast)
         tips = [("run", "@run"), ("", "@outcome"), ("tokens", "@told"), ("interval", "@interval")]
-        frame["told"] = [tokens_text(t) for t in frame["tokens"]]
+        frame["told"] = [format_count(t) for t in frame["tokens"]]
         extra = ["run", "outcome", "told", "interval"]
         for ladder in ladders:
             mine = frame[frame["ladder"] == ladder]
@@ -148,7 +147,7 @@ class SizesPage(Page):
         out = [note(sentence) for sentence in forecast.get("sentences") or []]
         rows = [
             {
-                "law": row.get("law"), "tokens": tokens_text(row.get("tokens")), "interval": _interval(row),
+                "law": row.get("law"), "tokens": format_count(row.get("tokens")), "interval": _interval(row),
                 "outcome": words(row.get("outcome") or "–"), "typical miss, ln T": row.get("rollout_rms"),
                 "why": row.get("reason") or "",
             }
@@ -174,8 +173,8 @@ class SizesPage(Page):
                     "ratio of tokens": _ratio(row, "log_ratio"),
                     "low": _ratio(row, "low"),
                     "high": _ratio(row, "high"),
-                    "p": p_text(row.get("p_value")),
-                    "p adjusted": p_text(row.get("p_adjusted")),
+                    "p": format_p(row.get("p_value")),
+                    "p adjusted": format_p(row.get("p_adjusted")),
                     "outcome": words(row.get("outcome") or "–"),
                     "in words": row.get("reason") or "",
                 }  # fmt: skip
@@ -195,12 +194,12 @@ def _named_axis(frame: pd.DataFrame) -> dict[str, Any]:
 def _size_axis(frame: pd.DataFrame, forecast: dict[str, Any] | None) -> dict[str, Any]:
     """Return an axis marked at the sizes run and the one forecast, with some room at both ends."""
     sizes = sorted({*frame["n"], *([forecast["n_params_non_embedding"]] if forecast is not None else [])})
-    ticks = {"xticks": [(n, tokens_text(n)) for n in sizes]} if len(sizes) <= MARKED else {"xformatter": token_ticks()}
+    ticks = {"xticks": [(n, format_count(n)) for n in sizes]} if len(sizes) <= MARKED else {"xformatter": token_ticks()}
     return {"xlabel": "non-embedding parameters", "xlim": (sizes[0] / 1.3, sizes[-1] * 1.3), **ticks}
 
 
 def _interval(row: dict[str, Any]) -> str:
-    return "–" if row.get("tokens") is None else interval_text(row.get("low"), row.get("high"))
+    return "–" if row.get("tokens") is None else format_interval(row.get("low"), row.get("high"))
 
 
 def _ratio(row: dict[str, Any], name: str) -> float:

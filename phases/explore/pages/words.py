@@ -8,10 +8,10 @@ import holoviews as hv
 import numpy as np
 import panel as pn
 
+from calque.data.quantities import format_count
 from calque.phases.explore.concepts import ASKED, concept_table, shares
 from calque.phases.explore.drawing import LOOK, edges, finish, styled, token_ticks, words
 from calque.phases.explore.page import Page, note, picture, table
-from calque.phases.results import tokens_text
 
 SHOWN = 40
 
@@ -54,7 +54,7 @@ class WordsPage(Page):
         shown = frame.iloc[part]
         listed = frame.drop(columns="position")
         for name in ("half by", "half after"):
-            listed[name] = [tokens_text(v) if np.isfinite(v) else "not by the end" for v in listed[name]]
+            listed[name] = [format_count(v) if np.isfinite(v) else "not by the end" for v in listed[name]]
         listed.insert(0, "rank", range(1, len(listed) + 1))
         listed["acquired"] = (100 * listed["acquired"]).round(0).astype(int)
         listed = listed.rename(columns={"acquired": "acquired by the end, %"}).round(2)

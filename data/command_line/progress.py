@@ -1,0 +1,99 @@
+"""How far work has come, on standard error: a bar on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+
+from calque.data.quantities import format_duration
+
+LINE_SECONDS, NEWS_SECONDS = 15.0, 2.0
+"""Between two lines of one topic, and between any two, where there is no terminal."""
+
+
+class ProgressDisplay:
+    """Shows how far work has come, from entering to leaving the context.
+
+    Parameters
+    ----------
+    unit : str
+        What is counted.
+    total : int, optional
+        How many in all, where it is known.
+    delay : float
+        Seconds before the first line where there is no terminal.
+    """
+
+    def __init__(self, unit: str = "", total: int | None = None, *, delay: float = 0.0) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
+        console = Console(stderr=True, highlight=False)
+        self.bars = Progress(
+            TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TextColumn(unit),
+            TimeElapsedColumn(), TimeRemainingColumn(), console=console, transient=True,
+        )  # fmt: skip
+        self.live, self.unit, self.total = console.is_terminal, unit, total
+        self.task = self.bars.add_task("", total=total, visible=total is not None)
+        self.began, self.topic, self.told = time.monotonic(), "", delay - LINE_SECONDS
+
+    def __enter__(self) -> Self:
+        """Begin to show."""
+        self.began = time.monotonic()
+        if self.live:
+            self.bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop."""
+        if self.live:
+            self.bars.stop()
+
+    def __call__(self, done: int, total: int, what: str) -> None:
+        """Show that ``done`` of ``total`` are finished and ``what`` comes next."""
+        self.show(what, done, total)
+
+    def show(self, text: str, done: int | None = None, total: int | None = None, topic: str = "") -> None:
+        """Show what is done now, and how many parts are; a new topic is told sooner than more of the same."""
+        self.total = total or self.total
+        self.bars.update(self.task, description=text, completed=done, total=self.total, visible=True)
+        pause = LINE_SECONDS if topic == self.topic else NEWS_SECONDS
+        if not self.live and time.monotonic() - self.began - self.told >= pause:
+            counted = f", {done} of {self.total} {self.unit}".rstrip() if self.total and done is not None else ""
+            self._line(text + counted)
+            self.topic = topic
+
+    def say(self, text: str, done: int) -> None:
+        """Tell of a part that is finished, as one of so many; it stays on the screen."""
+        self.bars.update(self.task, completed=done)
+        if self.live:
+            self.bars.console.print(text, markup=False)
+        else:
+            self._line(f"{text} ({done} of {self.total})")
+
+    def _line(self, text: str) -> None:
+        self.told = time.monotonic() - self.began
+        print(f"[{format_duration(self.told)}] {text}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def progress(quiet: bool = False) -> Iterator[Callable[[int, int, str], None]]:
+    """Give what a computation calls with how many of how many are done, and what of; shows nothing when ``quiet``."""
+    if quiet:
+        yield lambda done, total, what: None
+        return
+    with ProgressDisplay(delay=LINE_SECONDS) as display:
+        yield display

@@ -1,0 +1,60 @@
+"""A lock between processes that dies with its holder, however it dies."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from calque.data.errors import UserError
+
+POLL_SECONDS = 0.2
+
+
+@contextmanager
+def locked(
+    path: Path, what: str = "the work", *, wait: float = math.inf, on_wait: Callable[[], None] = lambda: None
+) -> Iterator[None]:
+    """Hold an exclusive lock that the kernel drops when the process ends.
+
+    The file may be removed by its holder; whoever waited then takes the lock of a new one.
+
+    Parameters
+    ----------
+    path : Path
+        The lock's file; its folder is made.
+    what : str
+        What the lock is held for, for the message.
+    wait : float
+        Seconds to wait for another holder.
+    on_wait : callable
+        Called once when another process holds the lock.
+
+    Raises
+    ------
+    UserError
+        When another process holds the lock for longer than ``wait`` seconds.
+    """
+    lock = FileLock(path, poll_interval=POLL_SECONDS, fallback_to_soft=False)  # a soft lock outlives a killed holder
+    until, told = time.monotonic() + wait, False
+    while True:
+        left = until - time.monotonic() if told else 0.0
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=-1 if left == math.inf else max(0.0, left))
+            break
+        except FileNotFoundError:  # the folder was removed meanwhile
+            continue
+        except Timeout:
+            if told or wait <= 0:
+                raise UserError(f"{what} is already running; wait for it or stop it first") from None
+            on_wait()
+            told = True
+    try:
+        yield
+    finally:
+        lock.release()

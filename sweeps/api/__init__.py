@@ -1,0 +1,1 @@
+"""The functions behind the commands of ``sweeps``: keyword arguments in, results out."""

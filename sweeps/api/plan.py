@@ -1,0 +1,119 @@
+"""What a study will cost: the function behind ``sweeps plan``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from calque.data.errors import UserError
+from calque.data.result import Result, Rows, check_backend
+from calque.sweeps.plan.plan import Hardware
+from calque.sweeps.plan.plan import plan as estimate
+from calque.sweeps.study.study import Study, read_study
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+COSTS = ("hours", "wall_hours", "flops", "scoring_flops", "disk_bytes", "tokens", "n_params")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StudyPlan(Result):
+    """The cost estimate of a study.
+
+    Attributes
+    ----------
+    estimate : dict
+        ``runs`` and ``total``, as in the JSON: parameters, tokens, FLOPs, device-hours, bytes of disk.
+    """
+
+    estimate: dict[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what ``sweeps plan --json`` writes."""
+        return self.estimate
+
+    def tables(self) -> dict[str, Rows]:
+        """Return ``runs``, a row each; FLOPs a token and bytes of memory have a column a part."""
+        rows = []
+        for run in self.estimate["runs"]:
+            parts = {"flops_per_token": run["flops_per_token"], "memory_bytes": run["memory_bytes"]}
+            plain = {k: v for k, v in run.items() if not isinstance(v, dict)}
+            rows.append(plain | {f"{name}_{part}": v for name, of in parts.items() for part, v in of.items()})
+        return {"runs": Rows(rows, ("run",))}
+
+    def renderables(self) -> Sequence[RenderableType]:
+        """Return the tables and notes of the terminal."""
+        from rich.text import Text
+
+        from calque.sweeps.plan import tables
+
+        made = [make(self.estimate) for make in (tables.cost_table, tables.flops_table, tables.memory_table)]
+        return [*made, *(Text(line) for line in tables.notes(self.estimate))]
+
+    def plot(self, cost: str = "hours", *, ax: Any = None, backend: str = "matplotlib") -> Any:
+        """Draw one cost of every run as bars.
+
+        Parameters
+        ----------
+        cost : str
+            hours, wall_hours, flops, scoring_flops, disk_bytes, tokens or n_params.
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; a new figure when None.
+        backend : {"matplotlib", "hvplot"}
+            ``hvplot`` gives an interactive picture.
+
+        Returns
+        -------
+        matplotlib.axes.Axes or holoviews.Bars
+
+        Raises
+        ------
+        UserError
+            For a cost that is none.
+        """
+        check_backend(backend)
+        if cost not in COSTS:
+            raise UserError(f"`cost` is '{cost}'; expected one of {', '.join(COSTS)}")
+        frame = self.to_dataframe()
+        if backend == "hvplot":
+            from calque.phases.api.interactive import bars_plot
+
+            return bars_plot(frame, "run", cost)
+        from calque.phases.report.pictures import draw_bars, new_axes
+
+        axes = new_axes(0.9 + 0.24 * len(frame)) if ax is None else ax
+        return draw_bars(axes, list(frame["run"]), frame[cost].to_numpy(float), cost.replace("_", " "))
+
+
+def plan(
+    study: str | os.PathLike[str] | Study, *, device: str | None = None, flops: float | None = None,
+    utilisation: float = 0.4,
+) -> StudyPlan:  # fmt: skip
+    """Estimate the cost of a study; nothing is started.
+
+    Parameters
+    ----------
+    study : path or Study
+        A study file, such as ``sweeps/quick.yaml``.
+    device : str, optional
+        cpu (one core), a100, h100, h200 or b200; h200 for bfloat16 and cpu for float32 when None.
+    flops : float, optional
+        Peak FLOP/s of a device that is not named there.
+    utilisation : float
+        Share of the peak that training's own FLOPs reach.
+
+    Returns
+    -------
+    StudyPlan
+
+    Raises
+    ------
+    UserError
+        When the study cannot be read, or a number makes no sense.
+    """
+    loaded = study if isinstance(study, Study) else read_study(Path(study))
+    return StudyPlan(estimate=estimate(loaded, Hardware(device=device, flops=flops, utilisation=utilisation)))

@@ -1,0 +1,207 @@
+"""The Python interface: light to import, lazy, and results that print, convert and draw themselves."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from statsmodels.stats.proportion import proportion_confint
+
+import calque
+from calque.data.errors import UserError
+from calque.data.result import Result
+from tests.phases_cube import study
+
+ROOT = Path(__file__).parent.parent
+HEAVY = ("numpy", "xarray", "pandas", "scipy", "matplotlib", "torch", "ray", "lightning", "rich", "typer")
+mpl.use("agg")
+
+
+def python(code: str, cwd: Path) -> str:
+    done = subprocess.run([sys.executable, "-c", code], cwd=cwd, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def cube() -> xr.Dataset:
+    return study(runs=2, n=20, languages=4)[0]
+
+
+@pytest.fixture(scope="module")
+def log() -> Any:
+    return calque.import_log(ROOT / "docs/examples/log.csv", metric="accuracy", tokens="tokens", trials=125)
+
+
+@pytest.fixture(scope="module")
+def results(cube: xr.Dataset, log: Any) -> dict[str, Result]:
+    return {
+        "detect": calque.detect(cube, boot=19),
+        "classical": calque.detect(cube, family="kink", metric="copying"),
+        "pool": calque.pool(cube, boot=19, over="language"),
+        "acquisition": calque.acquisition(cube),
+        "calibrate": calque.calibrate(cube, run="seed0", metric="copying", replicates=2, boot=19),
+        "import_log": log,
+        "plan": calque.plan(ROOT / "sweeps/quick.yaml"),
+    }
+
+
+def test_importing_it_loads_nothing_heavy(tmp_path: Path) -> None:
+    python(f"import sys, calque; assert not set({HEAVY!r}) & set(sys.modules), sorted(sys.modules)", tmp_path)
+
+
+def test_it_offers_what_it_lists_and_names_it_where_a_word_is_wrong() -> None:
+    for name in calque.__all__:
+        assert callable(getattr(calque, name)) and name in dir(calque)
+        assert (getattr(calque, name).__doc__ or "").strip(), name
+    with pytest.raises(AttributeError, match="it offers acquisition, calibrate"):
+        calque.detct  # noqa: B018
+
+
+@pytest.mark.parametrize("first", ["calque, xarray as xr", "xarray as xr, calque"])
+def test_the_accessor_is_there_whichever_is_imported_first(first: str, tmp_path: Path) -> None:
+    python(f"import {first}; assert hasattr(xr.Dataset, 'calque')", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["detect", "classical", "pool", "acquisition", "calibrate", "import_log", "plan"])
+def test_every_result_prints_converts_and_draws(results: dict[str, Result], name: str, tmp_path: Path) -> None:
+    result = results[name]
+    text = result.summary()
+    assert str(result) == text and len(text.splitlines()) >= 2 and "\x1b" not in text
+    assert result._repr_html_().startswith("<pre")
+    assert json.loads(result.to_json()) == json.loads(json.dumps(result.to_dict()))
+    result.to_json(tmp_path / "x.json")
+    assert json.loads((tmp_path / "x.json").read_text()) == json.loads(result.to_json())
+    for table, rows in result.tables().items():
+        frame = result.to_dataframe(table)
+        assert len(frame) == len(rows.rows) and set(rows.index) <= set(frame.columns)
+    with pytest.raises(UserError, match="`table` is 'none'"):
+        result.to_dataframe("none")
+    result.to_xarray().to_netcdf(tmp_path / "x.nc")
+    axes = result.plot()
+    assert axes.has_data()
+    axes.figure.savefig(tmp_path / "x.png")
+    with pytest.raises(UserError, match="expected matplotlib or hvplot"):
+        result.plot(backend="gnuplot")
+
+
+@pytest.mark.parametrize("name", ["detect", "pool", "acquisition", "import_log", "plan"])
+def test_every_result_has_an_interactive_picture(results: dict[str, Result], name: str) -> None:
+    import holoviews as hv
+
+    picture = results[name].plot(backend="hvplot")
+    assert hv.render(picture, backend="bokeh") is not None
+
+
+def test_a_dataframe_and_a_dataset_hold_the_numbers_of_the_json(results: dict[str, Result]) -> None:
+    found = results["detect"]
+    frame, data = found.to_dataframe(), found.to_xarray()
+    for row in found.to_dict()["transitions"]:
+        mine = frame[(frame[["run", "group", "metric", "estimand"]] == [row[k] for k in ("run", "group", "metric",
+                     "estimand")]).all(axis=1)]  # fmt: skip
+        assert len(mine) == 1 and mine.iloc[0]["outcome"] == row["outcome"]
+        at = data.sel({k: row[k] for k in ("run", "group", "metric", "estimand")})
+        for name in ("tokens", "low", "high", "p_value"):
+            wanted = np.nan if row[name] is None else row[name]
+            np.testing.assert_array_equal(mine.iloc[0][name], wanted)
+            np.testing.assert_array_equal(at[name], wanted)
+        assert at["outcome"] == row["outcome"]
+    lags = found.to_dataframe("lags")
+    assert list(lags["outcome"]) == [lag["outcome"] for lag in found.to_dict()["lags"]]
+
+
+def test_a_path_a_dataset_and_a_result_are_the_same_cube(log: Any, tmp_path: Path) -> None:
+    calque.write(log.cube, tmp_path / "x.nc")
+    given = [log, log.cube, tmp_path / "x.nc", str(tmp_path / "x.nc"), calque.read(tmp_path / "x.nc")]
+    rows = [calque.detect(one, boot=19).to_dict()["transitions"] for one in given]
+    assert all(one == rows[0] for one in rows)
+    with pytest.raises(UserError, match="`cube` is of type int"):
+        calque.detect(3)  # type: ignore[arg-type]
+
+
+def test_the_picture_is_drawn_where_it_is_asked(results: dict[str, Result]) -> None:
+    import matplotlib.pyplot as plt
+
+    _, (left, right) = plt.subplots(1, 2)
+    assert results["detect"].plot("seed1", ax=right) is right and right.has_data() and not left.has_data()
+    with pytest.raises(UserError, match=r"no run 'seed9'.*did you mean 'seed0'"):
+        results["detect"].plot("seed9")
+
+
+def test_rates_are_counts_with_wilson_intervals(cube: xr.Dataset) -> None:
+    found = cube.calque.rates("copying", level=0.9)
+    right = (cube["translation_outcome"] == 1) & (
+        (cube["overlap"] == 2) | xr.DataArray(np.eye(4, dtype=bool), dims=("source", "target"))
+    )
+    asked = (cube["overlap"] == 2) | xr.DataArray(np.eye(4, dtype=bool), dims=("source", "target"))
+    n = int(asked.broadcast_like(cube["overlap"]).sum())
+    share = right.sum(("source", "target", "concept")) / n
+    np.testing.assert_allclose(found["rate"], share.transpose("run", "checkpoint"))
+    np.testing.assert_array_equal(found["trials"], n)
+    low, high = proportion_confint(share.values * n, n, alpha=0.1, method="wilson")
+    np.testing.assert_allclose(found["low"], low)
+    np.testing.assert_allclose(found["high"], high)
+    assert (found["cluster_high"] - found["cluster_low"] >= found["high"] - found["low"] - 1e-12).all()
+
+
+def test_rates_by_pair_are_rates_of_the_pairs(cube: xr.Dataset) -> None:
+    whole = cube.calque.rates("translation", "pair")
+    one = cube.calque.trajectory("translation", "seed1", by="pair", group="source=en target=de")
+    np.testing.assert_array_equal(whole["rate"].sel(run="seed1", group="source=en target=de"), one.y)
+    with pytest.raises(UserError, match=r"`group` is 'source=en'; run 'seed1' has source=en target=de"):
+        cube.calque.trajectory("translation", "seed1", by="pair", group="source=en")
+    with pytest.raises(UserError, match="the cube has 2 runs; name one of seed0, seed1"):
+        cube.calque.trajectory("translation")
+
+
+def test_a_falling_metric_keeps_its_sign(log: Any) -> None:
+    data = log.cube.copy()
+    data["loss"] = (("run", "checkpoint"), 5 - np.log(data["tokens"].values + 1e6))
+    data["loss"].attrs["metric_kind"] = "continuous"
+    found = data.calque.rates("loss")
+    np.testing.assert_allclose(found["rate"], data["loss"])
+    assert found["low"].isnull().all()
+    assert data.calque.plot("loss").has_data()
+
+
+def test_flags_are_a_row_each(cube: xr.Dataset) -> None:
+    assert cube.calque.flags().empty
+    masks = np.zeros((2, 20), np.int8)
+    masks[1, 3], masks[0, 5] = 5, 2
+    flagged = cube.assign(checkpoint_flags=(("run", "checkpoint"), masks))
+    tokens = cube["tokens"].values
+    wanted = pd.DataFrame(
+        [("seed0", 5, tokens[0, 5], "outlier"), ("seed1", 3, tokens[1, 3], "duplicate_weights"),
+         ("seed1", 3, tokens[1, 3], "not_finite")],
+        columns=["run", "checkpoint", "tokens", "flag"],
+    )  # fmt: skip
+    pd.testing.assert_frame_equal(flagged.calque.flags(), wanted)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda c: calque.detect(c, boot=5), "`boot`"),
+        (lambda c: calque.detect(c, level=2), "`level`"),
+        (lambda c: calque.detect(c, by=""), "`by` is empty"),
+        (lambda c: calque.detect(c, metric="copyng"), "did you mean 'copying'"),
+        (lambda c: calque.acquisition(c, items="some"), "`items` is 'some'"),
+        (lambda c: calque.calibrate(c, run="seed7"), "`run` is 'seed7'"),
+        (lambda c: calque.calibrate(), "nothing to calibrate"),
+        (lambda c: calque.import_log("x.csv", metric=()), "`metric` is empty"),
+        (lambda c: calque.import_log("x.csv", metric="a", tokens_per_step="lots"), "`tokens_per_step` is 'lots'"),
+        (lambda c: calque.plan(ROOT / "sweeps/quick.yaml", utilisation=3), "`utilisation`"),
+    ],
+)
+def test_a_mistake_names_the_parameter_and_no_flag(cube: xr.Dataset, call: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message.replace("'", ".")) as error:
+        call(cube)
+    assert "--" not in str(error.value) and len(str(error.value)) <= 300
