@@ -205,7 +205,6 @@ def test_autocorrelation_is_found_and_its_bias_undone(rng):
     assert np.mean(np.array(white) > 0) < 0.1
 
 
-from calque.phases.classical.series import RegressionSeries
 def test_adjusted_p_is_benjamini_yekutieli_over_series(down, nile):
     rows = [answer(t, Settings(family="kink", scale="linear", link="identity")).rows for t in (down, nile)]
     p = np.sort([r[0].p_value for r in rows])

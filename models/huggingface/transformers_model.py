@@ -1,4 +1,4 @@
-"""Any causal language model of ``transformers``, behind what scorers ask of a model."""
+"""Any causal language model of ``transformers`` behind the interface of the scorers."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from calque.models.huggingface.importing import DERIVED, read_config
 from calque.models.huggingface.library import transformers
 
 CLOSE, CLOSE_16_BIT = 1e-3, 0.25
-"""How far logits read in two parts may be from those read at once, in units of their standard deviation."""
+"""Tolerance of logits read in two parts against those read at once, in standard deviations of the logits."""
 
 
 class TransformersModel:
-    """A model of ``transformers`` as a :class:`~calque.models.scoring.language_model.LanguageModel`."""
+    """A ``model`` of ``transformers`` as a :class:`~calque.models.scoring.language_model.LanguageModel`."""
 
     def __init__(self, model: Any) -> None:
         self.model = model
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """The device of the weights."""
         return torch.device(self.model.device)
 
     @property
@@ -34,21 +34,28 @@ class TransformersModel:
         return int(self.model.get_output_embeddings().weight.shape[0])
 
     def read(self, tokens: Tensor, cache: Cache | None = None, last: int | None = None) -> tuple[Tensor, Cache]:
-        """Return logits and the cache, as ``LanguageModel`` says."""
+        """Return logits of ``tokens`` (the ``last`` positions) and the cache, as ``LanguageModel.read`` does."""
         past = transformers().DynamicCache([] if cache is None else cache)
         answer = self.model(input_ids=tokens, past_key_values=past, use_cache=True, logits_to_keep=last or 0)
         return answer.logits, [(layer.keys, layer.values) for layer in answer.past_key_values.layers]
 
 
 @torch.inference_mode()
-def load_foreign_model(folder: Path, dtype: torch.dtype = torch.float32, device: str = "cpu") -> TransformersModel:
-    """Load a model of any architecture that ``transformers`` has itself; code that comes with a model is never run.
+def load_transformers_model(folder: Path, dtype: torch.dtype = torch.float32, device: str = "cpu") -> TransformersModel:
+    """Load a model of any architecture that is part of ``transformers``; code that comes with a model is never run.
+
+    Parameters
+    ----------
+    folder : Path
+    dtype : torch.dtype
+        In which the model computes.
+    device : str
 
     Raises
     ------
     UserError
         When the architecture is unknown or needs code of its own, the files are damaged or do not fit their
-        configuration, or the model cannot go on from a cache of keys and values.
+        configuration, or the model cannot continue from a cache of keys and values.
     """
     library, given = transformers(), read_config(folder)
     kind = given.get("model_type")
@@ -76,9 +83,9 @@ def load_foreign_model(folder: Path, dtype: torch.dtype = torch.float32, device:
 
 
 def _check_cache(model: TransformersModel, folder: Path, kind: str) -> None:
-    """Read a few tokens at once and in two parts, and compare: the scorers rely on it."""
+    """Check that tokens read in two parts give the logits of those read at once: the scorers rely on it."""
     tokens = torch.arange(1, 9, device=model.device)[None] % model.vocabulary
-    remedy = f"{folder} ({kind}) cannot be scored: it does not go on from a cache of keys and values"
+    remedy = f"{folder} ({kind}) cannot be scored: it does not continue from a cache of keys and values"
     try:
         whole, _ = model.read(tokens)
         _, cache = model.read(tokens[:, :5])

@@ -1,4 +1,4 @@
-"""Watching the loss without waiting for the device: values are kept as they come and read together now and then."""
+"""Monitoring the loss without waiting for the device: values stay there and are read together now and then."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 UNREAD = 512
-"""Steps after which values are read at the latest."""
+"""Most steps whose values are not read yet."""
 
 
-class Watch:
+class LossMonitor:
     """Losses and gradient norms since the last reading."""
 
     def __init__(self) -> None:
@@ -19,7 +19,7 @@ class Watch:
         self.loss = math.nan
 
     def add(self, step: int, loss: Tensor, norm: Tensor) -> None:
-        """Note the loss and the gradient's norm of optimizer step ``step`` (counted from 1)."""
+        """Take ``loss`` (nats/token) and the gradient's ``norm`` of optimizer step ``step`` (from 1), unread."""
         if len(self._unread) >= UNREAD:
             self.read()
         self._unread.append((step, loss, norm))
@@ -51,5 +51,5 @@ class Watch:
         return bool(torch.isfinite(loss) & torch.isfinite(norm))
 
     def forget_newest(self) -> None:
-        """Drop the newest values: their step was left out."""
+        """Drop the newest values: their step was skipped."""
         self._unread.pop()

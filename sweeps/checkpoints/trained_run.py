@@ -1,4 +1,4 @@
-"""What a run of ours has left behind: its configuration, its checkpoints' weights and where in training they stand."""
+"""A trained run on disk: its configuration, and the weights and training positions of its checkpoints."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from calque.sweeps.study.run_config import RunConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class KeptRun:
-    """A run's folder, ``runs/NAME`` of a study's results.
+class TrainedRun:
+    """A run that Calque trained: the folder ``runs/NAME`` of a study's results.
 
     Attributes
     ----------
@@ -28,11 +28,11 @@ class KeptRun:
     config : RunConfig
         From the run's own cube.
     tokens : dict of int to int
-        Training tokens seen by step, ascending.
+        Training tokens by step, ascending.
     sha256 : dict of int to str
-        Of the weights' file, by step.
+        SHA-256 of the weights' file, by step.
     tokenizer_sha256 : str
-        Of the tokenizer that the run was trained with.
+        SHA-256 of the tokenizer that the run was trained with.
     """
 
     folder: Path
@@ -42,8 +42,8 @@ class KeptRun:
     tokenizer_sha256: str
 
     @classmethod
-    def open(cls, folder: Path) -> KeptRun:
-        """Read a run's folder.
+    def open(cls, folder: Path) -> TrainedRun:
+        """Read the run in ``folder``.
 
         Raises
         ------
@@ -71,11 +71,11 @@ class KeptRun:
             ) from None
 
     def keeps(self, step: int) -> bool:
-        """Return whether the weights of a step are still there."""
+        """Return whether the weights of ``step`` are on disk."""
         return weights_path(self.folder, step).exists()
 
     def weights(self, step: int) -> Path:
-        """Return the file with the weights of a step.
+        """Return the file with the weights of ``step``.
 
         Raises
         ------
@@ -94,12 +94,12 @@ class KeptRun:
         return path
 
     def load(self, step: int) -> Decoder:
-        """Return the decoder of a step, once its file is found to be the one that the run wrote.
+        """Return the decoder of ``step`` after checking the SHA-256 of its file.
 
         Raises
         ------
         UserError
-            As :meth:`weights`, and when the file is damaged or another.
+            As :meth:`weights`, and when the file has another SHA-256 than the run wrote.
         """
         path = self.weights(step)
         digest = digest_of(path)

@@ -1,4 +1,4 @@
-"""How often a run's process died without getting further: what tells a lost machine from a run that cannot live."""
+"""Telling a lost machine from a run that cannot live: how often a run's process died without progress in between."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from pathlib import Path
 from calque.data.errors import UserError
 from calque.data.json_files import read_json_if_there, write_json
 
-MOST_DEATHS = 3
+MAX_CRASHES = 3
 """Deaths in a row at the same place, in one launch, after which a run is given up."""
 
 
-def begin(folder: Path, launch_id: str) -> None:
-    """Note that a process begins to work on the run in ``folder``.
+def count_start(folder: Path, launch_id: str) -> None:
+    """Record in ``attempts.json`` that a process starts to work on a run.
 
     Parameters
     ----------
     folder : Path
         The run's.
     launch_id : str
-        Of this ``sweeps run``; a new one begins to count anew.
+        Of this ``sweeps run``; a new launch starts the count again.
 
     Raises
     ------
     UserError
-        When the last ``MOST_DEATHS`` + 1 processes of this launch all began where this one does.
+        When the last ``MAX_CRASHES`` + 1 processes of this launch all started where this one does.
     """
     path = folder / "attempts.json"
     place = _place(folder)
     before = read_json_if_there(path) or {}
     same = before.get("launch") == launch_id and before.get("place") == place
     count = int(before["count"]) + 1 if same else 1
-    if count > MOST_DEATHS + 1:
+    if count > MAX_CRASHES + 1:
         raise UserError(
             f"the process died {count - 1} times at {place}; look at the machine's memory and at Ray's logs, then run "
             "the same again"

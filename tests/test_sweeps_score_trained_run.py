@@ -12,6 +12,7 @@ from calque.data import cube
 from calque.data.errors import UserError
 from calque.sweeps.cli import app
 from calque.sweeps.study.study import read_study
+from calque.sweeps.trial.request import TrialRequest
 from calque.sweeps.trial.trial import run_trial
 from tests.conftest import SMALL_STUDY
 
@@ -35,7 +36,12 @@ def sweeps_score(run: Path, output: Path, *more: str) -> Result:
 
 def test_a_run_scored_again_gives_its_own_numbers(tmp_path: Path) -> None:
     (tmp_path / "small.yaml").write_text(SMALL_STUDY)
-    assert run_trial(read_study(tmp_path / "small.yaml").run("first-s0"), tmp_path / "results").state == "done"
+    assert (
+        run_trial(
+            TrialRequest(config=read_study(tmp_path / "small.yaml").run("first-s0"), results=tmp_path / "results")
+        ).state
+        == "done"
+    )
     run = tmp_path / "results" / "runs" / "first-s0"
     own = cube.read(run / "run.nc")
     lost = sorted((run / "weights").glob("*.safetensors"))[0]
@@ -59,7 +65,7 @@ def test_a_run_scored_again_gives_its_own_numbers(tmp_path: Path) -> None:
     assert found["config_json"].item() == own["config_json"].item()
     with pytest.raises(UserError, match=r"simulated world, which has its own words; leave out --shots"):
         sweeps_score(run, tmp_path / "other.nc", "--shots", "1")
-    with pytest.raises(UserError, match=r"is a run of ours, which knows its own; leave out --pattern"):
+    with pytest.raises(UserError, match=r"is a run of Calque, which has its own; leave out --pattern"):
         sweeps_score(run, tmp_path / "other.nc", "--pattern", "step-{step}", "--tokens-per-step", "5")
     with pytest.raises(UserError, match=r"results holds no model .*it holds a study: name one of its runs"):
         sweeps_score(tmp_path / "results", tmp_path / "other.nc", "--pattern", "{tokens}")
@@ -67,7 +73,9 @@ def test_a_run_scored_again_gives_its_own_numbers(tmp_path: Path) -> None:
 
 def test_a_run_on_real_text_can_be_asked_in_another_wording(tmp_path: Path) -> None:
     (tmp_path / "sampled.yaml").write_text(SAMPLE)
-    standing = run_trial(read_study(tmp_path / "sampled.yaml").run("first"), tmp_path / "results")
+    standing = run_trial(
+        TrialRequest(config=read_study(tmp_path / "sampled.yaml").run("first"), results=tmp_path / "results")
+    )
     assert standing.state == "done", standing.message
     run = tmp_path / "results" / "runs" / "first"
     done = sweeps_score(run, tmp_path / "r.nc", "--template", "sentence", "--shots", "1", "--concepts", "2")

@@ -1,4 +1,4 @@
-"""Checkpoints of a run of ours, to be asked other questions than while it trained."""
+"""Scoring the checkpoints of a run that Calque trained, with other questions than during training."""
 
 from __future__ import annotations
 
@@ -14,84 +14,92 @@ from calque.data.errors import UserError
 from calque.models.decoder.decoder import Decoder
 from calque.models.scoring.language_model import DecoderModel, LanguageModel
 from calque.models.scoring.scorer import Scorer
-from calque.sweeps.kept.kept_run import KeptRun
-from calque.sweeps.prepare.prepare import Prepared, prepare, sampler_of
+from calque.sweeps.checkpoints.trained_run import TrainedRun
+from calque.sweeps.prepare.prepare import RunData, prepare, sampler_of
 from calque.sweeps.score.positions import Position
+from calque.sweeps.trial.run_cube import static_part
 from calque.sweeps.trial.scoring import scorer_of
-from calque.sweeps.trial.trial import static_part
 
 WORDING = ("template", "shots", "shot_seed")
-"""Settings of the corpus that change how words are asked for, not the text."""
+"""Settings of the corpus that change the wording of questions, not the text."""
 
 
-class OwnSource:
-    """The checkpoints whose weights a run's folder still holds; the run itself knows where they stand."""
+class TrainedRunSource:
+    """The checkpoints with kept weights in the ``folder`` of a run, whose cube has their positions."""
 
     every = True
 
     def __init__(self, folder: Path) -> None:
-        self.run = KeptRun.open(folder)
+        self.run = TrainedRun.open(folder)
         self.name = self.run.config.name
         kept = [step for step in sorted(self.run.tokens) if self.run.keeps(step)]
         self.steps = {f"step-{step}": step for step in kept}
         self.revisions = dict.fromkeys(self.steps, "")
 
     def of(self, revision: str) -> Position:
-        """Return where a checkpoint stands."""
+        """Return the position of the checkpoint ``revision``."""
         step = self.steps[revision]
         return Position(tokens=self.run.tokens[step], step=step)
 
     @contextmanager
     def fetched(self, revision: str) -> Iterator[Path]:
-        """Give the run's folder."""
+        """Yield the run's folder, which holds every ``revision``."""
         yield self.run.folder
 
 
-class OwnSubject:
-    """A run of ours, asked its own questions, or with other words where its text is real.
+class TrainedRunModel:
+    """A run that Calque trained, asked its own questions, or in another wording where its text is real.
 
     Parameters
     ----------
-    source : OwnSource
+    source : TrainedRunSource
     changes : mapping of str to value
         Of ``shots``, ``shot_seed``, ``template`` (of the corpus) and ``concepts``, ``minimal_pairs``,
-        ``heldout_tokens`` (of the evaluation); the others are as in the study.
+        ``heldout_tokens`` (of the evaluation); other settings are those of the study.
     device : str
 
     Raises
     ------
     UserError
-        When the corpus is the simulated world, which has its own words, and a wording is asked for.
+        When the wording is changed and the corpus is the simulated world, which has its own words.
     """
 
-    def __init__(self, source: OwnSource, changes: Mapping[str, Any], device: str) -> None:
+    def __init__(self, source: TrainedRunSource, changes: Mapping[str, Any], device: str) -> None:
         self.run, self.source, self.device = source.run, source, device
         config = self.run.config
         wording = {name: value for name, value in changes.items() if name in WORDING}
         if wording and config.real_text is None:
             raise UserError(
                 f"run '{config.name}' was trained on the simulated world, which has its own words; leave out "
-                + ", ".join(f"--{name.replace('_', '-')}" for name in wording)
+                + ", ".join(f"`{name}`" for name in wording)
             )
         if wording:
             config = replace(config, **{config.corpus: replace(getattr(config, config.corpus), **wording)})
         rest = {name: value for name, value in changes.items() if name not in WORDING}
         self.config = replace(config, evaluation=replace(config.evaluation, **rest))
-        self._prepared: Prepared | None = None
+        self._prepared: RunData | None = None
         self._scorer: Scorer | None = None
         self._decoder: Decoder | None = None
 
     @property
     def identity(self) -> dict[str, Any]:
-        """The run's configuration with the questions as they are now."""
+        """The run's configuration, with the changed questions."""
         return {"run": self.config.to_dict()}
 
     def fingerprint(self, revision: str, folder: Path) -> tuple[str, str]:
-        """Return the hash that the run wrote down; loading checks it."""
+        """Return the SHA-256 of ``revision`` in the run's cube; loading checks it against the file in ``folder``."""
         return self.run.sha256[self.source.steps[revision]], ""
 
     def scorer(self, revision: str, folder: Path) -> Scorer:
-        """Return what scored the run while it trained, but for the changes; its data are made if they are gone."""
+        """Return the scorer used in training, with the changes; it is the same for every ``revision`` and ``folder``.
+
+        The run's data are prepared where they are missing.
+
+        Raises
+        ------
+        UserError
+            When the data have another tokenizer than the run was trained with.
+        """
         if self._scorer is None:
             self._prepared = prepare(self.config)
             if self._prepared.shards.tokenizer_sha256 != self.run.tokenizer_sha256:
@@ -100,13 +108,16 @@ class OwnSubject:
         return self._scorer
 
     def load(self, revision: str, folder: Path) -> LanguageModel:
-        """Return the decoder of a step."""
+        """Return the decoder of the checkpoint ``revision`` in the run's ``folder``."""
         self._decoder = self.run.load(self.source.steps[revision]).to(self.device)
         return DecoderModel(self._decoder)
 
     def static(self, run: str) -> xr.Dataset:
-        """Return what the run's own cube has."""
+        """Return the static part of the run's own cube, with the run called ``run``."""
         assert self._prepared is not None and self._scorer is not None and self._decoder is not None
         sampler = sampler_of(self.config, self._prepared)
-        found = static_part(self.config, self._prepared, sampler, self._decoder, self._scorer.pairs.phenomena, "")
+        found = static_part(
+            self.config, self._prepared, sampler=sampler, decoder=self._decoder.config,
+            phenomena=self._scorer.pairs.phenomena,
+        )  # fmt: skip
         return found.assign_coords(run=[run])

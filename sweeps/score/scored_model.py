@@ -1,4 +1,4 @@
-"""What is scored: a model of the Hugging Face kind, or a run of ours; how its revisions are loaded and asked."""
+"""Models that are scored: how revisions of ``transformers`` models are identified, loaded and questioned."""
 
 from __future__ import annotations
 
@@ -17,55 +17,55 @@ from calque.data.tokens.encoding import Encoding
 from calque.data.tokens.tokenizers import digest
 from calque.data.words.properties import item_properties
 from calque.models.huggingface.architecture import differences
-from calque.models.huggingface.foreign import load_foreign_model
 from calque.models.huggingface.importing import import_decoder, read_config
 from calque.models.huggingface.tokenizer import encoding_of
+from calque.models.huggingface.transformers_model import load_transformers_model
 from calque.models.huggingface.weights import weight_files, weights_sha256
 from calque.models.scoring.language_model import DecoderModel, LanguageModel
 from calque.models.scoring.scorer import Scorer
 from calque.sweeps.score.questions import Questions
 
 
-class Subject(Protocol):
-    """One model whose revisions are asked the same questions."""
+class ScoredModel(Protocol):
+    """A model whose revisions are all asked the same questions."""
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What tells its scores from others, as JSON-ready values."""
+        """Everything that identifies its scores, as JSON-ready values."""
         ...
 
     def fingerprint(self, revision: str, folder: Path) -> tuple[str, str]:
-        """Return the SHA-256 of the revision's weights, and one of all else that its scores depend on."""
+        """Return the SHA-256 of the weights of ``revision`` in ``folder``, and of all else its scores depend on."""
         ...
 
     def scorer(self, revision: str, folder: Path) -> Scorer:
-        """Return what asks the questions."""
+        """Return the scorer for ``revision`` in ``folder``."""
         ...
 
     def load(self, revision: str, folder: Path) -> LanguageModel:
-        """Return the revision's model; none is kept."""
+        """Load the model of ``revision`` in ``folder``; it is not cached."""
         ...
 
     def static(self, run: str) -> xr.Dataset:
-        """Return the part of the cube that no revision changes, after a revision has been loaded."""
+        """Return the part of the cube that is the same for all revisions of the run ``run``; load one first."""
         ...
 
 
-class HuggingFaceSubject:
-    """A model as ``transformers`` saves it: read into our decoder if that computes the same, else by ``transformers``.
+class HuggingFaceModel:
+    """A model saved by ``transformers``: imported into the decoder if that computes the same, else run by the library.
 
     Parameters
     ----------
     model : str
-        As the user named it.
+        Name of the model: a folder, or ``OWNER/NAME``.
     questions : Questions
     device : str
     dtype : torch.dtype
         In which the model computes.
     tokenizer : Path, optional
-        Folder with ``tokenizer.json`` for all revisions, instead of their own.
+        Folder with the ``tokenizer.json`` of all revisions; by default each has its own.
     tokenizer_sha256 : str, optional
-        Of the tokenizer that earlier revisions in the same cube were asked with.
+        Of the tokenizer of earlier revisions in the same cube.
     """
 
     def __init__(
@@ -85,13 +85,13 @@ class HuggingFaceSubject:
         return {"model": self.model, "questions": self.questions.to_dict(), "dtype": str(self.dtype)}
 
     def fingerprint(self, revision: str, folder: Path) -> tuple[str, str]:
-        """Return the hash of the weights' files, and that of the configuration."""
+        """Return the SHA-256 of the weights in ``folder`` and of its configuration, whatever ``revision`` is."""
         config = {k: v for k, v in read_config(folder).items() if k not in ("_name_or_path", "transformers_version")}
         rest = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
         return weights_sha256(weight_files(folder)), rest
 
     def scorer(self, revision: str, folder: Path) -> Scorer:
-        """Return what asks the questions in the model's tokens; all revisions must have the same.
+        """Return the scorer with the tokenizer of ``revision`` in ``folder``; all revisions must have the same.
 
         Raises
         ------
@@ -110,7 +110,7 @@ class HuggingFaceSubject:
             if self.tokenizer_sha256 not in (None, sha256):
                 raise UserError(
                     f"revision '{revision}' has another tokenizer than those before it; score it into a cube of its "
-                    "own, or name one for all with --tokenizer"
+                    "own, or name one for all with `tokenizer`"
                 )
             self._seen.add(raw)
             if self._scorer is None:
@@ -120,7 +120,7 @@ class HuggingFaceSubject:
         return self._scorer
 
     def load(self, revision: str, folder: Path) -> LanguageModel:
-        """Return the model on the device.
+        """Return the model of ``revision`` in ``folder`` on the device.
 
         Raises
         ------
@@ -130,7 +130,7 @@ class HuggingFaceSubject:
         config = read_config(folder)
         model: LanguageModel
         if differences(config):
-            foreign = load_foreign_model(folder, self.dtype, self.device)
+            foreign = load_transformers_model(folder, self.dtype, self.device)
             parameters = dict(foreign.model.named_parameters())
             ends = {
                 id(part.weight)
@@ -146,7 +146,7 @@ class HuggingFaceSubject:
         if self.encoding is not None and self.encoding.size > model.vocabulary:
             raise UserError(
                 f"the tokenizer of '{revision}' has {self.encoding.size} tokens and the model {model.vocabulary}; name "
-                "the right one with --tokenizer"
+                "the right one with `tokenizer`"
             )
         self._about = {
             "architecture": str(config.get("model_type")), "read_by": read_by, "n_params": total,
@@ -155,7 +155,7 @@ class HuggingFaceSubject:
         return model
 
     def static(self, run: str) -> xr.Dataset:
-        """Return coordinates, what is asked, and what the words have in common under this tokenizer."""
+        """Return the coordinates of the run called ``run``, and properties of the words such as their overlap."""
         assert self._scorer is not None and self.encoding is not None, "a revision is loaded first"
         task, languages = self._scorer.words.task, list(self.questions.languages)
         per_run = {

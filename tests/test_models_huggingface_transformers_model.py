@@ -12,10 +12,10 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from calque.data.errors import UserError
 from calque.data.words.words import word_task
-from calque.models.huggingface.foreign import load_foreign_model
 from calque.models.huggingface.importing import import_decoder, read_config
 from calque.models.huggingface.library import transformers
 from calque.models.huggingface.tokenizer import ModelEncoding, encoding_of
+from calque.models.huggingface.transformers_model import load_transformers_model
 from calque.models.scoring.words import WordScorer
 from tests.huggingface_models import KINDS, save
 
@@ -27,7 +27,7 @@ def test_answers_are_those_of_transformers_itself(kind: str, tmp_path: Path) -> 
     folder = save(tmp_path / "m", kind)
     scorer = WordScorer(word_task(("en", "fi"), shots=1), encoding_of(folder, read_config(folder)), max_concepts=2)
     model = transformers().AutoModelForCausalLM.from_pretrained(folder).eval()
-    for answer in list(scorer.answers(load_foreign_model(folder)))[::7]:
+    for answer in list(scorer.answers(load_transformers_model(folder)))[::7]:
         prompt = torch.tensor([answer.question.prompt])
         expected = []
         for form in answer.question.targets + answer.question.sources:
@@ -38,13 +38,13 @@ def test_answers_are_those_of_transformers_itself(kind: str, tmp_path: Path) -> 
             prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=scorer.new_tokens, do_sample=False,
             eos_token_id=None, pad_token_id=0,
         )[0, prompt.shape[1] :].tolist()  # fmt: skip
-        assert made[: len(answer.said)] == answer.said
+        assert made[: len(answer.tokens)] == answer.tokens
 
 
 def test_both_ways_of_reading_a_llama_agree(tmp_path: Path) -> None:
     folder = save(tmp_path / "m", "llama")
     scorer = WordScorer(word_task(("en", "de"), shots=1), encoding_of(folder, read_config(folder)), max_concepts=6)
-    ours, theirs = scorer(import_decoder(folder)), scorer(load_foreign_model(folder))
+    ours, theirs = scorer(import_decoder(folder)), scorer(load_transformers_model(folder))
     np.testing.assert_array_equal(ours["translation_outcome"], theirs["translation_outcome"])
     np.testing.assert_allclose(ours["translation_logprob"], theirs["translation_logprob"], rtol=1e-5)
 
@@ -52,7 +52,7 @@ def test_both_ways_of_reading_a_llama_agree(tmp_path: Path) -> None:
 def test_a_model_with_more_rows_than_tokens_is_scored(tmp_path: Path) -> None:
     folder = save(tmp_path / "m", "gpt_neox", vocab_size=640)
     row = WordScorer(word_task(("en",), shots=0), encoding_of(folder, read_config(folder)), 3)(
-        load_foreign_model(folder)
+        load_transformers_model(folder)
     )
     assert np.isfinite(row["translation_logprob"][:, :, :3]).all()
 
@@ -62,13 +62,13 @@ def test_missing_weights_are_never_drawn_at_random(tmp_path: Path) -> None:
     given = read_config(folder)
     (folder / "config.json").write_text(json.dumps(given | {"num_hidden_layers": 3}))
     with pytest.raises(UserError, match=r"it lacks gpt_neox.layers.2"):
-        load_foreign_model(folder)
+        load_transformers_model(folder)
     (folder / "config.json").write_text(json.dumps(given | {"num_hidden_layers": 1}))
     with pytest.raises(UserError, match=r"it holds gpt_neox.layers.1"):
-        load_foreign_model(folder)
+        load_transformers_model(folder)
     (folder / "config.json").write_text(json.dumps(given | {"intermediate_size": 96}))
     with pytest.raises(UserError, match=r"m \(gpt_neox\) cannot be loaded|it does not fit in"):
-        load_foreign_model(folder)
+        load_transformers_model(folder)
 
 
 def test_what_cannot_be_scored_is_refused(tmp_path: Path) -> None:
@@ -76,16 +76,16 @@ def test_what_cannot_be_scored_is_refused(tmp_path: Path) -> None:
     given = read_config(folder)
     (folder / "model.safetensors").write_bytes(b"nothing")
     with pytest.raises(UserError, match=r"m \(gpt_neox\) cannot be loaded \("):
-        load_foreign_model(folder)
+        load_transformers_model(folder)
     (folder / "config.json").write_text(json.dumps(given | {"auto_map": {"AutoModelForCausalLM": "code.Model"}}))
     with pytest.raises(UserError, match="brings code of its own, which is never run"):
-        load_foreign_model(folder)
+        load_transformers_model(folder)
     (folder / "config.json").write_text(json.dumps(given | {"model_type": "nonesuch"}))
     with pytest.raises(UserError, match=r"m \(nonesuch\) cannot be loaded"):
-        load_foreign_model(folder)
+        load_transformers_model(folder)
     state_space = save(tmp_path / "mamba", "mamba", state_size=4, num_attention_heads=None)
-    with pytest.raises(UserError, match=r"mamba\) cannot be scored: it does not go on from a cache"):
-        load_foreign_model(state_space)
+    with pytest.raises(UserError, match=r"mamba\) cannot be scored: it does not continue from a cache"):
+        load_transformers_model(state_space)
 
 
 def test_the_beginning_is_what_the_models_files_say(tmp_path: Path) -> None:
