@@ -32,13 +32,13 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file that is whole or absent."""
+    """Write ``data`` to ``path`` atomically: the file is complete or absent."""
     with replacing(path) as partial:
         partial.write_bytes(data)
 
 
 def temporary(path: Path) -> Path:
-    """Return this process's temporary name for a file, in the same folder."""
+    """Return this process's temporary name for ``path``, in the same folder."""
     return path.with_name(f"{_prefix(path)}{os.getpid()}{SUFFIX}")
 
 

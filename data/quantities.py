@@ -15,7 +15,7 @@ _FACTORS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "t": 10**12}
 
 
 def parse_count(value: Any) -> Any:
-    """Return an int for ``5M``, ``1.5k``, ``37B`` or a whole number; other types pass to the next check.
+    """Return ``value`` as an int: ``5M``, ``1.5k``, ``37B`` or a whole number; other types are returned unchanged.
 
     Raises
     ------

@@ -1,6 +1,6 @@
-"""What is asked of a model at a checkpoint: words in other languages, words to repeat, and minimal pairs.
+"""Questions to a model at a checkpoint: words to translate, words to copy, and minimal pairs.
 
-Plain text and truth only: a corpus or the word list makes these, ``calque.models.scoring`` asks them.
+Plain text and correct answers only: a corpus or the word list creates them, ``calque.models.scoring`` asks them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class SegmentedPrompt(Protocol):
         ...
 
     def segments(self, source: str, target: str, word: str, concept: str | None) -> tuple[Segment, ...]:
-        """Return the same text in pieces, each with its language."""
+        """Return the text for ``source``, ``target``, ``word`` and ``concept`` in pieces, each with its language."""
         ...
 
 
@@ -42,11 +42,11 @@ class WordTask:
     forms : mapping of (language, concept) to tuple of str
         Accepted forms, the headword first. A concept that a language lacks is absent.
     nonce : mapping of language to tuple of str
-        Invented words that no text holds; asked with source = target = language.
+        Invented words that no text contains; asked with source = target = language.
     prompt : callable
         ``prompt(source, target, word, concept)`` gives the text before the answer; ``concept`` is None for an
-        invented word. The answer follows without a space of its own. A ``SegmentedPrompt`` where pieces can be told
-        apart.
+        invented word. The answer follows without a space of its own. A ``SegmentedPrompt`` where the language of each
+        piece is known.
     stop : str
         What follows a complete answer (such as a closing quotation mark); the answer ends before it.
     exposure : array of int8, shape (L, L, C), optional

@@ -1,4 +1,4 @@
-"""A whole study from its file to its cube: claim the results root, make the data, launch, collect."""
+"""Running a study: claim the results root, prepare the data, launch the runs, collect the cube."""
 
 from __future__ import annotations
 
@@ -19,8 +19,16 @@ from calque.sweeps.study.study import Study
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ended:
-    """How a launch ended: where the results are, and why it ended early, if so."""
+class LaunchResult:
+    """How a launch ended.
+
+    Attributes
+    ----------
+    root : ResultsRoot
+        Where the results are.
+    reason : str or None
+        Why it ended early; None when every run had its turn.
+    """
 
     root: ResultsRoot
     reason: str | None
@@ -28,7 +36,7 @@ class Ended:
 
 @dataclass(frozen=True, kw_only=True)
 class DryRun:
-    """What ``sweeps run`` would do: which runs, longest first, on which nodes.
+    """What a launch would do: which runs it would start, longest first, on which nodes.
 
     Attributes
     ----------
@@ -36,9 +44,9 @@ class DryRun:
     place : str
         The results root.
     runs : list of RunConfig
-        Those that are not done.
+        Runs that are not done.
     nodes : list of Node
-    asked : dict of str to Needs
+    resources : dict of str to ResourceRequest
         By run.
     """
 
@@ -46,14 +54,14 @@ class DryRun:
     place: str
     runs: list[RunConfig]
     nodes: list[placement.Node]
-    asked: dict[str, placement.Needs]
+    resources: dict[str, placement.ResourceRequest]
 
     def table(self) -> Table:
-        """Return the runs in their order."""
-        return placement.placement_table(self.runs, self.nodes, self.asked)
+        """Return the runs as a table, in the order in which they start."""
+        return placement.placement_table(self.runs, self.nodes, self.resources)
 
     def summary(self) -> str:
-        """Return one line."""
+        """Return one line with the number of runs done and started at once."""
         at_once = sum(bool(at) for at in placement.first_wave(self.runs, self.nodes).values())
         return (
             f"{len(self.study.runs) - len(self.runs)} of {len(self.study.runs)} runs are done; {at_once} would start "
@@ -68,7 +76,7 @@ class DryRun:
                 "run": run.name,
                 "flops": placement.flops(run),
                 "nodes": list(at[run.name]),
-                **asdict(self.asked[run.name]),
+                **asdict(self.resources[run.name]),
             }
             for run in placement.longest_first(self.runs)
         ]
@@ -79,13 +87,13 @@ class DryRun:
 
 
 def dry_run(study: Study, results: str | None, nodes: str | None, cpus: int | None) -> DryRun:
-    """Return what a launch would do; starts and writes nothing.
+    """Return what a launch would do; nothing is started or written.
 
     Parameters
     ----------
     study : Study
     results : str, optional
-        As of the command line.
+        Results root: a folder or an address; by default as the study names it.
     nodes : str, optional
         A cluster in words (``placement.parse_nodes``); by default that of ``RAY_ADDRESS``, or this machine.
     cpus : int, optional
@@ -94,7 +102,7 @@ def dry_run(study: Study, results: str | None, nodes: str | None, cpus: int | No
     Raises
     ------
     UserError
-        Naming a run that does not fit, and what it lacks.
+        When a run does not fit into the cluster; the error names what it lacks.
     """
     place = study.results_place(results)
     if nodes:
@@ -109,12 +117,24 @@ def dry_run(study: Study, results: str | None, nodes: str | None, cpus: int | No
     root.refresh(study.runs)
     open_runs = [run for run in study.runs if read_progress(root.folder, run).state != "done"]
     return DryRun(
-        study=study, place=place, runs=open_runs, nodes=cluster, asked=placement.check(open_runs, cluster)
+        study=study, place=place, runs=open_runs, nodes=cluster, resources=placement.check(open_runs, cluster)
     )  # fmt: skip
 
 
 def claimed_root(study: Study, results: str | None) -> ResultsRoot:
-    """Return the study's results root, which is this study's from now on."""
+    """Claim the results root of a study, and return it.
+
+    Parameters
+    ----------
+    study : Study
+    results : str, optional
+        A folder or an address; by default as the study names it.
+
+    Raises
+    ------
+    UserError
+        When it is another study's.
+    """
     root = ResultsRoot(study.results_place(results))
     root.refresh(study.runs)
     claim(root.folder, study)
@@ -122,8 +142,16 @@ def claimed_root(study: Study, results: str | None) -> ResultsRoot:
     return root
 
 
-def run_study(study: Study, results: str | None, cpus: int | None) -> Ended:
-    """Run what is not done, and write ``results.nc`` of all that is there.
+def run_study(study: Study, results: str | None, cpus: int | None) -> LaunchResult:
+    """Launch the runs that are not done, and write ``results.nc`` of all runs.
+
+    Parameters
+    ----------
+    study : Study
+    results : str, optional
+        A folder or an address; by default as the study names it.
+    cpus : int, optional
+        Cores of this machine to use, by default all.
 
     Raises
     ------
@@ -137,7 +165,7 @@ def run_study(study: Study, results: str | None, cpus: int | None) -> Ended:
             if run.training.devices > 1 and root.remote is not None:
                 raise UserError(
                     f"run '{run.name}' is of {run.training.devices} devices, which share files while they train; "
-                    "choose a folder that every node sees with --results"
+                    "choose a folder that every node sees with `results`"
                 )
         if not os.environ.get("RAY_ADDRESS"):
             placement.check(open_runs, placement.this_machine(cpus))
@@ -145,7 +173,7 @@ def run_study(study: Study, results: str | None, cpus: int | None) -> Ended:
         root.refresh(study.runs, cubes=True)
         write_cube(study, root.folder, root.folder / "results.nc")
         root.publish("results.nc")
-    return Ended(root=root, reason=reason)
+    return LaunchResult(root=root, reason=reason)
 
 
 def _launch(study: Study, root: ResultsRoot, runs: list[RunConfig], cpus: int | None) -> str | None:
@@ -162,7 +190,14 @@ def _launch(study: Study, root: ResultsRoot, runs: list[RunConfig], cpus: int | 
 
 
 def run_one(study: Study, run: RunConfig, results: str | None) -> tuple[RunProgress, ResultsRoot]:
-    """Do one run in this process and return its standing.
+    """Train and score one run in this process; return its progress and its results root.
+
+    Parameters
+    ----------
+    study : Study
+    run : RunConfig
+    results : str, optional
+        A folder or an address; by default as the study names it.
 
     Raises
     ------
@@ -170,6 +205,7 @@ def run_one(study: Study, run: RunConfig, results: str | None) -> tuple[RunProgr
         As ``calque.sweeps.trial.trial.run_trial``, when the root is another study's, and when the run has far more
         threads than this machine has cores.
     """
+    from calque.sweeps.trial.request import TrialRequest
     from calque.sweeps.trial.trial import run_trial
     from calque.sweeps.watch.display import Display
     from calque.sweeps.watch.live import LivePage
@@ -179,5 +215,10 @@ def run_one(study: Study, run: RunConfig, results: str | None) -> tuple[RunProgr
     root = claimed_root(study, results)
     with Display(study, root, only=run), LivePage(study, root), root.working(run) as folder:
         with tracked(run, run_folder(folder, run)) as report:
-            standing = run_trial(run, folder, study.text, report, study.recorded.get(run.name))
+            standing = run_trial(
+                TrialRequest(
+                    config=run, results=folder, study_yaml=study.text, adaptive_record=study.recorded.get(run.name)
+                ),
+                report,
+            )
     return standing, root

@@ -94,11 +94,12 @@ def test_parameters_in_backticks_become_flags_of_the_command() -> None:
         metric: Annotated[list[str] | None, typer.Option("--metric")] = None,
         json_file: Annotated[str | None, typer.Option("--json")] = None,
         tokens_per_step: int = 1,
+        tokenizer: bool = True,
     ) -> None:
-        raise UserError("`metrics` of `cube`, and not `other`: give `json_file`, `tokens_per_step`")
+        raise UserError("`metrics` of `cube`, and not `other`: give `json_file`, `tokens_per_step`, `tokenizer=False`")
 
     error = CliRunner().invoke(app, ["x.nc"]).exception
-    assert str(error) == "--metric of CUBE, and not `other`: give --json, --tokens-per-step"
+    assert str(error) == "--metric of CUBE, and not `other`: give --json, --tokens-per-step, --no-tokenizer"
 
 
 @pytest.mark.contract

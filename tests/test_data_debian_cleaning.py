@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from calque.data.corpora.debian import cleaning, counting
-from calque.data.corpora.debian.extracting import Extracted, Row
+from calque.data.corpora.debian.extracting import ExtractedSource, Row
 from calque.data.corpora.debian.identify import checked_language_of, language_of
 from calque.data.corpora.debian.near_copies import near_copies
 from calque.data.corpora.debian.text import fault, normalised, templates, tidy
@@ -105,10 +105,10 @@ def test_near_copies_agree_with_sets(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not near_copies(texts, [], 9).any() and not len(near_copies([], of, 9))
 
 
-def extracted(folder: Path, name: str, rows: list[Row]) -> Extracted:
+def extracted(folder: Path, name: str, rows: list[Row]) -> ExtractedSource:
     path = folder / f"{name}.tsv"
     path.write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")
-    return Extracted(path=path, files=1, unreadable={}, licences={})
+    return ExtractedSource(path=path, files=1, unreadable={}, licences={})
 
 
 def test_each_reason_to_drop_is_counted(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from calque.data.corpora.hub import corpus as hub
 from calque.data.corpora.hub import network as hub_network
-from calque.data.corpora.hub.config import DATASETS, HubConfig, Source
+from calque.data.corpora.hub.config import DATASETS, HubConfig, HubDataset
 from calque.data.corpora.hub.corpus import HubCorpus
 from calque.data.corpus import PartedCorpus
 from calque.data.errors import UserError
@@ -113,8 +113,8 @@ def test_every_language_has_a_data_set() -> None:
     for code in LANGUAGES:
         source = HubConfig().source(code)
         assert not source.is_folder and source.config and source.revision is None
-    assert Source.parse("a/b@v1.0") == Source(name="a/b", config=None, revision="v1.0")
-    assert Source.parse("./x/y:c").place == str(Path("x/y").absolute())
+    assert HubDataset.parse("a/b@v1.0") == HubDataset(name="a/b", config=None, revision="v1.0")
+    assert HubDataset.parse("./x/y:c").place == str(Path("x/y").absolute())
 
 
 @pytest.mark.parametrize(

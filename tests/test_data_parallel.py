@@ -12,7 +12,7 @@ from calque.data.corpora.world.corpus import World
 from calque.data.errors import UserError
 from calque.data.mixes.ablations import changed
 from calque.data.mixes.mix import Mix, stream_shares
-from calque.data.mixes.parallel import LONGEST_LINE, WithParallel
+from calque.data.mixes.parallel import LONGEST_LINE, ParallelCorpus
 from calque.data.shards.sampler import BLOCK_ROWS, Sampler
 from calque.data.shards.shards import prepare
 
@@ -149,4 +149,4 @@ def test_a_corpus_without_aligned_lines_and_too_large_a_share_are_told():
             parallel(plain, spec)
     world = World(WorldConfig(languages=3, glossary_share=0.48))
     with pytest.raises(UserError, match="parallel:0.6' leaves the languages nothing.*0.48; expected less than 0.52"):
-        WithParallel(world, 0.6, world.languages)
+        ParallelCorpus(world, 0.6, world.languages)

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from calque.models.checkpoints.digests import digest_of as read_digest
 from calque.models.checkpoints.state import newest_states
 from calque.models.checkpoints.weights import Weights
-from calque.models.checkpoints.writer import Writer
+from calque.models.checkpoints.writer import BackgroundWriter
 from calque.models.decoder.decoder import Decoder
 from calque.models.training.loader import Loader
 from calque.models.training.loop import train
-from calque.models.training.loss_log import UNREAD, Watch
+from calque.models.training.loss_monitor import UNREAD, LossMonitor
 from tests import distributed_training as small
 
 CPU = torch.device("cpu")
@@ -73,7 +73,7 @@ def test_jobs_are_done_in_order_with_few_waiting() -> None:
         go.wait(10)
         done.append(0)
 
-    with Writer(waiting=1) as writer:
+    with BackgroundWriter(waiting=1) as writer:
         writer.submit(slow)
         begun.wait(10)
         writer.submit(lambda: done.append(1))
@@ -92,13 +92,13 @@ def test_the_first_error_of_a_writer_stops_what_follows() -> None:
     def fail() -> None:
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(OSError, match="No space left"), Writer() as writer:
+    with pytest.raises(OSError, match="No space left"), BackgroundWriter() as writer:
         writer.submit(fail).exception()
         writer.submit(lambda: done.append(1))
     assert not done
-    with pytest.raises(OSError, match="No space left"), Writer() as writer:
+    with pytest.raises(OSError, match="No space left"), BackgroundWriter() as writer:
         writer.submit(fail)  # at the end
-    with pytest.raises(ZeroDivisionError), Writer() as writer:
+    with pytest.raises(ZeroDivisionError), BackgroundWriter() as writer:
         writer.submit(fail)
         raise ZeroDivisionError
 
@@ -126,13 +126,13 @@ def test_training_does_not_wait_for_the_disk_and_all_is_written(
 ) -> None:
     import calque.models.training.checkpointer
 
-    serialise, trained = calque.models.training.checkpointer.serialised, threading.Event()
+    serialise, trained = calque.models.training.checkpointer.serialise_weights, threading.Event()
 
     def slow(weights: Weights, tied: bool) -> tuple[bytes, str]:
         assert trained.wait(60)
         return serialise(weights, tied)
 
-    monkeypatch.setattr(calque.models.training.checkpointer, "serialised", slow)
+    monkeypatch.setattr(calque.models.training.checkpointer, "serialise_weights", slow)
     asked: list[Future[str]] = []
 
     def score(step: int, decoder: Decoder, sha256: Future[str], seconds: float) -> None:
@@ -148,14 +148,14 @@ def test_training_does_not_wait_for_the_disk_and_all_is_written(
 
 
 def test_a_watch_reads_late_and_names_the_first_bad_step() -> None:
-    watch = Watch()
+    watch = LossMonitor()
     for step in range(1, 10):
         watch.add(
             step, torch.tensor(float("inf") if step > 6 else step), torch.tensor(1.0 if step != 5 else float("nan"))
         )
     with pytest.raises(FloatingPointError, match=r"gradient's norm is nan at step 5 \(batch 4 "):
         watch.read()
-    watch = Watch()
+    watch = LossMonitor()
     watch.add(1, torch.tensor(float("nan")), torch.tensor(1.0))
     with pytest.raises(FloatingPointError, match="loss is nan at step 1"):
         for step in range(2, UNREAD + 3):

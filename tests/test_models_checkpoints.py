@@ -13,8 +13,14 @@ import torch
 
 from calque.data.errors import UserError
 from calque.models.checkpoints import digests
-from calque.models.checkpoints.state import load_state, newest_good_state, newest_states, save_state, state_of
-from calque.models.checkpoints.weights import copy_of, load_weights, serialised, weights_path, write_weights
+from calque.models.checkpoints.state import load_state, newest_states, newest_valid_state, save_state, state_of
+from calque.models.checkpoints.weights import (
+    copy_to_memory,
+    load_weights,
+    serialise_weights,
+    weights_path,
+    write_weights,
+)
 from calque.models.config.sizes import size
 from calque.models.config.training import TrainingConfig
 from calque.models.decoder.decoder import Decoder
@@ -25,7 +31,9 @@ CONFIG = TrainingConfig(tokens=10_000, warmup_tokens=0)
 
 def kept(folder: Path, step: int) -> Path:
     path = weights_path(folder, step)
-    write_weights(path, *serialised(copy_of(Decoder(size("tiny", 30), seed=step).state_dict()), tied=True))
+    write_weights(
+        path, *serialise_weights(copy_to_memory(Decoder(size("tiny", 30), seed=step).state_dict()), tied=True)
+    )
     return path
 
 
@@ -64,14 +72,14 @@ def test_swapped_and_unrecorded_weights_are_refused_by_name(tmp_path: Path) -> N
     for path in (one, two):
         with pytest.raises(UserError, match=rf"{path.name} is not what was written"):
             load_weights(Decoder(size("tiny", 30)), path)
-    digests.record_of(one).unlink()
+    digests.digest_file(one).unlink()
     with pytest.raises(UserError, match=rf"{one.name} has no {one.name}.sha256 beside it"):
         load_weights(Decoder(size("tiny", 30)), one)
 
 
 def test_records_are_read_by_sha256sum(tmp_path: Path) -> None:
     path = kept(tmp_path, 3)
-    check = ["sha256sum", "--check", "--strict", digests.record_of(path).name]
+    check = ["sha256sum", "--check", "--strict", digests.digest_file(path).name]
     assert subprocess.run(check, cwd=path.parent, capture_output=True).returncode == 0
     flip(path)
     assert subprocess.run(check, cwd=path.parent, capture_output=True).returncode == 1
@@ -80,7 +88,7 @@ def test_records_are_read_by_sha256sum(tmp_path: Path) -> None:
 def test_bfloat16_weights_go_into_a_float32_decoder(tmp_path: Path) -> None:
     decoder = Decoder(size("tiny", 30), seed=0)
     path = weights_path(tmp_path, 1)
-    write_weights(path, *serialised(copy_of(decoder.state_dict(), torch.bfloat16), tied=True))
+    write_weights(path, *serialise_weights(copy_to_memory(decoder.state_dict(), torch.bfloat16), tied=True))
     loaded = load_weights(Decoder(size("tiny", 30)), path)
     for name, weight in decoder.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], weight.bfloat16().float())
@@ -88,7 +96,7 @@ def test_bfloat16_weights_go_into_a_float32_decoder(tmp_path: Path) -> None:
 
 def test_a_state_brings_back_weights_optimizer_and_position(tmp_path: Path) -> None:
     decoder, optimizer = stepped(0)
-    save_state(copy_of(state_of(decoder, optimizer, 7, skipped=2)), tmp_path)
+    save_state(copy_to_memory(state_of(decoder, optimizer, 7, skipped=2)), tmp_path)
     other, theirs = stepped(1)
     assert load_state(newest_states(tmp_path)[0], other, theirs) == (7, 2)
     for one, two in zip(decoder.parameters(), other.parameters(), strict=True):
@@ -97,37 +105,37 @@ def test_a_state_brings_back_weights_optimizer_and_position(tmp_path: Path) -> N
         assert all(torch.equal(value, theirs.state[two][key]) for key, value in optimizer.state[one].items())
 
 
-@pytest.mark.parametrize("damage", [truncate, flip, lambda path: digests.record_of(path).unlink()])
+@pytest.mark.parametrize("damage", [truncate, flip, lambda path: digests.digest_file(path).unlink()])
 def test_a_damaged_state_is_refused_by_name_and_the_one_before_is_taken(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: Callable[[Path], None]
 ) -> None:
     decoder, optimizer = stepped(0)
     for step in (5, 6, 7):
-        save_state(copy_of(state_of(decoder, optimizer, step)), tmp_path)
+        save_state(copy_to_memory(state_of(decoder, optimizer, step)), tmp_path)
     names = [path.name for path in newest_states(tmp_path)]
     assert names == ["step-00000007.ckpt", "step-00000006.ckpt"], "two are kept"
-    assert not digests.record_of(tmp_path / "step-00000005.ckpt").exists()
+    assert not digests.digest_file(tmp_path / "step-00000005.ckpt").exists()
     damage(tmp_path / names[0])
     with caplog.at_level(logging.WARNING, "calque"):
-        good = newest_good_state(tmp_path)
+        good = newest_valid_state(tmp_path)
     assert good is not None and good.name == names[1]
-    assert names[0] in caplog.text and "going on from the state before it" in caplog.text
+    assert names[0] in caplog.text and "resuming from the state before it" in caplog.text
 
 
 def test_states_that_all_were_damaged_do_not_cost_the_next_one(tmp_path: Path) -> None:
     decoder, optimizer = stepped(0)
     for step in (700, 820):
-        save_state(copy_of(state_of(decoder, optimizer, step)), tmp_path)
+        save_state(copy_to_memory(state_of(decoder, optimizer, step)), tmp_path)
         flip(tmp_path / f"step-{step:08d}.ckpt")
-    assert newest_good_state(tmp_path) is None
+    assert newest_valid_state(tmp_path) is None
     for step in (300, 400):
-        save_state(copy_of(state_of(decoder, optimizer, step)), tmp_path)
+        save_state(copy_to_memory(state_of(decoder, optimizer, step)), tmp_path)
     assert [path.name for path in newest_states(tmp_path)] == ["step-00000400.ckpt", "step-00000300.ckpt"]
-    assert newest_good_state(tmp_path) == tmp_path / "step-00000400.ckpt"
+    assert newest_valid_state(tmp_path) == tmp_path / "step-00000400.ckpt"
 
 
 def test_a_state_of_another_model_is_refused(tmp_path: Path) -> None:
-    save_state(copy_of(state_of(*stepped(0), 7)), tmp_path)
+    save_state(copy_to_memory(state_of(*stepped(0), 7)), tmp_path)
     with pytest.raises(UserError, match=r"step-00000007.ckpt does not fit this model"):
         load_state(newest_states(tmp_path)[0], *stepped(0, "nano"))
 
@@ -141,7 +149,7 @@ def test_nothing_is_unpickled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
     path = tmp_path / "step-00000001.ckpt"
     path.write_bytes(pickle.dumps(Bomb()))
-    digests.put_on_record(path, {path.name: digests.digest_of(path)})
+    digests.write_digests(path, {path.name: digests.digest_of(path)})
     with pytest.raises(UserError, match=r"step-00000001.ckpt does not fit this model"):
         load_state(path, *stepped(0))
     sources = [p for room in ("models", "sweeps", "data") for p in (Path(__file__).parents[1] / room).rglob("*.py")]

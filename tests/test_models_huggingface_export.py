@@ -117,7 +117,7 @@ def test_what_cannot_be_exported_is_refused_and_leaves_nothing(tmp_path: Path) -
     decoder = Decoder(size("tiny", 100), seed=0)
     with pytest.raises(UserError, match="269 tokens and the model 100"):
         give(decoder, tmp_path / "out")
-    with pytest.raises(UserError, match="--dtype is 'int8'; expected one of float32"):
+    with pytest.raises(UserError, match="`dtype` is 'int8'; expected one of float32"):
         give(decoder, tmp_path / "out", tokenizer=None, dtype="int8")
     (tmp_path / "there").mkdir()
     with pytest.raises(UserError, match="there already"):

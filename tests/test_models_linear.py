@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from calque.models.decoder import linear
 
-needs_wide_vectors = pytest.mark.skipif(not linear.WIDE_VECTORS, reason="oneDNN is used with AVX-512 alone")
+needs_wide_vectors = pytest.mark.skipif(not linear.ONEDNN_AVX512, reason="oneDNN is used with AVX-512 alone")
 SHAPES = [((2, 512), 64, 64), ((4, 128), 64, 640), ((4, 128), 640, 64), ((1024,), 256, 128), ((3, 5), 7, 11)]
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from calque.data.errors import UserError
-from calque.models.config.devices import DEVICES, device
+from calque.models.config.devices import DEVICES, find_device
 from calque.models.config.memory import WHOLE_LOGITS, memory, on_device
 from calque.models.config.sizes import DecoderConfig, cpu, ladder, size
 from calque.models.config.training import TrainingConfig
@@ -81,8 +81,8 @@ def test_chunks_of_logits_are_those_of_the_objective() -> None:
 
 
 def test_devices_have_their_precisions_peak_and_unknown_ones_are_said() -> None:
-    assert device("h200").peak("bf16-mixed") == 989.4e12
-    assert device("h200").peak("32-true") == 66.9e12
+    assert find_device("h200").peak("bf16-mixed") == 989.4e12
+    assert find_device("h200").peak("32-true") == 66.9e12
     assert all(d.source and d.bf16 >= d.float32 > 0 for d in DEVICES.values())
-    with pytest.raises(UserError, match="give --flops; did you mean 'h200'"):
-        device("h20")
+    with pytest.raises(UserError, match="or the `flops` of another; did you mean 'h200'"):
+        find_device("h20")

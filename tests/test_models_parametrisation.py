@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from calque.data.errors import UserError
-from calque.models.config.parametrisation import ADAMW, based
+from calque.models.config.parametrisation import ADAMW, with_base
 from calque.models.config.sizes import DecoderConfig, cpu, ladder, size
 from calque.models.config.training import TrainingConfig
 from calque.models.decoder.decoder import Decoder
@@ -107,7 +107,7 @@ def test_at_the_base_training_is_the_plain_one_bit_for_bit(shape: DecoderConfig)
 
 def test_standard_takes_the_values_as_they_stand_at_any_size() -> None:
     config = replace(CONFIG, parametrisation="standard")
-    decoder = Decoder(based(cpu(128, 6, 128), config), seed=3)
+    decoder = Decoder(with_base(cpu(128, 6, 128), config), seed=3)
     assert {values[0] for values in rows(decoder, config).values()} == {1e-3}
     descend(decoder, configure(decoder, config), 2)
     for ours, theirs in zip(decoder.parameters(), plain_steps(decoder.config, 2).parameters(), strict=True):
@@ -116,7 +116,7 @@ def test_standard_takes_the_values_as_they_stand_at_any_size() -> None:
 
 def test_the_base_can_be_named_and_a_decoder_of_another_is_refused() -> None:
     config = replace(CONFIG, base_width=32, base_layers=1)
-    shape = based(size("micro", 128), config)
+    shape = with_base(size("micro", 128), config)
     assert (shape.width_ratio, shape.depth_ratio) == (2, 3)
     configure(Decoder(shape, 0), config)
     with pytest.raises(UserError, match=r"2 and 3 of the base's, but the decoder has 1 and 1; build it with"):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from calque.data.errors import UserError
-from calque.models.config.retention import kept
+from calque.models.config.retention import kept_steps
 from calque.models.decoder.decoder import Decoder
 from calque.models.training.loop import train
 from tests import distributed_training as small
@@ -21,11 +21,11 @@ PLANNED = (0, 10, 20, 30, 40, 50)
     ("every:3+last:2", {0, 30, 40}), ("last:9", {0, 10, 20, 30, 40}),
 ])  # fmt: skip
 def test_policies(policy: str, expected: set[int]) -> None:
-    assert kept(policy, PLANNED[:-1], PLANNED) == expected
+    assert kept_steps(policy, PLANNED[:-1], PLANNED) == expected
 
 
 def test_the_end_of_the_run_always_stays() -> None:
-    assert kept("every:4", PLANNED, PLANNED) == {0, 40, 50}
+    assert kept_steps("every:4", PLANNED, PLANNED) == {0, 40, 50}
 
 
 @pytest.mark.parametrize("policy", ["", "none", "last:0", "every:-1", "last", "all+last:2", "every:2,last:1"])

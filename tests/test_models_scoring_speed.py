@@ -64,8 +64,8 @@ def test_answers_equal_those_of_one_prompt_at_a_time(scorer: WordScorer, monkeyp
         answer = found[question.target, question.place]
         expected = [whole(decoder, question.prompt, form) for form in question.targets + question.sources]
         np.testing.assert_allclose([*answer.targets, *answer.sources], expected, rtol=1e-5, atol=1e-4)
-        assert answer.said == plain_greedy(decoder, question.prompt, scorer.new_tokens, scorer.stops)
-        ended += bool(scorer.stops[answer.said[-1]])
+        assert answer.tokens == plain_greedy(decoder, question.prompt, scorer.new_tokens, scorer.stops)
+        ended += bool(scorer.stops[answer.tokens[-1]])
     assert 0 < ended < len(questions[::9])
 
 

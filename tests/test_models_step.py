@@ -18,7 +18,7 @@ from calque.models.config.training import TrainingConfig
 from calque.models.decoder.decoder import Decoder
 from calque.models.decoder.loss import Objective
 from calque.models.training import compiling
-from calque.models.training.compiling import checkpoint_activations, pays
+from calque.models.training.compiling import checkpoint_activations, should_compile
 from calque.models.training.loop import Progress, train
 from tests import distributed_training as small
 
@@ -99,14 +99,14 @@ def test_steps_that_are_not_finite_are_left_out_when_asked_and_counted(tmp_path:
 def test_compiling_is_chosen_by_what_it_saves(monkeypatch: pytest.MonkeyPatch) -> None:
     objective = Objective(Decoder(size("micro", 111), seed=0))
     quick = TrainingConfig(tokens=5_120_000)
-    assert not pays(quick, objective, CPU)
-    assert pays(replace(quick, tokens=500_000_000), objective, CPU)
-    assert pays(quick, objective, GPU) and not pays(replace(quick, compile="never"), objective, GPU)
-    assert pays(replace(quick, compile="always"), objective, CPU)
+    assert not should_compile(quick, objective, CPU)
+    assert should_compile(replace(quick, tokens=500_000_000), objective, CPU)
+    assert should_compile(quick, objective, GPU) and not should_compile(replace(quick, compile="never"), objective, GPU)
+    assert should_compile(replace(quick, compile="always"), objective, CPU)
     monkeypatch.setattr(compiling.shutil, "which", lambda name: None)
-    assert not pays(replace(quick, tokens=500_000_000), objective, CPU)
+    assert not should_compile(replace(quick, tokens=500_000_000), objective, CPU)
     with pytest.raises(UserError, match="there is no C\\+\\+ compiler"):
-        pays(replace(quick, compile="always"), objective, CPU)
+        should_compile(replace(quick, compile="always"), objective, CPU)
 
 
 @pytest.mark.slow

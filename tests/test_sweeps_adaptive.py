@@ -24,6 +24,7 @@ from calque.sweeps.results.collect import claim, write_cube
 from calque.sweeps.results.progress import read_progress
 from calque.sweeps.study.study import read_study
 from calque.sweeps.trial import siblings as adaptive_siblings
+from calque.sweeps.trial.request import TrialRequest
 from calque.sweeps.trial.trial import run_trial
 from tests.conftest import SMALL_STUDY
 from tests.test_sweeps_trial import same
@@ -42,7 +43,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     loaded = read_study(study)
     results = folder / "results"
     claim(results, loaded)
-    standing = run_trial(loaded.run("first-s0"), results, loaded.text)
+    standing = run_trial(TrialRequest(config=loaded.run("first-s0"), results=results, study_yaml=loaded.text))
     assert standing.state == "done", standing.message
     return study, results
 
@@ -74,7 +75,7 @@ def test_further_checkpoints_stand_in_the_cube_with_what_was_forecast(finished: 
 def test_decisions_follow_from_the_scores_alone(finished: tuple[Path, Path], tmp_path: Path) -> None:
     study, results = finished
     loaded = read_study(study)
-    run_trial(loaded.run("first-s0"), tmp_path, loaded.text)
+    run_trial(TrialRequest(config=loaded.run("first-s0"), results=tmp_path, study_yaml=loaded.text))
     same(cube.read(tmp_path / RUN), cube.read(results / RUN))
 
 
@@ -104,7 +105,7 @@ def test_what_was_decided_holds_when_siblings_change(
     config = loaded.run("first-s0")
     told = Prior(log10_tokens=4.2, sd=0.1, runs=("smaller",))
     monkeypatch.setattr(adaptive_siblings.Siblings, "__call__", lambda self: told)
-    run_trial(config, tmp_path / "whole", loaded.text)
+    run_trial(TrialRequest(config=config, results=tmp_path / "whole", study_yaml=loaded.text))
     whole = design_of(tmp_path / "whole" / RUN)
     assert all(one.prior == told for one in whole.decisions)
 
@@ -116,12 +117,12 @@ def test_what_was_decided_holds_when_siblings_change(
             raise Killed
 
     with pytest.raises(Killed):
-        run_trial(config, tmp_path / "cut", loaded.text, killed)
+        run_trial(TrialRequest(config=config, results=tmp_path / "cut", study_yaml=loaded.text), killed)
     before = design_of(tmp_path / "cut" / RUN)
     assert before.decisions
     other = Prior(log10_tokens=4.6, sd=0.06)
     monkeypatch.setattr(adaptive_siblings.Siblings, "__call__", lambda self: other)
-    run_trial(config, tmp_path / "cut", loaded.text)
+    run_trial(TrialRequest(config=config, results=tmp_path / "cut", study_yaml=loaded.text))
     after = design_of(tmp_path / "cut" / RUN)
     assert after.decisions[: len(before.decisions)] == before.decisions == whole.until(12_000).decisions
     assert {one.prior for one in after.decisions[len(before.decisions) :]} == {other}
@@ -147,7 +148,7 @@ def test_runs_with_and_without_stand_in_one_cube(finished: tuple[Path, Path], tm
     _, results = finished
     (tmp_path / "fixed.yaml").write_text(SMALL_STUDY.replace("first: {seeds", "third: {seeds"))
     other = read_study(tmp_path / "fixed.yaml")
-    run_trial(other.run("third-s0"), tmp_path / "other", other.text)
+    run_trial(TrialRequest(config=other.run("third-s0"), results=tmp_path / "other", study_yaml=other.text))
     joined = cube.concat([cube.read(tmp_path / "other" / "runs" / "third-s0" / "run.nc"), cube.read(results / RUN)])
     cube.write(joined, tmp_path / "both.nc")
     both = cube.read(tmp_path / "both.nc")
@@ -159,7 +160,7 @@ def test_two_devices_take_the_checkpoints_that_the_first_one_decides(tmp_path: P
     text = ADAPTIVE.replace("warmup_tokens: 2k}", "warmup_tokens: 2k, devices: 2}")
     (tmp_path / "two.yaml").write_text(text)
     loaded = read_study(tmp_path / "two.yaml")
-    standing = run_trial(loaded.run("first-s0"), tmp_path, loaded.text)
+    standing = run_trial(TrialRequest(config=loaded.run("first-s0"), results=tmp_path, study_yaml=loaded.text))
     assert standing.state == "done", standing.message
     run, design = cube.read(tmp_path / RUN), design_of(tmp_path / RUN)
     further = run["tokens"].values[0][run["checkpoint_kind"].values[0] == 1]
@@ -173,12 +174,19 @@ def test_a_record_of_another_schedule_is_refused(finished: tuple[Path, Path], tm
     record = json.loads(design_of(results / RUN).to_json())
     record["rule"]["budget"] += 1
     with pytest.raises(UserError, match="of another schedule or version"):
-        run_trial(loaded.run("first-s0"), tmp_path, loaded.text, recorded=json.dumps(record))
+        run_trial(
+            TrialRequest(
+                config=loaded.run("first-s0"),
+                results=tmp_path,
+                study_yaml=loaded.text,
+                adaptive_record=json.dumps(record),
+            )
+        )
     damaged = cube.read(results / RUN).assign(adaptive_json=("run", ["{"]))
     (tmp_path / RUN).parent.mkdir(parents=True, exist_ok=True)
     cube.write(damaged, tmp_path / RUN)
     with pytest.raises(UserError, match="record of its adaptive checkpoints"):
-        run_trial(loaded.run("first-s0"), tmp_path, loaded.text)
+        run_trial(TrialRequest(config=loaded.run("first-s0"), results=tmp_path, study_yaml=loaded.text))
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,9 @@ def test_runs_of_another_kind_and_larger_ones_say_nothing(tmp_path: Path) -> Non
     assert found is not None and found.runs == ("seed",)
 
 
-def test_a_file_that_cannot_be_read_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_cannot_be_read_is_left_out_and_named_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     path = write(tmp_path, "small")
     for name, content in (("cut", path.read_bytes()[:3000]), ("other", b"no cube")):
         (tmp_path / "runs" / name).mkdir()
@@ -75,6 +77,13 @@ def test_a_file_that_cannot_be_read_is_left_out(tmp_path: Path, monkeypatch: pyt
     siblings = Siblings(config("mine"), 1_000_000, tmp_path)
     found = siblings()
     assert found is not None and found.runs == ("small",)
+    assert siblings() == found
+    messages = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(messages) == 3
+    for name in ("cut", "odd", "other"):
+        told = [message for message in messages if str(tmp_path / "runs" / name / "run.nc") in message]
+        assert len(told) == 1 and "cannot help to forecast the takeoff of run 'mine': " in told[0], messages
+    assert any("training" in message for message in messages), "the key that the configuration lacks"
 
     def broken(*args: object, **kwargs: object) -> None:
         raise FloatingPointError
@@ -82,6 +91,13 @@ def test_a_file_that_cannot_be_read_is_left_out(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(adaptive_siblings, "analyse", broken)
     assert siblings() == found, "what is settled is not looked at again"
     assert Siblings(config("mine"), 1_000_000, tmp_path)() is None
+
+
+def test_a_fault_of_the_program_is_not_taken_for_a_broken_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, "small")
+    monkeypatch.setattr(adaptive_siblings, "analyse", lambda *args, **more: None.no_such_thing)  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError):
+        Siblings(config("mine"), 1_000_000, tmp_path)()
 
 
 def test_one_that_has_not_taken_off_is_looked_at_again_when_it_stands_further(

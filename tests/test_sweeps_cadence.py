@@ -15,7 +15,8 @@ from calque.phases.series.metrics import trajectories
 from calque.sweeps.cli import app
 from calque.sweeps.results.collect import claim, write_cube
 from calque.sweeps.study.study import read_study
-from calque.sweeps.trial.scoring import asked_at
+from calque.sweeps.trial.request import TrialRequest
+from calque.sweeps.trial.scoring import scored_at
 from calque.sweeps.trial.trial import run_trial
 from tests.conftest import SMALL_STUDY
 
@@ -41,7 +42,9 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
         folder = tmp_path_factory.mktemp(name)
         study = read_study(write_study(folder, evaluation))
         claim(folder / "results", study)
-        standing = run_trial(study.run("first-s0"), folder / "results", study.text)
+        standing = run_trial(
+            TrialRequest(config=study.run("first-s0"), results=folder / "results", study_yaml=study.text)
+        )
         assert standing.state == "done", standing.message
         folders.append(folder)
     return folders[0] / "small.yaml", folders[0] / "results", folders[1] / "results"
@@ -80,7 +83,9 @@ def test_status_and_resuming_cope(both: tuple[Path, Path, Path]) -> None:
     study, results, _ = both
     before = (results / RUN).read_bytes()
     loaded = read_study(study)
-    assert run_trial(loaded.run("first-s0"), results, loaded.text).state == "done"
+    assert (
+        run_trial(TrialRequest(config=loaded.run("first-s0"), results=results, study_yaml=loaded.text)).state == "done"
+    )
     assert (results / RUN).read_bytes() == before, "what is missing on purpose is not asked again"
     done = CliRunner().invoke(app, ["status", str(study), "--results", str(results), "--json", "-"])
     assert done.exit_code == 0, done.output
@@ -91,7 +96,7 @@ def test_status_and_resuming_cope(both: tuple[Path, Path, Path]) -> None:
 def test_further_checkpoints_are_asked_the_cheap_questions(tmp_path: Path) -> None:
     path = write_study(tmp_path, CADENCE, ", adaptive: {budget: 6, metric: copying}")
     study = read_study(path)
-    run_trial(study.run("first-s0"), tmp_path, study.text)
+    run_trial(TrialRequest(config=study.run("first-s0"), results=tmp_path, study_yaml=study.text))
     one = cube.read(tmp_path / RUN).isel(run=0)
     further = one.isel(checkpoint=one["checkpoint_kind"].values == 1)
     assert further.sizes["checkpoint"]
@@ -108,6 +113,6 @@ def test_a_cadence_of_nothing_is_refused(tmp_path: Path, key: str) -> None:
 def test_the_large_study_asks_its_probes_with_a_cadence() -> None:
     full = read_study(Path(__file__).parent.parent / "sweeps" / "full.yaml")
     run = full.run("1.7b-s0")
-    asked = [asked_at(run, step) for step in run.checkpoint_steps()]
+    asked = [scored_at(run, step) for step in run.checkpoint_steps()]
     assert sum(pairs for pairs, _ in asked) == 61 and all(logprobs for _, logprobs in asked)
     assert asked[0] == asked[-1] == (True, True)

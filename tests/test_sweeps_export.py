@@ -12,9 +12,10 @@ from typer.testing import CliRunner
 
 from calque.data.errors import UserError
 from calque.models.huggingface.library import transformers
+from calque.sweeps.checkpoints.trained_run import TrainedRun
 from calque.sweeps.cli import app
-from calque.sweeps.kept.kept_run import KeptRun
 from calque.sweeps.study.study import read_study
+from calque.sweeps.trial.request import TrialRequest
 from calque.sweeps.trial.trial import run_trial
 from tests.conftest import SMALL_STUDY
 
@@ -27,7 +28,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     file.write_text(SMALL_STUDY)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CALQUE_HOME", str(tmp_path_factory.getbasetemp() / "home"))
-        assert run_trial(read_study(file).run("first-s0"), folder / "results").state == "done"
+        assert (
+            run_trial(TrialRequest(config=read_study(file).run("first-s0"), results=folder / "results")).state == "done"
+        )
     return file, folder / "results"
 
 
@@ -40,7 +43,7 @@ def sweeps_export(trained: tuple[Path, Path], *more: str | Path) -> None:
 
 def test_a_run_is_exported_after_training(trained: tuple[Path, Path], tmp_path: Path) -> None:
     sweeps_export(trained, "-o", tmp_path / "last", "--json", tmp_path / "made.json")
-    run = KeptRun.open(trained[1] / "runs" / "first-s0")
+    run = TrainedRun.open(trained[1] / "runs" / "first-s0")
     made = json.loads((tmp_path / "made.json").read_text())
     assert made["architecture"] == "Qwen3ForCausalLM"
     assert made["step"] == max(run.tokens)
@@ -57,7 +60,7 @@ def test_a_run_is_exported_after_training(trained: tuple[Path, Path], tmp_path: 
 
 
 def test_a_step_can_be_chosen(trained: tuple[Path, Path], tmp_path: Path) -> None:
-    run = KeptRun.open(trained[1] / "runs" / "first-s0")
+    run = TrainedRun.open(trained[1] / "runs" / "first-s0")
     first = min(run.tokens)
     sweeps_export(trained, "-o", tmp_path / "first", "--step", str(first), "--no-tokenizer", "--dtype", "bfloat16")
     assert not (tmp_path / "first" / "tokenizer.json").exists()
@@ -68,7 +71,7 @@ def test_a_step_can_be_chosen(trained: tuple[Path, Path], tmp_path: Path) -> Non
 
 def test_damaged_swapped_and_missing_weights_are_refused_by_name(trained: tuple[Path, Path], tmp_path: Path) -> None:
     shutil.copytree(trained[1], tmp_path / "results")
-    run = KeptRun.open(tmp_path / "results" / "runs" / "first-s0")
+    run = TrainedRun.open(tmp_path / "results" / "runs" / "first-s0")
     steps = sorted(run.tokens)
     path = run.weights(steps[-1])
     whole = path.read_bytes()
@@ -98,7 +101,9 @@ def test_a_run_without_checkpoints_or_tokenizer_is_refused(
 def test_tokens_of_its_own_for_each_language_are_no_tokenizer(tmp_path: Path) -> None:
     file = tmp_path / "small.yaml"
     file.write_text(SMALL_STUDY.replace("size: tiny", "size: tiny\n  mix: disjoint"))
-    assert run_trial(read_study(file).run("first-s0"), tmp_path / "results").state == "done"
+    assert (
+        run_trial(TrialRequest(config=read_study(file).run("first-s0"), results=tmp_path / "results")).state == "done"
+    )
     with pytest.raises(UserError, match=r"tokens of its own for each language \(mix 'disjoint'\).*--no-tokenizer"):
         sweeps_export((file, tmp_path / "results"), "-o", tmp_path / "out")
     sweeps_export((file, tmp_path / "results"), "-o", tmp_path / "out", "--no-tokenizer")

@@ -17,6 +17,7 @@ from calque.data import cube
 from calque.sweeps.results.collect import claim, write_cube
 from calque.sweeps.results.progress import read_progress
 from calque.sweeps.study.study import read_study
+from calque.sweeps.trial.request import TrialRequest
 from calque.sweeps.trial.trial import run_trial
 from tests.sweeps_processes import LONG_STUDY, alive, comes_true, commands, descendants, gone, holders, slowed, sweeps
 from tests.test_sweeps_trial import same
@@ -36,7 +37,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     study = read_study(path)
     claim(folder / "results", study)
     for run in study.runs:
-        assert run_trial(run, folder / "results", study.text).state == "done"
+        assert run_trial(TrialRequest(config=run, results=folder / "results", study_yaml=study.text)).state == "done"
     write_cube(study, folder / "results", folder / "results.nc")
     return folder / "results.nc"
 

@@ -16,6 +16,7 @@ import pytest
 from calque.data import cube
 from calque.sweeps.results.collect import claim, write_cube
 from calque.sweeps.study.study import read_study
+from calque.sweeps.trial.request import TrialRequest
 from calque.sweeps.trial.trial import run_trial
 from tests.sweeps_processes import LONG_STUDY, alive, comes_true, commands, descendants, gone, holders, slowed, sweeps
 from tests.test_sweeps_faults import comes_to_work, rows
@@ -33,7 +34,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     study = read_study(folder / "small.yaml")
     claim(folder / "results", study)
     for run in study.runs:
-        run_trial(run, folder / "results", study.text)
+        run_trial(TrialRequest(config=run, results=folder / "results", study_yaml=study.text))
     write_cube(study, folder / "results", folder / "whole.nc")
     return folder / "whole.nc"
 

@@ -9,6 +9,7 @@ import pytest
 from calque.data import cube as cubes
 from calque.sweeps.prepare.prepare import make_shards
 from calque.sweeps.study.run_config import RunConfig
+from calque.sweeps.trial.request import TrialRequest
 from calque.sweeps.trial.trial import run_trial
 
 SMALL = {"tokens": 512, "context": 16, "batch_size": 4, "warmup_tokens": 64}
@@ -23,7 +24,7 @@ def test_fertility_of_the_shards_is_in_the_cube(tmp_path: Path, monkeypatch: pyt
             "evaluation": {"concepts": 2, "minimal_pairs": 1, "heldout_tokens": 64},
         }
     )  # fmt: skip
-    run_trial(config, tmp_path / "results", study_yaml="")
+    run_trial(TrialRequest(config=config, results=tmp_path / "results", study_yaml=""))
     made = cubes.read(tmp_path / "results" / "runs" / "a" / "run.nc")
     measured = make_shards(config).fertility
     for name in ("tokens_per_word", "bytes_per_token"):

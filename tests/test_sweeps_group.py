@@ -1,4 +1,4 @@
-"""Runs of several devices: who sits where, a run on this machine, and one under Ray that loses a process."""
+"""Runs of several devices: who stands where, a run on this machine, and one under Ray that loses a process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from calque.data import cube
 from calque.data.errors import UserError
-from calque.sweeps.launch.ranks import Seat, environments
+from calque.sweeps.launch.ranks import ProcessPlacement, environments
 from calque.sweeps.results.progress import read_progress
 from calque.sweeps.running import run_one, run_study
 from calque.sweeps.study.study import Study, read_study
@@ -40,10 +40,10 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Path]:
 
 def test_processes_are_ranked_node_by_node_and_see_their_nodes_gpus() -> None:
     seats = [
-        Seat(node="a", address="10.0.0.1", port=1, gpus=("0",)),
-        Seat(node="b", address="10.0.0.2", port=2, gpus=("3",)),
-        Seat(node="a", address="10.0.0.1", port=3, gpus=("5",)),
-        Seat(node="b", address="10.0.0.2", port=4, gpus=("1",)),
+        ProcessPlacement(node="a", address="10.0.0.1", port=1, gpus=("0",)),
+        ProcessPlacement(node="b", address="10.0.0.2", port=2, gpus=("3",)),
+        ProcessPlacement(node="a", address="10.0.0.1", port=3, gpus=("5",)),
+        ProcessPlacement(node="b", address="10.0.0.2", port=4, gpus=("1",)),
     ]
     found = environments(seats)
     assert [e["RANK"] for e in found] == ["0", "2", "1", "3"]
@@ -83,7 +83,7 @@ def test_a_killed_process_of_a_run_ends_all_of_it_and_all_begin_again(
     process = sweeps("run", study.path, "--results", results, "--cpus", "3")
     file_there = lambda: (results / "runs" / run.name / "run.nc").exists()  # noqa: E731
     assert comes_true(lambda: file_there() and read_progress(results, run).state == "training", 900)
-    members = [pid for pid, command in commands(descendants(process.pid)).items() if b"ray::Member" in command]
+    members = [pid for pid, command in commands(descendants(process.pid)).items() if b"ray::RankActor" in command]
     assert len(members) == 2
     os.kill(members[-1], signal.SIGKILL)
     out, err = process.communicate(timeout=900)

@@ -16,6 +16,7 @@ import pytest
 
 from calque.data import cube
 from calque.sweeps.study.study import read_study
+from calque.sweeps.trial.request import TrialRequest
 from calque.sweeps.trial.trial import run_trial
 from tests.conftest import SMALL_STUDY
 from tests.sweeps_processes import comes_true, commands, descendants, gone
@@ -118,6 +119,9 @@ def test_a_study_is_submitted_stopped_and_submitted_again(head: Head) -> None:
 
     study = read_study(head.folder / "sweeps" / "small.yaml")
     for run in study.runs:
-        assert run_trial(run, head.folder / "undisturbed", study.text).state == "done"
+        assert (
+            run_trial(TrialRequest(config=run, results=head.folder / "undisturbed", study_yaml=study.text)).state
+            == "done"
+        )
         file = Path("runs") / run.name / "run.nc"
         same(cube.read(results / file), cube.read(head.folder / "undisturbed" / file))

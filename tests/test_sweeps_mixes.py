@@ -15,6 +15,7 @@ from calque.sweeps.plan.plan import Hardware, plan_run
 from calque.sweeps.prepare.prepare import prepare, prepare_all, sampler_of, shards_folder
 from calque.sweeps.results.progress import run_folder
 from calque.sweeps.study.run_config import RunConfig
+from calque.sweeps.trial.request import TrialRequest
 from calque.sweeps.trial.scoring import scorer_of
 from calque.sweeps.trial.trial import run_trial
 
@@ -41,7 +42,7 @@ def sample(**changes: Any) -> RunConfig:
 
 def test_a_model_of_disjoint_languages_is_trained_asked_and_kept_in_the_cube(tmp_path: Path) -> None:
     run = config(mix="parallel:0.1+disjoint")
-    assert run_trial(run, tmp_path).state == "done"
+    assert run_trial(TrialRequest(config=run, results=tmp_path)).state == "done"
     found = cube.read(run_folder(tmp_path, run) / "run.nc")
     plain = config()
     assert run.vocab_size() == 3 * plain.vocab_size() == prepare(run).shards.vocabulary
@@ -68,7 +69,7 @@ def test_words_are_described_to_the_regression_and_romanised_text_is_latin(tmp_p
     run = sample(mix="romanised", sample={"template": "sentence"})
     prepared = prepare(run)
     assert prepared.corpus.word_task().prompt("ru", "de", "sobaka", None).endswith('Wort "sobaka" heisst auf Deutsch "')
-    assert run_trial(run, tmp_path).state == "done"
+    assert run_trial(TrialRequest(config=run, results=tmp_path)).state == "done"
     found = cube.read(run_folder(tmp_path, run) / "run.nc")
     assert found["template"].item() == "sentence" and set(found["script"].values) == {"Latn"}
     plain = prepare(sample())

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from calque.data.errors import UserError
 from calque.sweeps.cli import app
 from calque.sweeps.plan import placement
-from calque.sweeps.plan.placement import Needs, Node, check_by_hand
+from calque.sweeps.plan.placement import Node, ResourceRequest, check_by_hand
 from calque.sweeps.study.study import read_study
 
 FOLDER = Path(__file__).parent.parent / "sweeps"
@@ -32,15 +32,15 @@ def test_the_longest_run_starts_first_and_what_does_not_fit_waits() -> None:
 def test_small_models_leave_the_gpus_to_others() -> None:
     mixed = read_study(FOLDER / "mix.yaml").runs
     asked = placement.check(mixed, GPUS)
-    assert asked["world-s0"] == Needs(cpus=1, gpus=0)
-    assert asked["romanised-s0"] == Needs(cpus=1, gpus=1)
+    assert asked["world-s0"] == ResourceRequest(cpus=1, gpus=0)
+    assert asked["romanised-s0"] == ResourceRequest(cpus=1, gpus=1)
 
 
 def test_a_cluster_without_gpus_is_refused_for_a_long_run_and_named() -> None:
     with pytest.raises(UserError, match=r"run '1\.7b-s0' needs a GPU .* the cluster has none \(4 x \(32 CPU cores\)\)"):
         placement.check(read_study(FOLDER / "full.yaml").runs, [Node(cpus=32)] * 4)
     quick = read_study(FOLDER / "quick.yaml").runs
-    assert set(placement.check(quick, [Node(cpus=2)]).values()) == {Needs(cpus=1)}
+    assert set(placement.check(quick, [Node(cpus=2)]).values()) == {ResourceRequest(cpus=1)}
 
 
 def test_a_run_that_fits_no_node_is_named_with_what_it_lacks(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_a_run_that_fits_no_node_is_named_with_what_it_lacks(tmp_path: Path) -> 
     runs = read_study(path).runs
     with pytest.raises(UserError, match=r"run 'wide' asks for 6 CPU cores, .* has 2 x \(4 CPU cores\)"):
         placement.check(runs, [Node(cpus=4)] * 2)  # eight cores in all do not help
-    assert placement.check(runs, [Node(cpus=8)])["wide"] == Needs(cpus=6)
+    assert placement.check(runs, [Node(cpus=8)])["wide"] == ResourceRequest(cpus=6)
 
 
 def test_a_run_of_many_devices_is_packed_and_may_span_nodes(tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_a_run_of_many_devices_is_packed_and_may_span_nodes(tmp_path: Path) -> N
     wide = "{base: debian-gpu, training: {devices: 8, threads: 4}}"
     path.write_text(f"study: s\nruns:\n  a: {{base: debian-gpu}}\n  wide: {wide}\n")
     runs = read_study(path).runs
-    assert placement.check(runs, GPUS)["wide"] == Needs(cpus=4, gpus=1, processes=8)
+    assert placement.check(runs, GPUS)["wide"] == ResourceRequest(cpus=4, gpus=1, processes=8)
     assert placement.first_wave(runs, GPUS) == {"a": (0,), "wide": (1,) * 8}
     four = [Node(cpus=64, gpus=4)] * 2
     assert placement.first_wave(runs[1:], four)["wide"] == (0,) * 4 + (1,) * 4

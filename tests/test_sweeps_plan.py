@@ -17,7 +17,7 @@ from calque.models.config.memory import on_device
 from calque.models.config.sizes import ladder
 from calque.sweeps.cli import app
 from calque.sweeps.plan.plan import Hardware, plan, plan_run
-from calque.sweeps.plan.tables import bill_table, flops_table, memory_table, notes
+from calque.sweeps.plan.tables import cost_table, flops_table, memory_table, notes
 from calque.sweeps.study.study import read_study
 
 ROOT = Path(__file__).parent.parent
@@ -119,7 +119,7 @@ def test_the_parametrisation_of_a_study_reaches_its_decoders(tmp_path: Path) -> 
 
 def test_tables_have_a_row_for_each_run_and_one_for_each_kind(study: Path) -> None:
     bill = plan(read_study(study), Hardware())
-    assert bill_table(bill).row_count == 4
+    assert cost_table(bill).row_count == 4
     assert flops_table(bill).row_count == memory_table(bill).row_count == 3
     done = CliRunner().invoke(app, ["plan", str(study)])
     for word in ("big-s1", "1.67B", "9,614", "131,072", "13.4 GB", "40% of", "989.4 TFLOP/s (h200, bf16-mixed)"):
@@ -161,10 +161,10 @@ def test_planning_imports_no_torch(study: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"name": "h20"}, "unknown device 'h20'; expected one of cpu, a100, .*did you mean 'h200'"),
-        ({"utilisation": 40.0}, "--utilisation is 40; expected a share of the peak, such as 0.4"),
-        ({"utilisation": float("nan")}, "--utilisation is nan"),
-        ({"peak": 0.0}, "--flops is 0; expected the peak FLOP/s"),
+        ({"device": "h20"}, "`device` is 'h20'; expected one of cpu, a100, .*did you mean 'h200'"),
+        ({"utilisation": 40.0}, "`utilisation` is 40; expected a share of the peak, such as 0.4"),
+        ({"utilisation": float("nan")}, "`utilisation` is nan"),
+        ({"flops": 0.0}, "`flops` is 0; expected the peak FLOP/s"),
     ],
 )
 def test_impossible_hardware_is_said(values: dict[str, Any], said: str) -> None:

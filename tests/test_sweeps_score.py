@@ -158,7 +158,7 @@ def test_a_folder_of_checkpoints_with_a_table_of_positions(kind: str, tmp_path: 
     np.testing.assert_array_equal(moved["tokens"], [[3e6, 4e6, 5e6]])
     np.testing.assert_array_equal(moved["translation_logprob"][0], found["translation_logprob"][0, [2, 0, 1]])
     table.write_text("revision,tokens\ncheckpoint-5,3M\n")
-    with pytest.raises(UserError, match="'checkpoint-5' and 'last' would both stand at 3000000 tokens"):
+    with pytest.raises(UserError, match="'checkpoint-5' and 'last' would both be at 3000000 tokens"):
         sweeps_score(
             tmp_path / "m", tmp_path / "r.nc", "--positions", table, "--heldout", "none", "--revisions", "checkpoint-5"
         )
@@ -192,7 +192,7 @@ def test_a_revision_with_another_tokenizer_is_passed_over(tmp_path: Path) -> Non
     shutil.rmtree(tmp_path / "m" / "step1")
     (tmp_path / "r.nc").unlink()
     done = sweeps_score(tmp_path / "m", tmp_path / "r.nc", *STEPS)
-    assert "step2 holds no tokenizer.json" in done.stderr
+    assert "step2 holds no tokenizer.json" in done.stderr and "name another with --tokenizer" in done.stderr
     path.write_text(whole)
     shutil.move(path, tmp_path / "tokenizer.json")
     assert sweeps_score(tmp_path / "m", tmp_path / "r.nc", *STEPS, "--tokenizer", tmp_path).exit_code == 0
@@ -204,7 +204,7 @@ def test_what_is_wrong_is_said_before_anything_is_loaded(cached: Path, tmp_path:
             sweeps_score(model, output, *more)
         assert not (tmp_path / "r.nc").exists()
 
-    says(r"nothing tells how many training tokens .* has seen: say how its name tells it")
+    says(r"nothing tells how many training tokens .* has seen: give --pattern 'step{step}' and --tokens")
     says(r"'main' has seen", *STEPS, "--revisions", "main,step1000")
     says(r"has no revision 'stepp1000'; .*did you mean 'step1000'", *STEPS, "--revisions", "stepp1000")
     says(r"unknown language 'xx'", *STEPS, "--languages", "en,xx")

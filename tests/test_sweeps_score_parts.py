@@ -10,9 +10,9 @@ import xarray as xr
 
 from calque.data import cube
 from calque.data.errors import UserError
-from calque.sweeps.score.flags import DUPLICATE, NOT_FINITE, OUTLIER, flags, said
-from calque.sweeps.score.positions import PatternPositions, Position, TablePositions, placed
-from calque.sweeps.score.sources import CacheSource, FolderSource, chosen, source_of
+from calque.sweeps.score.flags import DUPLICATE, NOT_FINITE, OUTLIER, flag_messages, flags
+from calque.sweeps.score.positions import PatternPositions, Position, TablePositions, place_revisions
+from calque.sweeps.score.sources import CacheSource, FolderSource, choose_revisions, open_source
 from tests.huggingface_models import save
 
 
@@ -34,9 +34,9 @@ def test_patterns_read_positions() -> None:
         ("step", None, "expected {step} or {tokens} in it"),
         ("step{stp}", 5, "expected {step} or {tokens} in it"),
         ("{step}{step}", 5, "each once"),
-        ("step{step}", None, "say how many tokens a step has: --tokens-per-step"),
-        ("step{step}", 0, "--tokens-per-step is 0"),
-        ("t{tokens}", 5, "--tokens-per-step needs {step}"),
+        ("step{step}", None, "give the tokens of a step: `tokens_per_step`"),
+        ("step{step}", 0, "`tokens_per_step` is 0"),
+        ("t{tokens}", 5, "`tokens_per_step` needs {step}"),
     ],
 )
 def test_impossible_patterns_are_refused(pattern: str, per_step: int | None, message: str) -> None:
@@ -62,13 +62,13 @@ def test_impossible_tables_are_refused(text: str, message: str, tmp_path: Path) 
 
 
 def test_revisions_come_in_the_order_of_training() -> None:
-    order, left_out = placed(["step10", "step9", "main"], PatternPositions("step{step}", 5), named=False)
+    order, left_out = place_revisions(["step10", "step9", "main"], PatternPositions("step{step}", 5), named=False)
     assert list(order) == ["step9", "step10"]
     assert left_out == ["main"]
     with pytest.raises(UserError, match="how many training tokens 'main' has seen"):
-        placed(["step10", "main"], PatternPositions("step{step}", 5), named=True)
-    with pytest.raises(UserError, match="'a-1' and 'b-1' both stand at 5 tokens"):
-        placed(["a-1", "b-1"], PatternPositions("*-{step}", 5), named=False)
+        place_revisions(["step10", "main"], PatternPositions("step{step}", 5), named=True)
+    with pytest.raises(UserError, match="'a-1' and 'b-1' are both at 5 tokens"):
+        place_revisions(["a-1", "b-1"], PatternPositions("*-{step}", 5), named=False)
 
 
 def test_flags_tell_duplicates_outliers_and_numbers_that_are_none() -> None:
@@ -85,7 +85,7 @@ def test_flags_tell_duplicates_outliers_and_numbers_that_are_none() -> None:
     assert found[30] == NOT_FINITE
     assert found[5] == found[21] == DUPLICATE
     assert np.flatnonzero(found).tolist() == [5, 17, 21, 30]
-    lines = said([f"s{i}" for i in range(40)], digests, found)
+    lines = flag_messages([f"s{i}" for i in range(40)], digests, found)
     assert lines[0].startswith("2 of 40 checkpoints have the weights of another (s5 = s21): flagged duplicate_weights")
     assert lines[1] == "1 of 40 checkpoints score out of line with their neighbours (s17): flagged outlier"
     assert lines[2] == "1 of 40 checkpoints gave numbers that are not finite (s30): flagged not_finite"
@@ -98,7 +98,7 @@ def test_flags_of_curves_without_noise_and_of_few_points() -> None:
     one = flags(["x"] * 100 + ["y"], np.zeros(101))
     assert (one[:100] == DUPLICATE).all()
     assert one[100] == 0
-    (line,) = said([f"r{i}" for i in range(101)], ["x"] * 100 + ["y"], one)
+    (line,) = flag_messages([f"r{i}" for i in range(101)], ["x"] * 100 + ["y"], one)
     assert "100 of 101" in line
     assert "r0 = r1 = r2 = 97 more" in line
 
@@ -127,14 +127,14 @@ def test_folders_are_read_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     for name in ("checkpoint-10", "checkpoint-9", "best"):
         save(tmp_path / "m" / name, "llama")
     (tmp_path / "m" / "logs").mkdir()
-    source = source_of(str(tmp_path / "m"))
+    source = open_source(str(tmp_path / "m"))
     assert isinstance(source, FolderSource)
     assert list(source.revisions) == ["best", "checkpoint-9", "checkpoint-10"]
-    assert chosen(source, None) == (["best", "checkpoint-9", "checkpoint-10"], False)
-    assert chosen(source, "checkpoint-*") == (["checkpoint-9", "checkpoint-10"], False)
-    assert chosen(source, "checkpoint-10, best") == (["best", "checkpoint-10"], True)
-    with pytest.raises(UserError, match="--revisions is empty"):
-        chosen(source, " , ")
+    assert choose_revisions(source, None) == (["best", "checkpoint-9", "checkpoint-10"], False)
+    assert choose_revisions(source, "checkpoint-*") == (["checkpoint-9", "checkpoint-10"], False)
+    assert choose_revisions(source, "checkpoint-10, best") == (["best", "checkpoint-10"], True)
+    with pytest.raises(UserError, match="`revisions` is empty"):
+        choose_revisions(source, " , ")
 
 
 def test_a_cache_names_branches_tags_and_lone_commits(tmp_path: Path) -> None:

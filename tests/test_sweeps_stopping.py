@@ -13,7 +13,8 @@ import pytest
 from calque.data import cube
 from calque.sweeps.results.progress import read_progress
 from calque.sweeps.study.study import read_study
-from calque.sweeps.trial.stopping import stop_wished
+from calque.sweeps.trial.request import TrialRequest
+from calque.sweeps.trial.stopping import catch_sigterm
 from calque.sweeps.trial.trial import run_trial
 from tests.conftest import SMALL_STUDY
 from tests.sweeps_processes import comes_true, sweeps
@@ -31,7 +32,7 @@ def test_sigterm_keeps_a_state_between_checkpoints_and_the_end_is_the_same(tmp_p
     path.write_text(SPARSE)
     study = read_study(path)
     run = study.run("first-s0")
-    assert run_trial(run, tmp_path / "undisturbed", study.text).state == "done"
+    assert run_trial(TrialRequest(config=run, results=tmp_path / "undisturbed", study_yaml=study.text)).state == "done"
 
     results = tmp_path / "results"
     process = sweeps("trial", path, run.name, "--results", results)
@@ -55,11 +56,11 @@ def test_sigterm_keeps_a_state_between_checkpoints_and_the_end_is_the_same(tmp_p
 def test_the_second_sigterm_is_not_ours() -> None:
     code = """
 import os, signal
-from calque.sweeps.trial.stopping import stop_wished
-with stop_wished() as wished:
-    assert not wished()
+from calque.sweeps.trial.stopping import catch_sigterm
+with catch_sigterm() as stop:
+    assert not stop()
     os.kill(os.getpid(), signal.SIGTERM)
-    assert wished()
+    assert stop()
     os.kill(os.getpid(), signal.SIGTERM)
     print("still here")
 """
@@ -72,7 +73,7 @@ with stop_wished() as wished:
 def test_what_was_before_is_put_back(raising: bool) -> None:
     before = signal.getsignal(signal.SIGTERM)
     try:
-        with stop_wished():
+        with catch_sigterm():
             assert signal.getsignal(signal.SIGTERM) is not before
             if raising:
                 raise KeyError
@@ -82,8 +83,8 @@ def test_what_was_before_is_put_back(raising: bool) -> None:
     heard = []
 
     def elsewhere() -> None:
-        with stop_wished() as wished:
-            heard.append(wished())
+        with catch_sigterm() as stop:
+            heard.append(stop())
 
     thread = threading.Thread(target=elsewhere)
     thread.start()

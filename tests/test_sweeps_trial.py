@@ -21,6 +21,7 @@ from calque.data.errors import UserError
 from calque.sweeps.results.collect import claim, collect
 from calque.sweeps.study.run_config import RunConfig
 from calque.sweeps.study.study import Study, read_study
+from calque.sweeps.trial.request import TrialRequest
 from calque.sweeps.trial.trial import run_trial
 
 
@@ -56,7 +57,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     loaded = read_study(study)
     results = folder / "results"
     claim(results, loaded)
-    standing = run_trial(loaded.run("first-s0"), results, loaded.text)
+    standing = run_trial(TrialRequest(config=loaded.run("first-s0"), results=results, study_yaml=loaded.text))
     assert standing.state == "done", standing.message
     return study, results
 
@@ -81,7 +82,7 @@ def test_a_run_is_repeated_from_its_cube_alone(finished: tuple[Path, Path], tmp_
     _, results = finished
     original = cube.read(results / "runs" / "first-s0" / "run.nc")
     config = RunConfig.from_dict(json.loads(original["config_json"].item()))
-    run_trial(config, tmp_path, original.attrs["study_yaml"])
+    run_trial(TrialRequest(config=config, results=tmp_path, study_yaml=original.attrs["study_yaml"]))
     same(cube.read(tmp_path / "runs" / "first-s0" / "run.nc"), original)
 
 
@@ -115,23 +116,34 @@ def test_a_damaged_last_state_falls_back_to_the_one_before(finished: tuple[Path,
     states = sorted((run / "states").glob("*.ckpt"))
     states[-1].write_bytes(states[-1].read_bytes()[:1000])
     loaded = read_study(study)
-    assert run_trial(loaded.run("first-s0"), results, loaded.text).state == "done"
+    assert (
+        run_trial(TrialRequest(config=loaded.run("first-s0"), results=results, study_yaml=loaded.text)).state == "done"
+    )
     same(cube.read(run / "run.nc"), cube.read(undisturbed / "runs" / "first-s0" / "run.nc"))
 
 
 def test_an_error_in_a_run_is_recorded_not_raised(
     finished: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import calque.sweeps.trial.trial
+    from calque.models.training import loop
 
     def broken(*args: object, **kwargs: object) -> None:
         raise FloatingPointError("the loss is nan at step 3")
 
-    monkeypatch.setattr(calque.sweeps.trial.trial.training, "train", broken)
+    monkeypatch.setattr(loop, "train", broken)
     loaded = read_study(finished[0])
-    standing = run_trial(loaded.run("first-s0"), tmp_path, loaded.text)
+    standing = run_trial(TrialRequest(config=loaded.run("first-s0"), results=tmp_path, study_yaml=loaded.text))
     assert (standing.state, standing.message) == ("failed", "the loss is nan at step 3")
     assert "FloatingPointError" in (tmp_path / "runs" / "first-s0" / "error.txt").read_text()
+
+
+def test_the_cube_names_the_commit_of_a_checkout(finished: tuple[Path, Path]) -> None:
+    _, results = finished
+    processes = json.loads(cube.read(results / "runs" / "first-s0" / "run.nc")["environment_json"].item())
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True)
+    if commit.returncode:
+        pytest.skip("the tests are outside a checkout")
+    assert commit.stdout.startswith(processes[-1]["commit"].removesuffix("-dirty"))
 
 
 def other_study(study: Path, change: tuple[str, str]) -> Study:

@@ -9,6 +9,7 @@ import pytest
 
 from calque.data import cube
 from calque.sweeps.study.study import Study, read_study
+from calque.sweeps.trial.request import TrialRequest
 from calque.sweeps.trial.trial import run_trial
 
 
@@ -20,9 +21,9 @@ def study(small_study: Path, training: str) -> Study:
 
 def test_two_devices_give_the_cube_of_one(small_study: Path, tmp_path: Path) -> None:
     alone = read_study(small_study)
-    run_trial(alone.run("first-s0"), tmp_path / "one", alone.text)
+    run_trial(TrialRequest(config=alone.run("first-s0"), results=tmp_path / "one", study_yaml=alone.text))
     shared = study(small_study, "devices: 2, strategy: fsdp2")
-    standing = run_trial(shared.run("first-s0"), tmp_path / "two", shared.text)
+    standing = run_trial(TrialRequest(config=shared.run("first-s0"), results=tmp_path / "two", study_yaml=shared.text))
     assert standing.state == "done", standing.message
     one, two = (cube.read(tmp_path / name / "runs" / "first-s0" / "run.nc") for name in ("one", "two"))
     np.testing.assert_allclose(two["loss"].values, one["loss"].values, atol=1e-3)
@@ -34,6 +35,6 @@ def test_two_devices_give_the_cube_of_one(small_study: Path, tmp_path: Path) -> 
 @pytest.mark.slow
 def test_an_error_of_the_run_itself_is_recorded_and_not_tried_again(small_study: Path, tmp_path: Path) -> None:
     broken = study(small_study, "devices: 2, learning_rate: 1.0e+30")
-    standing = run_trial(broken.run("first-s0"), tmp_path, broken.text)
+    standing = run_trial(TrialRequest(config=broken.run("first-s0"), results=tmp_path, study_yaml=broken.text))
     assert standing.state == "failed"
     assert "nan at step" in standing.message or "inf at step" in standing.message

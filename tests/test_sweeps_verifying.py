@@ -16,6 +16,7 @@ from calque.sweeps.cli import app
 from calque.sweeps.results.progress import read_progress, write_progress
 from calque.sweeps.results.verifying import glance, verify
 from calque.sweeps.study.study import read_study
+from calque.sweeps.trial.request import TrialRequest
 from calque.sweeps.trial.trial import run_trial
 from tests.conftest import SMALL_STUDY
 
@@ -27,7 +28,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "small.yaml").write_text(SMALL_STUDY)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CALQUE_HOME", str(tmp_path_factory.getbasetemp() / "home"))
-        assert run_trial(read_study(folder / "small.yaml").run("first-s0"), folder / "results").state == "done"
+        assert (
+            run_trial(
+                TrialRequest(config=read_study(folder / "small.yaml").run("first-s0"), results=folder / "results")
+            ).state
+            == "done"
+        )
     return folder
 
 

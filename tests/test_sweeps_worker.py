@@ -5,16 +5,18 @@ from __future__ import annotations
 import errno
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from calque.data import cube, files
 from calque.data.errors import UserError
-from calque.sweeps.launch import attempts, worker
+from calque.sweeps.launch import crash_loop, worker
+from calque.sweeps.launch.request import LaunchRequest
+from calque.sweeps.plan.placement import ResourceRequest
 from calque.sweeps.results.collect import claim
 from calque.sweeps.results.progress import read_progress, run_folder
 from calque.sweeps.study.study import Study, read_study
+from calque.sweeps.trial.request import TrialRequest
 from calque.sweeps.trial.trial import run_trial
 from tests.test_sweeps_trial import same
 
@@ -24,9 +26,11 @@ def study(small_study: Path) -> Study:
     return read_study(small_study)
 
 
-def trial(study: Study, place: Path) -> dict[str, Any]:
-    run = study.run("first-s0").to_dict()
-    return {"run": run, "place": str(place), "study_yaml": study.text, "launch_id": "one", "cpus": 1, "gpus": 0}
+def launched(study: Study, place: Path) -> LaunchRequest:
+    return LaunchRequest(
+        run=study.run("first-s0"), place=str(place), study_yaml=study.text, launch_id="one",
+        resources=ResourceRequest(cpus=1),
+    )  # fmt: skip
 
 
 def test_a_root_that_is_read_only_for_a_while_is_waited_for(
@@ -34,7 +38,7 @@ def test_a_root_that_is_read_only_for_a_while_is_waited_for(
 ) -> None:
     config = study.run("first-s0")
     claim(tmp_path / "undisturbed", study)
-    run_trial(config, tmp_path / "undisturbed", study.text)
+    run_trial(TrialRequest(config=config, results=tmp_path / "undisturbed", study_yaml=study.text))
 
     results, waits, writes = tmp_path / "results", [], [0]
     claim(results, study)
@@ -47,8 +51,9 @@ def test_a_root_that_is_read_only_for_a_while_is_waited_for(
         original(source, target)
 
     monkeypatch.setattr(files.os, "replace", read_only)
-    monkeypatch.setattr(worker.time, "sleep", waits.append)
-    worker.work(trial(study, results))
+    pause = lambda seconds: waits.append(seconds) if seconds >= 1 else None  # noqa: E731 - subprocess polls for less
+    monkeypatch.setattr(worker.time, "sleep", pause)
+    worker.run_alone(launched(study, results))
     assert waits[:3] == [2.0, 4.0, 8.0]
     assert json.loads((run_folder(results, config) / "attempts.json").read_text())["count"] == 1, "waiting is no dying"
     assert read_progress(results, config).state == "done"
@@ -60,16 +65,16 @@ def test_a_root_that_is_read_only_for_a_while_is_waited_for(
 
 def test_patience_has_an_end(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     claim(tmp_path / "results", study)
-    monkeypatch.setattr(worker, "SECONDS_OF_PATIENCE", 0.0)
+    monkeypatch.setattr(worker, "MAX_WAIT_SECONDS", 0.0)
     monkeypatch.setattr(files.os, "replace", lambda source, target: (_ for _ in ()).throw(OSError(errno.EIO, "gone")))
     with pytest.raises(OSError, match="gone"):
-        worker.work(trial(study, tmp_path / "results"))
+        worker.run_alone(launched(study, tmp_path / "results"))
 
 
 def test_an_error_of_the_run_is_recorded_once_and_not_tried_again(
     study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import calque.sweeps.trial.trial
+    from calque.models.training import loop
 
     calls = []
 
@@ -77,9 +82,9 @@ def test_an_error_of_the_run_is_recorded_once_and_not_tried_again(
         calls.append(1)
         raise FloatingPointError("the loss is nan at step 3")
 
-    monkeypatch.setattr(calque.sweeps.trial.trial.training, "train", diverge)
+    monkeypatch.setattr(loop, "train", diverge)
     claim(tmp_path / "results", study)
-    worker.work(trial(study, tmp_path / "results"))
+    worker.run_alone(launched(study, tmp_path / "results"))
     assert len(calls) == 1
     standing = read_progress(tmp_path / "results", study.run("first-s0"))
     assert (standing.state, standing.message) == ("failed", "the loss is nan at step 3")
@@ -89,24 +94,24 @@ def test_a_run_whose_processes_die_at_one_place_is_given_up(study: Study, tmp_pa
     config, results = study.run("first-s0"), tmp_path / "results"
     claim(results, study)
     folder = run_folder(results, config)
-    for _ in range(attempts.MOST_DEATHS + 1):
-        attempts.begin(folder, "one")
-    worker.work(trial(study, results))
+    for _ in range(crash_loop.MAX_CRASHES + 1):
+        crash_loop.count_start(folder, "one")
+    worker.run_alone(launched(study, results))
     standing = read_progress(results, config)
     assert standing.state == "failed"
     assert "the process died 4 times at the start" in standing.message
-    attempts.begin(folder, "two")  # sweeps run again begins to count anew
+    crash_loop.count_start(folder, "two")  # sweeps run again begins to count anew
 
 
 def test_deaths_further_on_do_not_add_up(tmp_path: Path) -> None:
     (tmp_path / "states").mkdir()
     for step in range(20):
-        attempts.begin(tmp_path, "one")
+        crash_loop.count_start(tmp_path, "one")
         (tmp_path / "states" / f"step-{step:08d}.ckpt").touch()
     assert json.loads((tmp_path / "attempts.json").read_text())["count"] == 1
     (tmp_path / "attempts.json").write_text("{half")
-    attempts.begin(tmp_path, "one")
-    for _ in range(attempts.MOST_DEATHS):
-        attempts.begin(tmp_path, "one")
+    crash_loop.count_start(tmp_path, "one")
+    for _ in range(crash_loop.MAX_CRASHES):
+        crash_loop.count_start(tmp_path, "one")
     with pytest.raises(UserError, match="states|step-00000019"):
-        attempts.begin(tmp_path, "one")
+        crash_loop.count_start(tmp_path, "one")

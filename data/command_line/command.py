@@ -23,6 +23,7 @@ class Command(TyperCommand):
 
     Functions name their parameters in backticks: ```boot` is 5; expected at least 19``. Where the command has a
     parameter of that name, a person reads ``--boot is 5; ...``. A value that came from the user stands in quotes.
+    ```tokenizer=False``` is shown as the flag that switches an option off, ``--no-tokenizer``.
     """
 
     def invoke(self, ctx: Any) -> Any:
@@ -53,8 +54,10 @@ class Command(TyperCommand):
                 parameter.opts[0] if is_option else getattr(parameter, "metavar", None) or str(parameter.name).upper()
             )
             names |= {name: shown for name in (parameter.name or "", parameter.opts[0].lstrip("-").replace("-", "_"))}
+            if is_option and parameter.secondary_opts:
+                names[f"{parameter.name}=False"] = parameter.secondary_opts[0]
             names.setdefault(f"{parameter.name}s", shown)  # ``metrics`` of a function is ``--metric`` given again
-        return re.sub(r"`(\w+)`", lambda found: names.get(found[1], found[0]), message)
+        return re.sub(r"`(\w+(?:=False)?)`", lambda found: names.get(found[1], found[0]), message)
 
 
 def console() -> Console:

@@ -24,21 +24,21 @@ MOST_SHOTS = 8
 
 @dataclass(frozen=True, kw_only=True)
 class RealTextConfig:
-    """The dials that every corpus of real text has.
+    """Settings of every corpus of real text.
 
     Attributes
     ----------
     languages : tuple of str
-        Codes of the languages to train on and ask in.
+        Codes of the languages of training and questions.
     tokenizer : str
-        ``bpe:32768`` (a byte-level BPE of so many tokens, trained on the text), ``tekken``, or the path of a
+        ``bpe:32768`` (a byte-level BPE of 32,768 tokens, trained on the text), ``tekken``, or the path of a
         ``tokenizer.json``.
     shots : int
         Complete lines before every word question.
     shot_seed : int
-        Chooses the concepts those lines show.
+        Seed that chooses the concepts in those lines.
     template : str
-        Name of the wording of the word questions (see ``calque.data.words.templates``).
+        Name of the template of the word questions (see ``calque.data.words.templates``).
 
     Raises
     ------
@@ -66,7 +66,7 @@ class RealTextConfig:
 
 
 class RealText(ABC):
-    """A corpus of real text: one stream a language, asked with the reviewed words and the minimal pairs.
+    """A corpus of real text: one stream for each language, with questions from the word list and the minimal pairs.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ class RealText(ABC):
 
     @abstractmethod
     def documents(self, stream: str, split: Split) -> Iterator[str]:
-        """Yield the documents of a language; the splits share no document and no paragraph."""
+        """Yield the documents of ``stream`` in ``split``; the splits share no document and no paragraph."""
 
     @abstractmethod
     def provenance(self) -> dict[str, Any]:

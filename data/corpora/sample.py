@@ -37,15 +37,15 @@ SOURCES = {
 
 @dataclass(frozen=True, kw_only=True)
 class SampleConfig(RealTextConfig):
-    """The vendored sample of real text: the dials of all real text, and repetition.
+    """Settings of the vendored sample of real text: those of all real text, and repetition.
 
     Attributes
     ----------
     repeat_rate : float
-        P(a phrase of training text is said once more), in [0, 1): the repetitions of tables, menus and boilerplate
-        that clean text lacks. Held-out text stays as it is.
+        Probability that a phrase of training text is repeated once more, in [0, 1): the repetitions of tables, menus
+        and boilerplate that clean text lacks. Held-out text is unchanged.
     repeat_words : int
-        Phrases are of 1 to so many words (in Chinese and Japanese, of up to four characters a word).
+        Most words of a phrase (in Chinese and Japanese, a word counts as up to four characters).
 
     Raises
     ------

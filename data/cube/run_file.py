@@ -58,7 +58,7 @@ class RunFile:
                     self.timing[int(step)] = row
 
     def has(self, step: int, sha256: str) -> bool:
-        """Return whether a row stands for this step and these very weights."""
+        """Return whether there is a row of ``step`` for the weights with this ``sha256``."""
         return step in self.rows and str(self.rows[step].get("checkpoint_sha256")) == sha256
 
     def put(self, step: int, row: Mapping[str, ArrayLike], timing: Mapping[str, float] | None = None) -> None:

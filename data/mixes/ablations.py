@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from calque.data.corpus import Corpus
-from calque.data.mixes.disjoint import Disjoint
+from calque.data.mixes.disjoint import DisjointCorpus
 from calque.data.mixes.mix import Mix
-from calque.data.mixes.parallel import WithParallel
+from calque.data.mixes.parallel import ParallelCorpus
 from calque.data.tasks import MinimalPair
 
 
@@ -18,12 +18,12 @@ def changed(corpus: Corpus, mix: Mix) -> Corpus:
         When the corpus cannot be changed so: no aligned lines, Latin letters already, questions in one piece.
     """
     if mix.romanised:
-        from calque.data.mixes.romanised import Romanised
+        from calque.data.mixes.romanised import RomanisedCorpus
 
-        corpus = Romanised(corpus)
+        corpus = RomanisedCorpus(corpus)
     if mix.parallel:
-        corpus = WithParallel(corpus, mix.parallel, mix.languages)
-    return Disjoint(corpus) if mix.disjoint else corpus
+        corpus = ParallelCorpus(corpus, mix.parallel, mix.languages)
+    return DisjointCorpus(corpus) if mix.disjoint else corpus
 
 
 def changed_pairs(pairs: tuple[MinimalPair, ...], mix: Mix) -> tuple[MinimalPair, ...]:

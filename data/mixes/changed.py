@@ -1,4 +1,4 @@
-"""A corpus whose text is changed: the frame of what ``romanised``, ``parallel`` and ``disjoint`` do."""
+"""A corpus with changed text: the base class of the ablations ``romanised``, ``parallel`` and ``disjoint``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class AlignedCorpus(Protocol):
     """A corpus with lines of two languages that translate each other."""
 
     def aligned(self, first: str, second: str, split: Split) -> Iterator[tuple[str, str]]:
-        """Yield such lines; none is of another split's documents."""
+        """Yield such lines of the languages ``first`` and ``second`` from documents of ``split`` only."""
         ...
 
 
@@ -29,12 +29,12 @@ class SegmentedCorpus(Protocol):
     """A corpus with documents of several languages, which it can take apart."""
 
     def segments(self, stream: str, part: str | None, document: str) -> tuple[Segment, ...]:
-        """Return the document in pieces, each with its language; joined they are the document."""
+        """Return ``document`` of a ``part`` of ``stream`` in pieces with their languages; joined they equal it."""
         ...
 
 
-class Changed:
-    """A corpus like another; what a subclass does not change comes from that one. See ``calque.data.corpus``.
+class ChangedCorpus:
+    """A corpus like ``inner``, from which everything comes that a subclass does not change (``calque.data.corpus``).
 
     Parameters
     ----------
@@ -53,18 +53,18 @@ class Changed:
         return self.inner.parts(stream) if isinstance(self.inner, PartedCorpus) else (WHOLE,)
 
     def part_documents(self, stream: str, part: str, split: Split) -> Iterator[str]:
-        """Yield the documents of one part."""
+        """Yield the documents of one ``part`` of ``stream`` in ``split``."""
         if isinstance(self.inner, PartedCorpus):
             return self.inner.part_documents(stream, part, split)
         return self.inner.documents(stream, split)
 
     def documents(self, stream: str, split: Split) -> Iterator[str]:
-        """Yield the documents of all parts of a stream."""
+        """Yield the documents of all parts of ``stream`` in ``split``."""
         for part in self.parts(stream):
             yield from self.part_documents(stream, part, split)
 
     def aligned(self, first: str, second: str, split: Split) -> Iterator[tuple[str, str]]:
-        """Return the lines of two languages that translate each other.
+        """Return the lines of ``first`` and ``second`` in ``split`` that are translations of each other.
 
         Raises
         ------
@@ -79,7 +79,7 @@ class Changed:
         return self.inner.aligned(first, second, split)
 
     def segments(self, stream: str, part: str | None, document: str) -> tuple[Segment, ...]:
-        """Return a document in pieces, each with its language; one piece where it is all of the stream's."""
+        """Return ``document`` of a ``part`` of ``stream`` in pieces with their languages; at least one."""
         if isinstance(self.inner, SegmentedCorpus):
             return self.inner.segments(stream, part, document)
         return ((stream, document),)
@@ -89,11 +89,11 @@ class Changed:
         return self.inner.tokenizer()
 
     def word_task(self) -> WordTask:
-        """Return the words asked."""
+        """Return the word questions."""
         return self.inner.word_task()
 
     def minimal_pairs(self) -> tuple[MinimalPair, ...]:
-        """Return the minimal pairs asked."""
+        """Return the minimal pairs."""
         return self.inner.minimal_pairs()
 
     def provenance(self) -> dict[str, Any]:

@@ -6,11 +6,11 @@ from typing import Any
 
 from calque.data.corpus import Corpus
 from calque.data.errors import UserError
-from calque.data.mixes.changed import Changed
+from calque.data.mixes.changed import ChangedCorpus
 from calque.data.tasks import Segment, SegmentedPrompt, WordTask
 
 
-class Disjoint(Changed):
+class DisjointCorpus(ChangedCorpus):
     """A corpus whose languages have a block of tokens each; its text is as it was.
 
     The blocks are made by ``calque.data.tokens.encoding``.
@@ -47,7 +47,7 @@ class Disjoint(Changed):
         return pieces
 
     def word_task(self) -> WordTask:
-        """Return the words asked."""
+        """Return the word questions."""
         task = self.inner.word_task()
         if not isinstance(task.prompt, SegmentedPrompt):
             raise UserError(

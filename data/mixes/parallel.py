@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 
 from calque.data.corpus import Corpus, Split
 from calque.data.errors import UserError
-from calque.data.mixes.changed import Changed
+from calque.data.mixes.changed import ChangedCorpus
 from calque.data.mixes.mix import PARALLEL
 from calque.data.tasks import Segment, WordTask
 
@@ -25,7 +25,7 @@ LONGEST_LINE = 2000
 """Characters; a longer line is a whole page, and its other half does not fit into a context beside it."""
 
 
-class WithParallel(Changed):
+class ParallelCorpus(ChangedCorpus):
     """A corpus with one more stream, ``parallel``: documents of a line and, below it, the same in another language.
 
     Every pair of languages comes in both orders, a part each. A pair of lines is left out when one of them stands
@@ -61,7 +61,7 @@ class WithParallel(Changed):
         self._heldout = cache(self._heldout_lines)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return WithParallel, (self.inner, self.share, self.paired)
+        return ParallelCorpus, (self.inner, self.share, self.paired)
 
     def streams(self) -> dict[str, float | None]:
         """Return the streams, ``parallel`` with its share."""
@@ -108,7 +108,7 @@ class WithParallel(Changed):
         return self.inner.tokenizer()
 
     def word_task(self) -> WordTask:
-        """Return the words asked; where exposure is known, aligned lines count as pairing every two words of theirs."""
+        """Return the word questions; where exposure is known, aligned lines count as pairs of all their words."""
         task = self.inner.word_task()
         if task.exposure is None:
             return task

@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 from calque.data.corpora.real_text import RealText
 from calque.data.corpus import Corpus, Split
 from calque.data.errors import UserError
-from calque.data.mixes.changed import Changed
+from calque.data.mixes.changed import ChangedCorpus
 from calque.data.tasks import MinimalPair, Segment, SegmentedPrompt, WordTask
 from calque.data.tokens import choice as tokenizer_choice
 from calque.data.tokens import tokenizers
@@ -64,7 +64,7 @@ class RomanisedPrompt:
         return tuple((code, romanise(text)) for code, text in self.prompt.segments(source, target, word, concept))
 
 
-class Romanised(Changed):
+class RomanisedCorpus(ChangedCorpus):
     """A corpus of real text in Latin letters: documents, words, invented words and minimal pairs alike.
 
     Raises

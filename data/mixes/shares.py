@@ -22,12 +22,15 @@ class Reader(Protocol):
 
 
 def uniform(spec: str, rest: str, languages: Sequence[str], sizes: Mapping[str, float] | None) -> Named:
-    """Read ``uniform``: as much of every language."""
+    """Return equal shares of all ``languages`` for the mix ``uniform``.
+
+    ``spec`` is the mix, ``rest`` what follows its name, and ``sizes`` the text of each language.
+    """
     return "uniform", _equal(languages, languages)
 
 
 def drop(spec: str, rest: str, languages: Sequence[str], sizes: Mapping[str, float] | None) -> Named:
-    """Read ``drop:xx`` or ``drop:xx,yy``: as much of every other language."""
+    """Return equal shares of ``languages`` without those in ``rest``, for ``drop:xx,yy``; see :func:`uniform`."""
     dropped = _codes(spec, rest, languages)
     kept = [code for code in languages if code not in dropped]
     if not kept:
@@ -36,13 +39,13 @@ def drop(spec: str, rest: str, languages: Sequence[str], sizes: Mapping[str, flo
 
 
 def only(spec: str, rest: str, languages: Sequence[str], sizes: Mapping[str, float] | None) -> Named:
-    """Read ``only:xx,yy``: as much of each of these, nothing of the others."""
+    """Return equal shares of the ``languages`` in ``rest`` for ``only:xx,yy``; see :func:`uniform`."""
     kept = _codes(spec, rest, languages)
     return "only:" + ",".join(kept), _equal(kept, languages)
 
 
 def temperature(spec: str, rest: str, languages: Sequence[str], sizes: Mapping[str, float] | None) -> Named:
-    """Read ``temperature:TAU``: shares proportional to size**TAU, 0 < TAU <= 1."""
+    """Return shares of ``languages`` proportional to size**TAU for ``temperature:TAU``; see :func:`uniform`."""
     try:
         tau = float(rest)
     except ValueError:
@@ -67,7 +70,7 @@ READERS: dict[str, Reader] = {"uniform": uniform, "temperature": temperature, "d
 
 
 def explicit(given: Mapping[str, float], languages: Sequence[str]) -> Named:
-    """Return shares given by language; those not named have none.
+    """Return the shares ``given`` by language; other ``languages`` have none.
 
     Raises
     ------

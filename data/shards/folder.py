@@ -163,7 +163,7 @@ class Shards:
 
 
 def file_name(stream: str, split: str) -> str:
-    """Return the name of a shard's file."""
+    """Return the name of the file of ``stream`` and ``split``."""
     return f"{stream}.{split}.bin"
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from calque.data.corpus import Corpus
 from calque.data.errors import UserError
 from calque.data.processes import cores, end_with_parent
-from calque.data.shards.tokenise import Counts, Job, OnText, tokenise
+from calque.data.shards.tokenise import Job, OnText, TokenCounts, tokenise
 from calque.data.tokens.encoding import Encoding, blocks_of
 from calque.data.tokens.tokenizers import load
 
@@ -48,7 +48,7 @@ class Task:
 
 def run(
     jobs: Iterator[Job], task: Task, encoding: Encoding, workers: int, on_text: OnText
-) -> Generator[tuple[Job, Counts]]:
+) -> Generator[tuple[Job, TokenCounts]]:
     """Tokenise parts and yield each with its counts, in the order of the jobs.
 
     With one worker it happens in this process, documents side by side in threads. Otherwise jobs are taken up to
@@ -79,7 +79,7 @@ def run(
     threads = max(1, cores() // workers)
     told = 0
     with ProcessPoolExecutor(workers, context, _begin, (task, done, stop, threads)) as pool:
-        waiting: deque[tuple[Job, Future[Counts]]] = deque()
+        waiting: deque[tuple[Job, Future[TokenCounts]]] = deque()
         try:
             while True:
                 for job in islice(jobs, LOOK_AHEAD * workers - len(waiting)):
@@ -137,6 +137,6 @@ def _begin(task: Task, done: Any, stop: Any, threads: int) -> None:
     _worker.append(_Worker(task=task, encoding=encoding, done=done, stop=stop))
 
 
-def _work(job: Job) -> Counts:
+def _work(job: Job) -> TokenCounts:
     worker = _worker[0]
     return tokenise(worker.task.corpus, worker.encoding, job, np.dtype(worker.task.dtype), worker.on_text)

@@ -55,7 +55,7 @@ def shared(url: str, folder: Path, make: Callable[[], Shards]) -> Shards:
 
 
 def is_complete(url: str) -> bool:
-    """Return whether complete shards are at an address."""
+    """Return whether complete shards are at the ``fsspec`` address ``url``."""
     with _opened(url) as (files, root):
         return bool(files.exists(f"{root}/{META}"))
 

@@ -120,14 +120,14 @@ class Sampler:
         return self.rows(np.arange(start + self.rank, start + self.batch_size, self.world_size))
 
     def batches(self, start_step: int = 0) -> Iterator[NDArray[np.int64]]:
-        """Yield the batches from a step on, without end."""
+        """Yield the batches from ``start_step`` on, without end."""
         step = start_step
         while True:
             yield self.batch(step)
             step += 1
 
     def rows(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return rows by their place in the whole of training, shape (rows, context + 1)."""
+        """Return the rows with these ``indices`` in the whole of training, shape (rows, context + 1)."""
         rows = np.empty((len(indices), self.context + 1), np.int64)
         for row, (stream, window) in zip(rows, self.places(indices).tolist(), strict=True):
             start = window * self.context
@@ -142,7 +142,7 @@ class Sampler:
         return {name: blocks * stream.rows + count for name, stream, count in pairs}
 
     def places(self, indices: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return what rows hold: stream (an index into ``shares``) and window, shape (rows, 2)."""
+        """Return stream (an index into ``shares``) and window of the rows with these ``indices``, shape (rows, 2)."""
         blocks, rows = np.divmod(indices, BLOCK_ROWS)
         places = np.empty((len(indices), 2), np.int64)
         for block in np.unique(blocks):
@@ -150,11 +150,11 @@ class Sampler:
         return places
 
     def state(self, step: int) -> dict[str, int]:
-        """Return all that is needed to go on with batch ``step``."""
+        """Return everything needed to resume with batch ``step``."""
         return {"index": step * self.batch_size, "data_seed": self.data_seed}
 
     def step(self, state: Mapping[str, Any]) -> int:
-        """Return the step at which a state goes on.
+        """Return the step at which ``state`` resumes.
 
         Raises
         ------

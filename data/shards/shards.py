@@ -1,10 +1,9 @@
-"""Token shards: a corpus as memory-mapped token ids, one file a stream and split, with provenance and hashes.
+"""Token shards: a corpus as memory-mapped token ids, one file for each stream and split, with provenance and hashes.
 
 A folder holds ``tokenizer.json``, ``meta.json`` and ``STREAM.SPLIT.bin`` files of little-endian uint16, or uint32 where
 the vocabulary needs it. Each document follows the token that begins one. The folder is made, part by part, in a hidden
-one beside it and renamed when complete: a folder under its own name is whole, and an interrupted preparation goes on
-with the first part that is missing. What comes out is the same bytes however often it was interrupted and however many
-processes took part.
+one beside it and renamed when complete: a folder under its own name is complete, and an interrupted preparation resumes
+with the first missing part. The result is the same bytes for any number of interruptions and processes.
 """
 
 from __future__ import annotations
@@ -58,7 +57,7 @@ def prepare(
     folder : path
         Appears when it is complete, never before; its parents are made.
     max_tokens : int or mapping of stream to int, optional
-        Stop a training stream with the document that reaches so many tokens.
+        Most tokens of a training stream, which ends with the document that reaches them.
     max_heldout_tokens : int, optional
         The same for each held-out stream.
     workers : int

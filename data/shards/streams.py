@@ -12,7 +12,7 @@ import numpy as np
 from calque.data.corpus import PartedCorpus, Split
 from calque.data.shards import pool as shards_pool
 from calque.data.shards.pool import Task
-from calque.data.shards.tokenise import Counts, Job, tokenise
+from calque.data.shards.tokenise import Job, TokenCounts, tokenise
 from calque.data.shards.work import WorkFolder
 from calque.data.tokens.encoding import Encoding
 
@@ -68,16 +68,16 @@ class Streams:
         self.parts: dict[str, tuple[str | None, ...]] = {
             stream: corpus.parts(stream) if isinstance(corpus, PartedCorpus) else (None,) for stream in limits
         }
-        self.counts: dict[Key, Counts] = {}
+        self.counts: dict[Key, TokenCounts] = {}
         self.progress = Progress(doing="tokenises", parts=len(SPLITS) * sum(map(len, self.parts.values())))
 
-    def tokenise(self, workers: int) -> dict[Key, Counts]:
-        """Make every stream that is not there yet; return what each holds, in the order of the streams."""
+    def tokenise(self, workers: int) -> dict[Key, TokenCounts]:
+        """Tokenise every missing stream with ``workers`` processes; return all counts, in the order of the streams."""
         for key in self.limits:
             if (counts := self.work.joined(*key, self.dtype)) is not None:
                 self.counts[key] = counts
                 self._tell(parts=len(self.parts[key[0]]))
-        waiting: dict[Key, list[tuple[Job, Counts]]] = {key: [] for key in self.limits if key not in self.counts}
+        waiting: dict[Key, list[tuple[Job, TokenCounts]]] = {key: [] for key in self.limits if key not in self.counts}
         workers = min(workers, max(1, sum(len(self.parts[stream]) for stream, _ in waiting)))
         with closing(
             shards_pool.run(self._jobs(list(waiting)), self.task, self.encoding, workers, self._on_text)
@@ -103,12 +103,12 @@ class Streams:
                 limit, path = self.limits[stream, split], self.work.part_path(stream, split, number)
                 yield Job(stream=stream, split=split, part=part, limit=limit, path=path)
 
-    def _complete(self, key: Key, parts: list[tuple[Job, Counts]]) -> bool:
+    def _complete(self, key: Key, parts: list[tuple[Job, TokenCounts]]) -> bool:
         limit = self.limits[key]
         reached = limit is not None and sum(counts.tokens for _, counts in parts) >= limit
         return reached or len(parts) == len(self.parts[key[0]])
 
-    def _cut(self, key: Key, parts: list[tuple[Job, Counts]]) -> list[tuple[Job, Counts]]:
+    def _cut(self, key: Key, parts: list[tuple[Job, TokenCounts]]) -> list[tuple[Job, TokenCounts]]:
         """Tokenise the last part again, if the limit falls into it and it is not the only one."""
         limit = self.limits[key]
         before = sum(counts.tokens for _, counts in parts[:-1])

@@ -1,4 +1,4 @@
-"""One part of a corpus as a file of token ids, with its counts and hash beside it."""
+"""Tokenising one part of a corpus: a file of token ids, with its counts and SHA-256 beside it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from calque.data.tokens.tokenizers import bos
 
 BATCH_CHARACTERS = 1 << 20
 PIECE_CHARACTERS = 1 << 18
-"""Longer documents are tokenised in pieces of at most so many characters, cut after a line end where there is one."""
+"""Most characters tokenised at once; longer documents are cut after a line end where there is one."""
 
 OnText = Callable[[int], None]
 """Called with the bytes of text tokenised since the last call."""
@@ -33,11 +33,11 @@ class TokenCorpus(Protocol):
     """A corpus that yields its own tokenizer's ids directly, which is faster than reading its text."""
 
     def token_batches(self, stream: str, split: Split) -> Iterator[NDArray[np.int64]]:
-        """Yield whole documents as token ids, each after the token that begins a document."""
+        """Yield whole documents of ``stream`` in ``split`` as token ids, each after the token that begins one."""
         ...
 
     def document_bytes(self, tokens: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the UTF-8 length of the text of each document in such a batch, shape (documents,)."""
+        """Return the UTF-8 length of the text of each document in a batch of ``tokens``, shape (documents,)."""
         ...
 
 
@@ -49,9 +49,9 @@ class Job:
     ----------
     stream, split : str
     part : str or None
-        Its name; None is the whole stream of a corpus without parts.
+        Name of the part; None is the whole stream of a corpus without parts.
     limit : int or None
-        Stop with the document that reaches so many tokens.
+        Tokens after whose document the part ends.
     path : Path
         The file to write.
     """
@@ -64,13 +64,13 @@ class Job:
 
     @property
     def counts_path(self) -> Path:
-        """The file of the counts: what says that the part is finished."""
+        """The file of the counts, whose existence marks the part as finished."""
         return self.path.with_suffix(".json")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Counts:
-    """What a file of tokens holds; ``text_bytes`` is the UTF-8 length of the text, ``sha256`` the file's."""
+class TokenCounts:
+    """Counts of a file of tokens; ``text_bytes`` is the UTF-8 length of the text, ``sha256`` that of the file."""
 
     tokens: int
     documents: int
@@ -78,33 +78,34 @@ class Counts:
     sha256: str
 
 
-def read_counts(path: Path, counts_path: Path, dtype: np.dtype[Any]) -> Counts | None:
-    """Return the counts of a file of tokens, or None when it is not there or not whole."""
+def read_counts(path: Path, counts_path: Path, dtype: np.dtype[Any]) -> TokenCounts | None:
+    """Return the counts in ``counts_path`` of the tokens in ``path``, or None when a file is missing or incomplete."""
     try:
-        counts = Counts(**json.loads(counts_path.read_bytes()))
+        counts = TokenCounts(**json.loads(counts_path.read_bytes()))
         size = path.stat().st_size
     except (FileNotFoundError, ValueError, TypeError):
         return None
     return counts if size == counts.tokens * dtype.itemsize else None
 
 
-def write_counts(counts: Counts, counts_path: Path) -> None:
-    """Write what says that a file of tokens is finished."""
+def write_counts(counts: TokenCounts, counts_path: Path) -> None:
+    """Write ``counts``, which mark a file of tokens as finished, to ``counts_path``."""
     write_json(counts_path, asdict(counts))
 
 
-def tokenise(corpus: Corpus, encoding: Encoding, job: Job, dtype: np.dtype[Any], on_text: OnText) -> Counts:
-    """Write a part's token ids, or return what is there already.
+def tokenise(corpus: Corpus, encoding: Encoding, job: Job, dtype: np.dtype[Any], on_text: OnText) -> TokenCounts:
+    """Write the token ids of a part and return their counts; a finished part is not written again.
 
     Parameters
     ----------
     corpus : Corpus
     encoding : Encoding
-        Not asked where the corpus is a ``TokenCorpus``.
+        Not used where the corpus is a ``TokenCorpus``.
     job : Job
     dtype : numpy.dtype
-        Holds every token id.
+        Wide enough for every token id.
     on_text : callable
+        Called with the bytes of text tokenised since its last call.
     """
     if (there := read_counts(job.path, job.counts_path, dtype)) is not None:
         return there
@@ -127,7 +128,7 @@ def tokenise(corpus: Corpus, encoding: Encoding, job: Job, dtype: np.dtype[Any],
         os.replace(partial, job.path)
     finally:
         partial.unlink(missing_ok=True)
-    counts = Counts(tokens=tokens, documents=documents, text_bytes=text_bytes, sha256=sha256.hexdigest())
+    counts = TokenCounts(tokens=tokens, documents=documents, text_bytes=text_bytes, sha256=sha256.hexdigest())
     write_counts(counts, job.counts_path)
     return counts
 

@@ -17,7 +17,7 @@ from calque.data.errors import UserError
 from calque.data.files import SUFFIX, replacing, sync_folder, write_atomically
 from calque.data.json_files import write_json
 from calque.data.shards.folder import META, TOKENIZER, file_name
-from calque.data.shards.tokenise import Counts, Job, read_counts, write_counts
+from calque.data.shards.tokenise import Job, TokenCounts, read_counts, write_counts
 from calque.data.tokens.tokenizers import save
 
 BLOCK = 1 << 22
@@ -55,22 +55,22 @@ class WorkFolder:
                 left.unlink(missing_ok=True)
 
     def tokenizer_file(self, make: Callable[[], Tokenizer]) -> Path:
-        """Return the file of the tokenizer, made when it is not there yet."""
+        """Return the file of the tokenizer; ``make`` returns it when the file is missing."""
         path = self.path / TOKENIZER
         if not path.exists():
             save(make(), path)
         return path
 
     def part_path(self, stream: str, split: str, number: int, cut: bool = False) -> Path:
-        """Return where the tokens of a part go; ``cut`` if they end where the stream's limit ends them."""
+        """Return the file of part ``number`` of ``stream`` in ``split``; ``cut`` tells whether the limit ends it."""
         return self.parts / f"{stream}.{split}.{number:06d}{'.cut' if cut else ''}.bin"
 
-    def joined(self, stream: str, split: str, dtype: np.dtype[Any]) -> Counts | None:
-        """Return the counts of a stream that is joined already, or None."""
+    def joined(self, stream: str, split: str, dtype: np.dtype[Any]) -> TokenCounts | None:
+        """Return the counts of ``stream`` in ``split``, of type ``dtype``, if its parts are joined already, or None."""
         return read_counts(*self._joined_paths(stream, split), dtype)
 
-    def join(self, stream: str, split: str, parts: list[tuple[Job, Counts]]) -> Counts:
-        """Join a stream's parts, one after the other, whose files are then removed.
+    def join(self, stream: str, split: str, parts: list[tuple[Job, TokenCounts]]) -> TokenCounts:
+        """Join the parts of ``stream`` in ``split`` in order, and remove their files.
 
         Raises
         ------
@@ -105,7 +105,7 @@ class WorkFolder:
         return self.whole / file_name(stream, split), self.counts / f"{stream}.{split}.json"
 
 
-def _concatenate(path: Path, parts: list[tuple[Job, Counts]]) -> Counts:
+def _concatenate(path: Path, parts: list[tuple[Job, TokenCounts]]) -> TokenCounts:
     sha256 = hashlib.sha256()
     with replacing(path) as partial, partial.open("wb") as whole:
         for job, counts in parts:
@@ -121,7 +121,7 @@ def _concatenate(path: Path, parts: list[tuple[Job, Counts]]) -> Counts:
                     f"{job.path} has been changed since it was written and is removed; run the same again, it is "
                     "made anew, and look after the disk"
                 )
-    return Counts(
+    return TokenCounts(
         tokens=sum(counts.tokens for _, counts in parts),
         documents=sum(counts.documents for _, counts in parts),
         text_bytes=sum(counts.text_bytes for _, counts in parts),

@@ -35,7 +35,7 @@ class BlockCorpus(Protocol):
     blocks: tuple[str, ...]
 
     def segments(self, stream: str, part: str | None, document: str) -> tuple[Segment, ...]:
-        """Return the document in pieces, each with its language."""
+        """Return ``document`` of a ``part`` of ``stream`` in pieces, each with its language."""
         ...
 
 
@@ -69,7 +69,7 @@ class Encoding:
         self._encoded: dict[str, list[int]] = {}
 
     def shift(self, code: str) -> int:
-        """Return what is added to the tokenizer's ids in a language.
+        """Return what is added to the tokenizer's ids in the language ``code``.
 
         Raises
         ------
@@ -83,11 +83,11 @@ class Encoding:
         return self.size * self.blocks.index(code)
 
     def begin(self, code: str) -> int:
-        """Return the id of the token that begins a document of a language."""
+        """Return the id of the token that begins a document in the language ``code``."""
         return self._first + self.shift(code)
 
     def encode(self, segments: Iterable[Segment]) -> list[int]:
-        """Return the ids of a text in pieces; neighbours with the same tokens are tokenised as one."""
+        """Return the ids of a text in ``segments``; neighbours with the same block of tokens are tokenised as one."""
         ids: list[int] = []
         for shift, pieces in groupby(segments, key=lambda segment: self.shift(segment[0])):
             ids += [token + shift for token in self._tokens("".join(text for _, text in pieces))]

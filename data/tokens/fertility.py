@@ -72,7 +72,7 @@ def measure(tokenizer: Tokenizer, documents: Iterable[str], characters: int = SA
 
 
 def of_corpus(tokenizer: Tokenizer, corpus: Corpus) -> dict[str, dict[str, Any]]:
-    """Return JSON-ready figures of each natural language of a corpus; simulated ones have no words to compare.
+    """Return the fertility of ``tokenizer`` in each natural language of ``corpus``, JSON-ready; none for a world.
 
     The text is the first that is held out, and of training where that is short.
     """
@@ -84,13 +84,13 @@ def of_corpus(tokenizer: Tokenizer, corpus: Corpus) -> dict[str, dict[str, Any]]
 
 
 def table_row(measured: Fertility) -> dict[str, Any]:
-    """Return the counts and the two rates, JSON-ready; a rate that does not exist is None."""
+    """Return the counts of ``measured`` and the two rates, JSON-ready; a rate that does not exist is None."""
     rates = {"tokens_per_word": measured.tokens_per_word, "bytes_per_token": measured.bytes_per_token}
     return {**asdict(measured), **{name: round(rate, 4) if rate == rate else None for name, rate in rates.items()}}
 
 
 def count_words(text: str) -> int:
-    """Return the number of words as :class:`Fertility` defines them."""
+    """Return the number of words in ``text``, as :class:`Fertility` defines them."""
     spaced, alone = _SYLLABLE_SCRIPTS.subn(" ", text)
     return alone + sum(1 for _ in _WORD.finditer(spaced))
 

@@ -15,7 +15,7 @@ from calque.data.files import write_atomically
 
 BOS = "<bos>"
 BEGINNINGS = (BOS, "<s>", "<|begin_of_text|>", "<|endoftext|>", "[BOS]", "[CLS]")
-"""Names of the token before each document, ours first."""
+"""Names of the token before each document, that of Calque's own tokenizers first."""
 
 SMALLEST_VOCABULARY = 1 + 256
 
@@ -61,7 +61,7 @@ def train(texts: Iterable[str], vocabulary: int) -> Tokenizer:
 
 
 def training_texts(corpus: Corpus, bytes_per_stream: int = 2_000_000) -> Iterator[str]:
-    """Yield training documents of every stream, as many bytes of each (where it has them).
+    """Yield training documents of every stream of ``corpus``: ``bytes_per_stream`` of each, or all that it has.
 
     Equal amounts, so that the vocabulary does not favour the languages with more text.
     """
@@ -75,19 +75,19 @@ def training_texts(corpus: Corpus, bytes_per_stream: int = 2_000_000) -> Iterato
 
 
 def digest(tokenizer: Tokenizer) -> str:
-    """Return the SHA-256 of the file that ``save`` writes, in hexadecimal."""
+    """Return the SHA-256 of the file that :func:`save` writes for ``tokenizer``, in hexadecimal digits."""
     return hashlib.sha256(tokenizer.to_str(pretty=True).encode()).hexdigest()
 
 
 def save(tokenizer: Tokenizer, path: str | os.PathLike[str]) -> str:
-    """Write ``tokenizer.json`` atomically and return its digest."""
+    """Write ``tokenizer`` atomically to ``path``, a ``tokenizer.json``, and return its SHA-256."""
     data = tokenizer.to_str(pretty=True).encode()
     write_atomically(Path(path), data)
     return hashlib.sha256(data).hexdigest()
 
 
 def load(path: str | os.PathLike[str]) -> Tokenizer:
-    """Read a ``tokenizer.json``. Special tokens that stand in a text are then text like any other.
+    """Read the ``tokenizer.json`` at ``path``. Special tokens inside a text are encoded as plain text.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def load(path: str | os.PathLike[str]) -> Tokenizer:
 
 
 def load_foreign(path: str | os.PathLike[str]) -> Tokenizer:
-    """Read anyone's ``tokenizer.json``; where no token of it begins a document, ``<bos>`` is added at the end.
+    """Read a foreign ``tokenizer.json`` at ``path``; ``<bos>`` is added where no token begins a document.
 
     Truncation and padding that the file asks for are switched off.
 
@@ -119,7 +119,7 @@ def load_foreign(path: str | os.PathLike[str]) -> Tokenizer:
 
 
 def bos(tokenizer: Tokenizer) -> int:
-    """Return the id of the token before each document: the first of ``BEGINNINGS`` that it has."""
+    """Return the id of the token before each document: the first of ``BEGINNINGS`` in ``tokenizer``."""
     found = [token for name in BEGINNINGS if (token := tokenizer.token_to_id(name)) is not None]
     assert found, "load and load_foreign give no tokenizer without one"
     return found[0]

@@ -115,7 +115,7 @@ def _table(file: Path) -> pd.DataFrame:
 
 
 def _languages(file: Path, table: pd.DataFrame) -> list[str]:
-    """Return our code of each row; a language that is none of ours keeps its own."""
+    """Return the code of each row as in ``calque.data.languages``; other languages keep theirs."""
     column = next((name for name in LANGUAGE_COLUMNS if name in table.columns), None)
     if column is not None:
         return [CODES.get(code.lower(), code) for code in table[column]]

@@ -18,7 +18,10 @@ WHOLE_SYLLABLE_SCRIPTS = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL")
 
 
 def overlap(tokenizer: Tokenizer, source_form: str, target_form: str) -> int:
-    """Return what two words share: 0 none, 1 shared_token, 2 identical (as ``calque.data.cube.OVERLAPS``).
+    """Return the overlap of two forms under ``tokenizer``: 0 none, 1 shared_token, 2 identical (``cube.OVERLAPS``).
+
+    The words are ``source_form`` and ``target_form``.
+
 
     The words are tokenised as the prompt has them, after a quotation mark: without a space before. Words are
     identical if they are the same string. They share a token if a token with *substance* is in both: one that
@@ -31,7 +34,7 @@ def overlap(tokenizer: Tokenizer, source_form: str, target_form: str) -> int:
 
 
 def overlap_table(tokenizer: Tokenizer, task: WordTask) -> NDArray[np.int8]:
-    """Return the overlap of each source word with the target's accepted forms.
+    """Return the overlap under ``tokenizer`` of each source word of ``task`` with the target's accepted forms.
 
     The source word is the headword (the prompt has it); of several accepted target forms the one nearest to
     it counts, so that "none" means that no right answer can be had by copying a token.

@@ -11,7 +11,7 @@ from calque.data.tasks import WordTask
 
 
 def nearest_form(task: WordTask, likeness: Callable[[str, str], float]) -> NDArray[np.float64]:
-    """Return the greatest ``likeness(source word, accepted form)`` over the target's accepted forms.
+    """Return for the words of ``task`` the largest ``likeness(source word, accepted form)`` over the target's forms.
 
     The source word is the headword, which the prompt shows.
 

@@ -1,4 +1,4 @@
-"""What is known about the words asked, before any model answers: how common, in which script, how alike.
+"""Properties of the words in questions that no model is needed for: frequency, script, similarity.
 
 ``phases acquisition`` regresses on these; ``docs/CUBE.md`` lists the variables.
 """
@@ -20,7 +20,7 @@ Variable = tuple[tuple[str, ...], NDArray[np.generic]]
 
 
 def item_properties(task: WordTask, encoding: Encoding) -> dict[str, Variable]:
-    """Return the cube's variables about a task's words.
+    """Return the cube's variables about the words of ``task`` under ``encoding``.
 
     Returns
     -------
@@ -41,7 +41,7 @@ def item_properties(task: WordTask, encoding: Encoding) -> dict[str, Variable]:
 
 
 def overlap(task: WordTask, encoding: Encoding) -> NDArray[np.int8]:
-    """Return what each source word shares with the target's accepted forms, as ``overlap_table``.
+    """Return the overlap of each source word of ``task`` with the target's forms under ``encoding``.
 
     Where languages have blocks of tokens, two of them share none, whatever the words.
 
@@ -58,7 +58,7 @@ def overlap(task: WordTask, encoding: Encoding) -> NDArray[np.int8]:
 
 
 def edit_similarity(task: WordTask) -> NDArray[np.float32]:
-    """Return how alike the source word and the nearest accepted form of the target language are written.
+    """Return the similarity in ``task`` of each source word and the nearest accepted form of the target language.
 
     1 - d / n with d the Levenshtein distance in characters and n the length of the longer word, both as
     ``calque.data.words.words.normalise`` gives them: 1 for the same word, 0 where no character is in place. The

@@ -49,7 +49,7 @@ class Template:
         return tuple(piece for piece in pieces if piece[1])
 
     def line(self, source: str, target: str, word: str, answer: str) -> tuple[Segment, ...]:
-        """Return a complete line, its line end included."""
+        """Return a complete line, with line end, of ``word`` in ``source`` and ``answer`` in ``target``."""
         after = self._filled(source, target).partition("{answer}")[2]
         return *self.question(source, target, word), (target, f"{answer}{after}\n")
 

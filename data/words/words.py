@@ -31,7 +31,7 @@ class Words:
     languages : tuple of str
         Codes.
     concepts : tuple of str
-        CLDR's English names, in the order of their hashes: the first so many are a sample of all kinds.
+        CLDR's English names, in the order of their hashes: the first N are a sample of all kinds.
     forms : mapping of (language, concept) to tuple of str
         Accepted forms in NFC, the headword first.
     nonce : mapping of language to tuple of str
@@ -44,7 +44,7 @@ class Words:
     nonce: Mapping[str, tuple[str, ...]]
 
     def headword(self, code: str, concept: str) -> str:
-        """Return the word asked with for a concept."""
+        """Return the word for ``concept`` in the language ``code`` that questions use."""
         return self.forms[code, concept][0]
 
 
@@ -57,7 +57,7 @@ class Prompt:
     words : Words
     template : Template
     examples : tuple of str
-        Concepts that may be shown, in their order; the concept asked is passed over.
+        Concepts that may be shown, in their order; the concept of the question is skipped.
     shots : int
         How many are shown.
     """
@@ -152,7 +152,7 @@ def word_task(
 
 
 def zipf_frequency(chosen: Words) -> NDArray[np.float64]:
-    """Return how common the headwords are in each language, shape (languages, concepts).
+    """Return the frequency of the headwords of ``chosen`` in each language, shape (languages, concepts).
 
     On the Zipf scale, log10 of uses per billion words (wordfreq 3.1.1); NaN for words rarer than its lists go.
     """

@@ -1,4 +1,4 @@
-"""What checkpoints must be: the SHA-256 of each in a small file beside it, as ``sha256sum -c`` reads it."""
+"""SHA-256 sums of checkpoints: one small file beside each, which ``sha256sum -c`` can read."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from calque.data.files import write_atomically
 
 
 def digest_of(path: Path) -> str:
-    """Return the SHA-256 of a file's content."""
+    """Return the SHA-256 of the content of the file ``path``, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def record_of(path: Path) -> Path:
-    """Return the file that holds the SHA-256 of ``path``, or of every file in the folder ``path``."""
+def digest_file(path: Path) -> Path:
+    """Return the file with the SHA-256 of the file ``path``, or of every file in the folder ``path``."""
     return path.with_name(f"{path.name}.sha256")
 
 
-def put_on_record(path: Path, digests: Mapping[str, str]) -> None:
-    """Write the record of a checkpoint.
+def write_digests(path: Path, digests: Mapping[str, str]) -> None:
+    """Write the SHA-256 file of a checkpoint.
 
     Parameters
     ----------
@@ -33,23 +33,28 @@ def put_on_record(path: Path, digests: Mapping[str, str]) -> None:
         SHA-256 by file, relative to the folder that ``path`` is in.
     """
     text = "".join(f"{digests[name]}  {name}\n" for name in sorted(digests))
-    write_atomically(record_of(path), text.encode())
+    write_atomically(digest_file(path), text.encode())
 
 
 def verify(path: Path) -> None:
-    """Check that a checkpoint is the one that was written under its name.
+    """Check that a checkpoint has the content that training wrote.
+
+    Parameters
+    ----------
+    path : Path
+        A file or a folder.
 
     Raises
     ------
     UserError
-        When a file is missing, is not what the record says, or there is no record.
+        When a file is missing or has another SHA-256, or there is no file of sums.
     """
     if not path.exists():
         raise UserError(f"{path} is missing; expected a checkpoint that training wrote")
-    record = record_of(path)
-    if not record.exists():
-        raise UserError(f"{path} has no {record.name} beside it; expected a checkpoint that training finished writing")
-    for line in record.read_text().splitlines():
+    sums = digest_file(path)
+    if not sums.exists():
+        raise UserError(f"{path} has no {sums.name} beside it; expected a checkpoint that training finished writing")
+    for line in sums.read_text().splitlines():
         expected, _, name = line.partition("  ")
         file = path.parent / name
         found = digest_of(file) if file.exists() else "missing"
@@ -61,9 +66,9 @@ def verify(path: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a checkpoint and its record."""
+    """Remove the checkpoint ``path``, a file or a folder, and its SHA-256 file."""
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
-    record_of(path).unlink(missing_ok=True)
+    digest_file(path).unlink(missing_ok=True)

@@ -1,8 +1,8 @@
-"""Full training states: all that going on needs, as safetensors their SHA-256 beside them; nothing is pickled.
+"""Full training states: everything that resuming needs, as safetensors with their SHA-256; nothing is pickled.
 
 A state is a flat set of tensors: ``model.NAME``, ``optimizer.NAME.KEY``, ``step`` and ``skipped``. Where one process
-holds everything it is one file; sharded over several it is a folder that ``torch.distributed.checkpoint`` wrote, a
-file a process. Either is read by any number of processes. Learning rates and batches follow from the step.
+holds everything it is one file; sharded over several it is a folder that ``torch.distributed.checkpoint`` wrote, one
+file for each process. Any number of processes can read either. Learning rates and batches follow from the step.
 """
 
 from __future__ import annotations
@@ -33,7 +33,17 @@ State = dict[str, Tensor]
 
 
 def state_of(model: nn.Module, optimizer: torch.optim.Optimizer, step: int, skipped: int = 0) -> State:
-    """Return the state's tensors as they are, not copied."""
+    """Return the tensors of a training state, not copied.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    optimizer : torch.optim.Optimizer
+    step : int
+        Optimizer steps taken.
+    skipped : int
+        Steps left out so far because a value was not finite.
+    """
     state: State = {"step": torch.tensor(step), "skipped": torch.tensor(skipped)}
     for name, parameter in model.named_parameters():
         state[f"model.{name}"] = parameter.detach()
@@ -43,17 +53,17 @@ def state_of(model: nn.Module, optimizer: torch.optim.Optimizer, step: int, skip
 
 
 def save_state(state: State, folder: Path) -> None:
-    """Write a state held by this process, in main memory, as ``folder/step-N.ckpt``; states beyond two are removed."""
+    """Write ``state``, which is in main memory, as ``folder/step-N.ckpt``; the two newest states are kept."""
     path = _path(folder, state)
     with replacing(path) as temporary:
         save_file(state, temporary)
         digest = digests.digest_of(temporary)
-    digests.put_on_record(path, {path.name: digest})
+    digests.write_digests(path, {path.name: digest})
     _drop_others(path)
 
 
 def save_sharded_state(state: State, folder: Path) -> None:
-    """Write a state whose tensors are sharded over all processes, each its own part; every process calls this."""
+    """Write ``state``, whose tensors are sharded over all processes, to ``folder``; every process calls this."""
     path = _path(folder, state)
     partial = path.with_name(f".{path.name}.partial")
     first = dist.get_rank() == 0
@@ -69,35 +79,47 @@ def save_sharded_state(state: State, folder: Path) -> None:
         digests.remove(path)
         partial.rename(path)
         sync_folder(folder)
-        digests.put_on_record(path, {name: digest for part in everyone for name, digest in part.items()})
+        digests.write_digests(path, {name: digest for part in everyone for name, digest in part.items()})
         _drop_others(path)
     dist.barrier()
 
 
 def newest_states(folder: Path) -> list[Path]:
-    """Return the saved states, newest first."""
+    """Return the states saved in ``folder``, newest first."""
     return sorted(folder.glob("step-*.ckpt"), reverse=True)
 
 
-def newest_good_state(folder: Path) -> Path | None:
-    """Return the newest state that is as it was written; what is not is refused by name in the log."""
+def newest_valid_state(folder: Path) -> Path | None:
+    """Return the newest state in ``folder`` whose SHA-256 is right, or None; the log names those that are not."""
     for path in newest_states(folder):
         try:
             digests.verify(path)
         except UserError as error:
-            LOG.warning("%s; going on from the state before it, or from the start where there is none", error)
+            LOG.warning("%s; resuming from the state before it, or from the start where there is none", error)
         else:
             return path
     return None
 
 
 def load_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[int, int]:
-    """Load a state into a model, whatever its sharding, and its optimizer; return its step and skipped steps.
+    """Load a state into a model, whatever its sharding, and into its optimizer.
+
+    Parameters
+    ----------
+    path : Path
+        A file or folder that :func:`save_state` or :func:`save_sharded_state` wrote.
+    model : torch.nn.Module
+    optimizer : torch.optim.Optimizer
+
+    Returns
+    -------
+    step, skipped : int
+        As of :func:`state_of`.
 
     Raises
     ------
     UserError
-        When it is of another model.
+        When the state is of another model.
     """
     named = dict(model.named_parameters())
     wanted = {f"model.{name}" for name in named}
@@ -158,7 +180,7 @@ def _path(folder: Path, state: State) -> Path:
 
 
 def _drop_others(newest: Path) -> None:
-    """Keep the state just written and the one before; one of a later step was not gone on from."""
+    """Keep the state just written and the one before; a state of a later step was not resumed from."""
     before = [path for path in newest_states(newest.parent) if path.name < newest.name]
     for path in newest_states(newest.parent):
         if path != newest and path not in before[: KEPT_STATES - 1]:

@@ -1,4 +1,4 @@
-"""The weights of a checkpoint as safetensors, their SHA-256 beside them."""
+"""The weights of a checkpoint: safetensors with a SHA-256 file."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from calque.models.decoder.decoder import Decoder
 Weights = dict[str, Tensor]
 
 
-def copy_of(weights: Weights, dtype: torch.dtype | None = None) -> Weights:
-    """Return copies in main memory, in ``dtype`` when given, that training no longer changes."""
+def copy_to_memory(weights: Weights, dtype: torch.dtype | None = None) -> Weights:
+    """Return copies of ``weights`` in main memory, in ``dtype`` when given, which training does not change."""
     return {name: w.detach().to("cpu", dtype or w.dtype, copy=True).contiguous() for name, w in weights.items()}
 
 
-def serialised(weights: Weights, tied: bool) -> tuple[bytes, str]:
+def serialise_weights(weights: Weights, tied: bool) -> tuple[bytes, str]:
     """Return a decoder's weights as safetensors, and their SHA-256.
 
     Parameters
@@ -39,18 +39,18 @@ def serialised(weights: Weights, tied: bool) -> tuple[bytes, str]:
 
 
 def write_weights(path: Path, content: bytes, digest: str) -> None:
-    """Write what :func:`serialised` gave and put it on record."""
+    """Write ``content`` and ``digest``, which :func:`serialise_weights` gave, to ``path`` and its SHA-256 file."""
     write_atomically(path, content)
-    digests.put_on_record(path, {path.name: digest})
+    digests.write_digests(path, {path.name: digest})
 
 
 def load_weights(decoder: Decoder, path: Path) -> Decoder:
-    """Load weights that :func:`write_weights` wrote into ``decoder`` and return it.
+    """Load the weights in ``path``, which :func:`write_weights` wrote, into ``decoder`` and return it.
 
     Raises
     ------
     UserError
-        When the file is missing, not the one on record, damaged, or of another shape.
+        When the file is missing, has another SHA-256 than it was written with, or is of another shape.
     """
     digests.verify(path)
     try:
@@ -65,17 +65,29 @@ def load_weights(decoder: Decoder, path: Path) -> Decoder:
 
 
 def weights_path(folder: Path, step: int) -> Path:
-    """Return the file of a step's weights in a run's folder."""
+    """Return the file with the weights of ``step`` in a run's ``folder``."""
     return folder / "weights" / f"step-{step:08d}.safetensors"
 
 
 def written_steps(folder: Path) -> list[int]:
-    """Return the steps whose weights are in a run's folder, ascending: planned ones and further ones."""
+    """Return the steps whose weights are in a run's ``folder``, ascending: planned and adaptive checkpoints."""
     return sorted(int(path.stem.removeprefix("step-")) for path in (folder / "weights").glob("step-*.safetensors"))
 
 
 def drop_weights(folder: Path, policy: str, planned: Sequence[int], newest: int) -> None:
-    """Remove the weights up to step ``newest`` that ``policy`` (``calque.models.config.retention``) does not keep."""
+    """Remove the weights that the retention policy does not keep.
+
+    Parameters
+    ----------
+    folder : Path
+        The run's.
+    policy : str
+        See ``calque.models.config.retention``.
+    planned : sequence of int
+        Steps of all planned checkpoints, ascending.
+    newest : int
+        Weights of later steps are left alone.
+    """
     written = [step for step in written_steps(folder) if step <= newest]
-    for step in set(written) - retention.kept(policy, written, planned):
+    for step in set(written) - retention.kept_steps(policy, written, planned):
         digests.remove(weights_path(folder, step))

@@ -1,4 +1,4 @@
-"""Files written beside training: by one thread, in order, with few in waiting and no error lost."""
+"""Writing files while training runs: one thread, in order, with a bounded queue, and no error is lost."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-class Writer:
-    """Runs jobs one after another in a thread of its own.
+class BackgroundWriter:
+    """Runs jobs one after another in a background thread.
 
-    As a context it waits at its end until everything is written; the first job that fails stops all behind it, and its
-    error is raised by the next call of :meth:`submit` or at the end.
+    As a context it waits at its end until every job is done. The first job that fails cancels those after it; its error
+    is raised by the next call of :meth:`submit`, or at the end.
 
     Parameters
     ----------
     waiting : int
-        Jobs that may wait beside the one at work; beyond, :meth:`submit` waits, so that memory stays bounded.
+        Jobs that may wait while one runs; with more :meth:`submit` blocks, so that memory stays bounded.
     """
 
     def __init__(self, waiting: int = 3) -> None:
@@ -29,7 +29,7 @@ class Writer:
         self._failed: BaseException | None = None
 
     def submit(self, job: Callable[[], T]) -> Future[T]:
-        """Have ``job`` done after those before it; whatever it reads must not change meanwhile."""
+        """Run ``job`` after those before it and return its future; what the job reads must not change meanwhile."""
         self._room.acquire()
         if self._failed is not None:
             self._room.release()
@@ -49,12 +49,12 @@ class Writer:
         return self._pool.submit(run)
 
     def close(self) -> None:
-        """Wait until everything is written; raise what went wrong."""
+        """Wait until every job is done; raise the error of the first that failed."""
         self._pool.shutdown()
         if self._failed is not None:
             raise self._failed
 
-    def __enter__(self) -> Writer:
+    def __enter__(self) -> BackgroundWriter:
         """Return itself."""
         return self
 

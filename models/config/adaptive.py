@@ -1,4 +1,4 @@
-"""Further checkpoints, taken while a run is trained where its transition is expected."""
+"""Adaptive checkpoints: taken during training, around the step where the transition is expected."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from calque.data.errors import UserError
 
 @dataclass(frozen=True, kw_only=True)
 class Adaptive:
-    """Further checkpoints besides the planned ones; who trains decides where (``calque.sweeps.trial.adaptive``).
+    """Checkpoints besides the planned ones; the trial decides where (``calque.sweeps.trial.adaptive``).
 
     Attributes
     ----------
     budget : int
-        Further checkpoints in all, at most.
+        Most adaptive checkpoints of a run.
     metric : str
-        Whose takeoff they gather around.
+        The metric around whose takeoff they are placed.
     siblings : bool
-        Whether smaller runs of the same results root forecast the takeoff; without them the run's own curve does.
+        Whether smaller runs of the same results root forecast the takeoff; otherwise the run's own curve alone does.
     """
 
     budget: int
@@ -26,7 +26,7 @@ class Adaptive:
     siblings: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse a budget that holds nothing."""
+        """Refuse a budget below 1."""
         if self.budget < 1:
             raise UserError(
                 f"checkpoints.adaptive.budget is {self.budget}; expected 1 or more: leave 'adaptive' out for none"

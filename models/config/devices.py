@@ -1,4 +1,4 @@
-"""What devices can do at best: floating-point operations a second and memory, by name."""
+"""Peak FLOP/s and memory of devices, by name."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from calque.data.errors import UserError, nearest
 
 @dataclass(frozen=True, kw_only=True)
 class Device:
-    """A device at its best.
+    """Peak rates and memory of a device.
 
     Attributes
     ----------
     bf16, float32 : float
         Peak FLOP/s of matrix products, dense: bfloat16 on tensor cores, float32 without TF32.
     memory : float, optional
-        Bytes, as sold.
+        Bytes, as the maker states them.
     source : str
     """
 
@@ -26,7 +26,7 @@ class Device:
     source: str
 
     def peak(self, precision: str) -> float:
-        """Return the peak FLOP/s at one of the words of ``training.precision``."""
+        """Return the peak FLOP/s at ``precision``, a value of ``training.precision``."""
         return self.float32 if precision == "32-true" else self.bf16
 
 
@@ -37,11 +37,11 @@ DEVICES = {
     "h200": Device(bf16=989.4e12, float32=66.9e12, memory=141e9, source="NVIDIA H200 datasheet, SXM; half of sparse"),
     "b200": Device(bf16=2250e12, float32=75e12, memory=180e9, source="NVIDIA HGX B200 datasheet; half of sparse"),
 }
-"""Devices by the word after ``--device``."""
+"""Devices by name."""
 
 
-def device(name: str) -> Device:
-    """Return the device of this name.
+def find_device(name: str) -> Device:
+    """Return the device called ``name``.
 
     Raises
     ------
@@ -50,5 +50,5 @@ def device(name: str) -> Device:
     """
     if name not in DEVICES:
         hint = nearest(name, list(DEVICES))
-        raise UserError(f"unknown device '{name}'; expected one of {', '.join(DEVICES)}, or give --flops{hint}")
+        raise UserError(f"`device` is '{name}'; expected one of {', '.join(DEVICES)}, or the `flops` of another{hint}")
     return DEVICES[name]

@@ -1,4 +1,4 @@
-"""What training needs of a device's memory, counted before it starts."""
+"""Memory that training needs on a device, estimated before it starts."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from calque.models.config.training import TrainingConfig
 FLOAT32, BFLOAT16, INDEX = 4, 2, 8
 
 WHOLE_LOGITS = 2**28
-"""Bytes of float32 logits held at once; ``calque.models.decoder.loss`` makes more in chunks of tokens, slower."""
+"""Most bytes of float32 logits held at once; ``calque.models.decoder.loss`` computes more in chunks, slower."""
 
-ROOM = 0.8
-"""Share of a device's memory that is reckoned with; the rest is for its software and what is lost between blocks."""
+USABLE_SHARE = 0.8
+"""Share of a device's memory that may be planned for; the rest is for its software and for fragmentation."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Memory:
-    """Bytes on one device. The sum leaves out what the device's own software takes and what is lost between blocks.
+    """Bytes on one device, without those of the device's own software and of fragmentation.
 
     Attributes
     ----------
     weights, gradients, optimizer : int
-        Parameters, their gradients, the optimizer's state; each over the devices that share them.
+        Parameters, their gradients, the optimizer's state; each divided by the devices that shard them.
     activations : int
-        What the forward pass keeps for the backward pass.
+        Saved by the forward pass for the backward pass.
     activations_checkpointed : int
-        The same when every layer keeps its input alone and one at a time is done again.
+        The same when every layer saves its input alone and is recomputed in the backward pass.
     logits : int
-        Logits of the tokens that meet the head together, and their gradient, in float32.
+        Logits of the tokens whose output projection is computed at once, and their gradient, in float32.
     """
 
     weights: int
@@ -41,41 +41,43 @@ class Memory:
 
     @property
     def total(self) -> int:
-        """All of it, nothing done again."""
+        """The sum, without activation checkpointing."""
         return self.weights + self.gradients + self.optimizer + self.activations + self.logits
 
     @property
     def total_checkpointed(self) -> int:
-        """All of it, with every layer done again."""
+        """The sum, with every layer recomputed."""
         return self.total - self.activations + self.activations_checkpointed
 
 
 def memory(shape: DecoderConfig, config: TrainingConfig, *, rows: int, shards: int, head_tokens: int) -> Memory:
-    r"""Return the bytes of one device.
+    r"""Return the bytes that training needs on one device.
 
-    With width N, keys' width K, feed-forward width F, all in elements; w, r and c bytes a weight, a residual and
-    another activation (32-true 4, 4, 4; bf16-mixed 4, 4, 2; bf16-true 2, 2, 2), P parameters of which H hidden
+    With width N, width of the keys K, feed-forward width F, all in elements; w, r and c bytes of a weight, a residual
+    and another activation (32-true 4, 4, 4; bf16-mixed 4, 4, 2; bf16-true 2, 2, 2), P parameters, H of them in hidden
     matrices:
 
-    - weights wP, under bf16-mixed also 2H, for the backward pass keeps the cast matrices; gradients wP;
+    - weights wP, under bf16-mixed also 2H, because the backward pass keeps the cast matrices; gradients wP;
     - AdamW 2wP; Muon wH + 2w(P - H);
-    - a layer, each token: 4rN (two norms: what enters, and it before the gain) + c (4N + 2K + 4F) (normed twice;
-      queries, keys, values and what attention gives; gate, its SiLU, up and their product), c (3N + 2K) more with norms
-      on queries and keys (theirs, and a copy of what attention gives), 4 (heads + 2) for softmax and norms; nothing is
-      quadratic in the context, for attention is fused;
-    - around them, each token: (2r + c) N + 12;
-    - logits: 8 bytes an entry.
+    - a layer, for each token: 4rN (two norms: the input, and the input before the gain) + c (4N + 2K + 4F) (two normed
+      inputs; queries, keys, values and the output of attention; gate, its SiLU, up and their product), c (3N + 2K) more
+      with norms on queries and keys (their inputs, and a copy of the output of attention), 4 (heads + 2) for softmax
+      and norms; nothing is quadratic in the context, because attention is fused;
+    - outside the layers, for each token: (2r + c) N + 12;
+    - logits: 8 bytes each.
 
     This is what eager autograd keeps on a CPU (a test counts it); fused norms and the compiler keep less.
 
     Parameters
     ----------
+    shape : DecoderConfig
+    config : TrainingConfig
     rows : int
-        Sequences that the device reads at once.
+        Sequences in a micro-batch.
     shards : int
         Devices that share weights, gradients and state.
     head_tokens : int
-        Tokens that meet the head at once.
+        Most tokens whose output projection is computed at once.
     """
     hidden = shape.layers * shape.n_matrices_layer
     weight = residual = BFLOAT16 if config.precision == "bf16-true" else FLOAT32
@@ -100,16 +102,18 @@ def memory(shape: DecoderConfig, config: TrainingConfig, *, rows: int, shards: i
 
 
 def on_device(shape: DecoderConfig, config: TrainingConfig, rows: int) -> Memory:
-    """Return the bytes of each of the run's devices when it reads ``rows`` sequences at once."""
+    """Return the bytes on each device of a run of ``shape`` and ``config`` with micro-batches of ``rows`` sequences."""
     shards = config.devices if config.strategy == "fsdp2" else 1
     return memory(shape, config, rows=rows, shards=shards, head_tokens=WHOLE_LOGITS // (FLOAT32 * shape.vocab_size))
 
 
-def fitting(shape: DecoderConfig, config: TrainingConfig, capacity: float | None) -> int:
-    """Return how many sequences a device reads at once: as configured, else as many as fit, 1 where none do.
+def sequences_at_once(shape: DecoderConfig, config: TrainingConfig, capacity: float | None) -> int:
+    """Return the sequences of a micro-batch: as configured, else as many as fit, 1 where none do.
 
     Parameters
     ----------
+    shape : DecoderConfig
+    config : TrainingConfig
     capacity : float, optional
         The device's memory in bytes; None, such as for a CPU, takes all of its share of the batch.
     """
@@ -117,7 +121,7 @@ def fitting(shape: DecoderConfig, config: TrainingConfig, capacity: float | None
     if config.micro_batch_size is not None or capacity is None:
         return config.micro_batch_size or share
     for rows in range(share, 1, -1):
-        if share % rows == 0 and _needed(on_device(shape, config, rows), config) <= ROOM * capacity:
+        if share % rows == 0 and _needed(on_device(shape, config, rows), config) <= USABLE_SHARE * capacity:
             return rows
     return 1
 

@@ -1,4 +1,4 @@
-"""CompleteP: how initial weights, learning rates and the like follow width and depth, so that the best ones stay put.
+"""CompleteP: initial weights, learning rates and the like as functions of width and depth, so that optima transfer.
 
 Dey et al. 2025 (arXiv 2505.01618), table 1 with alpha = 1, for AdamW. With the ratios m_N = width / base width and
 m_L = layers / base layers, and the values chosen at the base (learning rate eta, weight decay lambda, epsilon):
@@ -14,16 +14,16 @@ head           base_width^-1/2         eta             lambda          epsilon /
 =============  ======================  ==============  ==============  ===================
 
 Forward, attention and feed-forward enter the residual times 1/m_L, and the final residuals meet the head times 1/m_N.
-Heads keep their width across a family, so that attention's 1/sqrt(head width) is left as it is. A shape that is its own
-base has ratios of 1: the standard parametrisation.
+Heads keep their width across a family, so that the factor 1/sqrt(head width) of attention needs no change. A shape that
+is its own base has ratios of 1: the standard parametrisation.
 
-Ours, not the paper's: the SDs at the base; matrices that write to the residual start smaller by (2 * base_layers)^-1/2,
-a constant of the family, so that the sum over the base's blocks starts at the size of one; a tied embedding is one
-matrix under one rule, for the rows of embedding and head are the same.
+Not from the paper: the SDs at the base; matrices that write to the residual start smaller by (2 * base_layers)^-1/2, a
+constant of the family, so that the sum over the base's blocks starts at the size of one; a tied embedding is one matrix
+under one rule, because the rules of embedding and head are the same.
 
-Muon (``hidden`` alone, ours too): its updates have a fixed spectral norm but for the factor sqrt(max(fan_in, fan_out))
-by which they are matched to AdamW's size, so that eta goes with m_N^-1/2, lambda with m_N^1/2, and the epsilon of its
-normalisation, which is compared with a whole gradient matrix, with 1/m_L.
+Muon (for ``hidden`` alone, not from the paper either): its updates have a fixed spectral norm, times the factor
+sqrt(max(fan_in, fan_out)) that matches them to AdamW's size. So eta scales with m_N^-1/2, lambda with m_N^1/2, and the
+epsilon of its normalisation, which is compared with a whole gradient matrix, with 1/m_L.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ Power = tuple[float, float]
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """How the hyper-parameters of a group follow the ratios; each is (exponent of m_N, exponent of m_L).
+    """How the hyper-parameters of a group scale with the ratios; each is (exponent of m_N, exponent of m_L).
 
     Attributes
     ----------
@@ -70,14 +70,14 @@ ADAMW = {
 """The table above, by group."""
 
 MUON = {"hidden": Rule(learning_rate=(-0.5, 0), weight_decay=(0.5, 0), epsilon=(0, -1))}
-"""The same for the matrices that Muon steps."""
+"""The same for the matrices that Muon updates."""
 
 MUON_EPSILON = 1e-7
 """Muon's own epsilon at the base, torch's default."""
 
 
-def based(shape: DecoderConfig, config: TrainingConfig) -> DecoderConfig:
-    """Return the shape with the base that the training configuration asks for; ``standard`` asks for none."""
+def with_base(shape: DecoderConfig, config: TrainingConfig) -> DecoderConfig:
+    """Return ``shape`` with the base width and depth that ``config`` names; ``standard`` has none."""
     if config.parametrisation == "standard":
         return replace(shape, base_width=None, base_layers=None)
     return replace(
@@ -86,7 +86,7 @@ def based(shape: DecoderConfig, config: TrainingConfig) -> DecoderConfig:
 
 
 def group_of(name: str, dimensions: int) -> str:
-    """Return the row of the table for the decoder's parameter ``name`` with so many dimensions."""
+    """Return the row of the table for the decoder's parameter ``name``, a tensor of ``dimensions`` dimensions."""
     if name in ("embedding.weight", "head.weight"):
         return name.removesuffix(".weight")
     if dimensions > 1:
@@ -95,12 +95,12 @@ def group_of(name: str, dimensions: int) -> str:
 
 
 def scaled(value: float, power: Power, config: DecoderConfig) -> float:
-    """Return ``value`` (chosen at the base) for this shape: value * m_N^a * m_L^b."""
+    """Return ``value``, chosen at the base, for the shape ``config``: value * m_N^a * m_L^b with ``power`` = (a, b)."""
     return value * math.pow(config.width_ratio, power[0]) * math.pow(config.depth_ratio, power[1])
 
 
 def initial_deviation(config: DecoderConfig, name: str, fan_in: int) -> float:
-    """Return the standard deviation of the initial entries of the matrix ``name``."""
+    """Return the initial standard deviation of the matrix ``name`` with ``fan_in`` inputs in the shape ``config``."""
     if group_of(name, 2) != "hidden":
         return 1 / math.sqrt(config.base_width or config.width)
     std = 1 / math.sqrt(fan_in)
@@ -108,7 +108,7 @@ def initial_deviation(config: DecoderConfig, name: str, fan_in: int) -> float:
 
 
 def folding_factor(config: DecoderConfig, name: str) -> float:
-    """Return by what a weight must be multiplied for a decoder without multipliers to give the same logits."""
+    """Return the factor of weight ``name`` that replaces the multipliers of a decoder of shape ``config``."""
     if name.endswith(RESIDUAL_OUTPUTS):
         return config.residual_multiplier
     return config.output_multiplier if name == "norm.weight" else 1.0

@@ -1,4 +1,4 @@
-"""Which checkpoints' weights stay on disk. Reading it needs no torch."""
+"""Retention of weights: of which checkpoints they stay on disk."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ FORMS = "'all', 'last:N', 'every:K' or 'every:K+last:N'"
 
 
 def check(policy: str) -> None:
-    """Refuse what is no policy.
+    """Check that ``policy`` is a retention policy: ``all``, ``last:N``, ``every:K`` or ``every:K+last:N``.
 
     Raises
     ------
     UserError
-        Naming the forms.
+        When it is not.
     """
     if policy != "all" and not all(re.fullmatch(r"(every|last):[1-9]\d*", part) for part in policy.split("+")):
         raise UserError(f"training.keep_weights is '{policy}'; expected {FORMS}")
 
 
-def kept(policy: str, steps: Sequence[int], planned: Sequence[int]) -> set[int]:
-    """Return which of the steps written so far keep their weights; the newest always does.
+def kept_steps(policy: str, steps: Sequence[int], planned: Sequence[int]) -> set[int]:
+    """Return the steps, of those written so far, whose weights are kept; the newest always is.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""When checkpoints are kept, and how the learning rate runs (warmup-stable-decay)."""
+"""The schedule of checkpoints, and that of the learning rate (warmup-stable-decay)."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ MOST_CHECKPOINTS = 100_000
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointSchedule:
-    """Training positions, in tokens, at which weights are kept and scored; the parts are united.
+    """Training positions, in tokens, of the checkpoints: the union of the parts below.
 
     Attributes
     ----------
     every : int, optional
-        One checkpoint each this many tokens.
+        Tokens from one checkpoint to the next.
     log_spaced : int, optional
-        This many checkpoints, evenly spaced in log tokens from ``first`` to the end of training.
+        Number of checkpoints evenly spaced in log tokens, from ``first`` to the end of training.
     first : int, optional
         Where the log-spaced series begins; by default a thousandth of the training tokens.
     explicit : tuple of int
         Further positions.
     initial : bool
-        Whether the untrained model is kept too (position 0): the floor of every curve.
+        Whether the untrained model (position 0) is a checkpoint too: the floor of every curve.
     adaptive : Adaptive, optional
-        Further checkpoints, which are decided while the run is trained; :meth:`steps` does not hold them.
+        Checkpoints that are decided during training; :meth:`steps` does not contain them.
     """
 
     every: Count | None = None
@@ -42,7 +42,7 @@ class CheckpointSchedule:
     adaptive: Adaptive | None = None
 
     def __post_init__(self) -> None:
-        """Refuse schedules that can hold nothing."""
+        """Refuse impossible values."""
         for name in ("every", "log_spaced", "first"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -53,12 +53,17 @@ class CheckpointSchedule:
             raise UserError(f"checkpoints.explicit holds {min(self.explicit)}; expected tokens from 0 up")
 
     def steps(self, total_tokens: int, tokens_per_step: int) -> tuple[int, ...]:
-        """Return the optimizer steps after which a checkpoint is kept: ascending, unique, the last step included.
+        """Return the optimizer steps of the checkpoints: ascending, unique, the last step included.
 
         Parameters
         ----------
         total_tokens, tokens_per_step : int
-            Length of training and batch x context.
+            Length of training, and batch x context.
+
+        Raises
+        ------
+        UserError
+            When a position is beyond the end of training, or there are too many.
         """
         last = total_tokens // tokens_per_step
         wanted = {last} | ({0} if self.initial else set())
@@ -85,7 +90,7 @@ def warmup_stable_decay(step: int, *, steps: int, warmup: int, decay: int, final
     Parameters
     ----------
     step, steps : int
-        Steps taken and steps in all.
+        Steps taken and steps in total.
     warmup, decay : int
         Lengths of the first and the last phase, in steps.
     final : float

@@ -1,4 +1,4 @@
-"""The ladder as a table: ``python -m calque.models.config.size_table`` prints what stands in docs/MODELS.md."""
+"""The ladder of sizes as a table: ``python -m calque.models.config.size_table`` prints that of docs/MODELS.md."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ VOCABULARY, CONTEXT = 131_072, 4096
 
 
 def markdown() -> str:
-    """Return the ladder's shapes, parameters and training FLOPs a token, with the full vocabulary and context."""
+    """Return shapes, parameters and training FLOPs per token of the ladder, with the full vocabulary and context."""
     lines = [
         "| size | width | layers | heads (keys) | SwiGLU | non-embedding | in all | MFLOPs a token | of it the head |",
         "|---|---|---|---|---|---|---|---|---|",

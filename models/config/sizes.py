@@ -1,4 +1,4 @@
-"""What size a model is: the decoder's shape, its parameter count and its cost. How it is trained stands elsewhere."""
+"""Sizes of models: the decoder's shape, its parameter count and its FLOPs; training is configured elsewhere."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ class DecoderConfig:
     width, layers, heads, kv_heads, ffn_width, vocab_size : int
         ``heads`` divides ``width``, ``kv_heads`` divides ``heads``.
     rope_base : float
-        Base of the rotary frequencies; short contexts want a small one.
+        Base of the rotary frequencies; short contexts need a small one.
     tied : bool
         Whether the output projection is the embedding.
     qk_norm : bool
-        RMSNorm on queries and keys (steadier at high learning rates).
+        RMSNorm on queries and keys (more stable at high learning rates).
     norm_eps : float
-        Added under the root of RMSNorm.
+        Epsilon of RMSNorm, added under the root.
     base_width, base_layers : int, optional
-        Width and depth at which the hyper-parameters were chosen; ``calque.models.config.parametrisation`` carries
-        them over to this shape. By default the shape is its own base, which is the standard parametrisation.
+        Width and depth at which the hyper-parameters were chosen; ``calque.models.config.parametrisation`` transfers
+        them to this shape. By default the shape is its own base, which is the standard parametrisation.
     """
 
     width: int
@@ -46,15 +46,17 @@ class DecoderConfig:
     base_layers: int | None = None
 
     def __post_init__(self) -> None:
-        """Check that the parts divide each other."""
+        """Check that heads divide the width, and key-value heads the heads."""
         for name in ("base_width", "base_layers"):
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise UserError(f"{name} is {value}; expected 1 or more")
+                raise UserError(f"`{name}` is {value}; expected 1 or more")
         if self.width % self.heads or (self.width // self.heads) % 2:
-            raise UserError(f"width {self.width} does not split into {self.heads} heads of even size; change heads")
+            raise UserError(f"`width` {self.width} does not split into {self.heads} heads of even size; change `heads`")
         if self.heads % self.kv_heads:
-            raise UserError(f"{self.heads} heads do not split over {self.kv_heads} key-value heads; change kv_heads")
+            raise UserError(
+                f"`heads` {self.heads} do not split over {self.kv_heads} key-value heads; change `kv_heads`"
+            )
 
     @property
     def head_width(self) -> int:
@@ -63,17 +65,17 @@ class DecoderConfig:
 
     @property
     def width_ratio(self) -> float:
-        """Width over the base's: m_N of CompleteP."""
+        """Width divided by the base width: m_N of CompleteP."""
         return self.width / (self.base_width or self.width)
 
     @property
     def depth_ratio(self) -> float:
-        """Depth over the base's: m_L of CompleteP."""
+        """Depth divided by the base depth: m_L of CompleteP."""
         return self.layers / (self.base_layers or self.layers)
 
     @property
     def residual_multiplier(self) -> float:
-        """Factor of what attention and feed-forward add to the residual: 1 / m_L."""
+        """Factor of the outputs of attention and feed-forward before they are added to the residual: 1 / m_L."""
         return 1 / self.depth_ratio
 
     @property
@@ -94,7 +96,7 @@ class DecoderConfig:
 
     @property
     def n_params_non_embedding(self) -> int:
-        """Parameters of the layers and the final norm: what scaling laws are fitted on."""
+        """Parameters of the layers and the final norm; scaling laws are fitted on them."""
         return self.layers * self.n_params_layer + self.width
 
     @property
@@ -103,11 +105,16 @@ class DecoderConfig:
         return self.n_params_non_embedding + (1 if self.tied else 2) * self.vocab_size * self.width
 
     def flops_parts(self, context: int) -> dict[str, int]:
-        """Return training's floating-point operations a token by part; they sum to :meth:`flops_per_token`.
+        """Return the FLOPs of training per token, by part; they sum to :meth:`flops_per_token`.
 
-        Forward 2 a weight and token, backward 4 (Kaplan et al. 2020, appendix B): ``layers`` and ``head`` (the output
-        projection, tied or not). ``embedding`` is a look-up and costs none. ``attention``: scores and mixed values over
-        half of ``context``, the causal part (Chowdhery et al. 2022, appendix B, halved).
+        A weight takes 2 FLOPs per token in the forward pass and 4 in the backward pass (Kaplan et al. 2020, appendix
+        B): ``layers`` and ``head`` (the output projection, tied or not). ``embedding`` is a look-up: 0. ``attention``:
+        scores and weighted values over half the context, the causal part (Chowdhery et al. 2022, appendix B, halved).
+
+        Parameters
+        ----------
+        context : int
+            Tokens of a sequence.
         """
         return {
             "embedding": 0,
@@ -117,7 +124,7 @@ class DecoderConfig:
         }
 
     def flops_per_token(self, context: int) -> int:
-        """Return training's floating-point operations a token, nothing done again: the sum of the parts."""
+        """Return the FLOPs of training per token for sequences of ``context`` tokens, without recomputation."""
         return sum(self.flops_parts(context).values())
 
     def to_dict(self) -> dict[str, int | float | bool | None]:
@@ -126,22 +133,22 @@ class DecoderConfig:
 
 
 def tiny(vocab_size: int) -> DecoderConfig:
-    """Width 16, one layer: for tests that need a model and no skill; its own base."""
+    """Return width 16, one layer, for ``vocab_size`` tokens: for tests that need any model; its own base."""
     return replace(cpu(16, 1, vocab_size), heads=2, kv_heads=2, base_width=None, base_layers=None)
 
 
 def nano(vocab_size: int) -> DecoderConfig:
-    """Width 48, three layers: the small sibling for a CPU."""
+    """Return width 48, three layers, for ``vocab_size`` tokens: the smallest useful size for a CPU."""
     return cpu(48, 3, vocab_size)
 
 
 def micro(vocab_size: int) -> DecoderConfig:
-    """Width 64, three layers, the base of the CPU's family: a CPU trains 5M tokens in minutes."""
+    """Return width 64, three layers, for ``vocab_size`` tokens: the base of the CPU family, trained in minutes."""
     return cpu(64, 3, vocab_size)
 
 
 def cpu(width: int, layers: int, vocab_size: int) -> DecoderConfig:
-    """Return a member of the CPU's family: heads of 16, tied, for short contexts and small vocabularies."""
+    """Return the decoder of the CPU family with ``width``, ``layers`` and ``vocab_size``: heads of 16, tied."""
     heads = width // 16
     return DecoderConfig(
         width=width, layers=layers, heads=heads, kv_heads=heads, ffn_width=int(8 * width / 3) // 16 * 16,
@@ -150,9 +157,10 @@ def cpu(width: int, layers: int, vocab_size: int) -> DecoderConfig:
 
 
 def ladder(width: int, vocab_size: int) -> DecoderConfig:
-    """Return the ladder's member of this width, a multiple of 256: the shape of the 1.7B decoder, base 256 x 3.
+    """Return the decoder of the ladder with this ``width``, a multiple of 256: the 1.7B decoder's shape, base 256 x 3.
 
-    Depth is width / 85.3; heads of 128, half as many for keys and values; SwiGLU of 2.75 widths; untied.
+    Depth is width / 85.3; heads of 128, half as many for keys and values; SwiGLU of 2.75 widths; untied. The embedding
+    has ``vocab_size`` rows.
     """
     heads = width // 128
     return DecoderConfig(
@@ -162,16 +170,16 @@ def ladder(width: int, vocab_size: int) -> DecoderConfig:
 
 
 LADDER = {"69m": 256, "152m": 512, "261m": 768, "410m": 1024, "612m": 1280, "880m": 1536, "1.7b": 2048}
-"""Widths of the ladder by size; sizes are named by all parameters with the vocabulary of 131,072."""
+"""Widths of the ladder by size; a size is named by its total parameters with the vocabulary of 131,072."""
 
 SIZES: dict[str, Callable[[int], DecoderConfig]] = {
     "tiny": tiny, "nano": nano, "micro": micro, **{name: partial(ladder, width) for name, width in LADDER.items()},
 }  # fmt: skip
-"""Sizes by the word that study files use; each takes a vocabulary's size."""
+"""Sizes by their name in study files; each takes the size of a vocabulary."""
 
 
 def size(name: str, vocab_size: int) -> DecoderConfig:
-    """Return the decoder of this size for a vocabulary.
+    """Return the decoder of the size ``name`` for a vocabulary of ``vocab_size`` tokens.
 
     Raises
     ------
@@ -179,17 +187,17 @@ def size(name: str, vocab_size: int) -> DecoderConfig:
         When the name is unknown.
     """
     if name not in SIZES:
-        asked = _parameters(name)
+        wanted = _parameters(name)
         hint = nearest(name, list(SIZES))
-        if asked:
-            close = min(LADDER, key=lambda known: abs(math.log(_parameters(known) / asked)))
+        if wanted:
+            close = min(LADDER, key=lambda known: abs(math.log(_parameters(known) / wanted)))
             hint = f"; the nearest is '{close}'"
         raise UserError(f"unknown size '{name}'; expected one of {', '.join(SIZES)}{hint}")
     return SIZES[name](vocab_size)
 
 
 def _parameters(name: str) -> float:
-    """Return the parameters that a size's name counts, such as '300m'; 0 where it counts none."""
+    """Return the parameters that ``name``, such as '300m', stands for; 0 where it is no number."""
     try:
         return float(parse_count(name))
     except ValueError:

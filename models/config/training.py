@@ -1,4 +1,4 @@
-"""How a model is trained, whatever its size. Reading it needs no torch."""
+"""Settings of training, independent of the model's size."""
 
 from __future__ import annotations
 
@@ -16,59 +16,59 @@ COMPILING = ("auto", "always", "never")
 STRATEGIES = ("ddp", "fsdp2")
 CHECKPOINTING = ("none", "selective", "full")
 MOST_THREADS = 1024
-"""More than any one machine has cores; what this machine has is checked where the run starts."""
+"""More than any one machine has cores; the cores of this machine are checked when the run starts."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """How a model is trained, whatever its size.
+    """Settings of training, independent of the model's size.
 
     Attributes
     ----------
     tokens : int
-        Training tokens in all.
+        Training tokens in total.
     context, batch_size : int
-        Tokens a sequence, sequences a step; their product stays fixed across a ladder of sizes.
+        Tokens of a sequence, sequences of a step; keep their product fixed across a ladder of sizes.
     learning_rate, weight_decay, beta1, beta2, epsilon, gradient_clip : float
-        AdamW's at the base width and depth; weight decay acts on matrices alone, the clip on the global norm.
+        Of AdamW, at the base width and depth; weight decay acts on matrices alone, the clip on the global norm.
     optimizer : str
         ``adamw``, or ``muon``: Muon for the hidden matrices and AdamW for the rest, at the same learning rate.
     momentum : float
-        Muon's.
+        Of Muon.
     parametrisation : str
-        ``completep``: the values above hold at the base width and depth and are carried over to this size
-        (``calque.models.config.parametrisation``); ``standard``: they are taken as they stand.
+        ``completep``: the values above hold at the base width and depth and are transferred to this size
+        (``calque.models.config.parametrisation``); ``standard``: they are used unchanged.
     base_width, base_layers : int, optional
         The base of ``completep``; by default that of the size's family (``calque.models.config.sizes``).
     z_loss : float
-        Coefficient of the mean squared log of the softmax's normaliser, added to the cross-entropy (0: none); keeps
-        logits from drifting (Chowdhery et al. 2022, section 5). The loss that is reported does not contain it.
+        Coefficient of the mean squared log of the softmax's normaliser, added to the cross-entropy (0: none); it keeps
+        logits from drifting (Chowdhery et al. 2022, section 5). The reported loss does not contain it.
     warmup_tokens : int
         Tokens of linear warmup.
     decay_fraction : float
-        Share of training, at its end, in which the learning rate falls linearly to 0.
+        Share of training, at its end, over which the learning rate falls linearly to 0.
     precision : str
         One of Lightning's ``32-true``, ``bf16-mixed``, ``bf16-true``.
     threads : int
         CPU threads of a process; fixed, because the last bits of a sum depend on them.
     compile : str
-        Whether ``torch.compile`` makes the step: ``always``, ``never``, or ``auto``, where it pays.
+        Whether ``torch.compile`` is used: ``always``, ``never``, or ``auto``, where it saves time.
     devices : int
-        Processes that share a step, one device each; the batch is the same whatever their number.
+        World size: processes that share a step, one device each; the global batch does not depend on it.
     strategy : str
-        How several devices share: ``ddp``, each holds everything; ``fsdp2``, weights, gradients and state are sharded.
+        With several devices: ``ddp``, each holds everything; ``fsdp2``, weights, gradients and state are sharded.
     micro_batch_size : int, optional
-        Sequences that a device reads at once; gradients accumulate over a device's share of the batch. By default as
-        many as fit (``calque.models.config.memory``), on a CPU all.
+        Sequences of a micro-batch; gradients accumulate over a device's share of the batch. By default as many as fit
+        (``calque.models.config.memory``), on a CPU all.
     activation_checkpointing : str
-        What the backward pass does again to save memory: ``none``; ``selective``, all but products and attention;
-        ``full``, every block.
+        What the backward pass recomputes to save memory: ``none``; ``selective``, all but matrix products and
+        attention; ``full``, every block.
     keep_weights : str
-        Which checkpoints' weights stay on disk: ``all``, ``last:N``, ``every:K`` or ``every:K+last:N``. Every
-        checkpoint is scored and its SHA-256 is in the cube, kept or not.
+        Of which checkpoints weights stay on disk: ``all``, ``last:N``, ``every:K`` or ``every:K+last:N``. Every
+        checkpoint is scored, and its SHA-256 is in the cube, kept or not.
     skip_nonfinite : int
-        Steps whose loss or gradient is not finite that are left out before training stops. Above 0 every step waits for
-        its values.
+        Steps with a loss or gradient that is not finite that are skipped before training stops. Above 0 every step
+        waits for the device.
     """
 
     tokens: Count
@@ -156,10 +156,10 @@ class TrainingConfig:
 
     @property
     def tokens_per_step(self) -> int:
-        """Tokens an optimizer step sees: batch x context."""
+        """Tokens of an optimizer step: batch x context."""
         return self.batch_size * self.context
 
     @property
     def steps(self) -> int:
-        """Optimizer steps in all."""
+        """Optimizer steps in total."""
         return self.tokens // self.tokens_per_step

@@ -15,13 +15,16 @@ Cache = list[tuple[Tensor, Tensor]]
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Apply rotary positions to ``x`` of shape (..., positions, head_width) (Su et al. 2021, half-split form)."""
+    """Apply rotary positions to ``x`` of shape (..., positions, head_width) (Su et al. 2021, half-split form).
+
+    ``cos`` and ``sin`` are those of the angles, shape (positions, head_width).
+    """
     first, second = x.chunk(2, -1)
     return x * cos + torch.cat([-second, first], -1) * sin
 
 
 class Attention(nn.Module):
-    """Causal grouped-query attention."""
+    """Causal grouped-query attention of the shape ``config``."""
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
@@ -38,7 +41,15 @@ class Attention(nn.Module):
     def forward(
         self, x: Tensor, cos: Tensor, sin: Tensor, past: tuple[Tensor, Tensor] | None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Return the mixed values, shape of ``x``, and the keys and values so far."""
+        """Return the output, shape of ``x``, and the keys and values so far, those of ``past`` included.
+
+        Parameters
+        ----------
+        x : Tensor, shape (batch, length, width)
+        cos, sin : Tensor, shape (length, head_width)
+        past : tuple of Tensor, optional
+            Keys and values of earlier positions, each of shape (batch, kv_heads, positions, head_width).
+        """
         batch, length, _ = x.shape
         config = self.config
 
@@ -64,7 +75,7 @@ class Attention(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """SwiGLU (Shazeer 2020)."""
+    """SwiGLU (Shazeer 2020) of the shape ``config``."""
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
@@ -73,13 +84,13 @@ class FeedForward(nn.Module):
         self.down = Linear(config.ffn_width, config.width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the transformed residual, shape of ``x``."""
+        """Return the output, shape of ``x``: (batch, length, width)."""
         mixed: Tensor = self.down(F.silu(self.gate(x)) * self.up(x))
         return mixed
 
 
 class Block(nn.Module):
-    """One layer."""
+    """One layer of the shape ``config``: attention and feed-forward, each after a norm."""
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
@@ -92,7 +103,10 @@ class Block(nn.Module):
     def forward(
         self, x: Tensor, cos: Tensor, sin: Tensor, past: tuple[Tensor, Tensor] | None, keep: bool = True
     ) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
-        """Return the residual after this layer and, if ``keep``, its keys and values."""
+        """Return the residual after this layer, shape of ``x``, and with ``keep`` its keys and values.
+
+        ``cos``, ``sin`` and ``past`` are those of :meth:`Attention.forward`.
+        """
         mixed, cache = self.attention(self.attention_norm(x), cos, sin, past)
         x = torch.add(x, mixed, alpha=self.residual_multiplier)
         return torch.add(x, self.ffn(self.ffn_norm(x)), alpha=self.residual_multiplier), cache if keep else None
@@ -105,7 +119,7 @@ class Decoder(nn.Module):
     ----------
     config : DecoderConfig
     seed : int, optional
-        Seeds the initial weights by itself, whatever was drawn before; None leaves torch's own state.
+        Of the initial weights, independent of torch's global generator; None uses that one.
     """
 
     def __init__(self, config: DecoderConfig, seed: int | None = None) -> None:
@@ -122,7 +136,7 @@ class Decoder(nn.Module):
 
     @torch.no_grad()
     def initialise(self, seed: int | None) -> None:
-        """Draw every matrix normal, with the SD that ``calque.models.config.parametrisation`` gives it."""
+        """Draw every matrix with ``seed``, normal with the SD of ``calque.models.config.parametrisation``."""
         generator = None if seed is None else torch.Generator().manual_seed(seed)
         for name, parameter in self.named_parameters():
             if parameter.dim() > 1:
@@ -134,7 +148,7 @@ class Decoder(nn.Module):
                     nn.init.constant_(parameter, 1.7)
 
     def positions(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
-        """Return cosines and sines of the rotary angles, each of shape (stop - start, head_width)."""
+        """Return cosines and sines of rotary positions ``start`` to ``stop``, shape (stop - start, head_width) each."""
         device = self.embedding.weight.device
         if self._rope is None or self._rope[0].shape[0] < stop or self._rope[0].device != device:
             with torch.inference_mode(False):  # the table is kept: training must be able to use it after scoring
@@ -147,21 +161,21 @@ class Decoder(nn.Module):
         return cos[start:stop], sin[start:stop]
 
     def hidden(self, tokens: Tensor, cache: Cache | None = None) -> tuple[Tensor, Cache]:
-        """Return the final residuals, shape (batch, length, width), and the cache to go on from.
+        """Return the final residuals, shape (batch, length, width), and the cache of all tokens so far.
 
-        They are normed and carry the output multiplier: ``head`` of them is the logits.
+        The residuals are normed and multiplied by the output multiplier: ``head`` of them gives the logits.
 
         Parameters
         ----------
         tokens : int tensor, shape (batch, length)
         cache : Cache, optional
-            What an earlier call returned for the text before ``tokens``.
+            Returned by an earlier call for the text before ``tokens``.
         """
         grown: Cache = []
         return self._residuals(tokens, cache, grown), grown
 
     def residuals(self, tokens: Tensor) -> Tensor:
-        """Return the final residuals of :meth:`hidden` and keep no keys and values: what training needs."""
+        """Return the final residuals of :meth:`hidden` for ``tokens``, without keys and values: for training."""
         return self._residuals(tokens, None, None)
 
     def _residuals(self, tokens: Tensor, cache: Cache | None, grown: Cache | None) -> Tensor:
@@ -182,9 +196,9 @@ class Decoder(nn.Module):
         return logits
 
     def folded_weights(self) -> dict[str, Tensor]:
-        """Return the state of a decoder that needs no multipliers and gives the same logits.
+        """Return the weights of a decoder without multipliers that gives the same logits.
 
-        The residual multiplier goes into the matrices that write to the residual, the output multiplier into the gain
-        of the final norm, so that a tied output projection stays tied.
+        The residual multiplier is folded into the matrices that write to the residual, the output multiplier into the
+        gain of the final norm, so that a tied output projection stays tied.
         """
         return {name: weight * folding_factor(self.config, name) for name, weight in self.state_dict().items()}

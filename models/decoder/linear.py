@@ -1,4 +1,4 @@
-"""Matrix products at the processor's speed: oneDNN's where they are faster than those of the BLAS in torch."""
+"""Matrix products on a CPU: by oneDNN where it is faster than the BLAS in torch."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-WORTH_IT = 2**21
-"""Multiply-adds from which oneDNN's overhead, some ten microseconds a call, is repaid (measured)."""
+MIN_MULTIPLY_ADDS = 2**21
+"""Multiply-adds above which oneDNN's overhead, about ten microseconds per call, is worth it (measured)."""
 
-SIDE_A_THREAD = 80
-"""Rows or columns of a weight gradient a thread from which oneDNN is faster: it splits the longer side (measured)."""
+MIN_SIDE_PER_THREAD = 80
+"""Rows or columns of a weight gradient per thread above which oneDNN, which splits the longer side, is faster."""
 
-WIDE_VECTORS = torch.backends.cpu.get_cpu_capability() == "AVX512" and torch.backends.mkldnn.enabled
-"""Whether oneDNN may use AVX-512. MKL does so on one maker's processors alone, elsewhere it is half as fast."""
+ONEDNN_AVX512 = torch.backends.cpu.get_cpu_capability() == "AVX512" and torch.backends.mkldnn.enabled
+"""Whether oneDNN uses AVX-512. MKL uses it on Intel processors only and is half as fast on others."""
 
 _OPERATORS = torch.library.Library("calque", "DEF")  # type: ignore[no-untyped-call]
 _OPERATORS.define("product(Tensor x, Tensor weight) -> Tensor")  # type: ignore[no-untyped-call]
@@ -29,15 +29,15 @@ def _product(x: Tensor, weight: Tensor) -> Tensor:
 
 
 def _weight_gradient(gradient: Tensor, x: Tensor) -> Tensor:
-    """Return ``gradient.T @ x``, shape (out, in), for two matrices of a row a token."""
-    if max(gradient.shape[1], x.shape[1]) < SIDE_A_THREAD * torch.get_num_threads():
+    """Return ``gradient.T @ x``, shape (out, in), for two matrices with one row per token."""
+    if max(gradient.shape[1], x.shape[1]) < MIN_SIDE_PER_THREAD * torch.get_num_threads():
         return gradient.t() @ x
     if gradient.shape[1] > x.shape[1]:
         return _product(x.t(), gradient.t()).t().contiguous()
     return _product(gradient.t(), x.t())
 
 
-# operators of our own, which the compiler calls as they are: it knows oneDNN's with constant weights alone
+# registered operators, which the compiler calls unchanged: it supports those of oneDNN with constant weights only
 _OPERATORS.impl("product", _product, "CPU")  # type: ignore[no-untyped-call]
 _OPERATORS.impl("weight_gradient", _weight_gradient, "CPU")  # type: ignore[no-untyped-call]
 torch.library.register_fake(
@@ -72,15 +72,15 @@ class _Linear(torch.autograd.Function):
 def linear(x: Tensor, weight: Tensor) -> Tensor:
     """Return ``x @ weight.T``, shape (..., out), for ``x`` of shape (..., in) and ``weight`` of shape (out, in).
 
-    Equal to ``torch.nn.functional.linear`` but for the order of sums. While gradients are recorded, large products in
-    float32 on a CPU with AVX-512 go to oneDNN.
+    Equals ``torch.nn.functional.linear`` except for the order of summation. While gradients are recorded, large float32
+    products on a CPU with AVX-512 are computed by oneDNN.
     """
     if (
-        WIDE_VECTORS
+        ONEDNN_AVX512
         and torch.is_grad_enabled()
         and x.device.type == "cpu"
         and x.dtype == weight.dtype == torch.float32
-        and x.numel() * weight.shape[0] >= WORTH_IT
+        and x.numel() * weight.shape[0] >= MIN_MULTIPLY_ADDS
         and not torch.is_autocast_enabled("cpu")
     ):
         product: Tensor = _Linear.apply(x, weight)  # type: ignore[no-untyped-call]
@@ -89,7 +89,7 @@ def linear(x: Tensor, weight: Tensor) -> Tensor:
 
 
 class Linear(nn.Linear):
-    """A matrix without bias, multiplied by :func:`linear`."""
+    """A matrix of shape (outputs, inputs) without bias, multiplied by :func:`linear`."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__(inputs, outputs, bias=False)

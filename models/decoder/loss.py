@@ -1,4 +1,4 @@
-"""The training objective: next-token cross-entropy, without ever holding the logits of a wide vocabulary whole."""
+"""The training objective: next-token cross-entropy, computed in chunks where the vocabulary is large."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from calque.models.decoder.linear import linear
 class Objective(nn.Module):
     """Mean cross-entropy (nats/token) of the next token, and what training minimises.
 
-    Logits of more than :data:`~calque.models.config.memory.WHOLE_LOGITS` bytes are made a chunk of tokens at a time:
-    on a GPU by ``F.linear_cross_entropy``; with a z-loss, which needs the normaliser, and on a CPU, where that is
-    several times slower, by chunks that are done again in the backward pass.
+    Logits of more than :data:`~calque.models.config.memory.WHOLE_LOGITS` bytes are computed for a chunk of tokens at a
+    time: on a GPU by ``F.linear_cross_entropy``; with a z-loss, which needs the normaliser, and on a CPU, where that
+    function is several times slower, by chunks that are recomputed in the backward pass.
 
     Parameters
     ----------
@@ -31,13 +31,13 @@ class Objective(nn.Module):
         self.decoder, self.z_loss = decoder, z_loss
 
     def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the objective and the cross-entropy of ``tokens``, shape (batch, context + 1)."""
+        """Return the objective and the cross-entropy (nats/token) of ``tokens``, shape (batch, context + 1)."""
         residuals = self.decoder.residuals(tokens[:, :-1]).flatten(0, 1)
         return objective(residuals, self.decoder.head.weight, tokens[:, 1:].flatten(), self.z_loss)
 
 
 def objective(residuals: Tensor, head: Tensor, targets: Tensor, z_loss: float = 0.0) -> tuple[Tensor, Tensor]:
-    """Return the objective and the mean cross-entropy.
+    """Return the objective and the mean cross-entropy (nats/token), without its gradient.
 
     Parameters
     ----------
@@ -45,6 +45,7 @@ def objective(residuals: Tensor, head: Tensor, targets: Tensor, z_loss: float = 
     head : Tensor, shape (vocab, width)
     targets : int tensor, shape (tokens,)
     z_loss : float
+        Coefficient of the mean squared log-normaliser.
     """
     rows = max(1, WHOLE_LOGITS // (4 * head.shape[0]))
     if len(residuals) <= rows:
@@ -66,7 +67,7 @@ def objective(residuals: Tensor, head: Tensor, targets: Tensor, z_loss: float = 
 
 
 def _sums(residuals: Tensor, head: Tensor, targets: Tensor, z_loss: float) -> tuple[Tensor, Tensor]:
-    """Return the summed cross-entropy and the summed squared log-normaliser (0 where it is not asked for)."""
+    """Return the summed cross-entropy and the summed squared log-normaliser (0 without a z-loss)."""
     logits = linear(residuals, head.to(residuals.dtype)).float()
     crossed = F.cross_entropy(logits, targets, reduction="sum")
     return crossed, logits.logsumexp(-1).square().sum() if z_loss else crossed.new_zeros(())

@@ -1,1 +1,1 @@
-"""Both ways with Hugging Face: our checkpoints for ``transformers``, and other models for our questions."""
+"""Hugging Face: export of checkpoints for ``transformers``, and import of other models to be scored."""

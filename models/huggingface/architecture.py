@@ -1,7 +1,8 @@
-"""Which architectures of ``transformers`` our decoder is, and the names that its parts have there.
+"""The architectures of ``transformers`` that equal Calque's decoder, and the names of its weights there.
 
-Without norms on queries and keys it is ``LlamaForCausalLM``; with them, one a head, ``Qwen3ForCausalLM``. Both compute
-what ours computes: RMSNorm before each part, rotary positions in half-split form, grouped queries, SwiGLU, no biases.
+Without norms on queries and keys it is ``LlamaForCausalLM``; with them, one for each head, ``Qwen3ForCausalLM``. Both
+compute the same as the decoder: RMSNorm before each part, rotary positions in half-split form, grouped queries, SwiGLU,
+no biases.
 """
 
 from __future__ import annotations
@@ -19,13 +20,16 @@ LAYER = {
     "ffn_norm": "post_attention_layernorm", "ffn.gate": "mlp.gate_proj", "ffn.up": "mlp.up_proj",
     "ffn.down": "mlp.down_proj",
 }  # fmt: skip
-"""Parts of a layer: our name, and theirs."""
+"""Parts of a layer: the decoder's name, and that in ``transformers``."""
 READABLE = ("llama", "mistral", "qwen3")
-"""Kinds of model (``model_type``) that may be read into our decoder."""
+"""Values of ``model_type`` that may be imported into the decoder."""
 
 
 def names(config: DecoderConfig) -> dict[str, str]:
-    """Return the name in ``transformers`` of every weight of the decoder; a tied output projection has none."""
+    """Return, for every weight of a decoder of shape ``config``, its name in ``transformers``.
+
+    A tied output projection has none.
+    """
     found = {"embedding.weight": "model.embed_tokens.weight", "norm.weight": "model.norm.weight"}
     if not config.tied:
         found["head.weight"] = "lm_head.weight"
@@ -36,7 +40,7 @@ def names(config: DecoderConfig) -> dict[str, str]:
 
 
 def settings(config: DecoderConfig, context: int, begin: int | None) -> dict[str, Any]:
-    """Return what ``config.json`` says of a decoder.
+    """Return the ``config.json`` of a decoder.
 
     Parameters
     ----------
@@ -44,7 +48,7 @@ def settings(config: DecoderConfig, context: int, begin: int | None) -> dict[str
     context : int
         Tokens of a training sequence.
     begin : int, optional
-        The token that begins a document; it ends the one before.
+        The token that begins a document, and so ends the one before.
     """
     return {
         "model_type": "qwen3" if config.qk_norm else "llama",
@@ -70,19 +74,19 @@ def settings(config: DecoderConfig, context: int, begin: int | None) -> dict[str
 
 
 def decoder_config(given: Mapping[str, Any], origin: str) -> DecoderConfig:
-    """Return the shape of a checkpoint that our decoder can hold.
+    """Return the decoder's shape for a checkpoint of ``transformers``.
 
     Parameters
     ----------
     given : mapping
         Its ``config.json``.
     origin : str
-        What a message calls it.
+        Name of the checkpoint in errors.
 
     Raises
     ------
     UserError
-        Naming everything in which the architecture differs.
+        When the architecture differs; all differences are named.
     """
     if reasons := differences(given):
         raise UserError(
@@ -103,7 +107,7 @@ def decoder_config(given: Mapping[str, Any], origin: str) -> DecoderConfig:
 
 
 def differences(given: Mapping[str, Any]) -> list[str]:
-    """Return in what a checkpoint's ``config.json`` differs from our decoder, each in a few words."""
+    """Return how ``given``, the ``config.json`` of a checkpoint, differs from the decoder: a phrase for each."""
     kind = given.get("model_type")
     if kind not in READABLE:
         return [f"its architecture is '{kind}'"]

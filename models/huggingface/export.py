@@ -1,4 +1,4 @@
-"""A decoder as a folder that ``transformers`` loads: weights, configuration, tokenizer."""
+"""Export of a decoder as a folder that ``transformers`` loads: weights, configuration, tokenizer."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def export(
     decoder: Decoder, folder: Path, *, context: int, tokenizer: Tokenizer | None, origin: Mapping[str, Any],
     dtype: str = "float32",
 ) -> str:  # fmt: skip
-    """Write a decoder so that ``AutoModelForCausalLM`` and ``AutoTokenizer`` load it; return the architecture.
+    """Write a decoder as a folder that ``AutoModelForCausalLM`` and ``AutoTokenizer`` load.
 
-    Multipliers are folded into the weights, which are written as safetensors: several with an index where they are
-    large. The folder appears when it is complete.
+    Multipliers are folded into the weights, which are written as safetensors, in several files with an index where they
+    are large. The folder appears once it is complete.
 
     Parameters
     ----------
@@ -42,11 +42,16 @@ def export(
     context : int
         Tokens of a training sequence.
     tokenizer : tokenizers.Tokenizer, optional
-        None leaves it out.
+        None exports the model alone.
     origin : mapping of str to value
-        Where the weights come from, for the folder's README.
+        Provenance of the weights, for the folder's README.
     dtype : str
-        Of the weights written, one of ``DTYPES``; float32 keeps every bit.
+        Of the written weights, one of ``DTYPES``; float32 keeps every bit.
+
+    Returns
+    -------
+    str
+        The architecture in ``transformers``.
 
     Raises
     ------
@@ -54,7 +59,7 @@ def export(
         When the folder exists, the dtype is unknown, or the tokenizer has more tokens than the model.
     """
     if dtype not in DTYPES:
-        raise UserError(f"--dtype is '{dtype}'; expected one of {', '.join(DTYPES)}")
+        raise UserError(f"`dtype` is '{dtype}'; expected one of {', '.join(DTYPES)}")
     if folder.exists():
         raise UserError(f"{folder} is there already; choose another name or remove it")
     if tokenizer is not None and tokenizer.get_vocab_size() > decoder.config.vocab_size:

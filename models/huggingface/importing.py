@@ -1,4 +1,4 @@
-"""A checkpoint of the Llama architecture as our decoder."""
+"""Import of a checkpoint of the Llama architecture into the decoder."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from calque.models.huggingface.architecture import decoder_config, names
 from calque.models.huggingface.weights import read_weights, weight_files
 
 DERIVED = (".rotary_emb.inv_freq", ".attn.masked_bias", ".attn.bias")
-"""Endings of tensors that older files hold though the configuration gives them."""
+"""Suffixes of tensors in older files that follow from the configuration and are ignored."""
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """Return a folder's ``config.json``.
+    """Return the ``config.json`` in ``folder``.
 
     Raises
     ------
@@ -38,21 +38,21 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def import_decoder(folder: Path, dtype: torch.dtype = torch.float32) -> Decoder:
-    """Return the model in a folder, as ``transformers`` saves it, as our decoder in evaluation mode.
+    """Return the model that ``transformers`` saved in a folder as a decoder in evaluation mode.
 
     Parameters
     ----------
     folder : Path
-        With ``config.json`` and weights: safetensors, or pickled ones, which are read as bare tensors; in one file or
-        in several with an index.
+        With ``config.json`` and weights: safetensors, or pickled files, of which only tensors are read; one file, or
+        several with an index.
     dtype : torch.dtype
-        Of the decoder's weights, whatever the file's.
+        Of the decoder's weights, independent of the file's.
 
     Raises
     ------
     UserError
-        When the architecture differs from ours (all differences are named), or the files are missing or damaged or
-        do not fit their configuration.
+        When the architecture differs from the decoder's (all differences are named), or the files are missing, damaged
+        or do not fit their configuration.
     """
     config = decoder_config(read_config(folder), str(folder))
     theirs = read_weights(weight_files(folder))
@@ -64,13 +64,13 @@ def import_decoder(folder: Path, dtype: torch.dtype = torch.float32) -> Decoder:
     if missing or unknown:
         what = f"lacks {missing[0]}" if missing else f"holds {unknown[0]}, which its config.json does not know"
         raise UserError(f"the weights of {folder} do not fit its config.json: it {what}; fetch both again")
-    with torch.device("meta"):  # nothing is drawn or allocated for weights that are replaced
+    with torch.device("meta"):  # weights that are replaced are neither drawn nor allocated
         decoder = Decoder(config)
-    ours = {mine: theirs[name].to(dtype, copy=True) for mine, name in wanted.items()}
+    weights = {mine: theirs[name].to(dtype, copy=True) for mine, name in wanted.items()}
     if config.tied:
-        ours["head.weight"] = ours["embedding.weight"]
+        weights["head.weight"] = weights["embedding.weight"]
     try:
-        decoder.load_state_dict(ours, assign=True)
+        decoder.load_state_dict(weights, assign=True)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"the weights of {folder} do not fit its config.json ({reason}); fetch both again") from None

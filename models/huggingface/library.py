@@ -1,4 +1,4 @@
-"""``transformers`` without its bars, its advice and its network: what a user sees here is ours to say."""
+"""``transformers`` without progress bars and warnings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @cache
 def transformers() -> Any:
-    """Return the library, told to be quiet."""
+    """Return the module ``transformers``, with its output switched off."""
     library: Any = importlib.import_module("transformers")
     library.logging.set_verbosity_error()
     library.logging.disable_progress_bar()

@@ -1,4 +1,4 @@
-"""Tokenizers both ways: ours so that ``AutoTokenizer`` reads it, and that of another model for our questions."""
+"""Tokenizers: export for ``AutoTokenizer``, and import of those of other models."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from calque.data.tokens.tokenizers import bos, load_foreign
 
 
 def export_tokenizer(tokenizer: Tokenizer, folder: Path, context: int) -> int:
-    """Write ``tokenizer.json`` and ``tokenizer_config.json``; return the token that begins a document.
+    """Write ``tokenizer.json`` and ``tokenizer_config.json``.
 
-    Asked for special tokens, the exported tokenizer puts that token before every text, as training did.
+    With special tokens, the exported tokenizer puts the token that begins a document before every text, as training
+    did.
 
     Parameters
     ----------
@@ -25,14 +26,19 @@ def export_tokenizer(tokenizer: Tokenizer, folder: Path, context: int) -> int:
     folder : Path
     context : int
         Tokens of a training sequence.
+
+    Returns
+    -------
+    int
+        The token that begins a document.
     """
     begin = bos(tokenizer)
     name = tokenizer.id_to_token(begin)
-    made = Tokenizer.from_str(tokenizer.to_str())
-    made.post_processor = processors.TemplateProcessing(
+    exported = Tokenizer.from_str(tokenizer.to_str())
+    exported.post_processor = processors.TemplateProcessing(
         single=f"{name} $A", pair=f"{name} $A {name}:1 $B:1", special_tokens=[(name, begin)]
     )
-    (folder / "tokenizer.json").write_text(made.to_str(pretty=True), encoding="utf-8")
+    (folder / "tokenizer.json").write_text(exported.to_str(pretty=True), encoding="utf-8")
     settings = {
         "tokenizer_class": "PreTrainedTokenizerFast", "bos_token": name, "eos_token": name,
         "clean_up_tokenization_spaces": False, "model_max_length": context,
@@ -42,12 +48,13 @@ def export_tokenizer(tokenizer: Tokenizer, folder: Path, context: int) -> int:
 
 
 class ModelEncoding(Encoding):
-    """The tokenizer of a model and the token that the model's own files say begins a document.
+    """The tokenizer of a model, with the token that begins a document according to the model's own files.
 
     Parameters
     ----------
     tokenizer : tokenizers.Tokenizer
     begin : int
+        The token that begins a document.
     """
 
     def __init__(self, tokenizer: Tokenizer, begin: int) -> None:
@@ -59,7 +66,7 @@ def encoding_of(folder: Path, config: dict[str, Any]) -> ModelEncoding:
     """Return the encoding of the model in a folder.
 
     A document begins with the ``bos_token`` of ``tokenizer_config.json``, or else the ``bos_token_id`` of
-    ``config.json``, or else what usually begins one (see ``calque.data.tokens.tokenizers.BEGINNINGS``).
+    ``config.json``, or else a token of a usual name (see ``calque.data.tokens.tokenizers.BEGINNINGS``).
 
     Parameters
     ----------
@@ -76,7 +83,7 @@ def encoding_of(folder: Path, config: dict[str, Any]) -> ModelEncoding:
     path = folder / "tokenizer.json"
     if not path.exists():
         raise UserError(
-            f"{folder} holds no tokenizer.json; save the tokenizer in its fast form, or name one: --tokenizer"
+            f"{folder} holds no tokenizer.json; save the tokenizer in its fast form, or name another with `tokenizer`"
         )
     tokenizer = load_foreign(path)
     begin = _named(tokenizer, folder / "tokenizer_config.json")

@@ -1,4 +1,4 @@
-"""The weights in a folder of the Hugging Face kind: which files, their SHA-256, their tensors."""
+"""The weights in a folder of ``transformers``: their files, SHA-256 and tensors."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from torch import Tensor
 from calque.data.errors import UserError
 
 NAMES = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
-"""Of the files that hold weights, or say which do; the first that is there counts."""
+"""Files with weights, or indices of such files; the first that exists is used."""
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """Return the files that hold a folder's weights, sorted by name.
+    """Return the files with the weights in ``folder``, sorted by name.
 
     Raises
     ------
@@ -44,14 +44,14 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def weights_sha256(files: list[Path]) -> str:
-    """Return the SHA-256 of the weights: of the one file, or of the lines ``SHA-256  NAME`` of several.
+    """Return the SHA-256 of the weights in ``files``: of one file, or of the lines ``SHA-256  NAME`` of several.
 
-    In the cache of the hub a file is a link to one that is named by its SHA-256, which is checked.
+    In the hub's cache a file is a link to one that is named by its SHA-256, which is checked.
 
     Raises
     ------
     UserError
-        When a file does not have the content that its name promises.
+        When the content of a file has another SHA-256 than its name.
     """
     found = [(_checked(file), file.name) for file in files]
     if len(found) == 1:
@@ -71,12 +71,12 @@ def _checked(file: Path) -> str:
 
 
 def read_weights(files: list[Path]) -> dict[str, Tensor]:
-    """Return the tensors in these files, on the CPU; pickled ones are read as bare tensors and run no code.
+    """Return the tensors in ``files``, on the CPU; of pickled files only tensors are read, and no code is run.
 
     Raises
     ------
     UserError
-        When a file is damaged or holds something else.
+        When a file is damaged or contains no tensors.
     """
     found: dict[str, Tensor] = {}
     for file in files:

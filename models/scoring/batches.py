@@ -1,4 +1,4 @@
-"""How much is put through a model at once."""
+"""Sizes of scoring batches."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ BATCH_LOGITS = 1 << 27
 
 
 def rows_at_once(tokens: int, logits: int) -> int:
-    """Return how many rows make a batch, one at least.
+    """Return the number of rows of a batch, at least one.
 
     Parameters
     ----------
     tokens : int
-        Of a row, those in the cache included.
+        Tokens of a row, those in the cache included.
     logits : int
-        Of a row: positions times vocabulary.
+        Logits of a row: positions times vocabulary.
     """
     return max(1, min(BATCH_TOKENS // max(1, tokens), BATCH_LOGITS // max(1, logits)))
 
@@ -27,7 +27,7 @@ def rows_at_once(tokens: int, logits: int) -> int:
 def batches_by_length(
     sequences: Sequence[Sequence[int]], extra: int = 0, logits: int = 0, logits_per_token: int = 0
 ) -> Iterator[list[int]]:
-    """Yield lists of indices whose sequences have one length, each list a batch.
+    """Yield batches, each a list of indices of sequences of one length.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def batches_by_length(
     extra : int
         Tokens that will be appended to each.
     logits, logits_per_token : int
-        That a sequence needs at once, and with every token it has.
+        Logits that a sequence needs, and those it needs for each of its tokens.
     """
     by_length: dict[int, list[int]] = defaultdict(list)
     for index, sequence in enumerate(sequences):

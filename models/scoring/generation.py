@@ -1,4 +1,4 @@
-"""Greedy continuations and log-probabilities of given continuations, for many prompts at once."""
+"""Greedy generation, and log-probabilities of given continuations, for a batch of prompts."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from calque.models.scoring.batches import batches_by_length
 from calque.models.scoring.language_model import LanguageModel
 from calque.models.scoring.prompts import take
 
-OPEN = 0.75
-"""Rows that have ended leave the batch once no more than this share goes on: leaving copies the cache."""
+COMPACT_SHARE = 0.75
+"""Finished rows are removed from the batch once at most this share is unfinished: removal copies the cache."""
 
 
 def greedy(model: LanguageModel, first: Tensor, cache: Cache, new_tokens: int, stops: Tensor) -> list[list[int]]:
@@ -25,30 +25,30 @@ def greedy(model: LanguageModel, first: Tensor, cache: Cache, new_tokens: int, s
     first : Tensor, shape (batch, vocabulary)
         Logits of the first new token.
     cache : Cache
-        After the prompts; it is not changed.
+        After the prompts; it is not modified.
     new_tokens : int
-        The longest a continuation gets.
+        Most tokens of a continuation.
     stops : bool tensor, shape (vocabulary,)
-        Which tokens end an answer; they are part of it.
+        Which tokens end a continuation; they are part of it.
     """
-    said = torch.full((len(first), new_tokens), -1, device=first.device)
+    generated = torch.full((len(first), new_tokens), -1, device=first.device)
     rows = torch.arange(len(first), device=first.device)
     token = first.argmax(-1)
-    goes_on = torch.ones_like(token, dtype=torch.bool)
+    unfinished = torch.ones_like(token, dtype=torch.bool)
     for place in range(new_tokens):
-        said[rows, place] = token
-        goes_on &= ~stops[token]
-        still = int(goes_on.sum())
-        if place + 1 == new_tokens or not still:
+        generated[rows, place] = token
+        unfinished &= ~stops[token]
+        left = int(unfinished.sum())
+        if place + 1 == new_tokens or not left:
             break
-        if still <= OPEN * len(rows):
-            kept = goes_on.nonzero()[:, 0]
-            rows, token, goes_on, cache = rows[kept], token[kept], goes_on[kept], take(cache, kept)
+        if left <= COMPACT_SHARE * len(rows):
+            kept = unfinished.nonzero()[:, 0]
+            rows, token, unfinished, cache = rows[kept], token[kept], unfinished[kept], take(cache, kept)
         logits, cache = model.read(token[:, None], cache, last=1)
         token = logits[:, -1].argmax(-1)
-    ends = stops[said.clamp(min=0)] | (said < 0)
+    ends = stops[generated.clamp(min=0)] | (generated < 0)
     lengths = torch.where(ends.any(1), ends.int().argmax(1) + 1, new_tokens).tolist()
-    return [answer[:length] for answer, length in zip(said.tolist(), lengths, strict=True)]
+    return [answer[:length] for answer, length in zip(generated.tolist(), lengths, strict=True)]
 
 
 def continuation_logprob(
@@ -59,10 +59,12 @@ def continuation_logprob(
     Parameters
     ----------
     model : LanguageModel
-    first, cache
-        After a batch of prompts; not changed.
+    first : Tensor, shape (batch, vocabulary)
+        Logits of the first token after each prompt.
+    cache : Cache
+        After the prompts; it is not modified.
     rows : sequence of int, length n
-        Which prompt each continuation follows.
+        Index of the prompt that each continuation follows.
     continuations : sequence of sequences of int, length n
         Token ids, none empty.
     """

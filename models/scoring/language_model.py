@@ -1,4 +1,4 @@
-"""The one thing scorers ask of a model: to read tokens and give the logits of what follows."""
+"""The interface between scorers and models: read tokens, return logits."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from calque.models.decoder.decoder import Cache, Decoder
 
 
 class LanguageModel(Protocol):
-    """A causal language model: ours, or any other behind the same two properties and one method."""
+    """A causal language model, such as :class:`DecoderModel` or one of ``transformers``."""
 
     @property
     def device(self) -> torch.device:
-        """Where tokens have to be."""
+        """The device of the weights, where tokens have to be."""
         ...
 
     @property
     def vocabulary(self) -> int:
-        """Number of logits at a position."""
+        """Number of logits of a position."""
         ...
 
     def read(self, tokens: Tensor, cache: Cache | None = None, last: int | None = None) -> tuple[Tensor, Cache]:
-        """Return logits and the cache to go on from.
+        """Return logits and the cache of all tokens so far.
 
         Parameters
         ----------
         tokens : int tensor, shape (batch, length)
         cache : Cache, optional
-            What an earlier call returned for the text before ``tokens``; it is not changed.
+            Returned by an earlier call for the text before ``tokens``; it is not modified.
         last : int, optional
-            Logits of so many last positions; None gives those of all.
+            Number of last positions whose logits are returned; None returns all.
 
         Returns
         -------
@@ -43,14 +43,14 @@ class LanguageModel(Protocol):
 
 
 class DecoderModel:
-    """Our decoder as a :class:`LanguageModel`."""
+    """A :class:`~calque.models.decoder.decoder.Decoder` as a :class:`LanguageModel`."""
 
     def __init__(self, decoder: Decoder) -> None:
         self.decoder = decoder
 
     @property
     def device(self) -> torch.device:
-        """Where the embedding is."""
+        """The device of the embedding."""
         return self.decoder.embedding.weight.device
 
     @property
@@ -59,12 +59,12 @@ class DecoderModel:
         return self.decoder.embedding.num_embeddings
 
     def read(self, tokens: Tensor, cache: Cache | None = None, last: int | None = None) -> tuple[Tensor, Cache]:
-        """Return logits and the cache, as :class:`LanguageModel` says."""
+        """Return logits of ``tokens`` (the ``last`` positions) and the cache, as :meth:`LanguageModel.read` does."""
         hidden, cache = self.decoder.hidden(tokens, cache)
         logits: Tensor = self.decoder.head(hidden if last is None else hidden[:, -last:])
         return logits, cache
 
 
 def language_model(model: Decoder | LanguageModel) -> LanguageModel:
-    """Return a decoder as a :class:`LanguageModel`; what is one already stays as it is."""
+    """Return ``model`` as a :class:`LanguageModel`, wrapping a decoder."""
     return DecoderModel(model) if isinstance(model, Decoder) else model

@@ -1,4 +1,4 @@
-"""Which first tokens prompts have in common, so that a model reads them once for all."""
+"""Common prefixes of prompts, which a model reads only once."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 STRIDE = 2
-"""Shared prefixes are a multiple of so many tokens long: with fewer lengths, more rests are read side by side."""
+"""Lengths of shared prefixes are multiples of this: with fewer lengths, more remainders fit one batch."""
 
 
 def shared_prefixes(prompts: Sequence[Sequence[int]]) -> list[int]:
-    """Return how many first tokens of each prompt to read once for all prompts that begin with the same.
+    """Return the length of the prefix of each prompt that is read once for all prompts that begin with it.
 
-    Of the trie of the prompts, nodes are chosen, at most one on the way to each prompt, such that the tokens read in
-    all are fewest: those of the nodes once, those below them for every prompt.
+    Nodes of the prompts' trie are chosen, at most one on the path to each prompt, such that the total number of tokens
+    read is smallest: those up to a node once, those below it for every prompt.
 
     Parameters
     ----------
     prompts : sequence of sequences of int
-        None empty.
+        Token ids, none empty.
 
     Returns
     -------
     list of int
-        0 where nothing is shared. At least one token of every prompt is left.
+        0 where nothing is shared. At least one token of every prompt remains outside its prefix.
     """
     order = sorted(range(len(prompts)), key=lambda i: list(prompts[i]))
     common = [_common(prompts[a], prompts[b]) for a, b in pairwise(order)]

@@ -1,4 +1,4 @@
-"""Reading many prompts: what they begin with in common once, the rest in batches of one length."""
+"""Reading many prompts: shared prefixes once, the remainders in batches of one length."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from calque.models.scoring.prefixes import shared_prefixes
 
 
 class Prompts:
-    """Prompts in the order in which they are read; made once, read by many models.
+    """Prompts and their shared prefixes; computed once, read by many models.
 
     Parameters
     ----------
     prompts : sequence of sequences of int
         Token ids, none empty.
     extra : int
-        Tokens that will follow each.
+        Tokens that will be appended to each.
     """
 
     def __init__(self, prompts: Sequence[Sequence[int]], extra: int = 0) -> None:
@@ -43,7 +43,7 @@ class Prompts:
         return shared + sum(len(p) - length for p, length in zip(self.prompts, self.lengths, strict=True))
 
     def read(self, model: LanguageModel) -> Iterator[tuple[list[int], Tensor, Cache]]:
-        """Yield batches of prompts after which a model stands.
+        """Yield batches of prompts that ``model`` has read.
 
         Yields
         ------
@@ -76,13 +76,13 @@ def _read_all(model: LanguageModel, sequences: Sequence[Sequence[int]]) -> Cache
 
 
 def take(cache: Cache, rows: Sequence[int] | Tensor) -> Cache:
-    """Return the cache of these rows, in this order; a row may come several times."""
+    """Return the part of ``cache`` with these ``rows``, in this order; a row may be repeated."""
     index = torch.as_tensor(rows, device=cache[0][0].device)
     return [(key.index_select(0, index), value.index_select(0, index)) for key, value in cache]
 
 
 def join(parts: Sequence[Cache]) -> Cache:
-    """Return caches of one length as one, their rows one after the other."""
+    """Return the caches ``parts``, all of one length, as one with their rows concatenated."""
     if len(parts) == 1:
         return parts[0]
     return [

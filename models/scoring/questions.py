@@ -1,4 +1,4 @@
-"""One word asked, and what a model answered."""
+"""A question for a word, and a model's answer."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 Report = Callable[[int, int], None]
-"""Told how many questions of how many are answered."""
+"""Called with the number of questions answered so far, and of all questions."""
 
 
-def silent(done: int, of: int) -> None:
-    """Report to nobody."""
+def no_report(done: int, of: int) -> None:
+    """Ignore that ``done`` of ``of`` questions are answered."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """One word asked.
+    """A question for one word.
 
     Attributes
     ----------
     place : tuple of int
-        (source, target, concept), or (language, word) of an invented word.
+        Indices (source, target, concept), or (language, word) of an invented word.
     target : str
-        Code of the language asked for.
+        Code of the language of the answer.
     text : str
         The prompt.
     prompt : list of int
-        Its tokens, the one that begins a document first.
+        Its tokens, after the one that begins a document.
     targets, sources : list of list of int
         Tokens of the accepted answers, and of the source word.
     accepted, source_words : frozenset of str
-        The same as they are compared.
+        The same as normalised text.
     elsewhere : mapping of str to frozenset of str
         The concept's words in each language.
     """
@@ -51,9 +51,18 @@ class Question:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What a model said: the greedy tokens, and the log-probability (nats) of every target and source form."""
+    """A model's answer to a question.
+
+    Attributes
+    ----------
+    question : Question
+    tokens : list of int
+        Generated greedily.
+    targets, sources : array of float32
+        Log-probability (nats) of every target form and of every source form; empty where it was not computed.
+    """
 
     question: Question
-    said: list[int]
+    tokens: list[int]
     targets: NDArray[np.float32]
     sources: NDArray[np.float32]

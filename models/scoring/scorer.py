@@ -1,4 +1,4 @@
-"""Everything asked of a model at one checkpoint, as the cube's variables."""
+"""All scores of one checkpoint, as the variables of the cube."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from calque.models.decoder.decoder import Decoder
 from calque.models.scoring.language_model import LanguageModel
-from calque.models.scoring.questions import Report, silent
+from calque.models.scoring.questions import Report, no_report
 from calque.models.scoring.texts import HeldOut, MinimalPairScorer, heldout_loss
 from calque.models.scoring.words import WordScorer
 
@@ -32,16 +32,20 @@ class Scorer:
         self.words, self.pairs, self.texts, self.languages = words, pairs, texts, tuple(languages)
 
     def __call__(
-        self, model: Decoder | LanguageModel, report: Report = silent, *, pairs: bool = True, logprobs: bool = True
+        self, model: Decoder | LanguageModel, report: Report = no_report, *, pairs: bool = True, logprobs: bool = True
     ) -> dict[str, NDArray[np.generic]]:
         """Return one checkpoint's variables, with the dimensions of ``calque.data.metrics.VARIABLES``.
 
-        The progress of the words is told to ``report``.
-
-        Without ``pairs`` no minimal pair is asked, without ``logprobs`` no log-probability of a word: they are NaN.
+        Parameters
+        ----------
+        model : Decoder or LanguageModel
+        report : callable
+            Called with the number of words answered, and of all.
+        pairs, logprobs : bool
+            Whether to score minimal pairs, and the log-probabilities of words; otherwise they are NaN.
         """
         return {
             **heldout_loss(model, self.texts, self.languages),
             **self.words(model, report, logprobs=logprobs),
-            **(self.pairs(model) if pairs else self.pairs.unasked()),
+            **(self.pairs(model) if pairs else self.pairs.missing()),
         }

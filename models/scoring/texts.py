@@ -20,7 +20,15 @@ from calque.models.scoring.language_model import LanguageModel, language_model
 
 @dataclass(frozen=True, kw_only=True)
 class HeldOut:
-    """Held-out text of one language: ``windows`` of token ids, shape (n, context + 1), and its bytes a token."""
+    """Held-out text of one language.
+
+    Attributes
+    ----------
+    windows : array of int, shape (n, context + 1)
+        Token ids.
+    bytes_per_token : float
+        UTF-8 bytes of the text, divided by its tokens.
+    """
 
     windows: NDArray[np.int64]
     bytes_per_token: float
@@ -30,21 +38,28 @@ class HeldOut:
 def heldout_loss(
     model: Decoder | LanguageModel, texts: Mapping[str, HeldOut], languages: Sequence[str]
 ) -> dict[str, NDArray[np.float64]]:
-    """Return ``loss`` (nats/token) and ``bits_per_byte`` a language, shape (L,); NaN without held-out text.
+    """Return ``loss`` (nats/token) and ``bits_per_byte`` by language, shape (L,) each; NaN without held-out text.
 
-    Bits per byte are loss / ln 2 / (bytes a token).
+    Bits per byte are loss / ln 2 / (bytes per token).
+
+    Parameters
+    ----------
+    model : Decoder or LanguageModel
+    texts : mapping of language to HeldOut
+    languages : sequence of str
+        The cube's languages, length L.
     """
-    asked = language_model(model)
+    reader = language_model(model)
     loss = np.full(len(languages), np.nan)
     bits = np.full(len(languages), np.nan)
     for i, code in enumerate(languages):
         if code not in texts or not len(texts[code].windows):
             continue
         windows, total = texts[code].windows, 0.0
-        size = rows_at_once(windows.shape[1], windows.shape[1] * asked.vocabulary)
+        size = rows_at_once(windows.shape[1], windows.shape[1] * reader.vocabulary)
         for start in range(0, len(windows), size):
-            batch = torch.from_numpy(windows[start : start + size]).to(asked.device)
-            logits = asked.read(batch[:, :-1])[0].float()
+            batch = torch.from_numpy(windows[start : start + size]).to(reader.device)
+            logits = reader.read(batch[:, :-1])[0].float()
             total += float(F.cross_entropy(logits.flatten(0, 1), batch[:, 1:].flatten(), reduction="sum"))
         loss[i] = total / (windows.shape[0] * (windows.shape[1] - 1))
         bits[i] = loss[i] / math.log(2) / texts[code].bytes_per_token
@@ -52,13 +67,13 @@ def heldout_loss(
 
 
 class MinimalPairScorer:
-    """Asks minimal pairs of a decoder: whether the good text is more probable than the bad one.
+    """Scores minimal pairs: whether a model gives the good text a higher probability than the bad one.
 
     Parameters
     ----------
     pairs : sequence of MinimalPair
     encoding : Encoding
-        The token that begins a document begins every text.
+        Its token that begins a document is put before every text.
     languages : sequence of str
         The cube's languages, length L.
     """
@@ -71,21 +86,21 @@ class MinimalPairScorer:
         self.places = [(languages.index(p.language), self.phenomena.index(p.phenomenon)) for p in self.pairs]
         self.shape = (len(languages), len(self.phenomena))
 
-    def unasked(self) -> dict[str, NDArray[np.float64]]:
-        """Return what a checkpoint has of minimal pairs that were not asked: NaN, shape (L, phenomena)."""
+    def missing(self) -> dict[str, NDArray[np.float64]]:
+        """Return the variables of a checkpoint without minimal pairs: NaN, shape (L, phenomena)."""
         return {name: np.full(self.shape, np.nan) for name in ("minimal_pair_correct", "minimal_pair_total")}
 
     @torch.inference_mode()
     def __call__(self, model: Decoder | LanguageModel) -> dict[str, NDArray[np.float64]]:
-        """Return ``minimal_pair_correct`` and ``minimal_pair_total``, shape (L, phenomena); NaN where none is asked."""
-        asked = language_model(model)
+        """Return ``minimal_pair_correct`` and ``minimal_pair_total``, shape (L, phenomena); NaN where there is none."""
+        reader = language_model(model)
         logprob = np.zeros(len(self.sequences))
-        for members in batches_by_length(self.sequences, logits_per_token=asked.vocabulary):
-            batch = torch.tensor([self.sequences[i] for i in members], device=asked.device)
-            logits = asked.read(batch[:, :-1])[0].float()
+        for members in batches_by_length(self.sequences, logits_per_token=reader.vocabulary):
+            batch = torch.tensor([self.sequences[i] for i in members], device=reader.device)
+            logits = reader.read(batch[:, :-1])[0].float()
             each = F.cross_entropy(logits.transpose(1, 2), batch[:, 1:], reduction="none")
             logprob[members] = -each.sum(1).cpu().numpy()
-        correct, total = self.unasked().values()
+        correct, total = self.missing().values()
         better = logprob[0::2] > logprob[1::2]
         for place, good in zip(self.places, better, strict=True):
             correct[place] = np.nan_to_num(correct[place]) + good

@@ -1,4 +1,4 @@
-"""Asking a model for words: translation over all directed pairs, same-language repetition, invented words."""
+"""Word questions: translation over all directed pairs, same-language copying, invented words."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ from calque.models.decoder.decoder import Cache, Decoder
 from calque.models.scoring.generation import continuation_logprob, greedy
 from calque.models.scoring.language_model import LanguageModel, language_model
 from calque.models.scoring.prompts import Prompts
-from calque.models.scoring.questions import Answer, Question, Report, silent
+from calque.models.scoring.questions import Answer, Question, Report, no_report
 
 SPACE = "\N{LOWER ONE EIGHTH BLOCK}"
-"""What stands for a space in vocabularies of SentencePiece."""
-TOLD = 256
-"""Answers between two reports."""
+"""The sign for a space in vocabularies of SentencePiece."""
+REPORT_EVERY = 256
+"""Answers from one report to the next."""
 WRONG, TRANSLATED, COPIED, OTHER_LANGUAGE = range(4)
 
 
 class WordScorer:
-    """Asks a :class:`~calque.data.tasks.WordTask` of a model; prompts and answers are tokenised once.
+    """Scores a model on a :class:`~calque.data.tasks.WordTask`; prompts and answers are tokenised once.
 
     Parameters
     ----------
     task : WordTask
     encoding : Encoding
-        The token that begins a document begins every prompt. Prompt and answer are tokenised apart, as they meet in a
-        continuation; where languages have blocks of tokens, so is each piece of a prompt.
+        Its token that begins a document is put before every prompt. Prompt and answer are tokenised separately, as they
+        are in a continuation; where languages have blocks of tokens, so is each piece of a prompt.
     max_concepts : int, optional
-        Ask only the first so many concepts; the others count as not asked.
+        Number of concepts that are asked, the first ones; the others are recorded as not asked.
     """
 
     def __init__(self, task: WordTask, encoding: Encoding, max_concepts: int | None = None) -> None:
         self.task, self.encoding = task, encoding
         self.concepts = task.concepts[:max_concepts]
-        self.said = {
+        self.words_by_language = {
             concept: {code: frozenset(map(normalise, task.forms.get((code, concept), ()))) for code in task.languages}
             for concept in self.concepts
         }
@@ -63,7 +63,7 @@ class WordScorer:
 
     @cached_property
     def stops(self) -> torch.Tensor:
-        """Which tokens end an answer, bool of shape (vocabulary,): those whose text holds the stop."""
+        """Which tokens end an answer, bool, shape (vocabulary,): those whose text contains the stop string."""
         ids = [[token] for token in range(self.encoding.size)]
         texts = self.encoding.tokenizer.decode_batch(ids, skip_special_tokens=False)
         sign = self.task.stop.strip()
@@ -78,10 +78,10 @@ class WordScorer:
         tokens = [self.encoding.begin(pieces[0][0]), *self.encoding.encode(pieces)]
         return {"text": "".join(text for _, text in pieces), "prompt": tokens}
 
-    def _said(self, code: str, text: str) -> list[int]:
-        """Return the tokens of an answer, which follows a prompt without a space.
+    def _answer_tokens(self, code: str, text: str) -> list[int]:
+        """Return the tokens of an answer that follows a prompt without a space.
 
-        A tokenizer that begins every text with a space is shown the sign before the answer, too.
+        A tokenizer that begins every text with a space is given the stop string before the answer, which is cut off.
         """
         tokens = self.encoding.encode([(code, text)])
         if not (self.encoding.tokenizer.id_to_token(tokens[0] % self.encoding.size) or "").startswith(SPACE):
@@ -100,24 +100,24 @@ class WordScorer:
             place=(s, t, k),
             target=target,
             **self._question(source, target, given[0], concept),
-            targets=[self._said(target, form) for form in wanted],
-            sources=[self._said(source, given[0])],
+            targets=[self._answer_tokens(target, form) for form in wanted],
+            sources=[self._answer_tokens(source, given[0])],
             accepted=frozenset(map(normalise, wanted)),
             source_words=frozenset({normalise(given[0])}),
-            elsewhere=self.said[concept],
+            elsewhere=self.words_by_language[concept],
         )
 
     def _nonce(self, i: int, k: int) -> Question:
         code = self.task.languages[i]
         word = self.task.nonce[code][k]
-        said = [self._said(code, word)]
+        tokens = [self._answer_tokens(code, word)]
         return Question(
-            place=(i, k), target=code, **self._question(code, code, word, None), targets=said, sources=said,
+            place=(i, k), target=code, **self._question(code, code, word, None), targets=tokens, sources=tokens,
             accepted=frozenset({normalise(word)}), source_words=frozenset({normalise(word)}),
         )  # fmt: skip
 
     def outcome(self, item: Question, answer: list[int]) -> int:
-        """Return what an answer is: wrong, translated, copied or of another language (see ``OUTCOMES``)."""
+        """Return the outcome of ``answer``, tokens, to ``item``: wrong, translated, copied or another language."""
         text, block = self.encoding.decode(answer)
         word = normalise(text.partition(self.task.stop.strip())[0])
         if word in item.accepted and block in (None, item.target):
@@ -128,16 +128,17 @@ class WordScorer:
         return OTHER_LANGUAGE if known else WRONG
 
     def __call__(
-        self, model: Decoder | LanguageModel, report: Report = silent, *, logprobs: bool = True
+        self, model: Decoder | LanguageModel, report: Report = no_report, *, logprobs: bool = True
     ) -> dict[str, NDArray[np.generic]]:
-        """Ask everything and return the cube's variables of one checkpoint; tell ``report`` now and then.
+        """Ask all questions and return the variables of one checkpoint.
 
         Parameters
         ----------
         model : Decoder or LanguageModel
         report : callable
+            Called with the number of answers so far, and of all.
         logprobs : bool
-            Whether to ask for log-probabilities, too; they are NaN otherwise.
+            Whether to compute log-probabilities; they are NaN otherwise.
 
         Returns
         -------
@@ -153,10 +154,10 @@ class WordScorer:
         for item in self.nonces:
             nonce[item.place[0]] = 0.0, sum(other.place[0] == item.place[0] for other in self.nonces)
         for done, answer in enumerate(self.answers(model, logprobs)):
-            if done % TOLD == 0:
+            if done % REPORT_EVERY == 0:
                 report(done, len(self.items) + len(self.nonces))
             place = answer.question.place
-            found = self.outcome(answer.question, answer.said)
+            found = self.outcome(answer.question, answer.tokens)
             if len(place) == 2:
                 nonce[place[0], 0] += found == TRANSLATED
                 continue
@@ -171,18 +172,19 @@ class WordScorer:
 
     @torch.inference_mode()
     def answers(self, model: Decoder | LanguageModel, logprobs: bool = True) -> Iterator[Answer]:
-        """Yield the answer to every question, in no particular order; without ``logprobs`` the greedy tokens alone."""
-        asked, questions = language_model(model), self.items + self.nonces
-        stops = torch.zeros(asked.vocabulary, dtype=torch.bool)  # a model may have more rows than its tokenizer tokens
-        stops[: len(self.stops)] = self.stops[: asked.vocabulary]
-        stops = stops.to(asked.device)
-        for members, first, cache in self.prompts.read(asked):
+        """Yield the answer of ``model`` to every question, in no fixed order; without ``logprobs`` the tokens alone."""
+        reader, questions = language_model(model), self.items + self.nonces
+        # a model may have more logits than its tokenizer has tokens
+        stops = torch.zeros(reader.vocabulary, dtype=torch.bool)
+        stops[: len(self.stops)] = self.stops[: reader.vocabulary]
+        stops = stops.to(reader.device)
+        for members, first, cache in self.prompts.read(reader):
             batch = [questions[i] for i in members]
-            logprob = _logprobs(asked, batch, first, cache) if logprobs else np.empty(0, np.float32)
+            logprob = _logprobs(reader, batch, first, cache) if logprobs else np.empty(0, np.float32)
             place = 0
-            for item, said in zip(batch, greedy(asked, first, cache, self.new_tokens, stops), strict=True):
+            for item, tokens in zip(batch, greedy(reader, first, cache, self.new_tokens, stops), strict=True):
                 middle, end = place + len(item.targets), place + len(item.targets) + len(item.sources)
-                yield Answer(question=item, said=said, targets=logprob[place:middle], sources=logprob[middle:end])
+                yield Answer(question=item, tokens=tokens, targets=logprob[place:middle], sources=logprob[middle:end])
                 place = end
 
 
@@ -191,5 +193,5 @@ def _logprobs(
 ) -> NDArray[np.float32]:
     """Return log p of every target form of each question, then of its source forms, one question after the other."""
     forms = [(row, form) for row, item in enumerate(batch) for form in item.targets + item.sources]
-    rows, said = map(list, zip(*forms, strict=True))
-    return np.asarray(continuation_logprob(model, first, cache, rows, said).cpu().numpy())
+    rows, form_tokens = map(list, zip(*forms, strict=True))
+    return np.asarray(continuation_logprob(model, first, cache, rows, form_tokens).cpu().numpy())

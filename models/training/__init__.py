@@ -1,1 +1,1 @@
-"""Training: the loop, the optimizer, the loader, the strategy, what happens at a checkpoint."""
+"""Training: the loop, the optimizer, the loader, the distributed strategy, the checkpointer."""

@@ -1,4 +1,4 @@
-"""What happens at a checkpoint: the weights are copied and written, the model is scored, now and then all is kept."""
+"""The checkpointer: copies and writes the weights, has the model scored, and saves full states now and then."""
 
 from __future__ import annotations
 
@@ -14,29 +14,53 @@ from torch import Tensor
 from torch.distributed.tensor import DTensor
 
 from calque.models.checkpoints.state import State, save_sharded_state, save_state
-from calque.models.checkpoints.weights import Weights, copy_of, drop_weights, serialised, weights_path, write_weights
-from calque.models.checkpoints.writer import Writer
+from calque.models.checkpoints.weights import (
+    Weights,
+    copy_to_memory,
+    drop_weights,
+    serialise_weights,
+    weights_path,
+    write_weights,
+)
+from calque.models.checkpoints.writer import BackgroundWriter
 from calque.models.config.training import TrainingConfig
 from calque.models.decoder.decoder import Decoder
-from calque.models.training.compiling import as_written
+from calque.models.training.compiling import run_eagerly
 
 OnCheckpoint = Callable[[int, Decoder, "Future[str]", float], None]
+"""Called with step, decoder, a future of the SHA-256 of its weights, and seconds of training since the last one."""
 
 STATE_SHARE = 50
-"""A full state is written when this many times what the last one took has passed: 2 % of the time at most."""
+"""A full state is saved at most once in this many times the duration of the last save: 2 % of the time."""
 
 
-class Keeper:
-    """Keeps weights at the scheduled steps, hands the model on to be scored, and keeps full states.
+class Checkpointer:
+    """Saves weights at the scheduled steps, has the model scored, and saves full training states.
 
-    Weights are stored as they compute: float32 under ``32-true``, else bfloat16; what is scored has exactly the stored
-    weights. Where the weights in training are others, or sharded, it is a decoder of its own on the first process, made
-    of the gathered weights.
+    Weights are stored in the precision of computation: float32 under ``32-true``, else bfloat16. The scored model has
+    exactly the stored weights. Where training holds others, or shards, rank 0 has a second decoder for scoring, which
+    gets the gathered weights.
+
+    Parameters
+    ----------
+    fabric : Fabric
+    decoder : Decoder
+        The one in training.
+    config : TrainingConfig
+    folder : Path
+        The run's; gets ``weights/`` and ``states/``.
+    steps : tuple of int
+        Planned checkpoints, ascending.
+    on_checkpoint : callable
+        See :data:`OnCheckpoint`; called on rank 0.
+    state_seconds : float
+        Least time between full states; 0 saves one at every checkpoint.
+    writer : BackgroundWriter
     """
 
     def __init__(
         self, fabric: Fabric, decoder: Decoder, config: TrainingConfig, folder: Path, steps: tuple[int, ...],
-        on_checkpoint: OnCheckpoint, state_seconds: float, writer: Writer,
+        on_checkpoint: OnCheckpoint, state_seconds: float, writer: BackgroundWriter,
     ) -> None:  # fmt: skip
         self.fabric, self.decoder, self.config, self.folder, self.steps = fabric, decoder, config, folder, steps
         self.on_checkpoint, self.state_seconds, self.writer = on_checkpoint, state_seconds, writer
@@ -48,8 +72,11 @@ class Keeper:
             self.scored = copy.deepcopy(decoder).to("cpu", self.dtype).requires_grad_(False)
         self.saved_at, self.state_took, self.clock = time.monotonic(), 0.0, time.monotonic()
 
-    def keep(self, step: int, state: Callable[[], State]) -> None:
-        """Keep the checkpoint of ``step``; every process calls this, the first one writes and scores."""
+    def save(self, step: int, state: Callable[[], State]) -> None:
+        """Save the checkpoint of ``step``, and the full ``state`` if one is due; every process calls this.
+
+        Rank 0 writes the weights and has the model scored.
+        """
         seconds = time.monotonic() - self.clock
         weights = self._weights()
         written: Future[None] | None = None
@@ -59,32 +86,32 @@ class Keeper:
         pause = max(self.state_seconds, STATE_SHARE * self.state_took) if self.state_seconds else 0.0
         due = step == self.steps[-1] or time.monotonic() - self.saved_at >= pause
         if self.fabric.broadcast(due) if self.config.devices > 1 else due:
-            self.keep_state(state, written)
+            self.save_training_state(state, written)
         self.clock = time.monotonic()
 
     def _weights(self) -> Weights:
-        """Return a copy of the whole weights in main memory; on the first process alone."""
+        """Return a copy of the whole weights in main memory on rank 0; nothing on other ranks."""
         first = self.fabric.global_rank == 0
         if not self.sharded:
-            return copy_of(self.decoder.state_dict(), self.dtype) if first else {}
+            return copy_to_memory(self.decoder.state_dict(), self.dtype) if first else {}
         weights: Weights = {}
         for name, tensor in self.decoder.state_dict().items():
-            whole = _whole(tensor)  # all processes take part, one tensor at a time
+            whole = _whole(tensor)  # a collective: every process takes part, one tensor at a time
             if first:
-                weights |= copy_of({name: whole}, self.dtype)
+                weights |= copy_to_memory({name: whole}, self.dtype)
         return weights
 
     def _write(self, step: int, weights: Weights) -> tuple[Future[str], Future[None]]:
-        """Have the weights written; return their SHA-256, known before they are on disk, and when they are."""
-        made: list[tuple[bytes, str]] = []
+        """Submit the weights to the writer; return futures of their SHA-256, and of the end of writing."""
+        serialised: list[tuple[bytes, str]] = []
         path = weights_path(self.folder, step)
 
         def serialise() -> str:
-            made.append(serialised(weights, self.decoder.config.tied))
-            return made[0][1]
+            serialised.append(serialise_weights(weights, self.decoder.config.tied))
+            return serialised[0][1]
 
         def write() -> None:
-            write_weights(path, *made.pop())
+            write_weights(path, *serialised.pop())
             drop_weights(self.folder, self.config.keep_weights, self.steps, step)
 
         return self.writer.submit(serialise), self.writer.submit(write)
@@ -95,22 +122,22 @@ class Keeper:
             model.load_state_dict(weights)
             model.to(self.fabric.device)
         model.eval()
-        with as_written(self.compiled):
+        with run_eagerly(self.compiled):
             self.on_checkpoint(step, model, digest, seconds)
         model.train()
         if model is not self.decoder:
             model.to("cpu")
 
-    def keep_state(self, state: Callable[[], State], written: Future[None] | None = None) -> None:
-        """Keep the full state, after the weights that are being written; every process calls this."""
+    def save_training_state(self, state: Callable[[], State], written: Future[None] | None = None) -> None:
+        """Save the full ``state`` after the weights of the future ``written``; every process calls this."""
         began = time.monotonic()
         if self.sharded:
-            if written is not None:  # a state must not stand before the weights it goes on from
+            if written is not None:  # a state must not exist before the weights of its step
                 written.result()
             save_sharded_state(state(), self.folder / "states")
             self.state_took = time.monotonic() - began
         elif self.fabric.global_rank == 0:
-            copied = copy_of(state())
+            copied = copy_to_memory(state())
 
             def write() -> None:
                 save_state(copied, self.folder / "states")

@@ -1,4 +1,4 @@
-"""What ``torch.compile`` and activation checkpointing do to a decoder before training."""
+"""``torch.compile`` and activation checkpointing, applied to a decoder before training."""
 
 from __future__ import annotations
 
@@ -16,25 +16,32 @@ from calque.models.config.training import TrainingConfig
 from calque.models.decoder.loss import Objective
 
 WHOLE_LAYERS = 8
-"""Up to this depth one device's step is compiled whole; deeper or shared ones a block at a time, in constant time."""
+"""Up to this depth the step of one device is compiled as a whole; otherwise block by block, in constant time."""
 
-CPU_FLOPS_WORTH_IT = 2e13
-"""Training FLOPs a thread from which compiling repays its time on a CPU (docs/TRAINING.md)."""
+MIN_CPU_FLOPS = 2e13
+"""FLOPs of training per thread above which compilation saves time on a CPU (docs/TRAINING.md)."""
 
 ATEN = torch.ops.aten
-KEPT = {
+SAVED_OPERATORS = {
     ATEN.mm.default, ATEN.addmm.default, ATEN.bmm.default, torch.ops.calque.product.default,
     ATEN._scaled_dot_product_flash_attention.default, ATEN._scaled_dot_product_efficient_attention.default,
     ATEN._scaled_dot_product_cudnn_attention.default, ATEN._scaled_dot_product_flash_attention_for_cpu.default,
 }  # fmt: skip
-"""What selective checkpointing keeps: everything else is cheap to do again."""
+"""Operators whose results selective checkpointing saves: everything else is cheap to recompute."""
 
 
-def pays(config: TrainingConfig, objective: Objective, device: torch.device) -> bool:
-    """Return whether the step is to be compiled.
+def should_compile(config: TrainingConfig, objective: Objective, device: torch.device) -> bool:
+    """Return whether the training step is to be compiled.
 
-    ``auto``: always on a GPU; on a CPU when there is a C++ compiler and the whole of training is long enough, a
-    function of the configuration alone, so that a run that goes on is compiled as it was begun.
+    ``auto``: always on a GPU; on a CPU when there is a C++ compiler and training is long enough. It depends on the
+    configuration alone, so that a resumed run is compiled as it was before.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+    objective : Objective
+        With the decoder.
+    device : torch.device
 
     Raises
     ------
@@ -47,11 +54,11 @@ def pays(config: TrainingConfig, objective: Objective, device: torch.device) -> 
     if config.compile != "auto" or not compiler:
         return config.compile == "always"
     flops = float(config.tokens) * objective.decoder.config.flops_per_token(config.context)
-    return device.type != "cpu" or flops / config.threads >= CPU_FLOPS_WORTH_IT
+    return device.type != "cpu" or flops / config.threads >= MIN_CPU_FLOPS
 
 
 def compile_step(objective: Objective, alone: bool) -> None:
-    """Have the objective compiled at its first call; ``alone``: on one device."""
+    """Compile ``objective`` at its first call; ``alone`` tells whether it is trained on one device."""
     decoder = objective.decoder
     if alone and decoder.config.layers <= WHOLE_LAYERS:
         objective.forward = torch.compile(objective.forward, dynamic=False)  # type: ignore[method-assign]
@@ -60,23 +67,23 @@ def compile_step(objective: Objective, alone: bool) -> None:
         block.forward = torch.compile(block.forward, dynamic=False)
 
 
-def as_written(compiled: bool) -> AbstractContextManager[Any]:
-    """Return a context in which compiled modules run as they are written: scoring has a new shape every time."""
+def run_eagerly(compiled: bool) -> AbstractContextManager[Any]:
+    """Return a context in which modules that are ``compiled`` run eagerly: scoring has a new shape every time."""
     return torch.compiler.set_stance("force_eager") if compiled else nullcontext()
 
 
 def checkpoint_activations(objective: Objective, how: str) -> None:
-    """Have every block keep less for the backward pass and do it again; ``how`` as in the training configuration."""
+    """Make every block of ``objective`` recompute activations; ``how`` as ``activation_checkpointing`` has it."""
     if how == "none":
         return
     again: Callable[..., Any] = partial(checkpoint, use_reentrant=False, preserve_rng_state=False)
     if how == "selective":
         again = partial(again, context_fn=partial(create_selective_checkpoint_contexts, _policy))
     for block in objective.decoder.blocks:
-        block.forward = _sparing(block.forward, again)
+        block.forward = _recomputing(block.forward, again)
 
 
-def _sparing(forward: Callable[..., Any], again: Callable[..., Any]) -> Callable[..., Any]:
+def _recomputing(forward: Callable[..., Any], again: Callable[..., Any]) -> Callable[..., Any]:
     def run(*given: Any) -> Any:
         return again(forward, *given) if torch.is_grad_enabled() else forward(*given)
 
@@ -84,4 +91,4 @@ def _sparing(forward: Callable[..., Any], again: Callable[..., Any]) -> Callable
 
 
 def _policy(context: Any, operator: Any, *args: Any, **kwargs: Any) -> CheckpointPolicy:
-    return CheckpointPolicy.MUST_SAVE if operator in KEPT else CheckpointPolicy.PREFER_RECOMPUTE
+    return CheckpointPolicy.MUST_SAVE if operator in SAVED_OPERATORS else CheckpointPolicy.PREFER_RECOMPUTE

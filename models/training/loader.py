@@ -1,4 +1,4 @@
-"""Batches on their way to the device: this process's rows of each step, prepared ahead where that pays."""
+"""The loader: this rank's rows of every batch, prefetched to a GPU."""
 
 from __future__ import annotations
 
@@ -15,28 +15,27 @@ from torch import Tensor
 
 
 class Batches(Protocol):
-    """What gives the batch of a step; ``calque.data.shards.sampler.Sampler`` does."""
+    """Gives the batch of a step, as ``calque.data.shards.sampler.Sampler`` does."""
 
     def batch(self, step: int) -> NDArray[np.int64]:
-        """Return the token ids of step ``step``, shape (batch_size, context + 1)."""
+        """Return the token ids of ``step``, shape (batch_size, context + 1)."""
         ...
 
 
 class Loader:
-    """The batches of steps ``start`` to ``stop``: a function of the step alone, so that no position need be kept.
+    """Loads the batches of steps ``start`` to ``stop``. A batch is a function of its step: no position is saved.
 
     Parameters
     ----------
     batches : Batches
-        Gives global batches.
+        Of the whole batch of every step.
     start, stop : int
     device : torch.device
     rank, world_size : int
-        This process takes rows ``rank``, ``rank + world_size``, ... of each batch, as
-        ``calque.data.shards.sampler.Sampler`` deals.
+        This process takes rows ``rank``, ``rank + world_size``, ... of each batch.
     ahead : int, optional
-        Batches that a thread prepares in advance. By default 4 for a GPU, in pinned memory and copied without waiting,
-        and none for a CPU, where a batch is read in less time than a thread is woken.
+        Batches that a thread prefetches. By default 4 for a GPU, in pinned memory and copied asynchronously, and none
+        for a CPU, where reading a batch takes less time than waking a thread.
     """
 
     def __init__(
@@ -63,33 +62,33 @@ class Loader:
         return batch.pin_memory() if self.pinned else batch
 
     def _prepared(self) -> Generator[Tensor]:
-        """Yield batches that a thread makes; what goes wrong in it is raised here."""
+        """Yield batches that a thread reads; its errors are raised here."""
         ready: queue.Queue[Tensor | BaseException] = queue.Queue(self.ahead)
         enough = threading.Event()
 
         def prepare() -> None:
             for step in range(self.start, self.stop):
                 try:
-                    made: Tensor | BaseException = self._batch(step)
-                except BaseException as error:  # handed on
-                    made = error
+                    batch: Tensor | BaseException = self._batch(step)
+                except BaseException as error:  # raised where the batch is taken
+                    batch = error
                 while not enough.is_set():
                     try:
-                        ready.put(made, timeout=0.1)
+                        ready.put(batch, timeout=0.1)
                         break
                     except queue.Full:
                         continue
-                if enough.is_set() or isinstance(made, BaseException):
+                if enough.is_set() or isinstance(batch, BaseException):
                     return
 
         thread = threading.Thread(target=prepare, name="loader", daemon=True)
         thread.start()
         try:
             for _ in range(self.start, self.stop):
-                made = ready.get()
-                if isinstance(made, BaseException):
-                    raise made
-                yield made
+                batch = ready.get()
+                if isinstance(batch, BaseException):
+                    raise batch
+                yield batch
         finally:
             enough.set()
             thread.join()

@@ -18,11 +18,11 @@ class MuonAdamW(torch.optim.Optimizer):
     Parameters
     ----------
     muon, adamw : list of dict
-        Parameter groups of each; Muon's hold matrices alone.
+        Parameter groups of each; those of Muon hold matrices only.
     momentum : float
-        Muon's, with Nesterov's form.
+        Of Muon, in Nesterov's form.
     betas : (float, float)
-        AdamW's.
+        Of AdamW.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class MuonAdamW(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Take one step of each; ``closure``, when given, computes the loss anew and is called once."""
+        """Take one step of each; ``closure``, when given, computes the loss again and is called once."""
         loss = None
         if closure is not None:
             with torch.enable_grad():

@@ -9,7 +9,7 @@ from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from calque.data.errors import UserError
-from calque.models.config.parametrisation import ADAMW, MUON, MUON_EPSILON, Rule, based, group_of, scaled
+from calque.models.config.parametrisation import ADAMW, MUON, MUON_EPSILON, Rule, group_of, scaled, with_base
 from calque.models.config.schedule import warmup_stable_decay
 from calque.models.config.sizes import DecoderConfig
 from calque.models.config.training import TrainingConfig
@@ -20,20 +20,26 @@ from calque.models.training.muon import MuonAdamW
 def configure(decoder: Decoder, config: TrainingConfig) -> torch.optim.Optimizer:
     """Return the optimizer for ``decoder``: fused AdamW, or Muon for the hidden matrices and AdamW for the rest.
 
-    The groups are those of CompleteP's table; rows that agree in every value share a group, whose key ``"name"`` lists
-    them.
+    The parameter groups are the rows of CompleteP's table; rows with equal values share a group, whose key ``"name"``
+    lists them.
+
+    Parameters
+    ----------
+    decoder : Decoder
+    config : TrainingConfig
 
     Raises
     ------
     UserError
         When the decoder was built for another parametrisation than ``config`` names.
     """
-    asked = based(decoder.config, config)
-    if (asked.width_ratio, asked.depth_ratio) != (decoder.config.width_ratio, decoder.config.depth_ratio):
+    expected = with_base(decoder.config, config)
+    if (expected.width_ratio, expected.depth_ratio) != (decoder.config.width_ratio, decoder.config.depth_ratio):
         raise UserError(
-            f"training.parametrisation is '{config.parametrisation}' with width and depth at {asked.width_ratio:g} and "
-            f"{asked.depth_ratio:g} of the base's, but the decoder has {decoder.config.width_ratio:g} and "
-            f"{decoder.config.depth_ratio:g}; build it with calque.models.config.parametrisation.based(shape, training)"
+            f"training.parametrisation is '{config.parametrisation}' with width and depth at {expected.width_ratio:g} "
+            f"and {expected.depth_ratio:g} of the base's, but the decoder has {decoder.config.width_ratio:g} and "
+            f"{decoder.config.depth_ratio:g}; build it with "
+            "calque.models.config.parametrisation.with_base(shape, training)"
         )
     betas = (config.beta1, config.beta2)
     named = list(decoder.named_parameters())
@@ -68,7 +74,7 @@ def _groups(
 
 
 def schedule(optimizer: torch.optim.Optimizer, config: TrainingConfig) -> LambdaLR:
-    """Return the warmup-stable-decay schedule of every group, to be stepped with the optimizer."""
+    """Return the warmup-stable-decay schedule of all groups of ``optimizer`` for the training of ``config``."""
     warmup, decay = config.warmup_tokens // config.tokens_per_step, round(config.decay_fraction * config.steps)
     return LambdaLR(
         optimizer, lambda step: warmup_stable_decay(step, steps=config.steps, warmup=warmup, decay=decay)

@@ -1,4 +1,4 @@
-"""One device or many: Lightning Fabric with the strategy that a training configuration names."""
+"""The distributed strategy of a training configuration as a Lightning Fabric; rank and world size."""
 
 from __future__ import annotations
 
@@ -21,14 +21,19 @@ from calque.models.config.training import TrainingConfig
 from calque.models.decoder.loss import Objective
 
 PATIENCE = timedelta(minutes=30)
-"""How long a process waits for the others, scoring on the first included; a dead one ends all much sooner."""
+"""How long a process waits for the others, rank 0 scoring included; when one dies, all end much sooner."""
 
 
 def fabric_for(config: TrainingConfig, accelerator: str = "auto") -> Fabric:
     """Return Fabric for this process, one of ``config.devices``, started and connected.
 
-    Several devices take as many processes, one each, that ``calque.models.training.workers.launch`` or ``torchrun``
-    started.
+    Several devices need as many processes, started by ``calque.models.training.workers.launch`` or ``torchrun``.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+    accelerator : str
+        As of Lightning: ``auto``, ``cpu``, ``cuda``.
 
     Raises
     ------
@@ -39,7 +44,7 @@ def fabric_for(config: TrainingConfig, accelerator: str = "auto") -> Fabric:
     world = world_size()
     if world != config.devices:
         raise UserError(
-            f"training.devices is {config.devices}, but {world} processes were started; start one a device: "
+            f"training.devices is {config.devices}, but {world} processes were started; start one for each device: "
             f"torchrun --nproc-per-node {config.devices} (sweeps trial does so by itself)"
         )
     if config.devices == 1:
@@ -68,12 +73,12 @@ def fabric_for(config: TrainingConfig, accelerator: str = "auto") -> Fabric:
 
 
 def world_size() -> int:
-    """Return how many processes were started together: 1 unless ``torchrun`` or ``workers.launch`` did."""
+    """Return the number of processes of this run: 1 unless ``torchrun`` or ``workers.launch`` started them."""
     return int(os.environ["WORLD_SIZE"]) if TorchElasticEnvironment.detect() else 1
 
 
 def rank() -> int:
-    """Return this process's place among them."""
+    """Return the rank of this process among them, from 0."""
     return int(os.environ["RANK"]) if TorchElasticEnvironment.detect() else 0
 
 

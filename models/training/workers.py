@@ -1,4 +1,4 @@
-"""Several processes on this machine for one run, watched: when one dies, the others end and all start again."""
+"""The processes of one run on this machine: when one dies, the others end and all start again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from calque.models.training.loop import StoppedError
 
 RESTARTS = 3
 GRACE_SECONDS = 120
-"""For processes that were told to stop, to keep their state; then they are killed."""
+"""Time that processes have to save their state after SIGTERM; then they are killed."""
 LOG = logging.getLogger("calque")
 
 
@@ -28,17 +28,20 @@ def launch(work: Callable[..., Any], count: int, *arguments: Any, restarts: int 
     Parameters
     ----------
     work : callable
-        Found by name in its module; it and its arguments are sent to fresh processes.
+        A function at the top of a module; it and ``arguments`` are pickled and sent to fresh processes.
     count : int
+        World size.
+    arguments
+        Of ``work``.
     restarts : int
-        How often all are started again after one died or failed.
+        Most times that all start again after one died or failed.
 
     Raises
     ------
     RuntimeError
         When one failed after the last restart.
     StoppedError
-        After SIGTERM, which all of them were sent; none of them is left.
+        After SIGTERM, which was sent to all of them; they have ended.
     KeyboardInterrupt
         After SIGINT, likewise.
     """
@@ -50,7 +53,7 @@ def launch(work: Callable[..., Any], count: int, *arguments: Any, restarts: int 
         rdzv_backend="c10d", rdzv_endpoint="localhost:0", start_method="spawn", logs_specs=DefaultLogsSpecs(),
         shutdown_timeout=GRACE_SECONDS,
     )  # fmt: skip
-    with _signals_put_back():
+    with _signal_handlers_restored():
         _launch(config, work, arguments, count, restarts)
 
 
@@ -61,8 +64,8 @@ def _launch(
         try:
             elastic_launch(config, work)(*arguments)
             return
-        except SignalException as told:
-            if told.sigval == signal.SIGTERM:
+        except SignalException as stopped:
+            if stopped.sigval == signal.SIGTERM:
                 raise StoppedError(f"stopped with its {count} processes") from None
             raise KeyboardInterrupt from None
         except ChildFailedError as error:
@@ -74,8 +77,8 @@ def _launch(
 
 
 @contextmanager
-def _signals_put_back() -> Iterator[None]:
-    """Put back what signals did before; the launcher takes them and keeps them."""
+def _signal_handlers_restored() -> Iterator[None]:
+    """Restore the signal handlers afterwards; the launcher installs its own and leaves them."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

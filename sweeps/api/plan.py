@@ -51,7 +51,7 @@ class StudyPlan(Result):
 
         from calque.sweeps.plan import tables
 
-        made = [make(self.estimate) for make in (tables.bill_table, tables.flops_table, tables.memory_table)]
+        made = [make(self.estimate) for make in (tables.cost_table, tables.flops_table, tables.memory_table)]
         return [*made, *(Text(line) for line in tables.notes(self.estimate))]
 
     def plot(self, cost: str = "hours", *, ax: Any = None, backend: str = "matplotlib") -> Any:
@@ -116,4 +116,4 @@ def plan(
         When the study cannot be read, or a number makes no sense.
     """
     loaded = study if isinstance(study, Study) else read_study(Path(study))
-    return StudyPlan(estimate=estimate(loaded, Hardware(name=device, peak=flops, utilisation=utilisation)))
+    return StudyPlan(estimate=estimate(loaded, Hardware(device=device, flops=flops, utilisation=utilisation)))

@@ -15,7 +15,7 @@ from calque.data.cube import read
 from calque.data.result import Result, Rows, check_backend
 from calque.sweeps.results.progress import RunProgress, read_progress
 from calque.sweeps.results.standings import standing_line, standings_json
-from calque.sweeps.running import Ended, run_study
+from calque.sweeps.running import LaunchResult, run_study
 from calque.sweeps.study.study import Study, read_study
 
 if TYPE_CHECKING:
@@ -30,14 +30,14 @@ class StudyRun(Result):
     ----------
     study : Study
         What was run.
-    ended : Ended
+    ended : LaunchResult
         The results root, and why the launch ended early, if it did.
     standings : tuple of RunProgress
         Where each run stands.
     """
 
     study: Study
-    ended: Ended
+    ended: LaunchResult
     standings: tuple[RunProgress, ...]
 
     @property

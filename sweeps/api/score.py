@@ -17,13 +17,13 @@ from calque.data.errors import UserError
 from calque.data.quantities import parse_count
 from calque.data.result import Result, Rows, check_backend
 from calque.sweeps.score.display import ScoreDisplay
-from calque.sweeps.score.own import OwnSource, OwnSubject
-from calque.sweeps.score.positions import PatternPositions, TablePositions, placed
+from calque.sweeps.score.positions import PatternPositions, TablePositions, place_revisions
 from calque.sweeps.score.questions import Questions
-from calque.sweeps.score.scoring import Scored
+from calque.sweeps.score.scored_model import HuggingFaceModel, ScoredModel
+from calque.sweeps.score.scoring import ScoreResult
 from calque.sweeps.score.scoring import score as score_all
-from calque.sweeps.score.sources import Source, chosen, source_of
-from calque.sweeps.score.subject import HuggingFaceSubject, Subject
+from calque.sweeps.score.sources import RevisionSource, choose_revisions, open_source
+from calque.sweeps.score.trained_run import TrainedRunModel, TrainedRunSource
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -37,13 +37,13 @@ class ScoredCheckpoints(Result):
 
     Attributes
     ----------
-    scored : Scored
+    scored : ScoreResult
         The cube's file with a row a checkpoint, and the revisions that could not be scored.
     left_out : tuple of str
         Revisions whose names tell no position in training.
     """
 
-    scored: Scored
+    scored: ScoreResult
     left_out: tuple[str, ...] = ()
 
     @property
@@ -171,16 +171,16 @@ def score(
     }  # fmt: skip
     changes = {key: value for key, value in given.items() if value is not None}
     where = _positions(pattern, _count(tokens_per_step, "tokens_per_step"), positions)
-    source = source_of(str(model))
-    names, named = chosen(source, revisions)
-    if isinstance(source, OwnSource):
+    source = open_source(str(model))
+    names, named = choose_revisions(source, revisions)
+    if isinstance(source, TrainedRunSource):
         own = {"pattern": pattern, "positions": positions, "languages": languages, "heldout": heldout,
                "tokenizer": tokenizer}  # fmt: skip
         for parameter, value in own.items():
             if value is not None:
                 raise UserError(f"'{model}' is a run of Calque, which records its own; leave out `{parameter}`")
         where = source
-    order, left_out = placed(names, where, named)
+    order, left_out = place_revisions(names, where, named)
     subject = _subject(source, changes, languages, heldout, tokenizer, Path(output), device, dtype)
     with ScoreDisplay(len(order)) as display:
         scored = score_all(source, subject, order, Path(output), name or source.name, display)
@@ -205,9 +205,9 @@ def _count(given: float | str | None, parameter: str) -> int | None:
 
 
 def _subject(
-    source: Source, changes: dict[str, Any], languages: str | Sequence[str] | None, heldout: str | None,
+    source: RevisionSource, changes: dict[str, Any], languages: str | Sequence[str] | None, heldout: str | None,
     tokenizer: str | os.PathLike[str] | None, output: Path, device: str, dtype: str,
-) -> Subject:  # fmt: skip
+) -> ScoredModel:  # fmt: skip
     place = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     try:
         torch.empty(1, device=place)
@@ -218,12 +218,12 @@ def _subject(
         ) from None
     if dtype not in DTYPES:
         raise UserError(f"`dtype` is '{dtype}'; expected one of {', '.join(DTYPES)}")
-    if isinstance(source, OwnSource):
+    if isinstance(source, TrainedRunSource):
         if dtype not in ("auto", "float32"):
             raise UserError(
                 f"'{source.name}' is a run of Calque, scored in float32 as it was trained; leave out `dtype`"
             )
-        return OwnSubject(source, changes, place)
+        return TrainedRunModel(source, changes, place)
     if languages is not None:
         codes = languages.split(",") if isinstance(languages, str) else languages
         changes |= {"languages": tuple(code.strip() for code in codes)}
@@ -233,7 +233,7 @@ def _subject(
     folder = None if tokenizer is None else Path(tokenizer)
     if folder is not None and folder.name == "tokenizer.json":
         folder = folder.parent
-    return HuggingFaceSubject(
+    return HuggingFaceModel(
         source.name, Questions(**changes), device=place, dtype=getattr(torch, kind), tokenizer=folder,
         tokenizer_sha256=_earlier_tokenizer(output),
     )  # fmt: skip

@@ -27,13 +27,13 @@ def export_command(
     Models of the ladder become LlamaForCausalLM; the small ones for CPUs have norms on queries and keys, which that
     architecture lacks, and become Qwen3ForCausalLM. The checkpoint's SHA-256 is checked first.
     """
-    from calque.sweeps.kept.exporting import export_checkpoint
-    from calque.sweeps.kept.kept_run import KeptRun
+    from calque.sweeps.checkpoints.exporting import export_checkpoint
+    from calque.sweeps.checkpoints.trained_run import TrainedRun
     from calque.sweeps.results.progress import run_folder
     from calque.sweeps.study.study import read_study
 
     loaded = read_study(study)
-    run = KeptRun.open(run_folder(loaded.results_folder(results), loaded.run(name)))
+    run = TrainedRun.open(run_folder(loaded.results_folder(results), loaded.run(name)))
     made = export_checkpoint(run, output, step, dtype, tokenizer)
     if not emit_json(json_file, made):
         print(f"{output}: {made['architecture']}, run '{made['run']}' at step {made['step']}, {made['dtype']}")

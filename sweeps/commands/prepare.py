@@ -21,7 +21,7 @@ def prepare_command(
 ) -> None:
     """Make the data of every run: text, tokenizer, token shards. Does nothing for what is there already.
 
-    Stopped at any moment it goes on where it stood, and ends with the same bytes. Data are kept in CALQUE_HOME.
+    Stopped at any moment it resumes where it was, and ends with the same bytes. Data are kept in CALQUE_HOME.
     """
     from calque.data.home import home
     from calque.sweeps.prepare.display import PreparingDisplay

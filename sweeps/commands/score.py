@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from calque.data.command_line.command import Command
 from calque.data.command_line.options import Json
 from calque.data.command_line.output import emit_json
 
@@ -16,6 +17,7 @@ Panel = typer.Option
 
 
 def score_command(
+    context: typer.Context,
     model: Annotated[
         str,
         typer.Argument(
@@ -86,8 +88,9 @@ def score_command(
         concepts=concepts, minimal_pairs=minimal_pairs, heldout=heldout, heldout_tokens=heldout_tokens,
         tokenizer=tokenizer, name=name, device=device, dtype=dtype,
     )  # fmt: skip
+    assert isinstance(context.command, Command)
     for line in found.doubts():
-        print(f"sweeps: {line}", file=sys.stderr)
+        print(f"sweeps: {context.command.with_flags(line)}", file=sys.stderr)
     count = len(found.scored.file.rows)
     if not emit_json(json_file, found.to_dict()) and count:
         print(f"{output}: {count} checkpoints; next: phases detect {output}")

@@ -25,7 +25,7 @@ def trial_command(
     results: Results = None,
     json_file: Json = None,
 ) -> None:
-    """Do one run in this process, without Ray; goes on where it stood. Or repeat a run of a cube."""
+    """Do one run in this process, without Ray; it resumes where it was. Or repeat a run of a cube."""
     from calque.sweeps.results.standings import standing_line, standings_json
     from calque.sweeps.running import run_one
     from calque.sweeps.study.repeat import study_of_cube

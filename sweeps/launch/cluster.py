@@ -22,7 +22,7 @@ def cluster_nodes() -> list[Node]:
 
 
 def nodes() -> list[Node]:
-    """Return the nodes of the cluster that is there."""
+    """Return the nodes of the connected cluster."""
     import ray
 
     held = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
@@ -31,15 +31,15 @@ def nodes() -> list[Node]:
 
 @contextlib.contextmanager
 def cluster(cpus: int | None) -> Iterator[None]:
-    """Have a cluster within the context: that of ``RAY_ADDRESS``, or one of this machine with so many cores."""
+    """Connect to the cluster of ``RAY_ADDRESS``, or start one on this machine with ``cpus`` cores (by default all)."""
     os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
     os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     if not os.environ.get("RAY_ADDRESS") and "RAY_AUTH_MODE" not in os.environ and "ray" not in sys.modules:
-        # a token of this cluster's own: Ray would keep one in the home folder, and `ray job` then fails without a word
-        # from the environment (Ray's pull request 64755)
+        # an own token for this cluster: Ray would keep one in the home folder, and `ray job` then fails where the
+        # environment names none (Ray's pull request 64755)
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     import ray
 
@@ -62,7 +62,7 @@ def cluster(cpus: int | None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep Ray's and Tune's own chatter off the terminal, tracebacks of trials that are started again included."""
+    """Keep the output of Ray and Tune off the terminal, with the tracebacks of trials that are started again."""
     for name, level in (("ray", logging.ERROR), ("ray.tune", logging.CRITICAL)):
         logging.getLogger(name).setLevel(level)
     with open(os.devnull, "w") as sink, contextlib.redirect_stdout(sink):

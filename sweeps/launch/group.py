@@ -6,62 +6,67 @@ import os
 from typing import Any
 
 from calque.sweeps.launch import worker
-from calque.sweeps.launch.ranks import Seat, environments, free_port
+from calque.sweeps.launch.ranks import ProcessPlacement, environments, free_port
+from calque.sweeps.launch.request import LaunchRequest
 
 
-def lead(trial: dict[str, Any]) -> None:
+def run_group(request: LaunchRequest) -> None:
     """Do a run of several processes, each an actor in a bundle of this trial's placement group.
 
     Ray Train's groups stand in a placement group of their own, which Tune does not count: it would give their devices
     away before they start. Here all of a run's devices are reserved at once or not at all.
+
+    Parameters
+    ----------
+    request : LaunchRequest
+        With ``resources.processes`` above 1.
     """
     import ray
     from ray.util import get_current_placement_group
     from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
     group: Any = get_current_placement_group()
+    wanted = request.resources
 
     def start() -> None:
-        members: list[Any] = [
-            ray.remote(Member).options(
-                num_cpus=trial["cpus"], num_gpus=trial["gpus"],
+        actors: list[Any] = [
+            ray.remote(RankActor).options(
+                num_cpus=wanted.cpus, num_gpus=wanted.gpus,
                 scheduling_strategy=PlacementGroupSchedulingStrategy(group, placement_group_bundle_index=i + 1),
             ).remote()
-            for i in range(trial["processes"])
+            for i in range(wanted.processes)
         ]  # fmt: skip
         try:
-            seats = ray.get([each.seat.remote() for each in members])
+            placements = ray.get([each.placement.remote() for each in actors])
             working = [
-                each.work.remote(trial, environment)
-                for each, environment in zip(members, environments(seats), strict=True)
+                each.work.remote(request, environment)
+                for each, environment in zip(actors, environments(placements), strict=True)
             ]
             while working:
                 ended, working = ray.wait(working)
                 ray.get(ended)
         finally:
-            for each in members:
+            for each in actors:
                 ray.kill(each)
 
-    worker.lead(trial, start)
+    worker.run_processes(request, start)
 
 
-class Member:
-    """One process of a run of several, an actor of Ray."""
+class RankActor:
+    """One process of a run of several: an actor of Ray with a rank."""
 
-    def seat(self) -> Seat:
-        """Return where this process is."""
+    def placement(self) -> ProcessPlacement:
+        """Return where this process stands."""
         import ray
 
-        node = ray.get_runtime_context().get_node_id()
-        gpus = tuple(map(str, ray.get_gpu_ids()))
-        return Seat(
-            node=node,
+        return ProcessPlacement(
+            node=ray.get_runtime_context().get_node_id(),
             address=str(ray.util.get_node_ip_address()),  # type: ignore[no-untyped-call]
             port=free_port(),
-            gpus=gpus,
+            gpus=tuple(map(str, ray.get_gpu_ids())),
         )
 
-    def work(self, trial: dict[str, Any], environment: dict[str, str]) -> None:
-        """Do this process's part."""
+    def work(self, request: LaunchRequest, environment: dict[str, str]) -> None:
+        """Do this process's part of the run of ``request``, with ``environment`` added to its variables."""
         os.environ.update(environment)
-        worker.member(trial)
+        worker.run_rank(request)

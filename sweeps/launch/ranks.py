@@ -1,4 +1,4 @@
-"""Where the processes of one run sit, and the environment by which they find each other, as of ``torchrun``."""
+"""Ranks of the processes of one run, and the environment by which they find each other, as ``torchrun`` sets it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seat:
-    """Where a process sits.
+class ProcessPlacement:
+    """Where a process stands.
 
     Attributes
     ----------
@@ -18,7 +18,7 @@ class Seat:
     port : int
         A free one there.
     gpus : tuple of str
-        Those given to it, by their numbers on the node.
+        Those reserved for it, by their numbers on the node.
     """
 
     node: str
@@ -27,25 +27,25 @@ class Seat:
     gpus: tuple[str, ...] = ()
 
 
-def environments(seats: Sequence[Seat]) -> list[dict[str, str]]:
-    """Return the environment of each process, in the order of the seats.
+def environments(placements: Sequence[ProcessPlacement]) -> list[dict[str, str]]:
+    """Return the environment variables of each process, in the order of ``placements``.
 
-    Ranks go node by node. Every process sees all of the run's GPUs on its node and takes the one at its local rank, so
-    that they can read each other's memory.
+    Ranks are given node by node. Every process sees all of the run's GPUs on its node and takes the one at its local
+    rank, so that processes of a node can read each other's memory.
     """
-    nodes = list(dict.fromkeys(seat.node for seat in seats))
-    order = sorted(range(len(seats)), key=lambda i: (nodes.index(seats[i].node), i))
-    first = seats[order[0]]
-    made: dict[int, dict[str, str]] = {}
+    nodes = list(dict.fromkeys(each.node for each in placements))
+    order = sorted(range(len(placements)), key=lambda i: (nodes.index(placements[i].node), i))
+    first = placements[order[0]]
+    found: dict[int, dict[str, str]] = {}
     for rank, i in enumerate(order):
-        beside = [j for j in order if seats[j].node == seats[i].node]
-        made[i] = {
-            "RANK": str(rank), "WORLD_SIZE": str(len(seats)), "LOCAL_RANK": str(beside.index(i)),
-            "LOCAL_WORLD_SIZE": str(len(beside)), "GROUP_RANK": str(nodes.index(seats[i].node)),
+        local = [j for j in order if placements[j].node == placements[i].node]
+        found[i] = {
+            "RANK": str(rank), "WORLD_SIZE": str(len(placements)), "LOCAL_RANK": str(local.index(i)),
+            "LOCAL_WORLD_SIZE": str(len(local)), "GROUP_RANK": str(nodes.index(placements[i].node)),
             "MASTER_ADDR": first.address, "MASTER_PORT": str(first.port), "TORCHELASTIC_RUN_ID": "calque",
-            "CUDA_VISIBLE_DEVICES": ",".join(gpu for j in beside for gpu in seats[j].gpus),
+            "CUDA_VISIBLE_DEVICES": ",".join(gpu for j in local for gpu in placements[j].gpus),
         }  # fmt: skip
-    return [made[i] for i in range(len(seats))]
+    return [found[i] for i in range(len(placements))]
 
 
 def free_port() -> int:

@@ -4,31 +4,31 @@ from __future__ import annotations
 
 import tempfile
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from calque.sweeps.launch import worker
 from calque.sweeps.launch.cluster import cluster, nodes, quiet
-from calque.sweeps.launch.ending import asked_to_end, head_watched
-from calque.sweeps.launch.group import lead
+from calque.sweeps.launch.group import run_group
+from calque.sweeps.launch.interruption import interrupted_by_node_loss, interrupted_by_signals
+from calque.sweeps.launch.request import LaunchRequest
+from calque.sweeps.launch.worker import run_alone
 from calque.sweeps.plan.placement import LEADER_CPUS, check, longest_first
 from calque.sweeps.study.run_config import RunConfig
 
-Work = Callable[[dict[str, Any]], None]
-MOST_RESTARTS = 100
-"""Of one run, however far it got in between; ``calque.sweeps.launch.attempts`` counts deaths at one place."""
+Work = Callable[[LaunchRequest], None]
+MAX_RESTARTS = 100
+"""Of one run, however far it got in between; ``calque.sweeps.launch.crash_loop`` counts deaths at one place."""
 
 
 def launch(
-    runs: Sequence[RunConfig], place: str, study_yaml: str, cpus: int | None = None, work: Work = worker.work
+    runs: Sequence[RunConfig], place: str, study_yaml: str, cpus: int | None = None, work: Work = run_alone
 ) -> str | None:
     """Run every given run to its end, as many at a time as fit, longest first; a dead process is started again.
 
     Parameters
     ----------
     runs : sequence of RunConfig
-        Each goes on from its own newest state.
+        Each resumes from its own newest state.
     place : str
         The results root: an absolute folder that every node sees, or an ``fsspec`` address.
     study_yaml : str
@@ -36,7 +36,7 @@ def launch(
     cpus : int, optional
         Cores of the local cluster; by default all. Ignored when ``RAY_ADDRESS`` names a cluster.
     work : callable
-        What a process does for a run.
+        What the process of a run of one process does.
 
     Returns
     -------
@@ -52,53 +52,55 @@ def launch(
     with cluster(cpus):
         from ray import tune
 
-        asked = check(runs, nodes())
+        resources = check(runs, nodes())
         launch_id = uuid.uuid4().hex
-        settings = [
-            {
-                "run": run.to_dict(), "place": place, "study_yaml": study_yaml, "launch_id": launch_id,
-                **asdict(asked[run.name]),
-            }
+        requests = {
+            run.name: LaunchRequest(
+                run=run, place=place, study_yaml=study_yaml, launch_id=launch_id, resources=resources[run.name]
+            )
             for run in longest_first(runs)
-        ]  # fmt: skip
+        }
         with tempfile.TemporaryDirectory(prefix="calque-tune-") as storage:
             tuner = tune.Tuner(
-                tune.with_resources(_trainable(work), _resources),
-                param_space={"trial": tune.grid_search(settings)},
+                tune.with_resources(_trainable(work, requests), lambda config: _resources(requests[config["run"]])),
+                param_space={"run": tune.grid_search(list(requests))},
                 tune_config=tune.TuneConfig(
                     reuse_actors=True, trial_name_creator=_trial_name, trial_dirname_creator=_trial_name
                 ),
                 run_config=tune.RunConfig(
                     name="study", storage_path=storage, verbose=0,
-                    failure_config=tune.FailureConfig(max_failures=MOST_RESTARTS),
+                    failure_config=tune.FailureConfig(max_failures=MAX_RESTARTS),
                 ),
             )  # fmt: skip
-            with asked_to_end() as ending, head_watched(ending), quiet():
+            with interrupted_by_signals() as interruption, interrupted_by_node_loss(interruption), quiet():
                 outcome = tuner.fit()
-    ending.settled.set()
-    if ending.reason:
-        return ending.reason
+    interruption.finished.set()
+    if interruption.reason:
+        return interruption.reason
     if outcome.num_errors:
         last = (str(outcome.errors[0]).strip().splitlines() or ["no reason is known"])[-1]
         return f"{outcome.num_errors} runs could not be kept alive; the first: {last}"
     return None
 
 
-def _trainable(work: Work) -> type:
-    """Return the class of a trial, which runs in the main thread of its process: only there are signals taken."""
+def _trainable(work: Work, requests: Mapping[str, LaunchRequest]) -> type:
+    """Return the class of a trial, which runs in the main thread of its process: only there are signals taken.
+
+    Its configuration is the name of its run alone, because Tune replaces other objects in it by placeholders.
+    """
     from ray import tune
 
     class Trial(tune.Trainable):
         def step(self) -> dict[str, Any]:
-            trial = self.config["trial"]
-            (lead if trial["processes"] > 1 else work)(trial)
+            request = requests[self.config["run"]]
+            (run_group if request.resources.processes > 1 else work)(request)
             return {"done": True}
 
         def save_checkpoint(self, checkpoint_dir: str) -> None:
             """Nothing: a run keeps its own states in the results root."""
 
         def load_checkpoint(self, checkpoint: dict[str, Any] | None) -> None:
-            """Nothing: a run goes on from its own newest state."""
+            """Nothing: a run resumes from its own newest state."""
 
         def reset_config(self, new_config: dict[str, Any]) -> bool:
             return True
@@ -107,14 +109,16 @@ def _trainable(work: Work) -> type:
 
 
 def _trial_name(trial: Any) -> str:
-    return str(trial.config["trial"]["run"]["name"])
+    return str(trial.config["run"])
 
 
-def _resources(config: dict[str, Any]) -> Any:
+def _resources(request: LaunchRequest) -> Any:
     from ray import tune
 
-    trial = config["trial"]
-    each = {"CPU": trial["cpus"]} | ({"GPU": trial["gpus"]} if trial["gpus"] else {})
-    if trial["processes"] == 1:
+    wanted = request.resources
+    each: dict[str, float] = {"CPU": wanted.cpus}
+    if wanted.gpus:
+        each["GPU"] = wanted.gpus
+    if wanted.processes == 1:
         return tune.PlacementGroupFactory([each])
-    return tune.PlacementGroupFactory([{"CPU": LEADER_CPUS}, *[dict(each) for _ in range(trial["processes"])]])
+    return tune.PlacementGroupFactory([{"CPU": LEADER_CPUS}, *[dict(each) for _ in range(wanted.processes)]])

@@ -1,1 +1,1 @@
-"""Cost estimates, and where runs are placed."""
+"""Cost estimates, and placement of runs on a cluster."""

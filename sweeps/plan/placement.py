@@ -1,4 +1,4 @@
-"""What each run asks of a cluster, in which order runs start, and what a cluster lacks. Needs no Ray."""
+"""Placement of runs on a cluster: their resources, their order, and what a cluster lacks. Needs no Ray."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from calque.data.errors import UserError
 from calque.sweeps.study.run_config import RunConfig
 
 CPU_PARAMETERS = 10_000_000
-"""A model of fewer is trained on CPU cores everywhere: a GPU would idle."""
+"""A model with fewer parameters is trained on CPU cores everywhere: a GPU would idle."""
 MOST_CPU_FLOPS = 1e16
-"""A run of more is refused where there is no GPU: days, and soon years, on a core of 0.035 TFLOP/s."""
+"""A run of more FLOPs is refused without a GPU: it takes days to years on a core of 0.035 TFLOP/s."""
 MOST_THREADS_A_CORE = 4
-"""Of a run that is started by hand: with more they wait for each other, and this machine for them."""
+"""Most threads per core of a run that is started by hand: more of them only slow each other down."""
 LEADER_CPUS = 0.1
-"""Of the process that starts and watches those of a run of several devices."""
+"""CPU cores of the process that starts and watches the processes of a run of several devices."""
 NODES = re.compile(r"(?P<count>\d+)x(?:(?P<gpus>\d+)gpu)?(?:(?P<cpus>\d+)cpu)?")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """A machine of the cluster: its cores and GPUs."""
+    """A node of the cluster: its CPU cores and GPUs."""
 
     cpus: float
     gpus: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Needs:
-    """What a run asks for: processes, each with CPU cores and GPUs of one node; several may be on several nodes."""
+class ResourceRequest:
+    """The resources of a run: processes, each with CPU cores and GPUs of one node; they may be on several nodes."""
 
     cpus: int
     gpus: int = 0
@@ -46,14 +46,14 @@ class Needs:
             f"{self.processes} x ({_say(self.cpus, self.gpus)})" if self.processes > 1 else _say(self.cpus, self.gpus)
         )
 
-    def seats(self, node: Node) -> int:
-        """Return how many of the processes this node can hold."""
-        seats = int(node.cpus // self.cpus)
-        return min(seats, int(node.gpus // self.gpus)) if self.gpus else seats
+    def processes_on(self, node: Node) -> int:
+        """Return how many of the processes ``node`` can hold."""
+        count = int(node.cpus // self.cpus)
+        return min(count, int(node.gpus // self.gpus)) if self.gpus else count
 
     def fit(self, nodes: Sequence[Node]) -> bool:
-        """Return whether these nodes can hold all of the processes, and the one that leads several."""
-        if sum(map(self.seats, nodes)) < self.processes:
+        """Return whether ``nodes`` can hold all processes, and with several the one that starts them."""
+        if sum(map(self.processes_on, nodes)) < self.processes:
             return False
         return self.processes == 1 or sum(node.cpus for node in nodes) >= self.processes * self.cpus + LEADER_CPUS
 
@@ -64,17 +64,17 @@ def _say(cpus: float, gpus: float) -> str:
 
 
 def flops(run: RunConfig) -> float:
-    """Return the floating-point operations of training a run."""
+    """Return the FLOPs of training ``run``."""
     return float(run.training.tokens) * run.decoder(run.vocab_size()).flops_per_token(run.training.context)
 
 
 def longest_first(runs: Iterable[RunConfig]) -> list[RunConfig]:
-    """Return runs in the order in which they start: the longest first, so that none is left over at the end."""
+    """Return ``runs`` in the order in which they start: the longest first, so that none is left over at the end."""
     return sorted(runs, key=flops, reverse=True)
 
 
-def needs(run: RunConfig, nodes: Sequence[Node]) -> Needs:
-    """Return what a run asks of this cluster: a GPU if there are any, unless the model is too small to fill one.
+def needs(run: RunConfig, nodes: Sequence[Node]) -> ResourceRequest:
+    """Return the resources of ``run`` on the cluster of ``nodes``: a GPU if it has any, unless the model is small.
 
     Raises
     ------
@@ -85,38 +85,51 @@ def needs(run: RunConfig, nodes: Sequence[Node]) -> Needs:
     gpus = 0 if small or not any(node.gpus >= 1 for node in nodes) else 1
     if not gpus and flops(run) > MOST_CPU_FLOPS:
         raise UserError(
-            f"run '{run.name}' needs a GPU for its {flops(run):.1e} FLOPs, and the cluster has none ({say(nodes)}); "
-            "add a node with GPUs, or choose a smaller study"
+            f"run '{run.name}' needs a GPU for its {flops(run):.1e} FLOPs, and the cluster has none "
+            f"({describe(nodes)}); add a node with GPUs, or choose a smaller study"
         )
-    return Needs(cpus=run.training.threads, gpus=gpus, processes=run.training.devices)
+    return ResourceRequest(cpus=run.training.threads, gpus=gpus, processes=run.training.devices)
 
 
-def check(runs: Iterable[RunConfig], nodes: Sequence[Node]) -> dict[str, Needs]:
-    """Return what each run asks for, by name.
+def check(runs: Iterable[RunConfig], nodes: Sequence[Node]) -> dict[str, ResourceRequest]:
+    """Return the resources of each run, by name.
+
+    Parameters
+    ----------
+    runs : iterable of RunConfig
+    nodes : sequence of Node
+        Of the cluster.
 
     Raises
     ------
     UserError
-        Naming the first run that no node can hold, and what it lacks.
+        When a run does not fit; the first one is named with what it lacks.
     """
-    asked = {}
+    resources = {}
     for run in longest_first(runs):
-        asked[run.name] = needs(run, nodes)
-        if not asked[run.name].fit(nodes):
-            what = "training.devices or training.threads" if asked[run.name].processes > 1 else "training.threads"
+        resources[run.name] = needs(run, nodes)
+        if not resources[run.name].fit(nodes):
+            what = "training.devices or training.threads" if resources[run.name].processes > 1 else "training.threads"
             raise UserError(
-                f"run '{run.name}' asks for {asked[run.name]}, each of one node, and the cluster has {say(nodes)}; "
-                f"lower {what}, or add a node"
+                f"run '{run.name}' asks for {resources[run.name]}, each of one node, and the cluster has "
+                f"{describe(nodes)}; lower {what}, or add a node"
             )
-    return asked
+    return resources
 
 
 def check_by_hand(run: RunConfig, cores: int | None = None) -> None:
-    """Refuse a run of far more threads than this machine has cores; a few too many only take their time.
+    """Refuse a run of far more threads than this machine has cores; a few too many only make it slower.
+
+    Parameters
+    ----------
+    run : RunConfig
+    cores : int, optional
+        By default those of this machine.
 
     Raises
     ------
     UserError
+        When there are more than ``MOST_THREADS_A_CORE`` threads per core.
     """
     cores = cores or processes.cores()
     threads, devices = run.training.threads, run.training.devices
@@ -129,62 +142,62 @@ def check_by_hand(run: RunConfig, cores: int | None = None) -> None:
 
 
 def first_wave(runs: Iterable[RunConfig], nodes: Sequence[Node]) -> dict[str, tuple[int, ...]]:
-    """Return the nodes (from 0) on which each run's processes start at once, none where it waits; longest first."""
-    asked, left = check(runs, nodes), list(nodes)
+    """Return the indices of ``nodes`` on which processes start at once, for each of ``runs``; empty where it waits."""
+    resources, left = check(runs, nodes), list(nodes)
     placed: dict[str, tuple[int, ...]] = {}
     for run in longest_first(runs):
-        wanted = asked[run.name]
-        # one node for all of them if there is one, else as few as hold them
-        order = sorted(range(len(left)), key=lambda i: (-min(wanted.seats(left[i]), wanted.processes), i))
-        seats = [i for i in order for _ in range(wanted.seats(left[i]))][: wanted.processes]
-        placed[run.name] = tuple(seats) if len(seats) == wanted.processes else ()
+        wanted = resources[run.name]
+        # one node for all processes if one can hold them, otherwise as few nodes as possible
+        order = sorted(range(len(left)), key=lambda i: (-min(wanted.processes_on(left[i]), wanted.processes), i))
+        slots = [i for i in order for _ in range(wanted.processes_on(left[i]))][: wanted.processes]
+        placed[run.name] = tuple(slots) if len(slots) == wanted.processes else ()
         for i in placed[run.name]:
             left[i] = Node(cpus=left[i].cpus - wanted.cpus, gpus=left[i].gpus - wanted.gpus)
     return placed
 
 
-def say(nodes: Sequence[Node]) -> str:
-    """Return a cluster in words."""
+def describe(nodes: Sequence[Node]) -> str:
+    """Return the cluster of ``nodes`` in words."""
     kinds = {node: nodes.count(node) for node in nodes}
     return " + ".join(f"{count} x ({_say(n.cpus, n.gpus)})" for n, count in kinds.items())
 
 
-def parse_nodes(text: str) -> list[Node]:
-    """Read a cluster such as ``2x8gpu64cpu`` or ``1x8gpu64cpu,4x32cpu``.
+def parse_nodes(nodes: str) -> list[Node]:
+    """Return the cluster that ``nodes`` describes, such as ``2x8gpu64cpu`` or ``1x8gpu64cpu,4x32cpu``.
 
     Raises
     ------
     UserError
         When it cannot be read.
     """
-    nodes: list[Node] = []
-    for part in text.split(","):
+    found: list[Node] = []
+    for part in nodes.split(","):
         match = NODES.fullmatch(part.strip())
         if match is None or not (match["gpus"] or match["cpus"]) or not 0 < int(match["count"]) <= 10_000:
-            raise UserError(f"--nodes is '{text}'; expected COUNTxGPUSgpuCPUScpu such as 2x8gpu64cpu or 4x32cpu")
+            raise UserError(f"`nodes` is '{nodes}'; expected COUNTxGPUSgpuCPUScpu such as 2x8gpu64cpu or 4x32cpu")
         gpus = int(match["gpus"] or 0)
         node = Node(cpus=int(match["cpus"] or 8 * gpus), gpus=gpus)
-        nodes += [node] * int(match["count"])
-    return nodes
+        found += [node] * int(match["count"])
+    return found
 
 
 def this_machine(cpus: int | None = None) -> list[Node]:
-    """Return this machine as a cluster of one node."""
+    """Return this machine as a cluster of one node, with ``cpus`` cores (by default all)."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     there = len([path for path in Path("/dev").glob("nvidia*") if path.name.removeprefix("nvidia").isdecimal()])
     chosen = there if visible is None else min(there, len([part for part in visible.split(",") if part.strip()]))
     return [Node(cpus=cpus or processes.cores(), gpus=chosen)]
 
 
-def placement_table(runs: Sequence[RunConfig], nodes: Sequence[Node], asked: dict[str, Needs]) -> Table:
-    """Return what would start where, longest first."""
+def placement_table(runs: Sequence[RunConfig], nodes: Sequence[Node], resources: dict[str, ResourceRequest]) -> Table:
+    """Return a table of ``runs``, their ``resources`` and the ``nodes`` they would start on, longest first."""
     where = first_wave(runs, nodes)
-    table = Table(title=f"on {say(nodes)}", title_justify="left")
+    table = Table(title=f"on {describe(nodes)}", title_justify="left")
     for name in ("", "run", "size", "asks for", "FLOPs", "starts"):
         table.add_column(name, justify="right" if name in ("", "FLOPs") else "left", no_wrap=True)
     for i, run in enumerate(longest_first(runs), 1):
         at = where[run.name]
         names = ", ".join(str(i + 1) for i in sorted(set(at)))
         starts = f"at once, node {names}" if at else "when one before it is done"
-        table.add_row(str(i), run.name, run.size, str(asked[run.name]), f"{flops(run):.2e}", starts)
+        table.add_row(str(i), run.name, run.size, str(resources[run.name]), f"{flops(run):.2e}", starts)
     return table

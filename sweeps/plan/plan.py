@@ -1,4 +1,4 @@
-"""What a study will cost, before anything starts: runs, parameters, tokens, FLOPs, memory, device-hours, disk."""
+"""Cost estimate of a study before it starts: parameters, tokens, FLOPs, memory, device-hours, disk."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from calque.data.errors import UserError
-from calque.models.config.devices import device
-from calque.models.config.memory import BFLOAT16, FLOAT32, fitting, memory, on_device
+from calque.models.config.devices import find_device
+from calque.models.config.memory import BFLOAT16, FLOAT32, memory, on_device, sequences_at_once
 from calque.models.config.parametrisation import ADAMW, MUON, scaled
-from calque.models.config.retention import kept
+from calque.models.config.retention import kept_steps
 from calque.sweeps.plan.scoring import scoring_flops
 from calque.sweeps.study.differences import differences
 from calque.sweeps.study.run_config import RunConfig
@@ -21,84 +21,84 @@ LEAST_PEAK, MOST_PEAK = 1e6, 1e24
 
 @dataclass(frozen=True, kw_only=True)
 class Hardware:
-    """What runs are reckoned on.
+    """The hardware of a cost estimate.
 
     Attributes
     ----------
-    name : str, optional
-        A word of ``calque.models.config.devices``; by default a run in float32 takes ``cpu``, another ``h200``.
-    peak : float, optional
-        Peak FLOP/s, for a device that is not in the table; goes before ``name``.
+    device : str, optional
+        A name of ``calque.models.config.devices``; by default ``cpu`` for a run in float32, ``h200`` for others.
+    flops : float, optional
+        Peak FLOP/s, for a device that is not in the table; used instead of the table's.
     utilisation : float
-        Share of the peak that training's own FLOPs reach.
+        Share of the peak FLOP/s that training reaches.
     """
 
-    name: str | None = None
-    peak: float | None = None
+    device: str | None = None
+    flops: float | None = None
     utilisation: float = 0.4
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be."""
+        """Refuse impossible values."""
         if not 0 < self.utilisation <= 1:
-            raise UserError(f"--utilisation is {self.utilisation:g}; expected a share of the peak, such as 0.4")
-        if self.peak is not None and not LEAST_PEAK <= self.peak <= MOST_PEAK:
+            raise UserError(f"`utilisation` is {self.utilisation:g}; expected a share of the peak, such as 0.4")
+        if self.flops is not None and not LEAST_PEAK <= self.flops <= MOST_PEAK:
             raise UserError(
-                f"--flops is {self.peak:g}; expected the peak FLOP/s of a device, such as 989e12 ({LEAST_PEAK:g} to "
+                f"`flops` is {self.flops:g}; expected the peak FLOP/s of a device, such as 989e12 ({LEAST_PEAK:g} to "
                 f"{MOST_PEAK:g})"
             )
-        if self.name is not None:
-            device(self.name)
+        if self.device is not None:
+            find_device(self.device)
 
     def of(self, precision: str) -> tuple[str, float, float | None]:
-        """Return the device's name, peak FLOP/s and bytes of memory for a run of this precision."""
-        name = self.name or ("cpu" if precision == "32-true" else "h200")
-        if self.peak is not None:
-            return (self.name or "given", self.peak, device(self.name).memory if self.name else None)
-        return name, device(name).peak(precision), device(name).memory
+        """Return the device's name, peak FLOP/s and bytes of memory for a run of ``precision``."""
+        name = self.device or ("cpu" if precision == "32-true" else "h200")
+        if self.flops is not None:
+            return (self.device or "given", self.flops, find_device(self.device).memory if self.device else None)
+        return name, find_device(name).peak(precision), find_device(name).memory
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunPlan:
-    """The bill of one run.
+    """The cost estimate of one run.
 
     Attributes
     ----------
     run, run_id, size, mix : str
     differs : mapping of str to value
-        What sets the run apart from most others of its corpus, by key of the study file; seeds, and what has a field of
-        its own here, left out.
+        Settings in which the run differs from most others of its corpus, by key of the study file; without seeds and
+        what has a field here.
     width, layers, vocab_size : int
     n_params, n_params_non_embedding, tokens, steps : int
     checkpoints : int
-        Planned ones, and the whole budget of adaptive ones.
+        Planned ones and the whole budget of adaptive ones.
     adaptive_checkpoints : int
-        The budget among them.
+        The budget of adaptive ones.
     flops_per_token : mapping of str to int
-        Training's, by part: ``embedding`` (a look-up: 0), ``layers``, ``attention``, ``head``.
+        Of training, by part: ``embedding`` (a look-up: 0), ``layers``, ``attention``, ``head``.
     flops : float
-        Training only: tokens times their sum.
+        Of training: tokens times the sum of the parts.
     scoring_flops : float
-        Of held-out text and words at every checkpoint, roughly (``calque.sweeps.plan.scoring``).
+        Of held-out text and words at all checkpoints, roughly (``calque.sweeps.plan.scoring``).
     device, precision : str
     peak_flops : float
         Of the device at this precision, FLOP/s.
     hours : float
         Device-hours of training at the given utilisation of the peak.
     hidden_learning_rate : float
-        Peak learning rate of the hidden matrices: the study's, carried over from the base.
+        Peak learning rate of the hidden matrices: the study's, transferred from the base size.
     devices : int
-        That share a step.
+        World size: devices that share a step.
     wall_hours : float
-        Hours over the devices.
+        Hours divided by the devices.
     rows : int
-        Sequences that a device reads at once: as configured, else as many as fit its memory
+        Sequences of a micro-batch: as configured, else as many as fit the device's memory
         (``calque.models.config.memory``).
     memory_bytes : mapping of str to int
         Of one device, by part (``calque.models.config.memory``), with ``total`` and ``total_checkpointed``.
     device_memory_bytes : float, optional
-        What the device has.
+        Memory of the device.
     disk_bytes : int
-        Weights of the checkpoints that stay, at the precision they compute in, and two full states.
+        Kept weights, in the precision of computation, and two full states.
     """
 
     run: str
@@ -132,19 +132,32 @@ class RunPlan:
 
 
 def plan_run(run: RunConfig, hardware: Hardware, differs: dict[str, Any] | None = None) -> RunPlan:
-    """Return the bill of a run; ``differs`` is what sets it apart from others of its study."""
+    """Return the cost estimate of a run.
+
+    Parameters
+    ----------
+    run : RunConfig
+    hardware : Hardware
+    differs : dict, optional
+        Settings in which the run differs from others of its study (``calque.sweeps.study.differences``).
+
+    Raises
+    ------
+    UserError
+        When the device is unknown.
+    """
     decoder, training, steps = run.decoder(run.vocab_size()), run.training, run.checkpoint_steps()
     tokens = training.steps * training.tokens_per_step
     name, peak, capacity = hardware.of(training.precision)
     parts = decoder.flops_parts(training.context)
     flops = float(tokens) * sum(parts.values())
     hours = flops / (peak * hardware.utilisation) / 3600
-    rows = fitting(decoder, training, capacity)
+    rows = sequences_at_once(decoder, training, capacity)
     needed = on_device(decoder, training, rows)
     whole = memory(decoder, training, rows=rows, shards=1, head_tokens=0)
     stored = (FLOAT32 if training.precision == "32-true" else BFLOAT16) * decoder.n_params
     budget = run.checkpoints.adaptive.budget if run.checkpoints.adaptive else 0
-    further = budget if training.keep_weights == "all" else 0  # other policies drop them for later ones
+    further = budget if training.keep_weights == "all" else 0  # other policies remove them in favour of later ones
     rule = (MUON if training.optimizer == "muon" else ADAMW)["hidden"]
     return RunPlan(
         run=run.name, run_id=run.run_id, size=run.size, mix=run.parsed_mix().name,
@@ -158,13 +171,13 @@ def plan_run(run: RunConfig, hardware: Hardware, differs: dict[str, Any] | None 
         devices=training.devices, rows=rows,
         memory_bytes=asdict(needed) | {"total": needed.total, "total_checkpointed": needed.total_checkpointed},
         device_memory_bytes=capacity,
-        disk_bytes=stored * (len(kept(training.keep_weights, steps, steps)) + further)
-        + KEPT_STATES * (whole.gradients + whole.optimizer),  # weights take what gradients do
+        disk_bytes=stored * (len(kept_steps(training.keep_weights, steps, steps)) + further)
+        + KEPT_STATES * (whole.gradients + whole.optimizer),  # weights take as much as gradients
     )  # fmt: skip
 
 
 def plan(study: Study, hardware: Hardware) -> dict[str, Any]:
-    """Return the study's bill as JSON-ready values: ``runs`` and ``total``."""
+    """Return the cost estimate of ``study`` on ``hardware`` as JSON-ready values: ``runs`` and ``total``."""
     apart = differences(study.runs)
     plans = [plan_run(run, hardware, apart[run.name]) for run in study.runs]
     total = {

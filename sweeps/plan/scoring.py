@@ -1,4 +1,4 @@
-"""What scoring a run's checkpoints will cost: a rough reckoning of held-out text and words."""
+"""Rough cost estimate of scoring a run's checkpoints: held-out text and words."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from calque.data.words.words import words
 from calque.sweeps.study.run_config import RunConfig
 
 TOKENS_A_QUESTION = 19
-"""Read for one word asked of real text with two shots, forms and answer included (docs/benchmarks/scoring.md)."""
+"""Tokens read for one word question on real text with two shots, with answer (docs/benchmarks/scoring.md)."""
 
 
 def scoring_flops(run: RunConfig, checkpoints: int, flops_per_token: int) -> float:
-    """Return the FLOPs of scoring so many checkpoints; minimal pairs and invented words are not reckoned.
+    """Return the FLOPs of scoring a run's checkpoints, without minimal pairs and invented words.
 
     Parameters
     ----------
     run : RunConfig
     checkpoints : int
     flops_per_token : int
-        Training's, of which reading alone takes a third.
+        Of training; a forward pass takes a third.
     """
     languages = len(run.languages())
     concepts = run.world.concepts if run.corpus == "world" else len(words(run.languages()).concepts)

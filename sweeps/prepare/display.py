@@ -8,12 +8,12 @@ from calque.data.shards.shards import Progress
 
 
 class PreparingDisplay(ProgressDisplay):
-    """Shows how a preparation stands, on stderr, from entering to leaving the context."""
+    """Shows the progress of a preparation on stderr within its context."""
 
     def __init__(self) -> None:
         super().__init__("parts")
 
     def take(self, progress: Progress) -> None:
-        """Take a standing."""
+        """Show ``progress``."""
         megabytes = f", {format_bytes(progress.text_bytes)}" if progress.text_bytes else ""
         self.show(progress.doing + megabytes, progress.parts_done, progress.parts or None, topic=progress.doing)

@@ -1,4 +1,4 @@
-"""Data of a run: corpus, tokenizer, token shards, and what is asked; prepared once and shared between runs."""
+"""Data of a run: corpus, tokenizer, token shards and questions; prepared once and shared between runs."""
 
 from __future__ import annotations
 
@@ -30,36 +30,36 @@ from calque.data.words.multiblimp import read_pairs
 from calque.sweeps.study.run_config import RunConfig
 
 NOT_OF_TEXT = ("shots", "shot_seed", "template", "attempts")
-"""Keys of a section that change what is asked or how text is fetched, not the text."""
+"""Keys of a corpus section that change the questions or how text is fetched, not the text itself."""
 SHARED = "CALQUE_SHARDS"
 """Environment variable: an fsspec address under which machines share token shards."""
 
 
 @runtime_checkable
-class Prepares(Protocol):
+class PreparableCorpus(Protocol):
     """A corpus whose text is fetched and cleaned before it can be read."""
 
     def prepare(self, report: Callable[[str, int, int], None]) -> object:
-        """Fetch and clean what is missing; tell ``report`` what is being done, and how many steps of how many are."""
+        """Fetch and clean what is missing; ``report`` is called with a description, the steps done, and all steps."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prepared:
-    """What a run needs besides its configuration.
+class RunData:
+    """The data of a run.
 
     Attributes
     ----------
     corpus : Corpus
-        As the mix has it.
+        With the changes of the mix.
     shards : Shards
-        With the tokenizer they were made with.
+        Token shards, with their tokenizer.
     mix : Mix
-        With the shares that follow from the amount of text.
+        With the shares computed from the amount of text.
     task : WordTask
-        The words asked.
+        The word questions.
     pairs : tuple of MinimalPair
-        The minimal pairs asked: the corpus's, and those of the evaluation's file.
+        Of the corpus, and of the evaluation's file.
     """
 
     corpus: Corpus
@@ -70,30 +70,30 @@ class Prepared:
 
     @cached_property
     def encoding(self) -> Encoding:
-        """How text becomes the shards' token ids."""
+        """Encodes text as the token ids of the shards."""
         return Encoding(self.shards.tokenizer, self.shards.blocks)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Made:
-    """One data set of a study.
+class PreparedDataset:
+    """One data set of a study, shared by its runs.
 
     Attributes
     ----------
     runs : tuple of RunConfig
         Those that use it.
-    made : bool
-        Whether it was made now; otherwise it was there.
+    is_new : bool
+        Whether it was prepared now; otherwise it existed.
     shards : Shards
     """
 
     runs: tuple[RunConfig, ...]
-    made: bool
+    is_new: bool
     shards: Shards
 
 
 def corpus_of(config: RunConfig) -> Corpus:
-    """Return the corpus of a run, as its mix has it."""
+    """Return the corpus of the run ``config``, with the changes of its mix."""
     mix = config.parsed_mix()
     return changed(_plain_corpus(config, mix), mix)
 
@@ -121,12 +121,12 @@ def _plain_corpus(config: RunConfig, mix: Mix) -> Corpus:
 
 
 def shards_folder(config: RunConfig) -> Path:
-    """Return where the run's shards stand: runs of the same text and tokenizer share them.
+    """Return the folder of the shards of the run ``config``; runs of the same text and tokenizer share it.
 
     Raises
     ------
     UserError
-        When the files that decide it, a user's text or tokenizer, cannot be found.
+        When the user's text or tokenizer, on which it depends, cannot be found.
     """
     mix = config.parsed_mix()
     recipe: dict[str, Any] = {"schema": SCHEMA, "corpus": config.corpus, "changes": mix.text_changes()}
@@ -146,13 +146,13 @@ def shards_folder(config: RunConfig) -> Path:
 def make_shards(
     config: RunConfig, workers: int | None = None, on_progress: OnProgress = lambda progress: None
 ) -> Shards:
-    """Return the run's shards, made if they are neither there nor at the address that ``CALQUE_SHARDS`` names.
+    """Return the run's shards; they are made unless they exist here or at the address in ``CALQUE_SHARDS``.
 
     Parameters
     ----------
     config : RunConfig
     workers : int, optional
-        Processes that tokenise; by default one for each core where the corpus comes in parts worth it.
+        Processes that tokenise; by default one for each core where the corpus has parts, else one.
     on_progress : callable
         Called a few times a second while they are made.
 
@@ -176,7 +176,7 @@ def make_shards(
 def _make_shards(config: RunConfig, folder: Path, workers: int | None, on_progress: OnProgress) -> Shards:
     mix = config.parsed_mix()
     plain = _plain_corpus(config, mix)
-    if isinstance(plain, Prepares):
+    if isinstance(plain, PreparableCorpus):
         plain.prepare(lambda doing, done, of: on_progress(Progress(doing=doing, parts=of, parts_done=done)))
     if workers is None:
         workers = cores() if isinstance(plain, PartedCorpus) else 1
@@ -184,36 +184,39 @@ def _make_shards(config: RunConfig, folder: Path, workers: int | None, on_progre
     return shards.prepare(corpus, corpus.tokenizer, folder, workers=workers, on_progress=on_progress)
 
 
-def prepare(config: RunConfig) -> Prepared:
-    """Make the run's shards if they are not there, and return everything it needs.
+def prepare(config: RunConfig) -> RunData:
+    """Return the data of the run ``config``; shards are made where they are missing.
 
     Raises
     ------
     UserError
         As :func:`make_shards`.
     """
-    made, corpus = make_shards(config), corpus_of(config)
+    found, corpus = make_shards(config), corpus_of(config)
     pairs = corpus.minimal_pairs() + _pairs_of_file(config)
-    return Prepared(corpus=corpus, shards=made, mix=mix_of(config, made), task=corpus.word_task(), pairs=pairs)
+    return RunData(corpus=corpus, shards=found, mix=mix_of(config, found), task=corpus.word_task(), pairs=pairs)
 
 
 def _pairs_of_file(config: RunConfig) -> tuple[MinimalPair, ...]:
-    """Return the minimal pairs of the evaluation's file, as the mix has text; none without a file."""
+    """Return the minimal pairs of the evaluation's file, with the changes of the mix; none without a file."""
     file = config.evaluation.minimal_pairs_file
     return () if file is None else changed_pairs(read_pairs(file, config.languages()), config.parsed_mix())
 
 
-def mix_of(config: RunConfig, made: Shards) -> Mix:
-    """Return the run's mix with the shares that follow from the amount of training text, in bytes."""
-    if config.real_text is None:  # the world's text is as long as the shares say
+def mix_of(config: RunConfig, found: Shards) -> Mix:
+    """Return the mix of the run ``config`` with the shares computed from the bytes of training text in ``found``."""
+    if config.real_text is None:  # the world generates text in these shares
         return config.parsed_mix()
-    return config.parsed_mix({code: float(made.train[code].text_bytes) for code in config.languages()})
+    return config.parsed_mix({code: float(found.train[code].text_bytes) for code in config.languages()})
 
 
 def prepare_all(
     runs: tuple[RunConfig, ...], workers: int | None = None, on_progress: OnProgress = lambda progress: None
-) -> Iterator[Made]:
-    """Make each different data set of the runs; yield one after the other."""
+) -> Iterator[PreparedDataset]:
+    """Prepare the data sets of ``runs``, each once, and yield one after the other.
+
+    ``workers``, ``on_progress`` and the errors are those of :func:`make_shards`.
+    """
     users: dict[Path, list[RunConfig]] = {}
     for run in runs:
         _check_text_suffices(run)
@@ -221,9 +224,10 @@ def prepare_all(
         if run.parsed_mix().text_changes():
             corpus_of(run)
         users.setdefault(shards_folder(run), []).append(run)
-    for folder, those in users.items():
-        there = folder.exists()
-        yield Made(runs=tuple(those), made=not there, shards=make_shards(those[0], workers, on_progress))
+    for folder, sharing in users.items():
+        existed = folder.exists()
+        found = make_shards(sharing[0], workers, on_progress)
+        yield PreparedDataset(runs=tuple(sharing), is_new=not existed, shards=found)
 
 
 def _check_text_suffices(config: RunConfig) -> None:
@@ -234,8 +238,8 @@ def _check_text_suffices(config: RunConfig) -> None:
         )
 
 
-def sampler_of(config: RunConfig, prepared: Prepared) -> Sampler:
-    """Return the sampler that gives the batch of every step."""
+def sampler_of(config: RunConfig, prepared: RunData) -> Sampler:
+    """Return the sampler of the training batches of the run ``config`` from its data ``prepared``."""
     return Sampler(
         prepared.shards, stream_shares(prepared.corpus.streams(), prepared.mix),
         context=config.training.context, batch_size=config.training.batch_size, data_seed=config.data_seed,

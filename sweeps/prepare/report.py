@@ -1,4 +1,4 @@
-"""What was prepared: where text comes from, how the tokenizer cuts it, how much there is and how often it is read."""
+"""Report on prepared data: provenance, tokenizer fertility, amounts, and epochs of the runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from calque.data.corpora.debian import provenance as debian
 from calque.data.mixes.mix import stream_shares
 from calque.data.quantities import format_bytes, format_count
 from calque.data.shards.shards import Shards
-from calque.sweeps.prepare.prepare import Made, corpus_of, mix_of
+from calque.sweeps.prepare.prepare import PreparedDataset, corpus_of, mix_of
 from calque.sweeps.study.run_config import RunConfig
 
 WORDS = (
@@ -23,41 +23,41 @@ OF_A_SOURCE = ("title", "package", "licence")
 OF_A_LANGUAGE = ("used", "duplicates", "heldout")
 
 
-def answer(made: Made) -> dict[str, Any]:
-    """Return a data set as JSON-ready values."""
-    shards = made.shards
+def answer(dataset: PreparedDataset) -> dict[str, Any]:
+    """Return the data set ``dataset`` as JSON-ready values."""
+    shards = dataset.shards
     held = [shard for split in (shards.train, shards.heldout) for shard in split.values()]
     return {
-        "runs": [run.name for run in made.runs],
-        "made": made.made,
+        "runs": [run.name for run in dataset.runs],
+        "made": dataset.is_new,
         "folder": str(shards.folder),
         "sha256": shards.sha256,
         "tokenizer_sha256": shards.tokenizer_sha256,
         "vocabulary": shards.vocabulary,
         "provenance": shards.provenance,
         "fertility": shards.fertility,
-        "epochs": {run.name: epochs(run, shards) for run in made.runs},
+        "epochs": {run.name: epochs(run, shards) for run in dataset.runs},
         "shards": [{key: value for key, value in asdict(shard).items() if key != "path"} for shard in held],
     }
 
 
 def epochs(run: RunConfig, shards: Shards) -> dict[str, float]:
-    """Return how often a run reads each stream that it draws on."""
+    """Return the epochs of ``run`` over each stream of ``shards`` that it samples."""
     shares = stream_shares(corpus_of(run).streams(), mix_of(run, shards))
     tokens = run.training.steps * run.training.tokens_per_step
     return {stream: tokens * share / max(1, shards.train[stream].tokens) for stream, share in shares.items()}
 
 
-def show(made: Made, console: Console) -> None:
-    """Print provenance, and one row a stream: text, tokens, fertility, epochs."""
-    for table in (*_provenance(made.shards.provenance), _streams(made)):
+def show(dataset: PreparedDataset, console: Console) -> None:
+    """Print the provenance of ``dataset`` to ``console``, and for every stream text, tokens, fertility and epochs."""
+    for table in (*_provenance(dataset.shards.provenance), _streams(dataset)):
         title, table.title = table.title, None  # a title would be as narrow as its table
         console.print(title, soft_wrap=True, style="italic", highlight=False)
         console.print(table)
-    if made.shards.fertility:
+    if dataset.shards.fertility:
         print(WORDS)
-    names = ", ".join(run.name for run in made.runs)
-    print(f"{names}: {'made' if made.made else 'already there'}: {made.shards.folder}")
+    names = ", ".join(run.name for run in dataset.runs)
+    print(f"{names}: {'made' if dataset.is_new else 'already there'}: {dataset.shards.folder}")
 
 
 def _provenance(provenance: Mapping[str, Any]) -> list[Table]:
@@ -88,14 +88,14 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) ->
     return table
 
 
-def _streams(made: Made) -> Table:
-    shards = made.shards
+def _streams(dataset: PreparedDataset) -> Table:
+    shards = dataset.shards
     size = f"{shards.vocabulary:,} tokens in the vocabulary"
     table = Table(title=f"{shards.folder.name}: {size}, sha256 {shards.sha256[:12]}")
     table.add_column("stream")
     for name in ("documents", "held out", "text", "tokens", "share", "tokens/word", "bytes/token", "exact", "epochs"):
         table.add_column(name, justify="right")
-    read = [epochs(run, shards) for run in made.runs]
+    read = [epochs(run, shards) for run in dataset.runs]
     for stream, shard in shards.train.items():
         cut = shards.fertility.get(stream, {})
         most = max((times.get(stream, 0.0) for times in read), default=0.0)

@@ -11,7 +11,7 @@ from typing import Any
 from calque.data import cube
 from calque.data.errors import UserError
 from calque.models.checkpoints.digests import digest_of
-from calque.models.config.retention import kept
+from calque.models.config.retention import kept_steps
 from calque.sweeps.results.progress import read_progress, run_folder
 from calque.sweeps.study.run_config import RunConfig
 
@@ -125,7 +125,7 @@ def _look(
         files, size = files + len(weights), size + sum(file.size for file in weights.values())
         odd = look(config.name, weights)
         if done:  # while it trains, files come and go
-            wanted = kept(config.training.keep_weights, sorted(sha256), config.checkpoint_steps())
+            wanted = kept_steps(config.training.keep_weights, sorted(sha256), config.checkpoint_steps())
             odd |= dict.fromkeys(wanted - set(weights), "is missing")
         faults += [
             Fault(run=config.name, step=step, file=f"weights/{NAME.format(step)}", what=odd[step])

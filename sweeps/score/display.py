@@ -6,7 +6,7 @@ from calque.data.command_line.progress import ProgressDisplay
 
 
 class ScoreDisplay(ProgressDisplay):
-    """Shows how scoring stands, on stderr, from entering to leaving the context.
+    """Shows the progress of scoring on stderr within its context.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A cube of revisions that are scored one after the other: whole on disk after each, its doubts always up to date."""
+"""The cube of scored revisions: rewritten after each, with up-to-date flags of doubtful checkpoints."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SECONDS = ("loading_seconds", "scoring_seconds")
 
 @dataclass(frozen=True, kw_only=True)
 class ScoredRow:
-    """One revision's numbers.
+    """The scores of one revision.
 
     Attributes
     ----------
@@ -31,13 +31,13 @@ class ScoredRow:
     sha256 : str
         Of the weights.
     config_sha256 : str
-        Of all else that the scores depend on.
+        SHA-256 of everything else that the scores depend on.
     commit : str
         Empty where the source has no commits.
     scores : mapping of str to array
         Variables with the dimensions of ``calque.data.metrics.VARIABLES``.
     seconds : mapping of str to float
-        What it took; NaN where the weights had been scored already.
+        Durations; NaN where the weights had been scored already.
     """
 
     position: Position
@@ -49,18 +49,18 @@ class ScoredRow:
 
 
 class ScoreFile:
-    """The cube at ``path``, rewritten whole and atomically with every revision.
+    """The cube at ``path``, rewritten atomically with every revision.
 
     Parameters
     ----------
     path : Path
     run_id : str
-        Of the model and the questions; what is on disk must be of the same.
+        Identifies the model and the questions; those of an existing file must be the same.
 
     Raises
     ------
     UserError
-        When the file there is something else.
+        When the existing file has other scores or is no cube.
     """
 
     def __init__(self, path: Path, run_id: str) -> None:
@@ -74,7 +74,7 @@ class ScoreFile:
         old = cube.read(self.path)
         if old.attrs.get("run_id") != self.run_id:
             raise UserError(
-                f"{self.path} holds scores of another model or of other questions; choose another name with -o, or "
+                f"{self.path} holds scores of another model or of other questions; choose another `output`, or "
                 "remove it"
             )
         timing = cube.read(self.path, "timing")
@@ -94,26 +94,26 @@ class ScoreFile:
         self.static = old.drop_vars(moving)
 
     def put(self, revision: str, row: ScoredRow) -> None:
-        """Set a revision's row, replacing what stood for it, and write the file; ``static`` has to be set."""
+        """Set or replace the ``row`` of ``revision``, and write the file; ``static`` has to be set before."""
         assert self.static is not None, "static is set before the first row"
         self.rows[revision] = row
         self._write()
 
     def move(self, positions: Mapping[str, Position]) -> None:
-        """Give the rows that are there the positions told now; those of other revisions stay as they are.
+        """Move the rows of the file to ``positions``, by revision; rows of other revisions are left alone.
 
         Raises
         ------
         UserError
-            When two revisions would stand at one place.
+            When two revisions would have the same tokens.
         """
         whole = {name: row.position for name, row in self.rows.items()} | dict(positions)
         order = sorted(whole, key=lambda name: (whole[name].tokens, name))
         for one, other in pairwise(order):
             if whole[one].tokens == whole[other].tokens:
                 raise UserError(
-                    f"in {self.path}, '{one}' and '{other}' would both stand at {whole[one].tokens} tokens; tell where "
-                    "both stand, or choose another name with -o"
+                    f"in {self.path}, '{one}' and '{other}' would both be at {whole[one].tokens} tokens; give the "
+                    "positions of both, or choose another `output`"
                 )
         moved = {name: replace(row, position=whole[name]) for name, row in self.rows.items()}
         if any(row.position != self.rows[name].position for name, row in moved.items()):
@@ -121,11 +121,11 @@ class ScoreFile:
             self._write()
 
     def order(self) -> list[str]:
-        """Return the revisions that are there, in the order of training."""
+        """Return the revisions of the file, in the order of training."""
         return sorted(self.rows, key=lambda name: self.rows[name].position.tokens)
 
     def flags(self) -> NDArray[np.int8]:
-        """Return the flags of the checkpoints, in the order of training."""
+        """Return the flags of the checkpoints (``calque.sweeps.score.flags``), in the order of training."""
         rows = [self.rows[name] for name in self.order()]
         return flags([row.sha256 for row in rows], [summary(row.scores) for row in rows])
 
@@ -156,9 +156,9 @@ class ScoreFile:
 
 
 def summary(scores: Mapping[str, NDArray[np.generic]]) -> float:
-    """Return one number for a checkpoint: mean bits per byte, or mean log p(target word) without held-out text.
+    """Return one number for the ``scores`` of a checkpoint, by which outliers are found.
 
-    NaN where any number that was asked for is not finite.
+    Mean bits per byte, or without held-out text mean log p(target word) in nats; NaN where a score is not finite.
     """
     words = np.asarray(scores["translation_logprob"], float)[np.asarray(scores["translation_outcome"]) >= 0]
     bits = np.asarray(scores["bits_per_byte"], float)

@@ -1,6 +1,6 @@
-"""Doubts about checkpoints: weights that were served twice, scores out of line, numbers that are none.
+"""Flags of doubtful checkpoints: duplicate weights, outliers, scores that are not finite.
 
-Public suites have served the same weights under most of their revisions: a cube says so before anything is analysed.
+Public suites have served the same weights under most of their revisions; the cube shows this before it is analysed.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from calque.data.outliers import outlying, running_median
 
 DUPLICATE, OUTLIER, NOT_FINITE = (1 << i for i in range(len(CHECKPOINT_FLAGS)))
 FEWEST = 7
-"""Checkpoints from which an outlier can be told."""
+"""Fewest checkpoints among which outliers are looked for."""
 LEAST = 0.01
-"""Least robust standard deviation, as a share of the range of the scores: a curve may rise without noise."""
+"""Least robust standard deviation as a share of the scores' range, for curves without noise."""
 
 
 def flags(sha256: Sequence[str], scores: Sequence[float]) -> NDArray[np.int8]:
@@ -26,9 +26,9 @@ def flags(sha256: Sequence[str], scores: Sequence[float]) -> NDArray[np.int8]:
     Parameters
     ----------
     sha256 : sequence of str
-        Of the weights. All that are equal are flagged: which of them stands at its true place cannot be told.
+        Of the weights. All equal ones are flagged: which of them has its true position is unknown.
     scores : sequence of float
-        One summary a checkpoint; NaN or infinite where it could not be computed.
+        One summary for each checkpoint; NaN or infinite where it could not be computed.
     """
     values = np.asarray(scores, float)
     found = np.zeros(len(values), np.int8)
@@ -41,7 +41,7 @@ def flags(sha256: Sequence[str], scores: Sequence[float]) -> NDArray[np.int8]:
 
 
 def duplicates(sha256: Sequence[str]) -> list[list[int]]:
-    """Return the groups of checkpoints that have the same weights, each group ascending."""
+    """Return the groups of indices with equal ``sha256``, each group ascending."""
     places: dict[str, list[int]] = {}
     for i, digest in enumerate(sha256):
         places.setdefault(digest, []).append(i)
@@ -49,15 +49,25 @@ def duplicates(sha256: Sequence[str]) -> list[list[int]]:
 
 
 def _out_of_line(values: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return which values lie far from the median around them; the first and the last are never judged."""
+    """Return which values lie far from the median around them; the first and the last never do."""
     if len(values) < FEWEST:
         return np.zeros(len(values), bool)
     deviation = np.abs(values - running_median(values, symmetric=True))
     return outlying(deviation, LEAST * float(np.ptp(values)))
 
 
-def said(revisions: Sequence[str], sha256: Sequence[str], found: NDArray[np.int8]) -> list[str]:
-    """Return what a person should know of the flags, a line each."""
+def flag_messages(revisions: Sequence[str], sha256: Sequence[str], found: NDArray[np.int8]) -> list[str]:
+    """Return messages about the flags, one line each.
+
+    Parameters
+    ----------
+    revisions : sequence of str
+        Names, in the order of training.
+    sha256 : sequence of str
+        Of their weights.
+    found : array of int8
+        Their flags.
+    """
     lines = []
     groups = duplicates(sha256)
     if groups:
@@ -65,7 +75,7 @@ def said(revisions: Sequence[str], sha256: Sequence[str], found: NDArray[np.int8
         more = f"; and {len(groups) - 3} groups more" if len(groups) > 3 else ""
         lines.append(
             f"{sum(map(len, groups))} of {len(revisions)} checkpoints have the weights of another ({shown}{more}): "
-            "flagged duplicate_weights; at most one of each stands at its true place"
+            "flagged duplicate_weights; at most one of each has its true position"
         )
     for mask, name, what in (
         (OUTLIER, "outlier", "score out of line with their neighbours"),

@@ -12,7 +12,7 @@ from huggingface_hub import HfApi
 from huggingface_hub.errors import LocalEntryNotFoundError
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
-from calque.data.corpora.hub.network import asked
+from calque.data.corpora.hub.network import with_retries
 from calque.data.errors import UserError
 from calque.data.home import home
 from calque.models.huggingface.weights import weight_files
@@ -27,8 +27,13 @@ PICKLED = ("pytorch_model*.bin", "pytorch_model.bin.index.json")
 class HubSource:
     """All branches and tags of ``OWNER/NAME``.
 
-    What is in the hub's cache on this machine already is read there. Anything else is fetched to a folder of its own
+    A revision in the hub's cache on this machine is read there. Any other is downloaded to a folder of its own
     in CALQUE_HOME and removed once it is scored: a suite of 150 revisions does not fit on most disks.
+
+    Parameters
+    ----------
+    model : str
+        ``OWNER/NAME``.
 
     Raises
     ------
@@ -47,11 +52,11 @@ class HubSource:
         self.revisions = dict(sorted(found.items()))
 
     def _ask(self, ask: Callable[[], T]) -> T:
-        return asked(f"{self.name} on the hub", ATTEMPTS, ask)
+        return with_retries(f"{self.name} on the hub", ATTEMPTS, ask)
 
     @contextmanager
     def fetched(self, revision: str) -> Iterator[Path]:
-        """Give the revision's snapshot: that in the cache, or a fetched one, which is removed afterwards."""
+        """Yield the snapshot of ``revision``: in the cache, or downloaded and removed afterwards."""
         commit = self.revisions[revision]
         kept = self._cached(commit)
         if kept is not None:

@@ -1,4 +1,4 @@
-"""Where in training a revision stands: read from its name by a pattern that the user gives, or from a table."""
+"""Training positions of revisions: read from their names by a pattern, or from a table."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from calque.data.quantities import parse_count
 
 FIELDS = {"step": r"(?P<step>[0-9]+)", "tokens": r"(?P<tokens>[0-9]+(?:\.[0-9]+)?[kKmMbBtT]?)"}
 HOW = (
-    "say how its name tells it (--pattern 'step{step}' --tokens-per-step 2M, or --pattern '*-tokens{tokens}'), or "
-    "give a table (--positions FILE.csv with columns revision,tokens)"
+    "give `pattern` 'step{step}' and `tokens_per_step` 2M, or `pattern` '*-tokens{tokens}', as its name has them, or "
+    "`positions`, a CSV file with columns revision,tokens"
 )
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Position:
-    """Training tokens seen, and optimizer steps where they are known."""
+    """A position in training: tokens, and optimizer steps where they are known."""
 
     tokens: int
     step: int | None = None
 
 
 class Positions(Protocol):
-    """Gives the position of a revision by its name."""
+    """Finds the training position of a revision by its name."""
 
     def of(self, revision: str) -> Position | None:
-        """Return the position, or None when the name tells none."""
+        """Return the position of ``revision``, or None when it is unknown."""
         ...
 
 
@@ -41,14 +41,14 @@ class PatternPositions:
     Parameters
     ----------
     pattern : str
-        The whole name, with ``{step}`` or ``{tokens}`` or both where they stand, and ``*`` for anything.
+        The whole name, with ``{step}`` or ``{tokens}`` or both in their place, and ``*`` for anything.
     tokens_per_step : int, optional
-        Tokens of an optimizer step. It goes before ``{tokens}``, which names often round.
+        Tokens of an optimizer step. It is used instead of ``{tokens}``, which names often round.
 
     Raises
     ------
     UserError
-        When the pattern names neither, or ``{step}`` alone and a step's tokens are not given.
+        When the pattern has neither, or ``{step}`` alone without ``tokens_per_step``.
     """
 
     def __init__(self, pattern: str, tokens_per_step: int | None = None) -> None:
@@ -57,20 +57,20 @@ class PatternPositions:
         unknown = [field for field in fields if field not in FIELDS]
         if unknown or not fields or len(set(fields)) < len(fields):
             raise UserError(
-                f"--pattern is '{pattern}'; expected {{step}} or {{tokens}} in it, each once, and * for the rest"
+                f"`pattern` is '{pattern}'; expected {{step}} or {{tokens}} in it, each once, and * for the rest"
             )
         if tokens_per_step is not None and tokens_per_step < 1:
-            raise UserError(f"--tokens-per-step is {tokens_per_step}; expected 1 or more")
+            raise UserError(f"`tokens_per_step` is {tokens_per_step}; expected 1 or more")
         if fields == ["step"] and tokens_per_step is None:
-            raise UserError(f"--pattern '{pattern}' tells steps; say how many tokens a step has: --tokens-per-step 2M")
+            raise UserError(f"`pattern` '{pattern}' tells steps; give the tokens of a step: `tokens_per_step` 2M")
         if "step" not in fields and tokens_per_step is not None:
-            raise UserError(f"--tokens-per-step needs {{step}} in --pattern, which is '{pattern}'")
+            raise UserError(f"`tokens_per_step` needs {{step}} in `pattern`, which is '{pattern}'")
         texts = (FIELDS[p[1:-1]] if p.startswith("{") else ".*" if p == "*" else re.escape(p) for p in parts)
         self.expression = re.compile("".join(texts))
         self.tokens_per_step = tokens_per_step
 
     def of(self, revision: str) -> Position | None:
-        """Return the position that the name tells; None when it is not of the pattern."""
+        """Return the position in the name of ``revision``; None when it does not match the pattern."""
         match = self.expression.fullmatch(revision)
         if match is None:
             return None
@@ -84,10 +84,14 @@ class PatternPositions:
 class TablePositions:
     """Positions in a CSV file with the columns ``revision``, ``tokens`` and, where it is known, ``step``.
 
+    Parameters
+    ----------
+    path : Path
+
     Raises
     ------
     UserError
-        Naming the line, when the file is not of this form.
+        When the file is not of this form; the line is named.
     """
 
     def __init__(self, path: Path) -> None:
@@ -95,9 +99,9 @@ class TablePositions:
         try:
             rows = list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines()))
         except FileNotFoundError:
-            raise UserError(f"--positions: there is no file {path}") from None
+            raise UserError(f"`positions`: there is no file {path}") from None
         except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise UserError(f"--positions: {path} cannot be read as CSV ({error})") from None
+            raise UserError(f"`positions`: {path} cannot be read as CSV ({error})") from None
         for line, row in enumerate(rows, 2):
             if "revision" not in row or "tokens" not in row:
                 raise UserError(f"{path}: its columns are {', '.join(map(str, row))}; expected revision,tokens")
@@ -109,7 +113,7 @@ class TablePositions:
             )
 
     def of(self, revision: str) -> Position | None:
-        """Return the position in the table."""
+        """Return the position of ``revision`` in the table; None when it is not there."""
         return self.found.get(revision)
 
 
@@ -120,20 +124,22 @@ def _count(text: str | None, where: str) -> int:
         raise UserError(f"{where} is '{text}'; expected a count such as 2B or 2000000000") from None
 
 
-def placed(revisions: Sequence[str], positions: Positions | None, named: bool) -> tuple[dict[str, Position], list[str]]:
-    """Return the revisions in the order of training, and those left out because their names tell no position.
+def place_revisions(
+    revisions: Sequence[str], positions: Positions | None, named: bool
+) -> tuple[dict[str, Position], list[str]]:
+    """Return the positions of revisions in the order of training, and the revisions without one.
 
     Parameters
     ----------
     revisions : sequence of str
     positions : Positions, optional
     named : bool
-        Whether the user named the revisions one by one; none is left out then.
+        Whether the user named the revisions one by one; each must have a position then.
 
     Raises
     ------
     UserError
-        When positions are not told, a named revision has none, or two revisions stand at one place.
+        When there are no positions, a named revision has none, or two revisions have the same.
     """
     if positions is None:
         raise UserError(f"nothing tells how many training tokens '{revisions[0]}' has seen: {HOW}")
@@ -146,7 +152,7 @@ def placed(revisions: Sequence[str], positions: Positions | None, named: bool) -
     for one, other in zip(order, order[1:], strict=False):
         if known[one].tokens == known[other].tokens:
             raise UserError(
-                f"revisions '{one}' and '{other}' both stand at {known[one].tokens} tokens; name those to score with "
-                "--revisions, or tell them apart with --positions"
+                f"revisions '{one}' and '{other}' are both at {known[one].tokens} tokens; name those to score with "
+                "`revisions`, or tell them apart with `positions`"
             )
     return {revision: known[revision] for revision in order}, left_out

@@ -1,4 +1,4 @@
-"""What is asked of a model that is not a run of ours: words, minimal pairs, held-out text."""
+"""Questions to a model that Calque did not train: words, minimal pairs, held-out text."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ SAMPLE, NO_TEXT = "sample", "none"
 
 @dataclass(frozen=True, kw_only=True)
 class Questions:
-    """What is asked.
+    """Settings of the questions.
 
     Attributes
     ----------
     languages : tuple of str
-        Codes; every ordered pair of them is asked, and each with itself.
+        Codes; every ordered pair of them is asked, and every language with itself.
     template : str
-        Wording of the word questions.
+        Template of the word questions.
     shots, shot_seed : int
-        Complete lines before every word question, and what chooses them.
+        Number of complete lines before every word question, and the seed that chooses them.
     concepts, minimal_pairs : int, optional
-        Ask only the first so many concepts, and at most so many pairs a language and phenomenon; None asks all.
+        Number of concepts that are asked, the first ones, and most pairs of a language and phenomenon; None is all.
     heldout : str
-        Text for the loss: ``sample`` (help pages, vendored), ``none``, or a folder as the corpus ``text`` reads it.
+        Text for the loss: ``sample`` (vendored help pages), ``none``, or a folder in the form of the corpus ``text``.
     heldout_tokens, context : int
-        Tokens a language, read in windows of ``context``.
+        Tokens of a language, and of the windows in which they are read.
 
     Raises
     ------
@@ -65,13 +65,13 @@ class Questions:
 
     def __post_init__(self) -> None:
         if not self.languages or len(set(self.languages)) < len(self.languages):
-            raise UserError(f"--languages is {', '.join(self.languages) or 'empty'}; expected each code once")
+            raise UserError(f"`languages` is {', '.join(self.languages) or 'empty'}; expected each code once")
         for name in ("concepts", "minimal_pairs", "heldout_tokens", "context"):
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise UserError(f"--{name.replace('_', '-')} is {value}; expected 1 or more")
+                raise UserError(f"`{name}` is {value}; expected 1 or more")
         if self.heldout not in (SAMPLE, NO_TEXT) and not Path(self.heldout).expanduser().is_dir():
-            raise UserError(f"--heldout is '{self.heldout}'; expected {SAMPLE}, {NO_TEXT} or a folder of text")
+            raise UserError(f"`heldout` is '{self.heldout}'; expected {SAMPLE}, {NO_TEXT} or a folder of text")
         self.task()
         if self.heldout not in (SAMPLE, NO_TEXT):
             text_files(self._text())
@@ -81,27 +81,27 @@ class Questions:
         return asdict(self) | {"languages": list(self.languages)}
 
     def task(self) -> WordTask:
-        """Return the words asked."""
+        """Return the word questions."""
         return word_task(self.languages, self.shots, self.shot_seed, self.template)
 
     def scorer(self, encoding: Encoding, positions: int | None) -> Scorer:
-        """Return what asks all of it with a tokenizer.
+        """Return the scorer of these questions for a tokenizer.
 
         Parameters
         ----------
         encoding : Encoding
         positions : int, optional
-            The longest text that the model takes, in tokens.
+            Longest input of the model, in tokens.
 
         Raises
         ------
         UserError
-            When the questions are longer than that, or the held-out text cannot be read.
+            When a question is longer than that, or the held-out text cannot be read.
         """
         words = WordScorer(self.task(), encoding, self.concepts)
         longest = max(len(item.prompt) for item in words.items) + words.new_tokens
         if positions is not None and longest > positions:
-            raise UserError(f"the longest question has {longest} tokens and the model takes {positions}; lower --shots")
+            raise UserError(f"the longest question has {longest} tokens and the model takes {positions}; lower `shots`")
         pairs = first_pairs(minimal_pairs(self.languages), self.minimal_pairs)
         context = self.context if positions is None else min(self.context, positions)
         texts = {code: _windows(self._documents(code), encoding, code, self.heldout_tokens, context)
@@ -121,7 +121,7 @@ class Questions:
 
 
 def _windows(documents: Iterator[str], encoding: Encoding, code: str, tokens: int, context: int) -> HeldOut:
-    """Return the first so many tokens of documents in windows, each document after the token that begins one."""
+    """Return the first ``tokens`` tokens of documents in windows; a document follows the token that begins one."""
     ids: list[int] = []
     size = 0
     for document in documents:
@@ -130,7 +130,7 @@ def _windows(documents: Iterator[str], encoding: Encoding, code: str, tokens: in
         if len(ids) > tokens:
             break
     if len(ids) < 2:
-        raise UserError(f"--heldout has no text in '{code}'; give some, or leave the language out of --languages")
+        raise UserError(f"`heldout` has no text in '{code}'; give some, or leave the language out of `languages`")
     width = min(context, len(ids) - 1) + 1
     count = max(1, min(tokens, len(ids)) // width)
     windows = np.array(ids[: count * width], np.int64).reshape(count, width)

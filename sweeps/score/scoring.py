@@ -1,4 +1,4 @@
-"""Scoring the revisions of a model into one cube, each once, whatever is interrupted when."""
+"""Scoring the revisions of a model into one cube: each once, also after interruptions."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from calque.data.errors import UserError
 from calque.data.locks import locked
 from calque.sweeps.score.display import ScoreDisplay
 from calque.sweeps.score.file import ScoredRow, ScoreFile
-from calque.sweeps.score.flags import said
+from calque.sweeps.score.flags import flag_messages
 from calque.sweeps.score.positions import Position
-from calque.sweeps.score.sources import Source
-from calque.sweeps.score.subject import Subject
+from calque.sweeps.score.scored_model import ScoredModel
+from calque.sweeps.score.sources import RevisionSource
 
 
 @dataclass(kw_only=True)
-class Scored:
-    """What came of it.
+class ScoreResult:
+    """The result of scoring.
 
     Attributes
     ----------
@@ -40,13 +40,13 @@ class Scored:
     failed: dict[str, str] = field(default_factory=dict)
 
     def lines(self) -> list[str]:
-        """Return what a person should know, a line each."""
+        """Return messages for the user: failures and flagged checkpoints, one line each."""
         order = self.file.order()
-        doubts = said(order, [self.file.rows[name].sha256 for name in order], self.file.flags())
+        doubts = flag_messages(order, [self.file.rows[name].sha256 for name in order], self.file.flags())
         return [*(f"'{revision}' was not scored: {why}" for revision, why in self.failed.items()), *doubts]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the answer as JSON-ready values."""
+        """Return the result as JSON-ready values."""
         from calque.data.cube import CHECKPOINT_FLAGS
 
         flags = self.file.flags().tolist()
@@ -67,39 +67,46 @@ class Scored:
         }  # fmt: skip
 
 
-def run_id(subject: Subject, name: str) -> str:
-    """Return what tells a cube of these scores from others."""
+def run_id(subject: ScoredModel, name: str) -> str:
+    """Return the hash that identifies a cube of ``subject`` under the run's ``name``."""
     text = json.dumps({"name": name, **subject.identity}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def score(
-    source: Source, subject: Subject, positions: Mapping[str, Position], output: Path, name: str, display: ScoreDisplay
-) -> Scored:
-    """Score revisions in the order of training; what ``output`` holds already is not scored again.
+    source: RevisionSource,
+    subject: ScoredModel,
+    positions: Mapping[str, Position],
+    output: Path,
+    name: str,
+    display: ScoreDisplay,
+) -> ScoreResult:
+    """Score revisions in the order of training; those in ``output`` are not scored again.
 
-    A revision that is damaged or cannot be scored is passed over and said by name; the others are scored.
+    A revision that is damaged or cannot be scored is skipped and reported; the others are scored.
 
     Parameters
     ----------
-    source, subject
-        Where the revisions are, and how they are loaded and asked.
+    source : RevisionSource
+        Where the revisions are.
+    subject : ScoredModel
+        Loads and scores them.
     positions : mapping of revision to Position
     output : Path
-        The cube; complete and readable after every revision.
+        The cube; it is complete and readable after every revision.
     name : str
-        Of the run in the cube.
+        Name of the run in the cube.
     display : ScoreDisplay
 
     Raises
     ------
     UserError
-        When ``output`` is of another model or other questions or cannot be written, another process scores into it,
-        or the source cannot be reached. What was scored is kept.
+        When ``output`` is of another model or other questions or cannot be written, another process writes to it, or
+        the source cannot be reached. What was scored is kept.
     """
     with locked(output.with_name(f".{output.name}.lock"), f"scoring into {output}", wait=0):
         identity = run_id(subject, name)
-        scored = Scored(file=ScoreFile(output, identity))
+        scored = ScoreResult(file=ScoreFile(output, identity))
         scored.file.move(positions)
         _Scoring(source, subject, scored, name, identity, display).all(positions)
     return scored
@@ -107,7 +114,8 @@ def score(
 
 class _Scoring:
     def __init__(
-        self, source: Source, subject: Subject, scored: Scored, name: str, identity: str, display: ScoreDisplay
+        self, source: RevisionSource, subject: ScoredModel, scored: ScoreResult, name: str, identity: str,
+        display: ScoreDisplay,
     ) -> None:  # fmt: skip
         self.source, self.subject, self.scored, self.display = source, subject, scored, display
         self.name, self.identity = name, identity
@@ -130,7 +138,7 @@ class _Scoring:
             self.display.done(revision, how, count)
 
     def one(self, revision: str, position: Position, commit: str, folder: Path) -> str:
-        """Score one revision unless its weights have been scored; return what was done, in a few words."""
+        """Score one revision unless its weights have been scored; return a phrase that says what was done."""
         file = self.scored.file
         self.display.doing(revision, "reading its weights")
         weights, rest = self.subject.fingerprint(revision, folder)
@@ -145,7 +153,7 @@ class _Scoring:
             return f"has the weights of {same[0]}"
         began = time.monotonic()
         scorer = self.subject.scorer(revision, folder)
-        gc.collect()  # the model before, whose parts point at each other
+        gc.collect()  # frees the model before, which has reference cycles
         model = self.subject.load(revision, folder)
         loaded = time.monotonic()
         with torch.inference_mode():

@@ -1,4 +1,4 @@
-"""Where models to score are: a folder, a folder of folders, the hub's cache, the hub, or a run of ours."""
+"""Sources of models to score: a folder, a folder of folders, the hub's cache, the hub, or a trained run."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from calque.models.huggingface.weights import NAMES
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
-class Source(Protocol):
-    """Revisions of one model.
+class RevisionSource(Protocol):
+    """The revisions of one model.
 
     Attributes
     ----------
     name : str
-        The run's name in the cube, unless the user gives another.
+        Default name of the run in the cube.
     revisions : dict of str to str
-        Names, in the source's order, and the commits they stand at (empty where there are none).
+        Commits by name, in the order of the source; empty strings where there are no commits.
     every : bool
-        Whether all are scored when the user names none.
+        Whether all revisions are scored when the user names none.
     """
 
     name: str
@@ -33,12 +33,12 @@ class Source(Protocol):
     every: bool
 
     def fetched(self, revision: str) -> AbstractContextManager[Path]:
-        """Give a folder with the revision's configuration, weights and tokenizer, for as long as it is needed."""
+        """Yield a folder with configuration, weights and tokenizer of ``revision``, valid within the context."""
         ...
 
 
 class FolderSource:
-    """A model in a folder, or one in each of its folders, as ``transformers`` saves them (``checkpoint-500``)."""
+    """A model in ``folder``, or one in each of its folders, as ``transformers`` saves them (``checkpoint-500``)."""
 
     every = True
 
@@ -52,14 +52,14 @@ class FolderSource:
 
     @contextmanager
     def fetched(self, revision: str) -> Iterator[Path]:
-        """Give the revision's own folder."""
+        """Yield the folder of ``revision``."""
         yield self.folders[revision]
 
 
 class CacheSource:
     """A model in the hub's cache: a folder ``models--OWNER--NAME`` with ``refs`` and ``snapshots``.
 
-    A revision is a branch or tag that has been fetched, or a commit that none of them stands at.
+    A revision is a branch or tag that has been fetched, or a commit that none of them points to.
     """
 
     every = True
@@ -79,12 +79,12 @@ class CacheSource:
 
     @contextmanager
     def fetched(self, revision: str) -> Iterator[Path]:
-        """Give the revision's snapshot."""
+        """Yield the snapshot of ``revision``."""
         yield self.folder / "snapshots" / self.revisions[revision]
 
 
-def source_of(model: str) -> Source:
-    """Return where a model's revisions are.
+def open_source(model: str) -> RevisionSource:
+    """Return the source of a model's revisions.
 
     Parameters
     ----------
@@ -106,9 +106,9 @@ def source_of(model: str) -> Source:
 
         return HubSource(model)
     if (folder / "run.nc").exists() or (folder / "weights").is_dir():
-        from calque.sweeps.score.own import OwnSource
+        from calque.sweeps.score.trained_run import TrainedRunSource
 
-        return OwnSource(folder)
+        return TrainedRunSource(folder)
     if (folder / "snapshots").is_dir():
         return CacheSource(folder)
     source = FolderSource(folder)
@@ -121,32 +121,32 @@ def source_of(model: str) -> Source:
     return source
 
 
-def chosen(source: Source, asked: str | None) -> tuple[list[str], bool]:
-    """Return the revisions to score, in the source's order, and whether each was named by the user.
+def choose_revisions(source: RevisionSource, revisions: str | None) -> tuple[list[str], bool]:
+    """Return the revisions to score, in the order of the source, and whether the user named each of them.
 
     Parameters
     ----------
-    source : Source
-    asked : str, optional
-        Names or patterns such as ``step*``, with commas between, or ``all``.
+    source : RevisionSource
+    revisions : str, optional
+        Names or patterns such as ``step*``, separated by commas, or ``all``.
 
     Raises
     ------
     UserError
-        When a name or pattern fits none, or nothing is asked of a source that does not take all by itself.
+        When a name or pattern matches none, or none is given for a source that does not score all by default.
     """
     known = list(source.revisions)
-    if asked is None:
+    if revisions is None:
         if not source.every and len(known) > 1:
             raise UserError(
                 f"{source.name} has {len(known)} revisions ({', '.join(known[:4])}, ...); name those to score: "
-                "--revisions all, or 'step*', or names with commas between"
+                "`revisions` all, or 'step*', or names separated by commas"
             )
         return known, False
-    if asked == "all":
+    if revisions == "all":
         return known, False
     found: list[str] = []
-    patterns = [part.strip() for part in asked.split(",") if part.strip()]
+    patterns = [part.strip() for part in revisions.split(",") if part.strip()]
     for pattern in patterns:
         fits = [name for name in known if fnmatchcase(name, pattern)]
         if not fits:
@@ -154,7 +154,7 @@ def chosen(source: Source, asked: str | None) -> tuple[list[str], bool]:
             raise UserError(f"{source.name} has no revision '{pattern}'; it has {shown}{nearest(pattern, known)}")
         found += fits
     if not found:
-        raise UserError("--revisions is empty; expected names, a pattern such as 'step*', or all")
+        raise UserError("`revisions` is empty; expected names, a pattern such as 'step*', or all")
     return [name for name in known if name in found], not any(set(pattern) & set("*?[") for pattern in patterns)
 
 
@@ -163,7 +163,7 @@ def _is_model(folder: Path) -> bool:
 
 
 def _natural(paths: Iterator[Path]) -> Sequence[Path]:
-    """Return paths sorted with numbers in their names as numbers."""
+    """Return paths in natural order: numbers in names are compared as numbers."""
     return sorted(paths, key=lambda path: [(not p.isdigit(), int(p) if p.isdigit() else 0, p) for p in _cut(path.name)])
 
 

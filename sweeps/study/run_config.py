@@ -23,7 +23,7 @@ from calque.data.metrics import COUNTED
 from calque.data.mixes.mix import Mix
 from calque.data.quantities import Count
 from calque.data.tokens import choice as tokenizer_choice
-from calque.models.config.parametrisation import based
+from calque.models.config.parametrisation import with_base
 from calque.models.config.schedule import CheckpointSchedule
 from calque.models.config.sizes import DecoderConfig, size
 from calque.models.config.training import TrainingConfig
@@ -170,7 +170,7 @@ class RunConfig:
 
     def decoder(self, vocab_size: int) -> DecoderConfig:
         """Return the decoder's shape for a vocabulary, with the base that its training names."""
-        return based(size(self.size, vocab_size), self.training)
+        return with_base(size(self.size, vocab_size), self.training)
 
     def checkpoint_steps(self) -> tuple[int, ...]:
         """Return the steps at which checkpoints are planned; adaptive ones come on top."""

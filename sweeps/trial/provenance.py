@@ -1,4 +1,4 @@
-"""Where a run was made: code, packages and hardware of every process that worked on it."""
+"""Provenance of a run: code, packages and hardware of every process that worked on it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PACKAGES = (
     "torch", "lightning", "numpy", "xarray", "netCDF4", "tokenizers", "mistral-common", "tiktoken", "safetensors",
     "datasets", "ray",
 )  # fmt: skip
-"""Those on which a run's numbers, or its going on, depend."""
+"""Packages on which a run's numbers, or its resumption, depend."""
 FILE = "provenance.json"
 
 
@@ -36,9 +36,9 @@ def environment() -> dict[str, Any]:
 
 
 def note(folder: Path) -> str:
-    """Note this process's environment in the run's folder; return those of all processes, in order, as JSON.
+    """Add this process's environment to those in the run's ``folder``; return all of them, in order, as JSON.
 
-    Processes of equal environments count once.
+    Successive processes with equal environments count once.
     """
     path = folder / FILE
     known = read_json_if_there(path) or []
@@ -50,8 +50,8 @@ def note(folder: Path) -> str:
 
 
 def commit() -> str | None:
-    """Return the commit of the code, with ``-dirty`` where files differ from it; None outside a checkout."""
-    root = Path(__file__).parent.parent
+    """Return the commit of the code, with ``-dirty`` when files were changed; None outside a checkout."""
+    root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None
     command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]

@@ -1,4 +1,4 @@
-"""What is asked of a run's models at every checkpoint."""
+"""What is scored at the checkpoints of a run."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from calque.data.tasks import MinimalPair
 from calque.models.scoring.scorer import Scorer
 from calque.models.scoring.texts import HeldOut, MinimalPairScorer
 from calque.models.scoring.words import WordScorer
-from calque.sweeps.prepare.prepare import Prepared
+from calque.sweeps.prepare.prepare import RunData
 from calque.sweeps.study.run_config import RunConfig
 
 
-def scorer_of(config: RunConfig, prepared: Prepared) -> Scorer:
-    """Return what scores a model of this run at every checkpoint."""
+def scorer_of(config: RunConfig, prepared: RunData) -> Scorer:
+    """Return the scorer of the run ``config`` with the data ``prepared``."""
     languages = prepared.task.languages
     pairs = first_pairs(prepared.pairs, config.evaluation.minimal_pairs)
     return Scorer(
@@ -24,7 +24,7 @@ def scorer_of(config: RunConfig, prepared: Prepared) -> Scorer:
     )
 
 
-def _held_out(config: RunConfig, prepared: Prepared, code: str) -> HeldOut:
+def _held_out(config: RunConfig, prepared: RunData, code: str) -> HeldOut:
     shard, width = prepared.shards.heldout[code], config.training.context + 1
     count = min(max(1, config.evaluation.heldout_tokens // width), shard.tokens // width)
     windows = np.asarray(shard.ids[: count * width], np.int64).reshape(count, width)
@@ -32,7 +32,14 @@ def _held_out(config: RunConfig, prepared: Prepared, code: str) -> HeldOut:
 
 
 def first_pairs(pairs: tuple[MinimalPair, ...], most: int | None) -> tuple[MinimalPair, ...]:
-    """Keep at most so many a language and phenomenon, one of every cluster before a second of any."""
+    """Return the first pairs of every language and phenomenon, taking one of each cluster before a second of any.
+
+    Parameters
+    ----------
+    pairs : tuple of MinimalPair
+    most : int, optional
+        Pairs of a language and phenomenon; None returns all.
+    """
     if most is None:
         return pairs
     rank: dict[tuple[str, str, str], int] = {}
@@ -44,15 +51,22 @@ def first_pairs(pairs: tuple[MinimalPair, ...], most: int | None) -> tuple[Minim
     return tuple(pair for group in ordered.values() for _, _, pair in sorted(group, key=lambda e: e[:2])[:most])
 
 
-def asked_at(config: RunConfig, step: int) -> tuple[bool, bool]:
-    """Return whether minimal pairs and the log-probabilities of words are asked at a checkpoint.
+def scored_at(config: RunConfig, step: int) -> tuple[bool, bool]:
+    """Return whether minimal pairs, and the log-probabilities of words, are scored at a checkpoint.
 
-    Every k-th planned checkpoint has them, the first and the last too; with k = 1 further ones do as well.
+    They are at every k-th planned checkpoint, the first and the last; with k = 1 at adaptive checkpoints too.
+
+    Parameters
+    ----------
+    config : RunConfig
+        ``evaluation`` has k for each.
+    step : int
+        Of the checkpoint.
     """
-    steps, asked = config.checkpoint_steps(), config.evaluation
+    steps, evaluation = config.checkpoint_steps(), config.evaluation
     place = steps.index(step) if step in steps else None
 
     def due(every: int) -> bool:
         return every == 1 or (place is not None and (place % every == 0 or step == steps[-1]))
 
-    return due(asked.minimal_pairs_every), due(asked.logprobs_every)
+    return due(evaluation.minimal_pairs_every), due(evaluation.logprobs_every)

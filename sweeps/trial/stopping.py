@@ -1,4 +1,4 @@
-"""SIGTERM, as a spot machine sends it before it goes: a wish to stop, granted after the step that is being taken."""
+"""SIGTERM, as a preemptible machine sends it: training finishes the current step, keeps its state and ends."""
 
 from __future__ import annotations
 
@@ -10,59 +10,63 @@ from typing import Any
 
 
 class TerminatedError(BaseException):
-    """SIGTERM came while there was nothing to be brought to an end first.
+    """SIGTERM came before training began: nothing has to be finished first.
 
-    No ``Exception``: nothing between the signal and the run takes it for an error of its own.
+    Not an ``Exception``, so that no handler between the signal and the run takes it for an error of its own.
     """
 
 
-class Wish:
-    """Whether SIGTERM came.
+class StopSignal:
+    """Whether SIGTERM has come; call it to ask.
 
     Attributes
     ----------
     at_once : bool
-        Whether to raise ``TerminatedError`` when it comes, rather than wait to be asked.
+        Whether SIGTERM raises :class:`TerminatedError` where the main thread stands, rather than be asked for.
     """
 
     def __init__(self, at_once: bool) -> None:
-        self.at_once, self._came = at_once, threading.Event()
+        self.at_once, self._received = at_once, threading.Event()
 
     def __call__(self) -> bool:
-        """Return whether it came."""
-        return self._came.is_set()
+        """Return whether SIGTERM has come."""
+        return self._received.is_set()
 
-    def note(self) -> None:
-        """Take it."""
-        self._came.set()
+    def receive(self) -> None:
+        """Note that SIGTERM has come."""
+        self._received.set()
         if self.at_once:
             raise TerminatedError("stopped before training")
 
 
 @contextmanager
-def stop_wished(*, at_once: bool = False, patient: bool = False) -> Iterator[Wish]:
-    """Take SIGTERM as a wish within the context; in a thread other than the main one it never comes.
+def catch_sigterm(*, at_once: bool = False, ignore_repeats: bool = False) -> Iterator[StopSignal]:
+    """Note SIGTERM within the context instead of dying of it; outside the main thread none is ever noted.
 
     Parameters
     ----------
     at_once : bool
-        As of the wish, which may be changed.
-    patient : bool
-        Whether a second SIGTERM changes nothing; else it does what it did before. One of several processes is told by
-        the machine and by the process that started it.
+        See :class:`StopSignal`; may be changed on it later.
+    ignore_repeats : bool
+        Whether further SIGTERMs are ignored; otherwise the second one has the effect it had before the context. A
+        process of several may get one from the machine and one from the process that started it.
+
+    Yields
+    ------
+    StopSignal
     """
-    wish = Wish(at_once)
+    stop = StopSignal(at_once)
     if threading.current_thread() is not threading.main_thread():
-        yield wish
+        yield stop
         return
     before = signal.getsignal(signal.SIGTERM)
 
-    def note(number: int, frame: Any) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN if patient else before)
-        wish.note()
+    def receive(number: int, frame: Any) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN if ignore_repeats else before)
+        stop.receive()
 
-    signal.signal(signal.SIGTERM, note)
+    signal.signal(signal.SIGTERM, receive)
     try:
-        yield wish
+        yield stop
     finally:
         signal.signal(signal.SIGTERM, before)

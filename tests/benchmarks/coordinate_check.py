@@ -23,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from calque.models.config.parametrisation import based
+from calque.models.config.parametrisation import with_base
 from calque.models.config.sizes import cpu
 from calque.models.config.training import TrainingConfig
 from calque.models.decoder.decoder import Decoder
@@ -70,7 +70,7 @@ def activations(decoder: Decoder, tokens: Tensor) -> dict[str, Tensor]:
 
 def measure(width: int, layers: int, config: TrainingConfig, seed: int) -> Sizes:
     """Train ``config.steps`` steps and return the sizes."""
-    decoder = Decoder(based(cpu(width, layers, VOCABULARY), config), seed)
+    decoder = Decoder(with_base(cpu(width, layers, VOCABULARY), config), seed)
     optimizer = configure(decoder, config)
     tokens, following = batch()
     before = activations(decoder, tokens)

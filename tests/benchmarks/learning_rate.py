@@ -27,7 +27,7 @@ from calque.data.files import write_atomically
 from calque.data.mixes.mix import Mix, stream_shares
 from calque.data.shards import shards
 from calque.data.shards.sampler import Sampler
-from calque.models.config.parametrisation import based
+from calque.models.config.parametrisation import with_base
 from calque.models.config.sizes import cpu
 from calque.models.config.training import TrainingConfig
 from calque.models.decoder.decoder import Decoder
@@ -56,7 +56,7 @@ def grid(widths: Iterable[int], depths: Iterable[int], seeds: int) -> Iterator[R
 def measure(run: Run, sampler: Sampler, vocabulary: int) -> float | None:
     """Train ``run`` and return its loss on batches that it has not read."""
     config = TrainingConfig(tokens=TOKENS, learning_rate=run.learning_rate, parametrisation=run.parametrisation)
-    decoder = Decoder(based(cpu(run.width, run.layers, vocabulary), config), seed=run.seed)
+    decoder = Decoder(with_base(cpu(run.width, run.layers, vocabulary), config), seed=run.seed)
     with tempfile.TemporaryDirectory() as folder:
         try:
             train(decoder, config, sampler, (config.steps,), Path(folder), lambda *checkpoint: None)

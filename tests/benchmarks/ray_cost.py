@@ -89,13 +89,13 @@ def rounds(count: int, runs: int, tokens: int) -> Iterator[dict[str, float]]:
         yield {"ray_s": ray, "by_hand_s": hand, "ratio": ray / hand, "start_up_s": started}
 
 
-def _asleep(trial: dict[str, Any]) -> None:
+def _asleep(request: Any) -> None:
     time.sleep(0.2)
 
 
 def sleepers(count: int) -> dict[str, Any]:
     """Launch trials that sleep, and read the memory of all processes meanwhile."""
-    from calque.sweeps.launch import launch
+    from calque.sweeps.launch.tune import launch
     from calque.sweeps.study.run_config import adapter
 
     base = {"name": "x", "training": {"tokens": 10_000}}

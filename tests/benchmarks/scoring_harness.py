@@ -54,8 +54,8 @@ def ours(scorer: WordScorer, model: Decoder | LanguageModel) -> Answers:
     return Answers(
         seconds=seconds,
         questions=len(order),
-        answer_tokens=sum(len(answer.said) for answer in order) / len(order),
-        said=[_bare(scorer.encoding.decode(answer.said)[0], scorer.task.stop) for answer in order],
+        answer_tokens=sum(len(answer.tokens) for answer in order) / len(order),
+        said=[_bare(scorer.encoding.decode(answer.tokens)[0], scorer.task.stop) for answer in order],
         logprob=[[*map(float, answer.targets), *map(float, answer.sources)] for answer in order],
     )
 

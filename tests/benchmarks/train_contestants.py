@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from calque.models.config.sizes import DecoderConfig
 from calque.models.config.training import TrainingConfig
 from calque.models.decoder.decoder import Decoder
-from calque.models.training.loop import Stepper
-from calque.models.training.loss_log import Watch
+from calque.models.training.loop import TrainStep
+from calque.models.training.loss_monitor import LossMonitor
 from calque.models.training.strategy import fabric_for
 
 
@@ -49,8 +49,8 @@ def ours(task: Task, compiled: bool) -> Step:
         precision=task.precision, compile="always" if compiled else "off", parametrisation="standard", warmup_tokens=0,
     )  # fmt: skip
     shape = replace(task.shape, base_width=None, base_layers=None)
-    stepper = Stepper(fabric_for(config, task.device), Decoder(shape, seed=0), config)
-    watch, draw, number = Watch(), task.batches(), iter(range(10**9))
+    stepper = TrainStep(fabric_for(config, task.device), Decoder(shape, seed=0), config)
+    watch, draw, number = LossMonitor(), task.batches(), iter(range(10**9))
     return lambda: stepper(next(number), draw(), watch)
 
 

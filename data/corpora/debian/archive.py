@@ -78,7 +78,7 @@ def read_name(path: Path) -> PackageName:
 
 
 def read_files(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
-    """Yield the regular files that are ``wanted`` (asked with ``usr/share/...``), in the package's order.
+    """Yield the regular files that are ``wanted`` (called with ``usr/share/...``), in the package's order.
 
     Raises
     ------
@@ -106,7 +106,7 @@ class _Section(io.RawIOBase):
 
 
 class _Bounded(io.RawIOBase):
-    """A stream that refuses to give more than so many bytes."""
+    """A stream that raises an error beyond a limit of bytes."""
 
     def __init__(self, stream: IO[bytes], limit: int, path: Path) -> None:
         self._stream, self._left, self._limit, self._path = stream, limit, limit, path

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from calque.data.corpora.debian import cleaning
-from calque.data.corpora.debian.extracting import Extracted, extract
+from calque.data.corpora.debian.extracting import ExtractedSource, extract
 from calque.data.corpora.debian.fetching import Package, choose, fetch
 from calque.data.corpora.debian.files import PARTIAL, publish
-from calque.data.corpora.debian.sources import SOURCES, Source
+from calque.data.corpora.debian.sources import SOURCES, DebianSource
 from calque.data.json_files import read_json, write_json
 from calque.data.languages import LANGUAGES
 from calque.data.locks import locked
@@ -33,14 +33,14 @@ def silent(what: str, done: int, of: int) -> None:
     """Report nothing."""
 
 
-def build(folder: Path, report: Report = silent, sources: tuple[Source, ...] = SOURCES) -> Path:
+def build(folder: Path, report: Report = silent, sources: tuple[DebianSource, ...] = SOURCES) -> Path:
     """Make the clean text, or find it made.
 
     Parameters
     ----------
     folder : path
     report : callable
-    sources : tuple of Source
+    sources : tuple of DebianSource
 
     Returns
     -------
@@ -66,16 +66,16 @@ def build(folder: Path, report: Report = silent, sources: tuple[Source, ...] = S
     return target
 
 
-def _key(found: dict[str, Package], sources: tuple[Source, ...]) -> str:
+def _key(found: dict[str, Package], sources: tuple[DebianSource, ...]) -> str:
     names = [[source.name, [found[name].sha256 for name in source.packages if name in found]] for source in sources]
     return hashlib.sha256(json.dumps([RECIPE, names]).encode()).hexdigest()[:12]
 
 
-def _make(target: Path, found: dict[str, Package], sources: tuple[Source, ...], report: Report) -> None:
+def _make(target: Path, found: dict[str, Package], sources: tuple[DebianSource, ...], report: Report) -> None:
     raw = target / RAW
     raw.mkdir(exist_ok=True)
     present = {source.name: source for source in sources if any(name in found for name in source.packages)}
-    extracted: dict[str, Extracted] = {}
+    extracted: dict[str, ExtractedSource] = {}
     for done, (name, source) in enumerate(present.items()):
         report(f"extracting {name}", done, len(present))
         extracted[name] = extract(source, [Path(found[word].file) for word in source.packages if word in found], raw)
@@ -104,7 +104,7 @@ def _described(package: Package) -> dict[str, str]:
     return values
 
 
-def _clean(folder: Path, extracted: dict[str, Extracted], report: Report) -> dict[str, dict[str, Any]]:
+def _clean(folder: Path, extracted: dict[str, ExtractedSource], report: Report) -> dict[str, dict[str, Any]]:
     folder.mkdir(exist_ok=True)
     missing = [code for code in LANGUAGES if not (folder / code).exists()]
     if missing:

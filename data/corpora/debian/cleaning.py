@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from calque.data.corpora.debian.counting import Counts, Line, count
-from calque.data.corpora.debian.extracting import Extracted, rows
+from calque.data.corpora.debian.counting import KeptLine, SourceCounts, count
+from calque.data.corpora.debian.extracting import ExtractedSource, rows
 from calque.data.corpora.debian.files import written
 from calque.data.corpora.debian.identify import language_of
 from calque.data.corpora.debian.near_copies import near_copies
@@ -24,18 +24,18 @@ SAME_TEMPLATE = 3  # paragraphs of one template, at most
 RUN = {True: 4, False: 12}  # letters of a run when near copies are looked for
 
 
-def english_of(extracted: Sequence[Extracted]) -> set[int]:
+def english_of(extracted: Sequence[ExtractedSource]) -> set[int]:
     """Return a hash of every English paragraph of all sources: what is no translation."""
     return {_hash(normalised(row.text)) for source in extracted for row in rows(source.path, "en")}
 
 
 def clean(
     code: str,
-    extracted: dict[str, Extracted],
+    extracted: dict[str, ExtractedSource],
     english: set[int],
     folder: Path,
     report: Callable[[str, int, int], None] = lambda what, done, of: None,
-) -> dict[str, Counts]:
+) -> dict[str, SourceCounts]:
     """Write the clean text of a language into ``folder``, one ``SOURCE.tsv`` a source that has any.
 
     A line of such a file is split, document, key and paragraph, parted by tabs.
@@ -43,7 +43,7 @@ def clean(
     Parameters
     ----------
     code : str
-    extracted : dict of str to Extracted
+    extracted : dict of str to ExtractedSource
         By source, the one that keeps a shared paragraph first.
     english : set of int
         From :func:`english_of`.
@@ -54,16 +54,16 @@ def clean(
 
     Returns
     -------
-    dict of str to Counts
+    dict of str to SourceCounts
         By source, of every source with text in this language.
     """
-    counts: dict[str, Counts] = {}
-    kept: dict[str, list[Line]] = {}
+    counts: dict[str, SourceCounts] = {}
+    kept: dict[str, list[KeptLine]] = {}
     seen: dict[int, str] = {}
     uses: Counter[int] = Counter()
     for done, (name, source) in enumerate(extracted.items()):
         report(name, done, len(extracted))
-        found = Counts()
+        found = SourceCounts()
         kept[name] = _documents(name, code, _kept(name, code, source, english, seen, uses, found))
         if found.found:
             counts[name] = found
@@ -79,12 +79,12 @@ def clean(
 def _kept(
     name: str,
     code: str,
-    source: Extracted,
+    source: ExtractedSource,
     english: set[int],
     seen: dict[int, str],
     uses: Counter[int],
-    found: Counts,
-) -> Iterator[Line]:
+    found: SourceCounts,
+) -> Iterator[KeptLine]:
     latin = language(code).script == "Latn" or code == "zh"
     dropped: Counter[str] = Counter()
     for row in rows(source.path, code):
@@ -106,15 +106,15 @@ def _kept(
                     uses.update(forms)
                     seen[same] = name
         if reason is None:
-            yield Line(row.document, row.key, row.text)
+            yield KeptLine(row.document, row.key, row.text)
         else:
             dropped[reason] += 1
     found.dropped = dict(dropped)
 
 
-def _documents(source: str, code: str, lines: Iterator[Line]) -> list[Line]:
+def _documents(source: str, code: str, lines: Iterator[KeptLine]) -> list[KeptLine]:
     """Cut long documents, name them by number, and choose by a hash of the name which are held out."""
-    result: list[Line] = []
+    result: list[KeptLine] = []
     document, number, size = "", 0, 0
     split: Split = "train"
     for line in lines:
@@ -129,7 +129,7 @@ def _documents(source: str, code: str, lines: Iterator[Line]) -> list[Line]:
     return result
 
 
-def _drop_near_copies(code: str, kept: dict[str, list[Line]], counts: dict[str, Counts]) -> None:
+def _drop_near_copies(code: str, kept: dict[str, list[KeptLine]], counts: dict[str, SourceCounts]) -> None:
     """Drop training paragraphs that nearly copy a held-out one."""
     heldout = [normalised(line.text) for lines in kept.values() for line in lines if line.split == "heldout"]
     for name, lines in kept.items():
@@ -141,7 +141,7 @@ def _drop_near_copies(code: str, kept: dict[str, list[Line]], counts: dict[str, 
             counts[name].dropped["near held-out"] = len(gone)
 
 
-def _write(path: Path, lines: list[Line]) -> None:
+def _write(path: Path, lines: list[KeptLine]) -> None:
     with written(path) as file:
         for line in lines:
             file.write(f"{line.split}\t{line.document}\t{line.key}\t{line.text}\n")

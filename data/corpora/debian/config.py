@@ -1,4 +1,4 @@
-"""The dials of the ``debian`` corpus."""
+"""Settings of the ``debian`` corpus."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from calque.data.corpora.real_text import RealTextConfig
 
 @dataclass(frozen=True, kw_only=True)
 class DebianConfig(RealTextConfig):
-    """Text from Debian packages: the dials of all real text, none of its own.
+    """Text from Debian packages: the settings of all real text, and no others.
 
-    The cleaned text is the same whatever is set here; where packages come from is said by ``CALQUE_DEBS`` (a folder
-    of ``.deb`` files), else they are fetched with ``apt-get``.
+    The cleaned text does not depend on them. Packages are read from the folder ``CALQUE_DEBS`` of ``.deb`` files;
+    without that variable they are fetched with ``apt-get``.
     """

@@ -13,7 +13,7 @@ from calque.data.corpora.debian.cleaning import HELDOUT
 from calque.data.corpora.debian.config import DebianConfig
 from calque.data.corpora.debian.fetching import VARIABLE
 from calque.data.corpora.debian.provenance import ProvenanceRow, rows_of
-from calque.data.corpora.debian.sources import SOURCES, Source
+from calque.data.corpora.debian.sources import SOURCES, DebianSource
 from calque.data.corpora.real_text import RealText
 from calque.data.corpus import Split
 from calque.data.errors import UserError
@@ -30,13 +30,13 @@ class DebianCorpus(RealText):
     config : DebianConfig
     folder : path, optional
         Where packages and text are kept; ``debian`` in the folder for prepared data if not given.
-    sources : tuple of Source
+    sources : tuple of DebianSource
     """
 
     name = "debian"
 
     def __init__(
-        self, config: DebianConfig, folder: Path | None = None, *, sources: tuple[Source, ...] = SOURCES
+        self, config: DebianConfig, folder: Path | None = None, *, sources: tuple[DebianSource, ...] = SOURCES
     ) -> None:
         super().__init__(config)
         self.folder = folder or home() / self.name

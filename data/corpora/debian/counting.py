@@ -20,7 +20,7 @@ REASONS = (
 
 
 @dataclass(slots=True)
-class Line:
+class KeptLine:
     """A paragraph that is kept.
 
     Attributes
@@ -40,7 +40,7 @@ class Line:
 
 
 @dataclass(kw_only=True)
-class Counts:
+class SourceCounts:
     """What became of one source's text in one language.
 
     Attributes
@@ -74,7 +74,7 @@ class Counts:
         return asdict(self)
 
 
-def count(code: str, lines: list[Line], found: Counts) -> None:
+def count(code: str, lines: list[KeptLine], found: SourceCounts) -> None:
     """Count what is kept into ``found``, and check the language of a sample."""
     found.lines, found.documents = len(lines), len({line.document for line in lines})
     found.bytes = sum(len(line.text.encode()) + 1 for line in lines)

@@ -13,7 +13,7 @@ from typing import NamedTuple, TextIO
 from calque.data.corpora.debian.archive import read_files
 from calque.data.corpora.debian.files import written
 from calque.data.corpora.debian.formats.base import Paragraph, Unreadable
-from calque.data.corpora.debian.sources import Source
+from calque.data.corpora.debian.sources import DebianSource
 from calque.data.corpora.debian.text import tidy
 from calque.data.json_files import read_json, write_json
 
@@ -40,7 +40,7 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Extracted:
+class ExtractedSource:
     """What was found in a source's packages.
 
     Attributes
@@ -62,13 +62,13 @@ class Extracted:
 
 
 def extract(
-    source: Source, packages: Sequence[Path], folder: Path, report: Callable[[int], None] = lambda done: None
-) -> Extracted:
+    source: DebianSource, packages: Sequence[Path], folder: Path, report: Callable[[int], None] = lambda done: None
+) -> ExtractedSource:
     """Extract a source into ``folder``, or return what is there already.
 
     Parameters
     ----------
-    source : Source
+    source : DebianSource
     packages : sequence of path
         Its packages' files, in the order of ``source.packages``.
     folder : path
@@ -107,7 +107,7 @@ def extract(
                     files += 1
                     write(source.name, code, document, paragraphs)
         write_json(facts, {"files": files, "unreadable": unreadable, "licences": dict(licences)}, sort_keys=True)
-    return Extracted(path=rows, **read_json(facts))
+    return ExtractedSource(path=rows, **read_json(facts))
 
 
 def _writer(file: TextIO) -> Callable[[str, str, str, list[Paragraph]], None]:

@@ -45,7 +45,7 @@ class Package:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Chosen:
+class PackageSelection:
     """The packages to read.
 
     Attributes
@@ -60,7 +60,7 @@ class Chosen:
     fetched: bool
 
 
-def choose(wanted: Sequence[str], folder: Path, report: Callable[[str, int, int], None]) -> Chosen:
+def choose(wanted: Sequence[str], folder: Path, report: Callable[[str, int, int], None]) -> PackageSelection:
     """Say which packages there are; none is fetched yet.
 
     Parameters
@@ -79,11 +79,11 @@ def choose(wanted: Sequence[str], folder: Path, report: Callable[[str, int, int]
     """
     given = os.environ.get(VARIABLE)
     if given:
-        return Chosen(packages=_from_folder(wanted, Path(given).expanduser(), folder, report), fetched=False)
-    return Chosen(packages=_from_apt(wanted, folder, report), fetched=True)
+        return PackageSelection(packages=_from_folder(wanted, Path(given).expanduser(), folder, report), fetched=False)
+    return PackageSelection(packages=_from_apt(wanted, folder, report), fetched=True)
 
 
-def fetch(chosen: Chosen, folder: Path, report: Callable[[str, int, int], None]) -> None:
+def fetch(chosen: PackageSelection, folder: Path, report: Callable[[str, int, int], None]) -> None:
     """Fetch the packages that are not there yet, some at a time; each gets its name when it is whole and checked.
 
     Raises

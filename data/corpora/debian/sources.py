@@ -51,7 +51,7 @@ class Rule:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class DebianSource:
     """Text of one kind and origin.
 
     Attributes
@@ -102,43 +102,43 @@ LOCALE = rf"usr/share/locale/{TAG}/LC_MESSAGES"
 CAMPAIGNS = "did dm dw ei httt l low nr sof sota sotbe thot trow tsg ttb utbs".split()
 
 # Prose first: of a paragraph that several sources hold, the first keeps it.
-SOURCES: tuple[Source, ...] = (
-    Source(
+SOURCES: tuple[DebianSource, ...] = (
+    DebianSource(
         name="libreoffice-help",
         title="LibreOffice help",
         licence="MPL-2.0",
         packages=_packages("libreoffice-help-{}", "en-us", "de", "ru", "zh-cn", "ja", "ko", "tr", "fi", "id"),
         rules=(Rule(path=rf"usr/share/libreoffice/help/{TAG}/text/(?P<document>.+)\.html", read=help_page),),
     ),
-    Source(
+    DebianSource(
         name="wesnoth",
         title="Battle for Wesnoth, campaigns",
         licence="GPL-2.0-or-later",
         packages=tuple(f"wesnoth-1.16-{name}|wesnoth-1.18-{name}" for name in CAMPAIGNS),
         rules=_catalogue(rf"usr/share/games/wesnoth/[\d.]+/locale/{TAG}/LC_MESSAGES/{DOCUMENT}\.mo"),
     ),
-    Source(
+    DebianSource(
         name="wesnoth-data",
         title="Battle for Wesnoth, units and help",
         licence="GPL-2.0-or-later",
         packages=("wesnoth-1.16-data|wesnoth-1.18-data",),
         rules=_catalogue(rf"usr/share/games/wesnoth/[\d.]+/locale/{TAG}/LC_MESSAGES/{DOCUMENT}\.mo"),
     ),
-    Source(
+    DebianSource(
         name="debian-handbook",
         title="The Debian Administrator's Handbook",
         licence="GPL-2.0-or-later OR CC-BY-SA-3.0",
         packages=("debian-handbook",),
         rules=_html(rf"usr/share/doc/debian-handbook/html/{TAG}/{DOCUMENT}\.html"),
     ),
-    Source(
+    DebianSource(
         name="installation-guide",
         title="Debian installation guide",
         licence="GPL-2.0-only",
         packages=("installation-guide-amd64",),
         rules=_html(rf"usr/share/doc/installation-guide-amd64/{TAG}/{DOCUMENT}\.html"),
     ),
-    Source(
+    DebianSource(
         name="debian-manuals",
         title="Debian reference, developer's reference, maintainers' guides, live manual, FAQ",
         licence="GPL-2.0-or-later; live manual GPL-3.0-or-later; debmake-doc MIT; FAQ: copyleft terms of its own",
@@ -152,35 +152,35 @@ SOURCES: tuple[Source, ...] = (
         ),
         rules=_html(r"usr/share/(?:doc/)?(?P<document>[^/]+/(?:.+/)?[^/.]+)\.(?P<language>[A-Za-z_-]+)\.html"),
     ),
-    Source(
+    DebianSource(
         name="aptitude",
         title="aptitude user's manual",
         licence="GPL-2.0-or-later",
         packages=_packages("aptitude-doc-{}", "en", "fi", "ja", "ru"),
         rules=_html(rf"usr/share/doc/aptitude/html/{TAG}/{DOCUMENT}\.html"),
     ),
-    Source(
+    DebianSource(
         name="gnome-help",
         title="GNOME user documentation",
         licence="CC-BY-SA-3.0",
         packages=("gnome-user-docs",),
         rules=(Rule(path=rf"usr/share/help/{TAG}/(?P<document>.+)\.page", read=mallard),),
     ),
-    Source(
+    DebianSource(
         name="mate-help",
         title="MATE user guide",
         licence="GFDL-1.1-or-later",
         packages=("mate-user-guide",),
         rules=(Rule(path=rf"usr/share/help/{TAG}/(?P<document>.+)\.(?:xml|docbook)", read=docbook),),
     ),
-    Source(
+    DebianSource(
         name="kicad-manuals",
         title="KiCad manuals",
         licence="GPL-3.0-or-later OR CC-BY-3.0",
         packages=_packages("kicad-doc-{}", "en", "de", "ru", "zh", "ja", "id"),
         rules=_html(rf"usr/share/doc/kicad/help/{TAG}/{DOCUMENT}\.html"),
     ),
-    Source(
+    DebianSource(
         name="lilypond-manuals",
         title="LilyPond manuals",
         licence="GFDL-1.3-or-later",
@@ -190,14 +190,14 @@ SOURCES: tuple[Source, ...] = (
             r"(?:\.(?P<language>[a-z]+))?\.html"
         ),
     ),
-    Source(
+    DebianSource(
         name="apache-manual",
         title="Apache HTTP server manual",
         licence="Apache-2.0",
         packages=("apache2-doc",),
         rules=_html(rf"usr/share/doc/apache2-doc/manual/{TAG}/(?P<document>.+)\.html"),
     ),
-    Source(
+    DebianSource(
         name="manpages",
         title="Manual pages",
         licence="page by page: GPL-3.0-or-later, GPL-2.0-or-later, BSD, GFDL, Linux-man-pages-copyleft and others",
@@ -209,14 +209,14 @@ SOURCES: tuple[Source, ...] = (
         ),
         rules=(Rule(path=r"usr/share/man/(?:(?P<language>[A-Za-z_]+)/)?(?P<document>man\d/[^/]+)\.gz", read=man_page),),
     ),
-    Source(
+    DebianSource(
         name="cataclysm-dda",
         title="Cataclysm: Dark Days Ahead",
         licence="CC-BY-SA-3.0",
         packages=("cataclysm-dda-data",),
         rules=_catalogue(rf"{LOCALE}/{DOCUMENT}\.mo"),
     ),
-    Source(
+    DebianSource(
         name="crawl",
         title="Dungeon Crawl Stone Soup, descriptions",
         licence="GPL-2.0-or-later",
@@ -225,63 +225,63 @@ SOURCES: tuple[Source, ...] = (
             Rule(path=rf"usr/share/crawl/dat/descript/(?:(?P<language>[a-z]+)/)?{DOCUMENT}\.txt", read=descriptions),
         ),
     ),
-    Source(
+    DebianSource(
         name="freeciv",
         title="Freeciv",
         licence="GPL-2.0-or-later",
         packages=("freeciv-data",),
         rules=_catalogue(rf"{LOCALE}/{DOCUMENT}\.mo"),
     ),
-    Source(
+    DebianSource(
         name="libreoffice-interface",
         title="LibreOffice, user interface",
         licence="MPL-2.0",
         packages=_packages("libreoffice-l10n-{}", "de", "ru", "zh-cn", "ja", "ko", "tr", "fi", "id"),
         rules=_catalogue(rf"usr/lib/libreoffice/program/resource/{TAG}/LC_MESSAGES/{DOCUMENT}\.mo"),
     ),
-    Source(
+    DebianSource(
         name="mediawiki",
         title="MediaWiki, messages",
         licence="GPL-2.0-or-later",
         packages=("mediawiki",),
         rules=(Rule(path=rf"usr/share/mediawiki/(?P<document>.+)/{TAG}\.json", read=wiki_messages),),
     ),
-    Source(
+    DebianSource(
         name="wordpress",
         title="WordPress",
         licence="GPL-2.0-or-later",
         packages=("wordpress-l10n",),
         rules=_catalogue(rf"usr/share/wordpress/wp-content/languages/(?P<document>(?:admin-)?){TAG}\.mo"),
     ),
-    Source(
+    DebianSource(
         name="blender",
         title="Blender, user interface",
         licence="GPL-2.0-or-later",
         packages=("blender-data",),
         rules=_catalogue(rf"{LOCALE}/{DOCUMENT}\.mo"),
     ),
-    Source(
+    DebianSource(
         name="gnucash",
         title="GnuCash, user interface",
         licence="GPL-2.0-or-later",
         packages=("gnucash-common",),
         rules=_catalogue(rf"{LOCALE}/{DOCUMENT}\.mo"),
     ),
-    Source(
+    DebianSource(
         name="gramps",
         title="Gramps, user interface",
         licence="GPL-2.0-or-later",
         packages=("gramps",),
         rules=_catalogue(rf"{LOCALE}/{DOCUMENT}\.mo"),
     ),
-    Source(
+    DebianSource(
         name="phpmyadmin",
         title="phpMyAdmin, user interface",
         licence="GPL-2.0-only",
         packages=("phpmyadmin",),
         rules=_catalogue(rf"usr/share/phpmyadmin/locale/{TAG}/LC_MESSAGES/{DOCUMENT}\.mo"),
     ),
-    Source(
+    DebianSource(
         name="zabbix",
         title="Zabbix, user interface",
         licence="GPL-2.0-or-later",

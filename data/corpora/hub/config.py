@@ -1,4 +1,4 @@
-"""The dials of the ``hub`` corpus: which data sets of the Hugging Face hub, and how much of them."""
+"""Settings of the ``hub`` corpus: which data sets of the Hugging Face hub, and how much of them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FORM = "expected OWNER/NAME:CONFIG@REVISION or FOLDER:CONFIG (config and revisio
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class HubDataset:
     """A data set: on the hub, or in a local folder that is laid out as there.
 
     Attributes
@@ -46,7 +46,7 @@ class Source:
     revision: str | None
 
     @classmethod
-    def parse(cls, text: str) -> Source:
+    def parse(cls, text: str) -> HubDataset:
         """Read ``OWNER/NAME:CONFIG@REVISION``.
 
         Raises
@@ -96,11 +96,11 @@ class HubConfig(RealTextConfig):
     text_bytes : int, optional
         Text of a language to take, in UTF-8 bytes; None takes all of it.
     heldout : float
-        Share of the documents that is not trained on, in (0, 0.5].
+        Share of the documents that is held out of training, in (0, 0.5].
     heldout_bytes : int
-        Of those, as much as is kept to measure the loss, a language.
+        Held-out text of a language that is kept to measure the loss, in UTF-8 bytes.
     attempts : int
-        How often an answer is asked for before the network is given up.
+        Most attempts for one answer of the hub.
 
     Raises
     ------
@@ -137,12 +137,12 @@ class HubConfig(RealTextConfig):
             if value is not None and value < 1:
                 raise UserError(f"{name} is {value}; expected 1 or more")
 
-    def source(self, code: str) -> Source:
-        """Return the data set of a language."""
-        return Source.parse(self.datasets.get(code, DATASETS[code]))
+    def source(self, code: str) -> HubDataset:
+        """Return the data set of the language ``code``."""
+        return HubDataset.parse(self.datasets.get(code, DATASETS[code]))
 
     def terms(self) -> str:
         """Return the licence as it is given, or as it is known."""
-        names = {Source.parse(text).name for text in DATASETS.values()}
+        names = {HubDataset.parse(text).name for text in DATASETS.values()}
         known = all(self.source(code).name in names for code in self.languages)
         return self.licence or (LICENCE if known else "not stated")

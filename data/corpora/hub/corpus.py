@@ -11,7 +11,7 @@ from typing import Any
 from datasets import IterableDataset, disable_progress_bars
 
 from calque.data.corpora.hub.config import HubConfig
-from calque.data.corpora.hub.network import Patience
+from calque.data.corpora.hub.network import RetryPolicy
 from calque.data.corpora.hub.parts import Part, Plan, opened, plan
 from calque.data.corpora.real_text import RealText
 from calque.data.corpora.text.duplicates import document_hash
@@ -27,7 +27,7 @@ SPLIT = (
 class HubCorpus(RealText):
     """Documents of data sets on the Hugging Face hub. Each parquet file is a part.
 
-    Nothing is asked of the hub before text or provenance is.
+    The hub is not contacted before text or provenance is read.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class HubCorpus(RealText):
         self._streams: dict[str, IterableDataset] = {}
 
     def plan(self, stream: str) -> Plan:
-        """Return the revision and the files of a language."""
+        """Return the revision and the files of ``stream``, a language."""
         self.check_stream(stream)
         if stream not in self.plans:
             disable_progress_bars()
@@ -56,7 +56,7 @@ class HubCorpus(RealText):
         return self.plans[stream]
 
     def parts(self, stream: str) -> tuple[str, ...]:
-        """Return the names of a language's files, as many as its bytes ask for."""
+        """Return the names of the files of ``stream``, as many as its bytes need."""
         return tuple(part.name for part in self.plan(stream).parts)
 
     def part_documents(self, stream: str, part: str, split: Split) -> Iterator[str]:
@@ -116,7 +116,7 @@ class HubCorpus(RealText):
     def _texts(self, stream: str, part: Part) -> Iterator[str]:
         """Yield a file's texts; after a failure of the network it is opened again where it stopped."""
         source, revision = self.config.source(stream), self.plan(stream).revision
-        patience, done = Patience(f"{part.name} of {source}", self.config.attempts), 0
+        retries, done = RetryPolicy(f"{part.name} of {source}", self.config.attempts), 0
         while True:
             try:
                 if stream not in self._streams:
@@ -125,13 +125,13 @@ class HubCorpus(RealText):
                 for row in islice(rows.shard(rows.num_shards, part.place), done, None):
                     yield self._checked(row, f"{part.name} of {source}, row {done + 1}")
                     done += 1
-                    patience.progressed()
+                    retries.progressed()
                 return
             except UserError:
                 raise
             except Exception as error:
                 self._streams.pop(stream, None)
-                patience.failed(error)
+                retries.failed(error)
 
     def _checked(self, row: dict[str, Any], where: str) -> str:
         text = row[self.config.field]

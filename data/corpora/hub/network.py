@@ -1,4 +1,4 @@
-"""Asking the hub again when the network fails, and saying in one line what it answered."""
+"""Retries of requests to the hub, and one-line errors for its answers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TOO_MANY, SERVER_ERRORS = 429, 500
 
 
 def is_network_error(error: BaseException) -> bool:
-    """Return whether asking again may help: no answer, or one that says that the server is busy or broken."""
+    """Return whether a retry after ``error`` may help: no answer, or a server that is busy or broken."""
     if isinstance(error, OfflineModeIsEnabled):
         return False
     if isinstance(error, HfHubHTTPError):
@@ -34,56 +34,57 @@ def is_network_error(error: BaseException) -> bool:
     return module in ("httpx", "httpx2", "httpcore", "httpcore2", "aiohttp", "requests", "urllib3")
 
 
-class Patience:
-    """Waits longer after each failure in a row, and gives up after so many.
+class RetryPolicy:
+    """Waits longer after each failure in a row, and gives up after ``attempts`` of them.
 
     Parameters
     ----------
     what : str
-        What is asked for, for the error.
+        What is requested, for the error.
     attempts : int
+        Most requests in a row that may fail.
     """
 
     def __init__(self, what: str, attempts: int) -> None:
         self.what, self.attempts, self.failures = what, attempts, 0
 
     def progressed(self) -> None:
-        """Forget the failures so far."""
+        """Reset the number of failures."""
         self.failures = 0
 
     def failed(self, error: Exception) -> None:
-        """Wait, if asking again may help.
+        """Wait before a retry, if one may help after ``error``.
 
         Raises
         ------
         UserError
-            When it was asked for often enough, or the hub refuses; other errors are raised as they are.
+            When there were ``attempts`` failures, or the hub refuses; other errors are raised unchanged.
         """
         if not is_network_error(error):
             raise refusal(self.what, error) from error
         self.failures += 1
         if self.failures >= self.attempts:
             raise UserError(
-                f"cannot reach {self.what} after {self.attempts} attempts ({said(error)}); look after the network and "
-                "run the same again: what is finished is kept"
+                f"cannot reach {self.what} after {self.attempts} attempts ({first_line(error)}); look after the "
+                "network and run the same again: what is finished is kept"
             ) from error
         time.sleep(min(LONGEST_WAIT, FIRST_WAIT * 2 ** (self.failures - 1)))
 
 
-def asked(what: str, attempts: int, ask: Callable[[], T]) -> T:
-    """Return what ``ask`` returns, asking again as :class:`Patience` has it."""
-    patience = Patience(what, attempts)
+def with_retries(what: str, attempts: int, ask: Callable[[], T]) -> T:
+    """Return what ``ask`` returns, with retries by :class:`RetryPolicy` of ``what`` and ``attempts``."""
+    retries = RetryPolicy(what, attempts)
     while True:
         try:
             return ask()
         except UserError:
             raise
         except Exception as error:
-            patience.failed(error)
+            retries.failed(error)
 
 
 def refusal(what: str, error: Exception) -> Exception:
-    """Return the error that tells a person why asking again is no use; another error comes back as it is."""
+    """Return a UserError that explains why a retry of ``what`` is useless; another ``error`` is returned unchanged."""
     if isinstance(error, GatedRepoError):
         return UserError(f"{what} is gated; accept its terms on the hub and log in with: hf auth login")
     if isinstance(error, RevisionNotFoundError):
@@ -93,10 +94,10 @@ def refusal(what: str, error: Exception) -> Exception:
     if isinstance(error, OfflineModeIsEnabled):
         return UserError(f"cannot reach {what}: HF_HUB_OFFLINE is set; unset it, or name a local folder")
     if isinstance(error, HfHubHTTPError):
-        return UserError(f"the hub refuses {what} ({said(error)}); look at the name and your access")
+        return UserError(f"the hub refuses {what} ({first_line(error)}); look at the name and your access")
     return error
 
 
-def said(error: Exception) -> str:
-    """Return the first line of an error's message, or its name."""
+def first_line(error: Exception) -> str:
+    """Return the first line of the message of ``error``, or the name of its class."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

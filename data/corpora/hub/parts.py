@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 from datasets import IterableDataset, load_dataset, load_dataset_builder
 from huggingface_hub import HfApi
 
-from calque.data.corpora.hub.config import HubConfig, Source
-from calque.data.corpora.hub.network import asked, said
+from calque.data.corpora.hub.config import HubConfig, HubDataset
+from calque.data.corpora.hub.network import first_line, with_retries
 from calque.data.errors import UserError
 from calque.data.home import home
 from calque.data.json_files import read_json, write_json
@@ -67,7 +67,7 @@ class Plan:
     parts: tuple[Part, ...]
 
 
-def plan(source: Source, config: HubConfig) -> Plan:
+def plan(source: HubDataset, config: HubConfig) -> Plan:
     """Return what is to be read, and keep it under ``CALQUE_HOME`` for a data set on the hub.
 
     A branch moves. The commit that was found first is kept, with the files, so that an interrupted preparation goes
@@ -90,7 +90,7 @@ def plan(source: Source, config: HubConfig) -> Plan:
         values = read_json(path)
         return Plan(revision=values["revision"], parts=tuple(Part(**part) for part in values["parts"]))
     what = f"the data set {source.name}" + (f" at {source.revision}" if source.revision else "")
-    info = asked(what, config.attempts, lambda: HfApi().dataset_info(source.name, revision=source.revision))
+    info = with_retries(what, config.attempts, lambda: HfApi().dataset_info(source.name, revision=source.revision))
     found = Plan(revision=str(info.sha), parts=tuple(_parts(source, info.sha, config)))
     write_json(path, {"dataset": str(source), "asked": source.revision, **asdict(found)})
     return found
@@ -107,7 +107,7 @@ def _end_quietly() -> None:
     atexit.register(settle)
 
 
-def opened(source: Source, revision: str | None, config: HubConfig) -> IterableDataset:
+def opened(source: HubDataset, revision: str | None, config: HubConfig) -> IterableDataset:
     """Return the data set as a stream of rows with the text alone; its shards are the files, in their order."""
     _end_quietly()
     return load_dataset(
@@ -116,12 +116,12 @@ def opened(source: Source, revision: str | None, config: HubConfig) -> IterableD
     )  # fmt: skip
 
 
-def _parts(source: Source, revision: str | None, config: HubConfig) -> Iterator[Part]:
+def _parts(source: HubDataset, revision: str | None, config: HubConfig) -> Iterator[Part]:
     left = config.text_bytes
-    files = asked(f"the data set {source}", config.attempts, lambda: _files(source, revision, config))
+    files = with_retries(f"the data set {source}", config.attempts, lambda: _files(source, revision, config))
     for place, file in enumerate(files):
         name = _name(file, source)
-        size = asked(f"{name} of {source}", config.attempts, partial(_column_bytes, file, source, config))
+        size = with_retries(f"{name} of {source}", config.attempts, partial(_column_bytes, file, source, config))
         cut = None if left is None or size <= left else left
         yield Part(name=name, place=place, text_bytes=cut, sha256=_sha256(file) if source.is_folder else None)
         if left is not None:
@@ -130,7 +130,7 @@ def _parts(source: Source, revision: str | None, config: HubConfig) -> Iterator[
                 return
 
 
-def _files(source: Source, revision: str | None, config: HubConfig) -> list[str]:
+def _files(source: HubDataset, revision: str | None, config: HubConfig) -> list[str]:
     """Return the files of the split as addresses, in the order of the data set's shards."""
     if source.is_folder and not Path(source.place).is_dir():
         raise UserError(f"the folder {source.place} is missing; expected a data set laid out as on the hub")
@@ -141,10 +141,12 @@ def _files(source: Source, revision: str | None, config: HubConfig) -> list[str]
         )  # fmt: skip
     except FileNotFoundError as error:
         raise UserError(
-            f"no data set {source} with files that can be read ({said(error)}); look at the name"
+            f"no data set {source} with files that can be read ({first_line(error)}); look at the name"
         ) from error
     except ValueError as error:  # the library's word for a configuration that does not exist, or is needed
-        raise UserError(f"the data set {source.name} has no '{source.config or 'default'}' ({said(error)})") from error
+        raise UserError(
+            f"the data set {source.name} has no '{source.config or 'default'}' ({first_line(error)})"
+        ) from error
     splits = builder.config.data_files or {}
     if config.split not in splits:
         has = ", ".join(map(str, splits)) or "none"
@@ -156,13 +158,13 @@ def _files(source: Source, revision: str | None, config: HubConfig) -> list[str]
     return files
 
 
-def _column_bytes(file: str, source: Source, config: HubConfig) -> int:
+def _column_bytes(file: str, source: HubDataset, config: HubConfig) -> int:
     """Return the bytes of the text in a parquet file, from its footer."""
     try:
         with fsspec.open(file, "rb") as stream:
             metadata = pq.read_metadata(stream)
     except pa.ArrowException as error:
-        raise UserError(f"{_name(file, source)} of {source} is no parquet file ({said(error)})") from error
+        raise UserError(f"{_name(file, source)} of {source} is no parquet file ({first_line(error)})") from error
     schema = metadata.schema.to_arrow_schema()
     if config.field not in schema.names:
         has = ", ".join(schema.names)
@@ -175,7 +177,7 @@ def _column_bytes(file: str, source: Source, config: HubConfig) -> int:
     return sum(metadata.row_group(group).column(column).total_uncompressed_size for group in groups)
 
 
-def _name(file: str, source: Source) -> str:
+def _name(file: str, source: HubDataset) -> str:
     if source.is_folder:
         return os.path.relpath(file, source.place)
     return file.split("@", 1)[-1].split("/", 1)[-1]

@@ -1,4 +1,4 @@
-"""The dials of the ``text`` corpus: a user's own folder."""
+"""Settings of the ``text`` corpus: a user's own folder."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from calque.data.quantities import Count
 
 @dataclass(frozen=True, kw_only=True)
 class TextConfig(RealTextConfig):
-    """A folder of text: a folder a language (``en/``, ``de/``), with text files in it, at any depth.
+    """A folder of text: one folder for each language (``en/``, ``de/``), with text files at any depth.
 
     Attributes
     ----------
     folder : str
-        The folder. It is asked for when data is prepared.
+        The folder; it is required when data is prepared.
     field : str
         Name of the text in the objects of ``.jsonl`` files and the columns of ``.parquet`` files.
     licence : str
-        Terms of the text, as you know them; kept with the shards.
+        Terms of the text, as known to you; recorded in the shards.
     heldout : float
         Share of a language's documents that is held out, in (0, 0.5]; at least one document is.
     document : int
-        Bytes: a ``.txt`` file is cut at the first blank line after so many, and at a line end after four times as
-        many. Objects and rows of other files are documents as they are.
+        Least bytes of a document in a ``.txt`` file: it is cut at the first blank line after them, or at a line end
+        after four times as many. Objects and rows of other files are documents.
     max_line : int
-        Bytes a line of text or JSON, or a value of a column, may have. Memory grows with it.
+        Most bytes of a line of text or JSON, or of a value of a column. Memory grows with it.
     max_ratio : float
-        How many times its size a compressed file may expand to.
+        Largest ratio of a compressed file's expanded size to its size.
     max_expanded : int
-        Bytes a file may expand to.
+        Most bytes of an expanded file.
 
     Raises
     ------

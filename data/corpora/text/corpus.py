@@ -21,7 +21,7 @@ SPLIT = (
 
 
 class TextCorpus(RealText):
-    """Documents of a folder. Each file is a part; nothing is read before text or provenance is asked for.
+    """Documents of a folder. Each file is a part; no file is opened before text or provenance is read.
 
     Parameters
     ----------
@@ -46,12 +46,12 @@ class TextCorpus(RealText):
         return TextIndex(self.config, text_files(self.config))
 
     def parts(self, stream: str) -> tuple[str, ...]:
-        """Return the names of a language's files, sorted."""
+        """Return the names of the files of ``stream``, a language, sorted."""
         self.check_stream(stream)
         return tuple(file.name for file in self.index.files[stream])
 
     def part_documents(self, stream: str, part: str, split: Split) -> Iterator[str]:
-        """Yield the documents of one file, in its order."""
+        """Yield the documents of the file ``part`` of ``stream`` in ``split``, in their order."""
         place = self.parts(stream).index(part)
         selected = self.index.selected(stream, place, split)
         if not selected.any():

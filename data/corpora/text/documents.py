@@ -17,7 +17,7 @@ EXPECTED = (
     f"expected {', '.join((*PLAIN, *JSON, *PARQUET))}, the first three also with {', '.join(COMPRESSIONS)} after it"
 )
 LONGEST = 4
-"""A document without a blank line is cut at so many times the wanted size."""
+"""A document without a blank line is cut at this many times the wanted size."""
 
 Wanted = Callable[[int], bool]
 

@@ -2,7 +2,7 @@
 
 Reading the files once tells whether all of them can be read, how much they hold, which documents occur before, and
 which are held out. Hashes lie on the disk under ``CALQUE_HOME``, one file of them a text file, so memory does not
-grow with the text, an interrupted reading goes on with the next file, and a file is read again only if it changed.
+grow with the text, an interrupted reading resumes with the next file, and a file is read again only if it changed.
 """
 
 from __future__ import annotations

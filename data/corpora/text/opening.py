@@ -25,7 +25,7 @@ ZSTD_INPUT = 512
 DICTIONARY = 1 << 26
 """The largest window or dictionary a stream may ask for, bytes (``zstd -19`` asks for 8 MB, ``xz -9`` for 64 MB)."""
 RATIO_FROM = 1 << 24
-"""Small files may expand as they like: the ratio counts once so many bytes have come out."""
+"""Expanded bytes from which the ratio is checked: small files may expand by any ratio."""
 COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst", ".zip")
 BROKEN = (zlib.error, lzma.LZMAError, zstandard.ZstdError, zipfile.BadZipFile, EOFError)
 

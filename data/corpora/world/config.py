@@ -1,4 +1,4 @@
-"""The dials of a simulated world."""
+"""Settings of a simulated world."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_DOCUMENT_TOKENS = 4096
 
 @dataclass(frozen=True, kw_only=True)
 class WorldConfig:
-    """The dials of a world; rates are probabilities in [0, 1].
+    """Settings of a world; rates are probabilities in [0, 1].
 
     Attributes
     ----------
@@ -33,31 +33,30 @@ class WorldConfig:
     nonce : int
         Invented words to probe copying with, over all languages together; no text holds them.
     name_rate : float
-        P(the subject of a sentence is the document's name).
+        Probability that the subject of a sentence is the document's name.
     zipf : float
         Exponent of the frequencies within each word class.
     topics : int
         Topics; each document has one.
     cognate_rate : float
-        P(two languages share the word for a concept).
+        Probability that two languages share the word for a concept.
     glossary_share : float
         Share of training tokens in glossaries (0.48 of the tokens are 0.6 of the documents); 1 leaves no other text.
     glossary_entries : int
         Entries of a glossary document; all are of the same two languages, in the same direction.
     glossary_name_rate : float
-        P(an entry is a name, the same on both sides).
+        Probability that an entry is a name, the same on both sides.
     held_concepts : float
         Share of the concepts that no glossary holds.
     coverage : float
         Share of the other concepts' directed string pairs that glossaries hold.
     code_switch : float
-        P(a word of a sentence is said in a language drawn at random).
+        Probability that a word of a sentence is taken from a language drawn at random.
     repeat_rate : float
-        P(a sentence repeats the one before it).
+        Probability that a sentence repeats the one before it.
     shuffled : bool
-        Whether each language but the first says other words for what it speaks of: its own reordering of the
-        concepts of each class. Text keeps its form, and no longer agrees with the glossaries about which words of
-        two languages mean the same.
+        Whether each language except the first permutes its words within each class in running text. Text keeps its
+        form, but its words no longer mean the same as in the glossaries.
     sentences : int
         Sentences of a document.
     world_seed : int

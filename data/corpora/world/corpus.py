@@ -70,7 +70,7 @@ class World:
         return {**dict.fromkeys(self.languages), **glossary}
 
     def stream_tokens(self, stream: str, split: Split) -> int:
-        """Return how many tokens the stream has (its last document may exceed them)."""
+        """Return the number of tokens of ``split`` (its last document may exceed it)."""
         if split == "heldout":
             return self.config.heldout_tokens
         glossary = self.config.glossary_share
@@ -84,7 +84,7 @@ class World:
         ----------
         stream, split : str
         n_tokens : int, optional
-            Stop with the document that reaches so many tokens; ``stream_tokens`` if absent. A longer stream
+            Tokens after whose document the stream ends; ``stream_tokens`` if absent. A longer stream
             begins with the shorter one.
 
         Yields
@@ -128,7 +128,7 @@ class World:
         return lengths - len("<bos>") - len(" ")
 
     def documents(self, stream: str, split: Split) -> Iterator[str]:
-        """Yield the documents of a stream as text: the same that ``token_batches`` yields as tokens."""
+        """Yield the documents of ``stream`` in ``split`` as text: those that ``token_batches`` yields as tokens."""
         for tokens in self.token_batches(stream, split):
             starts = np.flatnonzero(tokens == Vocabulary.BOS)
             for document in np.split(tokens, starts[1:]):

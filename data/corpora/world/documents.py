@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calque.data.corpora.world.config import MAX_DOCUMENT_TOKENS
-from calque.data.corpora.world.drawn import Drawn
+from calque.data.corpora.world.drawn import DrawnWorld
 from calque.data.corpora.world.grammar import ABSENT, draw
 from calque.data.corpora.world.lexicon import Vocabulary
 
@@ -14,8 +14,8 @@ BLOCK_DOCUMENTS, HELD_OUT_BITS = 4096, 3
 FREQUENCY_EXPONENT = 0.75
 
 
-def texts(drawn: Drawn, code: str, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Draw documents of one language, shape (documents, longest); absent adjectives are ``ABSENT``."""
+def texts(drawn: DrawnWorld, code: str, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draw documents in language ``code`` of ``drawn`` with ``rng``, shape (documents, longest), ``ABSENT`` as pad."""
     config, n, language = drawn.config, BLOCK_DOCUMENTS, drawn.vocabulary.codes.index(code)
     topic = rng.integers(0, config.topics, n)
     name = drawn.lexicon.names[rng.integers(0, config.names, n)]
@@ -32,8 +32,8 @@ def texts(drawn: Drawn, code: str, rng: np.random.Generator) -> NDArray[np.int64
     return np.concatenate(columns, axis=1)
 
 
-def glossaries(drawn: Drawn, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Draw glossary documents, shape (documents, 1 + 7 x entries)."""
+def glossaries(drawn: DrawnWorld, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draw glossary documents of ``drawn`` with ``rng``, shape (documents, 1 + 7 x entries)."""
     config, n, lexicon = drawn.config, BLOCK_DOCUMENTS, drawn.lexicon
     count = len(drawn.vocabulary.codes)
     directions = np.array([(i, j) for i in drawn.active for j in drawn.active if i != j])
@@ -58,7 +58,7 @@ def glossaries(drawn: Drawn, rng: np.random.Generator) -> NDArray[np.int64]:
 
 
 def held_out(rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Tell which documents are held out, shape (documents,): one in eight, by a hash of the tokens.
+    """Return which documents of ``rows`` are held out, shape (documents,): one in eight, by a hash of the tokens.
 
     The same document always falls on the same side, so no document is in both splits.
     """

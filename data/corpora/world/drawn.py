@@ -15,7 +15,7 @@ from calque.data.errors import UserError, nearest
 
 
 @dataclass(frozen=True, kw_only=True)
-class Drawn:
+class DrawnWorld:
     """A world before its text.
 
     Attributes
@@ -41,7 +41,7 @@ class Drawn:
     frames: np.random.SeedSequence
 
 
-def draw_world(config: WorldConfig, shares: Mapping[str, float] | None) -> Drawn:
+def draw_world(config: WorldConfig, shares: Mapping[str, float] | None) -> DrawnWorld:
     """Draw what a configuration says; ``shares`` of the languages are uniform if absent.
 
     Raises
@@ -79,7 +79,7 @@ def draw_world(config: WorldConfig, shares: Mapping[str, float] | None) -> Drawn
         rng=np.random.default_rng(tables),
         shuffle=np.random.default_rng(shuffle) if config.shuffled else None,
     )
-    return Drawn(
+    return DrawnWorld(
         config=config, vocabulary=vocabulary, shares=whole, active=active, lexicon=lexicon, grammar=grammar,
         frames=frames,
     )  # fmt: skip

@@ -29,7 +29,7 @@ def grammar(language: int) -> tuple[str, bool]:
 class Sentences:
     """Latent sentences, before any language: arrays of shape (n,).
 
-    ``plural`` is 0 or 1; an adjective is drawn for every noun, and said where ``*_described``.
+    ``plural`` is 0 or 1; an adjective is drawn for every noun, and appears where ``*_described``.
     """
 
     subject: Ints
@@ -68,10 +68,10 @@ def _reordered(forms: Ints, classes: tuple[int, ...], rng: np.random.Generator) 
 
 
 class Grammar:
-    """Draws latent sentences and says them in a language.
+    """Draws latent sentences and renders them in a language.
 
-    A topic favours subjects, a subject its verbs and adjectives, a verb its objects: inner products of random
-    vectors, sharpened, times Zipfian frequencies. Concepts are numbered nouns, then verbs, then adjectives.
+    Topics weight subjects, subjects their verbs and adjectives, verbs their objects: exponentials of inner products
+    of random vectors, times Zipfian frequencies. Concepts are numbered nouns, then verbs, then adjectives.
 
     Parameters
     ----------
@@ -83,8 +83,7 @@ class Grammar:
     rng : numpy.random.Generator
         Draws the tables.
     shuffle : numpy.random.Generator, optional
-        Draws which words each language but the first uses for the latent concepts, within each class; by default
-        they are the concepts' own.
+        Permutes the words of each language except the first within each class; by default no word is moved.
     """
 
     def __init__(
@@ -152,7 +151,7 @@ class Grammar:
         break_agreement: bool = False,
         break_order: bool = False,
     ) -> Ints:
-        """Say latent sentences in a language.
+        """Render latent sentences in a language.
 
         Parameters
         ----------

@@ -1,11 +1,11 @@
-"""What a model of a simulated world is asked: words in glossary entries, and minimal pairs."""
+"""Questions about a simulated world: words in glossary entries, and minimal pairs."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from calque.data.corpora.world.drawn import Drawn
+from calque.data.corpora.world.drawn import DrawnWorld
 from calque.data.corpora.world.grammar import ABSENT
 from calque.data.corpora.world.lexicon import Vocabulary
 from calque.data.corpora.world.truth import WorldTruth
@@ -15,8 +15,8 @@ GLOSSARY = "glossary"
 FRAMES = 30
 
 
-def word_task(drawn: Drawn, truth: WorldTruth) -> WordTask:
-    """Return every concept's word in every language, and invented words dealt out among the languages."""
+def word_task(drawn: DrawnWorld, truth: WorldTruth) -> WordTask:
+    """Return the word questions of the world ``drawn`` with ``truth``: concepts in all languages, nonce words."""
     languages = drawn.vocabulary.codes
     word, config = drawn.vocabulary.word, drawn.config
     classes = (("noun", config.nouns), ("verb", config.verbs), ("adjective", config.adjectives))
@@ -39,8 +39,8 @@ def word_task(drawn: Drawn, truth: WorldTruth) -> WordTask:
     )
 
 
-def minimal_pairs(drawn: Drawn) -> tuple[MinimalPair, ...]:
-    """Return pairs on agreement (the verb's number) and word order (the side of the adjective).
+def minimal_pairs(drawn: DrawnWorld) -> tuple[MinimalPair, ...]:
+    """Return pairs in the world ``drawn`` on agreement (the verb's number) and word order (the adjective's side).
 
     Every language says the same latent sentences; a cluster is one of them.
     """
@@ -68,7 +68,7 @@ def minimal_pairs(drawn: Drawn) -> tuple[MinimalPair, ...]:
     return tuple(pairs)
 
 
-def said_lines(drawn: Drawn, language: int, rows: NDArray[np.int64]) -> list[str]:
+def said_lines(drawn: DrawnWorld, language: int, rows: NDArray[np.int64]) -> list[str]:
     """Return sentences of a language, rows of token ids, as text with the language's tag."""
     tag = Vocabulary.TAG + language
     return [drawn.vocabulary.text(np.concatenate([[tag], row[row != ABSENT]])) for row in rows]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from calque.data.corpora.world.drawn import Drawn
+from calque.data.corpora.world.drawn import DrawnWorld
 from calque.data.corpora.world.grammar import grammar
 from calque.data.corpora.world.lexicon import string_ids
 
@@ -51,7 +51,7 @@ class WorldTruth:
     held_out_disjoint_pairs: int
 
 
-def truth_of(drawn: Drawn) -> WorldTruth:
+def truth_of(drawn: DrawnWorld) -> WorldTruth:
     """Return what was drawn, to judge a model and the statistics by."""
     lexicon, strings = drawn.lexicon, string_ids(drawn.lexicon.forms)
     pairs = strings[:, None] * (1 << 20) + strings[None, :]

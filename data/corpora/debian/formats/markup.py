@@ -15,7 +15,7 @@ DECLARED = re.compile(rb"<meta[^>]*charset=[\"']?([A-Za-z0-9_-]+)", re.IGNORECAS
 
 
 @dataclass(frozen=True, kw_only=True)
-class Grammar:
+class MarkupRules:
     """Which elements part paragraphs and which are left out with all they hold.
 
     Attributes
@@ -38,7 +38,7 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-HTML = Grammar(
+HTML = MarkupRules(
     blocks=_words(
         "p h1 h2 h3 h4 h5 h6 li ul ol dl dt dd table thead tbody tr th td caption div section article header main "
         "blockquote figure figcaption center hr br body"
@@ -50,7 +50,7 @@ HTML = Grammar(
         "synopsis funcsynopsis top qlink quickview directive-table debug documents_navigation translated-by"
     ),
 )
-DOCBOOK = Grammar(
+DOCBOOK = MarkupRules(
     blocks=_words(
         "para simpara title subtitle titleabbrev listitem term varlistentry variablelist itemizedlist "
         "orderedlist entry row section sect1 sect2 sect3 sect4 chapter appendix note tip warning caution important "
@@ -61,7 +61,7 @@ DOCBOOK = Grammar(
         "primary secondary mediaobject inlinemediaobject revhistory legalnotice authorgroup glossseealso glosssee"
     ),
 )
-MALLARD = Grammar(
+MALLARD = MarkupRules(
     blocks=_words(
         "page section p title subtitle desc item list steps terms tree table tr td thead tbody note quote cite"
     ),
@@ -70,7 +70,7 @@ MALLARD = Grammar(
 
 
 class _Collector:
-    def __init__(self, grammar: Grammar) -> None:
+    def __init__(self, grammar: MarkupRules) -> None:
         self.grammar = grammar
         self.paragraphs: list[Paragraph] = []
         self._text: list[str] = []
@@ -188,7 +188,7 @@ def _xml(data: bytes) -> Any:
     return root
 
 
-def _collected(root: Any, grammar: Grammar) -> Iterator[Paragraph]:
+def _collected(root: Any, grammar: MarkupRules) -> Iterator[Paragraph]:
     collector = _Collector(grammar)
     collector.walk(root)
     collector.flush()

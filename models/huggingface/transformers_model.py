@@ -1,0 +1,99 @@
+"""Any causal language model of ``transformers`` behind the interface of the scorers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from calque.data.errors import UserError
+from calque.models.decoder.decoder import Cache
+from calque.models.huggingface.importing import DERIVED, read_config
+from calque.models.huggingface.library import transformers
+
+CLOSE, CLOSE_16_BIT = 1e-3, 0.25
+"""Tolerance of logits read in two parts against those read at once, in standard deviations of the logits."""
+
+
+class TransformersModel:
+    """A ``model`` of ``transformers`` as a :class:`~calque.models.scoring.language_model.LanguageModel`."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+
+    @property
+    def device(self) -> torch.device:
+        """The device of the weights."""
+        return torch.device(self.model.device)
+
+    @property
+    def vocabulary(self) -> int:
+        """Rows of the output projection; often more than the tokenizer has tokens."""
+        return int(self.model.get_output_embeddings().weight.shape[0])
+
+    def read(self, tokens: Tensor, cache: Cache | None = None, last: int | None = None) -> tuple[Tensor, Cache]:
+        """Return logits of ``tokens`` (the ``last`` positions) and the cache, as ``LanguageModel.read`` does."""
+        past = transformers().DynamicCache([] if cache is None else cache)
+        answer = self.model(input_ids=tokens, past_key_values=past, use_cache=True, logits_to_keep=last or 0)
+        return answer.logits, [(layer.keys, layer.values) for layer in answer.past_key_values.layers]
+
+
+@torch.inference_mode()
+def load_transformers_model(folder: Path, dtype: torch.dtype = torch.float32, device: str = "cpu") -> TransformersModel:
+    """Load a model of any architecture that is part of ``transformers``; code that comes with a model is never run.
+
+    Parameters
+    ----------
+    folder : Path
+    dtype : torch.dtype
+        In which the model computes.
+    device : str
+
+    Raises
+    ------
+    UserError
+        When the architecture is unknown or needs code of its own, the files are damaged or do not fit their
+        configuration, or the model cannot continue from a cache of keys and values.
+    """
+    library, given = transformers(), read_config(folder)
+    kind = given.get("model_type")
+    if given.get("auto_map"):
+        raise UserError(f"{folder} ({kind}) brings code of its own, which is never run; it cannot be scored")
+    try:
+        model, found = library.AutoModelForCausalLM.from_pretrained(
+            folder, dtype=dtype, trust_remote_code=False, local_files_only=True, weights_only=True,
+            output_loading_info=True,
+        )  # fmt: skip
+    except MemoryError:
+        raise
+    except Exception as error:  # the library raises whatever its parts raise
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{folder} ({kind}) cannot be loaded ({reason}); fetch it again or choose another") from error
+    for what, keys in (("lacks", "missing_keys"), ("does not fit in", "mismatched_keys"), ("holds", "unexpected_keys")):
+        names = sorted(str(key) for key in found.get(keys, ()) if not str(key).endswith(DERIVED))
+        if names:
+            raise UserError(
+                f"the weights of {folder} do not fit its config.json: it {what} {names[0]}; fetch both again"
+            )
+    wrapped = TransformersModel(model.to(device).eval())
+    _check_cache(wrapped, folder, str(kind))
+    return wrapped
+
+
+def _check_cache(model: TransformersModel, folder: Path, kind: str) -> None:
+    """Check that tokens read in two parts give the logits of those read at once: the scorers rely on it."""
+    tokens = torch.arange(1, 9, device=model.device)[None] % model.vocabulary
+    remedy = f"{folder} ({kind}) cannot be scored: it does not continue from a cache of keys and values"
+    try:
+        whole, _ = model.read(tokens)
+        _, cache = model.read(tokens[:, :5])
+        rest, _ = model.read(tokens[:, 5:], cache)
+    except Exception as error:  # architectures without such a cache fail in their own ways
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{remedy} ({reason})") from error
+    away = (whole[:, 5:].float() - rest.float()).abs().max() / whole.float().std().clamp(min=1e-6)
+    close = CLOSE if whole.dtype == torch.float32 else CLOSE_16_BIT
+    if bool(torch.isfinite(whole).all()) and not float(away) <= close:
+        raise UserError(f"{remedy} (logits differ by {float(away):.2g} standard deviations)")

@@ -1,0 +1,1 @@
+"""Checkpoints of trained runs: loading and exporting them."""

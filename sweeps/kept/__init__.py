@@ -1,1 +1,0 @@
-"""Checkpoints that runs kept: reading and exporting them."""

@@ -1,0 +1,113 @@
+"""What a checkpoint does: the model is scored, its row goes into ``run.nc``, and the progress file says so."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Future
+from typing import Any
+
+import numpy as np
+
+from calque.data.cube.run_file import RunFile
+from calque.data.metrics import VARIABLES
+from calque.models.decoder.decoder import Decoder
+from calque.models.scoring.scorer import Scorer
+from calque.models.training.loop import Progress
+from calque.sweeps.trial import adaptive
+from calque.sweeps.trial.adaptive import AdaptiveSteps
+from calque.sweeps.trial.request import Report, TrialRequest
+from calque.sweeps.trial.scoring import scored_at
+
+ROW_DIMS: dict[str, tuple[str, ...]] = {"tokens": (), "flops": (), "checkpoint_sha256": (), **VARIABLES}
+"""Variables of a checkpoint, and their dimensions after (run, checkpoint)."""
+
+
+def row_dims(with_adaptive: bool) -> dict[str, tuple[str, ...]]:
+    """Return the variables of a checkpoint and their dimensions; ``with_adaptive`` adds :data:`adaptive.DIMS`."""
+    return ROW_DIMS | (adaptive.DIMS if with_adaptive else {})
+
+
+class CheckpointRecorder:
+    """Records the checkpoints of one run; lives on the process of rank 0.
+
+    Parameters
+    ----------
+    request : TrialRequest
+    scorer : Scorer
+    file : RunFile
+        The run's cube; checkpoints in it with the same weights are not scored again.
+    adaptive_steps : AdaptiveSteps, optional
+        None where the run has planned checkpoints alone.
+    flops_per_token : float
+        Of training.
+    report : callable
+        Called after every checkpoint.
+    """
+
+    def __init__(
+        self, request: TrialRequest, *, scorer: Scorer, file: RunFile, adaptive_steps: AdaptiveSteps | None,
+        flops_per_token: float, report: Report,
+    ) -> None:  # fmt: skip
+        self.request, self.scorer, self.file, self.adaptive_steps = request, scorer, file, adaptive_steps
+        self.flops_per_token, self.report = flops_per_token, report
+        self.planned = request.config.checkpoint_steps()
+
+    def known_steps(self) -> tuple[int, ...]:
+        """Return the steps of all checkpoints known by now: the planned ones and those decided so far."""
+        return self.planned if self.adaptive_steps is None else self.adaptive_steps.all()
+
+    def on_checkpoint(self, step: int, model: Decoder, sha256: Future[str], training_seconds: float) -> None:
+        """Score a checkpoint, unless its row stands already, and tell of it.
+
+        Parameters
+        ----------
+        step : int
+            Optimizer steps taken.
+        model : Decoder
+            In evaluation mode, with exactly the weights that are stored.
+        sha256 : future of str
+            Of the file with these weights.
+        training_seconds : float
+            Since the checkpoint before.
+        """
+        tokens = step * self.request.config.training.tokens_per_step
+        if step not in self.file.rows or not self.file.has(step, sha256.result()):
+            began = time.monotonic()
+            row = self._row(step, tokens, model, sha256)
+            seconds = {"training_seconds": training_seconds, "scoring_seconds": time.monotonic() - began}
+            self.file.put(step, row, seconds)
+        loss, known = float(np.nanmean(self.file.rows[step]["loss"])), self.known_steps()
+        self.request.update_progress(
+            tokens=tokens, loss=loss, state="training", checkpoints=sum(s in self.file.rows for s in known),
+            total_checkpoints=len(known),
+        )  # fmt: skip
+        self.report({"step": step, "tokens": tokens, "loss": loss})
+
+    def _row(self, step: int, tokens: int, model: Decoder, sha256: Future[str]) -> dict[str, Any]:
+        pairs, logprobs = scored_at(self.request.config, step)
+        row: dict[str, Any] = {
+            "tokens": float(tokens), "flops": float(tokens * self.flops_per_token),
+            **self.scorer(model, pairs=pairs, logprobs=logprobs), "checkpoint_sha256": sha256.result(),
+        }  # fmt: skip
+        return row if self.adaptive_steps is None else row | self.adaptive_steps.row(step, row)
+
+    def on_progress(self, progress: Progress) -> None:
+        """Write the ``progress`` of training between checkpoints."""
+        self.request.update_progress(
+            state="training", tokens=progress.tokens, loss=progress.loss, tokens_per_second=progress.tokens_per_second
+        )
+
+    def finish(self) -> None:
+        """Mark the run as done.
+
+        Raises
+        ------
+        RuntimeError
+            When a checkpoint has no row.
+        """
+        known = self.known_steps()
+        missing = [step for step in known if step not in self.file.rows]
+        if missing:
+            raise RuntimeError(f"{len(missing)} checkpoints are missing at the end, the first at step {missing[0]}")
+        self.request.folder.joinpath("error.txt").unlink(missing_ok=True)
+        self.request.update_progress(state="done", checkpoints=len(known), total_checkpoints=len(known))
