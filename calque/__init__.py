@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from calque.phases.api.detect import detect
     from calque.phases.api.import_log import import_log
     from calque.phases.api.pool import pool
-    from calque.scaling.api import forecast, simulate
+    from calque.scaling.api.forecast import forecast
+    from calque.scaling.api.simulate import simulate
     from calque.sweeps.api.plan import plan
     from calque.sweeps.api.run import run
     from calque.sweeps.api.score import score
@@ -34,14 +35,14 @@ _PLACES = {
     "calibrate": "calque.phases.api.calibrate",
     "concat": "calque.data.cube",
     "detect": "calque.phases.api.detect",
-    "forecast": "calque.scaling.api",
+    "forecast": "calque.scaling.api.forecast",
     "import_log": "calque.phases.api.import_log",
     "plan": "calque.sweeps.api.plan",
     "pool": "calque.phases.api.pool",
     "read": "calque.data.cube",
     "run": "calque.sweeps.api.run",
     "score": "calque.sweeps.api.score",
-    "simulate": "calque.scaling.api",
+    "simulate": "calque.scaling.api.simulate",
     "write": "calque.data.cube",
 }
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from calque.data.command_line.output import emit_json
 from calque.phases.series.axis import Array
+from calque.phases.series.trajectory import Trajectory
 
 SCHEMA = 1
 Estimand = Literal[
@@ -30,6 +31,15 @@ class Outcome(StrEnum):
     TOO_FEW_POINTS = "too_few_points"
     NOT_CONVERGED = "not_converged"
     METRIC_DEPENDENT = "metric_dependent"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Refusal:
+    """Why a series cannot be analysed."""
+
+    trajectory: Trajectory
+    outcome: Outcome
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,11 +120,29 @@ class DetectionReport:
         }
 
     def to_json(self, path: str | os.PathLike[str]) -> None:
-        """Write the JSON to a file, or to standard output for ``"-"``."""
+        """Write the JSON to a file, or to standard output for ``"-"``.
+
+        Parameters
+        ----------
+        path : path or "-"
+            Where to write.
+        """
         emit_json(os.fspath(path), self.to_dict())
 
     def of(self, run: str, metric: str, estimand: str, group: str = "") -> Transition | None:
-        """Return one row, or None when it is not there."""
+        """Return one row, or None when it is not there.
+
+        Parameters
+        ----------
+        run : str
+            Name of the run.
+        metric : str
+            Name of the metric.
+        estimand : str
+            Which row of the series.
+        group : str
+            Part of the run; empty for all of it.
+        """
         for t in self.transitions:
             if (t.run, t.group, t.metric, t.estimand) == (run, group, metric, estimand):
                 return t
@@ -133,5 +161,11 @@ def _row(result: Transition | Lag) -> dict[str, Any]:
 
 
 def finite(value: float) -> float | None:
-    """Return a plain float, or None where there is none."""
+    """Return a plain float, or None where there is none.
+
+    Parameters
+    ----------
+    value : float
+        Any number.
+    """
     return float(value) if math.isfinite(value) else None

@@ -55,18 +55,18 @@ class Settings:
 
     def __post_init__(self) -> None:
         if not 19 <= self.boot <= 100_000:
-            raise UserError(f"--boot {self.boot}: expected 19 to 100000 replicates")
+            raise UserError(f"`boot` is {self.boot}; expected 19 to 100000 replicates")
         if not 0.5 <= self.level <= 0.999:
-            raise UserError(f"--level {self.level:g}: expected a coverage from 0.5 to 0.999, such as 0.95")
+            raise UserError(f"`level` is {self.level:g}; expected a coverage from 0.5 to 0.999, such as 0.95")
         if not 0 < self.rise < 1:
-            raise UserError(f"--rise {self.rise:g}: expected a height between 0 and 1, such as 0.05")
+            raise UserError(f"`rise` is {self.rise:g}; expected a height between 0 and 1, such as 0.05")
         if self.scale not in ("log", "linear"):
-            raise UserError(f"--scale {self.scale}: expected log or linear")
+            raise UserError(f"`scale` is '{self.scale}'; expected log or linear")
         if self.seed < 0:
-            raise UserError(f"--seed {self.seed}: expected 0 or more")
+            raise UserError(f"`seed` is {self.seed}; expected 0 or more")
         if self.family not in FAMILIES:
             raise UserError(
-                f"--family {self.family}: expected one of {', '.join(FAMILIES)}" + nearest(self.family, FAMILIES)
+                f"`family` is '{self.family}'; expected one of {', '.join(FAMILIES)}" + nearest(self.family, FAMILIES)
             )
         if self.link not in ("identity", "logit"):
-            raise UserError(f"--link {self.link}: expected identity or logit")
+            raise UserError(f"`link` is '{self.link}'; expected identity or logit")

@@ -1,4 +1,4 @@
-"""Sizes and amounts as a person types them."""
+"""Parsing model sizes and amounts that a user typed, such as 1.7b."""
 
 from __future__ import annotations
 
@@ -15,11 +15,16 @@ MOST = 1e30
 SUFFIXES = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 
 
-def parse_size(text: str, option: str = "--size") -> float:
-    """Return the non-embedding parameters that ``text`` names.
+def parse_size(text: str, parameter: str = "size") -> float:
+    """Return the number of non-embedding parameters that ``text`` names.
 
-    A word of Calque's ladder (``69m`` to ``1.7b``) names that size; any other number, plain or with k, m, b, t, counts
-    non-embedding parameters.
+    Parameters
+    ----------
+    text : str
+        A name of Calque's ladder (``69m`` to ``1.7b``), or any other number of non-embedding parameters, plain or with
+        k, m, b, t.
+    parameter : str
+        The caller's parameter, for the error.
 
     Raises
     ------
@@ -29,11 +34,22 @@ def parse_size(text: str, option: str = "--size") -> float:
     word = text.strip().lower()
     if word in NAMED_SIZES:
         return float(NAMED_SIZES[word])
-    return parse_amount(text, option, "size; expected non-embedding parameters as 1.7b, 350m or a plain number")
+    return parse_amount(text, parameter, "size; expected non-embedding parameters as 1.7b, 350m or a plain number")
 
 
-def parse_amount(text: str, option: str, expected: str = "amount; expected one such as 37b or a plain number") -> float:
+def parse_amount(
+    text: str, parameter: str, expected: str = "amount; expected one such as 37b or a plain number"
+) -> float:
     """Return a number that may end in k, m, b or t, such as one of tokens.
+
+    Parameters
+    ----------
+    text : str
+        What the user typed.
+    parameter : str
+        The caller's parameter, for the error.
+    expected : str
+        What it should be, for the error.
 
     Raises
     ------
@@ -47,5 +63,5 @@ def parse_amount(text: str, option: str, expected: str = "amount; expected one s
     except ValueError:
         value = math.nan
     if not 1 <= value <= MOST:
-        raise UserError(f"{option} {text!r} is no {expected}")
+        raise UserError(f"`{parameter}` {text!r} is no {expected}")
     return value

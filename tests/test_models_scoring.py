@@ -11,11 +11,13 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from torch import Tensor
 
+from calque.data.metrics import VARIABLES
 from calque.data.tasks import MinimalPair, WordTask
 from calque.data.tokens.encoding import Encoding
 from calque.models.config.sizes import size
 from calque.models.decoder.decoder import Cache, Decoder
 from calque.models.scoring.batches import batches_by_length
+from calque.models.scoring.scorer import Scorer
 from calque.models.scoring.texts import HeldOut, MinimalPairScorer, heldout_loss
 from calque.models.scoring.words import COPIED, OTHER_LANGUAGE, TRANSLATED, WRONG, WordScorer
 
@@ -155,3 +157,11 @@ def test_minimal_pairs_count_the_more_probable_member() -> None:
     np.testing.assert_array_equal(row["minimal_pair_total"], [[2, np.nan], [np.nan, 1], [np.nan, np.nan]])
     assert row["minimal_pair_correct"][0, 0] >= 1
     assert np.isnan(row["minimal_pair_correct"][2]).all(), "missing, not zero"
+
+
+def test_a_scorer_gives_the_variables_of_the_registry_of_metrics() -> None:
+    languages, encoding = ("en", "de", "fi"), Encoding(characters())
+    pairs = MinimalPairScorer([], encoding, languages)
+    row = Scorer(WordScorer(TASK, encoding), pairs, {}, languages)(Parrot({}))
+    assert set(row) == set(VARIABLES)
+    assert {name: np.ndim(values) for name, values in row.items()} == {n: len(d) for n, d in VARIABLES.items()}

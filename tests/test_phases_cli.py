@@ -111,7 +111,9 @@ def test_bad_cubes_are_one_line(cube_file, tmp_path):
 
 def test_bad_words_are_one_line(cube_file, tmp_path):
     refused(phases("detect", cube_file, "--metric", "translaton"), "did you mean 'translation'")
-    refused(phases("detect", cube_file, "--level", "1.5"), "--level 1.5")
+    refused(phases("detect", cube_file, "--level", "1.5"), "--level is 1.5; expected a coverage")
+    refused(phases("detect", cube_file, "--boot", 5), "--boot is 5; expected 19 to 100000 replicates")
+    refused(phases("detect", cube_file, "--scale", "log", "--by", "sorce"), "--by has 'sorce'")
     refused(phases("detect", cube_file, "--family", "kinks"), "dictionary")
     refused(phases("detect", cube_file, "--by", "soruce"), "did you mean 'source'")
     refused(phases("detect", cube_file, "--html", tmp_path / "no" / "r.html", "--boot", 19), "folder")

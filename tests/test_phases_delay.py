@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from calque.phases.detection.analyse import analyse
+from calque.phases.detection.fitting import delay_alone
 from calque.phases.dictionary.grid import Dictionary
 from calque.phases.series.axis import Axis
 from calque.phases.series.trajectory import Trajectory
@@ -19,8 +19,8 @@ def rejections(curve, tokens, replicates, rho, sd, trials=200, seed=0):
     for r in range(replicates):
         rng = np.random.default_rng([seed, r, int(10 * rho)])
         t = Trajectory.of_counts(f"r{r}", "m", tokens, sim.counts(rng, curve(tokens), trials, rho, sd), trials)
-        a = analyse(t, boot=BOOT, seed=seed, dictionary=dictionary, locate_all=False)
-        out.append(a.delay is not None and a.delay.p_value <= 0.05)
+        delay = delay_alone(t, boot=BOOT, level=0.95, seed=seed, dictionary=dictionary)
+        out.append(delay is not None and delay.p_value <= 0.05)
     return np.array(out)
 
 

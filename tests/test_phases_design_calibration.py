@@ -12,7 +12,7 @@ import xarray as xr
 from typer.testing import CliRunner
 
 from calque.data import cube as cubes
-from calque.phases.adaptive.record import AdaptiveDesign, accounted, in_tokens
+from calque.phases.adaptive.record import AdaptiveDesign, noise_in_tokens, with_noise_in_tokens
 from calque.phases.adaptive.rule import Decision, Prior, Rule, Seen
 from calque.phases.calibration.adaptive import Path as Growing
 from calque.phases.calibration.adaptive import Source, _shocks, drawn
@@ -21,7 +21,7 @@ from calque.phases.calibration.designs import template
 from calque.phases.calibration.outcomes import Options
 from calque.phases.calibration.study import Adaptive, calibrate
 from calque.phases.cli import app
-from calque.phases.detection.analyse import analyse
+from calque.phases.detection.analyse import Analysis, analyse
 from calque.phases.detection.detect import detect
 from calque.phases.noise.noise import RHO
 from calque.phases.series.axis import Array
@@ -72,9 +72,9 @@ def sources(plain: bool = False) -> tuple[AdaptiveDesign, tuple[Source, Source]]
     design = AdaptiveDesign.from_json(str(data["adaptive_json"].values[0]))
     found = []
     series = trajectories(data, ("score", "other"))
-    for t in series if plain else accounted(series, data):
+    for t in series if plain else with_noise_in_tokens(series, data):
         a = analyse(t, boot=39)
-        assert a.fit is not None
+        assert isinstance(a, Analysis)
         found.append(Source(template(t), a.fit.noise, a.fit.curve))
     return design, (found[0], found[1])
 
@@ -170,16 +170,22 @@ def test_series_at_planned_checkpoints_alone_have_a_fixed_design() -> None:
 
 def test_noise_is_measured_in_tokens_where_checkpoints_were_adaptive() -> None:
     data = cubes.validate(run())
-    plain, counted = trajectories(data, ("score",))[0], accounted(trajectories(data, ("score",)), data)[0]
+    plain, counted = trajectories(data, ("score",))[0], with_noise_in_tokens(trajectories(data, ("score",)), data)[0]
     assert not plain.evenly_spaced and counted.evenly_spaced
     np.testing.assert_allclose(np.diff(counted.distances[0]) / np.diff(counted.tokens), 1 / counted.spacing, rtol=1e-5)
     further = ~np.isin(plain.tokens, RULE.planned)
     gaps = np.diff(plain.tokens)
     assert counted.spacing == np.median(gaps[further[1:] | further[:-1]])
     np.testing.assert_array_equal(counted.y, plain.y)
-    fixed = accounted([plain], data.drop_vars("adaptive_json"))[0]
+    assert counted.index.tolist() == plain.index.tolist() and counted.index.dtype.kind == "i"
+    assert not np.allclose(counted.places, counted.index)
+    shorter = counted.until(5)
+    np.testing.assert_allclose(shorter.distances, counted.distances[:, :6])
+    fixed = with_noise_in_tokens([plain], data.drop_vars("adaptive_json"))[0]
     assert fixed is plain
-    assert in_tokens(plain, plain.tokens, [int(t) for t in plain.tokens]) is plain, "no further checkpoint was taken"
+    assert noise_in_tokens(plain, plain.tokens, [int(t) for t in plain.tokens]) is plain, (
+        "no further checkpoint was taken"
+    )
 
 
 def test_detect_accounts_for_the_design(monkeypatch: pytest.MonkeyPatch) -> None:

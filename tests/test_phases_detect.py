@@ -7,9 +7,14 @@ import pytest
 import xarray as xr
 
 from calque.data.errors import UserError
+from calque.phases.detection.analyse import Analysis, analyse
 from calque.phases.detection.detect import detect
-from calque.phases.results import Lag, Outcome, Transition
+from calque.phases.detection.influence import label_influence
+from calque.phases.detection.judge import rows
+from calque.phases.detection.judge_pair import crossover_row, lag_row
+from calque.phases.results import Lag, Outcome, Refusal, Transition
 from calque.phases.series.metrics import trajectories
+from calque.phases.series.trajectory import Trajectory
 from calque.phases.settings import Settings
 from tests import phases_simulation as sim
 from tests.phases_cube import study
@@ -248,3 +253,22 @@ def test_the_unit_of_a_continuous_score_changes_nothing(unit):
     assert one["delay"].outcome == two["delay"].outcome == Outcome.FOUND
     assert two["takeoff"].tokens == pytest.approx(one["takeoff"].tokens, rel=1e-6)
     assert two["delay"].p_value == pytest.approx(one["delay"].p_value)
+
+
+def test_a_series_that_cannot_be_analysed_is_refused_with_its_reason():
+    tokens = np.arange(1.0, 13.0)
+    few = analyse(Trajectory.of_counts("r", "m", tokens[:7], np.arange(7), 100))
+    assert isinstance(few, Refusal) and few.outcome == Outcome.TOO_FEW_POINTS
+    assert few.reason == "7 checkpoints have a value; at least 8 are needed"
+    flat = analyse(Trajectory.of_counts("r", "m", tokens, np.full(12, 25), 100))
+    assert isinstance(flat, Refusal) and flat.outcome == Outcome.NONE
+    assert [(t.estimand, t.outcome, t.p_value) for t in rows(flat, 0.95)] == [
+        ("delay", Outcome.NONE, 1.0), ("takeoff", Outcome.NONE, None)
+    ]  # fmt: skip
+    assert all(t.reason == "the score is 0.25 at every checkpoint" and t.tokens is None for t in rows(flat, 0.95))
+    other = analyse(Trajectory.of_counts("r", "n", tokens, np.arange(12) * 5, 100), boot=19)
+    assert isinstance(other, Analysis) and other.locations
+    settings = Settings(boot=19)
+    assert lag_row(flat, other, {"n"}, settings).reason == "no takeoff of m to measure from"
+    assert crossover_row(few, other, {"n"}, settings).outcome == Outcome.TOO_FEW_POINTS
+    assert label_influence(flat, rows(flat, 0.95), analyse, 0.95) == rows(flat, 0.95)

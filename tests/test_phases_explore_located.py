@@ -88,5 +88,5 @@ def test_reports_of_other_cubes_or_shapes_are_refused(cube, found):
     with pytest.raises(UserError, match=r"its runs \(elsewhere\) are none of the cube's"):
         make_study(cube, "cube", other)
     for broken in ({"run": "a-s0"}, {**found["transitions"][0], "outcome": "perhaps"}, 3):
-        with pytest.raises(UserError, match="a row is no transition"):
+        with pytest.raises(UserError, match="a row that is no transition"):
             Located(cube, make_study(cube, "cube").items, {**found, "transitions": [broken]})

@@ -24,7 +24,7 @@ def test_percentages_become_proportions_when_told(tmp_path):
 def test_percentages_are_suspected_when_not_told(tmp_path):
     made = imported(tmp_path, [3.1, 40, 87.5])
     assert made.cube["a"].metric_kind == "continuous"
-    assert len(made.notes) == 1 and "between 3.1 and 87.5" in made.notes[0] and "--percent a" in made.notes[0]
+    assert len(made.notes) == 1 and "between 3.1 and 87.5" in made.notes[0] and "import it as percent" in made.notes[0]
     assert made.notes[0] in made.cube.attrs["import_notes"]
 
 
@@ -53,7 +53,7 @@ def test_proportions_that_are_no_whole_number_of_trials_are_noted(tmp_path, rows
     [
         ([3, 120], {"percent": ("a",)}, "'a' holds 120; expected percentages from 0 to 100"),
         ([-3, 20], {"percent": ("a",)}, "'a' holds -3; expected percentages"),
-        ([3, 20], {"percent": ("b",)}, "--percent b: expected a --metric"),
+        ([3, 20], {"percent": ("b",)}, "`percent` has 'b'; expected one of `metrics`"),
         ([3, 20], {"percent": ("a",), "continuous": ("a",)}, "give one of them"),
     ],
 )

@@ -110,10 +110,10 @@ def test_lm_eval_groups_and_filters(tmp_path):
 
 def test_lm_eval_positions_that_cannot_be_told(tmp_path):
     harness(tmp_path / "results_1.json", 0.2, "main")
-    with pytest.raises(UserError, match="neither the revision.*--checkpoint PATTERN"):
+    with pytest.raises(UserError, match="neither the revision.*give `checkpoint`, a regular"):
         import_log(Request(path=tmp_path, metrics=("lambada_openai/acc",), tokens_per_step=1.0))
     harness(tmp_path / "results_1.json", 0.2, "tokens2B")
-    with pytest.raises(UserError, match="--tokens-per-step needs steps"):
+    with pytest.raises(UserError, match="`tokens_per_step` needs steps"):
         import_log(Request(path=tmp_path, metrics=("lambada_openai/acc",), tokens_per_step=1.0))
     harness(tmp_path / "results_1.json", 0.2)
     (tmp_path / "results_2.json").write_text('{"results": {')

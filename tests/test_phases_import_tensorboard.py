@@ -60,7 +60,7 @@ def test_tensorboard_tokens_between_steps(tmp_path):
     assert "'other' has none of the tags" in notes and "1 infinite value of" in notes
     with pytest.raises(UserError, match="no tag 'eval/notes'; it has eval/acc, lr, tokens"):
         import_log(Request(path=tmp_path, metrics=("eval/notes",), tokens_per_step=1.0))
-    with pytest.raises(UserError, match="--run says nothing here"):
+    with pytest.raises(UserError, match="`run` has no use here"):
         import_log(Request(path=tmp_path, metrics=("eval/acc",), run="run"))
 
 

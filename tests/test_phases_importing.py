@@ -55,7 +55,7 @@ def test_contract(name, tmp_path):
     if "tokens_per_step" in asked:
         np.testing.assert_array_equal(back["step"][0], STEPS)
         del asked["tokens_per_step"]
-        with pytest.raises(UserError, match="counts steps.*--tokens-per-step N.*--tokens-per-step 1"):
+        with pytest.raises(UserError, match="counts steps.*give `tokens_per_step`.*or 1 as `tokens_per_step`"):
             import_log(Request(**asked))
         raw = import_log(Request(**asked, tokens_per_step=1.0)).cube
         np.testing.assert_array_equal(raw["tokens"][0], STEPS)
@@ -75,7 +75,7 @@ def test_contract_of_refusals(name, tmp_path):
     empty.mkdir()
     with pytest.raises(UserError, match="empty"):
         read(name, Request(path=empty, metrics=(right,)))
-    with pytest.raises(UserError, match="cannot tell what wrote this; say --from csv"):
+    with pytest.raises(UserError, match="cannot tell what wrote this; give `format`: csv"):
         guess(empty)
     (empty / "cube.nc").touch()
     with pytest.raises(UserError, match="needs no import: phases detect"):
@@ -142,17 +142,17 @@ def test_round_trip(name, runs, tmp_path_factory):
 @pytest.mark.parametrize(
     "text,more,words",
     [
-        ("t,a\n1,2\n1,3\n", {}, "two rows at 1 tokens.*--run"),
+        ("t,a\n1,2\n1,3\n", {}, "two rows at 1 tokens.*with `run`"),
         ("t,a\n1,2\n2,x\n", {}, "'a' holds 'x' in line 3; expected a number"),
         ("t,a\n1,2\n2,inf\n", {}, "infinite value in line 3"),
         ("t,a\n,2\n", {}, "holds no number; expected training tokens"),
         ("t,a\n-1,2\n", {}, "stands at -1 tokens; expected 0 or more"),
         ("t,a,step\n1,2,1\n", {"tokens": "step"}, "'step' counts steps, not tokens"),
         ("t,a,trainer/global_step\n1,2,1\n", {"tokens": "trainer/global_step"}, "counts steps"),
-        ("t,a\n1,2\n", {"tokens": None}, "--tokens COL.*the columns are t, a"),
-        ("t,a\n1,2\n", {"checkpoint": re.compile("x")}, "--checkpoint says nothing here"),
+        ("t,a\n1,2\n", {"tokens": None}, "with `tokens`.*the columns are t, a"),
+        ("t,a\n1,2\n", {"checkpoint": re.compile("x")}, "`checkpoint` has no use here"),
         ("t,a,r\n1,2,\n", {"run": "r"}, "'r' is empty in line 2"),
-        ("t,a\n1,45.5\n2,50\n", {"trials": "100"}, "holds 45.5 with 100 trials.*--percent for percentages"),
+        ("t,a\n1,45.5\n2,50\n", {"trials": "100"}, "holds 45.5 with 100 trials.*`percent` for percentages"),
         ("t,a\n1,4\n2,101\n", {"trials": "100"}, "holds 101 with 100 trials"),
         ("t,a\n1,4\n", {"trials": "-3"}, "no column '-3'"),
         ("t,a\n1,4\n", {"metrics": ("a", "a/")}, "no column 'a/'"),
@@ -183,7 +183,7 @@ def test_every_nth_checkpoint(tmp_path):
     """A log of every training step can be thinned; a log too dense for detect says so."""
     path = table(tmp_path, "t,a,r\n" + "".join(f"{t},{t},{r}\n" for r in "uv" for t in range(1201)))
     made = import_log(Request(path=path, tokens="t", metrics=("a",), run="r"))
-    assert made.cube.sizes["checkpoint"] == 1201 and "--every 2" in made.notes[-1]
+    assert made.cube.sizes["checkpoint"] == 1201 and "every = 2" in made.notes[-1]
     made = import_log(Request(path=path, tokens="t", metrics=("a",), run="r"), every=100)
     np.testing.assert_array_equal(made.cube["tokens"], [np.arange(0, 1201, 100)] * 2)
     assert not made.notes and json.loads(made.cube.attrs["import_options"])["every"] == 100
@@ -220,10 +220,14 @@ def test_command_refuses_in_one_line(tmp_path):
     log = table(tmp_path, "t,a\n1,2\n")
     end = ("--tokens", "t", "--metric", "a", "-o", tmp_path / "o.nc")
     refused(phases("import", log, "--from", "parket", *end), "expected one of csv", "did you mean 'parquet'")
-    refused(phases("import", log, "--tokens-per-step", "many", *end), "--tokens-per-step many", "2097152")
+    refused(phases("import", log, "--tokens-per-step", "many", *end), "--tokens-per-step is 'many'", "2097152")
     refused(phases("import", log, "--checkpoint", "(", *end), "--checkpoint (", "regular expression")
     refused(phases("import", log, "--checkpoint", "x", *end), "group named step or tokens")
-    refused(phases("import", log, "--continuous", "aa", *end), "--continuous aa", "did you mean 'a'")
+    refused(
+        phases("import", log, "--continuous", "aa", *end),
+        "--continuous has 'aa'; expected one of --metric",
+        "did you mean 'a'",
+    )
     refused(phases("import", log, "--from", "parquet", *end), "cannot be read as Parquet")
     refused(phases("import", log, *end[:-1], tmp_path / "no" / "o.nc"), "folder")
     help_ = phases("import", "--help").stdout

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 import calque.phases.detection.detect
 from calque.phases.detection.analyse import analyse
 from calque.phases.detection.detect import detect
+from calque.phases.detection.fitting import delay_alone, fit_series
 from calque.phases.dictionary.grid import Dictionary
 from calque.phases.series.axis import Axis
 from calque.phases.series.metrics import trajectories
@@ -143,11 +144,13 @@ def test_more_replicates_change_an_answer_within_their_monte_carlo_error(many):
 
 def test_the_seed_moves_the_bootstrap_alone(many):
     t, _ = many
-    a, b, c = (analyse(t, boot=99, seed=s, dictionary=DICTIONARY, locate_all=False) for s in (0, 1, 0))
+    a, b, c = (fit_series(t, boot=99, level=0.95, seed=s, dictionary=DICTIONARY) for s in (0, 1, 0))
     assert np.array_equal(a.fit.curve, b.fit.curve) and np.array_equal(a.fit.rss, b.fit.rss)
     assert np.array_equal(a.fit.noise.weight, b.fit.noise.weight)
-    assert (a.risen, a.fallen, a.gain) == (b.risen, b.fallen, b.gain)
+    assert (a.risen, a.fallen) == (b.risen, b.fallen)
     assert a.delay == c.delay and a.delay != b.delay
+    assert delay_alone(t, boot=99, level=0.95, seed=0, dictionary=DICTIONARY) == a.delay
+    assert analyse(t, boot=99, dictionary=DICTIONARY).delay == a.delay
     one, two, again = (analyse(t, boot=99, seed=s, dictionary=DICTIONARY).locations for s in (0, 1, 0))
     assert one == again and one != two and set(one) == set(two)
 

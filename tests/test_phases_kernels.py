@@ -226,14 +226,14 @@ def test_products_are_those_of_the_whitened_curves():
     g = whiten(columns)
     unit = g / np.where(np.linalg.norm(g, axis=0) > 1e-6, np.linalg.norm(g, axis=0), np.inf)
     z = np.random.default_rng(13).standard_normal((len(tokens), 20))
-    products = Products(columns, whiten)
+    products = Products.of(columns, whiten)
     found = products.scores(z)
     assert found.shape == (columns.shape[1], 20) and np.all(found[0] == 0)
     assert np.allclose(found, unit.T @ z, atol=1e-4)
     shift = np.linspace(-1, 1, len(found)).astype(np.float32)
     assert np.array_equal(largest(found, shift), np.maximum(found + shift[:, None], 0).max(0))
     assert np.all(largest(found, np.full(len(found), -1e6, np.float32)) == 0)
-    assert np.allclose(products.of(7).scores(z), found[:7], atol=1e-5)
+    assert np.allclose(products.first(7).scores(z), found[:7], atol=1e-5)
 
 
 @pytest.mark.simulation

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calque.phases.detection.analyse import analyse
-from calque.phases.detection.lag import crossover, lag
+from calque.phases.detection.crossover import crossover
+from calque.phases.detection.lag import lag
 from calque.phases.dictionary.grid import Dictionary
 from calque.phases.series.axis import Axis
 from calque.phases.series.clusters import design_effect

@@ -11,7 +11,7 @@ from calque.data.errors import UserError
 from calque.phases.pooling.pairs import pool_pairs
 from calque.phases.pooling.pool import PoolSettings, pool
 from calque.phases.pooling.questions import Question, parse
-from calque.phases.pooling.rows import Design, size_rows
+from calque.phases.pooling.rows import Condition, size_rows
 from calque.phases.pooling.tests import size_tests, sizes_out_of_reach
 from calque.phases.pooling.times import lag_ends, pairs_by_group, takeoff_ends
 from calque.phases.results import DetectionReport, Lag, Outcome, Transition
@@ -60,7 +60,7 @@ def detection(p_values, outcome=Outcome.FOUND, metric="translation"):
 
 
 def designs(n, size="nano", mix="even"):
-    return [Design(f"r{i}", size, None, mix) for i in range(n)]
+    return [Condition(f"r{i}", size, None, mix) for i in range(n)]
 
 
 def test_one_primary_a_size_is_left_alone_and_others_are_adjusted():
@@ -73,7 +73,7 @@ def test_one_primary_a_size_is_left_alone_and_others_are_adjusted():
     assert first.at_least == 2 and "at least 2 of 3 runs" in first.reason
     assert second.role == "secondary" and second.p_adjusted == pytest.approx(0.04 * 1.5)
     assert second.outcome == Outcome.NONE  # found alone, not after adjusting
-    sizes = [*designs(1), Design("r1", "micro", None, "even")]
+    sizes = [*designs(1), Condition("r1", "micro", None, "even")]
     assert [t.size for t in size_tests(sizes, [q], q, whole, {}, 0.95)] == ["nano", "micro"]
 
 
@@ -100,7 +100,7 @@ def test_replicates_too_few_for_so_many_runs_are_said():
 def test_sizes_are_means_over_mixes_and_a_lost_run_is_not_dropped():
     q = Question("translation", "takeoff")
     pooled = {f"r{i}": (pool_pairs(times(shift=0.1 * i)[0]), tuple("abcdefghi")) for i in range(4)}
-    runs = [*designs(2), Design("r2", "nano", None, "skewed"), Design("r3", "nano", None, "skewed")]
+    runs = [*designs(2), Condition("r2", "nano", None, "skewed"), Condition("r3", "nano", None, "skewed")]
     rows = size_rows(runs, q, pooled, 0.95)
     assert [(r.at, r.mix, r.method) for r in rows if r.method == "seed_t"] == [
         ("mix", "even", "seed_t"), ("mix", "skewed", "seed_t"), ("size", None, "seed_t")

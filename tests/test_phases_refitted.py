@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from calque.phases.detection.analyse import analyse, refit
+from calque.phases.detection.analyse import analyse
+from calque.phases.detection.locations import refit
 from calque.phases.dictionary.functionals import share_of_rise
 from calque.phases.dictionary.location import LARGEST_CUT, calibrated_cut, least_cut
 from calque.phases.dictionary.refitted import Threshold

@@ -9,10 +9,11 @@ from scipy.stats import gamma as gamma_law
 from calque.data.quantities import format_count
 from calque.scaling.forecast import averaging
 from calque.scaling.forecast.averaging import average, mixture_distribution, shortest
-from calque.scaling.forecast.sharpen import best_run
+from calque.scaling.forecast.next_size import next_size
 from calque.scaling.laws.floor import FloorLaw
 from calque.scaling.laws.likelihood import log_likelihood
-from calque.scaling.observations import Data, Observation, arrays
+from calque.scaling.laws.run_times import RunTimes, run_times
+from calque.scaling.observations import Observation
 
 N = (2e7, 6e7, 1.8e8, 5.4e8)
 
@@ -35,7 +36,7 @@ def late(n: float, last: float) -> Observation:
     return Observation(run="late", size=format_count(n), n=n, kind="right", low=last, outcome="censored")
 
 
-def brute(data: Data, reference: float, target: float) -> tuple[float, float, float]:
+def brute(data: RunTimes, reference: float, target: float) -> tuple[float, float, float]:
     """Mean and SD of ln T at the target and the floor's weight, ln A summed on a dense grid too."""
     gamma, phi, sigma, prior = averaging.prior_grid(averaging.FLOOR_PRIOR)
     middle = float(data.y[data.located & (data.n == reference)].mean())
@@ -55,7 +56,7 @@ def brute(data: Data, reference: float, target: float) -> tuple[float, float, fl
 
 @pytest.mark.parametrize("extra", [[], [late(7e6, 8e10), late(2e7, 2.7e10)]])
 def test_the_sum_over_the_grid_is_the_integral(extra: list[Observation]) -> None:
-    data = arrays([*runs(2e9, 0.05), *extra])
+    data = run_times([*runs(2e9, 0.05), *extra])
     found = average(data, N[-1])
     mean, sd, weight = brute(data, N[-1], 1.6e9)
     got = found.moments(1.6e9)
@@ -65,9 +66,9 @@ def test_the_sum_over_the_grid_is_the_integral(extra: list[Observation]) -> None
 
 
 def test_the_weight_follows_the_runs() -> None:
-    data = arrays(runs(8e9, 0.02, 3))
+    data = run_times(runs(8e9, 0.02, 3))
     assert average(data, N[-1]).floor_weight > 0.99
-    pure = average(arrays(runs(0.0, 0.02, 3)), N[-1]).floor_weight
+    pure = average(run_times(runs(0.0, 0.02, 3)), N[-1]).floor_weight
     assert pure < averaging.FLOOR_PRIOR
     assert average(data, N[-1], 0.0).floor_weight == 0 and average(data, N[-1], 1.0).floor_weight == pytest.approx(1)
 
@@ -80,7 +81,7 @@ def test_the_distribution_is_that_of_the_mixture_and_grows_with_what_is_added() 
     values, below = mixture_distribution(weight, mean, sd)
     shares = np.array([0.05, 0.5, 0.95])
     np.testing.assert_allclose(np.interp(shares, below, values), np.quantile(drawn, shares), atol=0.02)
-    found = average(arrays(runs(4e9)), N[-1])
+    found = average(run_times(runs(4e9)), N[-1])
     widths = [
         np.ptp(shortest(*found.distribution(1.6e9, new_run=new, extra_sd=extra), 0.9))
         for new, extra in ((False, 0.0), (True, 0.0), (True, 0.2))
@@ -99,18 +100,18 @@ def test_the_shortest_interval_holds_its_level_and_is_shorter_than_equal_tails()
 
 @pytest.mark.property
 def test_units_of_tokens_do_not_matter() -> None:
-    data = arrays(runs(4e9))
-    scaled = Data(n=data.n, located=data.located, y=data.y - 7, se=data.se, low=data.low - 7, high=data.high - 7)
+    data = run_times(runs(4e9))
+    scaled = RunTimes(n=data.n, located=data.located, y=data.y - 7, se=data.se, low=data.low - 7, high=data.high - 7)
     one, two = average(data, N[-1]), average(scaled, N[-1])
     assert two.moments(2e9)[0] == pytest.approx(one.moments(2e9)[0] - 7)
     assert two.floor_weight == pytest.approx(one.floor_weight)
 
 
-def test_the_run_that_sharpens_most_is_far_from_what_is_known() -> None:
+def test_the_size_that_narrows_most_is_far_from_what_is_known() -> None:
     observations = runs(4e9, 0.05, 1)
-    found = average(arrays(observations), N[-1])
-    told = best_run(found, observations, 5e9)
-    assert told.n > N[-1] and 0 < told.left < 0.9
-    again = average(arrays([*observations, *runs(4e9, 0.0, 1, (told.n,))]), told.n)
+    found = average(run_times(observations), N[-1])
+    best = next_size(found, observations, 5e9)
+    assert best.n > N[-1] and 0 < best.remaining < 0.9
+    again = average(run_times([*observations, *runs(4e9, 0.0, 1, (best.n,))]), best.n)
     before, after = found.moments(5e9)[1], again.moments(5e9)[1]
-    assert after < before * (told.left + 0.25)  # the promise is an expectation
+    assert after < before * (best.remaining + 0.25)  # the promise is an expectation

@@ -12,7 +12,7 @@ import pytest
 import xarray as xr
 from typer.testing import CliRunner, Result
 
-import calque.phases.detection.detect
+import calque.scaling.takeoffs
 from calque.data import cube as cubes
 from calque.data.errors import UserError
 from calque.scaling.cli import app, main
@@ -57,7 +57,7 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
         ]  # fmt: skip
         return SimpleNamespace(transitions=tuple(found), lags=())
 
-    monkeypatch.setattr(calque.phases.detection.detect, "detect", detect)
+    monkeypatch.setattr(calque.scaling.takeoffs, "detect", detect)
 
 
 def test_simulate_writes_a_cube_and_its_truth(tmp_path: Path) -> None:
@@ -156,8 +156,9 @@ def test_help_lists_what_exists_and_loads_nothing_heavy() -> None:
 
 
 def test_scaling_never_loads_the_training_half() -> None:
-    names = " ".join(f"scaling.{p.stem}," for p in sorted((ROOT / "scaling").glob("[a-z]*.py")))
-    heavy = "('torch', 'lightning', 'ray', 'models', 'sweeps')"
+    modules = [p.relative_to(ROOT) for p in sorted((ROOT / "scaling").rglob("[a-z]*.py"))]
+    names = " ".join(f"calque.{'.'.join(p.with_suffix('').parts)}," for p in modules)
+    heavy = "('torch', 'lightning', 'ray', 'calque.models', 'calque.sweeps')"
     code = f"import sys, {names} calque.phases.detection.detect; print([m for m in {heavy} if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True).stdout
     assert out.strip() == "[]"

@@ -11,22 +11,22 @@ import pytest
 from typer.testing import CliRunner
 
 from calque.scaling.cli import app
-from calque.scaling.forecast.calibration import TRUTHS, Coverage, Design, Truth, coverage, draw
+from calque.scaling.forecast.calibration import TRUTHS, Coverage, LadderDesign, TrueLaw, coverage, draw
 from calque.scaling.forecast.forecast import forecast
-from calque.scaling.observations import arrays
+from calque.scaling.laws.run_times import run_times
 
 FLOOR, POWER = TRUTHS[0], TRUTHS[2]
 
 
-def by_law(truth: Truth, wrong: str, studies: int, seed_sd: float, seeds: int = 1) -> dict[str, Coverage]:
-    design, laws = Design(seed_sd=seed_sd, seeds=seeds), (wrong, "average")
+def by_law(truth: TrueLaw, wrong: str, studies: int, seed_sd: float, seeds: int = 1) -> dict[str, Coverage]:
+    design, laws = LadderDesign(seed_sd=seed_sd, seeds=seeds), (wrong, "average")
     rows = coverage(truth, design, laws=laws, studies=studies, seed=1)
     return {row.law: row for row in rows}
 
 
 @pytest.mark.simulation
 @pytest.mark.parametrize(("truth", "wrong"), [(FLOOR, "power"), (POWER, "floor")])
-def test_the_average_holds_under_either_truth(truth: Truth, wrong: str) -> None:
+def test_the_average_holds_under_either_truth(truth: TrueLaw, wrong: str) -> None:
     found = by_law(truth, wrong, 40, 0.06)
     assert found["average"].coverage >= 0.775  # 31 of 40: below it with probability .014 at a true .90
     assert found["average"].rms < 0.16 and found["average"].width < 0.9
@@ -39,7 +39,7 @@ def test_the_wrong_law_does_not_hold() -> None:
 
 
 def test_what_is_simulated_is_what_is_forecast() -> None:
-    design = Design(seed_sd=0.06)
+    design = LadderDesign(seed_sd=0.06)
     child = np.random.SeedSequence(7).spawn(1)[0]
     rng = np.random.default_rng(child)
     row = forecast(draw(FLOOR, design, rng), f"{design.target}", draws=40).rows[2]
@@ -52,8 +52,8 @@ def test_what_is_simulated_is_what_is_forecast() -> None:
 
 
 def test_a_drawn_study_has_the_spread_it_was_asked_for() -> None:
-    design = Design(seeds=400, seed_sd=0.06, measurement_sd=0.08)
-    data = arrays(draw(POWER, design, np.random.default_rng(0)))
+    design = LadderDesign(seeds=400, seed_sd=0.06, measurement_sd=0.08)
+    data = run_times(draw(POWER, design, np.random.default_rng(0)))
     off = data.y - np.array([POWER.log_time(n) for n in data.n])
     assert np.std(off) == pytest.approx(0.1, rel=0.05)
     np.testing.assert_allclose(data.se, 0.08)
@@ -73,7 +73,7 @@ def test_the_command_prints_and_writes_the_table(tmp_path: Path) -> None:
 @pytest.mark.simulation
 @pytest.mark.parametrize(("seed_sd", "most"), [(0.04, 0.09), (0.08, 0.18)])
 @pytest.mark.parametrize("truth", [FLOOR, POWER])
-def test_coverage_long(truth: Truth, seed_sd: float, most: float) -> None:
-    found = coverage(truth, Design(seed_sd=seed_sd), studies=1000)[0]
+def test_coverage_long(truth: TrueLaw, seed_sd: float, most: float) -> None:
+    found = coverage(truth, LadderDesign(seed_sd=seed_sd), studies=1000)[0]
     assert 0.86 <= found.coverage <= 0.96
     assert found.rms <= most

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,9 +64,9 @@ def test_words_of_the_ladder_name_its_sizes_and_amounts_are_amounts() -> None:
     for word, count in NAMED_SIZES.items():
         assert re.search(rf"\| `{re.escape(word)}` \|[^\n]*\| {count:,} \|", table), word
     assert parse_size("410m") == 141_583_360
-    assert parse_amount("1.7b", "--tokens") == 1.7e9
-    with pytest.raises(UserError, match="--tokens 'many' is no amount; expected one such as 37b"):
-        parse_amount("many", "--tokens")
+    assert parse_amount("1.7b", "tokens") == 1.7e9
+    with pytest.raises(UserError, match="`tokens` 'many' is no amount; expected one such as 37b"):
+        parse_amount("many", "tokens")
 
 
 @pytest.mark.parametrize("text", ["", "big", "-3m", "0", "nan", "inf", "1.7bb", "b"])
@@ -188,7 +189,7 @@ def test_discrepancy_is_what_is_not_explained() -> None:
 
 
 def test_report_is_strict_json() -> None:
-    report = forecast(runs(n=N[:2]), "1.7b").to_dict("results.nc")
+    report = replace(forecast(runs(n=N[:2]), "1.7b"), cube_name="results.nc").to_dict()
     back = json.loads(json.dumps(report, allow_nan=False))
     assert back["schema"] == 1 and back["cube"] == "results.nc" and back["size"] == "1.7b"
     assert back["n_params_non_embedding"] == 1_132_562_432

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 from calque.data.errors import UserError
 from calque.scaling.cli import app
 from calque.scaling.forecast.averaging import average
-from calque.scaling.forecast.calibration import Design, Truth, draw
-from calque.scaling.observations import arrays
+from calque.scaling.forecast.calibration import LadderDesign, TrueLaw, draw
+from calque.scaling.laws.run_times import run_times
 from calque.scaling.power.ladder_plan import DEVICES, Expected, forecast_sd, plan_ladder
 
 TARGET = 1.132562432e9
@@ -41,13 +41,13 @@ def test_more_money_never_hurts_and_mixes_share_it() -> None:
 
 @pytest.mark.simulation
 def test_the_expected_sd_is_that_of_forecasts() -> None:
-    design, law = Design(seeds=3, seed_sd=0.06, measurement_sd=0.03), Expected()
-    truth = Truth(name="floor", t0=law.t0, c=law.c, gamma=law.gamma)
+    design, law = LadderDesign(seeds=3, seed_sd=0.06, measurement_sd=0.03), Expected()
+    truth = TrueLaw(name="floor", t0=law.t0, c=law.c, gamma=law.gamma)
     said = forecast_sd(tuple(design.ladder()), 3, design.target, law)
     errors = []
     for child in np.random.SeedSequence(1).spawn(60):
         rng = np.random.default_rng(child)
-        data = arrays(draw(truth, design, rng))
+        data = run_times(draw(truth, design, rng))
         new = truth.log_time(design.target) + 0.06 * rng.normal()
         errors.append(average(data, max(design.ladder()), 1.0).moments(design.target)[0] - new)
     seen = math.sqrt(np.mean(np.square(errors)))
@@ -59,9 +59,9 @@ def test_what_cannot_be_had_is_said() -> None:
         plan_ladder(0.001, "h200-hours", TARGET)
     with pytest.raises(UserError, match="did you mean 'h200-hours'"):
         plan_ladder(1, "h20-hours", TARGET)
-    with pytest.raises(UserError, match="--attained is 40"):
+    with pytest.raises(UserError, match="`attained` is 40"):
         plan_ladder(1, "h200-hours", TARGET, attained=40)
-    with pytest.raises(UserError, match="--margin is 1; expected more than 1"):
+    with pytest.raises(UserError, match="`margin` is 1; expected more than 1"):
         plan_ladder(1, "flops", TARGET, margin=1.0)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from scipy.optimize import check_grad
+from scipy.signal import lfilter
 from scipy.stats import norm
 
 from calque.data.errors import UserError
@@ -17,9 +18,11 @@ from calque.data.quantities import format_count
 from calque.scaling.laws.ensemble import sample
 from calque.scaling.laws.fit import fit
 from calque.scaling.laws.likelihood import log_likelihood, log_prior_sigma, penalised
+from calque.scaling.laws.posterior import PosteriorDraws
 from calque.scaling.laws.power import PowerLaw
 from calque.scaling.laws.registry import LAWS, law
-from calque.scaling.observations import Observation, arrays, observe, sizes
+from calque.scaling.laws.run_times import run_times
+from calque.scaling.observations import Observation, observe, sizes
 
 N = np.array([2e7, 6e7, 1.8e8, 5.4e8, 1.6e9])
 TRUE = {"power": (0.0, 5.8e14, 0.6), "floor": (4e9, 5.8e14, 0.6)}
@@ -84,7 +87,7 @@ def test_law_contract(name: str) -> None:
 
 @pytest.mark.parametrize("name", LAWS)
 def test_gradient_of_the_likelihood(name: str) -> None:
-    chosen, data = law(name), arrays(mixed())
+    chosen, data = law(name), run_times(mixed())
     for point in ([22.5, 0.5, 0.4, -1.5], [22.0, 0.9, 0.1, -2.5]):
         at = np.array(point[: len(chosen.coordinates)] + point[-1:])
         error = check_grad(
@@ -96,7 +99,7 @@ def test_gradient_of_the_likelihood(name: str) -> None:
 
 
 def test_likelihood_equals_scipy() -> None:
-    data, theta, sigma = arrays(mixed()), np.array([[22.5, 0.5]]), 0.3
+    data, theta, sigma = run_times(mixed()), np.array([[22.5, 0.5]]), 0.3
     mu = PowerLaw().log_time(theta[0], np.log(data.n / 1.6e9))
     want = norm.logpdf(data.y[:5], mu[:5], np.hypot(data.se[:5], sigma)).sum() + 5 * np.log(2 * np.pi) / 2
     want += norm.logsf(data.low[5], mu[5], sigma) + norm.logcdf(data.high[6], mu[6], sigma)
@@ -244,7 +247,7 @@ def test_transitions_become_observations(cube: xr.Dataset) -> None:
     assert found[1].low == found[2].low == 4e9  # the run's last checkpoint
     assert found[5].reason == "not_converged it is" and "not known" in found[6].reason
     assert found[0].size == "10M"
-    data = arrays(found)
+    data = run_times(found)
     assert data.n.size == 5
     assert data.se[0] == pytest.approx(math.log(3) / 2 / 1.959964)
     assert data.low[1] == math.log(4e9) and data.high[1] == np.inf and data.low[4] == -np.inf
@@ -261,10 +264,26 @@ def test_observing_says_what_is_missing(cube: xr.Dataset) -> None:
 def test_half_open_intervals_still_weigh() -> None:
     open_above = Observation(run="a", size="s", n=1e7, kind="located", tokens=2e9, low=1e9)
     bare = Observation(run="b", size="s", n=1e7, kind="located", tokens=2e9)
-    data = arrays([open_above, bare])
+    data = run_times([open_above, bare])
     assert data.se[0] == data.se[1] == pytest.approx(math.log(2) / 1.959964)
 
 
 @pytest.mark.parametrize(("value", "text"), [(1_132_562_432, "1.13B"), (5.4e8, "540M"), (999_900, "1M"), (12, "12")])
 def test_counts_are_written_for_people(value: float, text: str) -> None:
     assert format_count(value) == text
+
+
+def test_a_chain_too_short_for_its_autocorrelation_is_no_estimate() -> None:
+    settled = fit(exact("floor"), "floor")
+    assert settled.outcome == "found" and 8 < settled.autocorrelation < 640
+    short = fit(exact("floor"), "floor", draws=40)
+    assert short.outcome == "not_converged" and not short.converged and math.isnan(short.autocorrelation)
+    drawn = PosteriorDraws(points=np.empty((0, 2)), chain=np.zeros((100, 40, 2)), acceptance=0.5)
+    assert drawn.long_enough(640.0) and not drawn.long_enough(641.0) and not drawn.long_enough(math.nan)
+
+
+def test_autocorrelation_is_counted_in_steps_of_the_sampler() -> None:
+    rng, rho = np.random.default_rng(0), 0.9
+    chain = lfilter([1.0], [1.0, -rho], rng.normal(size=(16_000, 40, 1)), axis=0)
+    drawn = PosteriorDraws(points=np.empty((0, 1)), chain=chain, acceptance=0.5)
+    assert drawn.autocorrelation() == pytest.approx(8 * (1 + rho) / (1 - rho), rel=0.08)  # standard error 2.5 %

@@ -12,9 +12,9 @@ from calque.scaling.loss.fit import fit_loss, resamples
 from calque.scaling.loss.isoflop import curve, optimum
 from calque.scaling.loss.law import loss_law
 from calque.scaling.loss.minimise import refine, screen
+from calque.scaling.loss.next_run import next_run
 from calque.scaling.loss.objective import Objective
 from calque.scaling.loss.points import Points
-from calque.scaling.loss.sharpen import sharpen
 from tests.test_scaling_loss_laws import TRUE, drawn
 
 LAW = loss_law("chinchilla")
@@ -105,8 +105,8 @@ def test_a_flat_profile_refuses_and_names_the_run_that_would_help() -> None:
     assert fitted.outcome == "not_sharply_located" and "E" in fitted.flat
     assert "leave E open" in fitted.reason
     at = Points(n=np.array([1e9]), d=np.array([1e10]), loss=np.ones(1), run=np.array(["x"]))
-    told = sharpen(fitted, at)
-    assert told.left < 1 and not 1e8 < told.d < 1.6e8  # other token counts, not more of the same
+    best = next_run(fitted, at)
+    assert best.remaining < 1 and not 1e8 < best.d < 1.6e8  # other token counts, not more of the same
     sharp = fit_loss(drawn("chinchilla", 0.003, 120), boot=50)
     assert sharp.outcome == "found" and not sharp.flat
 
@@ -124,11 +124,11 @@ def test_too_few_runs_are_an_outcome(rows: slice, words: str) -> None:
     assert fit_loss(same).reason == "1 distinct size; the chinchilla law needs 3 at least"
 
 
-def test_dials_are_checked() -> None:
+def test_settings_are_checked() -> None:
     for settings, words in (
         ({"kind": "hubber"}, "did you mean 'huber'"),
-        ({"delta": 0}, "delta is 0"),
-        ({"tau": 1}, "tau is 1"),
+        ({"delta": 0}, "`delta` is 0"),
+        ({"tau": 1}, "`tau` is 1"),
     ):
         with pytest.raises(UserError, match=words):
             Objective(**settings)  # type: ignore[arg-type]

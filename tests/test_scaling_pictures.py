@@ -42,7 +42,7 @@ def report() -> dict[str, Any]:
             )
         )
     runs.append(Observation(run="late", size="7M", n=7e6, kind="right", low=3e10, outcome="censored"))
-    made = forecast(runs, "1.7b", draws=200).to_dict("cube.nc")
+    made = forecast(runs, "1.7b", draws=200).to_dict()
     return dict(json.loads(json.dumps(made, allow_nan=False)))
 
 

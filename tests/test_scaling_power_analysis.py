@@ -15,12 +15,21 @@ from calque.scaling.cli import app
 from calque.scaling.power.attained import attained
 from calque.scaling.power.design import of_cube, read_design
 from calque.scaling.power.detectable import Cost, cheapest, designs, power, shift_detected
-from calque.scaling.power.precision import Curve, Precision, Sampling, parameters, precision, rate, slopes, takeoff
+from calque.scaling.power.precision import (
+    LogisticRise,
+    Precision,
+    Sampling,
+    parameters,
+    precision,
+    rate,
+    slopes,
+    takeoff,
+)
 
 ROOT = Path(__file__).parent.parent
 
 
-def brute(curve: Curve, sampling: Sampling, series: int, seed: int = 0) -> Precision:
+def brute(curve: LogisticRise, sampling: Sampling, series: int, seed: int = 0) -> Precision:
     """SDs of maximum likelihood over simulated series: Fisher scoring of binomial counts, batched."""
     rng = np.random.default_rng(seed)
     x, true, n = sampling.places(), parameters(curve), sampling.concepts
@@ -46,10 +55,10 @@ def brute(curve: Curve, sampling: Sampling, series: int, seed: int = 0) -> Preci
 @pytest.mark.parametrize(("size", "t50"), [(200, 0.0125), (50, 0.0509)])
 def test_what_the_table_says_is_what_brute_force_finds(size: int, t50: float) -> None:
     sampling = Sampling(checkpoints=size, concepts=size)
-    said = attained(Curve(), sampling)
+    said = attained(LogisticRise(), sampling)
     assert said.t50 == pytest.approx(t50, rel=0.01)
     series = 400
-    seen = brute(Curve(), sampling, series)
+    seen = brute(LogisticRise(), sampling, series)
     error = 1 / math.sqrt(2 * series)  # of a log SD
     assert abs(math.log(seen.t50 / said.t50)) < 3.5 * error
     assert abs(math.log(seen.takeoff / said.takeoff)) < 3.5 * error
@@ -57,21 +66,21 @@ def test_what_the_table_says_is_what_brute_force_finds(size: int, t50: float) ->
 
 def test_few_counts_attain_less_than_the_limit_and_many_attain_it() -> None:
     few, many = Sampling(checkpoints=30, concepts=30), Sampling(checkpoints=200, concepts=1000)
-    assert attained(Curve(), few).takeoff > 1.05 * precision(Curve(), few).takeoff
-    assert attained(Curve(), many).takeoff == pytest.approx(precision(Curve(), many).takeoff, rel=0.01)
+    assert attained(LogisticRise(), few).takeoff > 1.05 * precision(LogisticRise(), few).takeoff
+    assert attained(LogisticRise(), many).takeoff == pytest.approx(precision(LogisticRise(), many).takeoff, rel=0.01)
     quiet, loud = (Sampling(checkpoints=50, concepts=200, level_sd=sd, rho=0.6) for sd in (1e-3, 0.3))
-    plain = attained(Curve(), Sampling(checkpoints=50, concepts=200))
-    assert attained(Curve(), quiet).t50 == pytest.approx(plain.t50, rel=0.02)
-    assert attained(Curve(), loud).t50 > 1.5 * plain.t50
+    plain = attained(LogisticRise(), Sampling(checkpoints=50, concepts=200))
+    assert attained(LogisticRise(), quiet).t50 == pytest.approx(plain.t50, rel=0.02)
+    assert attained(LogisticRise(), loud).t50 > 1.5 * plain.t50
 
 
 def test_a_design_that_hardly_sees_the_rise_has_a_large_but_finite_sd() -> None:
-    found = attained(Curve(), Sampling(checkpoints=20, concepts=20))
+    found = attained(LogisticRise(), Sampling(checkpoints=20, concepts=20))
     assert 0.2 < found.takeoff < 2
 
 
 def test_slopes_are_derivatives() -> None:
-    theta, x = parameters(Curve()), np.linspace(-3, 0, 7)
+    theta, x = parameters(LogisticRise()), np.linspace(-3, 0, 7)
     for i in range(4):
         e = np.eye(4)[i] * 1e-6
         numeric = (rate(theta + e, x) - rate(theta - e, x)) / 2e-6
@@ -84,7 +93,7 @@ def test_slopes_are_derivatives() -> None:
 
 def test_more_checkpoints_items_and_quieter_levels_help() -> None:
     def base(**more: float) -> float:
-        return precision(Curve(), Sampling(**{"checkpoints": 100, "concepts": 100, **more})).takeoff  # type: ignore[arg-type]
+        return precision(LogisticRise(), Sampling(**{"checkpoints": 100, "concepts": 100, **more})).takeoff  # type: ignore[arg-type]
 
     assert base(checkpoints=200) < base() and base(concepts=200) < base()
     assert base(level_sd=0.3) > base() and base(level_sd=0.3, rho=0.8) != base(level_sd=0.3)
@@ -106,7 +115,7 @@ def test_power_is_that_of_simulated_tests() -> None:
 
 def test_the_cheapest_design_is_cheapest() -> None:
     found = designs(
-        Curve(),
+        LogisticRise(),
         Sampling(),
         Cost(n=1e9, d=2e10),
         seeds=(2, 3, 5, 8),
@@ -175,8 +184,8 @@ def test_the_command_answers_and_refuses(tmp_path: Path) -> None:
     assert report["cheapest"]["factor"] <= 1.3 and len(report["rows"]) > 20
     for words, message in (
         (["sweeps/quick.yaml"], "state --checkpoints and --concepts"),
-        ([str(ROOT / "docs/examples/truth.yaml"), "--target", "0.9"], "--target 0.9"),
-        ([str(ROOT / "docs/examples/truth.yaml"), "--end", "0.03"], "floor 0.01, end 0.03"),
+        ([str(ROOT / "docs/examples/truth.yaml"), "--target", "0.9"], "--target is 0.9"),
+        ([str(ROOT / "docs/examples/truth.yaml"), "--end", "0.03"], "--floor is 0.01 and --end is 0.03"),
         (["absent.yaml"], "cannot read absent.yaml"),
     ):
         wrong = call(*words)

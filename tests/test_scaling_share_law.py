@@ -10,7 +10,7 @@ import xarray as xr
 
 from calque.data.errors import UserError
 from calque.scaling.laws.share import fit_shares
-from calque.scaling.laws.share_likelihood import laplace, objective, pose
+from calque.scaling.laws.share_likelihood import build_model, laplace, objective
 from calque.scaling.mixes.by_language import observe_languages
 from calque.scaling.observations import Observation
 
@@ -69,7 +69,7 @@ def test_dropping_late_languages_biases_and_counting_them_does_not() -> None:
 
 def test_located_times_have_their_exact_marginal_likelihood() -> None:
     observations = study(1, N[:3])
-    problem, _ = pose(observations, sorted({o.run for o in observations}), "power")
+    problem, _ = build_model(observations, sorted({o.run for o in observations}), "power")
     theta = np.array([23.0, 0.5, 0.3, 0.7, math.log(0.07), math.log(0.2), math.log(0.05)])
     residual = problem.y - problem.mean(theta)
     tau, run = np.exp(theta[-2:])

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from calque.data.metrics import TRIALS_OF
+
 SCHEMA = 1
 NOT_ASKED = -1
 OUTCOMES = ("wrong", "translated", "copied", "other_language")
@@ -74,4 +76,4 @@ ATTRIBUTES: dict[str, dict[str, Any]] = {
 }
 """CF-style attributes of the variables that schema 1 names."""
 
-ENCODED_COUNTS = ("minimal_pair_correct", "minimal_pair_total", "nonce_copied", "nonce_total")
+ENCODED_COUNTS = (*TRIALS_OF, *TRIALS_OF.values())

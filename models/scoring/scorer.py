@@ -13,19 +13,6 @@ from calque.models.scoring.questions import Report, no_report
 from calque.models.scoring.texts import HeldOut, MinimalPairScorer, heldout_loss
 from calque.models.scoring.words import WordScorer
 
-DIMS: dict[str, tuple[str, ...]] = {
-    "loss": ("language",),
-    "bits_per_byte": ("language",),
-    "translation_outcome": ("source", "target", "concept"),
-    "translation_logprob": ("source", "target", "concept"),
-    "copy_logprob": ("source", "target", "concept"),
-    "nonce_copied": ("language",),
-    "nonce_total": ("language",),
-    "minimal_pair_correct": ("language", "phenomenon"),
-    "minimal_pair_total": ("language", "phenomenon"),
-}
-"""Dimensions, after run and checkpoint, of every variable a :class:`Scorer` gives."""
-
 
 class Scorer:
     """Scores a model on held-out text, words and minimal pairs.
@@ -47,7 +34,7 @@ class Scorer:
     def __call__(
         self, model: Decoder | LanguageModel, report: Report = no_report, *, pairs: bool = True, logprobs: bool = True
     ) -> dict[str, NDArray[np.generic]]:
-        """Return the variables of one checkpoint, with the dimensions of :data:`DIMS`.
+        """Return one checkpoint's variables, with the dimensions of ``calque.data.metrics.VARIABLES``.
 
         Parameters
         ----------

@@ -40,7 +40,7 @@ class Covariate:
 
 
 @dataclass(frozen=True, eq=False)
-class Design:
+class CovariateSet:
     """Covariates of the items that are kept, and what was left out with the reason."""
 
     items: ItemTimes
@@ -64,7 +64,7 @@ def names_of(cube: xr.Dataset) -> dict[str, tuple[str, str]]:
     return out
 
 
-def design(cube: xr.Dataset, items: ItemTimes, wanted: Sequence[str] | None) -> Design:
+def design(cube: xr.Dataset, items: ItemTimes, wanted: Sequence[str] | None) -> CovariateSet:
     """Gather covariates for items; by default all that vary over them.
 
     ``source`` and ``target`` by name give each language its own level. Several runs each have their own level.
@@ -80,7 +80,7 @@ def design(cube: xr.Dataset, items: ItemTimes, wanted: Sequence[str] | None) -> 
         if name not in known and name not in ("source", "target", "run"):
             every = (*known, "source", "target")
             raise UserError(
-                f"--covariates {name}: the cube has no such property of items; it has {', '.join(every)}"
+                f"`covariates` has '{name}'; the cube has no such property of items, but {', '.join(every)}"
                 + nearest(name, every)
             )
     values: dict[str, tuple[Values, str]] = {}
@@ -123,7 +123,7 @@ def design(cube: xr.Dataset, items: ItemTimes, wanted: Sequence[str] | None) -> 
                 left_out[key] = "is determined by the other covariates"
         if new:
             covariates.append(replace(one, columns=one.columns[:, new], terms=tuple(one.terms[i] for i in new)))
-    return Design(kept, tuple(covariates), left_out, n_missing, int(present.sum() - keep.sum()))
+    return CovariateSet(kept, tuple(covariates), left_out, n_missing, int(present.sum() - keep.sum()))
 
 
 def _labels(cube: xr.Dataset, dim: str) -> Values:

@@ -26,7 +26,7 @@ Tick = Callable[[str], None]
 
 
 @dataclass(frozen=True, eq=False)
-class Items:
+class SurvivalData:
     """Design with its constant, ends of ln tokens, and the clusters of each item."""
 
     x: Array
@@ -36,9 +36,9 @@ class Items:
     source: Index
     target: Index
 
-    def where(self, keep: NDArray[np.bool_]) -> Items:
+    def where(self, keep: NDArray[np.bool_]) -> SurvivalData:
         """Return the items marked in ``keep``."""
-        return Items(*(getattr(self, f)[keep] for f in self.__dataclass_fields__))
+        return SurvivalData(*(getattr(self, f)[keep] for f in self.__dataclass_fields__))
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +51,7 @@ class Errors:
     n_languages: int
 
 
-def choose_family(items: Items) -> dict[str, CensoredFit]:
+def choose_family(items: SurvivalData) -> dict[str, CensoredFit]:
     """Fit every family; those that converge, best AIC first."""
     fits = [fit_censored(items.x, items.low, items.high, name) for name in FAMILIES]
     return {f.family: f for f in sorted((f for f in fits if f.converged), key=lambda f: f.aic)}
@@ -63,7 +63,9 @@ def with_median(fit: CensoredFit, x: Array) -> Array:
     return np.append(fit.coefficients, median)
 
 
-def clustered_errors(items: Items, fit: CensoredFit, fixed: NDArray[np.bool_], tick: Tick = lambda _: None) -> Errors:
+def clustered_errors(
+    items: SurvivalData, fit: CensoredFit, fixed: NDArray[np.bool_], tick: Tick = lambda _: None
+) -> Errors:
     """Return the covariance of :func:`with_median` at the mean covariates.
 
     Parameters
@@ -109,7 +111,7 @@ def clustered_errors(items: Items, fit: CensoredFit, fixed: NDArray[np.bool_], t
     return Errors(covariance, df, len(concepts), len(languages))
 
 
-def _refit(items: Items, keep: NDArray[np.bool_], fit: CensoredFit, centre: Array) -> Array:
+def _refit(items: SurvivalData, keep: NDArray[np.bool_], fit: CensoredFit, centre: Array) -> Array:
     """Return :func:`with_median` without some items; NaN for what the items that are left do not determine.
 
     With N spanning the null space of the design, b_j is determined where row j of N is 0, and x'b where x'N is. Columns
@@ -169,7 +171,7 @@ def explained_variation(x: Array, fit: CensoredFit) -> float:
 
 
 def shapley(
-    items: Items, groups: Sequence[Sequence[int]], family: str, tick: Tick = lambda _: None
+    items: SurvivalData, groups: Sequence[Sequence[int]], family: str, tick: Tick = lambda _: None
 ) -> tuple[float, Array]:
     """Divide explained variation among predictors: mean gain over all orders of entry (Lindeman, Merenda & Gold 1980).
 

@@ -13,8 +13,16 @@ from scipy.stats import t as student
 from calque.data.cube import validate
 from calque.data.errors import UserError, nearest
 from calque.data.quantities import format_count, format_interval
-from calque.phases.acquisition.covariates import Design, design
-from calque.phases.acquisition.model import Errors, Items, choose_family, clustered_errors, shapley, wald_p, with_median
+from calque.phases.acquisition.covariates import CovariateSet, design
+from calque.phases.acquisition.model import (
+    Errors,
+    SurvivalData,
+    choose_family,
+    clustered_errors,
+    shapley,
+    wald_p,
+    with_median,
+)
 from calque.phases.acquisition.results import AcquisitionReport, Predictor, Term
 from calque.phases.acquisition.times import ItemTimes, item_times
 from calque.phases.processes import Progress, one_thread
@@ -58,7 +66,7 @@ class AcquisitionSettings:
 
     def __post_init__(self) -> None:
         if not 0.5 <= self.level <= 0.999:
-            raise UserError(f"--level {self.level:g}: expected a coverage from 0.5 to 0.999, such as 0.95")
+            raise UserError(f"`level` is {self.level:g}; expected a coverage from 0.5 to 0.999, such as 0.95")
 
 
 @one_thread
@@ -105,11 +113,11 @@ def _of_runs(cube: xr.Dataset, runs: tuple[str, ...] | None) -> xr.Dataset:
     known = tuple(str(r) for r in cube["run"].values)
     for run in runs or ():
         if run not in known:
-            raise UserError(f"--run {run}: the cube has {', '.join(known)}" + nearest(run, known))
+            raise UserError(f"`runs` has '{run}'; the cube has {', '.join(known)}" + nearest(run, known))
     return cube if runs is None else cube.isel(run=[known.index(r) for r in dict.fromkeys(runs)])
 
 
-def matrix(made: Design, cube: xr.Dataset) -> Items:
+def matrix(made: CovariateSet, cube: xr.Dataset) -> SurvivalData:
     """Return design matrix, log times and clusters; languages are numbered alike as source and as target."""
     t = made.items
     names = [
@@ -120,10 +128,10 @@ def matrix(made: Design, cube: xr.Dataset) -> Items:
     with np.errstate(divide="ignore"):
         low, high = np.log(t.low), np.log(t.high)
     x = np.column_stack([np.ones(len(t)), *(c.columns for c in made.covariates)])
-    return Items(x, low, high, t.concept, source[t.source], target[t.target])
+    return SurvivalData(x, low, high, t.concept, source[t.source], target[t.target])
 
 
-def _report(made: Design, settings: AcquisitionSettings, name: str) -> AcquisitionReport:
+def _report(made: CovariateSet, settings: AcquisitionSettings, name: str) -> AcquisitionReport:
     t: ItemTimes = made.items
     right, left = int(t.right.sum()), int(t.left.sum())
     return AcquisitionReport(
@@ -135,12 +143,12 @@ def _report(made: Design, settings: AcquisitionSettings, name: str) -> Acquisiti
     )  # fmt: skip
 
 
-def _too_little(made: Design, r: AcquisitionReport) -> tuple[Outcome, str] | None:
+def _too_little(made: CovariateSet, r: AcquisitionReport) -> tuple[Outcome, str] | None:
     n_columns = sum(len(c.terms) for c in made.covariates)
     if len(made.covariates) > MOST_PREDICTORS:
         raise UserError(
             f"{len(made.covariates)} covariates vary over these items; at most {MOST_PREDICTORS} can share the "
-            f"explained variation: choose with --covariates from {', '.join(c.name for c in made.covariates)}"
+            f"explained variation: choose `covariates` from {', '.join(c.name for c in made.covariates)}"
         )
     done = r.n_interval + r.n_left
     if done == 0:
@@ -157,7 +165,7 @@ def _too_little(made: Design, r: AcquisitionReport) -> tuple[Outcome, str] | Non
     return None
 
 
-def _groups(made: Design) -> list[list[int]]:
+def _groups(made: CovariateSet) -> list[list[int]]:
     out, at = [], 1
     for c in made.covariates:
         out.append(list(range(at, at + len(c.terms))))
@@ -178,7 +186,7 @@ def _exp(v: float) -> float | None:
 
 
 def _terms(
-    made: Design, groups: list[list[int]], fit: CensoredFit, errors: Errors, level: float
+    made: CovariateSet, groups: list[list[int]], fit: CensoredFit, errors: Errors, level: float
 ) -> tuple[Term, ...]:  # fmt: skip
     out = []
     for c, columns in zip(made.covariates, groups, strict=True):
@@ -198,7 +206,12 @@ def _terms(
 
 
 def _predictors(
-    made: Design, groups: list[list[int]], fit: CensoredFit, errors: Errors, shares: np.ndarray | None, level: float
+    made: CovariateSet,
+    groups: list[list[int]],
+    fit: CensoredFit,
+    errors: Errors,
+    shares: np.ndarray | None,
+    level: float,
 ) -> tuple[Predictor, ...]:
     p = [
         wald_p(fit.coefficients[g], errors.covariance[np.ix_(g, g)], float(errors.df[g].min())) for g in groups

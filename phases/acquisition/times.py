@@ -8,12 +8,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from calque.data.cube import NOT_ASKED, OUTCOMES
+from calque.data.cube import NOT_ASKED
 from calque.data.errors import UserError, nearest
-from calque.phases.series.metric_series import ITEM_DIMS, item_mask
+from calque.data.metrics import ITEM_COUNTS, ITEM_DIMS, METRICS
+from calque.phases.series.metric_series import item_mask, succeeded
 from calque.phases.stats.jackknife import Array
 
-METRICS = ("translation", "translation_paired", "copying", "false_copying")
 Index = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
@@ -89,7 +89,7 @@ def item_times(cube: xr.Dataset, metric: str, lasting: int, every_item: bool = F
     Parameters
     ----------
     metric : str
-        One of :data:`METRICS`; its items and what counts as a hit are those of :mod:`calque.phases.series.metrics`.
+        One of ``ITEM_COUNTS``; its items and what counts as a hit are those of :mod:`calque.data.metrics`.
     lasting : int
         See :func:`acquired`.
     every_item : bool
@@ -100,18 +100,21 @@ def item_times(cube: xr.Dataset, metric: str, lasting: int, every_item: bool = F
     UserError
         When the cube holds no item outcomes, or none of these items.
     """
-    if metric not in METRICS:
-        raise UserError(f"--metric {metric}: expected one of {', '.join(METRICS)}" + nearest(metric, METRICS))
+    if metric not in ITEM_COUNTS:
+        raise UserError(
+            f"`metric` is '{metric}'; expected one of {', '.join(ITEM_COUNTS)}" + nearest(metric, ITEM_COUNTS)
+        )
     if lasting < 1:
-        raise UserError(f"--lasting {lasting}: expected 1 or more hits in a row")
+        raise UserError(f"`lasting` is {lasting}; expected 1 or more hits in a row")
     dims = {"run", "checkpoint", *ITEM_DIMS}
     if "translation_outcome" not in cube.variables or not dims <= set(map(str, cube["translation_outcome"].dims)):
         raise UserError(
             "the cube holds no translation_outcome(run, checkpoint, source, target, concept): acquisition times need "
             "outcomes of single items; 'phases detect' takes rates"
         )
-    if metric == "translation_paired" and "exposure" not in cube.variables:
-        raise UserError("translation_paired needs the variable exposure, which the cube lacks; use translation")
+    lacking = [name for name in METRICS[metric].variables if name not in cube.variables]
+    if lacking:
+        raise UserError(f"{metric} needs the variable {lacking[0]}, which the cube lacks; use translation")
     parts = []
     for r in range(cube.sizes["run"]):
         one = cube.isel(run=r)
@@ -145,7 +148,7 @@ def _off_diagonal_identical(one: xr.Dataset) -> Mask:
 def _intervals(outcome: NDArray[np.generic], tokens: Array, metric: str, lasting: int) -> tuple[Array, Array, Mask]:
     """Group items by when they were asked: each group has its own checkpoints."""
     asked = np.asarray(outcome, float) > NOT_ASKED + 0.5
-    hit = outcome == OUTCOMES.index("copied" if metric == "false_copying" else "translated")
+    hit = succeeded(outcome, metric)
     items = outcome.shape[1]
     low, high = np.zeros(items), np.full(items, np.inf)
     if items:

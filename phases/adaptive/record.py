@@ -60,6 +60,13 @@ class AdaptiveDesign:
     def from_json(text: str, origin: str = "the record") -> AdaptiveDesign:
         """Return the record that :meth:`to_json` gave.
 
+        Parameters
+        ----------
+        text : str
+            JSON.
+        origin : str
+            How errors call the source.
+
         Raises
         ------
         UserError
@@ -97,6 +104,13 @@ def _decision(values: dict[str, Any]) -> Decision:
 def designs_of(cube: xr.Dataset, origin: str = "the cube") -> dict[str, AdaptiveDesign]:
     """Return the records of a cube by run; runs whose schedule was fixed beforehand have none.
 
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        A validated cube.
+    origin : str
+        How errors call the source.
+
     Raises
     ------
     UserError
@@ -112,8 +126,17 @@ def designs_of(cube: xr.Dataset, origin: str = "the cube") -> dict[str, Adaptive
     }
 
 
-def accounted(series: Sequence[Trajectory], cube: xr.Dataset, origin: str = "the cube") -> list[Trajectory]:
+def with_noise_in_tokens(series: Sequence[Trajectory], cube: xr.Dataset, origin: str = "the cube") -> list[Trajectory]:
     """Return series whose noise is measured in tokens where their run's checkpoints were adaptive.
+
+    Parameters
+    ----------
+    series : sequence of Trajectory
+        Series of the cube.
+    cube : xarray.Dataset
+        A validated cube.
+    origin : str
+        How errors call the source.
 
     Raises
     ------
@@ -122,10 +145,10 @@ def accounted(series: Sequence[Trajectory], cube: xr.Dataset, origin: str = "the
     """
     designs = designs_of(cube, origin)
     tokens = {run: np.asarray(cube["tokens"].sel(run=run), float) for run in designs}
-    return [in_tokens(t, tokens[t.run], designs[t.run].rule.planned) if t.run in designs else t for t in series]
+    return [noise_in_tokens(t, tokens[t.run], designs[t.run].rule.planned) if t.run in designs else t for t in series]
 
 
-def in_tokens(t: Trajectory, tokens: Array, planned: Sequence[int]) -> Trajectory:
+def noise_in_tokens(t: Trajectory, tokens: Array, planned: Sequence[int]) -> Trajectory:
     """Return a series whose noise forgets with tokens, never with checkpoints.
 
     Otherwise either may be: but further checkpoints stand close together, and noise of training does not change faster
@@ -146,5 +169,5 @@ def in_tokens(t: Trajectory, tokens: Array, planned: Sequence[int]) -> Trajector
     if not len(gaps):
         return t
     unit = float(np.median(gaps))
-    place: Any = np.round(t.tokens / unit, 6)  # as if checkpoints stood a unit apart, wherever there are some
-    return replace(t, index=place, spacing=unit)
+    # as if checkpoints stood a unit apart, wherever there are some
+    return replace(t, places=np.round(t.tokens / unit, 6), spacing=unit)

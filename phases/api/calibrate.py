@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from calque.data.cube.source import CubeLike, as_cube
 from calque.data.errors import UserError, nearest
+from calque.data.metrics import LAGS
 from calque.data.result import Result, Rows, check_backend
-from calque.phases.adaptive.record import accounted, designs_of
+from calque.phases.adaptive.record import designs_of, with_noise_in_tokens
 from calque.phases.api.detect import several
 from calque.phases.calibration.cells import Cell, chosen
 from calque.phases.calibration.grids import Grid, parts
@@ -20,7 +21,6 @@ from calque.phases.calibration.store import Store
 from calque.phases.calibration.study import calibrate as calibrate_study
 from calque.phases.calibration.study_tables import study_grids, study_json
 from calque.phases.calibration.tables import suite_grids, suite_json, suite_notes
-from calque.phases.detection.group import LAGS
 from calque.phases.series.metrics import trajectories
 from calque.phases.settings import Settings
 
@@ -228,9 +228,9 @@ def _of_study(
             if one not in known:
                 raise UserError(f"`run` is '{one}'; the cube has {', '.join(known)}" + nearest(one, known))
         data = data.sel(run=list(runs))
-    series = accounted(trajectories(data, several(metric)), data, name)
+    series = with_noise_in_tokens(trajectories(data, several(metric)), data, name)
     adaptive = {
-        one: (design, accounted(trajectories(data.sel(run=[one]), (design.metric,)), data)[0])
+        one: (design, with_noise_in_tokens(trajectories(data.sel(run=[one]), (design.metric,)), data)[0])
         for one, design in designs_of(data, name).items()
     }
     rows = calibrate_study(

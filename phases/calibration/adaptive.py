@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from calque.phases.adaptive.record import AdaptiveDesign, in_tokens
+from calque.phases.adaptive.record import AdaptiveDesign, noise_in_tokens
 from calque.phases.adaptive.rule import Decision, Seen
 from calque.phases.noise import kalman
 from calque.phases.noise.noise import RHO, VARIANTS, Noise
@@ -102,10 +102,10 @@ class Path:
         n, t = len(self.tokens), self.source.template
         tokens = np.array(self.tokens)
         made = replace(
-            t, run=name, tokens=tokens, y=np.array(self.score), index=np.arange(n), spacing=None,
+            t, run=name, tokens=tokens, y=np.array(self.score), index=np.arange(n), places=None, spacing=None,
             trials=None if t.trials is None else np.full(n, self.trials),
         )  # fmt: skip
-        return in_tokens(made, tokens, planned)
+        return noise_in_tokens(made, tokens, planned)
 
 
 def drawn(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from calque.data.errors import UserError, nearest
-from calque.phases.calibration.curves import CONCAVE, CURVES, Curve, aligned, later
+from calque.phases.calibration.curves import CONCAVE, CURVES, TrueCurve, aligned, later
 from calque.phases.calibration.draws import NoiseSpec, Spacing
 from calque.phases.calibration.outcomes import Ask
 
@@ -43,10 +43,10 @@ class Cell:
     Attributes
     ----------
     name : str
-        ``estimand/question/what``; patterns of ``--cells`` match it.
+        ``estimand/question/what``; patterns of :func:`chosen` match it.
     ask : {"delay", "takeoff", "peak", "lag", "crossover"}
         The tests alone; tests and locations of one series; its peak and decline; the lag, or the crossover, of two.
-    curve, second : Curve
+    curve, second : TrueCurve
         True curve, and that of the second series of a lag or a crossover.
     trials : int
         Trials a checkpoint: concepts, where a design has items.
@@ -58,13 +58,13 @@ class Cell:
 
     name: str
     ask: Ask
-    curve: Curve
+    curve: TrueCurve
     targets: tuple[Target, ...]
     spacing: Spacing = "uniform"
     checkpoints: int = 200
     trials: int = 125
     noise: NoiseSpec = field(default_factory=NoiseSpec)
-    second: Curve | None = None
+    second: TrueCurve | None = None
     noise_second: NoiseSpec | None = None
     shared: float = 0.0
     replicates: int = 1000
@@ -148,7 +148,7 @@ SIMULTANEOUS = aligned(CURVES["gradual-1.7"], CURVES["sharp"])
 
 def _lags() -> Iterator[Cell]:
     """Two series of one run, at the same time and ``LAG`` decades apart."""
-    designs: tuple[tuple[str, Curve, Curve, NoiseSpec, NoiseSpec, float], ...] = (
+    designs: tuple[tuple[str, TrueCurve, TrueCurve, NoiseSpec, NoiseSpec, float], ...] = (
         ("independent", CURVES["sharp"], CURVES["sharp"], BASE, BASE, 0.0),
         ("shared-shocks", CURVES["sharp"], CURVES["sharp"], BASE, BASE, 0.7),
         ("threefold-noise", CURVES["sharp"], CURVES["sharp"], QUIET, LOUD, 0.0),
@@ -207,10 +207,10 @@ def chosen(suite: str, patterns: Iterable[str] = ()) -> tuple[Cell, ...]:
         For an unknown suite, or a pattern that matches no cell.
     """
     if suite not in SUITES:
-        raise UserError(f"--suite {suite}: there is {', '.join(SUITES)}" + nearest(suite, tuple(SUITES)))
+        raise UserError(f"`suite` is '{suite}'; expected {', '.join(SUITES)}" + nearest(suite, tuple(SUITES)))
     cells, patterns = SUITES[suite], tuple(patterns)
     for pattern in patterns:
         if not any(fnmatchcase(cell.name, pattern) for cell in cells):
             names = tuple(cell.name for cell in cells)
-            raise UserError(f"--cells {pattern}: no cell of that name; --list prints them" + nearest(pattern, names))
+            raise UserError(f"`cells` has '{pattern}'; no cell has that name" + nearest(pattern, names))
     return tuple(c for c in cells if not patterns or any(fnmatchcase(c.name, p) for p in patterns))

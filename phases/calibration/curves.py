@@ -27,7 +27,7 @@ FLOOR = 0.05
 
 
 @dataclass(frozen=True)
-class Curve:
+class TrueCurve:
     """A named true curve.
 
     Attributes
@@ -52,7 +52,7 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Truth:
+class CurveTruth:
     """What is true of a curve on a schedule: positions as log10 of the share of the run, inf where there is none."""
 
     takeoff: float
@@ -62,7 +62,7 @@ class Truth:
     decline: float
 
 
-def truth(curve: Curve, s: Array, rise: float = 0.05) -> Truth:
+def truth(curve: TrueCurve, s: Array, rise: float = 0.05) -> CurveTruth:
     """Return the truth about ``curve`` for checkpoints at shares ``s`` (n,) of the run; the first one is the floor.
 
     ``takeoff`` is where the score is first ``rise`` above the floor, ``t50`` where half of the largest rise is reached,
@@ -72,13 +72,13 @@ def truth(curve: Curve, s: Array, rise: float = 0.05) -> Truth:
     risen = curve.score(fine) - float(curve.score(s[:1])[0])
     top = int(risen.argmax())
     fallen = risen[top] - risen[top:]
-    return Truth(
+    return CurveTruth(
         first_at(fine, risen, rise), first_at(fine, risen, 0.5 * float(risen.max())), curve.elasticity,
         peak=float(np.log10(fine[top])), decline=first_at(fine[top:], fallen, 0.5 * float(fallen[-1])),
     )  # fmt: skip
 
 
-def overtaking(first: Curve, second: Curve, s: Array) -> float:
+def overtaking(first: TrueCurve, second: TrueCurve, s: Array) -> float:
     """Return log10 of the share at which ``second`` overtakes ``first`` for good; inf where it never does."""
     fine = np.geomspace(s[0], s[-1], FINE)
     below = np.flatnonzero(second.score(fine) <= first.score(fine))
@@ -142,60 +142,60 @@ def summed(*parts: Score) -> Score:
 
 
 CONCAVE = (
-    Curve("flat", "constant", lambda s: np.full_like(s, 0.2), 0.0),
-    Curve("linear", "in proportion to tokens", lambda s: FLOOR + 0.5 * s, 1.0),
-    Curve("power-law", "1 - (1 + s/.05)^-.7", lambda s: FLOOR + 0.6 * (1 - (1 + s / 0.05) ** -0.7), 1.0),
-    Curve("rational", "s/(s + .1)", lambda s: FLOOR + 0.55 * s / (s + 0.1), 1.0),
-    Curve("cloglog-1", "1 - exp(-s/.2)", cloglog(0.2, 1.0), 1.0),
-    Curve("cloglog-0.6", "1 - exp(-(s/.1)^.6)", cloglog(0.1, 0.6), 0.6),
-    Curve("log-logistic-0.6", "1/(1 + (s/.1)^-.6)", log_logistic(0.1, 0.6), 0.6),
-    Curve("log-linear", "log(1 + s/.005)", lambda s: FLOOR + 0.1 * np.log1p(s / 0.005), 1.0),
+    TrueCurve("flat", "constant", lambda s: np.full_like(s, 0.2), 0.0),
+    TrueCurve("linear", "in proportion to tokens", lambda s: FLOOR + 0.5 * s, 1.0),
+    TrueCurve("power-law", "1 - (1 + s/.05)^-.7", lambda s: FLOOR + 0.6 * (1 - (1 + s / 0.05) ** -0.7), 1.0),
+    TrueCurve("rational", "s/(s + .1)", lambda s: FLOOR + 0.55 * s / (s + 0.1), 1.0),
+    TrueCurve("cloglog-1", "1 - exp(-s/.2)", cloglog(0.2, 1.0), 1.0),
+    TrueCurve("cloglog-0.6", "1 - exp(-(s/.1)^.6)", cloglog(0.1, 0.6), 0.6),
+    TrueCurve("log-logistic-0.6", "1/(1 + (s/.1)^-.6)", log_logistic(0.1, 0.6), 0.6),
+    TrueCurve("log-linear", "log(1 + s/.005)", lambda s: FLOOR + 0.1 * np.log1p(s / 0.005), 1.0),
 )
 """Constant or diminishing returns from the first token on. The log-logistic of elasticity 1 is ``rational``."""
 
 DELAYED = (
-    Curve("sharp", "corner at .3, then saturating within .2 decades", onset(0.3, 0.2), math.inf),
-    Curve("gradual-1.3", "onset at .15, kappa 1.3", onset(0.15, 0.5, 1.3, 0.55), math.inf),
-    Curve("gradual-1.7", "onset at .15, kappa 1.7", onset(0.15, 0.5, 1.7, 0.55), math.inf),
-    Curve("gradual-2.5", "onset at .15, kappa 2.5", onset(0.15, 0.5, 2.5, 0.55), math.inf),
-    Curve("stick", "corner at .3, then straight in log tokens to .58", stick(0.3), math.inf),
-    Curve("peak", "false copying: up at .15, down at .5", hump(0.15, 0.5), 1 / (0.06 * math.log(10))),
-    Curve("two-phase", "onset at .08 to .2, plateau, onset at .45", summed(
+    TrueCurve("sharp", "corner at .3, then saturating within .2 decades", onset(0.3, 0.2), math.inf),
+    TrueCurve("gradual-1.3", "onset at .15, kappa 1.3", onset(0.15, 0.5, 1.3, 0.55), math.inf),
+    TrueCurve("gradual-1.7", "onset at .15, kappa 1.7", onset(0.15, 0.5, 1.7, 0.55), math.inf),
+    TrueCurve("gradual-2.5", "onset at .15, kappa 2.5", onset(0.15, 0.5, 2.5, 0.55), math.inf),
+    TrueCurve("stick", "corner at .3, then straight in log tokens to .58", stick(0.3), math.inf),
+    TrueCurve("peak", "false copying: up at .15, down at .5", hump(0.15, 0.5), 1 / (0.06 * math.log(10))),
+    TrueCurve("two-phase", "onset at .08 to .2, plateau, onset at .45", summed(
         onset(0.08, 0.1, top=0.18), onset(0.45, 0.1, top=0.35, floor=0.0)), math.inf),
-    Curve("weak", "corner at .3, rise of .15", onset(0.3, 0.2, top=0.15), math.inf),
-    Curve("probit", "normal cumulative in log tokens around .3", lambda s: FLOOR + 0.5 * ndtr(np.log10(s / 0.3) / 0.16),
-          math.inf),
-    Curve("waves", "two logistic waves around .1 and .4", summed(
+    TrueCurve("weak", "corner at .3, rise of .15", onset(0.3, 0.2, top=0.15), math.inf),
+    TrueCurve("probit", "normal cumulative in log tokens around .3",
+              lambda s: FLOOR + 0.5 * ndtr(np.log10(s / 0.3) / 0.16), math.inf),
+    TrueCurve("waves", "two logistic waves around .1 and .4", summed(
         logistic(0.1, 0.06, 0.2), logistic(0.4, 0.06, 0.35, 0.0)), 1 / (0.06 * math.log(10))),
-    Curve("step", "instant step between two checkpoints, at .3012", lambda s: np.where(s < 0.3012, FLOOR, 0.45),
+    TrueCurve("step", "instant step between two checkpoints, at .3012", lambda s: np.where(s < 0.3012, FLOOR, 0.45),
           math.inf),
-    Curve("pre-rise", "floor drifts up by .04 before a corner at .3", summed(
+    TrueCurve("pre-rise", "floor drifts up by .04 before a corner at .3", summed(
         onset(0.3, 0.2), lambda s: 0.04 * np.clip(1 + np.log10(s / 0.3) / 1.5, 0, 1)), math.inf),
-    Curve("log-logistic-1.5", "1/(1 + (s/.3)^-1.5)", log_logistic(0.3, 1.5, 0.6), 1.5),
-    Curve("log-logistic-2", "1/(1 + (s/.3)^-2)", log_logistic(0.3, 2.0, 0.6), 2.0),
-    Curve("cloglog-2", "1 - exp(-(s/.5)^2)", cloglog(0.5, 2.0), 2.0),
-    Curve("square", "tokens squared", lambda s: FLOOR + 0.5 * s**2, 2.0),
+    TrueCurve("log-logistic-1.5", "1/(1 + (s/.3)^-1.5)", log_logistic(0.3, 1.5, 0.6), 1.5),
+    TrueCurve("log-logistic-2", "1/(1 + (s/.3)^-2)", log_logistic(0.3, 2.0, 0.6), 2.0),
+    TrueCurve("cloglog-2", "1 - exp(-(s/.5)^2)", cloglog(0.5, 2.0), 2.0),
+    TrueCurve("square", "tokens squared", lambda s: FLOOR + 0.5 * s**2, 2.0),
 )  # fmt: skip
 """Growth that starts late."""
 
 FALLING = (
-    Curve("narrow", "up at .24, down at .32", hump(0.24, 0.32, low=0.1), 1 / (0.06 * math.log(10))),
-    Curve("slight", "up at .15, down by .2 at .5", hump(0.15, 0.5, low=0.3), 1 / (0.06 * math.log(10))),
-    Curve("tent", "straight in log tokens up to .4, then down, faster", tent(0.4), math.inf),
+    TrueCurve("narrow", "up at .24, down at .32", hump(0.24, 0.32, low=0.1), 1 / (0.06 * math.log(10))),
+    TrueCurve("slight", "up at .15, down by .2 at .5", hump(0.15, 0.5, low=0.3), 1 / (0.06 * math.log(10))),
+    TrueCurve("tent", "straight in log tokens up to .4, then down, faster", tent(0.4), math.inf),
 )
 """Scores that come down again, beside ``peak``."""
 
 CURVES = {curve.name: curve for curve in CONCAVE + DELAYED + FALLING}
 
 
-def later(curve: Curve, decades: float) -> Curve:
+def later(curve: TrueCurve, decades: float) -> TrueCurve:
     """Return ``curve`` happening ``decades`` later; what lies before the shifted run is the floor's continuation."""
     factor = 10.0**decades
-    return Curve(f"{curve.name}+{decades:g}", f"{curve.about}, {decades:g} decades later",
+    return TrueCurve(f"{curve.name}+{decades:g}", f"{curve.about}, {decades:g} decades later",
                  lambda s: curve.score(s / factor), curve.elasticity)  # fmt: skip
 
 
-def aligned(curve: Curve, other: Curve, rise: float = 0.05) -> Curve:
+def aligned(curve: TrueCurve, other: TrueCurve, rise: float = 0.05) -> TrueCurve:
     """Return ``curve`` moved along log tokens so that it takes off when ``other`` does."""
     s = np.geomspace(1e-3, 1.0, 2)
     return later(curve, truth(other, s, rise).takeoff - truth(curve, s, rise).takeoff)

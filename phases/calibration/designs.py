@@ -38,14 +38,33 @@ def nearest_concave(t: Trajectory, curve: Array, sd: Array) -> Array:
 
 
 def spread_of(a: Analysis, rng: np.random.Generator, replicates: int = 60) -> Array:
-    """Return the standard deviation (n,) of scores around the fitted curve."""
-    assert a.fit is not None
+    """Return the standard deviation (n,) of scores around the fitted curve.
+
+    Parameters
+    ----------
+    a : Analysis
+        Of the series.
+    rng : numpy.random.Generator
+        Where the draws come from.
+    replicates : int
+        Draws of the noise.
+    """
     sd = np.asarray(a.fit.noise.draw(rng, replicates).around(a.fit.curve)).std(1)
     return np.maximum(sd, 1e-3 * max(float(sd.max()), 1e-12))
 
 
 def takeoff_of(t: Trajectory, curve: Array, rise: float) -> float:
-    """Return the takeoff of a curve (n,) that is known at the checkpoints, straight between: a position x, or inf."""
+    """Return the takeoff of a curve (n,) that is known at the checkpoints, straight between: a position x, or inf.
+
+    Parameters
+    ----------
+    t : Trajectory
+        The series.
+    curve : array, shape (n,)
+        Expected score at its checkpoints.
+    rise : float
+        Height above the floor that defines takeoff, see ``Settings``.
+    """
     x = Axis.of(t.tokens).x
     risen = np.maximum.accumulate(curve - curve[0])
     height = rise if t.proportion else rise * float(risen[-1])
@@ -60,6 +79,17 @@ def moved_to(t: Trajectory, curve: Array, at: float, rise: float) -> Array:
     """Return a curve (n,) moved along training until it takes off at ``at``, as nearly as its checkpoints allow.
 
     Its ends hold. Straight pieces between checkpoints change as they move, so the distance is corrected in turn.
+
+    Parameters
+    ----------
+    t : Trajectory
+        The series.
+    curve : array, shape (n,)
+        Expected score at its checkpoints.
+    at : float
+        Position on the axis.
+    rise : float
+        Height above the floor that defines takeoff, see ``Settings``.
     """
     x = Axis.of(t.tokens).x
     by, best, nearest = 0.0, curve, np.inf
@@ -75,16 +105,42 @@ def moved_to(t: Trajectory, curve: Array, at: float, rise: float) -> Array:
 
 
 def around(a: Analysis, curve: Array, rng: np.random.Generator, replicates: int) -> Array:
-    """Return simulated scores (n, replicates), the noise of each drawn from the posterior of the series' own fit."""
-    assert a.fit is not None
+    """Return simulated scores (n, replicates), the noise of each drawn from the posterior of the series' own fit.
+
+    Parameters
+    ----------
+    a : Analysis
+        Of the series.
+    curve : array, shape (n,)
+        Expected score at its checkpoints.
+    rng : numpy.random.Generator
+        Where the draws come from.
+    replicates : int
+        Number of series.
+    """
     return np.asarray(a.fit.noise.draw(rng, replicates).around(curve))
 
 
 def together(
     a: Analysis, b: Analysis, second: Array, correlation: float, rng: np.random.Generator, replicates: int
 ) -> tuple[Array, Array]:
-    """Return scores around the first fitted curve and around ``second`` whose shocks have this correlation."""
-    assert a.fit is not None and b.fit is not None
+    """Return scores around the first fitted curve and around ``second`` whose shocks have this correlation.
+
+    Parameters
+    ----------
+    a : Analysis
+        Of the first series.
+    b : Analysis
+        Of the second series.
+    second : array, shape (n,)
+        Expected score of the second series.
+    correlation : float
+        Of the two series' shocks.
+    rng : numpy.random.Generator
+        Where the draws come from.
+    replicates : int
+        Number of pairs.
+    """
     indices = a.trajectory.index, b.trajectory.index
     union = np.union1d(*indices)
     common = rng.standard_normal((len(union), replicates))

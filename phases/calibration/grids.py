@@ -78,7 +78,7 @@ def marked(path: Path) -> tuple[str, str]:
     before, begin, rest = path.read_text(encoding="utf-8").partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise UserError(f"--markdown {path}: it lacks the lines '{BEGIN}' and '{END}'; add them where the table goes")
+        raise UserError(f"`markdown` {path} lacks the lines '{BEGIN}' and '{END}'; add them where the table goes")
     return before, after
 
 

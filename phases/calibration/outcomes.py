@@ -11,12 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calque.phases.detection.analyse import Analysis, analyse
+from calque.phases.detection.crossover import crossover
+from calque.phases.detection.fitting import delay_alone
 from calque.phases.detection.judge import rows
-from calque.phases.detection.lag import crossover, lag
+from calque.phases.detection.lag import lag
 from calque.phases.dictionary.grid import Dictionary
-from calque.phases.results import Estimand, Outcome
+from calque.phases.results import Estimand, Outcome, Refusal
 from calque.phases.series.axis import Array, Axis
 from calque.phases.series.trajectory import Trajectory
+from calque.phases.stats.delay import DelayTest
 
 Ask = Literal["delay", "takeoff", "peak", "lag", "crossover"]
 PAIRED = ("lag", "crossover")
@@ -78,10 +81,15 @@ def answer(series: Sequence[Trajectory], ask: Ask, options: Options) -> dict[str
     ``p`` and ``gamma`` of the test; with locations also the ends of the intervals, ``made`` (1 where there is an
     interval at all) and ``reported`` (1 where the report would give tokens, or the lag).
     """
+    if ask == "delay":
+        t = series[0]
+        return _of_delay(delay_alone(
+            t, boot=options.boot, level=options.level, seed=options.seed, dictionary=_dictionary(t.tokens.tobytes())
+        ))  # fmt: skip
     found = [
         analyse(
             t, rise=options.rise, boot=options.boot, level=options.level, seed=options.seed,
-            dictionary=_dictionary(t.tokens.tobytes()), locate_all=ask != "delay",
+            dictionary=_dictionary(t.tokens.tobytes()),
         )
         for t in series
     ]  # fmt: skip
@@ -89,31 +97,37 @@ def answer(series: Sequence[Trajectory], ask: Ask, options: Options) -> dict[str
         return _of_lag(found[0], found[1], options)
     if ask == "crossover":
         return _of_crossover(found[0], found[1], options)
-    delay = found[0].delay
-    out = {"p": 1.0 if delay is None else delay.p_value, "gamma": 0.0 if delay is None else delay.elasticity or 0.0}
-    if ask == "delay":
-        return out
-    return out | _of_locations(found[0], options.level, ("takeoff", "t50") if ask == "takeoff" else ("peak", "decline"))
+    a = found[0]
+    names: tuple[Estimand, Estimand] = ("takeoff", "t50") if ask == "takeoff" else ("peak", "decline")
+    return _of_delay(a if isinstance(a, Refusal) else a.delay) | _of_locations(a, options.level, names)
 
 
-def _of_locations(a: Analysis, level: float, names: tuple[Estimand, Estimand]) -> dict[str, float]:
+def _of_delay(delay: DelayTest | Refusal | None) -> dict[str, float]:
+    if isinstance(delay, DelayTest):
+        return {"p": delay.p_value, "gamma": delay.elasticity or 0.0}
+    return {"p": 1.0, "gamma": 0.0}
+
+
+def _of_locations(a: Analysis | Refusal, level: float, names: tuple[Estimand, Estimand]) -> dict[str, float]:
     """Return the ends of two locations, the first without a prefix."""
-    out = {"made": float(names[0] in a.locations), "reported": float(reported(a, level, names[0]))}
+    locations = {} if isinstance(a, Refusal) else a.locations
+    out = {"made": float(names[0] in locations), "reported": float(reported(a, level, names[0]))}
     for name, prefix in zip(names, ("", f"{names[1]}_"), strict=True):
-        place = a.locations.get(name)
+        place = locations.get(name)
         ends = (np.nan,) * 3 if place is None else (place.x, place.low, place.high)
         out |= dict(zip((f"{prefix}x", f"{prefix}low", f"{prefix}high"), map(float, ends), strict=True))
     return out
 
 
-def reported(a: Analysis, level: float, estimand: Estimand = "takeoff") -> bool:
+def reported(a: Analysis | Refusal, level: float, estimand: Estimand = "takeoff") -> bool:
     """Return whether the report gives tokens for a location."""
     return any(t.estimand == estimand and t.outcome != Outcome.NONE and t.tokens is not None for t in rows(a, level))
 
 
-def _of_lag(first: Analysis, second: Analysis, options: Options) -> dict[str, float]:
-    usable = all(a.fit is not None for a in (first, second))
-    found = lag(first, second, boot=options.boot, level=options.level, seed=options.seed) if usable else None
+def _of_lag(first: Analysis | Refusal, second: Analysis | Refusal, options: Options) -> dict[str, float]:
+    found = None
+    if isinstance(first, Analysis) and isinstance(second, Analysis):
+        found = lag(first, second, boot=options.boot, level=options.level, seed=options.seed)
     both = reported(first, options.level) and reported(second, options.level)
     if found is None:
         return {"p": 1.0, "made": 0.0, "reported": 0.0, "x": np.nan, "low": np.nan, "high": np.nan}
@@ -123,10 +137,11 @@ def _of_lag(first: Analysis, second: Analysis, options: Options) -> dict[str, fl
     }  # fmt: skip
 
 
-def _of_crossover(first: Analysis, second: Analysis, options: Options) -> dict[str, float]:
-    """``p`` is 1: a crossover is located and not tested."""
-    usable = all(a.curves is not None for a in (first, second))
-    found = crossover(first, second, boot=options.boot, level=options.level, seed=options.seed) if usable else None
+def _of_crossover(first: Analysis | Refusal, second: Analysis | Refusal, options: Options) -> dict[str, float]:
+    """``p`` is 1: a crossover is located and not fitted."""
+    found = None
+    if isinstance(first, Analysis) and isinstance(second, Analysis):
+        found = crossover(first, second, boot=options.boot, level=options.level, seed=options.seed)
     if found is None:
         return {"p": 1.0, "made": 0.0, "reported": 0.0, "x": np.nan, "low": np.nan, "high": np.nan}
     end = first.trajectory.tokens[-1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from calque.phases.calibration.curves import overtaking, truth
 from calque.phases.calibration.draws import schedule, series, shared_shifts
 from calque.phases.calibration.outcomes import Columns, Figure, Options, Truth, answer, columns, figures
 from calque.phases.calibration.store import Block, Store
+from calque.phases.generators import generator
 from calque.phases.processes import Progress, spread
 from calque.phases.series.trajectory import Trajectory
 
@@ -54,12 +54,6 @@ def cell_truth(cell: Cell, rise: float) -> Truth:
     return Truth(
         first.takeoff, first.t50, first.elasticity, lag, peak=first.peak, decline=first.decline, crossover=crossover
     )
-
-
-def generator(seed: int, *names: object) -> np.random.Generator:
-    """Return the generator of a named thing: it depends on the seed and the names, never on the order of work."""
-    digest = hashlib.sha256("\x1e".join(map(str, names)).encode()).digest()
-    return np.random.default_rng(np.random.SeedSequence([seed, int.from_bytes(digest[:8], "big")]))
 
 
 def draw(cell: Cell, replicate: int, seed: int) -> tuple[Trajectory, ...]:

@@ -1,19 +1,16 @@
 """Finished blocks of a long run, one JSON object a line: an interrupted run goes on where it stood.
 
-A block is used again only for the same suite version, design, seed, settings and statistics (a hash of the sources);
-other lines stay in the file and are left alone.
+A block is used again only for the same suite version, design, seed, settings and statistics (the digest of their
+sources); other lines stay in the file and are left alone.
 """
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 import math
 import os
 from dataclasses import asdict, dataclass
-from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -21,35 +18,7 @@ import numpy as np
 from calque.data.errors import UserError
 from calque.phases.calibration.cells import SUITE, Cell
 from calque.phases.calibration.outcomes import Columns, Options
-
-ROOTS = ("calque.phases.calibration.outcomes", "calque.phases.calibration.draws", "calque.phases.calibration.curves")
-"""Modules that every simulated series passes through, with all that they import from phases."""
-
-
-@cache
-def source_digest() -> str:
-    """Return a hash of the sources of the statistics."""
-    found: dict[str, bytes] = {}
-    todo = list(ROOTS)
-    while todo:
-        name = todo.pop()
-        spec = None if name in found else find_spec(name)
-        if spec is not None and spec.origin is not None:
-            found[name] = Path(spec.origin).read_bytes()
-            todo += imports(found[name].decode())
-    total = hashlib.sha256()
-    for name in sorted(found):
-        total.update(name.encode() + b"\0" + found[name])
-    return total.hexdigest()[:12]
-
-
-def imports(source: str) -> list[str]:
-    """Return the modules of phases that a source imports, those for type checking alone left out."""
-    tree = ast.parse(source)
-    typing = [n for n in ast.walk(tree) if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING"]
-    apart = {id(inner) for n in typing for inner in ast.walk(n)}
-    modules = [n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and id(n) not in apart and n.module]
-    return [module for module in modules if module.startswith("calque.phases.")]
+from calque.phases.calibration.sources import source_digest
 
 
 @dataclass(frozen=True)
@@ -90,7 +59,7 @@ class Store:
                 self.lines.append({k: record[k] for k in ("key", "cell", "first", "n", "seconds", "columns")})
             except (ValueError, KeyError, TypeError) as error:
                 raise UserError(
-                    f"{path}, line {number}, is no block of a calibration; name another file with --out"
+                    f"{path}, line {number}, is no block of a calibration; name another file with `out`"
                 ) from error
 
     def key(self, cell: Cell) -> str:

@@ -27,10 +27,11 @@ from calque.phases.calibration.designs import (
     together,
 )
 from calque.phases.calibration.outcomes import Ask, Figure, Options, Truth, answer, columns, figures, reported
-from calque.phases.calibration.run import generator
 from calque.phases.detection.analyse import Analysis, analyse
 from calque.phases.detection.lag import lag
+from calque.phases.generators import generator
 from calque.phases.processes import Progress, spread
+from calque.phases.results import Refusal
 from calque.phases.series.axis import Array
 from calque.phases.series.trajectory import Trajectory
 
@@ -55,7 +56,7 @@ class Calibrated:
 
 
 @dataclass(frozen=True)
-class Design:
+class Simulation:
     """One question to one series or pair: its replicates, and what is true of them."""
 
     question: Question
@@ -82,7 +83,7 @@ class Work:
     """Some replicates of the design at position ``of``; it travels to another process."""
 
     of: int
-    design: Design
+    design: Simulation
     options: Options
 
 
@@ -100,15 +101,15 @@ def calibrate(
         Of runs whose checkpoints were adaptive: the record, and the series of the metric that was watched.
     """
     by_run = {run: _adaptive(design, t, options) for run, (design, t) in (adaptive or {}).items()}
-    asked: list[tuple[Calibrated, list[Design]]] = []
-    fits: dict[tuple[str, str, str], Analysis] = {}
+    asked: list[tuple[Calibrated, list[Simulation]]] = []
+    fits: dict[tuple[str, str, str], Analysis | Refusal] = {}
     for i, t in enumerate(series):
         if progress is not None:
             progress(i, len(series), f"fitting {t.run} {t.metric}")
         a = analyse(t, rise=options.rise, boot=options.boot, level=options.level, seed=options.seed)
         fits[t.run, t.group, t.metric] = a
         row = Calibrated(run=t.run, group=t.group, metric=t.metric)
-        if a.fit is None:
+        if isinstance(a, Refusal):
             asked.append((replace(row, reason="too few checkpoints, or a score that never changes"), []))
         else:
             reason = "" if reported(a, options.level) else UNREPORTED
@@ -132,12 +133,11 @@ def calibrate(
 
 def _adaptive(design: AdaptiveDesign, watched: Trajectory, options: Options) -> Adaptive | None:
     a = analyse(watched, rise=options.rise, boot=options.boot, level=options.level, seed=options.seed)
-    return None if a.fit is None else Adaptive(design, a)
+    return None if isinstance(a, Refusal) else Adaptive(design, a)
 
 
-def of_series(a: Analysis, options: Options, replicates: int, adaptive: Adaptive | None = None) -> list[Design]:
+def of_series(a: Analysis, options: Options, replicates: int, adaptive: Adaptive | None = None) -> list[Simulation]:
     """Return both questions to one series."""
-    assert a.fit is not None
     t, fitted = a.trajectory, a.fit.curve
     rng = generator(options.seed, "calibrate", t.key)
     concave = nearest_concave(t, fitted, spread_of(a, rng))
@@ -156,19 +156,23 @@ def of_series(a: Analysis, options: Options, replicates: int, adaptive: Adaptive
             for question, curve in (("null", concave), ("fitted", fitted))
         )
     return [
-        Design("null", "delay", tuple(null), Truth()),
-        Design("fitted", "takeoff", tuple(as_fitted), truth),
+        Simulation("null", "delay", tuple(null), Truth()),
+        Simulation("fitted", "takeoff", tuple(as_fitted), truth),
     ]
 
 
 def of_pair(
-    a: Analysis, b: Analysis, options: Options, replicates: int, adaptive: Adaptive | None = None
-) -> tuple[list[Design], str]:
+    a: Analysis | Refusal, b: Analysis | Refusal, options: Options, replicates: int, adaptive: Adaptive | None = None
+) -> tuple[list[Simulation], str]:
     """Return both questions to the lag of two series, and why any is left out."""
-    if a.fit is None or b.fit is None or not (reported(a, options.level) and reported(b, options.level)):
+    if (
+        isinstance(a, Refusal)
+        or isinstance(b, Refusal)
+        or not (reported(a, options.level) and reported(b, options.level))
+    ):
         return [], "the report gives no takeoff of one of the two"
     t = b.trajectory
-    start, second = (takeoff_of(s.trajectory, s.fit.curve, options.rise) for s in (a, b) if s.fit is not None)
+    start, second = (takeoff_of(s.trajectory, s.fit.curve, options.rise) for s in (a, b))
     found = lag(a, b, boot=options.boot, level=options.level, seed=options.seed)
     if found is None or not np.isfinite(start + second):
         return [], "one of the two never takes off"
@@ -189,7 +193,7 @@ def of_pair(
             ]
         else:
             made = named(both, together(a, b, curve, found.correlation, rng, replicates), question)
-        designs.append(Design(question, "lag", tuple(made), Truth(lag=float(np.log(10.0) * apart))))
+        designs.append(Simulation(question, "lag", tuple(made), Truth(lag=float(np.log(10.0) * apart))))
     return designs, reason
 
 
@@ -199,7 +203,6 @@ def grown(
 ) -> tuple[Trajectory, ...]:  # fmt: skip
     """Draw one replicate of a run with adaptive checkpoints; ``of`` are the analyses that the sources come from."""
     watched = adaptive.watched
-    assert watched.fit is not None
     own = next((s for s, a in zip(sources, of, strict=True) if a.trajectory.key == watched.trajectory.key), None)
     deciding = own or Source(template(watched.trajectory), watched.fit.noise, watched.fit.curve)
     return drawn(adaptive.design, sources, deciding, rng, name, correlation)
@@ -219,7 +222,7 @@ def _name(t: Trajectory, question: str, i: int) -> str:
 
 
 def answered(
-    designs: Sequence[Design], options: Options, jobs: int, progress: Progress | None
+    designs: Sequence[Simulation], options: Options, jobs: int, progress: Progress | None
 ) -> Iterator[dict[str, Figure]]:
     """Yield the figures of each design, in order, once all are worked off."""
     tasks = []

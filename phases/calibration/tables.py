@@ -10,7 +10,7 @@ from calque.phases.calibration.cells import LAG, SUITE, Cell
 from calque.phases.calibration.grids import Grid, figure_text, figures_json
 from calque.phases.calibration.outcomes import Options
 from calque.phases.calibration.run import Result, verdict
-from calque.phases.calibration.store import source_digest
+from calque.phases.calibration.sources import source_digest
 
 HEADS = {
     "rejected": "rejected", "steep": "T^2 or more", "overstated": "bound too high", "reported": "reported",
@@ -38,7 +38,7 @@ TABLES = {
 """Beginning of the cells' names, title, figures."""
 
 
-def said(result: Result) -> str:
+def verdicts_text(result: Result) -> str:
     """Return what the targets of a cell say: met, or each that was missed or is within error."""
     found = [(t, result.figures.get(t.figure)) for t in result.cell.targets]
     words = [(t, f, verdict(t, f)) for t, f in found if f is not None]
@@ -65,7 +65,7 @@ def suite_grids(results: Sequence[Result]) -> Iterator[Grid]:
         heads = ("cell", "series", *(HEADS[n] for n in names), "ms", "held to", "verdict")
         rows = tuple(
             (r.cell.name.removeprefix(prefix + "/"), str(r.n), *(figure_text(r.figures.get(n)) for n in names),
-             f"{1e3 * r.seconds / max(r.n, 1):.0f}", targets_text(r.cell), said(r))
+             f"{1e3 * r.seconds / max(r.n, 1):.0f}", targets_text(r.cell), verdicts_text(r))
             for r in mine
         )  # fmt: skip
         yield Grid(title, heads, rows)
@@ -126,5 +126,5 @@ def cells_grid(cells: Sequence[Cell], replicates: int | None) -> tuple[Grid, str
         curve = cell.curve.name + (f", {cell.second.name}" if cell.second else "")
         rows.append((cell.name, curve, design, targets_text(cell), str(n), f"{minutes:.1f}"))
     heads = ("cell", "curve", "design", "held to", "series", "minutes")
-    note = f"{len(cells)} cells, about {total:.0f} minutes on one core; --cells and --replicates make it shorter."
+    note = f"{len(cells)} cells, about {total:.0f} minutes on one core; fewer cells or replicates make it shorter."
     return Grid("Cells", heads, tuple(rows)), note

@@ -14,7 +14,8 @@ from calque.phases.classical.growth import Name, fit_growth
 from calque.phases.classical.kink import fit_kink
 from calque.phases.classical.level import Break, fit_levels
 from calque.phases.classical.markov import fit_switch
-from calque.phases.classical.series import Refusal, Series, generator
+from calque.phases.classical.series import RegressionSeries
+from calque.phases.generators import classical_generator
 from calque.phases.processes import one_thread
 from calque.phases.results import Curve, DetectionReport, Estimand, Outcome, Transition, finite
 from calque.phases.series.axis import Array, Axis
@@ -64,11 +65,11 @@ def detect_classical(
 
 def answer(t: Trajectory, settings: Settings) -> Answer:
     """Return what the classical model ``settings.family`` says of one series."""
-    s = Series.of(t, settings.scale, settings.link)
-    common = _Common(t, settings.level, s.n if isinstance(s, Series) else t.n, s.notes if isinstance(s, Series) else ())
-    if isinstance(s, Refusal):
+    s = RegressionSeries.of(t, settings.scale, settings.link)
+    if not isinstance(s, RegressionSeries):
+        common = _Common(t, settings.level, t.n, ())
         return Answer(tuple(common.empty(e, s.outcome, s.reason) for e in ESTIMANDS[settings.family]))
-    return MODELS[settings.family](s, common, settings)
+    return MODELS[settings.family](s, _Common(t, settings.level, s.n, s.notes), settings)
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ class _Common:
         return self._row(estimand, outcome, reason + rest, tokens=tokens, low=low, high=high, p_value=p)
 
 
-def _kink(s: Series, common: _Common, settings: Settings) -> Answer:
+def _kink(s: RegressionSeries, common: _Common, settings: Settings) -> Answer:
     k = fit_kink(s, settings.level)
     p = finite(k.p_value)
     if k.outcome != Outcome.FOUND:
@@ -128,8 +129,8 @@ def _kink(s: Series, common: _Common, settings: Settings) -> Answer:
     return Answer((row,), s.axis.to_tokens(x), common.sign * s.mean(k.scores(x)))
 
 
-def _level(s: Series, common: _Common, settings: Settings) -> Answer:
-    rng = generator(settings.seed, common.trajectory.key)
+def _level(s: RegressionSeries, common: _Common, settings: Settings) -> Answer:
+    rng = classical_generator(settings.seed, common.trajectory.key)
     found = fit_levels(s, rng, settings.level, settings.boot)
     p = finite(found.p_value)
     if found.outcome != Outcome.FOUND:
@@ -147,8 +148,8 @@ def _level(s: Series, common: _Common, settings: Settings) -> Answer:
     return Answer(rows, tokens, common.sign * s.mean(found.scores(s)))
 
 
-def _markov(s: Series, common: _Common, settings: Settings) -> Answer:
-    found = fit_switch(s, generator(settings.seed, common.trajectory.key), settings.level)
+def _markov(s: RegressionSeries, common: _Common, settings: Settings) -> Answer:
+    found = fit_switch(s, classical_generator(settings.seed, common.trajectory.key), settings.level)
     if found.outcome != Outcome.FOUND:
         return Answer((common.empty("kink", found.outcome, found.reason),))
     tokens = s.axis.tokens
@@ -161,7 +162,7 @@ def _markov(s: Series, common: _Common, settings: Settings) -> Answer:
     return Answer((common.located("kink", "switch into fast growth", at, None, rest),))
 
 
-def _growth(s: Series, common: _Common, settings: Settings) -> Answer:
+def _growth(s: RegressionSeries, common: _Common, settings: Settings) -> Answer:
     g = fit_growth(s, cast(Name, settings.family), proportion=common.trajectory.proportion)
     if g.outcome != Outcome.FOUND:
         return Answer(tuple(common.empty(e, g.outcome, g.reason) for e in ESTIMANDS[settings.family]))
@@ -191,7 +192,7 @@ def _growth(s: Series, common: _Common, settings: Settings) -> Answer:
     return Answer(tuple(rows), s.axis.to_tokens(x), common.sign * g.scores(x))
 
 
-MODELS: Mapping[str, Callable[[Series, _Common, Settings], Answer]] = {
+MODELS: Mapping[str, Callable[[RegressionSeries, _Common, Settings], Answer]] = {
     "kink": _kink, "level": _level, "markov": _markov, "logistic": _growth, "gompertz": _growth,
 }  # fmt: skip
 ESTIMANDS: Mapping[str, tuple[Estimand, ...]] = {

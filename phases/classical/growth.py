@@ -31,7 +31,7 @@ from scipy.special import expit, logit
 from scipy.stats import t as student
 
 from calque.phases.classical.autocorrelation import correlation, first_order
-from calque.phases.classical.series import Series
+from calque.phases.classical.series import RegressionSeries
 from calque.phases.results import Outcome
 from calque.phases.series.axis import Array
 
@@ -116,7 +116,7 @@ def curve(name: Name, theta: Array, x: Array) -> Array:
     return np.asarray(a + (c - a) * SHAPES[name].rise((x - m) / np.exp(log_s)))
 
 
-def fit_growth(s: Series, name: Name = "logistic", *, proportion: bool = False) -> Growth:
+def fit_growth(s: RegressionSeries, name: Name = "logistic", *, proportion: bool = False) -> Growth:
     """Fit one growth curve to a series; every trouble of the fit becomes an outcome."""
     span = float(np.ptp(s.x))
     lower = np.array([0.0 if proportion else -np.inf] * 2 + [s.x[0] - span, np.log(span / 1000)])
@@ -182,7 +182,7 @@ def _inverse(tangents: Array, residuals: Array) -> Array | None:
     return found if np.isfinite(found).all() else None
 
 
-def _starts(s: Series, name: Name, span: float, lower: Array, upper: Array) -> list[Array]:
+def _starts(s: RegressionSeries, name: Name, span: float, lower: Array, upper: Array) -> list[Array]:
     """Return the best starts of a grid over (m, ln s), where the asymptotes are least squares."""
     found = []
     for m in np.linspace(s.x[0], s.x[-1], 15):
@@ -194,7 +194,7 @@ def _starts(s: Series, name: Name, span: float, lower: Array, upper: Array) -> l
     return [theta for _, theta in sorted(found, key=lambda f: f[0])[:STARTS]]
 
 
-def _deviation(s: Series, mu: Array, proportion: bool) -> Array:
+def _deviation(s: RegressionSeries, mu: Array, proportion: bool) -> Array:
     """Return the standard deviation of sampling, up to the dispersion, shape (n,)."""
     if not proportion:
         return np.ones(s.n)
@@ -202,7 +202,7 @@ def _deviation(s: Series, mu: Array, proportion: bool) -> Array:
     return np.asarray(np.sqrt(p * (1 - p) / s.weights))
 
 
-def _whitener(s: Series, mu: Array, rho: float, proportion: bool) -> Callable[[Array], Array]:
+def _whitener(s: RegressionSeries, mu: Array, rho: float, proportion: bool) -> Callable[[Array], Array]:
     root, deviation = np.linalg.cholesky(correlation(s.index, rho)), _deviation(s, mu, proportion)
 
     def whiten(v: Array) -> Array:
@@ -213,7 +213,7 @@ def _whitener(s: Series, mu: Array, rho: float, proportion: bool) -> Callable[[A
 
 
 def _solve(
-    s: Series, name: Name, start: Array, lower: Array, upper: Array, whiten: Callable[[Array], Array]
+    s: RegressionSeries, name: Name, start: Array, lower: Array, upper: Array, whiten: Callable[[Array], Array]
 ) -> tuple[Array, float] | None:
     """Return parameters and half the whitened sum of squares, or None where the search does not end."""
     inside = np.clip(start, lower + 1e-9, upper - 1e-9)

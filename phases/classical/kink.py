@@ -30,7 +30,7 @@ from scipy.stats import norm
 from scipy.stats import t as student
 
 from calque.phases.classical.autocorrelation import correlation, first_order, inflation
-from calque.phases.classical.series import Series
+from calque.phases.classical.series import RegressionSeries
 from calque.phases.results import Outcome
 from calque.phases.series.axis import Array
 
@@ -82,12 +82,12 @@ class Kink:
         return np.asarray(line(x, self.position) @ self.coefficients)
 
 
-def fit_kink(s: Series, level: float = 0.95) -> Kink:
+def fit_kink(s: RegressionSeries, level: float = 0.95) -> Kink:
     """Fit one kink to a series; every trouble of the fit becomes an outcome."""
     k = max(2, int(np.ceil(0.05 * s.n)))
     ends = (float(s.x[k - 1]), float(s.x[-k]))
     grid = np.unique(np.clip(np.append(s.axis.anchors(GRID), ends), *ends))
-    profile = Profile(s)
+    profile = DevianceProfile(s)
     deviance = np.array([profile(float(psi)) for psi in grid])
     if not np.isfinite(deviance).all():
         return Kink(Outcome.NOT_CONVERGED, "the generalised linear model does not converge")
@@ -137,7 +137,7 @@ def _jump(x: Array, psi: float) -> Array:
     return np.where(x > psi, -1.0, 0.0)
 
 
-def _scale(s: Series) -> str:
+def _scale(s: RegressionSeries) -> str:
     return "on the logit scale" if s.logit else "on the score's own scale"
 
 
@@ -150,7 +150,7 @@ class _Fit:
     deviance: float
 
 
-def _glm(s: Series, columns: Array) -> _Fit | None:
+def _glm(s: RegressionSeries, columns: Array) -> _Fit | None:
     """Return statsmodels' fit, or None where it does not converge or has no finite coefficients.
 
     Warnings of the fit are read here, in place of being printed: what they warn of is in the result.
@@ -171,10 +171,10 @@ def _glm(s: Series, columns: Array) -> _Fit | None:
 
 
 @dataclass(frozen=True, eq=False)
-class Profile:
+class DevianceProfile:
     """Deviance as a function of the position of the kink; infinite where the fit does not converge."""
 
-    s: Series
+    s: RegressionSeries
     seen: dict[float, float] = field(default_factory=dict)
 
     def __call__(self, psi: float) -> float:
@@ -185,7 +185,7 @@ class Profile:
         return self.seen[psi]
 
 
-def _best(profile: Profile, grid: Array, deviance: Array) -> float:
+def _best(profile: DevianceProfile, grid: Array, deviance: Array) -> float:
     """Return the deepest position: Muggeo's from the deepest valleys, held against a search around the grid's best."""
     padded = np.concatenate([[np.inf], deviance, [np.inf]])
     valleys = np.flatnonzero((deviance <= padded[:-2]) & (deviance <= padded[2:]))
@@ -198,7 +198,7 @@ def _best(profile: Profile, grid: Array, deviance: Array) -> float:
     return min(found, key=profile)
 
 
-def muggeo(profile: Profile, psi: float, within: tuple[float, float]) -> float:
+def muggeo(profile: DevianceProfile, psi: float, within: tuple[float, float]) -> float:
     """Return where Muggeo's iteration from ``psi`` ends; a step that raises the deviance is halved."""
     s, at = profile.s, profile(psi)
     for _ in range(STEPS):
@@ -220,7 +220,7 @@ def muggeo(profile: Profile, psi: float, within: tuple[float, float]) -> float:
     return psi
 
 
-def _residuals(s: Series, fit: _Fit) -> tuple[Array, Array]:
+def _residuals(s: RegressionSeries, fit: _Fit) -> tuple[Array, Array]:
     """Return Pearson residuals and the root of the working weights, both (n,)."""
     mu = fit.mu
     if not s.logit:
@@ -235,7 +235,7 @@ def _orthogonal(v: Array, base: Array) -> Array:
     return np.asarray(v - q @ (q.T @ v))
 
 
-def _davies(s: Series, fit: _Fit, base: Array, grid: Array, dispersion: float, lags: Array) -> float:
+def _davies(s: RegressionSeries, fit: _Fit, base: Array, grid: Array, dispersion: float, lags: Array) -> float:
     """Return the upper bound of the p-value that a kink anywhere improves ``fit``, whose columns are ``base``."""
     r, root = _residuals(s, fit)
     positions = np.linspace(grid[0], grid[-1], 4 * GRID)
@@ -249,7 +249,7 @@ def _davies(s: Series, fit: _Fit, base: Array, grid: Array, dispersion: float, l
     return float(min(1.0, 2 * (norm.sf(m) + variation * np.exp(-(m**2) / 2) / np.sqrt(8 * np.pi))))
 
 
-def _interval(profile: Profile, grid: Array, deviance: Array, psi: float, more: float) -> tuple[float, float]:
+def _interval(profile: DevianceProfile, grid: Array, deviance: Array, psi: float, more: float) -> tuple[float, float]:
     """Return the range of positions at most ``more`` above the least deviance; infinite where the grid ends first."""
     most = profile(psi) + more
     inside = deviance <= most

@@ -29,7 +29,7 @@ import numpy as np
 
 from calque.phases.classical.argmax import argmax_interval
 from calque.phases.classical.autocorrelation import LARGEST, first_order
-from calque.phases.classical.series import Series
+from calque.phases.classical.series import RegressionSeries
 from calque.phases.results import Outcome
 from calque.phases.series.axis import Array
 
@@ -67,13 +67,13 @@ class Levels:
     p_value: float = np.nan
     rho: float = 0.0
 
-    def scores(self, s: Series) -> Array:
+    def scores(self, s: RegressionSeries) -> Array:
         """Return the level at every checkpoint, on the scale of the link."""
         ends = [b.last + 1 for b in self.breaks]
         return np.concatenate([np.full(len(p), p.mean()) for p in np.split(s.scores, ends)])
 
 
-def fit_levels(s: Series, rng: np.random.Generator, level: float = 0.95, boot: int = 199) -> Levels:
+def fit_levels(s: RegressionSeries, rng: np.random.Generator, level: float = 0.95, boot: int = 199) -> Levels:
     """Find the breaks of a series."""
     z = s.scores
     shortest = max(3, int(np.ceil(TRIM * s.n)))
@@ -138,7 +138,7 @@ def further_break(z: Array, ends: list[int], shortest: int) -> Array:
     return np.asarray(gain / np.maximum(rss - gain, 1e-300))
 
 
-def _breaks(s: Series, z: Array, ends: list[int], level: float) -> tuple[Break, ...]:
+def _breaks(s: RegressionSeries, z: Array, ends: list[int], level: float) -> tuple[Break, ...]:
     parts = np.split(z, ends)
     rho = first_order(_residuals(z, ends), s.index, len(parts))
     long_run = (1 + rho) / (1 - rho)

@@ -5,7 +5,7 @@ r"""Hidden Markov model of growth: increments whose mean switches between a slow
 
 z is the score on the scale of the link, sd its sampling error over the two checkpoints (for continuous scores a
 constant), fitted by ``statsmodels``' ``MarkovRegression``. Growth is counted **per checkpoint**, whatever the spacing
-in tokens, so that ``--scale`` changes nothing.
+in tokens, so that the scale changes nothing.
 
 *Place.* The first checkpoint of the longest stretch in the fast regime, along the smoothed probabilities; its interval
 is the percentile interval over regime paths drawn given the estimated parameters (Chib 1996): it leaves out what is not
@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calque.phases.classical.series import Series
+from calque.phases.classical.series import RegressionSeries
 from calque.phases.results import Outcome
 from calque.phases.series.axis import Array
 
@@ -64,7 +64,7 @@ class Switch:
     gain: float = np.nan
 
 
-def fit_switch(s: Series, rng: np.random.Generator, level: float = 0.95) -> Switch:
+def fit_switch(s: RegressionSeries, rng: np.random.Generator, level: float = 0.95) -> Switch:
     """Fit two regimes of growth to a series."""
     d = increments(s)
     if float(np.ptp(d)) < 1e-9:
@@ -92,7 +92,7 @@ def fit_switch(s: Series, rng: np.random.Generator, level: float = 0.95) -> Swit
     return Switch(Outcome.FOUND, "", start, min(low, start), max(high, start) + 1, means, fast, gain)
 
 
-def increments(s: Series) -> Array:
+def increments(s: RegressionSeries) -> Array:
     """Return standardised increments, shape (n - 1,)."""
     z = s.scores
     if not s.counts:

@@ -14,14 +14,13 @@ otherwise    either    the score as it is: a logit needs [0, 1]      :math:`\var
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from calque.phases.results import Outcome
+from calque.phases.results import Outcome, Refusal
 from calque.phases.series.axis import Array, Axis, Scale
 from calque.phases.series.trajectory import Trajectory
 
@@ -29,16 +28,8 @@ FEWEST = 8
 Link = Literal["identity", "logit"]
 
 
-@dataclass(frozen=True)
-class Refusal:
-    """Why there is nothing to fit."""
-
-    outcome: Outcome
-    reason: str
-
-
 @dataclass(frozen=True, eq=False)
-class Series:
+class RegressionSeries:
     """What a classical model is fitted to.
 
     Attributes
@@ -78,7 +69,7 @@ class Series:
         return len(self.y)
 
     @classmethod
-    def of(cls, t: Trajectory, scale: Scale = "log", link: Link = "logit") -> Series | Refusal:
+    def of(cls, t: Trajectory, scale: Scale = "log", link: Link = "logit") -> RegressionSeries | Refusal:
         """Return the regression data of a trajectory, or why there is nothing to fit."""
         notes = []
         keep = np.isfinite(t.y) & np.isfinite(t.tokens)
@@ -87,10 +78,12 @@ class Series:
             notes.append("the checkpoint at 0 tokens has no place on a log scale and was left out")
         n = int(keep.sum())
         if n < FEWEST:
-            return Refusal(Outcome.TOO_FEW_POINTS, f"{n} checkpoints have a value; at least {FEWEST} are needed")
+            reason = f"{n} checkpoints have a value; at least {FEWEST} are needed"
+            return Refusal(trajectory=t, outcome=Outcome.TOO_FEW_POINTS, reason=reason)
         y = t.y[keep]
         if np.ptp(y) <= 1e-12 * max(1.0, float(np.abs(y).max())):
-            return Refusal(Outcome.NONE, f"the score is {-y[0] if t.falls else y[0]:.3g} at every checkpoint")
+            reason = f"the score is {-y[0] if t.falls else y[0]:.3g} at every checkpoint"
+            return Refusal(trajectory=t, outcome=Outcome.NONE, reason=reason)
         logit = link == "logit" and t.proportion
         if link == "logit" and not t.proportion:
             notes.append("a logit needs a proportion: the score was modelled as it is")
@@ -118,8 +111,3 @@ class Series:
         from scipy.special import expit
 
         return np.asarray(expit(score)) if self.logit else score
-
-
-def generator(seed: int, name: str) -> np.random.Generator:
-    """Return the generator of a named series, whatever else is analysed with it."""
-    return np.random.default_rng(np.random.SeedSequence([seed, zlib.crc32(name.encode())]))

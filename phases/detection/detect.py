@@ -9,8 +9,8 @@ from itertools import groupby
 import xarray as xr
 
 from calque.data.cube import validate
-from calque.phases.adaptive.record import accounted
-from calque.phases.detection.group import Found, judge_group
+from calque.phases.adaptive.record import with_noise_in_tokens
+from calque.phases.detection.group import GroupResult, judge_group
 from calque.phases.processes import Progress, spread
 from calque.phases.results import DetectionReport, Transition
 from calque.phases.series.metrics import trajectories
@@ -53,12 +53,12 @@ def detect(
         from calque.phases.classical.detect import detect_classical
 
         return detect_classical(series, settings, progress, name, provenance)
-    series = accounted(series, cube, name)
+    series = with_noise_in_tokens(series, cube, name)
     tasks = [
         (i, tuple(of_group), settings)
         for i, (_, of_group) in enumerate(groupby(series, key=lambda t: (t.run, t.group)))
     ]
-    found: dict[int, Found] = {}
+    found: dict[int, GroupResult] = {}
     done = 0
     if progress is not None:
         progress(0, len(series), "series")
@@ -79,14 +79,20 @@ def detect(
     )
 
 
-def numbered(task: tuple[int, tuple[Trajectory, ...], Settings]) -> tuple[int, Found]:
+def numbered(task: tuple[int, tuple[Trajectory, ...], Settings]) -> tuple[int, GroupResult]:
     """Judge the group of a task; its rank comes back with it, for results arrive as they finish."""
     i, series, settings = task
     return i, judge_group(series, settings)
 
 
 def adjusted(transitions: Sequence[Transition]) -> list[Transition]:
-    """Fill p_adjusted: Benjamini-Yekutieli over the delay tests of the report."""
+    """Fill p_adjusted: Benjamini-Yekutieli over the delay tests of the report.
+
+    Parameters
+    ----------
+    transitions : sequence of Transition
+        Rows of a report.
+    """
     at = [i for i, t in enumerate(transitions) if t.estimand == "delay" and t.p_value is not None]
     out = list(transitions)
     p = benjamini_yekutieli([transitions[i].p_value or 0.0 for i in at])

@@ -8,22 +8,20 @@ from functools import lru_cache, partial
 
 import numpy as np
 
+from calque.data.metrics import CROSSOVERS, LAGS, LOGPROB_OF
 from calque.phases.detection.analyse import Analysis, analyse
-from calque.phases.detection.influence import hanging
-from calque.phases.detection.judge import crossover_row, lag_row, rows
+from calque.phases.detection.influence import label_influence
+from calque.phases.detection.judge import rows
+from calque.phases.detection.judge_pair import crossover_row, lag_row
 from calque.phases.dictionary.grid import Dictionary
-from calque.phases.results import Curve, Lag, Outcome, Transition
+from calque.phases.results import Curve, Lag, Outcome, Refusal, Transition
 from calque.phases.series.axis import Axis, Scale
-from calque.phases.series.metrics import LOGPROB_OF
 from calque.phases.series.trajectory import Trajectory
 from calque.phases.settings import Settings
 
-LAGS = (("copying", "translation"), ("false_copying", "translation"), ("nonce_copying", "translation"))
-CROSSOVER = ("false_copying", "translation")
-
 
 @dataclass(frozen=True)
-class Found:
+class GroupResult:
     """What one group of a run gave; the fits behind it are not kept."""
 
     transitions: list[Transition]
@@ -31,15 +29,31 @@ class Found:
     curves: list[Curve]
 
 
-def judge_group(series: Sequence[Trajectory], settings: Settings) -> Found:
-    """Analyse the series of one group of a run and judge them together."""
+def judge_group(series: Sequence[Trajectory], settings: Settings) -> GroupResult:
+    """Analyse the series of one group of a run and judge them together.
+
+    Parameters
+    ----------
+    series : sequence of Trajectory
+        Its metrics, at most one of each.
+    settings : Settings
+        What is asked of the cube.
+    """
     by_metric = {t.metric: analysed(t, settings) for t in series}
     transitions, lags = _of_group(by_metric, settings)
-    return Found(transitions, lags, [_curve(a) for a in by_metric.values()])
+    return GroupResult(transitions, lags, [_curve(a) for a in by_metric.values()])
 
 
-def analysed(t: Trajectory, settings: Settings) -> Analysis:
-    """Analyse one series, with the dictionary of its schedule."""
+def analysed(t: Trajectory, settings: Settings) -> Analysis | Refusal:
+    """Analyse one series, with the dictionary of its schedule.
+
+    Parameters
+    ----------
+    t : Trajectory
+        The series.
+    settings : Settings
+        What is asked of the cube.
+    """
     grid = dictionary_of(t.tokens.tobytes(), settings.scale) if t.n >= 2 else None
     return analyse(
         t, rise=settings.rise, boot=settings.boot, level=settings.level, seed=settings.seed, scale=settings.scale,
@@ -49,22 +63,30 @@ def analysed(t: Trajectory, settings: Settings) -> Analysis:
 
 @lru_cache(maxsize=8)
 def dictionary_of(tokens: bytes, scale: Scale) -> Dictionary:
-    """Return the dictionary of one schedule, built once a process."""
+    """Return the dictionary of one schedule, built once a process.
+
+    Parameters
+    ----------
+    tokens : bytes
+        Tokens of the checkpoints, the buffer of an array of float64, (n,).
+    scale : {"log", "linear"}
+        Axis that shapes live on.
+    """
     return Dictionary(Axis.of(np.frombuffer(tokens), scale))
 
 
-def _of_group(by_metric: dict[str, Analysis], settings: Settings) -> tuple[list[Transition], list[Lag]]:
+def _of_group(by_metric: dict[str, Analysis | Refusal], settings: Settings) -> tuple[list[Transition], list[Lag]]:
     again = partial(analysed, settings=settings)
-    found = {m: hanging(a, rows(a, settings.level), again, settings.level) for m, a in by_metric.items()}
+    found = {m: label_influence(a, rows(a, settings.level), again, settings.level) for m, a in by_metric.items()}
     for metric, companion in LOGPROB_OF.items():
         if metric in found and companion in found:
             found[metric] = _checked(found[metric], by_metric[companion], companion, settings.level)
     transitions = [row for m in found for row in found[m]]
     lags = []
-    usable = {m: a for m, a in by_metric.items() if _has_takeoff(found[m])}
-    first, second = CROSSOVER
-    if first in by_metric and second in by_metric:
-        transitions.append(crossover_row(by_metric[first], by_metric[second], usable, settings))
+    usable = {m for m in by_metric if _has_takeoff(found[m])}
+    for first, second in CROSSOVERS:
+        if first in by_metric and second in by_metric:
+            transitions.append(crossover_row(by_metric[first], by_metric[second], usable, settings))
     for first, second in LAGS:
         if first in by_metric and second in by_metric:
             lags.append(lag_row(by_metric[first], by_metric[second], usable, settings))
@@ -75,9 +97,9 @@ def _has_takeoff(found: Sequence[Transition]) -> bool:
     return any(t.estimand == "takeoff" and t.tokens is not None for t in found)
 
 
-def _checked(found: list[Transition], companion: Analysis, name: str, level: float) -> list[Transition]:
+def _checked(found: list[Transition], companion: Analysis | Refusal, name: str, level: float) -> list[Transition]:
     """Label a delayed start metric-dependent when the log-probability rises without one."""
-    delay = companion.delay
+    delay = None if isinstance(companion, Refusal) else companion.delay
     if delay is None or delay.p_rise > 1 - level or delay.p_value <= 1 - level:
         return found
     out = []
@@ -89,18 +111,20 @@ def _checked(found: list[Transition], companion: Analysis, name: str, level: flo
     return out
 
 
-def _curve(a: Analysis) -> Curve:
+def _curve(a: Analysis | Refusal) -> Curve:
     t = a.trajectory
     sign = -1.0 if t.falls else 1.0
     fitted_tokens = fitted = None
-    if a.fit is not None:
+    origin, unit = 0.0, 1.0
+    if isinstance(a, Analysis):
+        origin, unit = a.origin, a.unit
         x = a.fit.axis.dense()
         x = x[x >= a.fit.axis.first]
         fitted_tokens = a.fit.axis.to_tokens(x)
         shape = a.fit.candidates.at(x, np.array([a.fit.best]))[:, 0]
         scaled = float(a.fit.curve[0]) + a.fit.amplitude[a.fit.best] * shape
-        fitted = sign * (a.origin + a.unit * scaled)
-    y = sign * (a.origin + a.unit * t.y)
+        fitted = sign * (origin + unit * scaled)
+    y = sign * (origin + unit * t.y)
     return Curve(
         run=t.run, group=t.group, metric=t.metric, tokens=t.tokens, y=y, counts=t.proportion,
         fitted_tokens=fitted_tokens, fitted=fitted,

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 
 from calque.data.quantities import format_count, format_interval
-from calque.phases.detection.analyse import FEWEST, Analysis
-from calque.phases.detection.lag import crossover, lag
+from calque.phases.detection.analyse import Analysis
+from calque.phases.detection.fitting import FEWEST
 from calque.phases.detection.phase_count import PhaseCount
 from calque.phases.dictionary.location import Location
-from calque.phases.results import Estimand, Lag, Outcome, Transition, finite
-from calque.phases.settings import Settings
+from calque.phases.results import Estimand, Outcome, Refusal, Transition, finite
 
 BLUNT = math.log(10.0)
 """An interval that spans more than a factor of ten does not locate anything sharply."""
@@ -22,19 +21,24 @@ RISE_EVIDENCE = 12.0
 which says little about a floor of exact zeros followed by wild swings."""
 
 
-def rows(a: Analysis, level: float) -> list[Transition]:
-    """Return the rows of one series: delay and takeoff always, the others where there is something to place."""
+def rows(a: Analysis | Refusal, level: float) -> list[Transition]:
+    """Return the rows of one series: delay and takeoff always, the others where there is something to locate.
+
+    Parameters
+    ----------
+    a : Analysis or Refusal
+        What :func:`calque.phases.detection.analyse.analyse` gave.
+    level : float
+        Coverage of the intervals of ``a``.
+    """
     t = a.trajectory
     common: dict[str, Any] = {
         "run": t.run, "group": t.group, "metric": t.metric, "level": level, "n_checkpoints": t.n
     }  # fmt: skip
-    if t.n < FEWEST:
-        reason = f"{t.n} checkpoints have a value; at least {FEWEST} are needed"
-        return [_empty(e, Outcome.TOO_FEW_POINTS, reason, common) for e in ("delay", "takeoff")]
-    if a.fit is None:
-        reason = f"the score is {t.y[0]:.3g} at every checkpoint"
-        delay = _empty("delay", Outcome.NONE, reason, common | {"p_value": 1.0})
-        return [delay, _empty("takeoff", Outcome.NONE, reason, common)]
+    if isinstance(a, Refusal):
+        # a score that never changes says that it did not start late
+        p = {} if a.outcome == Outcome.TOO_FEW_POINTS else {"p_value": 1.0}
+        return [_empty("delay", a.outcome, a.reason, common | p), _empty("takeoff", a.outcome, a.reason, common)]
     if a.delay is None:
         reason = f"the peak comes before checkpoint {FEWEST}: too few before it to test for a delayed start"
         delay = _empty("delay", Outcome.TOO_FEW_POINTS, reason, common)
@@ -53,7 +57,15 @@ def rows(a: Analysis, level: float) -> list[Transition]:
 
 
 def rises(a: Analysis, level: float) -> str:
-    """Return an empty string when the score rises by the threshold, else why it does not."""
+    """Return an empty string when the score rises by the threshold, else why it does not.
+
+    Parameters
+    ----------
+    a : Analysis
+        Of the series.
+    level : float
+        Coverage of intervals, such as 0.95; tests are at 1 - level.
+    """
     needed = a.rise if a.trajectory.proportion else 0.0
     if a.delay is not None and a.delay.p_rise > 1 - level and a.gain < RISE_EVIDENCE:
         return f"no rise that noise does not explain (p = {a.delay.p_rise:.2g})"
@@ -146,7 +158,6 @@ def _phases_row(counted: PhaseCount, common: dict[str, Any]) -> Transition:
 def _width_row(a: Analysis, place: Location, common: dict[str, Any]) -> Transition:
     """Width in tokens between 10 and 50 % of the rise, from the ratio's interval and the averaged t10."""
     start = a.locations["t10"]
-    assert a.fit is not None
     if not (place.exists and start.exists):
         return _empty("width", Outcome.CENSORED, "50 % of the rise is not reached", common)
     at = a.fit.axis.to_tokens(start.x)
@@ -163,7 +174,6 @@ def _width_row(a: Analysis, place: Location, common: dict[str, Any]) -> Transiti
 
 def _judged(a: Analysis, place: Location, what: str) -> tuple[Outcome, float | None, float | None, float | None, str]:
     """Return outcome, tokens, low, high and sentence of a location that exists."""
-    assert a.fit is not None
     axis = a.fit.axis
     tokens = float(axis.to_tokens(place.x))
     low, high = _low(a, place), _high(a, place)
@@ -190,7 +200,6 @@ def _judged(a: Analysis, place: Location, what: str) -> tuple[Outcome, float | N
 
 def _low(a: Analysis, place: Location) -> float | None:
     """Return the lower limit in tokens; None when it lies before the first trained checkpoint."""
-    assert a.fit is not None
     axis = a.fit.axis
     if not np.isfinite(place.low) or place.low < axis.first - 1e-9:
         return None
@@ -198,13 +207,11 @@ def _low(a: Analysis, place: Location) -> float | None:
 
 
 def _high(a: Analysis, place: Location) -> float | None:
-    assert a.fit is not None
     return finite(float(a.fit.axis.to_tokens(place.high)))
 
 
 def _still_rising(a: Analysis, share: float = 0.1) -> bool:
     """Return whether the last tenth of the axis still brings more than ``share`` of the rise."""
-    assert a.curves is not None and a.rising is not None
     u = a.curves.risen[:, a.rising.best]
     x = a.curves.x
     late = np.interp(x[-1] - 0.1 * (x[-1] - x[0]), x, u)
@@ -213,76 +220,3 @@ def _still_rising(a: Analysis, share: float = 0.1) -> bool:
 
 def _empty(name: Estimand, outcome: Outcome, reason: str, common: dict[str, Any]) -> Transition:
     return Transition(estimand=name, outcome=outcome, reason=reason, **common)
-
-
-def lag_row(first: Analysis, second: Analysis, usable: dict[str, Analysis], settings: Settings) -> Lag:
-    """Return the lag between two metrics of one run."""
-    a, b = first.trajectory, second.trajectory
-    common: dict[str, Any] = {
-        "run": a.run, "group": a.group, "first": a.metric, "second": b.metric, "level": settings.level
-    }  # fmt: skip
-    missing = [t.metric for t in (a, b) if t.metric not in usable]
-    if missing:
-        few = min(a.n, b.n) < FEWEST
-        outcome = Outcome.TOO_FEW_POINTS if few else Outcome.NONE
-        return Lag(outcome=outcome, reason=f"no takeoff of {' and '.join(missing)} to measure from", **common)
-    estimate = lag(first, second, boot=settings.boot, level=settings.level, seed=settings.seed)
-    if estimate is None:
-        return Lag(outcome=Outcome.CENSORED, reason="one of the two takeoffs lies beyond the run", **common)
-    low, high = finite(estimate.low), finite(estimate.high)
-    start = _median_tokens(first)
-    tokens = start * (math.exp(estimate.log_ratio) - 1) if start is not None else None
-    factor = math.exp(abs(estimate.log_ratio))
-    if low is not None and low > 0:
-        outcome = Outcome.FOUND
-        reason = f"{b.metric} takes off later than {a.metric}, at {factor:.3g} times its tokens"
-    elif high is not None and high < 0:
-        outcome = Outcome.FOUND
-        reason = f"{b.metric} takes off earlier than {a.metric}, at 1/{factor:.3g} of its tokens"
-    elif low is None or high is None:
-        outcome, reason = Outcome.CENSORED, "one of the two may take off beyond the run: the lag is open"
-    elif high - low > 2 * BLUNT:
-        outcome = Outcome.NOT_SHARPLY_LOCATED
-        reason = "the interval of the lag spans more than a factor of a hundred"
-    else:
-        outcome, reason = Outcome.NONE, f"no lag between {a.metric} and {b.metric} that noise does not explain"
-    return Lag(
-        log_ratio=estimate.log_ratio, low=low, high=high, p_value=estimate.p_value, tokens=tokens, outcome=outcome,
-        reason=reason, **common,
-    )  # fmt: skip
-
-
-def _median_tokens(a: Analysis) -> float | None:
-    assert a.fit is not None
-    return finite(float(a.fit.axis.to_tokens(a.locations["takeoff"].x)))
-
-
-def crossover_row(first: Analysis, second: Analysis, usable: dict[str, Analysis], settings: Settings) -> Transition:
-    """Return where ``second`` overtakes ``first``; the row is filed under ``second``."""
-    a, b = first.trajectory, second.trajectory
-    common: dict[str, Any] = {
-        "run": b.run, "group": b.group, "metric": b.metric, "estimand": "crossover", "level": settings.level,
-        "n_checkpoints": b.n,
-    }  # fmt: skip
-    if min(a.n, b.n) < FEWEST:
-        return Transition(outcome=Outcome.TOO_FEW_POINTS, reason=f"fewer than {FEWEST} checkpoints", **common)
-    if first.curves is None or second.curves is None or b.metric not in usable:
-        return Transition(outcome=Outcome.NONE, reason=f"{b.metric} has no takeoff", **common)
-    crossing = crossover(first, second, boot=settings.boot, level=settings.level, seed=settings.seed)
-    if crossing is None:
-        reason = f"{b.metric} is not above {a.metric} at the last checkpoint"
-        return Transition(outcome=Outcome.NONE, reason=reason, **common)
-    assert first.fit is not None
-    start = float(first.fit.axis.to_tokens(first.fit.axis.first))
-    low = None if crossing.low < start * (1 + 1e-9) else finite(crossing.low)
-    high = finite(crossing.high)
-    if crossing.tokens <= start:
-        reason = f"{b.metric} is above {a.metric} from the first checkpoint on"
-        return Transition(outcome=Outcome.NONE, reason=reason, **common)
-    outcome = Outcome.FOUND
-    if high is None:
-        outcome = Outcome.CENSORED
-    elif low is None or math.log(high / low) > BLUNT:
-        outcome = Outcome.NOT_SHARPLY_LOCATED
-    reason = f"{b.metric} overtakes {a.metric} at {format_count(crossing.tokens)} tokens ({format_interval(low, high)})"
-    return Transition(outcome=outcome, reason=reason, tokens=crossing.tokens, low=low, high=high, **common)

@@ -1,4 +1,4 @@
-r"""Two metrics of one run: how much later one took off (lag), and where one overtakes the other (crossover).
+r"""Two metrics of one run: how much later one took off than the other.
 
 Lag: with :math:`D_A(t)` the least excess residual sum of squares over curves of A that take off at t, the interval of
 :math:`\delta = \ln t_B - \ln t_A` is :math:`\{\delta : \min_t D_A(t) + D_B(t + \delta) - \min \le c\}`: one joint
@@ -13,9 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import chi2
 
-from calque.phases.detection.analyse import Analysis, generator, takeoff_of, without_constant
+from calque.phases.detection.analyse import Analysis
+from calque.phases.detection.fitting import without_constant
+from calque.phases.detection.locations import takeoffs
 from calque.phases.dictionary.fit import FITTED, Fit
 from calque.phases.dictionary.location import LARGEST_CUT, averaged, least_cut
+from calque.phases.generators import generator
 from calque.phases.noise.kalman import least_by_takeoff
 from calque.phases.noise.noise import VARIANTS, amplitudes
 from calque.phases.series.axis import Array
@@ -37,34 +40,31 @@ class LagEstimate:
     correlation: float
 
 
-@dataclass(frozen=True)
-class Crossing:
-    """Tokens at which the second curve overtakes the first; infinite or zero ends are open."""
-
-    tokens: float
-    low: float
-    high: float
-    share: float
-
-
 class Side:
     """One of the two series, with its plausible candidates ready to be profiled by takeoff."""
 
     def __init__(self, a: Analysis) -> None:
-        assert a.rising is not None and a.curves is not None
         self.analysis, self.fit = a, a.rising
         order = np.argsort(self.fit.rss, kind="stable")
         if len(order) > MOST:
             near = order[: MOST // 2]
             order = np.concatenate([near, order[np.linspace(MOST // 2, len(order) - 1, MOST - len(near)).astype(int)]])
         self.kept = order
-        self.x = takeoff_of(a)
+        self.x = takeoffs(a.curves, a.rising.amplitude, a.rise, a.trajectory.proportion)
         self.tokens = np.log(np.maximum(self.fit.axis.to_tokens(self.x), 1e-300))
         self.risen = np.ascontiguousarray(a.curves.risen[:, order].T)
         self.at = np.log(np.maximum(self.fit.axis.to_tokens(a.curves.x), 1e-300))
 
     def profile(self, first: float, bins: int) -> Array:
-        """Return the excess rss (bins + 1, 1) of the data by bin of takeoff; the last bin never takes off."""
+        """Return the excess rss (bins + 1, 1) of the data by bin of takeoff; the last bin never takes off.
+
+        Parameters
+        ----------
+        first : float
+            ln tokens at which the bins begin.
+        bins : int
+            Number of bins.
+        """
         out = np.full((bins + 1, 1), FAR)
         finite = np.isfinite(self.tokens)
         where = np.full(len(self.tokens), bins)
@@ -76,10 +76,18 @@ class Side:
         """Return the same for replicates with the noise ``errors`` (n, B) around the best curve: (bins + 1, B).
 
         The second array is the excess (B,) of that curve itself.
+
+        Parameters
+        ----------
+        errors : array, shape (n, B)
+            Noise.
+        first : float
+            ln tokens at which the bins begin.
+        bins : int
+            Number of bins.
         """
         fit = self.fit
         n = fit.trajectory.n
-        assert self.analysis.fit is not None
         whitened = without_constant(self.analysis.fit.whiten.raw(errors)[:n], fit.whiten)
         centre = fit.whiten(fit.candidates.columns[:, fit.best] * fit.amplitude[fit.best])
         rss, b = fit.against(whitened + centre[:, None])
@@ -108,7 +116,21 @@ def _valley(profile: Array) -> Array:
 
 
 def lag(first: Analysis, second: Analysis, *, boot: int, level: float, seed: int) -> LagEstimate | None:
-    """Return how much later ``second`` took off than ``first``; None when either never takes off within the run."""
+    """Return how much later ``second`` took off than ``first``; None when either never takes off within the run.
+
+    Parameters
+    ----------
+    first : Analysis
+        Of the metric that the lag starts from.
+    second : Analysis
+        Of the other metric of the same run.
+    boot : int
+        Bootstrap replicates.
+    level : float
+        Coverage of intervals, such as 0.95; tests are at 1 - level.
+    seed : int
+        Generators follow from it and from names.
+    """
     a, b = Side(first), Side(second)
     truth = float(b.tokens[b.fit.best]) - float(a.tokens[a.fit.best]) if _takes_off(a) and _takes_off(b) else np.inf
     if not np.isfinite(truth):
@@ -164,9 +186,20 @@ def _combined(da: Array, db: Array, d: int) -> Array:
 
 
 def joint_errors(first: Analysis, second: Analysis, boot: int, rng: np.random.Generator) -> tuple[Array, Array, float]:
-    """Return simulated noise (n, B) of both series, with shared shocks, and the correlation of these."""
+    """Return simulated noise (n, B) of both series, with shared shocks, and the correlation of these.
+
+    Parameters
+    ----------
+    first : Analysis
+        Of one series.
+    second : Analysis
+        Of another series of the same run.
+    boot : int
+        Replicates B.
+    rng : numpy.random.Generator
+        Where the draws come from.
+    """
     fa, fb = first.fit, second.fit
-    assert fa is not None and fb is not None
     ta, tb = first.trajectory, second.trajectory
     r = shock_correlation(fa, fb)
     union = np.union1d(ta.index, tb.index)
@@ -181,7 +214,15 @@ def joint_errors(first: Analysis, second: Analysis, boot: int, rng: np.random.Ge
 
 
 def shock_correlation(fa: Fit, fb: Fit) -> float:
-    """Return the correlation of the two latent shifts, from the residuals at common checkpoints."""
+    """Return the correlation of the two latent shifts, from the residuals at common checkpoints.
+
+    Parameters
+    ----------
+    fa : Fit
+        Of one series.
+    fb : Fit
+        Of another series of the same run.
+    """
     _, ia, ib = np.intersect1d(fa.trajectory.index, fb.trajectory.index, return_indices=True)
     if len(ia) < 4:
         return 0.0
@@ -193,53 +234,3 @@ def shock_correlation(fa: Fit, fb: Fit) -> float:
     (ra, sa), (rb, sb) = shifts
     size = float((sa * sb).mean())
     return float(np.clip((ra * rb).mean() / size, -0.95, 0.95)) if size > 1e-15 else 0.0
-
-
-def crossover(first: Analysis, second: Analysis, *, boot: int, level: float, seed: int) -> Crossing | None:
-    """Return where ``second`` overtakes ``first`` for the last time, with a percentile interval; None if it never does.
-
-    ``share`` is the share of replicates in which it does.
-    """
-    assert first.fit is not None and second.fit is not None
-    rng = generator(seed, "crossover", first.trajectory.key, second.trajectory.key)
-    ea, eb, _ = joint_errors(first, second, boot, rng)
-    axis = first.fit.axis
-    x = axis.dense()
-    tokens = axis.to_tokens(x)
-    fa, ga = _level_curves(first.fit, ea, tokens)
-    fb, gb = _level_curves(second.fit, eb, tokens)
-    at = float(_overtakes(x, (fb - fa)[:, None])[0])
-    if not np.isfinite(at):
-        return None
-    draws = _overtakes(x, gb - ga)
-    tail = (1 - level) / 2
-    ends = np.quantile(np.nan_to_num(draws, posinf=1e9), [tail, 1 - tail])
-    low, high = (float(end) if end <= x[-1] else np.inf for end in ends)
-    ends = axis.to_tokens(np.array([at, *axis.widened(min(low, at), max(high, at))]))
-    return Crossing(float(ends[0]), float(ends[1]), float(ends[2]), float(np.isfinite(draws).mean()))
-
-
-def _level_curves(fit: Fit, errors: Array, tokens: Array) -> tuple[Array, Array]:
-    """Return the best curve at ``tokens`` (f,) for the data, and for each replicate (f, B)."""
-    x = fit.axis.to_x(np.maximum(tokens, 1e-300)) if fit.axis.end != tokens[-1] else fit.axis.dense()
-    y = np.column_stack([errors + fit.curve[:, None], fit.trajectory.y])
-    rss, b = fit.against(fit.whiten(y))
-    best = rss.argmin(0)
-    chosen, of = np.unique(best, return_inverse=True)
-    amplitude = b[best, np.arange(len(best))]
-    level = fit.whiten.level(y - fit.candidates.columns[:, best] * amplitude)
-    curves = level + fit.candidates.at(x, chosen)[:, of] * amplitude
-    return curves[:, -1], curves[:, :-1]
-
-
-def _overtakes(x: Array, difference: Array) -> Array:
-    """Return where each ``difference`` (f, B) turns positive for good; inf where it is not positive at the end."""
-    positive = difference > 0
-    since = positive[::-1].argmin(0)
-    never_below = positive.all(0)
-    i = np.clip(len(x) - since, 1, len(x) - 1)
-    column = np.arange(difference.shape[1])
-    before, after = difference[i - 1, column], difference[i, column]
-    step = np.where(after - before > 1e-15, after - before, 1.0)
-    at = x[i - 1] + np.clip(-before / step, 0, 1) * (x[i] - x[i - 1])
-    return np.where(positive[-1], np.where(never_below, x[0], at), np.inf)

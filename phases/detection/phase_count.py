@@ -36,6 +36,8 @@ def phase_count(fit: Fit, one: Fit, errors: Array, level: float) -> PhaseCount:
         Of all growing curves, and of those of one wave alone, with the same noise.
     errors : array, shape (n, B)
         Simulated noise, whitened, without the constant.
+    level : float
+        Coverage of intervals, such as 0.95; tests are at 1 - level.
     """
     p_one = _p_value(one, errors)
     if p_one > 1 - level:

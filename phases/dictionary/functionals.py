@@ -67,24 +67,54 @@ class Curves:
 
 
 def takeoff(curves: Curves, amplitude: Array, rise: float) -> Array:
-    """Where the score is ``rise`` above its value at the first checkpoint."""
+    """Where the score is ``rise`` above its value at the first checkpoint.
+
+    Parameters
+    ----------
+    curves : Curves
+        Candidate curves.
+    amplitude : array, shape (m,)
+        Of the curves as fitted.
+    rise : float
+        Height above the floor.
+    """
     return curves.crossing(rise / np.maximum(amplitude, 1e-12))
 
 
 def share_of_rise(curves: Curves, share: float) -> Array:
-    """Where ``share`` of the observed rise (floor to the largest value) is reached."""
+    """Where ``share`` of the observed rise (floor to the largest value) is reached.
+
+    Parameters
+    ----------
+    curves : Curves
+        Candidate curves.
+    share : float
+        Of the rise, between 0 and 1.
+    """
     return curves.crossing(share * curves.top)
 
 
 def width(curves: Curves) -> Array:
-    """Distance on x between 10 and 50 % of the rise."""
+    """Distance on x between 10 and 50 % of the rise.
+
+    Parameters
+    ----------
+    curves : Curves
+        Candidate curves.
+    """
     late = share_of_rise(curves, 0.5)
     risen = np.isfinite(late)
     return np.where(risen, np.where(risen, late, 0.0) - np.where(risen, share_of_rise(curves, 0.1), 0.0), np.inf)
 
 
 def peak(curves: Curves) -> Array:
-    """Where each curve is largest, by the parabola through its largest value and the two beside it."""
+    """Where each curve is largest, by the parabola through its largest value and the two beside it.
+
+    Parameters
+    ----------
+    curves : Curves
+        Candidate curves.
+    """
     x, u = curves.x, curves.u
     i = np.clip(u.argmax(0), 1, len(x) - 2)
     column = np.arange(u.shape[1])
@@ -98,7 +128,13 @@ def peak(curves: Curves) -> Array:
 
 
 def decline(curves: Curves) -> Array:
-    """Where half of the fall from the peak to the last checkpoint has happened; inf for a curve that does not fall."""
+    """Where half of the fall from the peak to the last checkpoint has happened; inf for a curve that does not fall.
+
+    Parameters
+    ----------
+    curves : Curves
+        Candidate curves.
+    """
     x, u = curves.x, curves.u
     top, column = u.argmax(0), np.arange(u.shape[1])
     target = 0.5 * (u.max(0) + u[-1])

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from calque.phases.acquisition.times import METRICS, item_times
+from calque.data.metrics import ITEM_COUNTS
+from calque.phases.acquisition.times import item_times
 from calque.phases.explore.study import Study
 from calque.phases.series.axis import Array
 
 LASTING = 3
-ASKED = METRICS
+ASKED = ITEM_COUNTS
 """Metrics whose items have acquisition times."""
 
 

@@ -25,7 +25,7 @@ from calque.phases.explore.drawing import (
 )
 from calque.phases.explore.located import Located
 from calque.phases.explore.panels import SHARE_LABEL, PanelOfLines
-from calque.phases.explore.series import Series
+from calque.phases.explore.series import ScoreLine
 from calque.phases.results import Transition
 
 STRIPS = 0.045
@@ -80,7 +80,7 @@ def _whole_lines(panel: PanelOfLines, hues: dict[str, str], log: bool) -> Any:
     )
 
 
-def _frame(s: Series, label: str, log: bool) -> pd.DataFrame:
+def _frame(s: ScoreLine, label: str, log: bool) -> pd.DataFrame:
     keep = s.tokens > 0 if log else np.ones(len(s.tokens), bool)
     at = [format_count(t) for t in s.tokens[keep]]
     return pd.DataFrame(

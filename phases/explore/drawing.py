@@ -9,7 +9,7 @@ import holoviews as hv
 import numpy as np
 import pandas as pd
 
-from calque.phases.report.pictures import COLOURS
+from calque.data.metrics import COLOURS
 from calque.phases.series.axis import Array
 
 CYCLE = ("#2f86e0", "#d58a00", "#d6456b", "#2aa198", "#7a6ff0", "#6d8a1f", "#b0641d", "#c04fc0", "#58739b", "#444444",

@@ -10,14 +10,13 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from calque.data.cube import EXPOSURES, OUTCOMES, OVERLAPS
+from calque.data.cube import EXPOSURES, OVERLAPS
+from calque.data.metrics import ITEM_DIMS, ITEM_LOGPROBS, METRICS, STANDARD
 from calque.phases.series.axis import Array
-from calque.phases.series.metric_series import ITEM_DIMS, item_mask
-from calque.phases.series.metrics import LOGPROB_OF, STANDARD, available
+from calque.phases.series.metric_series import item_mask, succeeded
+from calque.phases.series.metrics import available
 
 Mask = NDArray[np.bool_]
-SHARES = ("copying", "false_copying", "translation", "translation_paired")
-LOGPROBS = tuple(LOGPROB_OF.values())
 THIRDS = ("rare", "middling", "frequent")
 
 
@@ -42,7 +41,7 @@ class Items:
 
     def __init__(self, cube: xr.Dataset) -> None:
         self.cube = cube
-        self.metrics = tuple(m for m in STANDARD if m in available(cube) and m in (*SHARES, *LOGPROBS))
+        self.metrics = tuple(m for m in STANDARD if m in available(cube) and METRICS[m].items is not None)
         self.mask = lru_cache(maxsize=4096)(self._mask)
         self.by_pair = lru_cache(maxsize=512)(self._by_pair)
         self.by_concept = lru_cache(maxsize=512)(self._by_concept)
@@ -50,7 +49,7 @@ class Items:
     @cached_property
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The item variables as (run, checkpoint, source, target, concept)."""
-        names = ("translation_outcome", *LOGPROBS)
+        names = ("translation_outcome", *ITEM_LOGPROBS)
         return {n: np.asarray(self.cube[n].transpose("run", "checkpoint", *ITEM_DIMS)) for n in names if n in self.cube}
 
     def labels(self, dim: str) -> list[str]:
@@ -59,18 +58,18 @@ class Items:
         return [str(v) for v in values]
 
     def _mask(self, run: int, metric: str) -> Mask:
-        names = [n for n in ("translation_outcome", *LOGPROBS, "overlap", "exposure", "source", "target")
+        names = [n for n in ("translation_outcome", *ITEM_LOGPROBS, "overlap", "exposure", "source", "target")
                  if n in self.cube.variables]  # fmt: skip
         return np.asarray(item_mask(self.cube[names].isel(run=run), metric))
 
     def _values(self, run: int, metric: str) -> tuple[NDArray[Any], Mask]:
         """Return success or log-probability, and where it counts, (checkpoint, source, target, concept)."""
-        if metric in LOGPROBS:
+        if metric in ITEM_LOGPROBS:
             values = self.arrays[metric][run]
             return values, np.isfinite(values)
         outcome = self.arrays["translation_outcome"][run]
         asked = outcome >= 0  # NaN, where a cube keeps flags as floats, is not
-        return outcome == OUTCOMES.index("copied" if metric == "false_copying" else "translated"), asked
+        return succeeded(outcome, metric), asked
 
     def _by_pair(self, run: int, metric: str) -> Totals:
         """Return sums over concepts, (checkpoint, source, target)."""

@@ -16,7 +16,7 @@ import xarray as xr
 from calque.data.errors import UserError
 from calque.data.processes import cores
 from calque.phases.detection.detect import WORTH_SPREADING
-from calque.phases.detection.group import Found, judge_group
+from calque.phases.detection.group import GroupResult, judge_group
 from calque.phases.explore.drawing import words
 from calque.phases.explore.items import Items
 from calque.phases.explore.series import PAIR, WHOLE
@@ -65,7 +65,7 @@ class Located:
             known = {str(run) for run in cube["run"].values}
             if self.rows and not known & {run for run, *_ in self.rows}:
                 raise UserError(
-                    f"--detect: its runs ({', '.join(sorted({run for run, *_ in self.rows})[:4])}) are none of the "
+                    f"`detect`: its runs ({', '.join(sorted({run for run, *_ in self.rows})[:4])}) are none of the "
                     f"cube's ({', '.join(sorted(known)[:4])}); give the file made from this cube"
                 )
 
@@ -150,7 +150,7 @@ def split_of(group: str) -> tuple[str, str]:
     return WHOLE, ""
 
 
-def _judge(series: list[Trajectory], settings: Settings) -> Found:
+def _judge(series: list[Trajectory], settings: Settings) -> GroupResult:
     return judge_group(series, settings)
 
 
@@ -161,5 +161,5 @@ def _transition(row: dict[str, Any]) -> Transition:
         return Transition(**{**known, "outcome": Outcome(row["outcome"])})
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(
-            f"--detect: a row is no transition ({error}); expected the file of 'phases detect CUBE --json FILE'"
+            f"`detect` has a row that is no transition ({error}); expected the file of 'phases detect CUBE --json FILE'"
         ) from error

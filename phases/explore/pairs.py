@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from calque.data.metrics import ITEM_LOGPROBS
 from calque.data.quantities import format_count, format_interval
-from calque.phases.explore.items import LOGPROBS, Totals
+from calque.phases.explore.items import Totals
 from calque.phases.explore.located import Located
 from calque.phases.explore.series import PAIR
 from calque.phases.explore.study import Study
@@ -49,7 +50,7 @@ def rate_table(study: Study, runs: Sequence[str], metric: str, tokens: float) ->
     rows = [
         {
             "source": sources[s], "target": targets[t], "value": float(sums.mean[s, t]), "n": int(sums.n[s, t]),
-            "shown": f"{sums.mean[s, t]:.1f}" if metric in LOGPROBS else f"{100 * sums.mean[s, t]:.0f}",
+            "shown": f"{sums.mean[s, t]:.1f}" if metric in ITEM_LOGPROBS else f"{100 * sums.mean[s, t]:.0f}",
         }
         for s, t in np.argwhere(sums.n > 0).tolist()
     ]  # fmt: skip

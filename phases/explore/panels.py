@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from calque.phases.explore.drawing import words
-from calque.phases.explore.series import WHOLE, Series
+from calque.phases.explore.series import WHOLE, ScoreLine
 from calque.phases.explore.study import Study
 
 CHOICES = ("auto", "metric", "part", "condition", "run", "size", "mix")
@@ -19,10 +19,10 @@ class PanelOfLines:
 
     title: str
     unit: str
-    lines: dict[str, list[Series]] = field(default_factory=dict)
+    lines: dict[str, list[ScoreLine]] = field(default_factory=dict)
 
 
-def arrange(study: Study, series: Sequence[Series], split: str, colour: str, beside: str) -> list[PanelOfLines]:
+def arrange(study: Study, series: Sequence[ScoreLine], split: str, colour: str, beside: str) -> list[PanelOfLines]:
     """Return the panels of some series; shares and other scores never share an axis.
 
     ``auto`` overlays seeds: metrics in colours with a panel a condition; of one metric the conditions in colours; parts
@@ -50,8 +50,8 @@ def arrange(study: Study, series: Sequence[Series], split: str, colour: str, bes
     return list(panels.values())
 
 
-def _keys(study: Study, split: str) -> dict[str, Callable[[Series], str]]:
-    def column(name: str) -> Callable[[Series], str]:
+def _keys(study: Study, split: str) -> dict[str, Callable[[ScoreLine], str]]:
+    def column(name: str) -> Callable[[ScoreLine], str]:
         known = name in study.runs
         return lambda s: str(study.runs[name].iloc[study.position(s.run)]) if known else s.run
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import panel as pn
 
+from calque.data.metrics import HEADLINE
 from calque.phases.explore.drawing import words
 from calque.phases.explore.series import metrics_of
 from calque.phases.explore.study import Study
@@ -34,7 +35,7 @@ class Selection:
             label="runs", options=table["run"].tolist(), placeholder="all that fit", sizing_mode="stretch_width"
         )
         metrics = study.metrics
-        shares = [m for m in metrics if m in ("copying", "false_copying", "translation")]
+        shares = [m for m in metrics if m in HEADLINE]
         self.chosen_metrics = pn.widgets.MultiChoice(
             label="metrics", options={words(m): m for m in metrics}, value=shares or metrics[:1],
             sizing_mode="stretch_width",

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from calque.phases.explore.items import LOGPROBS, SHARES, Items
+from calque.data.metrics import ITEM_LOGPROBS, METRICS, STANDARD, STORED_AS, TRIALS_OF
+from calque.phases.explore.items import Items
 from calque.phases.series.axis import Array
 from calque.phases.series.clusters import design_effect
 from calque.phases.series.metric_series import Group, variable
-from calque.phases.series.metrics import analysable
+from calque.phases.series.metrics import analysable, available
 from calque.phases.series.trajectory import Trajectory
 
 if TYPE_CHECKING:
-    from calque.phases.explore.items import Totals
+    from calque.data.metrics import ITEM_LOGPROBS, METRICS, STANDARD, STORED_AS, TRIALS_OF
+from calque.phases.explore.items import Totals
 
 WHOLE, PAIR = "whole", "pair"
 Z = 1.959964
@@ -25,7 +27,7 @@ BAND = "95 % binomial band, clustered by concept"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Series:
+class ScoreLine:
     """One line: a metric of a run, or of a part of it.
 
     ``low`` and ``high`` are the ends of a pointwise binomial band, None where the score is no count.
@@ -55,11 +57,9 @@ def wilson(share: Array, n: Array) -> tuple[Array, Array]:
 
 def metrics_of(cube: xr.Dataset, items: Items) -> list[str]:
     """Return every metric that can be drawn, the standard ones first."""
-    nonce = ["nonce_copying"] if {"nonce_copied", "nonce_total"} <= set(map(str, cube.variables)) else []
-    hidden = {*LOGPROBS, "nonce_copied", "nonce_total", "minimal_pair_total", "checkpoint_flags"}
-    standard = list(items.metrics)
-    at = standard.index("copying") + 1 if "copying" in standard else 0
-    standard[at:at] = nonce
+    stored = {name: held for name, held in STORED_AS.items() if name in STANDARD}
+    hidden = {*ITEM_LOGPROBS, *stored.values(), *TRIALS_OF.values(), "checkpoint_flags"}
+    standard = [name for name in STANDARD if name in items.metrics or name in stored and name in available(cube)]
     return [*standard, *(name for name in analysable(cube) if name not in hidden)]
 
 
@@ -72,16 +72,16 @@ def parts_of(cube: xr.Dataset, items: Items) -> list[str]:
     return [*ways, *sorted(other - {"concept"})]
 
 
-def series_of(cube: xr.Dataset, items: Items, run: int, metric: str, split: str = WHOLE) -> Iterator[Series]:
+def series_of(cube: xr.Dataset, items: Items, run: int, metric: str, split: str = WHOLE) -> Iterator[ScoreLine]:
     """Yield the lines of one metric of one run; none where the metric does not know the split."""
     tokens = np.asarray(cube["tokens"].isel(run=run).transpose("checkpoint"), float)
     name = str(cube["run"].values[run])
-    if metric in (*SHARES, *LOGPROBS):
+    if metric in METRICS and METRICS[metric].items is not None:
         for part, totals in _item_parts(items, run, metric, split):
             if totals.n.any():
                 yield _of_totals(name, part, metric, tokens, totals)
         return
-    stored = "nonce_copied" if metric == "nonce_copying" else metric
+    stored = STORED_AS.get(metric, metric)
     dims = set(map(str, cube[stored].dims)) - {"run", "checkpoint"}
     if split == WHOLE:
         pieces = [("", cube.isel(run=run))]
@@ -113,30 +113,30 @@ def _item_parts(items: Items, run: int, metric: str, split: str) -> Iterator[tup
             yield label, items.by_concept(run, metric, group=(split, label))
 
 
-def _of_totals(run: str, part: str, metric: str, tokens: Array, totals: Totals) -> Series:
+def _of_totals(run: str, part: str, metric: str, tokens: Array, totals: Totals) -> ScoreLine:
     total, n = totals.total.sum(1), totals.n.sum(1)
     keep = np.isfinite(tokens) & (n > 0)
     value = total[keep] / n[keep]
-    if metric in LOGPROBS:
-        return Series(run=run, part=part, metric=metric, tokens=tokens[keep], value=value)
+    if metric in ITEM_LOGPROBS:
+        return ScoreLine(run=run, part=part, metric=metric, tokens=tokens[keep], value=value)
     of = np.flatnonzero(totals.n.any(0))
     # sums over each concept's items stand where single items would: only concepts matter to the design effect
     effect = design_effect(totals.total[:, of], totals.n[:, of], of)  # type: ignore[arg-type]
     low, high = wilson(value, np.maximum(n[keep] / effect, 1.0))
-    return Series(run=run, part=part, metric=metric, tokens=tokens[keep], value=value, low=low, high=high)
+    return ScoreLine(run=run, part=part, metric=metric, tokens=tokens[keep], value=value, low=low, high=high)
 
 
-def _of_trajectory(t: Trajectory, part: str, metric: str) -> Series:
+def _of_trajectory(t: Trajectory, part: str, metric: str) -> ScoreLine:
     value = -t.y if t.falls else t.y
     low, high = wilson(value, t.effective_trials) if t.counts else (None, None)
-    return Series(run=t.run, part=part, metric=metric, tokens=t.tokens, value=value, low=low, high=high)
+    return ScoreLine(run=t.run, part=part, metric=metric, tokens=t.tokens, value=value, low=low, high=high)
 
 
 def many(
     cube: xr.Dataset, items: Items, runs: Sequence[int], metrics: Sequence[str], split: str, most: int
-) -> tuple[list[Series], int]:
+) -> tuple[list[ScoreLine], int]:
     """Return the lines of runs and metrics, ``most`` at the most, and how many were left out."""
-    found: list[Series] = []
+    found: list[ScoreLine] = []
     for metric in metrics:
         for run in runs:
             found += series_of(cube, items, run, metric, split)

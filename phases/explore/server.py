@@ -82,7 +82,7 @@ def _free_port(port: int) -> int:
             probe.bind((HOST, port))
         except OSError as error:
             why = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror})"
-            raise UserError(f"port {port} on {HOST} {why}; choose another with --port, or 0 for any free one") from None
+            raise UserError(f"port {port} on {HOST} {why}; choose another `port`, or 0 for any free one") from None
         return int(probe.getsockname()[1])
 
 

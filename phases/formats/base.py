@@ -65,7 +65,7 @@ class Request:
     def refuse(self, option: str, why: str) -> None:
         """Raise when ``option`` was given to a format that has no use for it."""
         if getattr(self, option) is not None:
-            raise UserError(f"--{option} says nothing here: {why}")
+            raise UserError(f"`{option}` has no use here: {why}")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

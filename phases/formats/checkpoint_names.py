@@ -96,7 +96,7 @@ def _quantity(text: str, name: str) -> float:
     """Return ``2B``, ``1.5M`` or ``1000`` as a number."""
     match = re.fullmatch(r"(\d[\d_]*(?:\.\d+)?)([kmbt]?)", text.strip(), re.I)
     if match is None:
-        raise UserError(f"--checkpoint found '{text}' in '{name}'; expected a number such as 1000 or 2B")
+        raise UserError(f"`checkpoint` found '{text}' in '{name}'; expected a number such as 1000 or 2B")
     return float(match.group(1).replace("_", "")) * UNITS[match.group(2).lower()]
 
 

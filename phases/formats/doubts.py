@@ -13,23 +13,23 @@ WHOLE = 0.1
 """By how much a count may be off that is computed from a proportion in full."""
 
 
-def doubts(cube: xr.Dataset, told: frozenset[str]) -> tuple[str, ...]:
+def doubts(cube: xr.Dataset, declared: frozenset[str]) -> tuple[str, ...]:
     """Return a line for each metric that looks like percentages, or whose proportions do not fit its trials.
 
     Parameters
     ----------
     cube : xarray.Dataset
         As imported, with ``metric_kind`` and ``trials``.
-    told : frozenset of str
+    declared : frozenset of str
         Metrics that the user has called continuous.
     """
     out = []
     for name, values in cube.data_vars.items():
         kind, metric = values.attrs.get("metric_kind"), str(name)
-        if kind == "continuous" and metric not in told and _like_percentages(values):
+        if kind == "continuous" and metric not in declared and _like_percentages(values):
             out.append(
                 f"'{metric}' lies between {float(values.min()):.4g} and {float(values.max()):.4g} and was taken for a "
-                f"continuous score: if it is a percentage, give --percent {metric}; if not, --continuous {metric}"
+                "continuous score: if it is a percentage, import it as percent; if not, as continuous"
             )
         if kind == "proportion" and "trials" in values.attrs:
             given = values.attrs["trials"]

@@ -14,6 +14,7 @@ import xarray as xr
 
 from calque.data.cube import ATTRIBUTES, SCHEMA, validate
 from calque.data.errors import UserError, nearest
+from calque.data.metrics import LOSSES
 from calque.phases.formats.base import Array, Log, Request
 from calque.phases.formats.doubts import doubts
 from calque.phases.formats.registry import guess, read
@@ -23,7 +24,7 @@ DENSE = 1000
 RESERVED = {
     "run", "checkpoint", "trials", "size", "mix", "corpus", "n_params", "n_params_non_embedding", "init_seed",
     "data_seed", "run_id", "config_json", "language", "source", "target", "concept", "phenomenon",
-} | set(ATTRIBUTES) - {"loss", "bits_per_byte"}  # fmt: skip
+} | set(ATTRIBUTES) - set(LOSSES)  # fmt: skip
 """Names that mean something else in a cube."""
 
 
@@ -74,12 +75,12 @@ def import_log(
         When the log cannot be read, its axis is in steps and nothing turns them into tokens, one place has two
         values, or a name means something else in a cube.
     """
-    for option, given in (("--continuous", continuous), ("--percent", percent)):
+    for option, given in (("continuous", continuous), ("percent", percent)):
         for name in given:
             if name not in request.metrics:
-                raise UserError(f"{option} {name}: expected a --metric" + nearest(name, request.metrics))
+                raise UserError(f"`{option}` has '{name}'; expected one of `metrics`" + nearest(name, request.metrics))
     for name in set(continuous) & set(percent):
-        raise UserError(f"--continuous {name} and --percent {name}: a percentage is a proportion; give one of them")
+        raise UserError(f"`continuous` and `percent` have '{name}'; a percentage is a proportion: give one of them")
     names = variable_names(request.metrics)
     chosen = format or guess(request.path)
     log = read(chosen, request)
@@ -90,7 +91,8 @@ def import_log(
     notes = log.notes
     if most > DENSE:
         thin = -(-most // DENSE) * every
-        notes += (f"{most} checkpoints a run are many: 'phases detect' may take hours; --every {thin} keeps fewer",)
+        slow = f"{most} checkpoints a run are many: 'phases detect' may take hours"
+        notes += (f"{slow}; import with every = {thin} to keep fewer",)
     for metric in percent:
         rows[f"value{request.metrics.index(metric)}"] = _shares(rows, request, metric)
     cube = _cube(log, rows, names, frozenset(continuous) | log.continuous, request.path)
@@ -140,15 +142,15 @@ def axis(log: Log, request: Request) -> tuple[Array, Array | None]:
     Raises
     ------
     UserError
-        When the log counts steps and ``--tokens-per-step`` is not given.
+        When the log counts steps and ``tokens_per_step`` is not given.
     """
     if request.tokens_per_step is not None:
         return log.place * request.tokens_per_step, log.place
     if log.in_steps:
         what = f"column '{request.tokens}'" if request.tokens else "the log"
         raise UserError(
-            f"{request.path}: {what} counts steps, not tokens; give --tokens-per-step N (batch size x context "
-            "length), or --tokens-per-step 1 to keep steps as the axis"
+            f"{request.path}: {what} counts steps, not tokens; give `tokens_per_step` (batch size x context "
+            "length), or 1 as `tokens_per_step` to keep steps as the axis"
         )
     return log.place, log.step
 
@@ -171,7 +173,7 @@ def _merged(log: Log, tokens: Array, step: Array | None, path: Path) -> pd.DataF
         first = rows[rows.duplicated(keys)].iloc[0]
         raise UserError(
             f"{path}: run '{first['run']}' has two rows at {first['tokens']:.15g} tokens; expected one: name the runs "
-            "with --run, or drop one"
+            "with `run`, or drop one"
         )
     if twice.any():
         for i, metric in enumerate(log.values):
@@ -180,7 +182,7 @@ def _merged(log: Log, tokens: Array, step: Array | None, path: Path) -> pd.DataF
                 run, place = clash.index[int(np.flatnonzero(clash)[0])]
                 raise UserError(
                     f"{path}: run '{run}' has two values of '{metric}' at {place:.15g} tokens; expected one: tell the "
-                    "runs apart, or give --tokens-per-step if the tokens are rounded"
+                    "runs apart, or give `tokens_per_step` if the tokens are rounded"
                 )
     order = {name: i for i, name in enumerate(dict.fromkeys(log.run))}
     rows = rows.groupby(keys, sort=False).first().reset_index()
@@ -230,5 +232,5 @@ def _check_counts(values: xr.DataArray, trials: xr.DataArray, metric: str, path:
         n = float(trials.where(wrong).max())
         raise UserError(
             f"{path}: '{metric}' holds {bad:.6g} with {n:.6g} trials; expected whole counts from 0 to the trials, or "
-            "proportions from 0 to 1 (--percent for percentages), or --continuous for a metric that is no count"
+            "proportions from 0 to 1 (`percent` for percentages), or `continuous` for a metric that is no count"
         )

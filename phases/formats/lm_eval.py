@@ -45,10 +45,10 @@ def read(request: Request) -> Log:
         When no file is one of the harness, none names its checkpoint, a metric is unknown or ambiguous, or one
         checkpoint has results with different numbers of shots.
     """
-    request.refuse("tokens", "the checkpoint's name holds the position; --checkpoint PATTERN says where")
-    request.refuse("run", "the model's name is the run; --checkpoint PATTERN may have a group 'run'")
+    request.refuse("tokens", "the checkpoint's name holds the position; `checkpoint` says where")
+    request.refuse("run", "the model's name is the run; `checkpoint` may have a group 'run'")
     if request.trials_column is not None:
-        raise UserError(f"--trials {request.trials}: expected a number; the harness tells the trials by itself")
+        raise UserError(f"`trials` is '{request.trials}'; expected a number; the harness tells the trials by itself")
     notes: list[str] = []
     files = list(_files(request, notes))
     keys = _keys(request, files)
@@ -59,9 +59,9 @@ def read(request: Request) -> Log:
     places = [f.named.step if in_steps else f.named.tokens for f in files]
     for f, place in zip(files, places, strict=True):
         if place is None:
-            what = "--tokens-per-step needs steps" if request.tokens_per_step else "others name steps only"
+            what = "`tokens_per_step` needs steps" if request.tokens_per_step else "others name steps only"
             raise UserError(f"{f.path} names its tokens but no step ('{f.named.source}'), and {what}; give "
-                            "--checkpoint PATTERN with group step or tokens")  # fmt: skip
+                            "as `checkpoint` a pattern with group step or tokens")  # fmt: skip
     rows: dict[tuple[str, float], list[Results]] = {}
     for f, place in zip(files, places, strict=True):
         rows.setdefault((f.named.run, float(place or 0.0)), []).append(f)
@@ -112,10 +112,10 @@ def _files(request: Request, notes: list[str]) -> Iterator[Results]:
     if not found:
         raise UserError(f"{path} holds no result file of lm-evaluation-harness; expected …/results_*.json")
     if len(nameless) == found:
-        pattern = "" if request.checkpoint is None else f" matches --checkpoint {request.checkpoint.pattern!r}"
+        pattern = "" if request.checkpoint is None else f" matches `checkpoint`, {request.checkpoint.pattern!r},"
         raise UserError(
             f"{nameless[0]}: neither the revision in model_args nor a folder's name{pattern or ' names a checkpoint'}; "
-            "give --checkpoint PATTERN, a regular expression with group step or tokens, such as '(?P<step>[0-9]+)$'"
+            "give `checkpoint`, a regular expression with group step or tokens, such as '(?P<step>[0-9]+)$'"
         )
     if nameless:
         notes.append(
@@ -216,13 +216,13 @@ def _one_checkpoint(group: Sequence[Results], keys: dict[str, tuple[str, str]], 
         if len(sources) > 1:
             raise UserError(
                 f"'{sources[0]}' and '{sources[1]}' stand at the same place of run '{have[0].named.run}'; tell them "
-                "apart by a group 'run' of --checkpoint, or give --tokens-per-step if their tokens are rounded"
+                "apart by a group 'run' of `checkpoint`, or give `tokens_per_step` if their tokens are rounded"
             )
         shots = {str(_shots(f, key[0])) for f in have}
         if len(shots) > 1:
             raise UserError(
                 f"{have[0].path} and {have[-1].path} hold {m} of one checkpoint with {' and '.join(sorted(shots))} "
-                "shots; import them apart, or tell them apart by a group 'run' of --checkpoint"
+                "shots; import them apart, or tell them apart by a group 'run' of `checkpoint`"
             )
         if len(have) > 1:
             notes.append(f"{m} of {have[-1].named.source} stands in {len(have)} files; the latest counts")

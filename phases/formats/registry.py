@@ -26,7 +26,7 @@ PEEK = 65536
 def read(name: str, request: Request) -> Log:
     """Read ``request.path`` in the format called ``name``."""
     if name not in FORMATS:
-        raise UserError(f"--from {name}: expected one of {', '.join(FORMATS)}" + nearest(name, tuple(FORMATS)))
+        raise UserError(f"`format` is '{name}'; expected one of {', '.join(FORMATS)}" + nearest(name, tuple(FORMATS)))
     if not request.path.exists():
         raise UserError(f"{request.path} is missing; expected a file or folder to import")
     log: Log = import_module(FORMATS[name]).read(request)
@@ -50,7 +50,7 @@ def guess(path: Path) -> str:
     if found is None and path.suffix in (".nc", ".h5"):
         raise UserError(f"{path} is netCDF, which needs no import: phases detect {path}")
     if found is None:
-        raise UserError(f"{path}: cannot tell what wrote this; say --from {'|'.join(FORMATS)}")
+        raise UserError(f"{path}: cannot tell what wrote this; give `format`: {', '.join(FORMATS)}")
     return found
 
 

@@ -47,10 +47,10 @@ def rows(request: Request, table: Table) -> Log:
         When a column is missing, or a cell is no finite number.
     """
     path = request.path
-    request.refuse("checkpoint", "a table has its position in a column, which --tokens names")
+    request.refuse("checkpoint", "a table has its position in a column, which `tokens` names")
     if request.tokens is None:
         raise UserError(
-            f"{path}: which column holds the position? name it with --tokens COL (and --tokens-per-step N if it "
+            f"{path}: which column holds the position? name it with `tokens` (and give `tokens_per_step` if it "
             f"counts steps); the columns are {listing(table.columns)}"
         )
     wanted = [request.tokens, *request.metrics, *(n for n in (request.run, request.trials_column) if n)]

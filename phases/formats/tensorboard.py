@@ -58,7 +58,7 @@ def read(request: Request) -> Log:
     names, parts = [n for n, p in rows if len(p[0])], [p for _, p in rows if len(p[0])]
     if not parts:
         raise UserError(f"{path}: no step has a value of {', '.join(request.metrics)}" + (
-            f" and lies within those of '{request.tokens}'; give --tokens-per-step instead" if request.tokens else ""
+            f" and lies within those of '{request.tokens}'; give `tokens_per_step` instead" if request.tokens else ""
         ))  # fmt: skip
     trials: float | Array | None = request.trials_number
     if request.trials_column is not None:

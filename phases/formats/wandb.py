@@ -81,7 +81,7 @@ def _histories(request: Request) -> Log:
             notes.append(f"run '{name}' has none of the metrics and is left out")
             continue
         if STEP not in columns and request.tokens is None:
-            raise UserError(f"{files[0]} has no column '{STEP}'; name the position with --tokens COL")
+            raise UserError(f"{files[0]} has no column '{STEP}'; name the position with `tokens`")
         wanted = [STEP, *request.metrics, *(n for n in (request.tokens, request.run, request.trials_column) if n)]
         must = [n for n in wanted if n not in request.metrics and n != STEP]
         check_known(must, columns, str(files[0]), "column")

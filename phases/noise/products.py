@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -12,24 +14,47 @@ from calque.phases.series.axis import Array
 Single = NDArray[np.float32]
 
 
+@dataclass(frozen=True, eq=False)
 class Products:
-    """Curves as unit vectors of the whitened space, without the constant; flat ones are zero."""
+    """Curves as unit vectors of the whitened space, without the constant; flat ones are zero.
 
-    def __init__(self, columns: Array, whiten: Whitener) -> None:
+    Attributes
+    ----------
+    units : array of float32, shape (m, n)
+        One curve a row.
+    """
+
+    units: Single
+
+    @classmethod
+    def of(cls, columns: Array, whiten: Whitener) -> Products:
+        """Build from curves (n, m) and the whitening of their noise.
+
+        Parameters
+        ----------
+        columns : array, shape (n, m)
+            Curves at the checkpoints.
+        whiten : Whitener
+            Of the noise of the series.
+        """
         g = np.asarray(whiten(columns), np.float32)
         size = np.sqrt(np.einsum("nm,nm->m", g, g))
         g /= np.where(size > 1e-6, size, np.float32(np.inf))
-        self.c = np.ascontiguousarray(g.T)
+        return cls(np.ascontiguousarray(g.T))
 
     def scores(self, z: Array) -> Single:
-        """Return the products of every curve with whitened series (n, B): (m, B)."""
-        return np.asarray(self.c @ np.asarray(z, np.float32))
+        """Return the products of every curve with whitened series (n, B): (m, B).
 
-    def of(self, m: int) -> Products:
+        Parameters
+        ----------
+        z : array, shape (n, B)
+            Whitened series.
+        """
+        return np.asarray(self.units @ np.asarray(z, np.float32))
+
+    def first(self, m: int) -> Products:
         """Return the same for the first ``m`` curves alone."""
-        part = object.__new__(Products)
-        part.c = self.c[:m]
-        return part
+        return Products(self.units[:m])
 
 
 @njit(cache=True)

@@ -10,19 +10,20 @@ import xarray as xr
 
 from calque.data.cube import validate
 from calque.data.errors import UserError
+from calque.data.metrics import LOGPROB_OF
 from calque.phases.detection.detect import detect
 from calque.phases.pooling.mixed_model import MixedEffects, pool_mixed
 from calque.phases.pooling.pairs import FEWEST_LANGUAGES, PooledTimes, pool_deleted, pool_pairs
 from calque.phases.pooling.questions import Question, check_poolable, firsts_of
 from calque.phases.pooling.results import PairTest, Pooled, PoolReport, SizeTest
-from calque.phases.pooling.rows import Design, mixed_row, run_row, size_rows
+from calque.phases.pooling.rows import Condition, mixed_row, run_row, size_rows
 from calque.phases.pooling.seeds import cannot_be_claimed
 from calque.phases.pooling.tests import pair_tests, size_tests, sizes_out_of_reach, smallest_possible
 from calque.phases.pooling.times import collect, label, lags, pairs_by_group, takeoffs
 from calque.phases.processes import Progress, one_thread
 from calque.phases.results import DetectionReport, Transition
 from calque.phases.series.metric_series import item_mask
-from calque.phases.series.metrics import LOGPROB_OF, available
+from calque.phases.series.metrics import available
 from calque.phases.settings import Settings
 
 
@@ -90,10 +91,10 @@ def pool(
     """
     cube = validate(cube, name)
     if settings.over not in ("pair", "language"):
-        raise UserError(f"--over {settings.over}: expected pair or language")
+        raise UserError(f"`over` is '{settings.over}'; expected pair or language")
     for estimand in settings.estimands:
         if estimand not in ("takeoff", "lag"):
-            raise UserError(f"--estimand {estimand}: expected takeoff or lag")
+            raise UserError(f"`estimands` has '{estimand}'; expected takeoff or lag")
     wanted = settings.wanted()
     metrics = tuple(
         dict.fromkeys([*settings.metrics, settings.primary.metric, *(q.first for q in wanted if q.first is not None)])
@@ -103,7 +104,7 @@ def pool(
     companions = [LOGPROB_OF[m] for m in metrics if LOGPROB_OF.get(m) in available(cube)]
     with_companions = tuple(dict.fromkeys([*metrics, *companions]))
     whole = detect(cube, settings.detection(with_companions, ("run",)), _named(progress, "whole runs"), name, jobs)
-    designs = [Design.of(cube, str(run)) for run in cube["run"].values]
+    designs = [Condition.of(cube, str(run)) for run in cube["run"].values]
     last = {d.run: float(np.nanmax(np.asarray(cube["tokens"].sel(run=d.run), float))) for d in designs}
     rows: list[Pooled] = []
     pairs: list[PairTest] = []
@@ -159,8 +160,8 @@ def pool(
 
 def _over_languages(
     cube: xr.Dataset, settings: PoolSettings, metrics: tuple[str, ...], whole: DetectionReport,
-    designs: list[Design], wanted: tuple[Question, ...], progress: Progress | None, name: str, jobs: int,
-) -> list[tuple[Design, Question, PooledTimes, tuple[str, ...]]]:  # fmt: skip
+    designs: list[Condition], wanted: tuple[Question, ...], progress: Progress | None, name: str, jobs: int,
+) -> list[tuple[Condition, Question, PooledTimes, tuple[str, ...]]]:  # fmt: skip
     """Locate every run again without each of its languages."""
     languages = {d.run: languages_of(cube.sel(run=d.run), metrics[0]) for d in designs}
     all_names = tuple(sorted({n for names in languages.values() for n in names}))
@@ -214,7 +215,7 @@ def _named(progress: Progress | None, what: str) -> Progress | None:
     return lambda done, total, series: progress(done, total, f"{what}: {series}")
 
 
-def _not_claimed(designs: list[Design]) -> tuple[str, ...]:
+def _not_claimed(designs: list[Condition]) -> tuple[str, ...]:
     seen: dict[tuple[str | None, str | None, str | None], int] = {}
     for d in designs:
         seen[d.cell] = seen.get(d.cell, 0) + 1

@@ -7,10 +7,15 @@ from dataclasses import dataclass
 import xarray as xr
 
 from calque.data.errors import UserError, nearest
+from calque.data.metrics import METRICS
 from calque.phases.series.metrics import available, chosen
 
 ESTIMANDS = ("delay", "takeoff", "lag")
-FIRST_OF_LAG = {"translation": ("copying", "false_copying")}
+FIRST_OF_LAG = {
+    name: tuple(first for first in m.lag_from if METRICS[first].items is not None)
+    for name, m in METRICS.items()
+    if m.lag_from
+}
 """The metrics that a lag of a metric, split by pair, is measured from."""
 
 
@@ -47,18 +52,18 @@ def parse(text: str) -> Question:
     if not colon or not metric or estimand not in ESTIMANDS:
         hint = nearest(estimand, ESTIMANDS) if colon else ""
         raise UserError(
-            f"--primary {text}: expected METRIC:ESTIMAND with one of {', '.join(ESTIMANDS)}, such as "
+            f"`primary` is '{text}'; expected METRIC:ESTIMAND with one of {', '.join(ESTIMANDS)}, such as "
             f"translation:delay or copying>translation:lag{hint}"
         )
     first, arrow, second = metric.partition(">")
     if not arrow:
         return Question(metric, estimand, firsts_of(metric)[0] if estimand == "lag" else None)
     if estimand != "lag":
-        raise UserError(f"--primary {text}: only a lag is between two metrics; write {second}:{estimand}")
+        raise UserError(f"`primary` is '{text}'; only a lag is between two metrics; write {second}:{estimand}")
     if first not in firsts_of(second):
         known = firsts_of(second)
         raise UserError(
-            f"--primary {text}: lags of {second} are from {', '.join(known)}, not {first}{nearest(first, known)}"
+            f"`primary` is '{text}'; lags of {second} are from {', '.join(known)}, not {first}{nearest(first, known)}"
         )
     return Question(second, "lag", first)
 
@@ -85,7 +90,7 @@ def check_poolable(cube: xr.Dataset, metrics: tuple[str, ...], fewest: int) -> N
                 f"the cube has {cube.sizes.get(dim, 0)} {dim} languages; pooling over languages needs at least "
                 f"{fewest}: use 'phases detect' on it"
             )
-    items = {m for m in available(cube) if m != "nonce_copying"}
+    items = {m for m in available(cube) if METRICS[m].items is not None}
     for name in metrics:
         dims = set(map(str, cube[name].dims)) if name in cube.variables else set()
         if name not in items and not {"source", "target"} <= dims:

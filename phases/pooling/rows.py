@@ -21,7 +21,7 @@ from calque.phases.stats.jackknife import Interval
 
 
 @dataclass(frozen=True)
-class Design:
+class Condition:
     """What one run is a replicate of: size, corpus and mix, None where the cube does not say."""
 
     run: str
@@ -30,7 +30,7 @@ class Design:
     mix: str | None
 
     @classmethod
-    def of(cls, cube: xr.Dataset, run: str) -> Design:
+    def of(cls, cube: xr.Dataset, run: str) -> Condition:
         """Read a run's design from its coordinates."""
         one = cube.sel(run=run)
         return cls(run, *(str(one[n].item()) if n in one.variables else None for n in ("size", "corpus", "mix")))
@@ -66,7 +66,7 @@ def _row(
     )  # fmt: skip
 
 
-def _of_run(d: Design, one: PooledTimes, missing: int | None) -> dict[str, Any]:
+def _of_run(d: Condition, one: PooledTimes, missing: int | None) -> dict[str, Any]:
     pairs = missing is not None
     return {
         "run": d.run, "size": d.size, "corpus": d.corpus, "mix": d.mix, "n_runs": 1, "n_languages": len(one.languages),
@@ -75,7 +75,7 @@ def _of_run(d: Design, one: PooledTimes, missing: int | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def run_row(d: Design, q: Question, one: PooledTimes, level: float, missing: int | None) -> Pooled:
+def run_row(d: Condition, q: Question, one: PooledTimes, level: float, missing: int | None) -> Pooled:
     """Return the row of one run; ``missing`` pairs have a series too short to use (None when pairs were not used)."""
     reason = one.reason
     if one.interval is not None:
@@ -85,7 +85,7 @@ def run_row(d: Design, q: Question, one: PooledTimes, level: float, missing: int
     return _row("run", q, "jackknife_t", one.outcome, reason, one.interval, level, **_of_run(d, one, missing))
 
 
-def mixed_row(d: Design, q: Question, second: MixedEffects, one: PooledTimes, level: float, missing: int) -> Pooled:
+def mixed_row(d: Condition, q: Question, second: MixedEffects, one: PooledTimes, level: float, missing: int) -> Pooled:
     """Return the second opinion on a run."""
     reason = second.reason
     if second.interval is not None:
@@ -97,10 +97,10 @@ def mixed_row(d: Design, q: Question, second: MixedEffects, one: PooledTimes, le
 
 
 def size_rows(
-    designs: Iterable[Design], q: Question, pooled: Mapping[str, tuple[PooledTimes, tuple[str, ...]]], level: float
+    designs: Iterable[Condition], q: Question, pooled: Mapping[str, tuple[PooledTimes, tuple[str, ...]]], level: float
 ) -> list[Pooled]:
     """Return the rows of every mix (where a size has several) and of every size."""
-    cells: dict[tuple[str | None, str | None], dict[str | None, list[Design]]] = {}
+    cells: dict[tuple[str | None, str | None], dict[str | None, list[Condition]]] = {}
     for d in designs:
         cells.setdefault((d.size, d.corpus), {}).setdefault(d.mix, []).append(d)
     out: list[Pooled] = []
@@ -115,7 +115,7 @@ def size_rows(
 
 
 def _replicated(
-    at: Pooling, q: Question, mixes: list[list[Design]], pooled: Mapping[str, tuple[PooledTimes, tuple[str, ...]]],
+    at: Pooling, q: Question, mixes: list[list[Condition]], pooled: Mapping[str, tuple[PooledTimes, tuple[str, ...]]],
     level: float, where: dict[str, Any],
 ) -> list[Pooled]:  # fmt: skip
     runs = [d for mix in mixes for d in mix]
@@ -150,10 +150,10 @@ def _replicated(
     return out
 
 
-def _logs(runs: list[Design], pooled: Mapping[str, tuple[PooledTimes, tuple[str, ...]]]) -> np.ndarray:
+def _logs(runs: list[Condition], pooled: Mapping[str, tuple[PooledTimes, tuple[str, ...]]]) -> np.ndarray:
     intervals = [pooled[d.run][0].interval for d in runs]
     return np.array([i.estimate for i in intervals if i is not None])
 
 
-def _deleted(runs: list[Design], pooled: Mapping[str, tuple[PooledTimes, tuple[str, ...]]]) -> np.ndarray:
+def _deleted(runs: list[Condition], pooled: Mapping[str, tuple[PooledTimes, tuple[str, ...]]]) -> np.ndarray:
     return np.array([pooled[d.run][0].deleted for d in runs])

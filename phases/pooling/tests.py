@@ -10,7 +10,7 @@ import numpy as np
 
 from calque.phases.pooling.questions import Question
 from calque.phases.pooling.results import PairTest, SizeTest
-from calque.phases.pooling.rows import Design
+from calque.phases.pooling.rows import Condition
 from calque.phases.pooling.seeds import majority, partial_conjunction
 from calque.phases.pooling.times import Pair
 from calque.phases.results import DetectionReport, Outcome, Transition
@@ -19,11 +19,11 @@ from calque.phases.stats.multiplicity import benjamini_yekutieli
 
 
 def size_tests(
-    designs: Sequence[Design], questions: Sequence[Question], primary: Question, whole: DetectionReport,
+    designs: Sequence[Condition], questions: Sequence[Question], primary: Question, whole: DetectionReport,
     lags: Mapping[tuple[str, Question], Interval | None], level: float,
 ) -> list[SizeTest]:  # fmt: skip
     """Test every question at every size (and corpus); the primary is left as it is, the others are adjusted."""
-    cells: dict[tuple[str | None, str | None], list[Design]] = {}
+    cells: dict[tuple[str | None, str | None], list[Condition]] = {}
     for d in designs:
         cells.setdefault((d.size, d.corpus), []).append(d)
     out = [
@@ -42,7 +42,7 @@ def size_tests(
 
 
 def _size_test(
-    size: str | None, corpus: str | None, runs: Sequence[Design], q: Question, primary: bool, whole: DetectionReport,
+    size: str | None, corpus: str | None, runs: Sequence[Condition], q: Question, primary: bool, whole: DetectionReport,
     lags: Mapping[tuple[str, Question], Interval | None], level: float,
 ) -> SizeTest:  # fmt: skip
     rows = [whole.of(d.run, q.metric, q.estimand) for d in runs] if q.first is None else []

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from calque.data.errors import UserError
+from calque.data.metrics import LOSSES, METRICS
 from calque.data.quantities import format_count, format_p
 from calque.phases.report.forecast_pictures import forecast_svgs
 from calque.phases.report.loss_pictures import loss_svgs
@@ -96,7 +97,7 @@ def _plain(value: object) -> str:
 
 
 def _losses(cube: xr.Dataset) -> str | None:
-    for name in ("loss", "bits_per_byte"):
+    for name in LOSSES:
         if name in cube.variables and {"run", "checkpoint"} <= set(cube[name].dims):
             values = cube[name]
             other = [d for d in values.dims if d not in ("run", "checkpoint")]
@@ -106,8 +107,7 @@ def _losses(cube: xr.Dataset) -> str | None:
             if bool(mean.notnull().any()):
                 tokens = np.asarray(cube["tokens"].transpose("run", "checkpoint"), float)
                 runs = [str(r) for r in cube["run"].values]
-                label = {"loss": "held-out loss, nat/token", "bits_per_byte": "held-out bits/byte"}[name]
-                return loss_picture(runs, tokens, np.asarray(mean, float), label)
+                return loss_picture(runs, tokens, np.asarray(mean, float), METRICS[name].label)
     return None
 
 

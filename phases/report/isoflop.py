@@ -17,7 +17,7 @@ FEWEST_SIZES = 3
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Profile:
+class IsoFlopProfile:
     """Loss against size at one number of FLOPs.
 
     Attributes
@@ -40,7 +40,7 @@ class Profile:
     best_loss: float | None = None
 
 
-def profiles(n: Array, flops: Sequence[Array], loss: Sequence[Array], levels: int = 6) -> list[Profile]:
+def profiles(n: Array, flops: Sequence[Array], loss: Sequence[Array], levels: int = 6) -> list[IsoFlopProfile]:
     """Return up to ``levels`` profiles, evenly spaced in ln FLOPs where runs of three sizes or more overlap.
 
     Parameters
@@ -69,14 +69,14 @@ def _passing(curves: Sequence[tuple[Array, Array]], at: float) -> list[int]:
     return [i for i, (x, _) in enumerate(curves) if len(x) and x[0] <= at + 1e-12 and at - 1e-12 <= x[-1]]
 
 
-def _profile(at: float, n: Array, curves: Sequence[tuple[Array, Array]]) -> Profile:
+def _profile(at: float, n: Array, curves: Sequence[tuple[Array, Array]]) -> IsoFlopProfile:
     run = _passing(curves, at)
     sizes = n[run].astype(float)
     values = np.array([float(np.interp(at, *curves[i])) for i in run])
     distinct = np.unique(sizes)
     means = np.array([values[sizes == size].mean() for size in distinct])
     best = _vertex(np.log(distinct), means)
-    return Profile(
+    return IsoFlopProfile(
         flops=float(np.exp(at)), n=sizes, loss=values, run=tuple(run),
         best_n=None if best is None else float(np.exp(best[0])), best_loss=None if best is None else best[1],
     )  # fmt: skip

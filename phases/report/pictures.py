@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from calque.data.metrics import COLOURS
 from calque.data.quantities import format_count
 from calque.phases.results import Curve, DetectionReport, Lag, Transition
 from calque.phases.series.axis import Array
@@ -22,15 +23,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOURS = {
-    "copying": "#d58a00",
-    "nonce_copying": "#9a7b2f",
-    "false_copying": "#d6456b",
-    "translation": "#2f86e0",
-    "translation_paired": "#2aa198",
-    "translation_logprob": "#2f86e0",
-    "copy_logprob": "#d6456b",
-}
 SPARE = ("#7a6ff0", "#2aa198", "#b0641d", "#6d8a1f", "#c04fc0", "#58739b")
 INK = "#010203"
 """Stands for the page's text colour until the SVG is written."""

@@ -36,7 +36,15 @@ class Axis:
 
     @classmethod
     def of(cls, tokens: Array, scale: Scale = "log") -> Axis:
-        """Build the axis of strictly increasing ``tokens`` >= 0, at least two of them."""
+        """Build the axis of strictly increasing ``tokens`` >= 0, at least two of them.
+
+        Parameters
+        ----------
+        tokens : array, shape (n,)
+            Increasing, >= 0.
+        scale : {"log", "linear"}
+            Axis that shapes live on.
+        """
         tokens = np.asarray(tokens, float)
         if scale == "linear":
             return cls(tokens, np.round(LINEAR_SPAN * tokens / tokens[-1], 12), scale, float(tokens[-1]))
@@ -76,7 +84,15 @@ class Axis:
         return np.asarray(np.log10(tokens / self.end))
 
     def widened(self, low: float, high: float) -> tuple[float, float]:
-        """Return the checkpoints next to an interval, on its outside; ends beyond the checkpoints stay."""
+        """Return the checkpoints next to an interval, on its outside; ends beyond the checkpoints stay.
+
+        Parameters
+        ----------
+        low : float
+            Lower end, a position on the axis.
+        high : float
+            Upper end.
+        """
         i = int(np.searchsorted(self.x, low + 1e-9, side="right")) - 1
         j = int(np.searchsorted(self.x, high - 1e-9, side="left"))
         return (float(self.x[i]) if i >= 0 else low), (float(self.x[j]) if j < self.n else high)

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from calque.data.cube import OUTCOMES, OVERLAPS
 from calque.data.errors import UserError, nearest
+from calque.data.metrics import ITEM_DIMS, METRICS, TRIALS_OF
 from calque.phases.series.clusters import design_effect
 from calque.phases.series.trajectory import Array, Trajectory
-
-COUNTS = {"nonce_copied": "nonce_total", "minimal_pair_correct": "minimal_pair_total"}
-ITEM_DIMS = ("source", "target", "concept")
 
 
 @dataclass(frozen=True)
@@ -26,9 +25,24 @@ class Group:
 
 
 def standard(one: xr.Dataset, run: str, tokens: Array, group: Group, name: str) -> Trajectory | None:
-    """Return the trajectory of a standard metric over a group's items; None where it has none."""
-    if name == "nonce_copying":
-        return None if group.target is not None or group.source is not None else _nonce(one, run, tokens, group)
+    """Return the trajectory of a standard metric over a group's items; None where it has none.
+
+    Parameters
+    ----------
+    one : xarray.Dataset
+        One run of a cube.
+    run : str
+        Name of the run.
+    tokens : array, shape (n,)
+        Training tokens of the checkpoints.
+    group : Group
+        Part of its items.
+    name : str
+        The metric.
+    """
+    if METRICS[name].items is None:
+        split = group.target is not None or group.source is not None
+        return None if split else _stored_count(one, run, tokens, group, name)
     mask = item_mask(one, name)
     for dim, i in (("source", group.source), ("target", group.target)):
         if i is not None:
@@ -39,11 +53,11 @@ def standard(one: xr.Dataset, run: str, tokens: Array, group: Group, name: str) 
         return None
     chosen_items = np.asarray(mask.transpose(*ITEM_DIMS))
     concept = np.broadcast_to(np.arange(chosen_items.shape[2]), chosen_items.shape)[chosen_items]
-    if name in ("translation_logprob", "copy_logprob"):
+    if not METRICS[name].is_count_of_items:
         values = np.asarray(one[name].transpose("checkpoint", *ITEM_DIMS), float)[:, chosen_items]
         return Trajectory.of_values(run, name, tokens, _mean(values), group=group.label, falls=False)
     outcome = np.asarray(one["translation_outcome"].transpose("checkpoint", *ITEM_DIMS))[:, chosen_items]
-    success = outcome == OUTCOMES.index("copied" if name == "false_copying" else "translated")
+    success = succeeded(outcome, name)
     asked = outcome >= 0
     if outcome.dtype.kind == "f":
         asked &= np.isfinite(outcome)
@@ -54,7 +68,16 @@ def standard(one: xr.Dataset, run: str, tokens: Array, group: Group, name: str) 
 
 
 def item_mask(one: xr.Dataset, name: str) -> xr.DataArray:
-    """Return which items (source, target, concept) a standard metric of one run is about."""
+    """Return which items (source, target, concept) a standard metric of one run is about.
+
+    Parameters
+    ----------
+    one : xarray.Dataset
+        One run of a cube.
+    name : str
+        A metric of items, see ``calque.data.metrics``.
+    """
+    rule = METRICS[name].items
     base = one["translation_outcome" if "translation_outcome" in one else name]
     shape = base.isel(checkpoint=0, drop=True).transpose(*ITEM_DIMS)
     coords = [dim in one.coords for dim in ("source", "target")]
@@ -70,29 +93,64 @@ def item_mask(one: xr.Dataset, name: str) -> xr.DataArray:
         known = none
     # a run of another corpus in the same cube has items of its own: only those it was asked decide
     asked = (base >= 0).any("checkpoint") if base.dtype.kind in "iu" else base.notnull().any("checkpoint")
-    if name == "copying":
+    if rule == "same_word":
         mask = same | identical
-    elif name in ("false_copying", "copy_logprob"):
+    elif rule == "different_word":
         mask = ~same & ~identical & known
     else:
         mask = ~same & none
-        if "exposure" in one and (name == "translation_paired" or bool(((one["exposure"] == 0) & mask & asked).any())):
-            mask = mask & (one["exposure"] == (1 if name == "translation_paired" else 0))
+        paired = rule == "no_shared_token_paired"
+        if "exposure" in one and (paired or bool(((one["exposure"] == 0) & mask & asked).any())):
+            mask = mask & (one["exposure"] == (1 if paired else 0))
     return xr.broadcast(mask & asked, shape)[0].transpose(*ITEM_DIMS)
 
 
-def _nonce(one: xr.Dataset, run: str, tokens: Array, group: Group) -> Trajectory | None:
-    k, n = (_over_checkpoint(one[v], np.nansum) for v in ("nonce_copied", "nonce_total"))
+def succeeded(outcome: NDArray[np.generic], name: str) -> NDArray[np.bool_]:
+    """Return which outcomes are successes of a metric that counts outcomes of items, in the shape of ``outcome``.
+
+    Parameters
+    ----------
+    outcome : array
+        Outcomes of items.
+    name : str
+        The metric.
+    """
+    success = METRICS[name].success
+    assert success is not None, "only counts of items have outcomes"
+    return np.asarray(outcome == OUTCOMES.index(success))
+
+
+def _stored_count(one: xr.Dataset, run: str, tokens: Array, group: Group, name: str) -> Trajectory | None:
+    k, n = (_over_checkpoint(one[v], np.nansum) for v in METRICS[name].variables)
     if not np.any(n > 0):
         return None
-    return Trajectory.of_counts(run, "nonce_copying", tokens, k, n, group=group.label)
+    return Trajectory.of_counts(run, name, tokens, k, n, group=group.label)
 
 
 def variable(one: xr.Dataset, run: str, tokens: Array, group: Group, name: str) -> Trajectory:
-    """Return the trajectory of any variable; dimensions other than checkpoint are summed (counts) or averaged."""
+    """Return the trajectory of any variable; dimensions other than checkpoint are summed (counts) or averaged.
+
+    Parameters
+    ----------
+    one : xarray.Dataset
+        One run of a cube.
+    run : str
+        Name of the run.
+    tokens : array, shape (n,)
+        Training tokens of the checkpoints.
+    group : Group
+        Part of its items.
+    name : str
+        The variable.
+
+    Raises
+    ------
+    UserError
+        For whole numbers without a kind, and for a count without trials.
+    """
     values = one[name]
-    trials = values.attrs.get("trials", COUNTS.get(name))
-    kind = values.attrs.get("metric_kind", "count" if name in COUNTS else None)
+    trials = values.attrs.get("trials", TRIALS_OF.get(name))
+    kind = values.attrs.get("metric_kind", "count" if name in TRIALS_OF else None)
     if kind is None and values.dtype.kind in "iu":
         raise UserError(
             f"{name} holds whole numbers without metric_kind; expected metric_kind = count with 'trials', or proportion"

@@ -1,21 +1,7 @@
 """From a cube to trajectories: the standard set of metrics, and any variable over (run, checkpoint, ...).
 
-The standard metrics are means over fixed sets of items (source, target, concept) of one run:
-
-=====================  =====================================================  ===========================
-metric                 items                                                  success
-=====================  =====================================================  ===========================
-copying                identical words, and same-language prompts             ``translated``
-nonce_copying          invented words after a same-language prompt            ``nonce_copied``
-false_copying          off the diagonal, words that differ                    ``copied``
-translation            off the diagonal, no token in common; where the cube   ``translated``
-                       knows ``exposure``: strings never paired in training
-translation_paired     the same, strings paired in training                   ``translated``
-translation_logprob    the items of translation                               mean log p(target word)
-copy_logprob           the items of false_copying                             mean log p(source word)
-=====================  =====================================================  ===========================
-
-``translated`` means that the answer is an accepted form of the target word, also where that equals the source word.
+The standard metrics, their items and what counts as success are those of ``calque.data.metrics``. ``translated`` means
+that the answer is an accepted form of the target word, also where that equals the source word.
 """
 
 from __future__ import annotations
@@ -26,22 +12,26 @@ import numpy as np
 import xarray as xr
 
 from calque.data.errors import UserError, nearest
-from calque.phases.series.metric_series import ITEM_DIMS, Group, standard, variable
+from calque.data.metrics import ITEM_DIMS, METRICS, STANDARD
+from calque.phases.series.metric_series import Group, standard, variable
 from calque.phases.series.trajectory import Trajectory
 
-STANDARD = (
-    "copying", "nonce_copying", "false_copying", "translation", "translation_paired", "translation_logprob",
-    "copy_logprob",
-)  # fmt: skip
 SPLITS = ("run", "size", "mix", "source", "target", "pair")
-LOGPROB_OF = {"translation": "translation_logprob", "false_copying": "copy_logprob"}
-"""The continuous companion that a transition of a metric is checked against."""
 
 
 def trajectories(
     cube: xr.Dataset, metrics: Sequence[str] | None = None, by: Sequence[str] = ("run",)
 ) -> list[Trajectory]:
     """Return the trajectories of a validated cube: for every run, every group, every metric that it has.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        A validated cube.
+    metrics : sequence of str, optional
+        Names of metrics or variables; the standard set when None.
+    by : sequence of str
+        How to split: run (always), size, mix, source, target, pair.
 
     Raises
     ------
@@ -50,10 +40,10 @@ def trajectories(
     """
     for split in by:
         if split not in SPLITS:
-            raise UserError(f"--by {split}: expected some of {', '.join(SPLITS)}" + nearest(split, SPLITS))
+            raise UserError(f"`by` has '{split}'; expected some of {', '.join(SPLITS)}" + nearest(split, SPLITS))
     for name in ("size", "mix"):
         if name in by and name not in cube.variables:
-            raise UserError(f"--by {name}: the cube has no run coordinate '{name}'; leave it out")
+            raise UserError(f"`by` has '{name}'; the cube has no run coordinate '{name}'; leave it out")
     names = chosen(cube, metrics)
     out = []
     for run in range(cube.sizes["run"]):
@@ -68,7 +58,20 @@ def trajectories(
 
 
 def chosen(cube: xr.Dataset, metrics: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the names to analyse; by default the standard set, or every declared metric of a cube without items."""
+    """Return the names to analyse; by default the standard set, or every declared metric of a cube without items.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        A validated cube.
+    metrics : sequence of str, optional
+        Names that the user gave.
+
+    Raises
+    ------
+    UserError
+        For a name that the cube does not have, or a cube without any metric.
+    """
     variables = analysable(cube)
     standard = available(cube)
     if metrics is None:
@@ -78,31 +81,32 @@ def chosen(cube: xr.Dataset, metrics: Sequence[str] | None) -> tuple[str, ...]:
         if not declared:
             known = ", ".join(variables) or "none"
             raise UserError(
-                f"the cube holds no item outcomes and no variable with metric_kind; name one with --metric (variables "
+                f"the cube holds no item outcomes and no variable with metric_kind; name some as `metrics` (variables "
                 f"over run and checkpoint: {known})"
             )
         return declared
     for name in metrics:
         if name not in standard and name not in variables:
             all_known = tuple(dict.fromkeys((*standard, *variables)))
-            why = f"needs {_needs(name)}, which the cube lacks" if name in STANDARD else "is not in the cube"
+            why = (
+                f"needs {' and '.join(METRICS[name].variables)}, which the cube lacks"
+                if name in STANDARD
+                else "is not in the cube"
+            )
             raise UserError(
                 f"metric '{name}' {why}; it has {', '.join(all_known) or 'none'}" + nearest(name, all_known)
             )
     return tuple(dict.fromkeys(metrics))
 
 
-def _needs(name: str) -> str:
-    return {
-        "nonce_copying": "nonce_copied and nonce_total",
-        "translation_paired": "translation_outcome and exposure",
-        "translation_logprob": "translation_logprob(run, checkpoint, source, target, concept)",
-        "copy_logprob": "copy_logprob(run, checkpoint, source, target, concept)",
-    }.get(name, "translation_outcome")
-
-
 def analysable(cube: xr.Dataset) -> tuple[str, ...]:
-    """Return the variables over (run, checkpoint, ...) that can be a metric."""
+    """Return the variables over (run, checkpoint, ...) that can be a metric.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        A cube, or one run of it.
+    """
     skip = {"tokens", "step", "flops", "translation_outcome", "checkpoint_sha256"}
     return tuple(
         str(n)
@@ -113,17 +117,12 @@ def analysable(cube: xr.Dataset) -> tuple[str, ...]:
 
 def available(cube: xr.Dataset) -> tuple[str, ...]:
     """Return the standard metrics that the cube has the variables for."""
-    items = "translation_outcome" in cube.variables and set(ITEM_DIMS) <= set(map(str, cube.dims))
-    has = {
-        "copying": items,
-        "false_copying": items,
-        "translation": items,
-        "translation_paired": items and "exposure" in cube.variables,
-        "nonce_copying": "nonce_copied" in cube.variables and "nonce_total" in cube.variables,
-        "translation_logprob": "translation_logprob" in cube.variables,
-        "copy_logprob": "copy_logprob" in cube.variables,
-    }
-    return tuple(name for name in STANDARD if has[name])
+    has_items = set(ITEM_DIMS) <= set(map(str, cube.dims))
+    return tuple(
+        name
+        for name in STANDARD
+        if set(METRICS[name].variables) <= set(map(str, cube.variables)) and (METRICS[name].items is None or has_items)
+    )
 
 
 def groups(one: xr.Dataset, by: Sequence[str]) -> list[Group]:

@@ -31,6 +31,8 @@ class Trajectory:
         Variance of the score relative to independent trials, from clustering of items within concepts; at least 1.
     index : array of int, shape (n,)
         Rank of the checkpoint within the run before missing ones were dropped.
+    places : array, shape (n,), or None
+        Where the checkpoints stand for noise that follows checkpoints, in steps; their ranks when None.
     falls : bool
         Whether ``y`` is the negated metric.
     proportion : bool
@@ -49,7 +51,11 @@ class Trajectory:
     design_effect: float = 1.0
     falls: bool = False
     proportion: bool = False
+    places: Array | None = None
     spacing: float | None = None
+
+    def __post_init__(self) -> None:
+        assert self.index.dtype.kind == "i", "index counts checkpoints"
 
     @classmethod
     def of_counts(
@@ -57,6 +63,23 @@ class Trajectory:
         *, group: str = "", design_effect: float = 1.0,
     ) -> Trajectory:  # fmt: skip
         """Build from counts; checkpoints with missing counts or no trials are dropped.
+
+        Parameters
+        ----------
+        run : str
+            Name of the run.
+        metric : str
+            Name of the metric.
+        tokens : array, shape (n,)
+            Training tokens; NaN where there is no checkpoint.
+        successes : array, shape (n,)
+            NaN where missing.
+        trials : float or array, shape (n,)
+            Trials behind each count.
+        group : str
+            Part of the run; empty for all of it.
+        design_effect : float
+            Variance relative to independent trials.
 
         Raises
         ------
@@ -85,6 +108,23 @@ class Trajectory:
         *, group: str = "", falls: bool | None = None, proportion: bool = False,
     ) -> Trajectory:  # fmt: skip
         """Build from continuous values; ``falls`` turns a falling metric round (found from the data when None).
+
+        Parameters
+        ----------
+        run : str
+            Name of the run.
+        metric : str
+            Name of the metric.
+        tokens : array, shape (n,)
+            Training tokens; NaN where there is no checkpoint.
+        values : array, shape (n,)
+            NaN where missing.
+        group : str
+            Part of the run; empty for all of it.
+        falls : bool, optional
+            Whether the metric falls as training succeeds.
+        proportion : bool
+            Whether values lie on [0, 1].
 
         Raises
         ------
@@ -139,8 +179,9 @@ class Trajectory:
     @cached_property
     def distances(self) -> Array:
         """Where checkpoints stand for the noise: in checkpoints, and in tokens per median spacing; shape (2, n)."""
+        places = self.index.astype(float) if self.places is None else self.places
         # rounded, so that the unit of tokens leaves not even its rounding error behind
-        return np.round(np.stack([self.index.astype(float), self.tokens / self._step]), 9)
+        return np.asarray(np.round(np.stack([places, self.tokens / self._step]), 9))
 
     @property
     def _step(self) -> float:
@@ -156,9 +197,21 @@ class Trajectory:
 
     def until(self, last: int) -> Trajectory:
         """Return the trajectory up to and including the checkpoint at position ``last``."""
-        s = slice(0, last + 1)
-        trials = None if self.trials is None else self.trials[s]
-        return replace(self, tokens=self.tokens[s], y=self.y[s], index=self.index[s], trials=trials, spacing=self._step)
+        return replace(self.subset(np.arange(last + 1)), spacing=self._step)
+
+    def subset(self, kept: NDArray[np.int64]) -> Trajectory:
+        """Return the trajectory of some of its checkpoints.
+
+        Parameters
+        ----------
+        kept : array of int, shape (m,)
+            Their positions, increasing.
+        """
+        return replace(
+            self, tokens=self.tokens[kept], y=self.y[kept], index=self.index[kept],
+            trials=None if self.trials is None else self.trials[kept],
+            places=None if self.places is None else self.places[kept],
+        )  # fmt: skip
 
 
 def _ordered(tokens: Array, keep: NDArray[np.bool_], run: str, metric: str) -> tuple[Array, NDArray[np.int64]]:

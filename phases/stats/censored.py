@@ -21,7 +21,7 @@ TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True)
-class Family:
+class ErrorDistribution:
     """A standard error law: its name, log F, log (1 - F), log f, (log f)', (log f)'' and its moments."""
 
     name: str
@@ -38,17 +38,17 @@ def _bounded_exp(z: Array) -> Array:
     return np.exp(np.minimum(z, 700.0))
 
 
-FAMILIES: dict[str, Family] = {
-    "lognormal": Family(
+FAMILIES: dict[str, ErrorDistribution] = {
+    "lognormal": ErrorDistribution(
         "lognormal", log_ndtr, lambda z: log_ndtr(-z), lambda z: -0.5 * z**2 - 0.5 * np.log(2 * np.pi),
         lambda z: -z, lambda z: -np.ones_like(z), 1.0, 0.0,
     ),
-    "loglogistic": Family(
+    "loglogistic": ErrorDistribution(
         "loglogistic", lambda z: -np.logaddexp(0, -z), lambda z: -np.logaddexp(0, z),
         lambda z: -np.logaddexp(0, -z) - np.logaddexp(0, z), lambda z: 1 - 2 * expit(z),
         lambda z: -2 * expit(z) * expit(-z), np.pi**2 / 3, 0.0,
     ),
-    "weibull": Family(
+    "weibull": ErrorDistribution(
         "weibull", lambda z: np.log(-np.expm1(-np.maximum(_bounded_exp(z), 1e-300))), lambda z: -_bounded_exp(z),
         lambda z: z - _bounded_exp(z), lambda z: 1 - _bounded_exp(z), lambda z: -_bounded_exp(z),
         np.pi**2 / 6, float(np.log(np.log(2.0))),
@@ -137,7 +137,7 @@ def robust_covariance(x: Array, low: Array, high: Array, fit: CensoredFit) -> Ar
 class _Likelihood:
     """Log-likelihood, gradient and negative Hessian in theta = (b/s, 1/s)."""
 
-    def __init__(self, x: Array, low: Array, high: Array, law: Family) -> None:
+    def __init__(self, x: Array, low: Array, high: Array, law: ErrorDistribution) -> None:
         self.x, self.law = np.asarray(x, float), law
         self.low, self.high = np.asarray(low, float), np.asarray(high, float)
         self.exact = self.low == self.high

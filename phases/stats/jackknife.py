@@ -15,6 +15,11 @@ def jackknife_variance(deleted: Array) -> Array:
     """Return the variance of an estimate from its values without each of G groups.
 
     ``(G - 1)/G * sum_g (v_g - mean(v))**2`` over the first axis; NaN where any v_g is missing.
+
+    Parameters
+    ----------
+    deleted : array, shape (m,)
+        Estimates, each with one cluster left out.
     """
     g = deleted.shape[0]
     return np.asarray((g - 1) / g * ((deleted - deleted.mean(0)) ** 2).sum(0))

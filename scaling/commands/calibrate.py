@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from calque.data.command_line.options import Json, Level, Seed
 from calque.data.command_line.output import emit_json
-from calque.data.errors import UserError
-from calque.scaling.commands.common import check_level
-
-if TYPE_CHECKING:
-    from calque.scaling.forecast.calibration import Coverage, Design, Truth
-
-MOST_FACTOR, MOST_SD = 100, 10
 
 
 def calibrate_command(
@@ -35,49 +28,14 @@ def calibrate_command(
 
     Each truth is forecast by the power law, the floor law and their average; errors and widths are in ln T.
     """
-    from functools import partial
-
     from calque.data.command_line.progress import progress
-    from calque.phases.processes import spread
-    from calque.scaling.commands import tables
-    from calque.scaling.forecast.calibration import PRIORS, TRUTHS, Design, coverage
+    from calque.scaling.api.calibrate import calibrate
+    from calque.scaling.forecast.tables import print_calibration
 
-    check_level(level)
-    if not 1.05 < factor <= MOST_FACTOR:
-        raise UserError(f"--factor is {factor:g}; expected more than 1.05 and at most {MOST_FACTOR}, such as 3")
-    scatter = seed_sd or [0.04, 0.08]
-    if not 0 < min(scatter) <= max(scatter) <= MOST_SD:
-        shown = ", ".join(f"{sd:g}" for sd in scatter)
-        raise UserError(f"--seed-sd is {shown}; expected SDs of ln T above 0 and at most {MOST_SD}, such as 0.04")
-    if not 0 <= measurement_sd <= MOST_SD:
-        raise UserError(f"--measurement-sd is {measurement_sd:g}; expected an SD of ln T from 0 to {MOST_SD}")
-    tasks = [
-        (truth, Design(count=sizes, factor=factor, seeds=seeds, seed_sd=sd, measurement_sd=measurement_sd))
-        for truth in TRUTHS
-        for sd in scatter
-    ]
-    work = partial(_one, laws=tuple(PRIORS), studies=studies, level=level, seed=seed)
-    found: list[Coverage] = []
-    with progress() as tell:
-        if jobs == 1:
-            for truth, design in tasks:
-                found += coverage(
-                    truth, design, laws=tuple(PRIORS), studies=studies, level=level, seed=seed, progress=tell
-                )
-        else:
-            for i, rows in enumerate(spread(work, tasks, jobs)):
-                tell(i + 1, len(tasks), "designs")
-                found += rows
-    order = [truth.name for truth, _ in tasks]
-    found.sort(key=lambda row: (order.index(row.truth), row.seed_sd))
-    settings = {"level": level, "seed": seed, "sizes": sizes, "factor": factor}
-    if not emit_json(json, {"schema": 1, **settings, "rows": [row.to_dict() for row in found]}):
-        tables.print_coverage(found, level)
-
-
-def _one(
-    task: tuple[Truth, Design], laws: tuple[str, ...], studies: int, level: float, seed: int
-) -> tuple[Coverage, ...]:
-    from calque.scaling.forecast.calibration import coverage
-
-    return coverage(*task, laws=laws, studies=studies, level=level, seed=seed)
+    with progress() as shown:
+        result = calibrate(
+            studies=studies, sizes=sizes, factor=factor, seeds=seeds, seed_sd=seed_sd or (0.04, 0.08),
+            measurement_sd=measurement_sd, level=level, seed=seed, jobs=jobs, progress=shown,
+        )  # fmt: skip
+    if not emit_json(json, result.to_dict()):
+        print_calibration(result)

@@ -6,10 +6,9 @@ from typing import Annotated
 
 import typer
 
-from calque.data.command_line.command import console
 from calque.data.command_line.options import CUBE, Boot, Json, Level, Metric, Seed
 from calque.data.command_line.output import emit_json
-from calque.scaling.commands.common import Params, Where, check_level, observe_cube
+from calque.scaling.commands.common import Params, Where
 
 
 def fit_command(
@@ -27,16 +26,14 @@ def fit_command(
 
     Too few sizes are an answer, not a failure: it is printed and the exit code is 0.
     """
-    from calque.scaling.commands import tables
-    from calque.scaling.laws import registry as laws
-    from calque.scaling.laws.fit import fit
+    from calque.data.command_line.progress import progress
+    from calque.scaling.api.fit import fit
+    from calque.scaling.laws.tables import print_fit
 
-    laws.law(law)
-    check_level(level)
-    observations, note = observe_cube(cube, metric, where, params, boot, seed)
-    fitted = fit(observations, law, level=level, seed=seed)
-    report = {"schema": 1, "cube": cube, "metric": metric, "note": note, **fitted.to_dict()}
-    if not emit_json(json, report | {"transitions": [o.to_dict() for o in observations]}):
-        tables.print_fit(fitted)
-        if note:
-            console().print(note, soft_wrap=True)
+    with progress() as shown:
+        result = fit(
+            cube, law=law, metric=metric, where=where or (), params=params or (), level=level, boot=boot, seed=seed,
+            progress=shown,
+        )  # fmt: skip
+    if not emit_json(json, result.to_dict()):
+        print_fit(result)

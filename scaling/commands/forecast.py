@@ -8,7 +8,7 @@ import typer
 
 from calque.data.command_line.options import CUBE, Boot, Json, Level, Metric, Seed
 from calque.data.command_line.output import emit_json
-from calque.scaling.commands.common import Params, Picture, Where, check_level, observe_cube
+from calque.scaling.commands.common import Params, Picture, Where
 
 
 def forecast_command(
@@ -34,22 +34,19 @@ def forecast_command(
     The interval adds parameters, seeds and, where sizes can be left out, the law's own misses. Too few sizes
     are an answer, not a failure: it is printed and the exit code is 0.
     """
-    from dataclasses import replace
-
+    from calque.data.command_line.progress import progress
     from calque.phases.report.forecast_pictures import law_figure
-    from calque.scaling.commands import tables
+    from calque.scaling.api.forecast import forecast
     from calque.scaling.commands.pictures import check_picture, save
-    from calque.scaling.forecast.forecast import forecast
-    from calque.scaling.named_sizes import parse_size
+    from calque.scaling.forecast.tables import print_forecast
 
-    parse_size(size)
     check_picture(picture)
-    check_level(level)
-    observations, note = observe_cube(cube, metric, where, params, boot, seed)
-    result = forecast(observations, size, metric=metric, level=level, seed=seed)
-    if note:
-        result = replace(result, sentences=(note, *result.sentences))
+    with progress() as shown:
+        result = forecast(
+            cube, size=size, metric=metric, where=where or (), params=params or (), level=level, boot=boot, seed=seed,
+            progress=shown,
+        )  # fmt: skip
     if picture is not None:
-        save(law_figure(result.to_dict(cube)), picture, "no law gives a forecast")
-    if not emit_json(json, result.to_dict(cube)):
-        tables.print_forecast(result)
+        save(law_figure(result.to_dict()), picture, "no law gives a forecast")
+    if not emit_json(json, result.to_dict()):
+        print_forecast(result)

@@ -8,7 +8,6 @@ import typer
 
 from calque.data.command_line.options import CUBE, Boot, Json, Level, Metric, Seed
 from calque.data.command_line.output import emit_json
-from calque.scaling.commands.common import check_level, transitions
 
 
 def mixes_command(
@@ -27,30 +26,11 @@ def mixes_command(
     --by-language adds contrasts of every language, a mixed model over them (languages within runs), and the law
     T = (T0 + c N^-gamma) p^-eta exp(-kappa overlap) in the languages' shares p.
     """
-    from calque.data import cube as cubes
-    from calque.scaling.laws.share import fit_shares
-    from calque.scaling.mixes.by_language import observe_languages
-    from calque.scaling.mixes.contrast import contrasts
-    from calque.scaling.mixes.mixed_model import mixed_contrasts
-    from calque.scaling.mixes.tables import print_contrasts, print_mixed, print_shares
-    from calque.scaling.observations import observe
+    from calque.data.command_line.progress import progress
+    from calque.scaling.api.mixes import mixes
+    from calque.scaling.mixes.tables import print_comparison
 
-    check_level(level)
-    read = cubes.read(cube)
-    observations = observe(read, transitions(read, metric, boot, seed), metric)
-    found = contrasts(observations, level=level, seed=seed)
-    report = {"schema": 1, "cube": cube, "metric": metric, "level": level, "contrasts": [c.to_dict() for c in found]}
-    report["transitions"] = [o.to_dict() for o in observations]
-    if by_language:
-        split = observe_languages(read, transitions(read, metric, boot, seed, by=("target",)), metric)
-        each = contrasts(split, level=level, seed=seed)
-        mixed, shares = mixed_contrasts(split, level=level), fit_shares(split, level=level)
-        report["languages"] = [c.to_dict() for c in each]
-        report["mixed_model"] = [c.to_dict() for c in mixed]
-        report["shares"] = shares.to_dict()
-    if not emit_json(json, report):
-        print_contrasts(found)
-        if by_language:
-            print_contrasts(each)
-            print_mixed(mixed)
-            print_shares(shares)
+    with progress() as shown:
+        result = mixes(cube, metric=metric, by_language=by_language, level=level, boot=boot, seed=seed, progress=shown)
+    if not emit_json(json, result.to_dict()):
+        print_comparison(result)

@@ -16,17 +16,43 @@ KINDS = (".png", ".svg", ".pdf")
 
 
 def check_picture(path: str | None) -> None:
-    """Refuse a file that is no picture, before any work is done."""
+    """Refuse a file that is no picture, before any work is done.
+
+    Parameters
+    ----------
+    path : str or None
+        The file to write; None where no picture is wanted.
+
+    Raises
+    ------
+    UserError
+        When its name ends in none of :data:`KINDS`.
+    """
     if path is not None and Path(path).suffix.lower() not in KINDS:
         raise UserError(f"--picture {path}: expected a name ending in {', '.join(KINDS)}")
 
 
-def save(made: Figure | None, path: str, lacking: str) -> None:
-    """Write a picture, whole or not at all; ``lacking`` says why there may be none."""
+def save(drawn: Figure | None, path: str, lacking: str) -> None:
+    """Write a picture, whole or not at all; ``lacking`` says why there may be none.
+
+    Parameters
+    ----------
+    drawn : matplotlib.figure.Figure or None
+        The picture; None where there is none.
+    path : str
+        The file.
+    lacking : str
+        Why there may be no picture, for the error.
+
+    Raises
+    ------
+    UserError
+        When there is no picture, or the file is none.
+    """
     import matplotlib as mpl
 
     check_picture(path)
-    if made is None:
+    if drawn is None:
         raise UserError(f"--picture {path}: nothing to draw: {lacking}")
     with replacing(Path(path)) as partial, mpl.rc_context(STYLE):
-        made.savefig(partial, format=Path(path).suffix[1:].lower(), dpi=150, facecolor="white", bbox_inches="tight")
+        drawn.savefig(partial, format=Path(path).suffix[1:].lower(), dpi=150, facecolor="white", bbox_inches="tight")

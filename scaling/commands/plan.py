@@ -31,14 +31,12 @@ def plan_command(
     A run of N parameters costs 6 N D FLOPs with D = margin x its expected takeoff; an hour buys peak x attained x 3600.
     The interval is what the floor law's information and the seeds' scatter leave, were the expected law true.
     """
-    from calque.scaling.named_sizes import parse_size
-    from calque.scaling.power.ladder_plan import Expected, plan_ladder
+    from calque.scaling.api.plan import plan
     from calque.scaling.power.tables import print_plans
 
-    law = Expected(t0=t0, c=c, gamma=gamma, seed_sd=seed_sd, se=se)
-    n = parse_size(size)
-    found = plan_ladder(budget, unit, n, mixes=mixes, margin=margin, expected=law, attained=attained)
-    plans = [plan.to_dict() for plan in found]
-    report = {"schema": 1, "budget": budget, "unit": unit, "n_params_non_embedding": n, "plans": plans}
-    if not emit_json(json, report):
-        print_plans(found, size, unit)
+    result = plan(
+        budget, unit=unit, size=size, mixes=mixes, attained=attained, margin=margin, t0=t0, c=c, gamma=gamma,
+        seed_sd=seed_sd, se=se,
+    )  # fmt: skip
+    if not emit_json(json, result.to_dict()):
+        print_plans(result)

@@ -8,7 +8,6 @@ import typer
 
 from calque.data.command_line.options import Json, Level
 from calque.data.command_line.output import emit_json
-from calque.data.errors import UserError
 from calque.scaling.commands.common import Picture
 
 
@@ -51,61 +50,17 @@ def power_command(
     more.
     """
     from calque.phases.report.power_pictures import power_figure
+    from calque.scaling.api.power import power as analyse
     from calque.scaling.commands.pictures import check_picture, save
-    from calque.scaling.named_sizes import parse_amount, parse_size
-    from calque.scaling.power.design import read_design
-    from calque.scaling.power.detectable import Cost, cheapest, designs
-    from calque.scaling.power.precision import Curve, Sampling
     from calque.scaling.power.tables import print_power
 
-    if not target > 1 or not 0.5 <= power < 1 or not 0.5 <= level < 1 or not seed_sd > 0:
-        raise UserError(
-            f"--target {target:g} --power {power:g} --level {level:g} --seed-sd {seed_sd:g}: expected a ratio above 1, "
-            "two probabilities from 0.5 to 1 and an SD above 0"
-        )
     check_picture(picture)
-    given = read_design(study)
-    k, c = given.checkpoints or checkpoints, given.concepts or concepts
-    if k is None or c is None:
-        lacking = " and ".join(o for o, v in (("--checkpoints", k), ("--concepts", c)) if v is None)
-        raise UserError(f"{study} does not say how a run is measured; state {lacking}")
-    n = given.n or (parse_size(params, "--params") if params else None)
-    d = given.d or (parse_amount(tokens, "--tokens") if tokens else None)
-    cost = Cost(n=n or 0.0, d=d or 0.0, pairs=given.pairs or 1)
-    curve = Curve(width=width, floor=floor, end=end, at=midpoint)
-    sampling = Sampling(level_sd=level_sd, rho=rho)
-    found = designs(
-        curve, sampling, cost, seeds=sorted({2, 3, 4, 5, 6, 8, 10, max(given.seeds, 2)}),
-        checkpoints=sorted({50, 100, 200, k}), concepts=sorted({50, 100, 200, c}), seed_sd=seed_sd, asked=power,
-        level=level,
+    result = analyse(
+        study, target=target, power=power, level=level, seed_sd=seed_sd, width=width, floor=floor, end=end,
+        midpoint=midpoint, level_sd=level_sd, rho=rho, checkpoints=checkpoints, concepts=concepts, params=params,
+        tokens=tokens,
     )  # fmt: skip
-    best = cheapest(found, target)
-    own = next(f for f in found if (f.seeds, f.checkpoints, f.concepts) == (max(given.seeds, 2), k, c))
-    said = []
-    if given.seeds < 2:
-        said.append("The study has one seed a mix: seeds are the replicates, and one detects no shift at all.")
-    said.append(
-        f"With {own.seeds} seeds, {k} checkpoints and {c} concepts it detects takeoffs {own.factor:.2f} times apart "
-        f"with probability {power:g}."
-    )
-    if best is None:
-        said.append(
-            f"No design of the table detects a ratio of {target:g}; more than {found[-1].seeds} seeds are needed."
-        )
-    else:
-        flops = f" ({best.flops:.2g} FLOPs)" if n and d else ""
-        said.append(
-            f"Cheapest for a ratio of {target:g}: {best.seeds} seeds a mix, {best.checkpoints} checkpoints, "
-            f"{best.concepts} concepts{flops}."
-        )
-        if not best.randomisation:
-            said.append("So few seeds rely on the t test: a randomisation test cannot reach the level.")
-    report = {
-        "schema": 1, "study": study, "power": power, "level": level, "seed_sd": seed_sd, "target": target,
-        "rows": [f.to_dict() for f in found],
-        "cheapest": None if best is None else best.to_dict(), "sentences": said,
-    }  # fmt: skip
     if picture is not None:
-        save(power_figure(report), picture, "no design")
-    if not emit_json(json, report):
-        print_power(found, said, costed=bool(n and d))
+        save(power_figure(result.to_dict()), picture, "no design")
+    if not emit_json(json, result.to_dict()):
+        print_power(result)

@@ -23,19 +23,11 @@ def simulate_command(
 
     The truth stands in the cube's attribute truth_json and, as curves, in its group /truth.
     """
-    from calque.data import cube as cubes
     from calque.data.command_line.progress import progress
-    from calque.scaling.commands import tables
-    from calque.scaling.simulate.simulate import simulate, truth_of
-    from calque.scaling.simulate.truth import read_truth
+    from calque.scaling.api.simulate import simulate
+    from calque.scaling.simulate.tables import print_simulation
 
-    checked = read_truth(truth)
-    if like is not None:
-        from calque.scaling.simulate.like import noise_like
-
-        checked = checked.model_copy(update={"noise": noise_like(cubes.read(like))})
     with progress() as shown:
-        simulation = simulate(checked, seed, shown)
-    cubes.write(simulation.cube, output, groups={"truth": simulation.rates})
-    if not emit_json(json, {"cube": output, **truth_of(simulation.cube)}):
-        tables.print_simulation(simulation, output)
+        simulation = simulate(truth, output=output, like=like, seed=seed, progress=shown)
+    if not emit_json(json, simulation.to_dict()):
+        print_simulation(simulation)

@@ -1,4 +1,4 @@
-"""Averaging the power and the floor law: how much to believe in a floor is part of what the runs leave open.
+"""Averaging the power and the floor law, so that the interval includes the uncertainty about a floor.
 
 Both are one family, ``T = A (phi + (1 - phi) (N / N_reference)^-gamma)``, the power law at phi = 0. The prior puts
 .3 on phi = 0 exactly and spreads the rest as Beta(2, 2) over 0 to 1 (chosen by simulated coverage, docs/SCALING.md);
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from calque.scaling.laws.likelihood import LOG_SIGMA, log_between
-from calque.scaling.observations import Data
+from calque.scaling.laws.run_times import RunTimes
 
 Array = NDArray[np.float64]
 GAMMAS = np.concatenate([np.linspace(0.0, 1.2, 41)[:-1], np.linspace(1.2, 3.0, 13)])
@@ -84,7 +84,7 @@ class Average:
         return middle, float(np.sqrt(self.weight @ (sd**2 + (mean - middle) ** 2)))
 
 
-def average(data: Data, reference: float, floor_prior: float = FLOOR_PRIOR) -> Average:
+def average(data: RunTimes, reference: float, floor_prior: float = FLOOR_PRIOR) -> Average:
     """Return the posterior of both laws together.
 
     Parameters
@@ -130,7 +130,13 @@ def average(data: Data, reference: float, floor_prior: float = FLOOR_PRIOR) -> A
 
 
 def mixture_distribution(weight: Array, mean: Array, sd: Array) -> tuple[Array, Array]:
-    """Return 301 values and the distribution function there of a mixture of normals."""
+    """Return 301 values and the distribution function there of a mixture of normals.
+
+    Parameters
+    ----------
+    weight, mean, sd : array, shape (k,)
+        Of the parts of the mixture; weights sum to 1.
+    """
     middle = float(weight @ mean)
     spread = float(np.sqrt(weight @ (sd**2 + (mean - middle) ** 2)))
     values = middle + REACH * spread * np.linspace(-1, 1, POINTS)
@@ -138,7 +144,15 @@ def mixture_distribution(weight: Array, mean: Array, sd: Array) -> tuple[Array, 
 
 
 def shortest(values: Array, below: Array, level: float) -> tuple[float, float]:
-    """Return the shortest interval that holds ``level`` of a distribution."""
+    """Return the shortest interval that holds ``level`` of a distribution.
+
+    Parameters
+    ----------
+    values, below : array, shape (m,)
+        Ascending values and the probability below each.
+    level : float
+        Probability of the interval.
+    """
     start = np.linspace(1e-4, 1 - level - 1e-4, 199)
     low, high = np.interp(start, below, values), np.interp(start + level, below, values)
     best = int(np.argmin(high - low))
@@ -150,7 +164,13 @@ def _slope(gamma: Array, phi: Array, u: Array | float) -> Array:
 
 
 def prior_grid(floor_prior: float) -> tuple[Array, Array, Array, Array]:
-    """Return gamma, phi, sigma and the log prior of every grid point, each (k,)."""
+    """Return gamma, phi, sigma and the log prior of every grid point, each (k,).
+
+    Parameters
+    ----------
+    floor_prior : float
+        Prior probability of a floor.
+    """
     phis = np.r_[0.0, FLOORS]
     with np.errstate(divide="ignore"):
         log_phi = np.log(np.r_[1 - floor_prior, floor_prior * 6 * FLOORS * (1 - FLOORS) / FLOORS.size])

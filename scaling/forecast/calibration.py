@@ -1,4 +1,4 @@
-"""How often a forecast's interval holds the run that was not yet there, by simulation of whole ladders.
+"""Coverage of forecast intervals, by simulation of whole ladders.
 
 One study: ``seeds`` runs of every size of the ladder, ``ln T = law(N) + seed_sd z + measurement_sd e``, and one new run
 of the target size without measurement error. What is simulated is what :mod:`calque.scaling.forecast.forecast`
@@ -17,14 +17,15 @@ from scipy.stats import norm
 
 from calque.scaling.forecast.averaging import FLOOR_PRIOR, average, shortest
 from calque.scaling.forecast.rollout import average_rollouts, discrepancy
-from calque.scaling.observations import Data, Observation, arrays, sizes
+from calque.scaling.laws.run_times import RunTimes, run_times
+from calque.scaling.observations import Observation, sizes
 
 PRIORS = {"power": 0.0, "floor": 1.0, "average": FLOOR_PRIOR}
-"""Prior weight of a floor by which each law is the same computation."""
+"""Prior probability of a floor; with it each law is the same computation."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Truth:
+class TrueLaw:
     """T = t0 + c N^-gamma tokens."""
 
     name: str
@@ -38,15 +39,15 @@ class Truth:
 
 
 TRUTHS = (
-    Truth(name="floor", t0=4e9, c=5.8e14, gamma=0.6),
-    Truth(name="low floor", t0=1e9, c=5.8e14, gamma=0.6),
-    Truth(name="power", t0=0.0, c=4e12, gamma=0.3),
-    Truth(name="steep power", t0=0.0, c=5.8e14, gamma=0.6),
+    TrueLaw(name="floor", t0=4e9, c=5.8e14, gamma=0.6),
+    TrueLaw(name="low floor", t0=1e9, c=5.8e14, gamma=0.6),
+    TrueLaw(name="power", t0=0.0, c=4e12, gamma=0.3),
+    TrueLaw(name="steep power", t0=0.0, c=5.8e14, gamma=0.6),
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Design:
+class LadderDesign:
     """A ladder of ``count`` sizes, each ``factor`` times the one before, the largest ``factor`` below the target."""
 
     target: float = 1.132562432e9
@@ -63,7 +64,7 @@ class Design:
 
 @dataclass(frozen=True, kw_only=True)
 class Coverage:
-    """What happened over the studies; errors and widths in ln T.
+    """The outcome over the simulated studies; errors and widths in ln T.
 
     Attributes
     ----------
@@ -93,8 +94,45 @@ class Coverage:
         return asdict(self)
 
 
-def draw(truth: Truth, design: Design, rng: np.random.Generator) -> tuple[Observation, ...]:
-    """Return the takeoffs of one simulated study."""
+@dataclass(frozen=True, kw_only=True)
+class ForecastCalibration:
+    """How often forecasts held, over truths, scatters and laws.
+
+    Attributes
+    ----------
+    level : float
+        Of the intervals.
+    seed, sizes : int
+        The seed, and sizes of the ladder.
+    factor : float
+        Ratio of neighbouring sizes.
+    rows : tuple of Coverage
+        One for each truth, seed SD and law.
+    """
+
+    level: float
+    seed: int
+    sizes: int
+    factor: float
+    rows: tuple[Coverage, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the calibration as plain values for JSON (schema 1)."""
+        return {"schema": 1} | asdict(self) | {"rows": [row.to_dict() for row in self.rows]}
+
+
+def draw(truth: TrueLaw, design: LadderDesign, rng: np.random.Generator) -> tuple[Observation, ...]:
+    """Return the takeoffs of one simulated study.
+
+    Parameters
+    ----------
+    truth : TrueLaw
+        The expected takeoff in size.
+    design : LadderDesign
+        Sizes, seeds and scatter.
+    rng : numpy.random.Generator
+        Source of randomness.
+    """
     half = math.exp(float(norm.ppf(0.975)) * design.measurement_sd)
     found = []
     for n in design.ladder():
@@ -111,8 +149,8 @@ def draw(truth: Truth, design: Design, rng: np.random.Generator) -> tuple[Observ
 
 
 def coverage(
-    truth: Truth,
-    design: Design,
+    truth: TrueLaw,
+    design: LadderDesign,
     *,
     laws: tuple[str, ...] = ("average",),
     studies: int = 1000,
@@ -120,16 +158,17 @@ def coverage(
     seed: int = 7,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> tuple[Coverage, ...]:
-    """Simulate ``studies`` studies and return what every law's interval did.
+    """Simulate ``studies`` studies and return the coverage, error and width of each law's interval.
 
     Parameters
     ----------
-    truth, design : Truth, Design
+    truth : TrueLaw
+    design : LadderDesign
         What is simulated.
     laws : tuple of str
         Of ``power``, ``floor``, ``average``.
     studies, level, seed : int, float, int
-        How many, the interval's level, and chance.
+        How many; the interval's level; the same seed gives the same numbers.
     progress : callable, optional
         Called with (done, total, what).
     """
@@ -141,7 +180,7 @@ def coverage(
         rng = np.random.default_rng(child)
         observations = draw(truth, design, rng)
         new = expected + design.seed_sd * rng.normal()
-        data: Data = arrays(observations)
+        data: RunTimes = run_times(observations)
         largest = sizes(observations)[-1]
         for law in laws:
             found = average(data, largest, PRIORS[law])

@@ -1,4 +1,4 @@
-"""Forecasting the transition time of a size that was not run, or saying plainly why that cannot be done.
+"""Forecasting the takeoff of a size that was not run, or the reason why that cannot be done.
 
 Three rows: the power law, the floor law, and their average (:mod:`calque.scaling.forecast.averaging`), whose interval
 is the one that holds whichever of the two is true.
@@ -15,20 +15,21 @@ from numpy.typing import NDArray
 
 from calque.data.quantities import format_count
 from calque.scaling.forecast.averaging import Average, average, shortest
+from calque.scaling.forecast.next_size import next_size
 from calque.scaling.forecast.result import Forecast, ForecastRow
 from calque.scaling.forecast.rollout import Rollout, average_rollouts, discrepancy, rollouts, root_mean_square
 from calque.scaling.forecast.sentences import distance, reach, sentences, times
-from calque.scaling.forecast.sharpen import best_run
 from calque.scaling.laws.fit import fit, refuse
 from calque.scaling.laws.registry import LAWS
+from calque.scaling.laws.run_times import run_times
 from calque.scaling.named_sizes import parse_size
-from calque.scaling.observations import Observation, arrays, sizes
+from calque.scaling.observations import Observation, sizes
 
 Array = NDArray[np.float64]
 WIDEST = 10.0
 FARTHEST = 100.0
 CURVE = 40
-"""Sizes at which a law is drawn."""
+"""Sizes at which the curve of a law is computed."""
 AVERAGE_SIZES = 4
 """Distinct sizes needed before the laws are averaged: what the floor law needs."""
 
@@ -45,25 +46,30 @@ def forecast(
 ) -> Forecast:
     """Forecast the takeoff of a run of ``size`` by every law.
 
-    The interval is for one new run: it adds what the parameters leave open, the scatter between seeds and,
-    where sizes can be left out, how far the law has missed larger sizes (:mod:`calque.scaling.forecast.rollout`).
+    The interval is for one new run. It adds the uncertainty of the parameters, the scatter between seeds and, where
+    sizes can be left out, the law's error on larger sizes (:mod:`calque.scaling.forecast.rollout`).
 
     Parameters
     ----------
     observations : sequence of Observation
-        One a run.
+        One for each run.
     size : str
         See :func:`calque.scaling.named_sizes.parse_size`.
     metric : str
-        Named in the sentences.
+        Name of the metric, for the sentences.
     level : float
         Of the intervals.
     draws : int
         Draws of the parameters.
     seed : int
-        Of all chance.
+        The same seed gives the same numbers.
     progress : callable, optional
         Called with a law's name before it is fitted.
+
+    Raises
+    ------
+    UserError
+        When ``size`` is no size.
     """
     n = parse_size(size)
     observations = tuple(observations)
@@ -74,14 +80,14 @@ def forecast(
         if progress is not None:
             progress(name)
         if name == "average":
-            made = _average_row(observations, n, level, grid)
+            fitted = _average_row(observations, n, level, grid)
         else:
-            made = _law_row(observations, name, n, level, draws, seed, grid)
-        rows.append(made.row)
-        if made.row.outcome == "found":
-            curves[name] = made.curve
-        if made.errors:
-            missed[name] = made.errors
+            fitted = _law_row(observations, name, n, level, draws, seed, grid)
+        rows.append(fitted.row)
+        if fitted.row.outcome == "found":
+            curves[name] = fitted.curve
+        if fitted.errors:
+            missed[name] = fitted.errors
     return Forecast(
         metric=metric,
         size=size,
@@ -95,8 +101,8 @@ def forecast(
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Made:
-    """A row with what its pictures need."""
+class _FittedRow:
+    """A row with its roll-outs and its curve."""
 
     row: ForecastRow
     errors: tuple[Rollout, ...] = ()
@@ -105,10 +111,10 @@ class _Made:
 
 def _law_row(
     observations: tuple[Observation, ...], name: str, n: float, level: float, draws: int, seed: int, grid: Array
-) -> _Made:
+) -> _FittedRow:
     fitted = fit(observations, name, level=level, draws=draws, seed=seed)
     if not fitted.converged:
-        return _Made(row=ForecastRow(law=name, level=level, outcome=fitted.outcome, reason=fitted.reason))
+        return _FittedRow(row=ForecastRow(law=name, level=level, outcome=fitted.outcome, reason=fitted.reason))
     located = sizes(observations)
     largest = located[-1]
     errors = rollouts(observations, name, seed=seed)
@@ -140,16 +146,16 @@ def _law_row(
         "more seeds or sizes further apart would narrow it",
     )
     bands = np.array([np.quantile(fitted.log_time(at), [0.5, *tails]) for at in grid])
-    return _Made(row=row, errors=errors, curve=_curve(grid, bands))
+    return _FittedRow(row=row, errors=errors, curve=_curve(grid, bands))
 
 
-def _average_row(observations: tuple[Observation, ...], n: float, level: float, grid: Array) -> _Made:
+def _average_row(observations: tuple[Observation, ...], n: float, level: float, grid: Array) -> _FittedRow:
     refused = refuse("average", observations, AVERAGE_SIZES)
     if refused is not None:
-        return _Made(row=ForecastRow(law="average", level=level, outcome=refused[0], reason=refused[1]))
+        return _FittedRow(row=ForecastRow(law="average", level=level, outcome=refused[0], reason=refused[1]))
     located = sizes(observations)
     largest = located[-1]
-    found = average(arrays(observations), largest)
+    found = average(run_times(observations), largest)
     errors = average_rollouts(observations)
     wrong = discrepancy(errors, math.log(distance(n, located)))
     values, below = found.distribution(n, extra_sd=wrong)
@@ -175,7 +181,7 @@ def _average_row(observations: tuple[Observation, ...], n: float, level: float, 
     for at in grid:
         values, below = found.distribution(at, new_run=False)
         bands.append([float(np.interp(0.5, below, values)), *shortest(values, below, level)])
-    return _Made(row=row, errors=errors, curve=_curve(grid, np.array(bands)))
+    return _FittedRow(row=row, errors=errors, curve=_curve(grid, np.array(bands)))
 
 
 def _curve(grid: Array, bands: Array) -> dict[str, list[float]]:
@@ -184,12 +190,14 @@ def _curve(grid: Array, bands: Array) -> dict[str, list[float]]:
 
 
 def _advice(found: Average, observations: tuple[Observation, ...], n: float) -> str:
-    told = best_run(found, observations, n)
-    return f"one more run of {format_count(told.n)} non-embedding parameters would leave {told.left:.0%} of its width"
+    best = next_size(found, observations, n)
+    return (
+        f"one more run of {format_count(best.n)} non-embedding parameters would leave {best.remaining:.0%} of its width"
+    )
 
 
 def _refused(row: ForecastRow, far: float, flat: str, advice: str) -> ForecastRow:
-    """Take the point from a row that is too far out, flat or too wide, and the interval too from the first."""
+    """Remove the point forecast of a row that is too far out, flat or too wide; of the first, the interval too."""
     assert row.low and row.high
     span = row.high / row.low
     if far > FARTHEST:

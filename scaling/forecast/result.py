@@ -1,4 +1,4 @@
-"""What a forecast says, as values: one row a law, and what its pictures need."""
+"""The result of a forecast: one row for each law, sentences, roll-outs and curves."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from calque.scaling.observations import Observation
 
 @dataclass(frozen=True, kw_only=True)
 class ForecastRow:
-    """What one law says about the size.
+    """The forecast by one law.
 
     Attributes
     ----------
@@ -50,8 +50,25 @@ class ForecastRow:
 class Forecast:
     """A forecast by every law, in sentences and numbers.
 
-    ``rollouts``: by law, the sizes left out; ``curves``: by law, ``tokens`` at sizes ``n`` with ``low`` and ``high`` of
-    the expected time, from the smallest size to the target.
+    Attributes
+    ----------
+    metric, size : str
+        Whose takeoff, and the size as it was given.
+    n : float
+        Non-embedding parameters of the size.
+    sentences : tuple of str
+        The forecast in words.
+    rows : tuple of ForecastRow
+        One for each law.
+    observations : tuple of Observation
+        The runs it rests on.
+    rollouts : dict
+        By law, the sizes left out.
+    curves : dict
+        By law, ``tokens`` at sizes ``n`` with ``low`` and ``high`` of the expected time, from the smallest size to the
+        target.
+    cube_name : str
+        The cube's path, or ``cube``.
     """
 
     metric: str
@@ -62,12 +79,13 @@ class Forecast:
     observations: tuple[Observation, ...]
     rollouts: dict[str, tuple[Rollout, ...]] = field(default_factory=dict)
     curves: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    cube_name: str = "cube"
 
-    def to_dict(self, cube: str) -> dict[str, Any]:
-        """Return the JSON report (schema 1); absent values are None."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the forecast as plain values for JSON (schema 1); absent values are None."""
         return {
             "schema": 1,
-            "cube": cube,
+            "cube": self.cube_name,
             "metric": self.metric,
             "size": self.size,
             "n_params_non_embedding": self.n,

@@ -1,4 +1,4 @@
-"""Leave-largest-out roll-outs: how far a law misses sizes larger than those it saw."""
+"""Leave-largest-out roll-outs: the error of a law at sizes larger than those it was fitted to."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import numpy as np
 from calque.scaling.forecast.averaging import FLOOR_PRIOR, average
 from calque.scaling.laws.fit import fit
 from calque.scaling.laws.registry import law
-from calque.scaling.observations import SAME_SIZE, Observation, arrays, sizes
+from calque.scaling.laws.run_times import run_times
+from calque.scaling.observations import SAME_SIZE, Observation, sizes
 
 AVERAGE_SIZES = 3
 """Sizes kept at least when the average of the laws is rolled out."""
@@ -53,6 +54,15 @@ def rollouts(observations: Sequence[Observation], name: str, *, draws: int = 400
     """Leave out the largest size, then the second largest, and so on, and forecast each from the smaller.
 
     A law is rolled out as long as at least as many sizes are left as it has parameters.
+
+    Parameters
+    ----------
+    observations : sequence of Observation
+        One for each run.
+    name : str
+        Of the law.
+    draws, seed : int
+        Of each fit.
     """
     least = len(law(name).parameters)
 
@@ -65,10 +75,18 @@ def rollouts(observations: Sequence[Observation], name: str, *, draws: int = 400
 
 
 def average_rollouts(observations: Sequence[Observation], floor_prior: float = FLOOR_PRIOR) -> tuple[Rollout, ...]:
-    """Do the same with the average of the laws, as long as three sizes are left."""
+    """Roll out the average of the laws, as long as three sizes are left.
+
+    Parameters
+    ----------
+    observations : sequence of Observation
+        One for each run.
+    floor_prior : float
+        Prior probability of a floor.
+    """
 
     def forecast(kept: Sequence[Observation], n: float, largest: float) -> tuple[float, float, float]:
-        found = average(arrays(kept), largest, floor_prior)
+        found = average(run_times(kept), largest, floor_prior)
         mean, sd = found.moments(n)
         return mean, sd**2, float(found.weight @ found.sigma**2)
 
@@ -88,7 +106,7 @@ def _roll(
         held = [o for o in located if distinct[k] <= o.n <= distinct[k] * (1 + SAME_SIZE)]
         kept = [o for o in observations if o.kind != "unused" and o.n < distinct[k]]
         centre, variance, between = forecast(kept, distinct[k], distinct[k - 1])
-        data = arrays(held)
+        data = run_times(held)
         result.append(
             Rollout(
                 n=distinct[k],
@@ -102,7 +120,13 @@ def _roll(
 
 
 def root_mean_square(errors: Sequence[Rollout]) -> float:
-    """Return the root mean squared roll-out error in ln T, NaN without roll-outs."""
+    """Return the root mean squared roll-out error in ln T, NaN without roll-outs.
+
+    Parameters
+    ----------
+    errors : sequence of Rollout
+        The sizes left out.
+    """
     return math.sqrt(sum(r.error**2 for r in errors) / len(errors)) if errors else math.nan
 
 
@@ -112,6 +136,13 @@ def discrepancy(errors: Sequence[Rollout], distance: float) -> float:
     The rate r that makes the roll-out errors most likely under ``error ~ Normal(0, variance + r distance)``:
     what parameters and seeds do not explain, growing as a random walk in ln N would. Precise roll-outs weigh
     most; a target nearer than the nearest of them gets as much as that one.
+
+    Parameters
+    ----------
+    errors : sequence of Rollout
+        The sizes left out.
+    distance : float
+        ln(target / largest size), 0 or more.
     """
     if not errors:
         return 0.0

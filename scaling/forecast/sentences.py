@@ -1,4 +1,4 @@
-"""A forecast in sentences: what was found, what was not and why, and what would help."""
+"""A forecast in sentences: what was found, what was not and why, and which runs would help."""
 
 from __future__ import annotations
 
@@ -14,7 +14,21 @@ from calque.scaling.observations import Observation, sizes
 def sentences(
     rows: Sequence[ForecastRow], observations: Sequence[Observation], size: str, n: float, metric: str
 ) -> tuple[str, ...]:
-    """Return what a person reads: the averaged forecast first, then each law, then what to beware of."""
+    """Return the forecast in words: the averaged one first, then each law, then caveats.
+
+    Parameters
+    ----------
+    rows : sequence of ForecastRow
+        One for each law.
+    observations : sequence of Observation
+        One for each run.
+    size : str
+        As it was given.
+    n : float
+        Its non-embedding parameters.
+    metric : str
+        Whose takeoff.
+    """
     target = f"{size} ({format_count(n)} non-embedding parameters)"
     located = sizes(observations)
     if all(row.outcome in ("too_few_points", "censored") for row in rows):
@@ -96,17 +110,11 @@ def _too_few(observations: Sequence[Observation], located: list[float], n: float
         have = f"no run of the cube has a located takeoff of {metric}"
     waiting = sizes(observations, ("right",))
     late = [value for value in waiting if not any(abs(value / other - 1) < 0.02 for other in located)]
-    longer = (
-        f"; longer runs of {', '.join(format_count(v) for v in late)}, which had not taken off, would help"
-        if late
-        else ""
-    )
-    more = _helpful(located or late, n, least - len(located) - len(late))
-    helps = (
-        f"; runs near {' and '.join(format_count(v) for v in more)} non-embedding parameters would help most"
-        if more
-        else ""
-    )
+    longer = helps = ""
+    if late:
+        longer = f"; longer runs of {', '.join(map(format_count, late))}, which had not taken off, would help"
+    if more := _helpful(located or late, n, least - len(located) - len(late)):
+        helps = f"; runs near {' and '.join(map(format_count, more))} non-embedding parameters would help most"
     return f"No forecast for {target}: {have}, and a law needs {needs}{longer}{helps}."
 
 
@@ -118,7 +126,15 @@ def _helpful(have: Sequence[float], n: float, count: int) -> list[float]:
 
 
 def reach(n: float, located: Sequence[float]) -> str:
-    """Return how far a target of ``n`` parameters lies from the sizes whose takeoffs are located."""
+    """Return how far a target of ``n`` parameters lies from the sizes whose takeoffs are located.
+
+    Parameters
+    ----------
+    n : float
+        Non-embedding parameters of the target.
+    located : sequence of float
+        Sizes with a located takeoff, ascending.
+    """
     if n > located[-1]:
         return f"extrapolating to {times(n / located[-1])} the largest size"
     if n < located[0]:
@@ -127,10 +143,24 @@ def reach(n: float, located: Sequence[float]) -> str:
 
 
 def distance(n: float, located: Sequence[float]) -> float:
-    """Return by what factor a target of ``n`` parameters lies beyond the located sizes, on either side; 1 within."""
+    """Return by what factor a target of ``n`` parameters lies beyond the located sizes, on either side; 1 within.
+
+    Parameters
+    ----------
+    n : float
+        Non-embedding parameters of the target.
+    located : sequence of float
+        Sizes with a located takeoff, ascending.
+    """
     return max(n / located[-1], located[0] / n, 1.0)
 
 
 def times(factor: float) -> str:
-    """Return a factor in words."""
+    """Return a factor in words.
+
+    Parameters
+    ----------
+    factor : float
+        A ratio above 0.
+    """
     return f"{factor:.2g} times" if factor < 100 else f"{factor:,.0f} times"

@@ -28,11 +28,11 @@ def sample(
     start : array, shape (walkers, d)
         An even number of distinct points.
     draws : int
-        How many points to return, at least.
+        Points to return, at least.
     rng : numpy.random.Generator
-        Source of chance.
+        Source of randomness.
     burn, thin : int
-        Steps left out at first, and between kept steps.
+        Steps discarded at the start, and steps between two that are kept.
     stretch : float
         The move's scale a.
 

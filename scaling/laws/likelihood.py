@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import log_ndtr
 
 from calque.scaling.laws.registry import Law
-from calque.scaling.observations import Data
+from calque.scaling.laws.run_times import RunTimes
 
 Array = NDArray[np.float64]
 LARGE = 300.0
@@ -21,14 +21,34 @@ SIGMA_BOUNDS = (np.log(1e-3), np.log(3.0))
 
 
 def log_prior_sigma(log_sigma: Array) -> Array:
-    """Log density of ln sigma, without its constant."""
+    """Log density of ln sigma, without its constant.
+
+    Parameters
+    ----------
+    log_sigma : array
+        ln sigma, of any shape.
+    """
     z = (log_sigma - LOG_SIGMA[0]) / LOG_SIGMA[1]
     inside = (log_sigma >= SIGMA_BOUNDS[0]) & (log_sigma <= SIGMA_BOUNDS[1])
     return np.where(inside, -(z**2) / 2, -np.inf)
 
 
-def log_likelihood(law: Law, theta: Array, log_sigma: Array, data: Data, reference: float) -> Array:
-    """Log likelihood of many parameter rows: ``theta`` (k, p), ``log_sigma`` (k,), result (k,)."""
+def log_likelihood(law: Law, theta: Array, log_sigma: Array, data: RunTimes, reference: float) -> Array:
+    """Log likelihood of many parameter rows: ``theta`` (k, p), ``log_sigma`` (k,), result (k,).
+
+    Parameters
+    ----------
+    law : Law
+        The law.
+    theta : array, shape (k, p)
+        Its coordinates.
+    log_sigma : array, shape (k,)
+        Log SD of ln T between runs of one size.
+    data : RunTimes
+        The runs.
+    reference : float
+        Non-embedding parameters at which the first coordinate is the log time.
+    """
     mu = law.log_time(theta, np.log(data.n / reference))
     sigma = np.exp(log_sigma)[..., None]
     here = data.located
@@ -41,8 +61,20 @@ def log_likelihood(law: Law, theta: Array, log_sigma: Array, data: Data, referen
     return total
 
 
-def penalised(parameters: Array, law: Law, data: Data, reference: float) -> tuple[float, Array]:
-    """Return minus (log likelihood + log prior of sigma) and its gradient at (theta, ln sigma)."""
+def penalised(parameters: Array, law: Law, data: RunTimes, reference: float) -> tuple[float, Array]:
+    """Return minus (log likelihood + log prior of sigma) and its gradient at (theta, ln sigma).
+
+    Parameters
+    ----------
+    parameters : array, shape (p + 1,)
+        (theta, ln sigma).
+    law : Law
+        The law.
+    data : RunTimes
+        The runs.
+    reference : float
+        Non-embedding parameters at which the first coordinate is the log time.
+    """
     theta, log_sigma = parameters[:-1], parameters[-1]
     u = np.log(data.n / reference)
     mu, slopes, sigma = law.log_time(theta, u), law.gradient(theta, u), np.exp(log_sigma)
@@ -65,7 +97,13 @@ def penalised(parameters: Array, law: Law, data: Data, reference: float) -> tupl
 
 
 def log_between(a: Array, b: Array) -> Array:
-    """Return log of Phi(b) - Phi(a), accurate in both tails."""
+    """Return log of Phi(b) - Phi(a), accurate in both tails.
+
+    Parameters
+    ----------
+    a, b : array
+        Of one shape, ``a`` below ``b``; infinite values are allowed.
+    """
     upper = a > 0
     x = np.where(upper, log_ndtr(-a), log_ndtr(b))
     y = np.where(upper, log_ndtr(-b), log_ndtr(a))

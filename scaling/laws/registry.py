@@ -23,11 +23,11 @@ class Law(Protocol):
     Attributes
     ----------
     name, formula : str
-        How it is called and written.
+        Its name and formula.
     parameters : tuple of str
-        What a person reads: the formula's letters.
+        Names in the formula.
     coordinates : tuple of str
-        What is fitted.
+        Names of the fitted coordinates.
     sizes : int
         Distinct sizes needed before it is fitted.
     bounds : tuple of (low, high)
@@ -67,7 +67,13 @@ LAWS: dict[str, Law] = {law.name: law for law in (PowerLaw(), FloorLaw())}
 
 
 def law(name: str) -> Law:
-    """Return the law with this name; an unknown one is a :class:`calque.data.errors.UserError`."""
+    """Return the law with this name; an unknown one is a :class:`calque.data.errors.UserError`.
+
+    Parameters
+    ----------
+    name : str
+        ``power`` or ``floor``.
+    """
     try:
         return LAWS[name]
     except KeyError:

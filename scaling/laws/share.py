@@ -22,7 +22,7 @@ from scipy.stats import t as student
 
 from calque.scaling.laws.likelihood import LOG_SIGMA
 from calque.scaling.laws.registry import law
-from calque.scaling.laws.share_likelihood import LOG_TAU, Problem, laplace, objective, pose
+from calque.scaling.laws.share_likelihood import LOG_TAU, ShareModel, build_model, laplace, objective
 from calque.scaling.observations import Observation, sizes
 
 Array = NDArray[np.float64]
@@ -55,7 +55,7 @@ class ShareFit:
     language: dict[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what a JSON report holds."""
+        """Return the fit as plain values for JSON."""
         return {
             "law": "share", "formula": "T = (T0 + c N^-gamma) p^-eta exp(-kappa overlap)", "outcome": self.outcome,
             "reason": self.reason, "level": self.level, "terms": list(self.terms),
@@ -68,7 +68,7 @@ class ShareFit:
 
 
 def fit_shares(observations: Sequence[Observation], *, level: float = 0.9, law_name: str = "floor") -> ShareFit:
-    """Fit the law to one time a run and language.
+    """Fit the law to one time for each run and language.
 
     Parameters
     ----------
@@ -84,17 +84,17 @@ def fit_shares(observations: Sequence[Observation], *, level: float = 0.9, law_n
     used = [o for o in observations if o.kind != "unused" and (o.share is not None or not shared)]
     located = [o for o in used if o.kind == "located"]
     runs = sorted({o.run for o in used})
-    blank: dict[str, Any] = {"level": level, "data": observations}
+    common: dict[str, Any] = {"level": level, "data": observations}
     if not located:
-        return ShareFit(outcome="censored", reason="no language of any run has a located takeoff", **blank)
-    problem, terms = pose(used, runs, law_name)
+        return ShareFit(outcome="censored", reason="no language of any run has a located takeoff", **common)
+    problem, terms = build_model(used, runs, law_name)
     count = problem.law_size + problem.covariates.shape[1]
     if len(located) < count + 3 or len(runs) < 2:
         reason = (
             f"{len(located)} located takeoffs of {len(runs)} run{'s' * (len(runs) != 1)}; the law needs "
             f"{count + 3} of 2 runs at least"
         )
-        return ShareFit(outcome="too_few_points", reason=reason, **blank)
+        return ShareFit(outcome="too_few_points", reason=reason, **common)
     theta, value = _maximise(problem)
     covariance, ok = _curvature(problem, theta)
     run_terms = problem.law_size if len(sizes(located)) > 1 else 1
@@ -111,11 +111,11 @@ def fit_shares(observations: Sequence[Observation], *, level: float = 0.9, law_n
         reason = "the maximum has no curvature; the parameters are no estimate"
     return ShareFit(
         outcome=outcome, reason=reason, terms=terms, parameters=parameters, intervals=intervals, language=language,
-        **blank,
+        **common,
     )  # fmt: skip
 
 
-def _maximise(problem: Problem) -> tuple[Array, float]:
+def _maximise(problem: ShareModel) -> tuple[Array, float]:
     level = float(problem.y[problem.located].mean())
     inner = np.array([[level]]) if problem.name == "none" else law(problem.name).starts(level)
     tail = np.r_[np.zeros(problem.covariates.shape[1]), LOG_SIGMA[0], LOG_TAU[0], LOG_SIGMA[0]]
@@ -131,7 +131,7 @@ def _maximise(problem: Problem) -> tuple[Array, float]:
     return np.asarray(best.x, float), float(best.fun)
 
 
-def _curvature(problem: Problem, theta: Array) -> tuple[Array, bool]:
+def _curvature(problem: ShareModel, theta: Array) -> tuple[Array, bool]:
     """Return the inverse Hessian by central differences, and whether the maximum is one."""
     k = theta.size
     steps = np.full(k, 1e-3)
@@ -152,7 +152,7 @@ def _curvature(problem: Problem, theta: Array) -> tuple[Array, bool]:
 
 
 def _public(
-    problem: Problem,
+    problem: ShareModel,
     terms: tuple[str, ...],
     used: list[Observation],
     theta: Array,

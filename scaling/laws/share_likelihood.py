@@ -1,4 +1,4 @@
-"""The likelihood of the law in shares: what is fitted to what, random effects integrated out, weak priors added."""
+"""The likelihood of the law in shares, with random effects integrated out and weak priors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from calque.scaling.laws.likelihood import LOG_SIGMA, log_between
 from calque.scaling.laws.registry import law
-from calque.scaling.observations import Observation, arrays, sizes
+from calque.scaling.laws.run_times import run_times
+from calque.scaling.observations import Observation, sizes
 
 Array = NDArray[np.float64]
 LOG_TAU = (math.log(0.15), 1.0)
@@ -20,8 +21,8 @@ LEAST_SPREAD = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
-class Problem:
-    """Everything that stays while parameters move.
+class ShareModel:
+    """Data and structure of the law in shares, fixed during a fit.
 
     Attributes
     ----------
@@ -66,9 +67,19 @@ class Problem:
         return base - self.covariates @ slopes
 
 
-def pose(used: list[Observation], runs: list[str], law_name: str) -> tuple[Problem, tuple[str, ...]]:
-    """Return observations as arrays, and which of size, share and overlap vary enough to be estimated."""
-    data = arrays(used)
+def build_model(used: list[Observation], runs: list[str], law_name: str) -> tuple[ShareModel, tuple[str, ...]]:
+    """Return observations as arrays, and which of size, share and overlap vary enough to be estimated.
+
+    Parameters
+    ----------
+    used : list of Observation
+        m observations that count.
+    runs : list of str
+        Their runs, each once.
+    law_name : str
+        ``floor`` or ``power``, where there are sizes enough.
+    """
+    data = run_times(used)
     located = [o for o in used if o.kind == "located"]
     languages = sorted({o.language for o in used})
     terms, columns = [], []
@@ -91,14 +102,14 @@ def pose(used: list[Observation], runs: list[str], law_name: str) -> tuple[Probl
         z[i, languages.index(o.language)] = 1
         z[i, len(languages) + runs.index(o.run)] = 1
     reference = max(o.n for o in located)
-    return Problem(
+    return ShareModel(
         name=name, y=data.y, se=data.se, low=data.low, high=data.high, located=data.located,
         u=np.log(data.n / reference), covariates=np.column_stack(columns) if columns else np.zeros((len(used), 0)),
         z=z, languages=len(languages),
     ), tuple(terms)  # fmt: skip
 
 
-def _score(problem: Problem, mu: Array, sigma: float) -> tuple[float, Array, Array]:
+def _score(problem: ShareModel, mu: Array, sigma: float) -> tuple[float, Array, Array]:
     """Return the log likelihood, its slope and minus its curvature in each mean."""
     s2 = problem.se**2 + sigma**2
     r = problem.y - mu
@@ -120,8 +131,16 @@ def _height(x: Array, log_p: Array) -> Array:
     return np.where(np.isfinite(x), np.exp(np.minimum(-(inside**2) / 2 - math.log(2 * math.pi) / 2 - log_p, 50.0)), 0.0)
 
 
-def laplace(problem: Problem, theta: Array) -> tuple[Array, float]:
-    """Return the random effects at their mode, and the Laplace approximation of the log marginal likelihood."""
+def laplace(problem: ShareModel, theta: Array) -> tuple[Array, float]:
+    """Return the random effects at their mode, and the Laplace approximation of the log marginal likelihood.
+
+    Parameters
+    ----------
+    problem : ShareModel
+        Data and structure.
+    theta : array
+        Coordinates of the law, slopes and ln SDs.
+    """
     _, _, (sigma, tau, run_sd) = problem.split(theta)
     prior = np.r_[np.full(problem.languages, tau**-2), np.full(problem.z.shape[1] - problem.languages, run_sd**-2)]
     mean, v = problem.mean(theta), np.zeros(problem.z.shape[1])
@@ -138,8 +157,16 @@ def laplace(problem: Problem, theta: Array) -> tuple[Array, float]:
     return v, float(marginal)
 
 
-def objective(theta: Array, problem: Problem) -> float:
-    """Return minus the log marginal likelihood and the log priors at (coordinates, slopes, ln SDs)."""
+def objective(theta: Array, problem: ShareModel) -> float:
+    """Return minus the log marginal likelihood and the log priors at (coordinates, slopes, ln SDs).
+
+    Parameters
+    ----------
+    theta : array
+        Coordinates of the law, slopes and ln SDs.
+    problem : ShareModel
+        Data and structure.
+    """
     _, slopes, _ = problem.split(theta)
     logs = theta[-3:]
     prior = (slopes**2).sum() / SLOPE_SD**2 + ((logs[1] - LOG_TAU[0]) / LOG_TAU[1]) ** 2

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,78 +13,11 @@ from calque.scaling.loss.law import LossLaw, loss_law
 from calque.scaling.loss.minimise import refine, screen
 from calque.scaling.loss.objective import Objective
 from calque.scaling.loss.points import Points
-from calque.scaling.loss.profile import Profile, profiles
+from calque.scaling.loss.profile import profiles
+from calque.scaling.loss.result import LossFit
 
 Array = NDArray[np.float64]
 KEPT = 32
-FAR = 100.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class LossFit:
-    """A loss law fitted to points.
-
-    Attributes
-    ----------
-    law, formula : str
-    outcome : str
-        ``found``, ``too_few_points``, ``not_sharply_located`` (a profile is flat) or ``not_converged``.
-    reason : str
-        The outcome as a sentence.
-    parameters, intervals : dict
-        The formula's parameters and their intervals at ``level`` over resampled runs.
-    objective : Objective
-    value : float
-        The objective's sum at the minimum.
-    points : Points
-    theta : array, shape (p,)
-    draws : array, shape (boot, p)
-        Coordinates of the resamples.
-    profiles : tuple of Profile
-        One a parameter.
-    """
-
-    law: str
-    formula: str
-    outcome: str
-    reason: str
-    level: float
-    objective: Objective
-    points: Points
-    parameters: dict[str, float] = field(default_factory=dict)
-    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
-    value: float = math.nan
-    theta: Array = field(default_factory=lambda: np.empty(0))
-    draws: Array = field(default_factory=lambda: np.empty((0, 0)))
-    profiles: tuple[Profile, ...] = ()
-
-    @property
-    def flat(self) -> tuple[str, ...]:
-        """Parameters whose profile does not close on both sides."""
-        return tuple(p.parameter for p in self.profiles if p.flat)
-
-    def predict(self, at: Points) -> tuple[Array, Array, Array]:
-        """Return loss at new points with its interval over resampled runs, each (m,), as if the law were true."""
-        law = loss_law(self.law)
-        prepared = law.prepare(at)
-        middle = np.exp(law.evaluate(self.theta[None], prepared)[0][0])
-        values = np.exp(law.evaluate(self.draws, prepared)[0])
-        low, high = np.quantile(values, [0.5 - self.level / 2, 0.5 + self.level / 2], axis=0)
-        return middle, low, high
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return what a JSON report holds; absent values are None."""
-        return {
-            "law": self.law, "formula": self.formula, "outcome": self.outcome, "reason": self.reason,
-            "level": self.level, "objective": self.objective.kind,
-            "value": None if math.isnan(self.value) else self.value, "points": len(self.points),
-            "runs": int(np.unique(self.points.run).size),
-            "parameters": {
-                name: {"estimate": value, "low": self.intervals[name][0], "high": self.intervals[name][1]}
-                for name, value in self.parameters.items()
-            },
-            "profiles": [p.to_dict() for p in self.profiles],
-        }  # fmt: skip
 
 
 def fit_loss(
@@ -110,7 +41,7 @@ def fit_loss(
     objective : Objective, optional
         Huber with delta 1e-3 on ln loss when not given.
     level, boot, seed : float, int, int
-        Of the intervals, how many resamples, and chance.
+        Of the intervals; how many resamples; the same seed gives the same numbers.
     progress : callable, optional
         Called with (done, total, what).
 
@@ -120,21 +51,21 @@ def fit_loss(
         When the law needs a column that the points lack, or they hold several languages.
     """
     law, objective = loss_law(name), objective or Objective()
-    tell = progress or (lambda done, total, what: None)
+    report = progress or (lambda done, total, what: None)
     check(law, points)
-    blank: dict[str, Any] = {
+    common: dict[str, Any] = {
         "law": name, "formula": law.formula, "level": level, "objective": objective, "points": points,
     }  # fmt: skip
     refused = _refuse(law, points)
     if refused:
-        return LossFit(outcome="too_few_points", reason=refused, **blank)
+        return LossFit(outcome="too_few_points", reason=refused, **common)
     prepared, log_loss = law.prepare(points), np.log(points.loss)
-    tell(0, 3, f"{name}: starts")
+    report(0, 3, f"{name}: starts")
     starts = screen(law, prepared, log_loss, objective, law.starts(prepared, log_loss), KEPT)
     found = refine(law, prepared, log_loss, objective, starts)
     best = int(np.argmin(found.value))
     theta, value = found.theta[best], float(found.value[best])
-    tell(1, 3, f"{name}: {boot} resamples")
+    report(1, 3, f"{name}: {boot} resamples")
     draws = refine(
         law,
         prepared,
@@ -143,7 +74,7 @@ def fit_loss(
         np.tile(theta, (boot, 1)),
         resamples(points, boot, np.random.default_rng(seed)),
     )
-    tell(2, 3, f"{name}: profiles")
+    report(2, 3, f"{name}: profiles")
     tails = np.quantile(law.public(draws.theta), [0.5 - level / 2, 0.5 + level / 2], axis=0).tolist()
     shown = profiles(law, prepared, log_loss, objective, theta, value, runs=np.unique(points.run).size, level=level)
     flat = [p.parameter for p in shown if p.flat]
@@ -158,12 +89,22 @@ def fit_loss(
         outcome=outcome, reason=reason, value=value, theta=theta, draws=draws.theta[draws.settled],
         parameters=dict(zip(law.parameters, public.tolist(), strict=True)),
         intervals={n: (a, b) for n, a, b in zip(law.parameters, *tails, strict=True)},
-        profiles=shown, **blank,
+        profiles=shown, **common,
     )  # fmt: skip
 
 
 def resamples(points: Points, boot: int, rng: np.random.Generator) -> Array:
-    """Return how often every point counts in each resample of whole runs, (boot, m)."""
+    """Return how often every point counts in each resample of whole runs, (boot, m).
+
+    Parameters
+    ----------
+    points : Points
+        m rows.
+    boot : int
+        Resamples.
+    rng : numpy.random.Generator
+        Source of randomness.
+    """
     runs, member = np.unique(points.run, return_inverse=True)
     counts = rng.multinomial(runs.size, np.full(runs.size, 1 / runs.size), boot)
     weights: Array = counts[:, member].astype(float)
@@ -171,13 +112,26 @@ def resamples(points: Points, boot: int, rng: np.random.Generator) -> Array:
 
 
 def check(law: LossLaw, points: Points) -> None:
-    """Refuse points that lack what the law needs."""
+    """Check that the points have what the law needs.
+
+    Parameters
+    ----------
+    law : LossLaw
+        What is to be fitted.
+    points : Points
+        To what.
+
+    Raises
+    ------
+    UserError
+        When a column is missing or the rows are of several languages.
+    """
     for column in law.columns:
         if getattr(points, column) is None:
             raise UserError(f"the {law.name} law needs the column '{column}'; the points have none")
     if points.language is not None and np.unique(points.language).size > 1:
         known = ", ".join(np.unique(points.language).tolist())
-        raise UserError(f"the points hold several languages ({known}); choose one with --language")
+        raise UserError(f"the points hold several languages ({known}); choose one with `language`")
 
 
 def _refuse(law: LossLaw, points: Points) -> str:

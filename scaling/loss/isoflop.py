@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from calque.scaling.loss.fit import LossFit
+    from calque.scaling.loss.result import LossFit
 
 Array = NDArray[np.float64]
 FLOPS_PER_PARAMETER_TOKEN = 6.0
@@ -19,6 +19,13 @@ def optimum(parameters: dict[str, float], flops: float | Array) -> tuple[Array, 
 
     ``N = G (C/6)^(beta/(alpha+beta))``, ``D = (C/6)^(alpha/(alpha+beta)) / G`` with
     ``G = (alpha A / (beta B))^(1/(alpha+beta))`` (Hoffmann et al. 2022, equation 4).
+
+    Parameters
+    ----------
+    parameters : dict
+        E, A, B, alpha, beta of the Chinchilla law.
+    flops : float or array, shape (m,)
+        Training FLOPs.
     """
     alpha, beta = parameters["alpha"], parameters["beta"]
     together = alpha + beta
@@ -28,7 +35,17 @@ def optimum(parameters: dict[str, float], flops: float | Array) -> tuple[Array, 
 
 
 def curve(parameters: dict[str, float], flops: float, n: Array) -> Array:
-    """Return the loss of sizes ``n`` trained with ``flops`` each."""
+    """Return the loss of sizes ``n`` trained with ``flops`` each.
+
+    Parameters
+    ----------
+    parameters : dict
+        E, A, B, alpha, beta of the Chinchilla law.
+    flops : float
+        Training FLOPs of each run.
+    n : array, shape (m,)
+        Parameters.
+    """
     d = flops / FLOPS_PER_PARAMETER_TOKEN / n
     p = parameters
     result: Array = p["E"] + p["A"] * n ** -p["alpha"] + p["B"] * d ** -p["beta"]
@@ -40,6 +57,13 @@ def isoflop_view(fitted: LossFit, levels: int = 6) -> dict[str, Any] | None:
 
     ``points``: n, d, loss and flops of what was fitted; ``curves``: the law's loss at sizes n, one a number of FLOPs;
     ``optima``: the size, tokens and loss that are best at each.
+
+    Parameters
+    ----------
+    fitted : LossFit
+        The law.
+    levels : int
+        Numbers of FLOPs for which a curve is computed.
     """
     if fitted.law != "chinchilla" or not fitted.parameters:
         return None

@@ -1,4 +1,4 @@
-"""What every loss law offers, and the ones there are; a new law is one file and one entry here."""
+"""The protocol of loss laws and their registry; a new law is one file and one entry here."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calque.data.errors import UserError, nearest
-from calque.scaling.loss.broken import BrokenLaw
-from calque.scaling.loss.chinchilla import ChinchillaLaw
+from calque.scaling.loss.laws.broken import BrokenLaw
+from calque.scaling.loss.laws.chinchilla import ChinchillaLaw
+from calque.scaling.loss.laws.repeated import RepeatedLaw
+from calque.scaling.loss.laws.share import ShareLaw
+from calque.scaling.loss.laws.transfer import TransferLaw
 from calque.scaling.loss.points import Points
-from calque.scaling.loss.repeated import RepeatedLaw
-from calque.scaling.loss.share import ShareLaw
-from calque.scaling.loss.transfer import TransferLaw
 
 Array = NDArray[np.float64]
 Prepared = tuple[Array, ...]
@@ -26,11 +26,11 @@ class LossLaw(Protocol):
     Attributes
     ----------
     name, formula : str
-        How it is called and written.
+        Its name and formula.
     parameters : tuple of str
-        The formula's letters.
+        Names in the formula.
     coordinates : tuple of str
-        What is fitted: unbounded, and near 0 to 10 in size.
+        What is fitted: unbounded, of magnitude 0 to 10.
     columns : tuple of str
         What it needs of :class:`calque.scaling.loss.points.Points` beside n, d and loss.
     """
@@ -42,7 +42,7 @@ class LossLaw(Protocol):
     columns: tuple[str, ...]
 
     def prepare(self, points: Points) -> Prepared:
-        """Return arrays (m,) that :meth:`evaluate` uses, made once a fit."""
+        """Return arrays (m,) that :meth:`evaluate` uses, computed once for each fit."""
 
     def evaluate(self, theta: Array, prepared: Prepared) -> tuple[Array, Array]:
         """Return ln loss (k, m) and its derivatives (k, p, m) at ``theta`` (k, p)."""
@@ -61,6 +61,11 @@ LAWS: dict[str, LossLaw] = {
 
 def loss_law(name: str) -> LossLaw:
     """Return the law with this name; ``broken:3`` has three breaks.
+
+    Parameters
+    ----------
+    name : str
+        One of :data:`LAWS`, or ``broken:K``.
 
     Raises
     ------

@@ -44,7 +44,23 @@ class Minimum:
 
 
 def screen(law: LossLaw, prepared: Prepared, log_loss: Array, objective: Objective, starts: Array, keep: int) -> Array:
-    """Return the ``keep`` best of ``starts`` (k, p) by their objective."""
+    """Return the ``keep`` best of ``starts`` (k, p) by their objective.
+
+    Parameters
+    ----------
+    law : LossLaw
+        The law.
+    prepared : tuple of array
+        What its ``prepare`` returned.
+    log_loss : array, shape (m,)
+        Observed ln loss.
+    objective : Objective
+        What is minimised.
+    starts : array, shape (k, p)
+        Starting values.
+    keep : int
+        How many are returned.
+    """
     values = np.concatenate(
         [
             _values(law, prepared, log_loss, objective, starts[part], None)

@@ -1,4 +1,4 @@
-"""What a fit of ln loss makes small: squares, Huber's loss, absolute values or a quantile's check function."""
+"""Objectives of a fit of ln loss: squares, Huber's loss, absolute values or the check function of a quantile."""
 
 from __future__ import annotations
 
@@ -31,15 +31,13 @@ class Objective:
     smooth: float = SHARPEST
 
     def __post_init__(self) -> None:
-        """Check the dials."""
+        """Check the settings."""
         if self.kind not in KINDS:
-            raise UserError(
-                f"unknown loss '{self.kind}'; expected one of {', '.join(KINDS)}{nearest(self.kind, KINDS)}"
-            )
+            raise UserError(f"`loss` is '{self.kind}'; expected one of {', '.join(KINDS)}{nearest(self.kind, KINDS)}")
         if not self.delta > 0:
-            raise UserError(f"delta is {self.delta:g}; expected a residual of ln loss above 0, such as 1e-3")
+            raise UserError(f"`delta` is {self.delta:g}; expected a residual of ln loss above 0, such as 1e-3")
         if not 0 < self.tau < 1:
-            raise UserError(f"tau is {self.tau:g}; expected a quantile between 0 and 1, such as 0.5")
+            raise UserError(f"`tau` is {self.tau:g}; expected a quantile between 0 and 1, such as 0.5")
 
     def stages(self) -> tuple[Objective, ...]:
         """Return the objectives to minimise in turn, the last one itself."""
@@ -49,7 +47,7 @@ class Objective:
         return (*(replace(self, smooth=w) for w in widths), self)
 
     def value(self, r: Array) -> Array:
-        """Return every residual's part."""
+        """Return the contribution of each residual."""
         if self.kind == "gaussian":
             return r**2 / 2
         corner, height = self._corner()

@@ -1,4 +1,4 @@
-"""What a loss law is fitted to: one held-out loss a row, with the run it belongs to."""
+"""The data of a loss law: one held-out loss in each row, with its run."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from calque.data.errors import UserError, nearest
+from calque.scaling.run_values import run_sizes
 
 Array = NDArray[np.float64]
 COLUMNS = ("n", "d", "loss", "share", "unique", "other", "run", "language")
@@ -25,7 +26,7 @@ class Points:
     n, d : array
         Parameters and training tokens.
     loss : array
-        Held-out loss, nats a token.
+        Held-out loss in nats for each token.
     run : array of str
         The unit that is resampled: rows of one run stay together.
     share : array or None
@@ -48,7 +49,7 @@ class Points:
     language: NDArray[np.str_] | None = None
 
     def take(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> Points:
-        """Return some rows."""
+        """Return the given rows, by position or by a mask."""
         parts: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
         taken: dict[str, Any] = {name: None if v is None else v[rows] for name, v in parts.items()}
         return Points(**taken)
@@ -60,6 +61,13 @@ class Points:
 
 def points_of(columns: dict[str, Array | NDArray[np.str_]], where: str) -> Points:
     """Check columns and return them as points; ``where`` names their origin in messages.
+
+    Parameters
+    ----------
+    columns : dict of array
+        Columns (m,) by name; unknown names are ignored.
+    where : str
+        Origin of the columns, for errors.
 
     Raises
     ------
@@ -74,12 +82,12 @@ def points_of(columns: dict[str, Array | NDArray[np.str_]], where: str) -> Point
                 f"(nats a token){hint}"
             )
     count = len(columns["loss"])
-    made: dict[str, Array | NDArray[np.str_]] = {}
+    checked: dict[str, Array | NDArray[np.str_]] = {}
     for name, value in columns.items():
         if name not in COLUMNS:
             continue
         if name in ("run", "language"):
-            made[name] = np.asarray(value, str)
+            checked[name] = np.asarray(value, str)
             continue
         numbers = np.asarray(value, float)
         bad = ~np.isfinite(numbers) | (numbers <= 0 if name != "other" else numbers < 0)
@@ -89,13 +97,18 @@ def points_of(columns: dict[str, Array | NDArray[np.str_]], where: str) -> Point
             i = int(np.flatnonzero(bad)[0])
             expected = {"share": "a share above 0, at most 1", "other": "0 or more"}.get(name, "a number above 0")
             raise UserError(f"{where}: {name} is {numbers[i]:g} in row {i + 1}; expected {expected}")
-        made[name] = numbers
-    made.setdefault("run", np.array([str(i) for i in range(count)]))
-    return Points(**made)  # type: ignore[arg-type]
+        checked[name] = numbers
+    checked.setdefault("run", np.array([str(i) for i in range(count)]))
+    return Points(**checked)  # type: ignore[arg-type]
 
 
 def read_points(path: Path) -> Points:
     """Read a CSV with columns n, d, loss and, where there, run, share, unique, other, language.
+
+    Parameters
+    ----------
+    path : path
+        A CSV file.
 
     Raises
     ------
@@ -111,7 +124,7 @@ def read_points(path: Path) -> Points:
     except (ValueError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is no CSV: {error}; expected columns n, d, loss") from error
     if table.empty:
-        raise UserError(f"{path} holds no rows; expected one a run with n, d, loss")
+        raise UserError(f"{path} holds no rows; expected one for each run with n, d, loss")
     columns = {}
     for name in table.columns:
         values = table[name]
@@ -131,12 +144,18 @@ def cube_points(cube: xr.Dataset) -> Points:
     ``n`` is non-embedding parameters; ``d`` counts the language's own tokens where shares are known, and ``other``
     those of the rest. Only a run's last loss is taken: within a run the learning rate has not yet fallen.
 
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        Validated, with ``loss`` in nats a token.
+
     Raises
     ------
     UserError
         When the cube has no loss or no sizes.
     """
-    if "loss" not in cube.variables or "n_params_non_embedding" not in cube.variables:
+    sizes = run_sizes(cube)
+    if "loss" not in cube.variables or sizes is None:
         raise UserError("the cube has no 'loss' with 'n_params_non_embedding'; expected both, or a CSV with n, d, loss")
     rows: dict[str, list[Any]] = {name: [] for name in ("n", "d", "loss", "run", "language", "share", "other")}
     tokens = np.asarray(cube["tokens"].transpose("run", "checkpoint"), float)
@@ -155,11 +174,11 @@ def cube_points(cube: xr.Dataset) -> Points:
                 continue
             total = float(tokens[i, seen[-1]])
             own = total * share if shared else total
-            values = (float(cube["n_params_non_embedding"][i]), own, float(series[seen[-1]]), str(run), language, share)
+            values = (float(sizes[i]), own, float(series[seen[-1]]), str(run), language, share)
             for name, value in zip(rows, (*values, total - own), strict=True):
                 rows[name].append(value)
     if not rows["loss"]:
-        raise UserError("the cube has no finite loss; expected one a run at least")
+        raise UserError("the cube has no finite loss; expected one for each run at least")
     if not shared:
         del rows["share"], rows["other"]
     return points_of({k: np.array(v) for k, v in rows.items()}, "the cube")

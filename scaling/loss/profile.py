@@ -1,4 +1,4 @@
-"""Profile likelihoods: the best objective with one coordinate held, and whether it ever gets bad enough."""
+"""Profile likelihoods: the least objective with one coordinate fixed, and where that bounds the parameter."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ WIDE = 3.0
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """One coordinate's profile.
+    """The profile likelihood of one coordinate.
 
     Attributes
     ----------
     parameter : str
         As the formula writes it.
     coordinate : array, shape (s,)
-        Values at which the coordinate was held.
+        Values at which the coordinate was fixed.
     deviance : array, shape (s,)
         Twice the log likelihood ratio to the best fit, about chi-squared with 1 degree of freedom.
     low, high : float or None
@@ -43,7 +43,7 @@ class Profile:
 
     @property
     def flat(self) -> bool:
-        """Whether one side never closes."""
+        """Whether the profile leaves the parameter unbounded on one side."""
         return self.low is None or self.high is None
 
     def to_dict(self) -> dict[str, Any]:
@@ -62,6 +62,25 @@ def profiles(
 
     The objective is read as a likelihood whose scale is estimated: normal for squares (``runs ln(S / S_min)``),
     Laplace for the others (``2 runs ln(S / S_min)``), counting runs, not rows.
+
+    Parameters
+    ----------
+    law : LossLaw
+        The law.
+    prepared : tuple of array
+        What its ``prepare`` returned.
+    log_loss : array, shape (m,)
+        Observed ln loss.
+    objective : Objective
+        What was minimised.
+    theta : array, shape (p,)
+        The minimum.
+    value : float
+        The objective there.
+    runs : int
+        Distinct runs.
+    level : float
+        Of the intervals.
     """
     p, limit = theta.size, float(chi2.ppf(level, 1))
     offsets = np.concatenate([np.linspace(-1, 0, STEPS // 2 + 1)[:-1], np.linspace(0, 1, STEPS // 2 + 1)])
@@ -78,7 +97,7 @@ def profiles(
     factor = runs if objective.kind == "gaussian" else 2 * runs
     floor = max(value, 1e-300)
     deviance = factor * np.log(np.maximum(found.value, floor) / floor)
-    made = []
+    result = []
     for i, parameter in enumerate(law.parameters):
         part = slice(i * offsets.size, (i + 1) * offsets.size)
         coordinate, height = rows[i][:, i], deviance[part]
@@ -96,5 +115,5 @@ def profiles(
             at = theta.copy()
             at[i] = x[max(j - 1, 0)] + share * (x[j] - x[max(j - 1, 0)])
             ends.append(float(law.public(at[None])[0, i]))
-        made.append(Profile(parameter=parameter, coordinate=coordinate, deviance=height, low=ends[0], high=ends[1]))
-    return tuple(made)
+        result.append(Profile(parameter=parameter, coordinate=coordinate, deviance=height, low=ends[0], high=ends[1]))
+    return tuple(result)

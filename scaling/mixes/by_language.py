@@ -10,48 +10,42 @@ import xarray as xr
 
 from calque.data.cube import OVERLAPS
 from calque.data.errors import UserError
-from calque.data.quantities import format_count
-from calque.scaling.observations import Found, Observation, observation
+from calque.phases.results import Transition
+from calque.scaling.observations import CubeRuns, Observation
 
 PREFIX = "target="
 
 
-def observe_languages(cube: xr.Dataset, transitions: Iterable[Found], metric: str) -> tuple[Observation, ...]:
+def observe_languages(cube: xr.Dataset, transitions: Iterable[Transition], metric: str) -> tuple[Observation, ...]:
     """Return an observation for every run and target language that ``phases detect --by target`` reported.
 
     Share: the run's ``share`` of the language. Overlap: share of words, over all other source languages, that are
     identical or have a token in common; None where the cube does not say.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        Validated.
+    transitions : iterable of Transition
+        By run and target language.
+    metric : str
+        Whose takeoff.
 
     Raises
     ------
     UserError
         When the cube lacks sizes or no language of a run has a takeoff of this metric.
     """
-    if "n_params_non_embedding" not in cube.variables:
-        raise UserError("the cube has no run coordinate 'n_params_non_embedding'; expected non-embedding parameters")
-    names = [str(name) for name in cube["run"].values]
-    overlap = _overlap(cube)
-    result = []
+    runs, overlap, result = CubeRuns.of(cube), _overlap(cube), []
     for row in transitions:
-        group = str(getattr(row, "group", ""))
-        if (
-            row.metric != metric
-            or row.estimand != "takeoff"
-            or not group.startswith(PREFIX)
-            or str(row.run) not in names
-        ):
+        if row.metric != metric or row.estimand != "takeoff" or not row.group.startswith(PREFIX):
             continue
-        i, language = names.index(str(row.run)), group.removeprefix(PREFIX)
-        n = float(cube["n_params_non_embedding"].values[i])
-        size = str(cube["size"].values[i]) if "size" in cube.variables else format_count(n)
-        last = float(np.nanmax(np.asarray(cube["tokens"].isel(run=i), float)))
-        found = observation(names[i], size, n, row, last)
-        result.append(
-            replace(
-                found, language=language, share=_share(cube, i, language), overlap=overlap.get((i, language)),
-                mix=str(cube["mix"].values[i]) if "mix" in cube.variables else "",
-            )
-        )  # fmt: skip
+        if str(row.run) not in runs.names:
+            continue
+        i, language = runs.names.index(str(row.run)), row.group.removeprefix(PREFIX)
+        share = _share(cube, i, language)
+        found = runs.observation(i, row)
+        result.append(replace(found, language=language, share=share, overlap=overlap.get((i, language))))
     if not result:
         raise UserError(f"no run has a takeoff of '{metric}' by target language; expected a cube with item outcomes")
     return tuple(result)

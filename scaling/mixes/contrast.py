@@ -78,12 +78,12 @@ class Contrast:
         """What was found, with the p-value, adjusted where several contrasts were made."""
         if self.p_value is None or self.least_p is None:
             return self.reason
-        told = f"{self.reason}; randomisation test p = {self.p_value:.2g}"
+        text = f"{self.reason}; randomisation test p = {self.p_value:.2g}"
         if self.p_adjusted is not None and self.adjusted_for > 1:
-            told += f" ({self.p_adjusted:.2g} adjusted for {self.adjusted_for} contrasts by {self.adjusted_by})"
+            text += f" ({self.p_adjusted:.2g} adjusted for {self.adjusted_for} contrasts by {self.adjusted_by})"
         if self.least_p > 1 - self.level + 1e-12:
-            told += f"; so few runs cannot give a p-value below {self.least_p:.2g}"
-        return told
+            text += f"; so few runs cannot give a p-value below {self.least_p:.2g}"
+        return text
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
@@ -92,6 +92,15 @@ class Contrast:
 
 def contrasts(observations: Sequence[Observation], *, level: float = 0.95, seed: int = 0) -> tuple[Contrast, ...]:
     """Contrast every pair of mixes, for each language the observations tell apart.
+
+    Parameters
+    ----------
+    observations : sequence of Observation
+        One for each run, or for each run and language.
+    level : float
+        Of the intervals.
+    seed : int
+        Of arrangements that are drawn.
 
     Raises
     ------
@@ -122,18 +131,30 @@ def contrasts(observations: Sequence[Observation], *, level: float = 0.95, seed:
 def contrast(
     observations: Sequence[Observation], first: str, second: str, *, level: float = 0.95, seed: int = 0
 ) -> Contrast:
-    """Contrast two mixes of one language, or of whole runs."""
+    """Contrast two mixes of one language, or of whole runs.
+
+    Parameters
+    ----------
+    observations : sequence of Observation
+        Of one language, or of whole runs.
+    first, second : str
+        The mixes.
+    level : float
+        Of the interval.
+    seed : int
+        Of arrangements that are drawn.
+    """
     used = [o for o in observations if o.mix in (first, second) and o.kind in ("located", "right")]
     strata = _strata(used, first, second)
     language = observations[0].language if observations else ""
-    blank: dict[str, Any] = {"first": first, "second": second, "language": language, "level": level}
+    common: dict[str, Any] = {"first": first, "second": second, "language": language, "level": level}
     counts = tuple(sum(o.mix == mix for s in strata for o in s) for mix in (first, second))
     if not strata:
-        return Contrast(outcome="too_few_points", reason="no size was run with both mixes", **blank)
-    blank |= {"runs": counts, "sizes": len(strata)}
+        return Contrast(outcome="too_few_points", reason="no size was run with both mixes", **common)
+    common |= {"runs": counts, "sizes": len(strata)}
     if sum(counts) < 3:
         reason = f"{counts[0]} and {counts[1]} run: without a second seed nothing says how much runs scatter"
-        return Contrast(outcome="too_few_points", reason=reason, **blank)
+        return Contrast(outcome="too_few_points", reason=reason, **common)
     censored = any(o.kind == "right" for s in strata for o in s)
     values = [_values(s, ranks=censored) for s in strata]
     labels = [np.array([o.mix == second for o in s]) for s in strata]
@@ -141,7 +162,7 @@ def contrast(
     if censored:
         waiting = sum(o.kind == "right" for s in strata for o in s)
         reason = f"{waiting} run{'s' * (waiting != 1)} had not taken off: ranks are tested, no ratio is estimated"
-        return Contrast(outcome="censored", reason=reason, p_value=p, least_p=least, **blank)
+        return Contrast(outcome="censored", reason=reason, p_value=p, least_p=least, **common)
     estimate, error, df = _difference(values, labels)
     half = float(student.ppf(0.5 + level / 2, df)) * error if df else math.inf
     reason = (
@@ -150,14 +171,24 @@ def contrast(
     )
     return Contrast(
         outcome="found", reason=reason, log_ratio=estimate, low=estimate - half if df else None,
-        high=estimate + half if df else None, p_value=p, least_p=least, **blank,
+        high=estimate + half if df else None, p_value=p, least_p=least, **common,
     )  # fmt: skip
 
 
 def randomisation(
     values: Sequence[Array], labels: Sequence[NDArray[np.bool_]], rng: np.random.Generator
 ) -> tuple[float, float]:
-    """Return the two-sided p-value and the smallest one possible; values and labels (of the second mix) by size."""
+    """Return the two-sided p-value and the smallest one possible; values and labels (of the second mix) by size.
+
+    Parameters
+    ----------
+    values : sequence of array
+        ln T or ranks of the runs, one array for each size.
+    labels : sequence of array of bool
+        Which runs have the second mix, in the same shape.
+    rng : numpy.random.Generator
+        Source of randomness, where not all arrangements are tried.
+    """
     seen = abs(_statistic(values, labels))
     count = math.prod(int(comb(len(v), int(a.sum()), exact=True)) for v, a in zip(values, labels, strict=True))
     if count <= MOST:

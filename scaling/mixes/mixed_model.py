@@ -42,7 +42,15 @@ class MixedContrast:
 
 
 def mixed_contrasts(observations: Sequence[Observation], *, level: float = 0.95) -> tuple[MixedContrast, ...]:
-    """Return every mix against the first; censored times are left out and the reason says how many."""
+    """Return every mix against the first; censored times are left out and the reason says how many.
+
+    Parameters
+    ----------
+    observations : sequence of Observation
+        One for each run and language.
+    level : float
+        Of the intervals.
+    """
     import statsmodels.formula.api as smf
 
     located = [o for o in observations if o.kind == "located" and o.tokens]

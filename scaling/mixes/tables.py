@@ -11,10 +11,32 @@ from calque.data.command_line.command import console
 from calque.scaling.laws.share import ShareFit
 from calque.scaling.mixes.contrast import Contrast
 from calque.scaling.mixes.mixed_model import MixedContrast
+from calque.scaling.mixes.result import MixComparison
+
+
+def print_comparison(result: MixComparison) -> None:
+    """Print the contrasts of runs and, where they were made, those of languages, the mixed model and the shares.
+
+    Parameters
+    ----------
+    result : MixComparison
+        What is printed.
+    """
+    print_contrasts(result.contrasts)
+    if result.by_language is not None:
+        print_contrasts(result.by_language.contrasts)
+        print_mixed(result.by_language.mixed_model)
+        print_shares(result.by_language.shares)
 
 
 def print_contrasts(found: Sequence[Contrast]) -> None:
-    """Print contrasts as ratios of tokens."""
+    """Print contrasts as ratios of tokens.
+
+    Parameters
+    ----------
+    found : sequence of Contrast
+        What is printed.
+    """
     split = any(c.language for c in found)
     level = f"{found[0].level:.0%}"
     table = Table(
@@ -25,12 +47,20 @@ def print_contrasts(found: Sequence[Contrast]) -> None:
         table.add_row(*((c.language,) if split else ()), c.second, c.first, *cells)
     out = console()
     out.print(table)
-    for told in dict.fromkeys(c.reason if split else c.sentence for c in found if not split or c.outcome != "found"):
-        out.print(f"{told[:1].upper()}{told[1:]}.", soft_wrap=True)
+    for sentence in dict.fromkeys(
+        c.reason if split else c.sentence for c in found if not split or c.outcome != "found"
+    ):
+        out.print(f"{sentence[:1].upper()}{sentence[1:]}.", soft_wrap=True)
 
 
 def print_mixed(found: Sequence[MixedContrast]) -> None:
-    """Print the mixed model's contrasts."""
+    """Print the mixed model's contrasts.
+
+    Parameters
+    ----------
+    found : sequence of MixedContrast
+        What is printed.
+    """
     table = Table("mixed model over languages", "against", "ratio", "low", "high", "run SD")
     for c in found:
         sd = "-" if c.run_sd is None else f"{c.run_sd:.3f}"
@@ -42,7 +72,13 @@ def print_mixed(found: Sequence[MixedContrast]) -> None:
 
 
 def print_shares(fitted: ShareFit) -> None:
-    """Print the law in shares."""
+    """Print the law in shares.
+
+    Parameters
+    ----------
+    fitted : ShareFit
+        What is printed.
+    """
     out = console()
     if fitted.parameters:
         table = Table("T = (T0 + c N^-gamma) p^-eta exp(-kappa overlap)", "estimate", f"{fitted.level:.0%} low", "high")

@@ -1,4 +1,4 @@
-r"""How precisely one run locates its transition with as few counts as it has: maximum likelihood, simulated.
+r"""How precisely one run locates its transition with few counts: maximum likelihood, simulated.
 
 The information of :mod:`calque.scaling.power.precision` is a limit; with 50 checkpoints of 50 concepts the estimate
 scatters 2 to 3 % more. Every simulated series is fitted by Fisher scoring beside its own efficient score at the
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from calque.scaling.power.precision import (
-    Curve,
+    LogisticRise,
     Precision,
     Sampling,
     covariance,
@@ -38,12 +38,12 @@ LOWEST = 1e-5
 
 
 @cache
-def attained(curve: Curve, sampling: Sampling, series: int = SERIES, seed: int = SEED) -> Precision:
+def attained(curve: LogisticRise, sampling: Sampling, series: int = SERIES, seed: int = SEED) -> Precision:
     """Return the SDs of maximum likelihood under this design.
 
     Parameters
     ----------
-    curve : Curve
+    curve : LogisticRise
     sampling : Sampling
         With a level shift, whose likelihood has no closed form: generalised least squares with V at the truth.
     series, seed : int

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
 import yaml
 
 from calque.data.errors import UserError
+from calque.scaling.run_values import run_labels, run_sizes, run_values
 
 FORMS = "a study's YAML, the JSON of 'sweeps plan STUDY --json', a truth YAML or a cube"
 
 
 @dataclass(frozen=True, kw_only=True)
 class StudyDesign:
-    """What power needs to know of a study; None where its source does not say.
+    """The design of a study; None where its source does not say.
 
     Attributes
     ----------
@@ -38,6 +41,11 @@ class StudyDesign:
 
 def read_design(path: str) -> StudyDesign:
     """Read a design from any of the four.
+
+    Parameters
+    ----------
+    path : str
+        The file.
 
     Raises
     ------
@@ -97,26 +105,33 @@ def _of_study(content: dict[str, Any]) -> StudyDesign:
 
 
 def of_cube(cube: xr.Dataset) -> StudyDesign:
-    """Return the design of the largest runs of a cube, those that differ in their seeds alone."""
-    n = cube["n_params"] if "n_params" in cube.variables else cube.get("n_params_non_embedding")
-    large = cube.get("n_params_non_embedding", n)  # vocabularies differ between corpora
-    kinds = [_kind(cube, i) for i in range(cube.sizes["run"])]
+    """Return the design of the largest runs of a cube, those that differ in their seeds alone.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        Validated.
+    """
+    large = run_sizes(cube)  # not n_params: vocabularies differ between corpora
+    n = run_values(cube, "n_params")
+    n = large if n is None else n.astype(float)
+    unknown = [""] * cube.sizes["run"]
+    labels = [run_labels(cube, name) or unknown for name in ("size", "mix", "corpus", "template")]
+    if large is not None and "size" not in cube.variables:
+        labels[0] = large.astype(str).tolist()
+    kinds = list(zip(*labels, strict=True))
     alike = {kind: [i for i, other in enumerate(kinds) if other == kind] for kind in kinds}
     # the largest size, and where runs of it differ, what most of them are
-    own = max(alike.values(), key=lambda runs: (0.0 if large is None else float(large[runs[0]]), len(runs)))
+    known = np.zeros(len(kinds)) if large is None else np.nan_to_num(large)
+    own = max(alike.values(), key=lambda runs: (known[runs[0]], len(runs)))
     rest = kinds[own[0]][2:]
     runs = cube.isel(run=own)
     checkpoints, concepts, pairs = _asked(runs)
+    size = math.nan if n is None else float(n[own[0]])
     return StudyDesign(
         seeds=len(own), mixes=len({kind[1] for kind in kinds if kind[2:] == rest}), checkpoints=checkpoints,
-        concepts=concepts, pairs=pairs, n=None if n is None else float(n[own[0]]), d=float(runs["tokens"].max()),
+        concepts=concepts, pairs=pairs, n=size if math.isfinite(size) else None, d=float(runs["tokens"].max()),
     )  # fmt: skip
-
-
-def _kind(cube: xr.Dataset, run: int) -> tuple[str, ...]:
-    """Return what runs that differ in their seeds alone share: size, mix, corpus, template."""
-    names = ("size", "mix", "corpus", "template")
-    return tuple(str(cube[name].values[run]) if name in cube.variables else "" for name in names)
 
 
 def _asked(runs: xr.Dataset) -> tuple[int, int | None, int | None]:

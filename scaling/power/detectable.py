@@ -18,7 +18,7 @@ from scipy.stats import nct
 from scipy.stats import t as student
 
 from calque.scaling.power.attained import attained
-from calque.scaling.power.precision import Curve, Sampling
+from calque.scaling.power.precision import LogisticRise, Sampling
 
 PROMPT_TOKENS = 30.0
 """Tokens of one question with its answer, for the cost of asking."""
@@ -81,7 +81,19 @@ class Detectable:
 
 
 def power(shift: float, sd: float, seeds: int, level: float = 0.95) -> float:
-    """Return the probability that two groups of ``seeds`` runs with SD ``sd`` differ significantly by ``shift``."""
+    """Return the probability that two groups of ``seeds`` runs with SD ``sd`` differ significantly by ``shift``.
+
+    Parameters
+    ----------
+    shift : float
+        Difference of the means of ln T.
+    sd : float
+        SD of ln T of a run.
+    seeds : int
+        Runs in each group.
+    level : float
+        1 minus the level of the two-sided test.
+    """
     df = 2 * (seeds - 1)
     if df < 1:
         return 0.0
@@ -91,7 +103,19 @@ def power(shift: float, sd: float, seeds: int, level: float = 0.95) -> float:
 
 
 def shift_detected(sd: float, seeds: int, *, asked: float = 0.8, level: float = 0.95) -> float:
-    """Return the smallest shift found with probability ``asked``; infinite with one seed."""
+    """Return the smallest shift found with probability ``asked``; infinite with one seed.
+
+    Parameters
+    ----------
+    sd : float
+        SD of ln T of a run.
+    seeds : int
+        Runs in each group.
+    asked : float
+        Probability of detection.
+    level : float
+        1 minus the level of the two-sided test.
+    """
     if seeds < 2:
         return math.inf
     high = sd * math.sqrt(2 / seeds)
@@ -101,7 +125,7 @@ def shift_detected(sd: float, seeds: int, *, asked: float = 0.8, level: float = 
 
 
 def designs(
-    curve: Curve,
+    curve: LogisticRise,
     sampling: Sampling,
     cost: Cost,
     *,
@@ -113,7 +137,27 @@ def designs(
     level: float = 0.95,
     estimand: str = "takeoff",
 ) -> tuple[Detectable, ...]:
-    """Return every combination of seeds, checkpoints and concepts with what it detects and costs."""
+    """Return every combination of seeds, checkpoints and concepts with what it detects and costs.
+
+    Parameters
+    ----------
+    curve : LogisticRise
+        The transition.
+    sampling : Sampling
+        Spacing and level shifts; its counts are replaced.
+    cost : Cost
+        Of a run.
+    seeds, checkpoints, concepts : iterable of int
+        Values that are combined.
+    seed_sd : float
+        SD of ln T between seeds.
+    asked : float
+        Probability of detection.
+    level : float
+        1 minus the level of the test.
+    estimand : str
+        ``takeoff`` or ``t50``.
+    """
     result = []
     for k, n in product(checkpoints, concepts):
         found = attained(curve, replace(sampling, checkpoints=k, concepts=n))
@@ -130,6 +174,14 @@ def designs(
 
 
 def cheapest(found: Iterable[Detectable], factor: float) -> Detectable | None:
-    """Return the design of least FLOPs that detects a shift by ``factor``, None where none does."""
+    """Return the design of least FLOPs that detects a shift by ``factor``, None where none does.
+
+    Parameters
+    ----------
+    found : iterable of Detectable
+        The designs.
+    factor : float
+        Ratio of tokens to be detected.
+    """
     reached = [d for d in found if d.factor <= factor]
     return min(reached, key=lambda d: (d.flops, d.factor)) if reached else None

@@ -1,4 +1,4 @@
-"""The best ladder of sizes, seeds and mixes under a budget, by what the forecast's interval is expected to be.
+"""The best ladder of sizes, seeds and mixes under a budget, by the expected width of the forecast's interval.
 
 A run of N parameters is trained on D = margin x T(N) tokens, T the law one expects, so that its takeoff is inside;
 it costs 6 N D FLOPs. The expected SD of ln T at the target follows from the Fisher information of the floor law in
@@ -62,14 +62,14 @@ class Expected:
     se: float = 0.03
 
     def __post_init__(self) -> None:
-        """Refuse a law without a takeoff, and scatter that is none."""
+        """Check the law and its scatter."""
         if not self.t0 >= 0 or not self.c >= 0 or not self.t0 + self.c > 0:
-            raise UserError(f"--t0 is {self.t0:g} and --c is {self.c:g}; expected neither below 0, and one above it")
+            raise UserError(f"`t0` is {self.t0:g} and `c` is {self.c:g}; expected neither below 0, and one above it")
         if not self.gamma >= 0:
-            raise UserError(f"--gamma is {self.gamma:g}; expected 0 or more: larger models take off no later")
+            raise UserError(f"`gamma` is {self.gamma:g}; expected 0 or more: larger models take off no later")
         if not 0 < self.seed_sd <= MOST_SD or not 0 <= self.se <= MOST_SD:
             raise UserError(
-                f"--seed-sd is {self.seed_sd:g} and --se is {self.se:g}; expected SDs of ln T, above 0 and from 0, at "
+                f"`seed_sd` is {self.seed_sd:g} and `se` is {self.se:g}; expected SDs of ln T, above 0 and from 0, at "
                 f"most {MOST_SD}"
             )
 
@@ -110,7 +110,19 @@ class LadderPlan:
 
 
 def forecast_sd(sizes: tuple[float, ...], seeds: int, target: float, expected: Expected) -> float:
-    """Return the SD of ln T of one new run of ``target``, were the expected floor law true."""
+    """Return the SD of ln T of one new run of ``target``, were the expected floor law true.
+
+    Parameters
+    ----------
+    sizes : tuple of float
+        Non-embedding parameters.
+    seeds : int
+        Runs of each size.
+    target : float
+        Non-embedding parameters of the new run.
+    expected : Expected
+        The law and its scatter.
+    """
     law, reference = FloorLaw(), max(sizes)
     at = expected.takeoff(reference)
     theta = np.array([math.log(at), expected.gamma, min(expected.t0 / at, 0.999)])
@@ -156,11 +168,11 @@ def plan_ladder(
     law = expected or Expected()
     rate = _rate(unit, attained)
     if not budget > 0:
-        raise UserError(f"--budget is {budget:g} {unit}; expected more than 0, such as 1600")
+        raise UserError(f"`budget` is {budget:g} {unit}; expected more than 0, such as 1600")
     if not margin > 1:
-        raise UserError(f"--margin is {margin:g}; expected more than 1: training goes on beyond the takeoff")
+        raise UserError(f"`margin` is {margin:g}; expected more than 1: training goes on beyond the takeoff")
     if mixes < 1:
-        raise UserError(f"--mixes is {mixes}; expected 1 or more")
+        raise UserError(f"`mixes` is {mixes}; expected 1 or more")
     found, least = [], math.inf
     for count, factor, top, seeds in product(COUNTS, FACTORS, TOPS, SEEDS):
         sizes = tuple(target * top / factor**k for k in range(count - 1, -1, -1))
@@ -188,10 +200,10 @@ def _rate(unit: str, attained: float | None) -> float:
         return 1.0
     if unit not in DEVICES:
         known = (*DEVICES, "flops")
-        raise UserError(f"--unit {unit}: expected one of {', '.join(known)}{nearest(unit, known)}")
+        raise UserError(f"`unit` is '{unit}'; expected one of {', '.join(known)}{nearest(unit, known)}")
     device = DEVICES[unit]
     if attained is not None and not 0 < attained <= 1:
-        raise UserError(f"--attained is {attained:g}; expected a share of the peak, such as 0.4")
+        raise UserError(f"`attained` is {attained:g}; expected a share of the peak, such as 0.4")
     return device.peak * (attained or device.attained) * 3600
 
 

@@ -4,8 +4,8 @@ The score is :math:`p(x) = f + (e - f)/(1 + \exp(-(x - m)/w))`, x = ln tokens, a
 :math:`k_t \sim \mathrm{Bin}(n, p_t)` with a level shift of variance :math:`s^2` and AR(1) correlation :math:`\rho` on
 the logit scale, :math:`V = W/n + s^2 W R W`, :math:`W = p(1 - p)`. With J the derivatives of p in (m, ln w, f, e) the
 covariance is :math:`(J^T V^{-1} J)^{-1}`: the limit, for many counts, of an efficient estimator that knows the family.
-``calque.scaling.power.attained`` simulates what it comes to with few. ``phases`` does not assume the family and pays
-for that (docs/benchmarks/efficiency.md).
+``calque.scaling.power.attained`` simulates what it comes to with few. ``phases`` does not assume the family and is less
+precise (docs/benchmarks/efficiency.md).
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ MOST_LEVEL_SD = 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class Curve:
-    """The transition that is to be located.
+class LogisticRise:
+    """The transition to locate.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class Curve:
         Scores before and after.
     rise : float
         Height above the floor that defines takeoff.
-    at : float
+    midpoint : float
         Tokens of the midpoint over the last checkpoint's.
     """
 
@@ -43,16 +43,20 @@ class Curve:
     floor: float = 0.01
     end: float = 0.5
     rise: float = 0.05
-    at: float = 0.3
+    midpoint: float = 0.3
 
     def __post_init__(self) -> None:
-        """Check that there is a rise to be located."""
+        """Check that there is a rise to locate."""
         if not 0 < self.floor < self.end - self.rise < 1 or not self.end < 1:
             raise UserError(
-                f"floor {self.floor:g}, end {self.end:g}: expected 0 < floor, floor + {self.rise:g} < end and end < 1"
+                f"`floor` is {self.floor:g} and `end` is {self.end:g}; expected a floor above 0, and an end below "
+                f"1 that is more than {self.rise:g} above the floor"
             )
-        if not self.width > 0 or not 0 < self.at < 1:
-            raise UserError(f"width {self.width:g}, at {self.at:g}: expected a width above 0 and a place in (0, 1)")
+        if not self.width > 0 or not 0 < self.midpoint < 1:
+            raise UserError(
+                f"`width` is {self.width:g} and `midpoint` is {self.midpoint:g}; expected a width above 0 "
+                "ln tokens, and a midpoint between 0 and 1 of the run"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,9 +84,9 @@ class Sampling:
     rho: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse shifts that no score survives."""
+        """Check the level shift."""
         if not 0 <= self.level_sd <= MOST_LEVEL_SD:
-            raise UserError(f"level_sd is {self.level_sd:g}; expected an SD on the logit scale, 0 to {MOST_LEVEL_SD}")
+            raise UserError(f"`level_sd` is {self.level_sd:g}; expected an SD on the logit scale, 0 to {MOST_LEVEL_SD}")
 
     def places(self) -> Array:
         """Return ln(tokens / last checkpoint's tokens)."""
@@ -100,12 +104,28 @@ class Precision:
 
 
 def rate(theta: Array, x: Array) -> Array:
-    """Return p(x) at ``theta`` = (m, ln w, floor, end), (4,) or (4, series, 1)."""
+    """Return p(x) at ``theta`` = (m, ln w, floor, end), (4,) or (4, series, 1).
+
+    Parameters
+    ----------
+    theta : array, shape (4,) or (4, series, 1)
+        (m, ln w, floor, end).
+    x : array, shape (m,)
+        ln tokens.
+    """
     return theta[2] + (theta[3] - theta[2]) * expit((x - theta[0]) / np.exp(theta[1]))
 
 
 def slopes(theta: Array, x: Array) -> Array:
-    """Return d p / d theta, (4, m) or (4, series, m)."""
+    """Return d p / d theta, (4, m) or (4, series, m).
+
+    Parameters
+    ----------
+    theta : array, shape (4,) or (4, series, 1)
+        (m, ln w, floor, end).
+    x : array, shape (m,)
+        ln tokens.
+    """
     w = np.exp(theta[1])
     z = (x - theta[0]) / w
     g = expit(z)
@@ -114,7 +134,15 @@ def slopes(theta: Array, x: Array) -> Array:
 
 
 def covariance(p: Array, sampling: Sampling) -> Array:
-    """Return V, (m, m), of observed rates whose expectations are ``p``."""
+    """Return V, (m, m), of observed rates whose expectations are ``p``.
+
+    Parameters
+    ----------
+    p : array, shape (m,)
+        Expected rates.
+    sampling : Sampling
+        Items and level shifts.
+    """
     w = p * (1 - p)
     v = np.diag(w / sampling.concepts)
     if sampling.level_sd:
@@ -123,20 +151,42 @@ def covariance(p: Array, sampling: Sampling) -> Array:
     return v
 
 
-def parameters(curve: Curve) -> Array:
-    """Return (m, ln w, floor, end), m in ln(tokens / last checkpoint's)."""
-    return np.array([math.log(curve.at), math.log(curve.width), curve.floor, curve.end])
+def parameters(curve: LogisticRise) -> Array:
+    """Return (m, ln w, floor, end), m in ln(tokens / last checkpoint's).
+
+    Parameters
+    ----------
+    curve : LogisticRise
+        The transition.
+    """
+    return np.array([math.log(curve.midpoint), math.log(curve.width), curve.floor, curve.end])
 
 
 def log_takeoff(theta: Array, rise: float) -> Array:
-    """Return ln takeoff, where the score stands ``rise`` above the floor, of parameters (4,) or (4, series)."""
+    """Return ln takeoff, where the score stands ``rise`` above the floor, of parameters (4,) or (4, series).
+
+    Parameters
+    ----------
+    theta : array, shape (4,) or (4, series)
+        (m, ln w, floor, end).
+    rise : float
+        Height above the floor that defines takeoff.
+    """
     height = np.maximum(theta[3] - theta[2], rise * (1 + 1e-9))  # one that never rises so far: late, but finite
     share = rise / height
     return np.asarray(theta[0] + np.exp(theta[1]) * logit(share))
 
 
 def takeoff(theta: Array, rise: float) -> tuple[float, Array]:
-    """Return ln takeoff and its gradient."""
+    """Return ln takeoff and its gradient.
+
+    Parameters
+    ----------
+    theta : array, shape (4,)
+        (m, ln w, floor, end).
+    rise : float
+        Height above the floor that defines takeoff.
+    """
     w, share = math.exp(theta[1]), rise / (theta[3] - theta[2])
     z = float(logit(share))
     by_share = w / (share * (1 - share))
@@ -144,8 +194,15 @@ def takeoff(theta: Array, rise: float) -> tuple[float, Array]:
     return float(log_takeoff(theta, rise)), np.array([1.0, w * z, down, -down])
 
 
-def precision(curve: Curve, sampling: Sampling) -> Precision:
+def precision(curve: LogisticRise, sampling: Sampling) -> Precision:
     """Return the SDs in the limit of many counts.
+
+    Parameters
+    ----------
+    curve : LogisticRise
+        The transition.
+    sampling : Sampling
+        How the run is measured.
 
     Raises
     ------
@@ -153,15 +210,15 @@ def precision(curve: Curve, sampling: Sampling) -> Precision:
         When fewer checkpoints than the curve has parameters see it.
     """
     if sampling.checkpoints < 6:
-        raise UserError(f"{sampling.checkpoints} checkpoints cannot hold a curve of 4 parameters; expected 6 or more")
+        raise UserError(f"`checkpoints` is {sampling.checkpoints}; expected 6 or more to fit a curve of 4 parameters")
     x, theta = sampling.places(), parameters(curve)
     v = covariance(rate(theta, x), sampling)
     j = slopes(theta, x)
     information = j @ np.linalg.solve(v, j.T)
     if np.linalg.cond(information) > 1e14:
         raise UserError(
-            f"{sampling.checkpoints} checkpoints do not see a transition of width {curve.width:g} at {curve.at:g} of "
-            "the run; expected more of them or a wider curve"
+            f"`checkpoints` is {sampling.checkpoints}, too few for a transition of width {curve.width:g} at "
+            f"{curve.midpoint:g} of the run; expected more of them or a wider curve"
         )
     inverse = np.linalg.inv(information)
     gradient = takeoff(theta, curve.rise)[1]

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 from rich.table import Table
 
 from calque.data.command_line.command import console
 from calque.data.quantities import format_count
 from calque.scaling.power.detectable import Detectable
-from calque.scaling.power.ladder_plan import LadderPlan
+from calque.scaling.power.result import LadderPlans, PowerAnalysis
 
 SHOWN = 8
 
 
-def print_power(found: Sequence[Detectable], sentences: Sequence[str], *, costed: bool) -> None:
-    """Print detectable ratios, seeds across and checkpoints x concepts down."""
+def print_power(analysis: PowerAnalysis) -> None:
+    """Print detectable ratios, a column for each number of seeds and a row for each checkpoints x concepts.
+
+    Parameters
+    ----------
+    analysis : PowerAnalysis
+        What is printed.
+    """
+    found = analysis.rows
     seeds = sorted({f.seeds for f in found})
     table = Table("checkpoints", "concepts", "SE of ln T", *(f"{s} seeds" for s in seeds))
     rows: dict[tuple[int, int], dict[int, Detectable]] = {}
@@ -28,26 +34,33 @@ def print_power(found: Sequence[Detectable], sentences: Sequence[str], *, costed
     out = console()
     out.print(table)
     out.print("Smallest detectable ratio of takeoffs between two mixes, by seeds a mix.")
-    if costed:
+    if analysis.costed:
         costs = {f.seeds: f.flops for f in found}
         out.print("FLOPs at most: " + ", ".join(f"{s} seeds {costs[s]:.2g}" for s in seeds) + ".", soft_wrap=True)
-    for sentence in sentences:
+    for sentence in analysis.sentences:
         out.print(sentence, soft_wrap=True)
 
 
-def print_plans(found: Sequence[LadderPlan], size: str, unit: str) -> None:
-    """Print the ladders, the sharpest first."""
-    table = Table("sizes", "tokens", "seeds", "mixes", unit, f"90% interval at {size}", "detects between mixes")
-    for plan in found[:SHOWN]:
+def print_plans(result: LadderPlans) -> None:
+    """Print the ladders, the sharpest forecast first.
+
+    Parameters
+    ----------
+    result : LadderPlans
+        What is printed.
+    """
+    unit = result.unit
+    table = Table("sizes", "tokens", "seeds", "mixes", unit, f"90% interval at {result.size}", "detects between mixes")
+    for plan in result.plans[:SHOWN]:
         half = math.exp(1.645 * plan.sd)
         table.add_row(
-            ", ".join(format_count(n) for n in plan.sizes), ", ".join(format_count(d) for d in plan.tokens),
+            ", ".join(map(format_count, plan.sizes)), ", ".join(map(format_count, plan.tokens)),
             str(plan.seeds), str(plan.mixes), f"{plan.cost:.4g}", f"/ x {half:.2f}",
             "-" if plan.shift is None else f"x{math.exp(plan.shift):.2f}",
         )  # fmt: skip
     out = console()
     out.print(table)
-    best = found[0]
+    best = result.plans[0]
     cells = f"{len(best.sizes)} sizes x {best.seeds} seeds x {best.mixes} mix{'es' * (best.mixes > 1)}"
     out.print(
         f"Sharpest: {cells}, {best.cost:.4g} {unit}; sizes count non-embedding parameters, {best.flops:.2g} FLOPs of "

@@ -7,13 +7,25 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import expit, logit
 
-from calque.scaling.simulate.truth import Shape
+from calque.scaling.simulate.scores import Shape
 
 Array = NDArray[np.float64]
 
 
 def unit_shape(z: Array, shape: Shape, width: float, kappa: float) -> Array:
-    """Return a shape that rises from 0 to 1, at ``z`` = log10 tokens minus its location."""
+    """Return a shape that rises from 0 to 1, at ``z`` = log10 tokens minus its location.
+
+    Parameters
+    ----------
+    z : array
+        log10 tokens minus the location.
+    shape : str
+        ``sharp``, ``logistic`` or ``saturating``.
+    width : float
+        In log10 tokens; ``saturating`` has none.
+    kappa : float
+        Exponent of ``sharp``.
+    """
     if shape == "sharp":
         return -np.expm1(-((np.maximum(z, 0.0) / width) ** kappa))
     if shape == "logistic":
@@ -27,6 +39,17 @@ def place(takeoff: float, first: float, gain: float, shape: Shape, width: float,
     Solves ``g(log10(takeoff) - m) - g(log10(first) - m) = gain`` for the largest m: the takeoff is exact by
     its definition, expected score above the score at the first checkpoint. A takeoff that is not after
     ``first`` is counted from the floor itself.
+
+    Parameters
+    ----------
+    takeoff, first : float
+        Tokens.
+    gain : float
+        Share of the height, 0 to 1.
+    shape : str
+        See :func:`unit_shape`.
+    width, kappa : float
+        See :func:`unit_shape`.
 
     Raises
     ------
@@ -43,8 +66,7 @@ def place(takeoff: float, first: float, gain: float, shape: Shape, width: float,
     above = np.flatnonzero(missing(grid) >= 0)
     if above.size == 0 or above[0] == 0:
         raise ValueError(
-            f"a {shape} curve of width {width:g} cannot rise by {gain:.3g} of its height between "
-            f"{first:.3g} and "
+            f"a {shape} curve of width {width:g} cannot rise by {gain:.3g} of its height between {first:.3g} and "
             f"{takeoff:.3g} tokens; narrow it or start the checkpoints earlier"
         )
     i = int(above[0])
@@ -52,7 +74,15 @@ def place(takeoff: float, first: float, gain: float, shape: Shape, width: float,
 
 
 def crossing(tokens: Array, rate: Array, rise: float) -> float | None:
-    """Return the tokens where ``rate`` first stands ``rise`` above its first value, or None."""
+    """Return the tokens where ``rate`` first stands ``rise`` above its first value, or None.
+
+    Parameters
+    ----------
+    tokens, rate : array, shape (m,)
+        Ascending tokens, and the rate there.
+    rise : float
+        Height above the first value.
+    """
     gain = rate - rate[0]
     hit = np.flatnonzero(gain >= rise)
     if hit.size == 0:
@@ -64,7 +94,15 @@ def crossing(tokens: Array, rate: Array, rise: float) -> float | None:
 
 
 def centre(rate: Array, sd: float) -> Array:
-    """Return m with ``E[expit(m + sd * Z)] = rate`` for standard normal Z (Gauss-Hermite, Newton)."""
+    """Return m with ``E[expit(m + sd * Z)] = rate`` for standard normal Z (Gauss-Hermite, Newton).
+
+    Parameters
+    ----------
+    rate : array
+        Rates, 0 to 1.
+    sd : float
+        SD of the shift on the logit scale.
+    """
     rate = np.clip(rate, 1e-9, 1 - 1e-9)
     m = logit(rate)
     if sd == 0:

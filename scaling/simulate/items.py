@@ -43,7 +43,15 @@ class Items:
 
 
 def draw_items(truth: Truth, rng: np.random.Generator) -> Items:
-    """Draw the items of a study."""
+    """Draw the items of a study.
+
+    Parameters
+    ----------
+    truth : Truth
+        The study.
+    rng : numpy.random.Generator
+        Source of randomness.
+    """
     n, c = len(truth.languages), truth.concepts
     identical, shared = truth.overlap.identical, truth.overlap.shared_token
     upper = rng.choice(np.arange(3, dtype=np.int8), size=(n, n, c), p=[1 - identical - shared, shared, identical])
@@ -76,7 +84,18 @@ def draw_items(truth: Truth, rng: np.random.Generator) -> Items:
 def answered(truth: Truth, items: Items, metric: str, rates: Array, rng: np.random.Generator) -> NDArray[np.bool_]:
     """Return which items fall below their checkpoint's quantile, (checkpoint, source, target, concept).
 
-    ``rates`` is (group, target, checkpoint), group -1 last; one target stands for all.
+    Parameters
+    ----------
+    truth : Truth
+        The study.
+    items : Items
+        Its items.
+    metric : str
+        Whose difficulty counts.
+    rates : array, shape (group, target, checkpoint)
+        Group -1 last; one target stands for all.
+    rng : numpy.random.Generator
+        Source of randomness.
     """
     p = truth.noise.persistence
     limit = by_item(items, ndtri(np.clip(rates, 0.0, 1.0)))
@@ -87,6 +106,14 @@ def answered(truth: Truth, items: Items, metric: str, rates: Array, rng: np.rand
 
 
 def by_item(items: Items, values: Array) -> Array:
-    """Spread values (group, target, checkpoint) over items, (checkpoint, source, target, concept)."""
+    """Spread values (group, target, checkpoint) over items, (checkpoint, source, target, concept).
+
+    Parameters
+    ----------
+    items : Items
+        The items.
+    values : array, shape (group, target, checkpoint)
+        One target stands for all.
+    """
     target = np.arange(items.group.shape[1])[:, None] if values.shape[1] > 1 else np.zeros((1, 1), int)
     return np.moveaxis(values[items.group, target], -1, 0)

@@ -25,7 +25,8 @@ from calque.phases.dictionary.grid import Dictionary
 from calque.phases.series.axis import Axis
 from calque.phases.series.metrics import trajectories
 from calque.phases.series.trajectory import Trajectory
-from calque.scaling.simulate.truth import METRICS, Noise
+from calque.scaling.simulate.scores import Noise
+from calque.scaling.simulate.truth import METRICS
 
 Array = NDArray[np.float64]
 FEWEST, PAIRS = 8, 40
@@ -36,16 +37,21 @@ MOST = 0.97
 def noise_like(cube: xr.Dataset) -> Noise:
     """Estimate the noise of a cube with item outcomes.
 
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        Validated, with item outcomes.
+
     Raises
     ------
     UserError
         When it holds no item outcomes, or no metric with checkpoints enough that rises.
     """
     if "translation_outcome" not in cube.variables:
-        raise UserError("--like: the cube has no item outcomes ('translation_outcome'); expected one that sweeps wrote")
+        raise UserError("`like`: the cube has no item outcomes ('translation_outcome'); expected one that sweeps wrote")
     series = [t for t in trajectories(cube, METRICS) if t.counts and t.n >= FEWEST and not t.constant]
     if not series:
-        raise UserError(f"--like: no metric of the cube has {FEWEST} checkpoints and moves; expected a longer run")
+        raise UserError(f"`like`: no metric of the cube has {FEWEST} checkpoints and moves; expected a longer run")
     rho, variance, shared = _levels(series)
     persistence, concept = _items(cube)
     return Noise(
@@ -141,7 +147,15 @@ def _latent(right: NDArray[np.bool_], of: NDArray[np.int64]) -> tuple[float, flo
 
 
 def tetrachoric(both: float, p: float, q: float) -> float:
-    """Return the correlation of two standard normals that lie below their quantiles p and q together with ``both``."""
+    """Return the correlation of two standard normals that lie below their quantiles p and q together with ``both``.
+
+    Parameters
+    ----------
+    both : float
+        Probability that both lie below their quantiles.
+    p, q : float
+        Probabilities of each.
+    """
     at = np.array([ndtri(p), ndtri(q)])
 
     def missing(r: float) -> float:

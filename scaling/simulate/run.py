@@ -15,14 +15,16 @@ from calque.data.cube import NOT_ASKED, OUTCOMES
 from calque.data.errors import UserError
 from calque.scaling.simulate.curves import Array, centre, crossing, place, unit_shape
 from calque.scaling.simulate.items import Items, answered, by_item
-from calque.scaling.simulate.truth import METRICS, Curve, Mix, Size, Truth
+from calque.scaling.simulate.scores import RateCurve
+from calque.scaling.simulate.study import Mix, Size
+from calque.scaling.simulate.truth import METRICS, Truth
 
 WRONG, TRANSLATED, COPIED, OTHER = (np.int8(OUTCOMES.index(o)) for o in OUTCOMES)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SimulatedRun:
-    """What one run left: its cube, its expected rates, its takeoffs by metric and, of translation, by language."""
+    """One simulated run: its cube, its expected rates, its takeoffs by metric and, of translation, by language."""
 
     cube: xr.Dataset
     rates: xr.Dataset
@@ -33,7 +35,30 @@ class SimulatedRun:
 def simulate_run(
     truth: Truth, items: Items, tokens: Array, size: Size, mix: Mix, own: Array, rng: np.random.Generator
 ) -> SimulatedRun:
-    """Draw one run; ``own`` (target,) are the languages' own parts of ln T."""
+    """Draw one run.
+
+    Parameters
+    ----------
+    truth : Truth
+        The study.
+    items : Items
+        Its items.
+    tokens : array, shape (checkpoint,)
+        Training tokens.
+    size : Size
+        The run's size.
+    mix : Mix
+        The run's mix.
+    own : array, shape (target,)
+        The languages' own parts of ln T.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Raises
+    ------
+    UserError
+        When a curve cannot have its takeoff.
+    """
     scatter = float(np.exp(truth.law.seed_sd * rng.normal()))
     takeoff = truth.law.takeoff(size.n_params_non_embedding) * mix.factor * scatter
     factors = np.ones(1)
@@ -106,7 +131,7 @@ def simulate_run(
     return SimulatedRun(cube=xr.Dataset(data), rates=rates, takeoffs=takeoffs, languages=languages)
 
 
-def _unit(truth: Truth, tokens: Array, curve: Curve, takeoff: float, metric: str) -> Array:
+def _unit(truth: Truth, tokens: Array, curve: RateCurve, takeoff: float, metric: str) -> Array:
     gain = truth.rise / (curve.end - curve.floor)
     try:
         m = place(takeoff, float(tokens[0]), gain, curve.shape, curve.width, curve.kappa)

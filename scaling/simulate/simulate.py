@@ -34,16 +34,23 @@ class Simulation:
         Schema 1; the attribute ``truth_json`` holds the truth file's content, the seed, ``takeoffs`` and, by
         language translated into, ``languages``.
     takeoffs : pandas.DataFrame
-        One row a run and metric: run, size, n_params_non_embedding, mix, seed, metric, tokens, outcome
+        One row for each run and metric: run, size, n_params_non_embedding, mix, seed, metric, tokens, outcome
         (``found``, ``censored`` when after the last checkpoint, ``before_first``, or ``none`` when it never
         rises that far).
     rates : xarray.Dataset
         The expected rates (run, checkpoint) of the three metrics over the items that define each.
+    path : str or None
+        The file that holds the cube, where it was written.
     """
 
     cube: xr.Dataset
     takeoffs: pd.DataFrame
     rates: xr.Dataset
+    path: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the file and the truth as plain values for JSON; absent values are None."""
+        return {"cube": self.path, **truth_of(self.cube)}
 
 
 def simulate(truth: Truth, seed: int = 0, progress: Callable[[int, int, str], None] | None = None) -> Simulation:
@@ -127,6 +134,11 @@ def simulate(truth: Truth, seed: int = 0, progress: Callable[[int, int, str], No
 
 def truth_of(cube: xr.Dataset) -> dict[str, Any]:
     """Return the record that :func:`simulate` left in a cube.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        As :func:`simulate` made it.
 
     Raises
     ------

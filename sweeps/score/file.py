@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from calque.data import cube
 from calque.data.errors import UserError
-from calque.models.scoring.scorer import DIMS
+from calque.data.metrics import VARIABLES
 from calque.sweeps.score.flags import flags
 from calque.sweeps.score.positions import Position
 
@@ -35,7 +35,7 @@ class ScoredRow:
     commit : str
         Empty where the source has no commits.
     scores : mapping of str to array
-        Variables with the dimensions of ``calque.models.scoring.scorer.DIMS``.
+        Variables with the dimensions of ``calque.data.metrics.VARIABLES``.
     seconds : mapping of str to float
         Durations; NaN where the weights had been scored already.
     """
@@ -87,7 +87,7 @@ class ScoreFile:
                 sha256=str(old["checkpoint_sha256"].values[0, i]),
                 config_sha256=str(old["config_sha256"].values[0, i]),
                 commit=str(old["commit"].values[0, i]),
-                scores={name: old[name].values[0, i] for name in DIMS},
+                scores={name: old[name].values[0, i] for name in VARIABLES},
                 seconds={name: float(timing[name].values[0, i]) for name in SECONDS},
             )
         moving = [name for name, variable in old.variables.items() if "checkpoint" in variable.dims]
@@ -140,7 +140,7 @@ class ScoreFile:
         steps = [np.nan if row.position.step is None else float(row.position.step) for row in rows]
         if np.isfinite(steps).any():
             variables["step"] = (("run", "checkpoint"), np.array([steps]))
-        for name, dims in DIMS.items():
+        for name, dims in VARIABLES.items():
             stacked = np.stack([row.scores[name] for row in rows])[None]
             variables[name] = (("run", "checkpoint", *dims), stacked)
         coords = {

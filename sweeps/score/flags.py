@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calque.data.cube import CHECKPOINT_FLAGS
+from calque.data.outliers import outlying, running_median
 
 DUPLICATE, OUTLIER, NOT_FINITE = (1 << i for i in range(len(CHECKPOINT_FLAGS)))
 FEWEST = 7
 """Fewest checkpoints among which outliers are looked for."""
-WILD = 7.0
-"""An outlier is this many robust standard deviations from the median of the five around it (Hampel 1974)."""
 LEAST = 0.01
 """Least robust standard deviation as a share of the scores' range, for curves without noise."""
 
@@ -53,13 +52,8 @@ def _out_of_line(values: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Return which values lie far from the median around them; the first and the last never do."""
     if len(values) < FEWEST:
         return np.zeros(len(values), bool)
-    middle = values.copy()
-    for i in range(1, len(values) - 1):
-        half = min(2, i, len(values) - 1 - i)
-        middle[i] = np.median(values[i - half : i + half + 1])
-    away = np.abs(values - middle)
-    scale = max(1.4826 * float(np.median(away)), LEAST * float(np.ptp(values)))
-    return away > WILD * scale
+    deviation = np.abs(values - running_median(values, symmetric=True))
+    return outlying(deviation, LEAST * float(np.ptp(values)))
 
 
 def flag_messages(revisions: Sequence[str], sha256: Sequence[str], found: NDArray[np.int8]) -> list[str]:

@@ -19,6 +19,7 @@ from calque.data.corpora.text.config import TextConfig
 from calque.data.corpora.world.config import WorldConfig
 from calque.data.corpora.world.lexicon import Vocabulary
 from calque.data.errors import UserError, about, nearest
+from calque.data.metrics import COUNTED
 from calque.data.mixes.mix import Mix
 from calque.data.quantities import Count
 from calque.data.tokens import choice as tokenizer_choice
@@ -28,8 +29,6 @@ from calque.models.config.sizes import DecoderConfig, size
 from calque.models.config.training import TrainingConfig
 
 CORPORA = ("world", "sample", "debian", "text", "hub")
-WATCHED = ("copying", "nonce_copying", "false_copying", "translation", "translation_paired")
-"""Metrics that adaptive checkpoints can gather around: those of ``calque.phases.series.metrics`` that are counts."""
 
 
 def check_name(what: str, name: str) -> None:
@@ -123,10 +122,10 @@ class RunConfig:
         adaptive = self.checkpoints.adaptive
         if adaptive is None:
             return
-        if adaptive.metric not in WATCHED:
+        if adaptive.metric not in COUNTED:
             raise UserError(
-                f"checkpoints.adaptive.metric is '{adaptive.metric}'; expected one of {', '.join(WATCHED)}"
-                + nearest(adaptive.metric, WATCHED)
+                f"checkpoints.adaptive.metric is '{adaptive.metric}'; expected one of {', '.join(COUNTED)}"
+                + nearest(adaptive.metric, COUNTED)
             ).at("checkpoints", "adaptive", "metric")
         most = self.training.steps + 1 - planned
         if adaptive.budget > most:

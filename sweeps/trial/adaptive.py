@@ -19,6 +19,7 @@ from calque.data import cube
 from calque.data.cube import CHECKPOINT_KINDS
 from calque.data.cube.run_file import RunFile
 from calque.data.errors import UserError
+from calque.data.metrics import COUNTED, METRICS, VARIABLES
 from calque.phases.adaptive.record import VARIABLE, AdaptiveDesign, designs_of
 from calque.phases.adaptive.rule import Decision, Prior, Rule, Seen
 from calque.phases.series.metrics import trajectories
@@ -30,8 +31,8 @@ DIMS: dict[str, tuple[str, ...]] = {
     "checkpoint_kind": (), "forecast_takeoff": (), "forecast_takeoff_low": (), "forecast_takeoff_high": ()
 }  # fmt: skip
 """Additional variables of a checkpoint in a run with adaptive checkpoints, and their dimensions."""
-SCORES = ("translation_outcome", "nonce_copied", "nonce_total")
-"""Variables from which the metrics of ``calque.sweeps.study.run_config.WATCHED`` are computed."""
+SCORES = tuple(v for v in VARIABLES if any(v in METRICS[name].variables for name in COUNTED))
+"""Variables from which the metrics are computed around which adaptive checkpoints can be placed."""
 
 
 class AdaptiveSteps:

@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 
 from calque.data.cube.run_file import RunFile
+from calque.data.metrics import VARIABLES
 from calque.models.decoder.decoder import Decoder
-from calque.models.scoring.scorer import DIMS, Scorer
+from calque.models.scoring.scorer import Scorer
 from calque.models.training.loop import Progress
 from calque.sweeps.trial import adaptive
 from calque.sweeps.trial.adaptive import AdaptiveSteps
 from calque.sweeps.trial.request import Report, TrialRequest
 from calque.sweeps.trial.scoring import scored_at
 
-ROW_DIMS: dict[str, tuple[str, ...]] = {"tokens": (), "flops": (), "checkpoint_sha256": (), **DIMS}
+ROW_DIMS: dict[str, tuple[str, ...]] = {"tokens": (), "flops": (), "checkpoint_sha256": (), **VARIABLES}
 """Variables of a checkpoint, and their dimensions after (run, checkpoint)."""
 
 

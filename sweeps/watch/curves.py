@@ -10,9 +10,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from calque.data import cube
+from calque.data.metrics import HEADLINE
 from calque.phases.series.metrics import available, trajectories
-
-RATES = ("copying", "false_copying", "translation")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +35,7 @@ def curves_of(path: Path) -> dict[str, Curve]:
     found = {}
     if "loss" in one:
         found["loss"] = _curve(tokens, one["loss"].isel(run=0).mean("language").values)
-    names = [name for name in RATES if name in available(one.isel(run=0))]
+    names = [name for name in HEADLINE if name in available(one.isel(run=0))]
     for t in trajectories(one, names) if names else ():
         found[t.metric] = _curve(t.tokens, t.y)
     if cube.has_group(path, "timing"):

@@ -12,6 +12,7 @@ import numpy as np
 
 from calque.data.errors import UserError
 from calque.data.files import write_atomically
+from calque.data.metrics import HEADLINE, METRICS
 from calque.data.quantities import format_count, format_duration
 from calque.sweeps.results.progress import RunProgress, read_progress, run_folder
 from calque.sweeps.results.root import ResultsRoot
@@ -21,10 +22,7 @@ from calque.sweeps.watch.recurring import Recurring
 
 PAGE = "live.html"
 SECONDS_BETWEEN = 15.0
-TITLES = {
-    "loss": "loss, nats/token", "copying": "copying", "false_copying": "false copying",
-    "translation": "translation, no shared token, never paired", "tokens_per_second": "training, tokens/s",
-}  # fmt: skip
+TITLES = {name: METRICS[name].label for name in ("loss", *HEADLINE)} | {"tokens_per_second": "training, tokens/s"}
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 520, 250, 52, 28, 10, 12
 
 
@@ -159,7 +157,7 @@ def chart(
         return None
     x = np.log10(np.concatenate([curve.tokens for curve in chosen.values()]))
     y = np.concatenate([curve.values for curve in chosen.values()])
-    rate = name in ("copying", "false_copying", "translation")
+    rate = name in HEADLINE
     low, high = (
         (0.0, max(0.1, float(y.max()))) if rate or name == "tokens_per_second" else (float(y.min()), float(y.max()))
     )

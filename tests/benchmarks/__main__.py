@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "adaptive_checkpoints": ("--series", "200"),
     "explore": (),
     "chinchilla": (),
+    "sampler": (),
     "ray_cost": (),
 }
 """Modules that write a table, with the arguments that the committed one was made with."""

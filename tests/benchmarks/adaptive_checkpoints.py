@@ -29,12 +29,12 @@ from scipy.special import expit, logit
 
 from calque.data.files import write_atomically
 from calque.data.processes import cores
-from calque.phases.adaptive.record import in_tokens
+from calque.phases.adaptive.record import noise_in_tokens
 from calque.phases.adaptive.rule import Decision, Prior, Rule, Seen
-from calque.phases.calibration.curves import CONCAVE, CURVES, Curve, later, truth
+from calque.phases.calibration.curves import CONCAVE, CURVES, TrueCurve, later, truth
 from calque.phases.calibration.draws import centring
 from calque.phases.calibration.outcomes import Options, answer, holds, interval_width, median, share
-from calque.phases.calibration.run import generator
+from calque.phases.generators import generator
 from calque.phases.processes import spread
 from calque.phases.series.axis import Array
 from calque.phases.series.trajectory import Trajectory
@@ -56,7 +56,7 @@ def planned(spacing: str, n: int) -> tuple[int, ...]:
     return tuple(int(step) * GRAIN for step in np.unique(np.round(s * END / GRAIN)))
 
 
-def grown(curve: Curve, tokens: tuple[int, ...], rule: Rule | None, prior: Prior | None, name: str) -> Trajectory:
+def grown(curve: TrueCurve, tokens: tuple[int, ...], rule: Rule | None, prior: Prior | None, name: str) -> Trajectory:
     """Return one series; with a rule it decides at every planned checkpoint which come next."""
     rng = generator(OPTIONS.seed, "series", name)
     end, taken, score, shift, before = tokens[-1], [], [], 0.0, None
@@ -74,7 +74,7 @@ def grown(curve: Curve, tokens: tuple[int, ...], rule: Rule | None, prior: Prior
             decision = rule.decide(at_planned, seen, left, prior)
             left -= len(decision.extra)
     made = Trajectory.of_counts(name, "score", taken, np.array(score) * TRIALS, TRIALS)
-    return in_tokens(made, made.tokens, tokens)
+    return noise_in_tokens(made, made.tokens, tokens)
 
 
 def one(task: tuple[str, str, str, int]) -> dict[str, float]:

@@ -17,7 +17,7 @@ from scipy.special import expit
 from calque.phases.classical.growth import fit_growth
 from calque.phases.classical.kink import fit_kink
 from calque.phases.classical.level import fit_levels
-from calque.phases.classical.series import Link, Series
+from calque.phases.classical.series import Link, RegressionSeries
 from calque.phases.results import Outcome
 from calque.phases.series.trajectory import Trajectory
 from tests import phases_simulation as sim
@@ -76,14 +76,14 @@ def wandering(rng: np.random.Generator, replicates: int) -> None:
         print(f"| {n} | " + " | ".join(f"{s:.3f}" for s in shares) + " |", flush=True)
 
 
-def _series(tokens: sim.Array, score: sim.Array, trials: int | None) -> Series:
+def _series(tokens: sim.Array, score: sim.Array, trials: int | None) -> RegressionSeries:
     link: Link = "identity" if trials is None else "logit"
     if trials is None:
         t = Trajectory.of_values("run", "score", tokens, score, falls=False)
     else:
         t = Trajectory.of_counts("run", "score", tokens, score, trials)
-    s = Series.of(t, "log", link)
-    assert isinstance(s, Series)
+    s = RegressionSeries.of(t, "log", link)
+    assert isinstance(s, RegressionSeries)
     return s
 
 

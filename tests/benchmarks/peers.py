@@ -35,7 +35,7 @@ import numpy as np
 from calque.phases.classical.detect import answer
 from calque.phases.detection.analyse import analyse
 from calque.phases.dictionary.grid import Dictionary
-from calque.phases.results import Outcome
+from calque.phases.results import Outcome, Refusal
 from calque.phases.series.axis import Axis
 from calque.phases.series.trajectory import Trajectory
 from calque.phases.settings import Settings
@@ -91,6 +91,8 @@ def dictionary(boot: int) -> Tool:
 
     def tool(t: Trajectory, seed: int) -> Finding:
         a = analyse(t, boot=boot, seed=seed, dictionary=grid)
+        if isinstance(a, Refusal):
+            return Finding(False, {n: [] for n in TRUTH})
         places: dict[str, list[Interval]] = {
             name: [tuple(TOKENS[-1] * 10.0 ** np.array([place.low, place.high]))]
             for name, place in a.locations.items() if name in TRUTH

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
-from calque.phases.acquisition.model import Items, choose_family, clustered_errors, explained_variation
+from calque.phases.acquisition.model import SurvivalData, choose_family, clustered_errors, explained_variation
 from calque.phases.pooling.mixed_model import pool_mixed
 from calque.phases.pooling.pairs import PairTimes, pool_pairs
 from calque.phases.pooling.seeds import PooledRuns
@@ -186,7 +186,7 @@ TERMS = ("frequency (concept)", "source share (language)", "target share (langua
 TRUTH = np.array([-0.25, -0.15, -0.3, -0.6])
 
 
-def items(rng: np.random.Generator, error: str, concepts: int = 40, languages: int = 9) -> tuple[Items, float]:
+def items(rng: np.random.Generator, error: str, concepts: int = 40, languages: int = 9) -> tuple[SurvivalData, float]:
     """Items of all pairs and concepts on a grid of 40 checkpoints, and the true explained variation."""
     s, t = directed(languages)
     source, target = np.repeat(s, concepts), np.repeat(t, concepts)
@@ -211,7 +211,7 @@ def items(rng: np.random.Generator, error: str, concepts: int = 40, languages: i
     worth = float(np.var(x @ TRUTH))
     rest = 0.4**2 + 0.15**2 + 0.25**2 + scale**2 * {"lognormal": 1, "loglogistic": np.pi**2 / 3,
                                                      "weibull": np.pi**2 / 6}[error]  # fmt: skip
-    made = Items(np.column_stack([np.ones(len(y)), x]), low, high, concept, source, target)
+    made = SurvivalData(np.column_stack([np.ones(len(y)), x]), low, high, concept, source, target)
     return made, worth / (worth + rest)
 
 

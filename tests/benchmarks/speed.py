@@ -28,6 +28,7 @@ from calque.phases.detection.detect import detect
 from calque.phases.detection.lag import lag
 from calque.phases.dictionary.grid import Dictionary
 from calque.phases.processes import spread
+from calque.phases.results import Refusal
 from calque.phases.series.axis import Axis
 from calque.phases.series.trajectory import Trajectory
 from calque.phases.settings import Settings
@@ -47,7 +48,7 @@ def series(i: int) -> Trajectory:
     return Trajectory.of_counts(f"r{i // 2}", f"m{i % 2}", TOKENS, sim.counts(rng, curve(TOKENS), TRIALS), TRIALS)
 
 
-def one(i: int) -> tuple[float, Analysis]:
+def one(i: int) -> tuple[float, Analysis | Refusal]:
     """Return the seconds that series ``i`` takes, and its analysis."""
     if not GRID:
         GRID.append(Dictionary(Axis.of(TOKENS)))

@@ -14,7 +14,7 @@ from calque.phases.explore.locate_button import LOCATE, LocateButton
 from calque.phases.explore.located import SPLITS
 from calque.phases.explore.page import Page, note, picture, table
 from calque.phases.explore.panels import CHOICES, arrange
-from calque.phases.explore.series import BAND, WHOLE, Series, many
+from calque.phases.explore.series import BAND, WHOLE, ScoreLine, many
 
 MOST_LINES = 400
 MOST_PANELS = 6
@@ -88,7 +88,7 @@ class CurvesPage(Page):
             out.append(note(f"Bands: {BAND}; left out of panels with more than {MOST_BANDS} lines."))
         return [*out, *self._verdicts(series)]
 
-    def _verdicts(self, series: list[Series]) -> list[Any]:
+    def _verdicts(self, series: list[ScoreLine]) -> list[Any]:
         rows = []
         for s in series:
             known = self.study.located.of(s.run, self.split.value, s.part, s.metric)

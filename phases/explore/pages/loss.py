@@ -10,6 +10,7 @@ import pandas as pd
 import panel as pn
 from hvplot import hvPlot
 
+from calque.data.metrics import LOSSES, METRICS
 from calque.data.quantities import format_count
 from calque.phases.explore.drawing import (
     LAYERS,
@@ -23,13 +24,11 @@ from calque.phases.explore.drawing import (
     words,
 )
 from calque.phases.explore.page import Page, drawing, note, picture, table
-from calque.phases.report.isoflop import Profile, profiles
+from calque.phases.report.isoflop import IsoFlopProfile, profiles
 from calque.phases.report.loss_pictures import isoflop_figure
 from calque.phases.report.pictures import svg
 from calque.phases.series.axis import Array
 
-LOSSES = ("loss", "bits_per_byte")
-UNITS = {"loss": "held-out loss, nat/token", "bits_per_byte": "held-out bits/byte"}
 ALL = "mean of languages"
 
 
@@ -104,7 +103,7 @@ class LossPage(Page):
         log = flops or self.selection.log
         made = hvPlot(pd.concat([broken(frames) for frames in pieces.values()], ignore_index=True)).line(
             x="x", y="y", by="condition", color=[hues[c] for c in pieces], line_width=1.5, logx=log, height=360,
-            xlabel="FLOPs so far" if flops else "training tokens", ylabel=UNITS[self.metric.value],
+            xlabel="FLOPs so far" if flops else "training tokens", ylabel=METRICS[self.metric.value].label,
             title=f"{words(self.metric.value)}, {self.language.value}", hover_cols=["run", "at"],
             hover_tooltips=[("run", "@run"), ("FLOPs" if flops else "tokens", "@at"), ("loss", "@y{0.0000}")],
             **({} if flops else {"xformatter": token_ticks()}), **LOOK,
@@ -126,7 +125,7 @@ class LossPage(Page):
             f"fallen, it lies above what a run of that length would reach. Diamonds: lowest point of a parabola "
             f"through the sizes.{source}"
         )
-        return [picture(_profiles_picture(found, runs, UNITS[self.metric.value])), told]
+        return [picture(_profiles_picture(found, runs, METRICS[self.metric.value].label)), told]
 
     def _law(self) -> list[Any]:
         loss = self.study.files.get("loss")
@@ -181,7 +180,7 @@ def _legend(labels: int) -> dict[str, Any]:
     return legend_place(labels) if labels > 1 else {}
 
 
-def _profiles_picture(found: list[Profile], runs: list[str], unit: str) -> Any:
+def _profiles_picture(found: list[IsoFlopProfile], runs: list[str], unit: str) -> Any:
     labels = [f"{p.flops:.2g} FLOPs" for p in found]
     hues = palette(labels, ordered=True)
     layers: list[Any] = []

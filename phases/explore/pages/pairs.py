@@ -8,10 +8,10 @@ import holoviews as hv
 import panel as pn
 from hvplot import hvPlot
 
+from calque.data.metrics import ITEM_LOGPROBS
 from calque.data.quantities import format_count
 from calque.phases.explore.curves import draw_panel
 from calque.phases.explore.drawing import SQUARE, finish, palette, words
-from calque.phases.explore.items import LOGPROBS
 from calque.phases.explore.locate_button import LOCATE, LocateButton
 from calque.phases.explore.page import Page, note, picture
 from calque.phases.explore.pairs import languages, positions, rate_table, takeoff_table
@@ -80,7 +80,7 @@ class PairsPage(Page):
 
     def _rates(self, runs: list[str], metric: str) -> Any:
         frame = rate_table(self.study, runs, metric, float(self.slider.value))
-        share = metric not in LOGPROBS
+        share = metric not in ITEM_LOGPROBS
         frame["value"] = frame["value"] * (100 if share else 1)
         title = f"{words(metric)} at {format_count(self.slider.value)} tokens{', %' if share else ', nats'}"
         made = self._map(frame, "value", title, (0, 100) if share else None, ["n"], "viridis")
@@ -139,9 +139,9 @@ class PairsPage(Page):
         if pair is None or pair[0] not in sources or pair[1] not in targets:
             pair = next(((s, t) for s in sources for t in targets if s != t), (sources[0], targets[0]))
         part = f"{pair[0]} → {pair[1]}"
-        kind = self.metric.value in LOGPROBS
+        kind = self.metric.value in ITEM_LOGPROBS
         wanted = dict.fromkeys((*self.selection.metrics, self.metric.value))
-        metrics = [m for m in wanted if m in self.study.items.metrics and (m in LOGPROBS) == kind]
+        metrics = [m for m in wanted if m in self.study.items.metrics and (m in ITEM_LOGPROBS) == kind]
         found = [
             s
             for metric in metrics

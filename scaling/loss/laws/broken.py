@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from calque.scaling.loss.laws.sums import log_sum
 from calque.scaling.loss.points import Points
-from calque.scaling.loss.sums import log_sum
 
 Array = NDArray[np.float64]
 SHARPEST, SMOOTHEST = 0.02, 5.0
@@ -55,11 +55,11 @@ class BrokenLaw:
 
     def public(self, theta: Array) -> Array:
         """Return (E, B, c0, c1, d1, f1, ...)."""
-        made = theta.copy()
-        made[:, :2] = np.exp(theta[:, :2])
-        made[:, 4::3] = np.exp(theta[:, 4::3])
-        made[:, 5::3] = np.exp(np.clip(theta[:, 5::3], np.log(SHARPEST), np.log(SMOOTHEST)))
-        return made
+        result = theta.copy()
+        result[:, :2] = np.exp(theta[:, :2])
+        result[:, 4::3] = np.exp(theta[:, 4::3])
+        result[:, 5::3] = np.exp(np.clip(theta[:, 5::3], np.log(SHARPEST), np.log(SMOOTHEST)))
+        return result
 
     def starts(self, prepared: tuple[Array, ...], log_loss: Array) -> Array:
         """Return breaks at every choice of 9 places along ln D, with several floors, slopes and widths."""

@@ -7,8 +7,8 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from calque.scaling.loss.laws.sums import log_sum
 from calque.scaling.loss.points import Points
-from calque.scaling.loss.sums import log_sum
 
 Array = NDArray[np.float64]
 

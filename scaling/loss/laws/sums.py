@@ -11,7 +11,13 @@ Array = NDArray[np.float64]
 
 
 def log_sum(terms: Sequence[Array]) -> tuple[Array, list[Array]]:
-    """Return ln(sum of exp(terms)) and each term's share of the sum; every term broadcasts to (k, m)."""
+    """Return ln(sum of exp(terms)) and each term's share of the sum; every term broadcasts to (k, m).
+
+    Parameters
+    ----------
+    terms : sequence of array
+        Logs of the summands.
+    """
     top = terms[0]
     for term in terms[1:]:
         top = np.maximum(top, term)

@@ -1,4 +1,4 @@
-"""Which size, run once more, would sharpen a forecast most."""
+"""The size whose further run would narrow a forecast most (optimal design by linear Bayes)."""
 
 from __future__ import annotations
 
@@ -14,16 +14,35 @@ CANDIDATES = 25
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sharpening:
-    """A run that was not made: its size, and the share of the forecast's SD that it would leave."""
+class NextSize:
+    """A size for a further run.
+
+    Attributes
+    ----------
+    n : float
+        Non-embedding parameters.
+    remaining : float
+        Share of the forecast's SD that would remain after it.
+    """
 
     n: float
-    left: float
+    remaining: float
 
 
-def best_run(found: Average, observations: Sequence[Observation], target: float) -> Sharpening:
+def next_size(found: Average, observations: Sequence[Observation], target: float) -> NextSize:
     """Return the best of 25 sizes from the smallest run to half the target.
 
+    Parameters
+    ----------
+    found : Average
+        The averaged laws so far.
+    observations : sequence of Observation
+        The runs so far.
+    target : float
+        Non-embedding parameters of the size to be forecast.
+
+    Notes
+    -----
     The SD of the expected ln T(target) after one more run of n, by linear Bayes:
     ``v(target) - c(target, n)^2 / (v(n) + sigma^2)`` with v and c the variances and covariance of the averaged laws.
     """
@@ -36,4 +55,4 @@ def best_run(found: Average, observations: Sequence[Observation], target: float)
         for n in np.geomspace(low, high, CANDIDATES).tolist()
     }
     best = min(left, key=lambda n: left[n])
-    return Sharpening(n=best, left=max(left[best], 0.0) ** 0.5)
+    return NextSize(n=best, remaining=max(left[best], 0.0) ** 0.5)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from calque.scaling.loss.chinchilla import ChinchillaLaw
+from calque.scaling.loss.laws.chinchilla import ChinchillaLaw
+from calque.scaling.loss.laws.sums import log_sum
 from calque.scaling.loss.points import Points
-from calque.scaling.loss.sums import log_sum
 
 Array = NDArray[np.float64]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from calque.scaling.loss.chinchilla import ChinchillaLaw
+from calque.scaling.loss.laws.chinchilla import ChinchillaLaw
 from calque.scaling.loss.points import Points
 
 Array = NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""Which run would sharpen a prediction most, by the linearised fit."""
+"""The run that would narrow a predicted loss most (optimal design by the linearised fit)."""
 
 from __future__ import annotations
 
@@ -7,21 +7,29 @@ from itertools import product
 
 import numpy as np
 
-from calque.scaling.loss.fit import LossFit
 from calque.scaling.loss.law import loss_law
 from calque.scaling.loss.points import Points
+from calque.scaling.loss.result import LossFit
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sharpening:
-    """A run that was not made, and the share of the prediction's SD that it would leave."""
+class NextRun:
+    """A further run.
+
+    Attributes
+    ----------
+    n, d : float
+        Its parameters and training tokens.
+    remaining : float
+        Share of the prediction's SD that would remain after it.
+    """
 
     n: float
     d: float
-    left: float
+    remaining: float
 
 
-def sharpen(fitted: LossFit, at: Points, budget: float | None = None) -> Sharpening:
+def next_run(fitted: LossFit, at: Points, budget: float | None = None) -> NextRun:
     """Return the best of a grid of runs, N and D from a quarter of the smallest to four times the largest.
 
     Parameters
@@ -31,7 +39,7 @@ def sharpen(fitted: LossFit, at: Points, budget: float | None = None) -> Sharpen
     at : Points
         The one point to be predicted; the run's other columns are taken from it.
     budget : float, optional
-        Of 6 N D in FLOPs, the largest run so far when not given: the target itself would always tell most.
+        FLOPs, 6 N D, at most; those of the largest run when not given. Without a limit the target is always best.
     """
     law, points = loss_law(fitted.law), fitted.points
     budget = budget or float((6 * points.n * points.d).max())
@@ -48,4 +56,4 @@ def sharpen(fitted: LossFit, at: Points, budget: float | None = None) -> Sharpen
     gain = (aim @ spread) ** 2 / (1 + (rows * spread).sum(0))
     best = int(np.argmax(gain))
     left = np.sqrt(max(1 - gain[best] / float(aim @ covariance @ aim), 0.0))
-    return Sharpening(n=float(grid[best, 0]), d=float(grid[best, 1]), left=float(left))
+    return NextRun(n=float(grid[best, 0]), d=float(grid[best, 1]), remaining=float(left))

@@ -1,0 +1,113 @@
+"""Rows of two metrics of one run: their lag and their crossover, each with its outcome and its reason."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from typing import Any
+
+from calque.data.quantities import format_count, format_interval
+from calque.phases.detection.analyse import Analysis
+from calque.phases.detection.crossover import crossover
+from calque.phases.detection.fitting import FEWEST
+from calque.phases.detection.judge import BLUNT
+from calque.phases.detection.lag import lag
+from calque.phases.results import Lag, Outcome, Refusal, Transition, finite
+from calque.phases.settings import Settings
+
+
+def lag_row(first: Analysis | Refusal, second: Analysis | Refusal, usable: Collection[str], settings: Settings) -> Lag:
+    """Return the lag between two metrics of one run.
+
+    Parameters
+    ----------
+    first : Analysis or Refusal
+        Of the metric that the lag starts from.
+    second : Analysis or Refusal
+        Of the other metric of the same run.
+    usable : collection of str
+        Metrics whose takeoff the report gives.
+    settings : Settings
+        What is asked of the cube.
+    """
+    a, b = first.trajectory, second.trajectory
+    common: dict[str, Any] = {
+        "run": a.run, "group": a.group, "first": a.metric, "second": b.metric, "level": settings.level
+    }  # fmt: skip
+    missing = [t.metric for t in (a, b) if t.metric not in usable]
+    if missing or isinstance(first, Refusal) or isinstance(second, Refusal):
+        few = min(a.n, b.n) < FEWEST
+        outcome = Outcome.TOO_FEW_POINTS if few else Outcome.NONE
+        return Lag(outcome=outcome, reason=f"no takeoff of {' and '.join(missing)} to measure from", **common)
+    estimate = lag(first, second, boot=settings.boot, level=settings.level, seed=settings.seed)
+    if estimate is None:
+        return Lag(outcome=Outcome.CENSORED, reason="one of the two takeoffs lies beyond the run", **common)
+    low, high = finite(estimate.low), finite(estimate.high)
+    start = _median_tokens(first)
+    tokens = start * (math.exp(estimate.log_ratio) - 1) if start is not None else None
+    factor = math.exp(abs(estimate.log_ratio))
+    if low is not None and low > 0:
+        outcome = Outcome.FOUND
+        reason = f"{b.metric} takes off later than {a.metric}, at {factor:.3g} times its tokens"
+    elif high is not None and high < 0:
+        outcome = Outcome.FOUND
+        reason = f"{b.metric} takes off earlier than {a.metric}, at 1/{factor:.3g} of its tokens"
+    elif low is None or high is None:
+        outcome, reason = Outcome.CENSORED, "one of the two may take off beyond the run: the lag is open"
+    elif high - low > 2 * BLUNT:
+        outcome = Outcome.NOT_SHARPLY_LOCATED
+        reason = "the interval of the lag spans more than a factor of a hundred"
+    else:
+        outcome, reason = Outcome.NONE, f"no lag between {a.metric} and {b.metric} that noise does not explain"
+    return Lag(
+        log_ratio=estimate.log_ratio, low=low, high=high, p_value=estimate.p_value, tokens=tokens, outcome=outcome,
+        reason=reason, **common,
+    )  # fmt: skip
+
+
+def _median_tokens(a: Analysis) -> float | None:
+    return finite(float(a.fit.axis.to_tokens(a.locations["takeoff"].x)))
+
+
+def crossover_row(
+    first: Analysis | Refusal, second: Analysis | Refusal, usable: Collection[str], settings: Settings
+) -> Transition:
+    """Return where ``second`` overtakes ``first``; the row is filed under ``second``.
+
+    Parameters
+    ----------
+    first : Analysis or Refusal
+        Of the metric that is overtaken.
+    second : Analysis or Refusal
+        Of the metric that overtakes.
+    usable : collection of str
+        Metrics whose takeoff the report gives.
+    settings : Settings
+        What is asked of the cube.
+    """
+    a, b = first.trajectory, second.trajectory
+    common: dict[str, Any] = {
+        "run": b.run, "group": b.group, "metric": b.metric, "estimand": "crossover", "level": settings.level,
+        "n_checkpoints": b.n,
+    }  # fmt: skip
+    if min(a.n, b.n) < FEWEST:
+        return Transition(outcome=Outcome.TOO_FEW_POINTS, reason=f"fewer than {FEWEST} checkpoints", **common)
+    if isinstance(first, Refusal) or isinstance(second, Refusal) or b.metric not in usable:
+        return Transition(outcome=Outcome.NONE, reason=f"{b.metric} has no takeoff", **common)
+    crossing = crossover(first, second, boot=settings.boot, level=settings.level, seed=settings.seed)
+    if crossing is None:
+        reason = f"{b.metric} is not above {a.metric} at the last checkpoint"
+        return Transition(outcome=Outcome.NONE, reason=reason, **common)
+    start = float(first.fit.axis.to_tokens(first.fit.axis.first))
+    low = None if crossing.low < start * (1 + 1e-9) else finite(crossing.low)
+    high = finite(crossing.high)
+    if crossing.tokens <= start:
+        reason = f"{b.metric} is above {a.metric} from the first checkpoint on"
+        return Transition(outcome=Outcome.NONE, reason=reason, **common)
+    outcome = Outcome.FOUND
+    if high is None:
+        outcome = Outcome.CENSORED
+    elif low is None or math.log(high / low) > BLUNT:
+        outcome = Outcome.NOT_SHARPLY_LOCATED
+    reason = f"{b.metric} overtakes {a.metric} at {format_count(crossing.tokens)} tokens ({format_interval(low, high)})"
+    return Transition(outcome=outcome, reason=reason, tokens=crossing.tokens, low=low, high=high, **common)

@@ -1,0 +1,67 @@
+"""Forecasting the takeoff of a size that was not run: the function behind ``scaling forecast``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from calque.data.cube.source import CubeLike
+from calque.scaling.checks import check_level
+from calque.scaling.forecast.forecast import forecast as forecast_observations
+from calque.scaling.forecast.result import Forecast
+from calque.scaling.named_sizes import parse_size
+from calque.scaling.takeoffs import Progress, ladder_takeoffs
+
+
+def forecast(
+    cube: CubeLike,
+    *,
+    size: str | float,
+    metric: str = "translation",
+    where: Sequence[str] = (),
+    params: Sequence[str] = (),
+    level: float = 0.9,
+    boot: int = 199,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Forecast:
+    """Forecast the takeoff of a size that was not run, by the power law, the floor law and their average.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset, path, or result with a cube
+        With runs of several sizes.
+    size : str or float
+        In non-embedding parameters, ``350m`` or a number; ``69m`` to ``1.7b`` name the sizes of Calque's ladder.
+    metric : str
+        Whose takeoff.
+    where : sequence of str
+        Keep only these runs, for example ``mix=uniform``.
+    params : sequence of str
+        Non-embedding parameters of runs that the cube does not state, as ``RUN=COUNT``.
+    level : float
+        Of the forecast's interval, 0.5 to 1.
+    boot : int
+        Bootstrap draws for each run's takeoff.
+    seed : int
+        The same seed gives the same numbers.
+    progress : callable, optional
+        Called with (done, total, what).
+
+    Returns
+    -------
+    Forecast
+        Too few sizes are an outcome, not an error.
+
+    Raises
+    ------
+    UserError
+        When the cube cannot be read or used, or a setting is out of range.
+    """
+    name = size if isinstance(size, str) else f"{size:.10g}"
+    parse_size(name)
+    check_level(level)
+    found = ladder_takeoffs(cube, metric, where=where, params=params, boot=boot, seed=seed, progress=progress)
+    result = forecast_observations(found.observations, name, metric=metric, level=level, seed=seed)
+    sentences = (found.note, *result.sentences) if found.note else result.sentences
+    return replace(result, sentences=sentences, cube_name=found.cube_name)

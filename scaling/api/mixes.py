@@ -1,0 +1,70 @@
+"""Comparing the mixes of a cube: the function behind ``scaling mixes``."""
+
+from __future__ import annotations
+
+from calque.data.cube.source import CubeLike, as_cube
+from calque.data.errors import UserError
+from calque.scaling.checks import check_level
+from calque.scaling.laws.share import fit_shares
+from calque.scaling.mixes.by_language import observe_languages
+from calque.scaling.mixes.contrast import contrasts
+from calque.scaling.mixes.mixed_model import mixed_contrasts
+from calque.scaling.mixes.result import LanguageComparison, MixComparison
+from calque.scaling.observations import observe
+from calque.scaling.takeoffs import Progress, transitions
+
+
+def mixes(
+    cube: CubeLike,
+    *,
+    metric: str = "translation",
+    by_language: bool = False,
+    level: float = 0.95,
+    boot: int = 199,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> MixComparison:
+    """Contrast the takeoffs of mixes, seeds as replicates.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset, path, or result with a cube
+        With runs of several mixes.
+    metric : str
+        Whose takeoff.
+    by_language : bool
+        Also by language translated into: contrasts, a mixed model and the law in shares and overlap.
+    level : float
+        Of the intervals, 0.5 to 1.
+    boot : int
+        Bootstrap draws for each takeoff.
+    seed : int
+        The same seed gives the same numbers.
+    progress : callable, optional
+        Called with (done, total, what).
+
+    Raises
+    ------
+    UserError
+        When the cube cannot be read, lacks mixes, sizes or takeoffs, or a setting is out of range.
+    """
+    check_level(level)
+    data, name = as_cube(cube)
+    if "mix" not in data.variables:
+        raise UserError("the cube has no run coordinate 'mix'; expected one that names two mixes or more")
+    found = transitions(data, metric, boot=boot, seed=seed, progress=progress)
+    observations = observe(data, found, metric)
+    compared = contrasts(observations, level=level, seed=seed)
+    languages = None
+    if by_language:
+        found = transitions(data, metric, boot=boot, seed=seed, by=("target",), progress=progress)
+        split = observe_languages(data, found, metric)
+        languages = LanguageComparison(
+            contrasts=contrasts(split, level=level, seed=seed),
+            mixed_model=mixed_contrasts(split, level=level),
+            shares=fit_shares(split, level=level),
+        )
+    return MixComparison(
+        metric=metric, level=level, contrasts=compared, observations=observations, by_language=languages,
+        cube_name=name,
+    )  # fmt: skip

@@ -1,0 +1,60 @@
+"""Tables of ``scaling fit``, and the table of takeoffs."""
+
+from __future__ import annotations
+
+from rich.table import Table
+
+from calque.data.command_line.command import console
+from calque.data.quantities import format_count
+from calque.scaling.laws.result import TakeoffFit
+from calque.scaling.observations import Observation
+
+
+def count_cell(value: float | None) -> str:
+    """Return a count of tokens or parameters for a table, a dash where it is absent.
+
+    Parameters
+    ----------
+    value : float or None
+        The count.
+    """
+    return "-" if value is None else format_count(value)
+
+
+def takeoff_table(observations: tuple[Observation, ...]) -> Table:
+    """Return the runs with their takeoffs, one row for each.
+
+    Parameters
+    ----------
+    observations : tuple of Observation
+        One for each run.
+    """
+    table = Table("run", "size", "parameters", "takeoff", "low", "high", "outcome")
+    for o in observations:
+        table.add_row(
+            o.run, o.size, format_count(o.n), count_cell(o.tokens), count_cell(o.low), count_cell(o.high), o.outcome
+        )
+    return table
+
+
+def print_fit(result: TakeoffFit) -> None:
+    """Print the takeoffs, the parameters, the outcome and which runs were left out.
+
+    Parameters
+    ----------
+    result : TakeoffFit
+        What is printed.
+    """
+    fitted = result.fit
+    out = console()
+    out.print(takeoff_table(fitted.data))
+    if fitted.parameters:
+        table = Table(fitted.formula, "estimate", f"{fitted.level:.0%} low", "high")
+        for name, value in fitted.parameters.items():
+            low, high = fitted.intervals[name]
+            table.add_row(name, *(f"{v:.4g}" for v in (value, low, high)))
+        table.add_row("seed SD of ln T", f"{fitted.seed_sd:.3f}")
+        out.print(table)
+    out.print(f"{fitted.law} law: {fitted.outcome}: {fitted.reason}.", soft_wrap=True)
+    if result.note:
+        out.print(result.note, soft_wrap=True)

@@ -1,0 +1,1 @@
+"""Laws of held-out loss, one in each file."""
