@@ -74,9 +74,11 @@ CASES = {
     "sweeps plan": Case(words="{quick} --device h200", first="{quick}", given={"device": "h200"}),
     "sweeps run": Case(words="{small} --results {folder}/results", first="{small}",
                        given={"results": "{folder}/results"}),
-    "sweeps score": Case(words="{model} -o {folder}/m.nc --pattern step{{step}} --tokens-per-step 2k --languages en,de --shots 1 --concepts 2 --minimal-pairs 2 "
+    "sweeps score": Case(words="{model} -o {folder}/m.nc --pattern step{{step}} --tokens-per-step 2k "
+                         "--languages en,de --shots 1 --concepts 2 --minimal-pairs 2 "
                          "--heldout none", first="{model}",
-                         given={"output": "{folder}/m.nc", "pattern": "step{{step}}", "tokens_per_step": "2k", "languages": "en,de", "shots": 1, "concepts": 2,
+                         given={"output": "{folder}/m.nc", "pattern": "step{{step}}", "tokens_per_step": "2k",
+                                "languages": "en,de", "shots": 1, "concepts": 2,
                                 "minimal_pairs": 2, "heldout": "none"}),
 }  # fmt: skip
 DOOR = {"phases": ("detect", "pool", "acquisition", "calibrate", "import_log"), "scaling": ("simulate", "forecast"),

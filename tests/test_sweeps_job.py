@@ -111,7 +111,7 @@ def test_a_study_is_submitted_stopped_and_submitted_again(head: Head) -> None:
     assert comes_true(lambda: head.was_stopped("one"), 200)
     logs = head.job("logs", "one").stdout
     assert "interrupted" in logs, logs
-    assert "go on with: sweeps run" in logs, logs
+    assert "resume with: sweeps run" in logs, logs
 
     done = head.job("submit", "sweeps/small.yaml")
     assert done.returncode == 0, done.stdout + done.stderr

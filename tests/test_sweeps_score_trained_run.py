@@ -65,7 +65,7 @@ def test_a_run_scored_again_gives_its_own_numbers(tmp_path: Path) -> None:
     assert found["config_json"].item() == own["config_json"].item()
     with pytest.raises(UserError, match=r"simulated world, which has its own words; leave out --shots"):
         sweeps_score(run, tmp_path / "other.nc", "--shots", "1")
-    with pytest.raises(UserError, match=r"is a run of Calque, which has its own; leave out --pattern"):
+    with pytest.raises(UserError, match=r"is a run of Calque, which records its own; leave out --pattern"):
         sweeps_score(run, tmp_path / "other.nc", "--pattern", "step-{step}", "--tokens-per-step", "5")
     with pytest.raises(UserError, match=r"results holds no model .*it holds a study: name one of its runs"):
         sweeps_score(tmp_path / "results", tmp_path / "other.nc", "--pattern", "{tokens}")
