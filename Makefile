@@ -4,15 +4,17 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 LINKS  := $(VENV)/src/calque
+PARTS  := data models phases scaling sweeps
 OUT    ?= results/quick
 
 .DEFAULT_GOAL := help
-.PHONY: help study test lint bench env clean
+.PHONY: help study test lint wheel bench env clean
 
 help:
 	@echo "make study   run sweeps/quick.yaml, detect the transitions, forecast, write $(OUT)/report.html"
 	@echo "make test    lint, types, import contract, tests"
 	@echo "make lint    lint, types and import contract alone"
+	@echo "make wheel   sdist and wheel in dist/, checked: installed without extras, the wheel runs what the README says it does"
 	@echo "make bench   tables of tests/benchmarks beside their peers, hours; one of them: python -m tests.benchmarks NAME"
 	@echo "make env     the environment in $(VENV), made when missing or out of date"
 	@echo "make clean   remove the environment and caches (results stay)"
@@ -23,7 +25,18 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	@touch $@
 
-env: $(STAMP)
+# calque.data is the folder data/ and so on: tools that read paths are shown them here as one package. The links are made anew
+# when what they show differs from what stands there, and moved in place when complete.
+SHOWN  := $(filter-out %/__pycache__,$(wildcard calque/*)) $(PARTS)
+ifneq ($(sort $(notdir $(SHOWN))),$(sort $(notdir $(wildcard $(LINKS)/*))))
+.PHONY: $(LINKS)
+endif
+$(LINKS): $(STAMP)
+	rm -rf $@ $@.new && mkdir -p $@.new
+	ln -s $(addprefix ../../../,$(SHOWN)) $@.new
+	mv $@.new $@
+
+env: $(STAMP) $(LINKS)
 
 study: $(STAMP)
 	$(BIN)/sweeps run sweeps/quick.yaml --results $(OUT)
@@ -32,11 +45,6 @@ study: $(STAMP)
 	$(BIN)/phases detect $(OUT)/results.nc --json $(OUT)/detect.json --forecast $(OUT)/forecast.json --power $(OUT)/power.json \
 		--html $(OUT)/report.html
 	@echo "to explore it: $(BIN)/phases explore $(OUT)/results.nc --detect $(OUT)/detect.json --forecast $(OUT)/forecast.json --power $(OUT)/power.json"
-
-# calque.data is the folder data/ and so on: tools that read paths are shown them as one package
-$(LINKS): $(STAMP) calque
-	rm -rf $@ && mkdir -p $@
-	cd $@ && ln -s ../../../calque/*.py ../../../calque/py.typed ../../../data ../../../models ../../../phases ../../../scaling ../../../sweeps .
 
 lint: $(STAMP) $(LINKS)
 	$(BIN)/ruff check .
@@ -47,10 +55,15 @@ lint: $(STAMP) $(LINKS)
 test: lint
 	$(BIN)/python -m pytest -n 2 -q
 
+wheel: $(STAMP)
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist .
+	$(BIN)/python -m tests.bare_install dist/*.whl
+
 bench: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,bench]"
 	$(BIN)/python -m tests.benchmarks
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

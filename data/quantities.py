@@ -21,6 +21,11 @@ def parse_count(value: Any) -> Any:
     ------
     ValueError
         When the text is no count; the message shows what is.
+
+    Examples
+    --------
+    >>> [parse_count(text) for text in ("5M", "1.5k", "2e6", "100_000")]
+    [5000000, 1500, 2000000, 100000]
     """
     if isinstance(value, bool):
         raise ValueError(f"'{value}' is no count; expected one such as 5M or 5000000")
@@ -42,7 +47,13 @@ def parse_count(value: Any) -> Any:
 
 
 def format_count(value: float | None) -> str:
-    """Return a count in three significant digits with k, M, B or T, such as ``1.67B``; a dash where there is none."""
+    """Return a count in three significant digits with k, M, B or T, such as ``1.67B``; a dash where there is none.
+
+    Examples
+    --------
+    >>> format_count(1_669_332_992), format_count(999_600), format_count(12)
+    ('1.67B', '1M', '12')
+    """
     if value is None or not math.isfinite(value):
         return ABSENT
     for factor, unit in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):

@@ -11,14 +11,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+from tests.readme import README, ROOT, commands
+
 MINUTES = ("make study", "make test", "sweeps run", "sweeps trial", "sweeps collect")
-
-
-def commands() -> list[str]:
-    blocks = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
-    return [line.partition("#")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
 
 
 def test_the_readme_has_commands_and_we_know_which_take_minutes() -> None:
@@ -48,5 +43,13 @@ def test_links_lead_somewhere(link: str) -> None:
 
 def test_the_makefile_has_the_targets_that_are_named() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    for target in set(re.findall(r"`make (\w+)`", README)) | {"study", "test", "lint", "bench", "clean"}:
+    for target in set(re.findall(r"`make (\w+)`", README)) | {
+        "study",
+        "test",
+        "lint",
+        "wheel",
+        "bench",
+        "env",
+        "clean",
+    }:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target

@@ -19,6 +19,15 @@ def validate(cube: xr.Dataset, origin: str = "the cube") -> xr.Dataset:
     ------
     UserError
         Naming the file, the variable, what came, what was expected and the remedy.
+
+    Examples
+    --------
+    >>> lone = xr.Dataset({"tokens": ("checkpoint", [1e6, 2e6]), "accuracy": ("checkpoint", [0.1, 0.4])})
+    >>> validate(lone)["accuracy"].dims
+    ('run', 'checkpoint')
+    >>> validate(lone.assign(tokens=("checkpoint", [2e6, 1e6])), "log.nc")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    calque.data.errors.UserError: log.nc: tokens of run 'run' ...
     """
     schema = cube.attrs.get("calque_schema", SCHEMA)
     if int(schema) != SCHEMA:

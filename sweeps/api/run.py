@@ -13,7 +13,8 @@ import xarray as xr
 
 from calque.data.cube import read
 from calque.data.result import Result, Rows, check_backend
-from calque.sweeps.results.progress import RunProgress, read_progress, standings_json
+from calque.sweeps.results.progress import RunProgress, read_progress
+from calque.sweeps.results.standings import standing_line, standings_json
 from calque.sweeps.running import Ended, run_study
 from calque.sweeps.study.study import Study, read_study
 
@@ -66,10 +67,12 @@ class StudyRun(Result):
         """Return a line for every unfinished run, and one for the study."""
         from rich.text import Text
 
-        lines = [f"sweeps: {self.ended.reason}"] if self.ended.reason else []
-        lines += [s.line(self.ended.root.place) for s in self.standings if s.state != "done"]
+        lines = [standing_line(s, self.ended.root) for s in self.standings if s.state != "done"]
         done = len(self.standings) - len(self.unfinished)
         lines.append(f"{self.path}: {done} of {len(self.standings)} runs done")
+        lines.append(
+            f"resume with: sweeps run {self.study.path}" if self.unfinished else f"next: phases detect {self.path}"
+        )
         return [Text(line) for line in lines]
 
     def plot(self, metric: str = "translation", *, ax: Any = None, backend: str = "matplotlib") -> Any:

@@ -70,15 +70,20 @@ class ScoredCheckpoints(Result):
         ]  # fmt: skip
         return {"checkpoints": Rows(rows, ("revision",)), "failed": Rows(found["failed"], ("revision",))}
 
-    def renderables(self) -> Sequence[RenderableType]:
-        """Return what is doubtful, a line each, and how many checkpoints there are."""
-        from rich.text import Text
-
+    def doubts(self) -> list[str]:
+        """Return what a person should know, a line each: what was left out, not scored, or flagged."""
         lines = list(self.scored.lines())
         if self.left_out:
             shown = ", ".join(self.left_out[:4]) + (", ..." if len(self.left_out) > 4 else "")
             lines.insert(0, f"left out, since their names give no position: {shown}")
-        return [Text(line) for line in [*lines, f"{self.scored.file.path}: {len(self.scored.file.rows)} checkpoints"]]
+        return lines
+
+    def renderables(self) -> Sequence[RenderableType]:
+        """Return the doubts, a line each, and how many checkpoints there are."""
+        from rich.text import Text
+
+        count = f"{self.scored.file.path}: {len(self.scored.file.rows)} checkpoints"
+        return [Text(line) for line in [*self.doubts(), count]]
 
     def plot(self, metric: str = "translation", *, ax: Any = None, backend: str = "matplotlib") -> Any:
         """Draw a metric over tokens.

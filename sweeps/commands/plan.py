@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from calque.data.command_line.command import console
 from calque.data.command_line.options import Json
 from calque.data.command_line.output import emit_json
 from calque.sweeps.commands.common import StudyFile
@@ -24,15 +23,9 @@ def plan_command(
     utilisation: Annotated[float, typer.Option(help="Share of the peak that training's own FLOPs reach.")] = 0.4,
     json_file: Json = None,
 ) -> None:
-    """Print the bill of a study: runs, parameters, FLOPs, memory, device-hours, disk. Starts nothing."""
-    from calque.sweeps.plan import tables as plan_tables
-    from calque.sweeps.plan.plan import Hardware
-    from calque.sweeps.plan.plan import plan as reckon
-    from calque.sweeps.study.study import read_study
+    """Print the cost estimate of a study: runs, parameters, FLOPs, memory, device-hours, disk. Starts nothing."""
+    from calque.sweeps.api.plan import plan
 
-    bill = reckon(read_study(study), Hardware(name=device, peak=flops, utilisation=utilisation))
-    if not emit_json(json_file, bill):
-        for table in (plan_tables.bill_table, plan_tables.flops_table, plan_tables.memory_table):
-            console().print(table(bill))
-        for line in plan_tables.notes(bill):
-            print(line)
+    found = plan(study, device=device, flops=flops, utilisation=utilisation)
+    if not emit_json(json_file, found.to_dict()):
+        found.show()

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from calque.data.command_line.options import Json
-from calque.data.errors import UserError
-
-if TYPE_CHECKING:
-    from calque.sweeps.score.scoring import Scored
-    from calque.sweeps.score.sources import Source
-    from calque.sweeps.score.subject import Subject
+from calque.data.command_line.output import emit_json
 
 WHERE, WHAT, HOW = "Which checkpoints, and where in training they stand", "What is asked", "How"
-DTYPES = ("auto", "float32", "bfloat16", "float16")
 Panel = typer.Option
 
 
@@ -26,11 +20,11 @@ def score_command(
         str,
         typer.Argument(
             help="A folder with a model or with one in each of its folders, a model's folder in the hub's cache, a run "
-            "of ours (results/STUDY/runs/NAME), or OWNER/NAME on the hub.",
+            "of Calque (results/STUDY/runs/NAME), or OWNER/NAME on the hub.",
             show_default=False,
         ),
     ],
-    output: Annotated[Path, Panel("--output", "-o", help="The cube to write, or to go on with.")],
+    output: Annotated[Path, Panel("--output", "-o", help="The cube to write, or to resume.")],
     revisions: Annotated[
         str | None,
         Panel(help="Names or patterns such as 'step*', with commas between, or all.", rich_help_panel=WHERE),
@@ -38,7 +32,7 @@ def score_command(
     pattern: Annotated[
         str | None,
         Panel(
-            help="How a name tells its position: {step} or {tokens} where it stands, * for anything.",
+            help="How a name gives its position: {step} or {tokens} where it stands, * for anything.",
             rich_help_panel=WHERE,
         ),
     ] = None,
@@ -55,9 +49,9 @@ def score_command(
     template: Annotated[str | None, Panel(help="Wording: names, brackets or sentence.", rich_help_panel=WHAT)] = None,
     shots: Annotated[int | None, Panel(help="Lines shown before a question (2).", rich_help_panel=WHAT)] = None,
     shot_seed: Annotated[int | None, Panel(help="Chooses the lines shown (0).", rich_help_panel=WHAT)] = None,
-    concepts: Annotated[int | None, Panel(help="Ask only the first so many.", rich_help_panel=WHAT)] = None,
+    concepts: Annotated[int | None, Panel(help="Ask at most this many.", rich_help_panel=WHAT)] = None,
     minimal_pairs: Annotated[
-        int | None, Panel(help="At most so many a language and phenomenon.", rich_help_panel=WHAT)
+        int | None, Panel(help="At most this many per language and phenomenon.", rich_help_panel=WHAT)
     ] = None,
     heldout: Annotated[
         str | None, Panel(help="Text for the loss: sample, none, or a folder of text (sample).", rich_help_panel=WHAT)
@@ -84,108 +78,17 @@ def score_command(
 
     Run it again after any interruption: what is scored is not scored again. Duplicate weights and outliers are flagged.
     """  # fmt: skip
-    from calque.data.command_line.output import emit_json
-    from calque.sweeps.score.display import ScoreDisplay
-    from calque.sweeps.score.own import OwnSource
-    from calque.sweeps.score.positions import placed
-    from calque.sweeps.score.scoring import score as score_all
-    from calque.sweeps.score.sources import chosen, source_of
+    from calque.sweeps.api.score import score
 
-    given = {
-        "template": template, "shots": shots, "shot_seed": shot_seed, "concepts": concepts,
-        "minimal_pairs": minimal_pairs, "heldout_tokens": _count(heldout_tokens, "--heldout-tokens"),
-    }  # fmt: skip
-    changes = {key: value for key, value in given.items() if value is not None}
-    told = _positions(pattern, _count(tokens_per_step, "--tokens-per-step"), positions)
-    source = source_of(model)
-    names, named = chosen(source, revisions)
-    if isinstance(source, OwnSource):
-        for option, value in (("--pattern", pattern), ("--positions", positions), ("--languages", languages),
-                              ("--heldout", heldout), ("--tokenizer", tokenizer)):  # fmt: skip
-            if value is not None:
-                raise UserError(f"{model} is a run of ours, which knows its own; leave out {option}")
-        told = source
-    order, left_out = placed(names, told, named)
-    if left_out:
-        shown = ", ".join(left_out[:4]) + (", ..." if len(left_out) > 4 else "")
-        print(f"sweeps: left out, since their names tell no position: {shown}", file=sys.stderr)
-    subject = _subject(source, model, changes, languages, heldout, tokenizer, output, device, dtype)
-    with ScoreDisplay(len(order)) as display:
-        scored = score_all(source, subject, order, output, name or source.name, display)
-    raise SystemExit(_report(scored, emit_json(json_file, scored.to_dict())))
-
-
-def _positions(pattern: str | None, tokens_per_step: int | None, table: Path | None) -> Any:
-    from calque.sweeps.score.positions import PatternPositions, TablePositions
-
-    if table is not None:
-        if pattern is not None or tokens_per_step is not None:
-            raise UserError("--positions says where revisions stand; leave out --pattern and --tokens-per-step")
-        return TablePositions(table)
-    if pattern is None and tokens_per_step is not None:
-        raise UserError("--tokens-per-step needs --pattern, such as --pattern 'step{step}'")
-    return None if pattern is None else PatternPositions(pattern, tokens_per_step)
-
-
-def _count(text: str | None, option: str) -> int | None:
-    from calque.data.quantities import parse_count
-
-    try:
-        return None if text is None else int(parse_count(text))
-    except ValueError as error:
-        raise UserError(f"{option}: {error}") from None
-
-
-def _subject(
-    source: Source, model: str, changes: dict[str, Any], languages: str | None, heldout: str | None,
-    tokenizer: Path | None, output: Path, device: str, dtype: str,
-) -> Subject:  # fmt: skip
-    import torch
-
-    from calque.sweeps.score.own import OwnSource, OwnSubject
-    from calque.sweeps.score.questions import Questions
-    from calque.sweeps.score.subject import HuggingFaceSubject
-
-    place = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    try:
-        torch.empty(1, device=place)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(
-            f"--device is '{device}', which is not at hand ({reason}); expected auto, cpu or cuda"
-        ) from None
-    if dtype not in DTYPES:
-        raise UserError(f"--dtype is '{dtype}'; expected one of {', '.join(DTYPES)}")
-    if isinstance(source, OwnSource):
-        if dtype not in ("auto", "float32"):
-            raise UserError(f"{model} is a run of ours, scored as it was trained, in float32; leave out --dtype")
-        return OwnSubject(source, changes, place)
-    if languages is not None:
-        changes |= {"languages": tuple(code.strip() for code in languages.split(","))}
-    if heldout is not None:
-        changes |= {"heldout": heldout}
-    chosen = ("float32" if place == "cpu" else "bfloat16") if dtype == "auto" else dtype
-    if tokenizer is not None and tokenizer.name == "tokenizer.json":
-        tokenizer = tokenizer.parent
-    return HuggingFaceSubject(
-        source.name, Questions(**changes), device=place, dtype=getattr(torch, chosen), tokenizer=tokenizer,
-        tokenizer_sha256=_earlier_tokenizer(output),
+    found = score(
+        model, output=output, revisions=revisions, pattern=pattern, tokens_per_step=tokens_per_step,
+        positions=positions, languages=languages, template=template, shots=shots, shot_seed=shot_seed,
+        concepts=concepts, minimal_pairs=minimal_pairs, heldout=heldout, heldout_tokens=heldout_tokens,
+        tokenizer=tokenizer, name=name, device=device, dtype=dtype,
     )  # fmt: skip
-
-
-def _earlier_tokenizer(output: Path) -> str | None:
-    from calque.data import cube
-
-    if not output.exists():
-        return None
-    old = cube.read(output)
-    return str(old["tokenizer_sha256"].values[0]) if "tokenizer_sha256" in old.coords else None
-
-
-def _report(scored: Scored, silent: bool) -> int:
-    for line in scored.lines():
+    for line in found.doubts():
         print(f"sweeps: {line}", file=sys.stderr)
-    count = len(scored.file.rows)
-    if not silent and count:
-        print(f"{scored.file.path}: {count} checkpoints; next: phases detect {scored.file.path}")
-    return 1 if scored.failed else 0
+    count = len(found.scored.file.rows)
+    if not emit_json(json_file, found.to_dict()) and count:
+        print(f"{output}: {count} checkpoints; next: phases detect {output}")
+    raise SystemExit(1 if found.failed else 0)

@@ -10,7 +10,7 @@ import typer
 from calque.data.command_line.command import console
 from calque.data.command_line.options import Json
 from calque.data.command_line.output import emit_json
-from calque.sweeps.commands.common import Results, StudyFile, standings_json
+from calque.sweeps.commands.common import Results, StudyFile
 
 
 def status_command(
@@ -31,6 +31,7 @@ def status_command(
     from calque.data.quantities import format_bytes
     from calque.sweeps.results.progress import progress_table, read_progress
     from calque.sweeps.results.root import ResultsRoot
+    from calque.sweeps.results.standings import standings_json
     from calque.sweeps.study.study import read_study
 
     loaded = read_study(study)

@@ -10,7 +10,7 @@ import typer
 from calque.data.command_line.options import Json
 from calque.data.command_line.output import emit_json
 from calque.data.errors import UserError
-from calque.sweeps.commands.common import Results, say, standings_json
+from calque.sweeps.commands.common import Results
 
 
 def trial_command(
@@ -26,6 +26,7 @@ def trial_command(
     json_file: Json = None,
 ) -> None:
     """Do one run in this process, without Ray; goes on where it stood. Or repeat a run of a cube."""
+    from calque.sweeps.results.standings import standing_line, standings_json
     from calque.sweeps.running import run_one
     from calque.sweeps.study.repeat import study_of_cube
     from calque.sweeps.study.study import read_study
@@ -43,5 +44,5 @@ def trial_command(
     config = loaded.run(name)
     standing, root = run_one(loaded, config, results)
     if not emit_json(json_file, standings_json(loaded, root, [standing])):
-        print(say(standing, root, config))
+        print(standing_line(standing, root))
     raise SystemExit(0 if standing.state == "done" else 1)

@@ -1,0 +1,44 @@
+"""Where the runs of a study stand, as JSON and as a line each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from calque.sweeps.results.progress import RunProgress
+from calque.sweeps.results.root import ResultsRoot
+from calque.sweeps.study.study import Study
+
+
+def standings_json(study: Study, root: ResultsRoot, standings: Sequence[RunProgress]) -> dict[str, Any]:
+    """Return where runs stand, as JSON-ready values.
+
+    Parameters
+    ----------
+    study : Study
+        Whose runs they are.
+    root : ResultsRoot
+        Where the results are.
+    standings : sequence of RunProgress
+        One a run.
+    """
+    runs = [asdict(s) | {"stopped": s.stale, "seconds_left": s.seconds_left} for s in standings]
+    return {"schema": 1, "study": study.name, "results": root.place, "runs": runs}
+
+
+def standing_line(standing: RunProgress, root: ResultsRoot) -> str:
+    """Return one line on a run: done, unfinished or failed, and where its files are.
+
+    Parameters
+    ----------
+    standing : RunProgress
+        Of the run.
+    root : ResultsRoot
+        Where the results are.
+    """
+    where = f"{root}/runs/{standing.run}"
+    if standing.state == "failed":
+        return f"{standing.run}: failed: {standing.message} (traceback in {where}/error.txt)"
+    done = f"{standing.checkpoints} of {standing.total_checkpoints} checkpoints"
+    return f"{standing.run}: {'done' if standing.state == 'done' else 'unfinished'}, {done}, in {where}"
