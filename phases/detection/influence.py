@@ -26,7 +26,20 @@ ESTIMANDS = ("delay", "takeoff")
 
 
 def largest_outlier(t: Trajectory, noise: Noise) -> int | None:
-    """Return the position of the checkpoint furthest from its neighbours, if that is further than noise goes."""
+    """Return the checkpoint that is furthest from its neighbours, if that exceeds what the noise explains.
+
+    Parameters
+    ----------
+    t : Trajectory
+        The series.
+    noise : Noise
+        Its fitted noise.
+
+    Returns
+    -------
+    int or None
+        Position of the checkpoint in the series.
+    """
     middle = running_median(t.y)
     k, _, variance, phi = noise.mean()
     white, shift = amplitudes(t, middle, VARIANTS[k])
@@ -41,21 +54,43 @@ def largest_outlier(t: Trajectory, noise: Noise) -> int | None:
 
 
 def without(t: Trajectory, i: int) -> Trajectory:
-    """Return a trajectory that lacks the checkpoint at position ``i``."""
+    """Return a trajectory without one checkpoint.
+
+    Parameters
+    ----------
+    t : Trajectory
+        The series.
+    i : int
+        Position of the checkpoint in the series.
+
+    Returns
+    -------
+    Trajectory
+        The others.
+    """
     return t.subset(np.delete(np.arange(t.n), i))
 
 
 def label_influence(
     a: Analysis | Refusal, found: Sequence[Transition], again: Callable[[Trajectory], Analysis | Refusal], level: float
 ) -> list[Transition]:
-    """Return the rows of a series, those that a wild checkpoint decides labelled with what they are without it.
+    """Return the rows of a series; a row that depends on one outlier says what it is without that checkpoint.
 
     Parameters
     ----------
+    a : Analysis or Refusal
+        The series as analysed.
     found : sequence of Transition
-        The rows of ``a``.
+        Its rows.
     again : callable
-        Analyses a trajectory as the series itself was.
+        Analyses a trajectory with the same settings.
+    level : float
+        Coverage of the intervals, between 0 and 1.
+
+    Returns
+    -------
+    list of Transition
+        The rows, some with a longer reason.
     """
     if isinstance(a, Refusal):
         return list(found)

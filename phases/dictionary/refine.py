@@ -22,7 +22,24 @@ PROPOSALS = 110
 
 
 def refine(start: Candidates, whiten: Whitener, y: Array, rng: np.random.Generator) -> Candidates:
-    """Return candidates around the plausible region of each family, on and off the grid."""
+    """Return candidates around the plausible region of each family, on and off the grid.
+
+    Parameters
+    ----------
+    start : Candidates
+        Candidates to start from.
+    whiten : Whitener
+        Whitening of the noise.
+    y : array, shape (n,)
+        The series.
+    rng : numpy.random.Generator
+        Source of randomness for the proposals.
+
+    Returns
+    -------
+    Candidates
+        Plausible members of each family.
+    """
     axis = start.axis
     z = whiten(y)
     zz = float(z @ z)

@@ -37,7 +37,19 @@ class Results:
 
 
 def read(request: Request) -> Log:
-    """Return one row for every file that has a wanted metric; files of one checkpoint are merged, the later wins.
+    """Return one row for every checkpoint that has a wanted metric.
+
+    Files of one checkpoint are merged; where they hold the same value twice, the later file counts.
+
+    Parameters
+    ----------
+    request : Request
+        What to read; metrics are ``task/metric``.
+
+    Returns
+    -------
+    Log
+        The rows.
 
     Raises
     ------

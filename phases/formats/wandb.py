@@ -28,6 +28,16 @@ SUFFIXES = (*parquet.SUFFIXES, *delimited.SUFFIXES, *LINES, ".json")
 def read(request: Request) -> Log:
     """Return the rows of all runs at which a wanted metric was logged.
 
+    Parameters
+    ----------
+    request : Request
+        What to read; metrics are columns.
+
+    Returns
+    -------
+    Log
+        The rows.
+
     Raises
     ------
     UserError

@@ -34,7 +34,18 @@ BARS = {"kink": "kink", "level": "level", "markov": "kink", "logistic": "t50", "
 
 
 def report_parts(report: DetectionReport) -> list[RenderableType]:
-    """Return one row an estimate, and what the model assumes."""
+    """Return the report for a terminal: one row an estimate, and what the model assumes.
+
+    Parameters
+    ----------
+    report : DetectionReport
+        Results of a classical model.
+
+    Returns
+    -------
+    list of rich renderables
+        A table and a note.
+    """
     family = report.settings["family"]
     table = Table(title=f"Model: {family}", title_justify="left", header_style="bold")
     for name in ("run", "group", "metric", "estimate", "outcome", "p", "tokens"):
@@ -46,13 +57,37 @@ def report_parts(report: DetectionReport) -> list[RenderableType]:
 
 
 def write_report(report: DetectionReport, path: Path) -> None:
-    """Write the page to ``path``."""
+    """Write the HTML page of a report.
+
+    Parameters
+    ----------
+    report : DetectionReport
+        Results of a classical model.
+    path : Path
+        The file.
+
+    Raises
+    ------
+    UserError
+        When the file cannot be written.
+    """
     check_output(path)
     path.write_text(render(report), encoding="utf-8")
 
 
 def render(report: DetectionReport) -> str:
-    """Return the page's HTML."""
+    """Return the page's HTML.
+
+    Parameters
+    ----------
+    report : DetectionReport
+        Results of a classical model.
+
+    Returns
+    -------
+    str
+        A self-contained page.
+    """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
