@@ -1,4 +1,4 @@
-"""Work spread over processes, results as they come."""
+"""Work distributed over processes; results are yielded as they finish."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from calque.data.processes import end_with_parent
 
 Progress = Callable[[int, int, str], None]
-"""Called with how many of how many are done, and what of."""
+"""Called with the number of finished tasks, their total, and the name of the current one."""
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 

@@ -227,7 +227,7 @@ def _tangents(name: Name, theta: Array, x: Array) -> Array:
 
 
 def _inverse(tangents: Array, residuals: Array) -> Array | None:
-    """Return the covariance of the parameters at dispersion 1, or None where they cannot be told apart."""
+    """Return the covariance of the parameters at dispersion 1, or None where they are not identified."""
     import statsmodels.api as sm
 
     if np.linalg.cond(tangents / np.linalg.norm(tangents, axis=0)) > 1e8:

@@ -51,7 +51,7 @@ class Break:
 
 @dataclass(frozen=True)
 class Levels:
-    """Breaks in order of time, and how they were told from noise.
+    """Breaks in order of time, with their test.
 
     Attributes
     ----------

@@ -8,8 +8,8 @@ constant), fitted by ``statsmodels``' ``MarkovRegression``. Growth is counted **
 in tokens, so that the scale changes nothing.
 
 *Place.* The first checkpoint of the longest stretch in the fast regime, along the smoothed probabilities; its interval
-is the percentile interval over regime paths drawn given the estimated parameters (Chib 1996): it leaves out what is not
-known of the parameters and is too short.
+is the percentile interval over regime paths drawn given the estimated parameters (Chib 1996): it leaves out the
+uncertainty of the parameters and is too short.
 
 *Test.* None: with one regime the other's mean and the transition probabilities do not exist, so that the likelihood
 ratio has no standard law (Hansen 1992). One or two regimes are chosen by the Bayesian information criterion; there is

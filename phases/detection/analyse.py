@@ -1,4 +1,4 @@
-"""One series, all its questions: noise, delay, and the locations that make sense for it."""
+"""The analysis of one series: noise, delay test, and the locations that apply to it."""
 
 from __future__ import annotations
 

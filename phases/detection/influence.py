@@ -44,10 +44,10 @@ def largest_outlier(t: Trajectory, noise: Noise) -> int | None:
     k, _, variance, phi = noise.mean()
     white, shift = amplitudes(t, middle, VARIANTS[k])
     away = np.abs(t.y - middle) / np.sqrt(phi * (white + shift**2 * variance))
-    # the noise was fitted to wild checkpoints too: its profile over the run is taken from it, its size from the median
+    # the noise was fitted with the outliers: it gives the profile over the run, the median gives the size
     far = outlying(away, LEAST_SCALE)
     if t.counts:
-        # at a floor of zeros, where most deviations are 0, a single success is not wild
+        # at a floor of zeros, where most deviations are 0, a single success is no outlier
         share = np.clip(middle, 1 / t.effective_trials, 1 - 1 / t.effective_trials)
         far &= np.abs(t.y - middle) > LIMIT * np.sqrt(share * (1 - share) / t.effective_trials)
     return int(np.where(far, away, 0.0).argmax()) if far.any() else None
@@ -113,7 +113,7 @@ def label_influence(
 
 
 def _differs(one: Transition, other: Transition) -> bool:
-    """Whether two rows say different things: another outcome, or a location outside the other's interval."""
+    """Whether two rows differ: another outcome, or a location outside the other's interval."""
     if one.outcome != other.outcome:
         return True
     if one.tokens is None or other.tokens is None:

@@ -13,7 +13,7 @@ from calque.phases.stats.delay import Cone
 SEARCH_GAINS = 14.0
 """Twice the log-likelihood that searching the dictionary gains by chance over diminishing returns."""
 LEAST_SHARE = 0.02
-"""Share below which the simpler explanation is not heard."""
+"""Weight below which the simpler explanation is ignored."""
 
 
 def averaged_noise(t: Trajectory, whiten: Whitener, noise: Noise, curve: Array) -> Noise:

@@ -16,7 +16,7 @@ LEAST_SIZE = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """Unit curves and what made them; columns are rescaled to run from 0 to at most 1 over the checkpoints.
+    """Unit curves and their parameters; columns are rescaled to run from 0 to at most 1 over the checkpoints.
 
     Attributes
     ----------
@@ -26,7 +26,7 @@ class Candidates:
     theta : dict of array
         Parameters by family.
     extra : array, shape (m,)
-        What each candidate pays for its parameters.
+        Penalty of each candidate for its parameters.
     """
 
     axis: Axis

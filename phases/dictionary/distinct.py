@@ -1,4 +1,4 @@
-"""Curves that whitening keeps apart: of curves that are nearly parallel, one is kept."""
+"""Thinning of candidate curves: of curves that are nearly parallel when whitened, one is kept."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from calque.phases.series.axis import Array, Axis
 from calque.phases.series.trajectory import Trajectory
 
 FITTED = 5
-"""Parameters a curve spends, for the scale of the residuals."""
+"""Degrees of freedom of a curve, for the scale of the residuals."""
 TEMPER = 12.0
 """Plausible curves weigh exp(-excess/TEMPER) in the curve at which the covariance is taken."""
 RANK_TOLERANCE = 1e-7

@@ -32,9 +32,9 @@ FALL_EVIDENCE = 15.0
 FALL_SUSPECTED = 2.0
 """The same on the coarse grid, below which a decline is not pursued."""
 THINNED = 3
-"""Of the coarse curves of five parameters, one in so many is tried on replicates."""
+"""Of the coarse curves of five parameters, one in this many is fitted to replicates."""
 AS_LIKELY = 12.0
-"""Twice the log-likelihood that refining may still make good."""
+"""Difference in twice the log-likelihood that refining may still remove."""
 DIFFERENT_RHO = 0.2
 REFITS = 2
 """Rounds of refining the curves and estimating the noise in turn."""
@@ -42,7 +42,7 @@ REFITS = 2
 
 @dataclass(frozen=True, eq=False)
 class Start:
-    """Where curve and noise stand after the coarse grid, and the floor that they were guessed with."""
+    """Noise and likelihood after the coarse grid, with the floor of the first guess."""
 
     floor: float
     noise: Noise
@@ -88,7 +88,7 @@ class Dictionary:
 
     @cached_property
     def everywhere(self) -> Candidates:
-        """Growing curves of all kinds: what chance can make look best.
+        """Growing curves of all kinds, which are fitted to replicates.
 
         Near copies of others are left out, and of the curves of five parameters two of three. Curves of up to three
         come first; there are ``n_simple`` of them.
@@ -155,7 +155,7 @@ class Dictionary:
         starts = [self._start(t, self.everywhere, floor) for floor in (FLOORS if t.counts else FLOORS[:1])]
         growing = max(starts, key=lambda start: start.likelihood)
         falling = self._start(t, self.fallen, growing.floor)
-        # from where a start led, refining may lead elsewhere: of starts that disagree, what they settle at decides
+        # refining may reverse the order of the starts: where they disagree, their refined fits decide
         others = [s for s in starts if s is not growing and s.rivals(growing)]
         settled = [self._settle(t, self.growing, start) for start in (growing, *others)]
         grown = max(settled, key=lambda fit: profile_likelihood(t, fit.curve)) if others else settled[0]

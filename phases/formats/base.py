@@ -258,7 +258,7 @@ def finite(values: pd.Series[Any], name: str, notes: list[str]) -> Array:
 
 
 def along_steps(step: Array, known_step: Array, known: Array) -> tuple[Array, int]:
-    """Return a quantity logged at some steps at others: its own value, else on the line between its neighbours.
+    """Interpolate a quantity at other steps than it was logged at, linearly between its neighbours.
 
     Parameters
     ----------

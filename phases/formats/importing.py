@@ -30,7 +30,7 @@ RESERVED = {
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Imported:
-    """A cube, and how it came about.
+    """A cube, and how it was imported.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ def import_log(
     percent : tuple of str
         Metrics in percent, which become proportions.
     every : int
-        Keep every so manieth checkpoint of each run, the first included.
+        Keep one checkpoint of each run in this many, beginning with the first.
 
     Raises
     ------

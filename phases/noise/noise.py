@@ -8,7 +8,7 @@ checkpoints or in tokens; which of the two, :math:`\omega, \rho` and :math:`\sig
 likelihood on a grid is kept whole and every bootstrap replicate draws its own. (One moment estimate for all replicates
 broke the size of the tests: see docs/METHODS.md.)
 
-Scores near 0 or 1 do not wander on the logit scale alone: a floor of 0.01 can pass through 0 and 0.03 without any of
+Scores near 0 or 1 do not vary on the logit scale alone: a floor of 0.01 can pass through 0 and 0.03 without any of
 this meaning much where 0.5 is measured. So W is also tried with scores nearer than 0.12 to either end counted as 0.12,
 which makes the noise nearly additive there; the likelihood weighs the two like the rest.
 """
@@ -37,7 +37,7 @@ LEAST = 0.004
 
 @dataclass(frozen=True)
 class Variant:
-    """What the noise does besides its size: the distance it forgets over, its floor, its overdispersion."""
+    """What the noise does besides its size: the distance over which it decorrelates, its floor, its overdispersion."""
 
     distance: int
     floor: float
@@ -272,7 +272,7 @@ def restricted_likelihood(t: Trajectory, mu: Array, tangents: Array, among: list
         else:
             scale[k] = rss / freedom
             loglik[k] = -0.5 * (determinant + freedom * np.log(rss))
-    # flat in sigma: a prior flat in its square puts short rises down to noise
+    # flat in sigma: a prior flat in its square would attribute short rises to noise
     prior = np.gradient(np.sqrt(variances)) if t.counts else np.gradient(np.log(variances + 0.05))
     weight = np.exp(loglik - loglik.max()) * prior * np.gradient(RHO)[:, None]
     return Noise(t, variances, weight / weight.sum(), scale, freedom)

@@ -28,7 +28,7 @@ MODELS: Mapping[str, str] = {
     "gompertz": "Gompertz growth between two fitted asymptotes. The shape is assumed: the curve has no beginning, so "
     "no place on it is an onset; there is no test, a rise is kept by BIC.",
 }
-"""What each model is and when it misleads, in the words that stand under its numbers."""
+"""The note under the numbers of each model: what it is and when it misleads."""
 BARS = {"kink": "kink", "level": "level", "markov": "kink", "logistic": "t50", "gompertz": "t50"}
 """The estimand that a picture shows as bars."""
 

@@ -1,4 +1,4 @@
-"""The look of all pictures: colours, figures, SVG, the axis of tokens.
+"""The style of all pictures: colours, figures, SVG, the axis of tokens.
 
 Text and axes of an SVG take the page's own colour (``currentColor``) and its ground is transparent, so that a picture
 reads in a light and in a dark page alike.
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SPARE = ("#7a6ff0", "#2aa198", "#b0641d", "#6d8a1f", "#c04fc0", "#58739b")
 INK = "#010203"
-"""Stands for the page's text colour until the SVG is written."""
+"""Placeholder for the page's text colour until the SVG is written."""
 STYLE: Any = {
     "svg.fonttype": "none", "font.family": "DejaVu Sans", "font.size": 9.5,
     "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": INK,

@@ -1,4 +1,4 @@
-"""Pictures of a forecast from what ``scaling forecast --json`` wrote: laws, and their misses on sizes left out."""
+"""Pictures of a forecast from what ``scaling forecast --json`` wrote: laws, and their errors on sizes left out."""
 
 from __future__ import annotations
 

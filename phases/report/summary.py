@@ -1,4 +1,4 @@
-"""What a report says in sentences, and what it must not claim."""
+"""The sentences of a report, and its limits."""
 
 from __future__ import annotations
 

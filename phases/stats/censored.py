@@ -2,7 +2,7 @@
 
 ``y = x'b + s e`` with e standard normal, logistic or smallest-extreme-value. In ``d = b/s`` and ``t = 1/s`` every
 standardised end of an interval, ``z = t y - x'd``, is linear and the log-likelihood concave (Olsen 1978 for the
-normal; Prekopa 1973 for any log-concave density), so that Newton's method finds the one maximum there is.
+normal; Prekopa 1973 for any log-concave density), so that Newton's method finds the only maximum.
 """
 
 from __future__ import annotations
