@@ -154,7 +154,7 @@ class AdaptiveSteps:
         rows = {s: kept for s, kept in self.file.rows.items() if s < step} | {step: row}
         order = sorted(rows)
         values: dict[str, Any] = {"tokens": (("run", "checkpoint"), [[float(s * self.grain) for s in order]])}
-        for name in ASKED:
+        for name in SCORES:
             stacked = np.stack([np.asarray(rows[s][name]) for s in order])[None]
             values[name] = (("run", "checkpoint", *self.file.dims[name]), stacked)
         try:
