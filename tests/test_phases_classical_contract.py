@@ -89,7 +89,7 @@ def test_units_of_tokens_cancel(family, rng):
 def test_settings_name_the_nearest_family():
     with pytest.raises(UserError, match="did you mean 'gompertz'"):
         Settings(family="gompertzz")
-    with pytest.raises(UserError, match="--link probit"):
+    with pytest.raises(UserError, match="`link` is 'probit'"):
         Settings(link="probit")
 
 

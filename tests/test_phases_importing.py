@@ -221,7 +221,7 @@ def test_command_refuses_in_one_line(tmp_path):
     end = ("--tokens", "t", "--metric", "a", "-o", tmp_path / "o.nc")
     refused(phases("import", log, "--from", "parket", *end), "expected one of csv", "did you mean 'parquet'")
     refused(phases("import", log, "--tokens-per-step", "many", *end), "--tokens-per-step is 'many'", "2097152")
-    refused(phases("import", log, "--checkpoint", "(", *end), "--checkpoint (", "regular expression")
+    refused(phases("import", log, "--checkpoint", "(", *end), "--checkpoint is '('", "regular expression")
     refused(phases("import", log, "--checkpoint", "x", *end), "group named step or tokens")
     refused(
         phases("import", log, "--continuous", "aa", *end),

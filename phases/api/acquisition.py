@@ -70,7 +70,8 @@ class AcquisitionRegression(Result):
             When the regression has no terms.
         """
         check_backend(backend)
-        from calque.phases.report.pictures import Estimate, draw_ratios, new_axes
+        from calque.phases.report.figures import new_axes
+        from calque.phases.report.forest import Estimate, draw_ratios
 
         rows = [
             Estimate(f"{t.predictor}: {t.term}", t.time_ratio, t.low, t.high)

@@ -103,7 +103,8 @@ class Calibration(Result):
         if not rows:
             known = sorted({str(row["figure"]) for row in self.tables()["figures"].rows})
             raise UserError(f"`figure` is '{figure}'; expected one of {', '.join(known)}" + nearest(figure, known))
-        from calque.phases.report.pictures import Estimate, draw_shares, new_axes
+        from calque.phases.report.figures import new_axes
+        from calque.phases.report.forest import Estimate, draw_shares
 
         shown = [
             Estimate(

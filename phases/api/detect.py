@@ -111,7 +111,8 @@ class Detection(Result):
             from calque.phases.api.interactive import run_plot
 
             return run_plot(curves, rows, scale, bars)
-        from calque.phases.report.pictures import draw_run, new_axes
+        from calque.phases.report.figures import new_axes
+        from calque.phases.report.runs import draw_run
 
         return draw_run(new_axes(below=0.14) if ax is None else ax, curves, rows, lags, scale, bars)
 

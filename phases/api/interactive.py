@@ -10,7 +10,9 @@ import pandas as pd
 import xarray as xr
 
 from calque.data.errors import UserError
-from calque.phases.report.pictures import Estimate, colour, worth_showing
+from calque.phases.report.figures import colour
+from calque.phases.report.forest import Estimate
+from calque.phases.report.runs import worth_showing
 from calque.phases.report.tables import located
 from calque.phases.results import Curve, Transition
 

@@ -74,7 +74,8 @@ class PooledTransitions(Result):
         rows = [p for p in self.report.pooled if p.estimand == estimand and p.estimate is not None]
         if not rows:
             raise UserError(f"no pooled {estimand} has an estimate; expected an estimand that was asked and located")
-        from calque.phases.report.pictures import Estimate, draw_ratios, draw_tokens, new_axes
+        from calque.phases.report.figures import new_axes
+        from calque.phases.report.forest import Estimate, draw_ratios, draw_tokens
 
         shown = [Estimate(_label(p), p.estimate, p.low, p.high) for p in rows]
         if backend == "hvplot":

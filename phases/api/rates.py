@@ -89,7 +89,7 @@ def plot_rates(found: xr.Dataset, metric: str, ax: Any, backend: str) -> Any:
         from calque.phases.api.interactive import rates_plot
 
         return rates_plot(found, metric, positive)
-    from calque.phases.report.pictures import colour, new_axes, token_axis
+    from calque.phases.report.figures import colour, new_axes, token_axis
 
     axes = new_axes() if ax is None else ax
     lines = found if "group" in found.dims else found.expand_dims(group=[""])

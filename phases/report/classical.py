@@ -12,7 +12,7 @@ from rich.text import Text
 
 from calque.data.command_line.output import check_output
 from calque.data.quantities import format_p
-from calque.phases.report.pictures import run_picture
+from calque.phases.report.runs import run_picture
 from calque.phases.report.tables import COLOURS, located
 from calque.phases.results import DetectionReport
 

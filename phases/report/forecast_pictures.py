@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from calque.data.quantities import format_count
-from calque.phases.report.pictures import INK, STYLE, figure, svg
+from calque.phases.report.figures import INK, STYLE, figure, svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,9 +13,10 @@ from calque.data.errors import UserError
 from calque.data.metrics import LOSSES, METRICS
 from calque.data.quantities import format_count, format_p
 from calque.phases.report.forecast_pictures import forecast_svgs
+from calque.phases.report.forest import lag_forest
 from calque.phases.report.loss_pictures import loss_svgs
-from calque.phases.report.pictures import lag_forest, loss_picture, run_picture, takeoffs_in
 from calque.phases.report.power_pictures import power_svgs
+from calque.phases.report.runs import loss_picture, run_picture, takeoffs_in
 from calque.phases.report.summary import by_run, caveats, headline
 from calque.phases.report.tables import by_series, factor, located
 from calque.phases.results import DetectionReport

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from calque.phases.report.pictures import INK, SPARE, STYLE, figure, svg
+from calque.phases.report.figures import INK, SPARE, STYLE, figure, svg
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

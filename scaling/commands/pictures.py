@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from calque.data.errors import UserError
 from calque.data.files import replacing
-from calque.phases.report.pictures import STYLE
+from calque.phases.report.figures import STYLE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

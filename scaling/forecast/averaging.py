@@ -65,14 +65,21 @@ class Average:
     def distribution(self, n: float, *, new_run: bool = True, extra_sd: float = 0.0) -> tuple[Array, Array]:
         """Return values of ln T at ``n`` and the probability below each, of a new run or of the expected time.
 
-        ``extra_sd`` is added to every part of the mixture.
+        Parameters
+        ----------
+        n : float
+            Non-embedding parameters.
+        new_run : bool
+            Of a new run; otherwise of the expected time.
+        extra_sd : float
+            SD of ln T added to every part of the mixture.
         """
         mean, sd = self.log_time(n)
         total = np.sqrt(sd**2 + (self.sigma**2 if new_run else 0.0) + extra_sd**2) + 1e-12
         return mixture_distribution(self.weight, mean, total)
 
     def covariance(self, n: float, other: float) -> float:
-        """Return the covariance of the expected ln T at two sizes."""
+        """Return the covariance of the expected ln T at two sizes, ``n`` and ``other`` non-embedding parameters."""
         one, two = self.log_time(n)[0], self.log_time(other)[0]
         within = self.weight @ self.sd_a**2
         return float(self.weight @ ((one - self.weight @ one) * (two - self.weight @ two)) + within)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from rich.table import Table
 
 from calque.data.command_line.command import console
+from calque.data.quantities import format_count
 from calque.scaling.forecast.calibration import ForecastCalibration
 from calque.scaling.forecast.result import Forecast
-from calque.scaling.laws.tables import count_cell, takeoff_table
+from calque.scaling.laws.tables import takeoff_table
 
 
 def print_forecast(forecast: Forecast) -> None:
@@ -28,7 +29,7 @@ def print_forecast(forecast: Forecast) -> None:
         for row in rows:
             parts = (row.parameter_sd, row.seed_sd, row.discrepancy_sd, row.rollout_rms)
             table.add_row(
-                row.law, count_cell(row.tokens), count_cell(row.low), count_cell(row.high), row.outcome,
+                row.law, format_count(row.tokens), format_count(row.low), format_count(row.high), row.outcome,
                 *("-" if part is None else f"{part:.3f}" for part in parts),
             )  # fmt: skip
         out.print(table)

@@ -6,11 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, log_expit, logit
 
+from calque.scaling.laws.base import Law
+
 Array = NDArray[np.float64]
 LARGE = 300.0
 
 
-class FloorLaw:
+class FloorLaw(Law):
     """T = T0 + c N^-gamma; coordinates (ln A, gamma, phi), A = T(N_reference), phi = T0 / A.
 
     ``T = A (phi + (1 - phi) (N / N_reference)^-gamma)``: at phi = 0 it is the power law, at phi = 1 size does

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_ndtr
 
-from calque.scaling.laws.registry import Law
+from calque.scaling.laws.base import Law
 from calque.scaling.laws.run_times import RunTimes
 
 Array = NDArray[np.float64]

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.stats import chi2
 
+from calque.scaling.laws.base import Law
 from calque.scaling.laws.likelihood import LOG_SIGMA, SIGMA_BOUNDS, log_likelihood, penalised
-from calque.scaling.laws.registry import Law
 from calque.scaling.laws.run_times import RunTimes
 
 Array = NDArray[np.float64]

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from calque.scaling.laws.base import Law
 from calque.scaling.laws.ensemble import sample
 from calque.scaling.laws.likelihood import SIGMA_BOUNDS, log_likelihood, log_prior_sigma
-from calque.scaling.laws.registry import Law
 from calque.scaling.laws.run_times import RunTimes
 
 Array = NDArray[np.float64]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from calque.scaling.laws.base import Law
+
 Array = NDArray[np.float64]
 
 
-class PowerLaw:
+class PowerLaw(Law):
     """T = c N^-gamma; coordinates (ln A, gamma), A = T(N_reference).
 
     gamma may come out negative (larger models later): nothing in the data forbids it.

@@ -50,7 +50,7 @@ class ShareModel:
     languages: int
 
     def split(self, theta: Array) -> tuple[Array, Array, Array]:
-        """Return the law's coordinates, the slopes of the covariates, and the SDs (residual, language, run)."""
+        """Split ``theta`` into the law's coordinates, the covariates' slopes and the SDs (residual, language, run)."""
         p = self.law_size
         k = p + self.covariates.shape[1]
         return theta[:p], theta[p:k], np.exp(theta[k:])
@@ -61,7 +61,7 @@ class ShareModel:
         return 1 if self.name == "none" else len(law(self.name).coordinates)
 
     def mean(self, theta: Array) -> Array:
-        """Return the expected ln T of every observation without random effects, (m,)."""
+        """Return the expected ln T of every observation at ``theta`` without random effects, (m,)."""
         inner, slopes, _ = self.split(theta)
         base = np.full(self.u.size, inner[0]) if self.name == "none" else law(self.name).log_time(inner, self.u)
         return base - self.covariates @ slopes

@@ -10,17 +10,6 @@ from calque.scaling.laws.result import TakeoffFit
 from calque.scaling.observations import Observation
 
 
-def count_cell(value: float | None) -> str:
-    """Return a count of tokens or parameters for a table, a dash where it is absent.
-
-    Parameters
-    ----------
-    value : float or None
-        The count.
-    """
-    return "-" if value is None else format_count(value)
-
-
 def takeoff_table(observations: tuple[Observation, ...]) -> Table:
     """Return the runs with their takeoffs, one row for each.
 
@@ -31,9 +20,7 @@ def takeoff_table(observations: tuple[Observation, ...]) -> Table:
     """
     table = Table("run", "size", "parameters", "takeoff", "low", "high", "outcome")
     for o in observations:
-        table.add_row(
-            o.run, o.size, format_count(o.n), count_cell(o.tokens), count_cell(o.low), count_cell(o.high), o.outcome
-        )
+        table.add_row(o.run, o.size, *map(format_count, (o.n, o.tokens, o.low, o.high)), o.outcome)
     return table
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calque.data.errors import UserError
-from calque.scaling.loss.law import LossLaw, loss_law
+from calque.scaling.loss.law import loss_law
+from calque.scaling.loss.laws.base import LossLaw
 from calque.scaling.loss.minimise import refine, screen
 from calque.scaling.loss.objective import Objective
 from calque.scaling.loss.points import Points

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calque.data.processes import cores
-from calque.scaling.loss.law import LossLaw, Prepared
+from calque.scaling.loss.laws.base import LossLaw, Prepared
 from calque.scaling.loss.objective import Objective
 
 Array = NDArray[np.float64]

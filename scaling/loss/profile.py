@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2
 
-from calque.scaling.loss.law import LossLaw, Prepared
+from calque.scaling.loss.laws.base import LossLaw, Prepared
 from calque.scaling.loss.minimise import refine
 from calque.scaling.loss.objective import Objective
 

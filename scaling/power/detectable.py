@@ -42,7 +42,7 @@ class Cost:
     pairs: int = 1
 
     def flops(self, seeds: int, checkpoints: int, concepts: int) -> float:
-        """Return the FLOPs of the whole design."""
+        """Return the FLOPs of all runs, ``seeds`` a mix, asked ``concepts`` at each of ``checkpoints``."""
         training = 6.0 * self.n * self.d
         asking = 2.0 * self.n * PROMPT_TOKENS * checkpoints * concepts * self.pairs
         return self.mixes * seeds * (training + asking)

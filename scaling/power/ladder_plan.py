@@ -74,7 +74,7 @@ class Expected:
             )
 
     def takeoff(self, n: float) -> float:
-        """Return T(N) in tokens."""
+        """Return T(N) in tokens for ``n`` non-embedding parameters."""
         return self.t0 + self.c * n**-self.gamma
 
 

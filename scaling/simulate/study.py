@@ -84,5 +84,5 @@ class TakeoffLaw(Strict):
         return self.eta != 0 or self.language_sd > 0
 
     def takeoff(self, n: float) -> float:
-        """Return T(N) in tokens."""
+        """Return T(N) in tokens for ``n`` non-embedding parameters."""
         return float(self.t0 + self.c * n**-self.gamma)

@@ -83,7 +83,8 @@ class StudyPlan(Result):
             from calque.phases.api.interactive import bars_plot
 
             return bars_plot(frame, "run", cost)
-        from calque.phases.report.pictures import draw_bars, new_axes
+        from calque.phases.report.figures import new_axes
+        from calque.phases.report.forest import draw_bars
 
         axes = new_axes(0.9 + 0.24 * len(frame)) if ax is None else ax
         return draw_bars(axes, list(frame["run"]), frame[cost].to_numpy(float), cost.replace("_", " "))

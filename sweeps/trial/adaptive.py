@@ -31,8 +31,8 @@ DIMS: dict[str, tuple[str, ...]] = {
     "checkpoint_kind": (), "forecast_takeoff": (), "forecast_takeoff_low": (), "forecast_takeoff_high": ()
 }  # fmt: skip
 """Additional variables of a checkpoint in a run with adaptive checkpoints, and their dimensions."""
-SCORES = tuple(v for v in VARIABLES if any(v in METRICS[name].variables for name in COUNTED))
-"""Variables from which the metrics are computed around which adaptive checkpoints can be placed."""
+ASKED = tuple(v for v in VARIABLES if any(v in METRICS[name].variables for name in COUNTED))
+"""Scored variables from which the metrics that can be watched are computed."""
 
 
 class AdaptiveSteps:
@@ -154,7 +154,7 @@ class AdaptiveSteps:
         rows = {s: kept for s, kept in self.file.rows.items() if s < step} | {step: row}
         order = sorted(rows)
         values: dict[str, Any] = {"tokens": (("run", "checkpoint"), [[float(s * self.grain) for s in order]])}
-        for name in SCORES:
+        for name in ASKED:
             stacked = np.stack([np.asarray(rows[s][name]) for s in order])[None]
             values[name] = (("run", "checkpoint", *self.file.dims[name]), stacked)
         try:

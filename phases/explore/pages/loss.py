@@ -24,9 +24,9 @@ from calque.phases.explore.drawing import (
     words,
 )
 from calque.phases.explore.page import Page, drawing, note, picture, table
+from calque.phases.report.figures import svg
 from calque.phases.report.isoflop import IsoFlopProfile, profiles
 from calque.phases.report.loss_pictures import isoflop_figure
-from calque.phases.report.pictures import svg
 from calque.phases.series.axis import Array
 
 ALL = "mean of languages"

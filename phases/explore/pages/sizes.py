@@ -15,8 +15,8 @@ from calque.phases.explore.drawing import LAYERS, finish, palette, styled, token
 from calque.phases.explore.locate_button import LOCATE, LocateButton
 from calque.phases.explore.page import Page, drawing, note, picture, table
 from calque.phases.explore.series import WHOLE
+from calque.phases.report.figures import svg
 from calque.phases.report.forecast_pictures import HUES, rollout_figure
-from calque.phases.report.pictures import svg
 
 ESTIMANDS = ("takeoff", "t10", "t50", "onset", "peak", "crossover")
 MARKED = 9

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from calque.scaling.loss.laws.base import LossLaw
 from calque.scaling.loss.laws.sums import log_sum
 from calque.scaling.loss.points import Points
 
@@ -15,11 +16,16 @@ Array = NDArray[np.float64]
 SHARPEST, SMOOTHEST = 0.02, 5.0
 
 
-class BrokenLaw:
+class BrokenLaw(LossLaw):
     """L = E + B D^-c0 product over i of (1 + (D / d_i)^(1 / f_i))^(-c_i f_i).
 
     Exponent c0 before the first break, c0 + c1 after it, and so on; f_i is the break's width in ln D. Coordinates
     (ln E, ln B, c0, then for every break c, ln d, ln f).
+
+    Parameters
+    ----------
+    breaks : int
+        How many.
     """
 
     def __init__(self, breaks: int) -> None:

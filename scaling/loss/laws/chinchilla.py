@@ -7,13 +7,14 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from calque.scaling.loss.laws.base import LossLaw
 from calque.scaling.loss.laws.sums import log_sum
 from calque.scaling.loss.points import Points
 
 Array = NDArray[np.float64]
 
 
-class ChinchillaLaw:
+class ChinchillaLaw(LossLaw):
     """L = E + A N^-alpha + B D^-beta; coordinates (ln E, ln A, ln B, alpha, beta)."""
 
     name = "chinchilla"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from calque.scaling.loss.laws.base import LossLaw
 from calque.scaling.loss.laws.chinchilla import ChinchillaLaw
 from calque.scaling.loss.laws.sums import log_sum
 from calque.scaling.loss.points import Points
@@ -12,7 +13,7 @@ from calque.scaling.loss.points import Points
 Array = NDArray[np.float64]
 
 
-class RepeatedLaw:
+class RepeatedLaw(LossLaw):
     """L = E + A N^-alpha + B D'^-beta with D' = U (1 + R (1 - exp(-r / R))).
 
     U distinct tokens, r = D / U - 1 repetitions of them, R the repetitions after which a further one is worth

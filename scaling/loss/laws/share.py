@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from calque.scaling.loss.laws.base import LossLaw
 from calque.scaling.loss.laws.chinchilla import ChinchillaLaw
 from calque.scaling.loss.points import Points
 
 Array = NDArray[np.float64]
 
 
-class ShareLaw:
+class ShareLaw(LossLaw):
     """L = (E + A N^-alpha + B D^-beta) p^-gamma of one language (family), p its share, D the tokens of all.
 
     gamma says how much of the loss a larger share buys; other languages enter by what they leave.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from calque.scaling.loss.laws.base import LossLaw
 from calque.scaling.loss.laws.chinchilla import ChinchillaLaw
 from calque.scaling.loss.laws.sums import log_sum
 from calque.scaling.loss.points import Points
@@ -12,7 +13,7 @@ from calque.scaling.loss.points import Points
 Array = NDArray[np.float64]
 
 
-class TransferLaw:
+class TransferLaw(LossLaw):
     """L = E + A N^-alpha + B (D + k D_other)^-beta for the language whose own tokens are D.
 
     k is the exchange rate: one token of the other languages is worth k of the own (Hernandez et al. 2021 call

@@ -1,0 +1,100 @@
+"""The look of all pictures: colours, figures, SVG, the axis of tokens.
+
+Text and axes of an SVG take the page's own colour (``currentColor``) and its ground is transparent, so that a picture
+reads in a light and in a dark page alike.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import TYPE_CHECKING, Any
+
+from calque.data.metrics import COLOURS
+from calque.data.quantities import format_count
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+SPARE = ("#7a6ff0", "#2aa198", "#b0641d", "#6d8a1f", "#c04fc0", "#58739b")
+INK = "#010203"
+"""Stands for the page's text colour until the SVG is written."""
+STYLE: Any = {
+    "svg.fonttype": "none", "font.family": "DejaVu Sans", "font.size": 9.5,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": INK,
+    "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK, "text.color": INK, "axes.grid": False,
+    "axes.linewidth": 0.7, "legend.frameon": False, "figure.facecolor": "none", "axes.facecolor": "none",
+    "savefig.facecolor": "none",
+}  # fmt: skip
+
+
+def colour(metric: str, order: int = 0) -> str:
+    """Return the colour of a metric."""
+    return COLOURS.get(metric, SPARE[order % len(SPARE)])
+
+
+def svg(figure: Figure, salt: str) -> str:
+    """Return a figure as an SVG element whose identifiers no other picture of the page shares."""
+    import matplotlib as mpl
+
+    buffer = io.StringIO()
+    with mpl.rc_context({**STYLE, "svg.hashsalt": salt}):
+        figure.savefig(
+            buffer, format="svg", bbox_inches="tight", pad_inches=0.05, metadata={"Date": None, "Creator": None}
+        )
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :].replace(INK, "currentColor")
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    prefix = "s" + format(abs(hash_of(salt)) % 16**8, "x")
+    text = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', text)
+    text = re.sub(r'href="#([^"]+)"', rf'href="#{prefix}-\1"', text)
+    text = re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}-\1)", text)
+    opening, rest = text.split(">", 1)
+    return re.sub(r' (height|width)="[^"]*"', "", opening) + ">" + rest
+
+
+def hash_of(text: str) -> int:
+    """Return a number that depends on the text alone (``hash`` changes from process to process)."""
+    import zlib
+
+    return zlib.crc32(text.encode())
+
+
+def figure(height: float, width: float = 8.6) -> tuple[Figure, Axes]:
+    """Return an empty figure in the page's style, outside pyplot's registry."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure as MplFigure
+
+    with mpl.rc_context(STYLE):
+        made = MplFigure(figsize=(width, height), layout="constrained")
+        axes = made.subplots()
+    return made, axes
+
+
+def new_axes(height: float = 3.9, width: float = 8.6, below: float = 0.0) -> Axes:
+    """Return the axes of a new pyplot figure, which a notebook shows by itself.
+
+    Parameters
+    ----------
+    height, width : float
+        In inches.
+    below : float
+        Share of the height kept free below the axis.
+    """
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(width, height), layout="constrained")
+    figure.get_layout_engine().set(rect=(0, below, 1, 1 - below))  # type: ignore[union-attr, call-arg]
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    return axes
+
+
+def token_axis(axes: Axes) -> None:
+    """Label the axis of training tokens."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: format_count(v) if v > 0 else "0"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("training tokens")

@@ -1,0 +1,101 @@
+"""Forest plots: estimates with their intervals, one row each; and plain bars."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from calque.phases.report.figures import INK, SPARE, STYLE, colour, figure, svg, token_axis
+from calque.phases.results import Lag
+from calque.phases.series.axis import Array
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def lag_forest(lags: Sequence[Lag]) -> str | None:
+    """Return a forest plot of the lags that have an estimate, as factors of tokens."""
+    import matplotlib as mpl
+
+    shown = [lag for lag in lags if lag.log_ratio is not None][:60]
+    if not shown:
+        return None
+    rows = [
+        Estimate(_lag_name(lag), _ratio(lag.log_ratio), _ratio(lag.low), _ratio(lag.high), colour(lag.first, i))
+        for i, lag in enumerate(shown)
+    ]
+    with mpl.rc_context(STYLE):
+        made, axes = figure(0.9 + 0.3 * len(shown))
+        draw_ratios(axes, rows)
+        axes.set_xlabel("tokens at takeoff of the second / of the first")
+        text = svg(made, "lags")
+    return text
+
+
+def _lag_name(lag: Lag) -> str:
+    return f"{lag.run}{' ' + lag.group if lag.group else ''}: {lag.first} → {lag.second}".replace("_", " ")
+
+
+def _ratio(log_ratio: float | None) -> float | None:
+    return None if log_ratio is None else math.exp(log_ratio)
+
+
+class Estimate(NamedTuple):
+    """A row of a forest plot; an open end is None."""
+
+    name: str
+    value: float | None
+    low: float | None
+    high: float | None
+    hue: str = SPARE[0]
+
+
+def draw_ratios(axes: Axes, rows: Sequence[Estimate]) -> Axes:
+    """Draw ratios with their intervals on a log axis, one row each, the first on top; 1 is a dashed line."""
+    ends = [v for row in rows for v in (row.low, row.high, row.value) if v is not None]
+    left, right = min([*ends, 0.8]) / 1.25, max([*ends, 1.25]) * 1.25
+    _forest(axes, rows, left, right)
+    axes.axvline(1, color=INK, lw=0.8, ls=(0, (4, 3)))
+    ticks = [t for t in (0.01, 0.03, 0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 20, 50, 100, 300) if left <= t <= right]
+    axes.set_xticks(ticks, [f"{t:g}" for t in ticks], minor=False)
+    axes.minorticks_off()
+    return axes
+
+
+def draw_tokens(axes: Axes, rows: Sequence[Estimate]) -> Axes:
+    """Draw times in tokens with their intervals on a log axis, one row each, the first on top."""
+    ends = [v for row in rows for v in (row.low, row.high, row.value) if v is not None]
+    _forest(axes, rows, min(ends, default=1.0) / 1.25, max(ends, default=10.0) * 1.25)
+    token_axis(axes)
+    return axes
+
+
+def draw_shares(axes: Axes, rows: Sequence[Estimate]) -> Axes:
+    """Draw numbers on a linear axis with their intervals, one row each, the first on top."""
+    ends = [v for row in rows for v in (row.low, row.high, row.value) if v is not None]
+    left, right = min(ends, default=0.0), max(ends, default=1.0)
+    margin = 0.05 * (right - left or 1.0)
+    _forest(axes, rows, left - margin, right + margin, "linear")
+    return axes
+
+
+def draw_bars(axes: Axes, names: Sequence[str], values: Array, label: str) -> Axes:
+    """Draw one number a row as horizontal bars, the first on top; the axis begins at 0."""
+    axes.barh(range(len(names)), values, color=SPARE[0], alpha=0.75)
+    axes.set_yticks(range(len(names)), list(names))
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.set_xlabel(label)
+    return axes
+
+
+def _forest(axes: Axes, rows: Sequence[Estimate], left: float, right: float, scale: str = "log") -> None:
+    for i, row in enumerate(rows):
+        low, high = left if row.low is None else row.low, right if row.high is None else row.high
+        axes.plot([low, high], [i, i], color=row.hue, lw=3, alpha=0.7, solid_capstyle="butt")
+        if row.value is not None:
+            axes.plot([row.value], [i], "o", ms=6, color=row.hue, mec="none")
+    axes.set_xscale(scale)
+    axes.set_xlim(left, right)
+    axes.set_yticks(range(len(rows)), [row.name for row in rows])
+    axes.set_ylim(len(rows) - 0.4, -0.6)

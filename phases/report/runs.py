@@ -1,0 +1,160 @@
+"""Pictures of runs: curves with takeoff intervals below, lags as arrows, losses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from calque.data.quantities import format_count
+from calque.phases.report.figures import INK, SPARE, STYLE, colour, figure, svg, token_axis
+from calque.phases.results import Curve, DetectionReport, Lag, Transition
+from calque.phases.series.axis import Array
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def run_picture(
+    curves: Sequence[Curve], transitions: Sequence[Transition], lags: Sequence[Lag], scale: str, bars: str = "takeoff"
+) -> str | None:
+    """Return the picture of :func:`draw_run` as SVG, or None where there is nothing to draw."""
+    import matplotlib as mpl
+
+    shown = worth_showing(curves)
+    if not shown:
+        return None
+    with mpl.rc_context(STYLE):
+        made, axes = figure(3.9)
+        draw_run(axes, curves, transitions, lags, scale, bars)
+        text = svg(made, f"{shown[0].run}/{shown[0].group}")
+    return text
+
+
+def worth_showing(curves: Sequence[Curve]) -> list[Curve]:
+    """Return the proportions, which share an axis; where there is none the first curve that has checkpoints."""
+    return [c for c in curves if c.counts and len(c.tokens)] or [c for c in curves if len(c.tokens)][:1]
+
+
+def draw_run(
+    axes: Axes, curves: Sequence[Curve], transitions: Sequence[Transition], lags: Sequence[Lag], scale: str,
+    bars: str = "takeoff",
+) -> Axes:  # fmt: skip
+    """Draw the proportions of one run overlaid, the intervals of ``bars`` below, and the lags as arrows.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        Where to draw.
+    curves, transitions, lags : sequences
+        Of one run and group.
+    scale : {"log", "linear"}
+        Axis of tokens.
+    bars : str
+        The estimand whose intervals are drawn.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        ``axes``.
+    """
+    placed: dict[str, tuple[float, float]] = {}
+    strip = 0
+    shown = worth_showing(curves)
+    for order, c in enumerate(shown):
+        hue = colour(c.metric, order)
+        seen = c.tokens > 0 if scale == "log" else np.ones(len(c.tokens), bool)
+        axes.plot(c.tokens[seen], c.y[seen], "o", ms=3.2, mew=0, color=hue, alpha=0.55)
+        if c.fitted_tokens is not None and c.fitted is not None:
+            axes.plot(c.fitted_tokens, c.fitted, color=hue, lw=2, label=c.metric.replace("_", " "))
+        else:
+            axes.plot([], [], color=hue, lw=2, label=c.metric.replace("_", " "))
+        rows = [t for t in transitions if t.metric == c.metric and t.estimand == bars]
+        shown_rows = [t for t in rows if t.tokens is not None or t.high is not None]
+        for row in shown_rows:
+            placed[c.metric] = _strip(axes, row, c.tokens, strip, hue)
+        strip += bool(shown_rows)
+    if scale == "log":
+        axes.set_xscale("log")
+    _arrows(axes, lags, placed)
+    _token_axis(axes, bars)
+    low, high = axes.get_ylim()
+    axes.set_ylim(min(low, -0.01), high)
+    if shown:
+        axes.set_ylabel("share of items" if shown[0].counts else shown[0].metric.replace("_", " "))
+        axes.legend(loc="upper left", ncols=1, fontsize=9)
+    return axes
+
+
+def _strip(axes: Axes, row: Transition, tokens: Array, strip: int, hue: str) -> tuple[float, float]:
+    """Draw an interval as a bar under the axis and a faint band behind the curves."""
+    first = float(tokens[tokens > 0].min())
+    low = row.low if row.low is not None else first
+    high = row.high if row.high is not None else float(tokens.max())
+    at = row.tokens if row.tokens is not None else high
+    y = -0.16 - 0.045 * strip
+    axes.axvspan(low, high, color=hue, alpha=0.10, lw=0)
+    transform = axes.get_xaxis_transform()
+    axes.plot(
+        [low, high], [y, y], color=hue, lw=4, alpha=0.75, transform=transform, clip_on=False, solid_capstyle="butt"
+    )
+    axes.plot([at], [y], "o", ms=6, color=hue, mec="none", transform=transform, clip_on=False)
+    return at, y
+
+
+def _arrows(axes: Axes, lags: Sequence[Lag], placed: dict[str, tuple[float, float]]) -> None:
+    for lag in lags:
+        if lag.first != "copying" or lag.log_ratio is None or lag.first not in placed or lag.second not in placed:
+            continue
+        (a, _), (b, _) = placed[lag.first], placed[lag.second]
+        axes.annotate(
+            "", xy=(b, 1.02), xytext=(a, 1.02), xycoords=axes.get_xaxis_transform(), annotation_clip=False,
+            arrowprops={"arrowstyle": "->", "color": INK, "lw": 1},
+        )  # fmt: skip
+        axes.text(
+            math.sqrt(a * b), 1.035, f"{math.exp(lag.log_ratio):.2g} times the tokens", ha="center", va="bottom",
+            fontsize=9,
+            transform=axes.get_xaxis_transform(),
+        )  # fmt: skip
+
+
+def _token_axis(axes: Axes, bars: str) -> None:
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: format_count(v) if v > 0 else "0"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.annotate(
+        f"training tokens; bars: {bars} and its interval", (1, -0.11), xycoords="axes fraction", ha="right", va="top",
+        fontsize=9, annotation_clip=False,
+    )  # fmt: skip
+
+
+def loss_picture(runs: Sequence[str], tokens: Array, loss: Array, name: str) -> str:
+    """Return held-out loss, one line a run; tokens and loss (run, checkpoint)."""
+    import matplotlib as mpl
+
+    with mpl.rc_context(STYLE):
+        made, axes = figure(3.0)
+        for i, run in enumerate(runs):
+            seen = np.isfinite(loss[i]) & (tokens[i] > 0)
+            axes.plot(
+                tokens[i][seen],
+                loss[i][seen],
+                lw=1.4,
+                color=SPARE[i % len(SPARE)],
+                label=run if len(runs) <= 12 else None,
+            )
+        axes.set_xscale("log")
+        axes.set_ylabel(name)
+        token_axis(axes)
+        if len(runs) <= 12:
+            axes.legend(fontsize=8)
+        text = svg(made, "loss")
+    return text
+
+
+def takeoffs_in(report: DetectionReport, run: str, group: str) -> list[Transition]:
+    """Return the rows of one run's part."""
+    return [t for t in report.transitions if (t.run, t.group) == (run, group)]
