@@ -21,7 +21,7 @@ Estimand = Literal[
 
 
 class Outcome(StrEnum):
-    """The outcome of an estimand; only ``found`` (and ``smooth``, ``metric_dependent`` with a location) carry numbers."""
+    """The outcome of an estimand; only ``found`` (and ``smooth``, ``metric_dependent`` if located) carry numbers."""
 
     FOUND = "found"
     NONE = "none"

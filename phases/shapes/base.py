@@ -38,7 +38,7 @@ class Family:
         Parameters that are positions on x.
     extra : float
         Penalty on the residual sum of squares for parameters beyond three: 4 each where curves only grow, as BIC
-        charges at about 50 independent checkpoints. With less, a fluctuation of the floor is fitted as a first small wave.
+        charges at about 50 independent checkpoints. With less, a fluctuation of the floor is fitted as a first wave.
     falls : bool
         Whether the curve comes down again.
     """
