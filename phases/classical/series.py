@@ -15,7 +15,6 @@ otherwise    either    the score as it is: a logit needs [0, 1]      :math:`\var
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +22,9 @@ from numpy.typing import NDArray
 from calque.phases.results import Outcome, Refusal
 from calque.phases.series.axis import Array, Axis, Scale
 from calque.phases.series.trajectory import Trajectory
+from calque.phases.settings import Link
 
 FEWEST = 8
-Link = Literal["identity", "logit"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from calque.data.errors import UserError
 from calque.data.metrics import LOSSES, METRICS
 from calque.data.quantities import format_count, format_p
 from calque.phases.report.forecast_pictures import forecast_svgs
@@ -47,10 +46,7 @@ def write_report(
     UserError
         When the file cannot be written.
     """
-    if not path.absolute().parent.is_dir():
-        raise UserError(f"cannot write {path}: its folder does not exist; make it or choose another")
-    if path.is_dir():
-        raise UserError(f"cannot write {path}: it is a folder; name a file")
+    check_output(path)
     path.write_text(render(report, cube, forecast, power, loss), encoding="utf-8")
 
 
