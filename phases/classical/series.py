@@ -70,7 +70,22 @@ class RegressionSeries:
 
     @classmethod
     def of(cls, t: Trajectory, scale: Scale = "log", link: Link = "logit") -> RegressionSeries | Refusal:
-        """Return the regression data of a trajectory, or why there is nothing to fit."""
+        """Return the regression data of a trajectory, or why there is nothing to fit.
+
+        Parameters
+        ----------
+        t : Trajectory
+            The series.
+        scale : {"log", "linear"}
+            Axis of tokens.
+        link : {"logit", "identity"}
+            Scale on which the mean is linear; logit applies to proportions only.
+
+        Returns
+        -------
+        RegressionSeries or Refusal
+            The data, or the outcome and the reason.
+        """
         notes = []
         keep = np.isfinite(t.y) & np.isfinite(t.tokens)
         if scale == "log" and np.any(t.tokens[keep] == 0):

@@ -29,12 +29,23 @@ def write_report(
     report: DetectionReport, cube: xr.Dataset, path: Path, *, forecast: dict[str, Any] | None = None,
     power: dict[str, Any] | None = None, loss: dict[str, Any] | None = None,
 ) -> None:  # fmt: skip
-    """Write the report with its pictures to ``path``.
+    """Write the report with its pictures as one HTML file.
 
     Parameters
     ----------
+    report : DetectionReport
+        The results.
+    cube : xarray.Dataset
+        The cube that was analysed, for its losses and fertilities.
+    path : Path
+        The file.
     forecast, power, loss : dict, optional
         What ``scaling forecast``, ``scaling power`` and ``scaling loss`` wrote with ``--json``.
+
+    Raises
+    ------
+    UserError
+        When the file cannot be written.
     """
     if not path.absolute().parent.is_dir():
         raise UserError(f"cannot write {path}: its folder does not exist; make it or choose another")
@@ -47,7 +58,26 @@ def render(
     report: DetectionReport, cube: xr.Dataset, forecast: dict[str, Any] | None = None,
     power: dict[str, Any] | None = None, loss: dict[str, Any] | None = None,
 ) -> str:  # fmt: skip
-    """Return the report's HTML."""
+    """Return the report's HTML.
+
+    Parameters
+    ----------
+    report : DetectionReport
+        The results.
+    cube : xarray.Dataset
+        The cube that was analysed, for its losses and fertilities.
+    forecast : dict, optional
+        What ``scaling forecast --json`` wrote.
+    power : dict, optional
+        What ``scaling power --json`` wrote.
+    loss : dict, optional
+        What ``scaling loss --json`` wrote.
+
+    Returns
+    -------
+    str
+        A self-contained page.
+    """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
