@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from calque.data.command_line.output import check_output
 from calque.data.metrics import LOSSES, METRICS
 from calque.data.quantities import format_count, format_p
 from calque.phases.report.forecast_pictures import forecast_svgs
