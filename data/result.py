@@ -59,7 +59,13 @@ class Result(ABC):
         """Draw it; return a matplotlib ``Axes``, or an interactive picture with ``backend="hvplot"``."""
 
     def show(self, *, stderr: bool = False) -> None:
-        """Print it on the terminal, or on standard error."""
+        """Print the result on the terminal.
+
+        Parameters
+        ----------
+        stderr : bool
+            Whether to print on standard error instead of standard output.
+        """
         from rich.console import Console
 
         console = Console(stderr=stderr)

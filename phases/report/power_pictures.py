@@ -11,7 +11,18 @@ if TYPE_CHECKING:
 
 
 def power_figure(power: dict[str, Any]) -> Figure | None:
-    """Return the detectable ratio against seeds, a line for each number of checkpoints and concepts."""
+    """Return the detectable ratio against seeds, a line for each number of checkpoints and concepts.
+
+    Parameters
+    ----------
+    power : dict
+        What ``scaling power --json`` wrote.
+
+    Returns
+    -------
+    matplotlib.figure.Figure or None
+        The picture; None where there is no design.
+    """
     import matplotlib as mpl
 
     found = power.get("rows") or []
@@ -43,6 +54,17 @@ def power_figure(power: dict[str, Any]) -> Figure | None:
 
 
 def power_svgs(power: dict[str, Any]) -> list[str]:
-    """Return the picture as an SVG element, none where the file holds no design."""
+    """Return the picture of the detectable ratio as SVG; an empty list where there is no design.
+
+    Parameters
+    ----------
+    power : dict
+        What ``scaling power --json`` wrote.
+
+    Returns
+    -------
+    list of str
+        SVG elements.
+    """
     made = power_figure(power)
     return [] if made is None else [svg(made, "power")]

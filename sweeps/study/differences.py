@@ -29,7 +29,7 @@ def differences(runs: Iterable[RunConfig]) -> dict[str, dict[str, Any]]:
     }
 
 
-def told(differs: Mapping[str, Any]) -> str:
+def differences_text(differs: Mapping[str, Any]) -> str:
     """Return differences in a few words, keys without their section."""
     return ", ".join(f"{key.rpartition('.')[2]}={_short(value)}" for key, value in differs.items())
 
