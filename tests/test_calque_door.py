@@ -171,7 +171,7 @@ def test_the_picture_is_drawn_where_it_is_asked(results: dict[str, Result]) -> N
 
     _, (left, right) = plt.subplots(1, 2)
     assert results["detect"].plot("seed1", ax=right) is right and right.has_data() and not left.has_data()
-    with pytest.raises(UserError, match=r"no run 'seed9'.*did you mean 'seed0'"):
+    with pytest.raises(UserError, match=r"no run 'seed9'.*it has 'seed0', 'seed1'; did you mean"):
         results["detect"].plot("seed9")
 
 

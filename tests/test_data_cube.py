@@ -231,3 +231,10 @@ def test_attributes_survive(tmp_path: Path) -> None:
     path = tmp_path / "a.nc"
     cube.write(run("a", ["en"], 2).assign_attrs(study_yaml="study: ü\n", extra=json.dumps({"a": 1})), path)
     assert cube.read(path).attrs["study_yaml"] == "study: ü\n"
+
+
+def test_checking_a_dataset_leaves_it_as_it_was() -> None:
+    tokens = xr.DataArray([1.0, 2.0], dims="checkpoint")
+    given = xr.Dataset({"tokens": tokens, "score": (("run", "checkpoint"), [[0.1, 0.2]])}, coords={"run": ["a"]})
+    assert cube.validate(given)["tokens"].dims == ("run", "checkpoint")
+    assert given["tokens"].dims == ("checkpoint",)

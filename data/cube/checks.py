@@ -51,7 +51,8 @@ def validate(cube: xr.Dataset, origin: str = "the cube") -> xr.Dataset:
             cube = cube.reset_coords(name)
     tokens = cube["tokens"]
     if set(tokens.dims) == {"checkpoint"}:
-        cube["tokens"] = tokens = tokens.expand_dims(run=cube["run"])
+        tokens = tokens.expand_dims(run=cube["run"])
+        cube = cube.assign(tokens=tokens)
     if set(tokens.dims) != {"run", "checkpoint"}:
         dims = ", ".join(map(str, tokens.dims))
         raise UserError(f"{origin}: tokens has dimensions ({dims}); expected (run, checkpoint)")

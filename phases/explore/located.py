@@ -90,7 +90,7 @@ class Located:
         total = sum(parts.values())
         if total > MOST:
             raise UserError(
-                f"{total} series would take minutes: choose fewer runs or metrics, or give --detect the file of "
+                f"{total} series would take minutes: choose fewer runs or metrics, or give `detect` the file of "
                 f"'phases detect CUBE --by {by} --json FILE'"
             )
         known = [m for m in metrics if split == WHOLE or m in self.items.metrics]

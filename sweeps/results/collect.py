@@ -25,13 +25,13 @@ def claim(results: Path, study: Study) -> None:
     mine = {"study": study.name, "study_id": study.study_id, "runs": {r.name: r.run_id for r in study.runs}}
     if not marker.exists():
         if results.exists() and any(not p.name.startswith(".") for p in results.iterdir()):
-            raise UserError(f"{results} holds files that no study wrote; choose an empty folder with --results")
+            raise UserError(f"{results} holds files that no study wrote; choose an empty folder with `results`")
         results.mkdir(parents=True, exist_ok=True)
         write_json(marker, mine)
         return
     theirs = read_json_if_there(marker)
     if theirs is None:
-        raise UserError(f"{marker} is damaged; choose another folder with --results")
+        raise UserError(f"{marker} is damaged; choose another folder with `results`")
     if (theirs["study"], theirs["study_id"]) == (study.name, study.study_id):
         return
     changed = sorted(n for n, i in theirs["runs"].items() if mine["runs"].get(n) != i)  # type: ignore[attr-defined]
@@ -39,7 +39,7 @@ def claim(results: Path, study: Study) -> None:
         write_json(marker, mine)
         return
     what = f"run '{changed[0]}' differs" if theirs["study"] == study.name else f"it is of study '{theirs['study']}'"
-    raise UserError(f"{results} holds results of another study ({what}); choose another folder with --results")
+    raise UserError(f"{results} holds results of another study ({what}); choose another folder with `results`")
 
 
 def collect(results: Path, study: Study) -> xr.Dataset:

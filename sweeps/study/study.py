@@ -101,7 +101,7 @@ class Study:
         """
         place = self.results_place(given)
         if is_address(place):
-            raise UserError(f"the results are at {place}; copy them here first, and name the folder with --results")
+            raise UserError(f"the results are at {place}; copy them here first, and name the folder with `results`")
         return Path(place)
 
 

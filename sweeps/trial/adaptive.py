@@ -31,7 +31,7 @@ DIMS: dict[str, tuple[str, ...]] = {
     "checkpoint_kind": (), "forecast_takeoff": (), "forecast_takeoff_low": (), "forecast_takeoff_high": ()
 }  # fmt: skip
 """Additional variables of a checkpoint in a run with adaptive checkpoints, and their dimensions."""
-ASKED = tuple(v for v in VARIABLES if any(v in METRICS[name].variables for name in COUNTED))
+SCORES = tuple(v for v in VARIABLES if any(v in METRICS[name].variables for name in COUNTED))
 """Scored variables from which the metrics that can be watched are computed."""
 
 
@@ -154,7 +154,7 @@ class AdaptiveSteps:
         rows = {s: kept for s, kept in self.file.rows.items() if s < step} | {step: row}
         order = sorted(rows)
         values: dict[str, Any] = {"tokens": (("run", "checkpoint"), [[float(s * self.grain) for s in order]])}
-        for name in ASKED:
+        for name in SCORES:
             stacked = np.stack([np.asarray(rows[s][name]) for s in order])[None]
             values[name] = (("run", "checkpoint", *self.file.dims[name]), stacked)
         try:
