@@ -61,7 +61,13 @@ class Result(ABC):
         """Draw it; return a matplotlib ``Axes``, or an interactive picture with ``backend="hvplot"``."""
 
     def show(self, *, stderr: bool = False) -> None:
-        """Print it on the terminal, or on standard error; where a file or a program reads, no table is cut."""
+        """Print it on the terminal; where a file or a program reads, no table is cut.
+
+        Parameters
+        ----------
+        stderr : bool
+            Print on standard error.
+        """
         self._print(console(stderr=stderr))
 
     def summary(self, width: int = WIDTH) -> str:

@@ -213,21 +213,6 @@ def test_the_curve_of_a_fit_is_the_law(results: dict[str, Any]) -> None:
     assert np.all((curve["low"] < curve["tokens"]) & (curve["tokens"] < curve["high"]))
 
 
-@pytest.mark.parametrize("columns", ["40", None])
-def test_a_pipe_gets_whole_tables_and_a_summary_its_width(
-    results: dict[str, Result], columns: str | None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if columns is not None:
-        monkeypatch.setenv("COLUMNS", columns)
-    for name in ("plan a ladder", "detect", "plan"):
-        results[name].show()
-        out = capsys.readouterr().out
-        assert "…" not in out and max(map(len, out.splitlines())) > 160, name
-        assert max(map(len, results[name].summary(80).splitlines())) <= 80
-    results["fit"].show(stderr=True)
-    assert capsys.readouterr().err.startswith("┏")
-
-
 def test_rates_are_counts_with_wilson_intervals(cube: xr.Dataset) -> None:
     found = cube.calque.rates("copying", level=0.9)
     right = (cube["translation_outcome"] == 1) & (

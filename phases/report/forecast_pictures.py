@@ -15,7 +15,18 @@ HUES = {"power": "#d58a00", "floor": "#2aa198", "average": "#2f86e0"}
 
 
 def law_figure(forecast: dict[str, Any]) -> Figure | None:
-    """Return takeoff against size: runs, laws, the target, and the largest size as the smaller ones forecast it."""
+    """Return takeoff against size: runs, laws, the target, and the largest size as the smaller ones forecast it.
+
+    Parameters
+    ----------
+    forecast : dict
+        As :func:`draw_laws` takes it.
+
+    Returns
+    -------
+    matplotlib.figure.Figure or None
+        None where no law gives a forecast.
+    """
     import matplotlib as mpl
 
     if not forecast.get("curves"):
@@ -102,7 +113,18 @@ def law_layers(forecast: dict[str, Any]) -> list[Any]:
 
 
 def rollout_figure(forecast: dict[str, Any]) -> Figure | None:
-    """Return each law's misses on sizes left out, as factors of tokens, with what parameters and seeds explain."""
+    """Return each law's misses on sizes left out, as factors of tokens, with what parameters and seeds explain.
+
+    Parameters
+    ----------
+    forecast : dict
+        Its ``rollouts``.
+
+    Returns
+    -------
+    matplotlib.figure.Figure or None
+        None where no size was left out.
+    """
     import matplotlib as mpl
     import numpy as np
 

@@ -15,7 +15,18 @@ LEAST, LOSS = "least loss at equal FLOPs", "held-out loss, nats a token"
 
 
 def isoflop_figure(loss: dict[str, Any]) -> Figure | None:
-    """Return loss against size at equal FLOPs, with the optima; the points coloured by their FLOPs."""
+    """Return loss against size at equal FLOPs, with the optima; the points coloured by their FLOPs.
+
+    Parameters
+    ----------
+    loss : dict
+        Its ``isoflop``.
+
+    Returns
+    -------
+    matplotlib.figure.Figure or None
+        None where no Chinchilla law was fitted.
+    """
     import matplotlib as mpl
 
     if not loss.get("isoflop"):
@@ -61,6 +72,12 @@ def draw_isoflop(axes: Axes, view: dict[str, Any]) -> Axes:
 
 
 def loss_svgs(loss: dict[str, Any]) -> list[str]:
-    """Return the picture as an SVG element, none where no Chinchilla law was fitted."""
+    """Return the picture as an SVG element, none where no Chinchilla law was fitted.
+
+    Parameters
+    ----------
+    loss : dict
+        Its ``isoflop``.
+    """
     made = isoflop_figure(loss)
     return [] if made is None else [svg(made, "isoflop")]

@@ -14,7 +14,18 @@ SEEDS, RATIO = "seeds a mix", "smallest ratio of takeoffs detected"
 
 
 def power_figure(power: dict[str, Any]) -> Figure | None:
-    """Return the detectable ratio against seeds, a line for each number of checkpoints and concepts."""
+    """Return the detectable ratio against seeds, a line for each number of checkpoints and concepts.
+
+    Parameters
+    ----------
+    power : dict
+        As :func:`draw_power` takes it.
+
+    Returns
+    -------
+    matplotlib.figure.Figure or None
+        None where there is no design.
+    """
     import matplotlib as mpl
 
     if not power.get("rows"):
@@ -78,6 +89,12 @@ def draw_power(axes: Axes, power: dict[str, Any]) -> Axes:
 
 
 def power_svgs(power: dict[str, Any]) -> list[str]:
-    """Return the picture as an SVG element, none where the file holds no design."""
+    """Return the picture as an SVG element, none where there is no design.
+
+    Parameters
+    ----------
+    power : dict
+        As :func:`draw_power` takes it.
+    """
     made = power_figure(power)
     return [] if made is None else [svg(made, "power")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -85,7 +84,7 @@ class ForecastCalibration(Result):
         return calibration_parts(self)
 
     def plot(self, figure: str = "coverage", *, ax: Any = None, backend: str = "matplotlib") -> Any:
-        """Draw one figure of every row; a coverage with two Monte Carlo standard errors to each side.
+        """Draw one figure of every row; a coverage with its Wilson interval at 95 %.
 
         Parameters
         ----------
@@ -110,13 +109,13 @@ class ForecastCalibration(Result):
             raise UserError(f"`figure` is '{figure}'; expected one of {', '.join(FIGURES)}" + nearest(figure, FIGURES))
         from calque.phases.report.figures import INK, new_axes
         from calque.phases.report.forest import Estimate, draw_shares
+        from calque.phases.stats.proportion import wilson
 
         shown = []
         for row in self.rows:
             value = float(getattr(row, figure))
-            reach = 2 * math.sqrt(value * (1 - value) / row.studies) if figure == "coverage" else 0.0
-            name = f"{row.truth}, seed SD {row.seed_sd:g}: {row.law}"
-            shown.append(Estimate(name, value, value - reach, value + reach))
+            low, high = map(float, wilson(value, row.studies)) if figure == "coverage" else (value, value)
+            shown.append(Estimate(f"{row.truth}, seed SD {row.seed_sd:g}: {row.law}", value, low, high))
         if backend == "hvplot":
             from calque.phases.api.interactive import forest_plot
 
