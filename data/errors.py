@@ -1,4 +1,4 @@
-"""Errors that a person can mend, and the one line they become on a terminal."""
+"""Errors that a user can correct, and the one line that a terminal shows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FAILING = (errno.EIO, errno.ESTALE)
 DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 WRONG_PATH = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP)
 STORAGE = (*FULL, *FAILING, *DENIED)
-"""Errors of disks and of permissions: what the program did was right."""
+"""Errors of disks and of permissions: no fault of the program."""
 
 
 class UserError(ValueError):
@@ -37,13 +37,13 @@ class UserError(ValueError):
     place: tuple[str | int, ...] = ()
 
     def at(self, *place: str | int) -> Self:
-        """Say where in a configuration the value stands; return the error."""
+        """Set the place of the value in the configuration; return the error."""
         self.place = place
         return self
 
 
 class DiskError(UserError):
-    """A full or failing disk: the command was right, and can be given again when the disk is mended."""
+    """A full or failing disk: the same command can be run again when the disk is repaired."""
 
     exit_code = 1
 
@@ -72,13 +72,13 @@ def file_error(
     Parameters
     ----------
     error : OSError
-        What the system said.
+        The error that the system raised.
     doing : {"read", "write"}, optional
-        What failed; found out, as far as that can be, where it is not given.
+        What failed; derived from ``error`` as far as possible when None.
     what : object, optional
         What was read or written; by default the path of ``error``.
     expected : str
-        What should have been there, said after the reason in place of the remedy of a wrong path.
+        What should have been there; it stands after the reason, in place of the remedy for a wrong path.
 
     Returns
     -------

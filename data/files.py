@@ -1,4 +1,4 @@
-"""Files that are whole or absent, whatever is killed when."""
+"""Atomic writes: a file is complete or absent, even when the process is killed."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def remove_abandoned(path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Force a folder's names to disk."""
+    """Write a folder's entries to disk (fsync)."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

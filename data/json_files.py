@@ -29,13 +29,40 @@ def strict(value: Any) -> Any:
 
 
 def to_json(value: Any, *, indent: int | None = 1, sort_keys: bool = False) -> str:
-    """Return strict JSON, a newline at its end."""
+    """Return a value as strict JSON with a newline at its end; a number that is not finite becomes ``null``.
+
+    Parameters
+    ----------
+    value : object
+        Dicts, lists, numbers, texts and what converts to them.
+    indent : int or None
+        Spaces a level; None for one line.
+    sort_keys : bool
+        Whether keys are in alphabetic order.
+
+    Returns
+    -------
+    str
+        The JSON text.
+    """
     text = json.dumps(strict(value), indent=indent, sort_keys=sort_keys, allow_nan=False, ensure_ascii=False)
     return text + "\n"
 
 
 def write_json(path: Path, value: Any, *, indent: int | None = 1, sort_keys: bool = False) -> None:
-    """Write a JSON file that is whole, and on the disk, or absent."""
+    """Write a JSON file atomically: it is complete and on the disk, or absent.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    value : object
+        Dicts, lists, numbers, texts and what converts to them.
+    indent : int or None
+        Spaces a level; None for one line.
+    sort_keys : bool
+        Whether keys are in alphabetic order.
+    """
     write_atomically(path, to_json(value, indent=indent, sort_keys=sort_keys).encode())
 
 
@@ -64,7 +91,18 @@ def read_json(path: Path, expected: str = "") -> Any:
 
 
 def read_json_if_there(path: Path) -> Any:
-    """Read a JSON file of ours; return None where it is missing or was damaged, so that it is made anew."""
+    """Read a JSON file that can be made again; return None where it is missing or damaged.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    object or None
+        The content.
+    """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):

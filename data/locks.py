@@ -1,4 +1,4 @@
-"""A lock between processes that dies with its holder, however it dies."""
+"""A lock between processes that is released when its holder ends, even when it is killed."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def locked(
         When another process holds the lock for longer than ``wait`` seconds.
     """
     lock = FileLock(path, poll_interval=POLL_SECONDS, fallback_to_soft=False)  # a soft lock outlives a killed holder
-    until, told = time.monotonic() + wait, False
+    until, waited = time.monotonic() + wait, False
     while True:
-        left = until - time.monotonic() if told else 0.0
+        left = until - time.monotonic() if waited else 0.0
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             lock.acquire(timeout=-1 if left == math.inf else max(0.0, left))
@@ -50,10 +50,10 @@ def locked(
         except FileNotFoundError:  # the folder was removed meanwhile
             continue
         except Timeout:
-            if told or wait <= 0:
+            if waited or wait <= 0:
                 raise UserError(f"{what} is already running; wait for it or stop it first") from None
             on_wait()
-            told = True
+            waited = True
     try:
         yield
     finally:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 ItemRule = Literal["same_word", "different_word", "no_shared_token", "no_shared_token_paired"]
-"""Items (source, target, concept) that a metric is about, told apart by the words and by the run's tokenizer.
+"""Items (source, target, concept) that a metric is about, distinguished by the words and by the run's tokenizer.
 
 same_word: the prompt asks for the word in its own language, or both languages have the identical word.
 different_word: two languages whose words differ.

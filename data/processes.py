@@ -1,4 +1,4 @@
-"""Processes: how many the machine can run at once, and what one owes the process that started it."""
+"""Processes: how many the machine can run at once, and ending with the process that started one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def cores() -> int:
 
 
 def end_with_parent() -> None:
-    """End this process when the one that started it is gone: killed, it cannot say so."""
+    """End this process when its parent is gone: a parent that is killed cannot send a signal."""
     parent = parent_process()
     assert parent is not None, "only a process that was started has a parent"
     Thread(target=_watch, args=(parent.sentinel,), daemon=True).start()

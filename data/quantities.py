@@ -47,7 +47,17 @@ def parse_count(value: Any) -> Any:
 
 
 def format_count(value: float | None) -> str:
-    """Return a count in three significant digits with k, M, B or T, such as ``1.67B``; a dash where there is none.
+    """Return a count with three significant digits and k, M, B or T, such as ``1.67B``; a dash where it is missing.
+
+    Parameters
+    ----------
+    value : float or None
+        The count; None or a number that is not finite is missing.
+
+    Returns
+    -------
+    str
+        The text.
 
     Examples
     --------
@@ -63,7 +73,20 @@ def format_count(value: float | None) -> str:
 
 
 def format_interval(low: float | None, high: float | None) -> str:
-    """Return an interval of counts; an open end is said in words."""
+    """Return an interval of counts in words, such as ``1M to 2M`` or ``after 1M``.
+
+    Parameters
+    ----------
+    low : float or None
+        Lower end; None where it is open.
+    high : float or None
+        Upper end; None where it is open.
+
+    Returns
+    -------
+    str
+        The text.
+    """
     if low is None and high is None:
         return "unbounded"
     if low is None:
@@ -90,7 +113,18 @@ def format_duration(seconds: float | None) -> str:
 
 
 def format_bytes(count: float) -> str:
-    """Return bytes as megabytes with one decimal: ``1,234.5 MB``."""
+    """Return bytes as megabytes with one decimal: ``1,234.5 MB``.
+
+    Parameters
+    ----------
+    count : float
+        Number of bytes.
+
+    Returns
+    -------
+    str
+        The text.
+    """
     return f"{count / 1e6:,.1f} MB"
 
 

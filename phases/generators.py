@@ -1,4 +1,4 @@
-"""Random generators that follow from a seed and the name of what is simulated, never from the order of work."""
+"""Random generators derived from a seed and the name of what is simulated, never from the order of work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Work spread over processes, results as they come."""
+"""Work distributed over processes; results are yielded as they finish."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from calque.data.processes import end_with_parent
 
 Progress = Callable[[int, int, str], None]
-"""Called with how many of how many are done, and what of."""
+"""Called with the number of finished tasks, their total, and the name of the current one."""
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -36,10 +36,24 @@ def call(work: Callable[[Task], Result], task: Task) -> Result:
 
 
 def spread(work: Callable[[Task], Result], tasks: Sequence[Task], jobs: int) -> Iterator[Result]:
-    """Yield the results of ``work`` on every task, in the order they finish; in this process when ``jobs`` is 1.
+    """Yield the results of a function on every task, in the order they finish.
 
-    What was not begun is dropped when the caller stops asking. Processes are spawned, not forked: the progress bar
-    has a thread.
+    Tasks that have not begun are dropped when the caller stops iterating. Processes are spawned, not forked: the
+    progress bar has a thread.
+
+    Parameters
+    ----------
+    work : callable
+        Called with a task; a function of a module, so that it can be sent to a process.
+    tasks : sequence
+        Arguments.
+    jobs : int
+        Processes; 1 runs all in this process.
+
+    Yields
+    ------
+    object
+        What ``work`` returned.
     """
     if jobs <= 1 or len(tasks) <= 1:
         yield from map(partial(call, work), tasks)

@@ -21,7 +21,7 @@ Estimand = Literal[
 
 
 class Outcome(StrEnum):
-    """What came of a question; only ``found`` (and ``smooth``, ``metric_dependent`` with a location) carry numbers."""
+    """The outcome of an estimand; only ``found`` (and ``smooth``, ``metric_dependent`` if located) carry numbers."""
 
     FOUND = "found"
     NONE = "none"
@@ -86,7 +86,7 @@ class Lag:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Curve:
-    """What a picture of one series needs: observed points and the fitted curve (in the metric's own sign)."""
+    """The data of a picture of one series: observed points and the fitted curve (in the metric's own sign)."""
 
     run: str
     group: str

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from calque.data.corpora.sample import SampleConfig, SampleCorpus
-from calque.data.corpora.sample_text import build, packed, text
+from calque.data.corpora.sample_text import build, packed, pages, text
 from calque.data.corpus import Corpus
 from calque.data.errors import UserError
 from calque.data.languages import LANGUAGES
@@ -89,7 +89,7 @@ def test_lines_are_clean(code: str) -> None:
     for document in text(code).rstrip("\n").split("\n\n"):
         lines = document.split("\n")
         assert all(lines) and len("".join(lines)) > 300
-        assert all(line == build.tidy(line) for line in lines)
+        assert all(line == pages.tidy(line) for line in lines)
         assert not any(re.search(r"Title is|</?\w+>|&\w+;|://|\ufffd", line) for line in lines)
         assert all(first != second for first, second in pairwise(lines))
 
@@ -173,7 +173,7 @@ def test_torch_is_not_needed() -> None:
 
 
 def test_a_help_page_is_read_as_its_reader_sees_it() -> None:
-    page = build.Page()
+    page = pages.Page()
     page.feed(
         '<h1>Saving</h1><p class="paragraph">Choose <span class="switchinline">'
         '<span hidden="true" id="MACx" class="MAC">Preferences</span>'

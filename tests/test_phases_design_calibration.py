@@ -19,7 +19,8 @@ from calque.phases.calibration.adaptive import Source, _shocks, drawn
 from calque.phases.calibration.curves import onset
 from calque.phases.calibration.designs import template
 from calque.phases.calibration.outcomes import Options
-from calque.phases.calibration.study import Adaptive, calibrate
+from calque.phases.calibration.simulations import Adaptive
+from calque.phases.calibration.study import calibrate
 from calque.phases.cli import app
 from calque.phases.detection.analyse import Analysis, analyse
 from calque.phases.detection.detect import detect

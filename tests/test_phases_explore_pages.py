@@ -219,11 +219,11 @@ def test_the_button_locates_while_the_page_lives(cube):
     app.selection.chosen_runs.value, app.selection.chosen_metrics.value = ["b"], ["translation"]
     assert "Locate transitions" in text(curves.body)
     asyncio.run(curves.locate._clicked(None))
-    assert curves.locate.said.object == "1 series located" and not curves.locate.button.disabled
+    assert curves.locate.message.object == "1 series located" and not curves.locate.button.disabled
     assert tables(curves.body)[0]["run"].tolist() == ["b"]
     curves.split.value = "overlap"
     asyncio.run(curves.locate._clicked(None))
-    assert "not by overlap" in curves.locate.said.object
+    assert "not by overlap" in curves.locate.message.object
 
 
 def test_large_studies_begin_with_one_mix():

@@ -6,6 +6,7 @@ from scipy.optimize import nnls
 from scipy.special import expit, logit, ndtr
 from scipy.stats import binom
 
+from calque.phases.detection.takeoff_profile import least_by_takeoff
 from calque.phases.dictionary.grid import Dictionary
 from calque.phases.noise import kalman
 from calque.phases.noise.noise import COUNT_VARIANCE, RHO, restricted_likelihood
@@ -201,7 +202,7 @@ def test_least_by_takeoff_against_brute_force():
     at = first + 0.05 + np.sort(rng.random(f)) * 2.6
     rss, b = rng.random((m, boot)).astype(np.float32), rng.random((m, boot)).astype(np.float32)
     b[0], b[1] = 0.0, 1e-3
-    found = kalman.least_by_takeoff(rss, b, risen, at, rise, first, width, bins)
+    found = least_by_takeoff(rss, b, risen, at, rise, first, width, bins)
     expected = np.full((bins + 1, boot), np.inf)
     for j in range(m):
         for k in range(boot):

@@ -20,12 +20,22 @@ class Command(TyperCommand):
     """
 
     def invoke(self, ctx: Any) -> Any:
-        """Run it.
+        """Run the command.
+
+        Parameters
+        ----------
+        ctx : typer.Context
+            The parsed parameters of the call.
+
+        Returns
+        -------
+        object
+            What the command returns.
 
         Raises
         ------
         UserError
-            Naming the option.
+            When an option is not finite, or from the command itself; the message names the option as its flag.
         """
         for parameter in self.params:
             given = ctx.params.get(parameter.name or "")

@@ -12,7 +12,18 @@ from calque.data.json_files import to_json, write_json
 
 
 def check_output(path: Path) -> None:
-    """Refuse a file that cannot be written, before any work is done."""
+    """Refuse an output file that cannot be written, before any work is done.
+
+    Parameters
+    ----------
+    path : Path
+        The file to be written.
+
+    Raises
+    ------
+    UserError
+        When its folder does not exist, or ``path`` is a folder.
+    """
     if not path.absolute().parent.is_dir():
         raise UserError(f"cannot write {path}: its folder does not exist; make it or choose another")
     if path.is_dir():
@@ -20,15 +31,38 @@ def check_output(path: Path) -> None:
 
 
 def check_json(target: str | None) -> None:
-    """Refuse what ``--json`` names when it cannot be written, before any work is done."""
+    """Refuse the target of ``--json`` when it cannot be written, before any work is done.
+
+    Parameters
+    ----------
+    target : str or None
+        A file, ``-`` for standard output, or None where the option was not given.
+
+    Raises
+    ------
+    UserError
+        When the file cannot be written.
+    """
     if target is not None and target != "-":
         check_output(Path(target))
 
 
 def emit_json(target: str | None, answer: Mapping[str, Any]) -> bool:
-    """Write ``answer`` to the file or stdout (``-``) that ``--json`` names; return whether it went to stdout.
+    """Write the answer of a command as strict JSON.
 
-    Strict JSON: a number that is none becomes ``null``. A file is written whole or not at all.
+    A number that is not finite becomes ``null``. A file is written whole or not at all.
+
+    Parameters
+    ----------
+    target : str or None
+        A file, ``-`` for standard output, or None for no JSON.
+    answer : mapping
+        The answer, by key.
+
+    Returns
+    -------
+    bool
+        Whether the answer went to standard output.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""How far work has come, on standard error: a bar on a terminal, a line now and then elsewhere."""
+"""Progress on standard error: a bar on a terminal, a line at intervals elsewhere."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LINE_SECONDS, NEWS_SECONDS = 15.0, 2.0
 
 
 class ProgressDisplay:
-    """Shows how far work has come, from entering to leaving the context.
+    """Shows progress, from entering to leaving the context.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class ProgressDisplay:
         )  # fmt: skip
         self.live, self.unit, self.total = console.is_terminal, unit, total
         self.task = self.bars.add_task("", total=total, visible=total is not None)
-        self.began, self.topic, self.told = time.monotonic(), "", delay - LINE_SECONDS
+        self.began, self.topic, self.printed = time.monotonic(), "", delay - LINE_SECONDS
 
     def __enter__(self) -> Self:
         """Begin to show."""
@@ -67,17 +67,39 @@ class ProgressDisplay:
         self.show(what, done, total)
 
     def show(self, text: str, done: int | None = None, total: int | None = None, topic: str = "") -> None:
-        """Show what is done now, and how many parts are; a new topic is told sooner than more of the same."""
+        """Show the current work and how many parts are done.
+
+        Without a terminal, lines are printed at intervals; a change of topic is printed sooner.
+
+        Parameters
+        ----------
+        text : str
+            What is being done.
+        done : int, optional
+            Parts that are finished.
+        total : int, optional
+            Parts in all; the last known total is kept when it is not given.
+        topic : str
+            Kind of work.
+        """
         self.total = total or self.total
         self.bars.update(self.task, description=text, completed=done, total=self.total, visible=True)
         pause = LINE_SECONDS if topic == self.topic else NEWS_SECONDS
-        if not self.live and time.monotonic() - self.began - self.told >= pause:
+        if not self.live and time.monotonic() - self.began - self.printed >= pause:
             counted = f", {done} of {self.total} {self.unit}".rstrip() if self.total and done is not None else ""
             self._line(text + counted)
             self.topic = topic
 
     def say(self, text: str, done: int) -> None:
-        """Tell of a part that is finished, as one of so many; it stays on the screen."""
+        """Print that a part is finished, in a line that stays on the screen.
+
+        Parameters
+        ----------
+        text : str
+            The part and its result.
+        done : int
+            Parts that are finished, this one included.
+        """
         self.bars.update(self.task, completed=done)
         if self.live:
             self.bars.console.print(text, markup=False)
@@ -85,13 +107,13 @@ class ProgressDisplay:
             self._line(f"{text} ({done} of {self.total})")
 
     def _line(self, text: str) -> None:
-        self.told = time.monotonic() - self.began
-        print(f"[{format_duration(self.told)}] {text}", file=sys.stderr, flush=True)
+        self.printed = time.monotonic() - self.began
+        print(f"[{format_duration(self.printed)}] {text}", file=sys.stderr, flush=True)
 
 
 @contextmanager
 def progress(quiet: bool = False) -> Iterator[Callable[[int, int, str], None]]:
-    """Give what a computation calls with how many of how many are done, and what of; shows nothing when ``quiet``."""
+    """Yield a callback ``(done, total, text)`` that shows progress; it shows nothing when ``quiet``."""
     if quiet:
         yield lambda done, total, what: None
         return

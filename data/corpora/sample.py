@@ -92,12 +92,12 @@ class SampleCorpus(RealText):
     def _repeat(self, line: str, spaces: bool, rng: np.random.Generator) -> str:
         space = " " if spaces else ""
         words = re.findall(r"\S+" if spaces else r".{1,4}", line)
-        said: list[str] = []
+        repeated: list[str] = []
         while words:
             length = int(rng.integers(1, self.repeat_words + 1))
             phrase, words = space.join(words[:length]), words[length:]
-            said.extend([phrase] * int(rng.geometric(1 - self.repeat_rate)))
-        return space.join(said)
+            repeated.extend([phrase] * int(rng.geometric(1 - self.repeat_rate)))
+        return space.join(repeated)
 
     def provenance(self) -> dict[str, Any]:
         """Return licences, source packages, and a hash and counts of every file used."""

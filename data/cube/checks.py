@@ -15,6 +15,18 @@ def validate(cube: xr.Dataset, origin: str = "the cube") -> xr.Dataset:
     A lone run may come without the dimension ``run``. ``tokens`` must be positive or zero and strictly increasing along
     ``checkpoint``; only the end of a ragged run may be missing (NaN).
 
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        A dataset that should be a cube.
+    origin : str
+        What errors call it, such as the name of its file.
+
+    Returns
+    -------
+    xarray.Dataset
+        The cube, with dimensions ``run`` and ``checkpoint``.
+
     Raises
     ------
     UserError

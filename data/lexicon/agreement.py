@@ -83,7 +83,26 @@ class Pair(NamedTuple):
 
 
 def two_forms(language: str, unit: str, forms: dict[str, str], gender: str, turn: int) -> Iterator[Pair]:
-    """Yield four pairs: one, in digits and in words, and a larger number, in digits and in words."""
+    """Yield four pairs: one, in digits and in words, and a larger number, in digits and in words.
+
+    Parameters
+    ----------
+    language : str
+        Code of the language.
+    unit : str
+        The unit of measure, which is the cluster.
+    forms : dict of str to str
+        Pattern of each plural category, ``one`` and ``other``, with ``{0}`` for the number.
+    gender : str
+        Grammatical gender in CLDR; ``""`` where it gives none.
+    turn : int
+        Number of the unit; it varies the numbers.
+
+    Yields
+    ------
+    Pair
+        The right and the wrong text.
+    """
     german = gender or GENDER.get(unit, "feminine")
     one = ONE[language][german if language == "de" else ""]
     numerals = [("1", "one", "other"), (one, "one", "other")]
@@ -99,7 +118,24 @@ def two_forms(language: str, unit: str, forms: dict[str, str], gender: str, turn
 
 
 def three_forms(language: str, unit: str, forms: dict[str, str], turn: int) -> Iterator[Pair]:
-    """Yield six pairs: each category's form against each other form, every time after another number."""
+    """Yield six pairs: each category's form against each other form, each with a different number.
+
+    Parameters
+    ----------
+    language : str
+        Code of the language.
+    unit : str
+        The unit of measure, which is the cluster.
+    forms : dict of str to str
+        Pattern of each plural category, ``one``, ``few`` and ``many``, with ``{0}`` for the number.
+    turn : int
+        Number of the unit; it varies the numbers.
+
+    Yields
+    ------
+    Pair
+        The right and the wrong text.
+    """
     used: set[int] = set()
     for place, (right, wrong) in enumerate(permutations(("one", "few", "many"), 2)):
         numbers = DIGITS[right]
@@ -109,7 +145,23 @@ def three_forms(language: str, unit: str, forms: dict[str, str], turn: int) -> I
 
 
 def pairs(package: Path) -> Iterator[Pair]:
-    """Yield the pairs of all languages."""
+    """Yield the pairs of all languages.
+
+    Parameters
+    ----------
+    package : Path
+        The npm package ``cldr-units-full``, unpacked.
+
+    Yields
+    ------
+    Pair
+        The right and the wrong text.
+
+    Raises
+    ------
+    ValueError
+        When two categories of a chosen unit have the same form.
+    """
     for language, chosen in UNITS.items():
         source = json.loads((package / "main" / language / "units.json").read_text(encoding="utf-8"))
         table = {name.split("-", 1)[1]: unit for name, unit in _units(source["main"][language]["units"]["long"])}
@@ -140,7 +192,13 @@ def _units(long: dict[str, dict[str, str]]) -> Iterator[tuple[str, dict[str, str
 
 
 def main(package: Path) -> None:
-    """Print the table."""
+    """Print the table of all pairs, separated by tabs.
+
+    Parameters
+    ----------
+    package : Path
+        The npm package ``cldr-units-full``, unpacked.
+    """
     print("\t".join(Pair._fields))
     for pair in pairs(package):
         print("\t".join(pair))

@@ -24,7 +24,22 @@ EDGE = "#"
 
 
 def propose(code: str, whole: Words, rng: np.random.Generator) -> Iterator[str]:
-    """Yield words without end that resemble the forms of a language."""
+    """Yield words that resemble the forms of a language; the iterator does not end.
+
+    Parameters
+    ----------
+    code : str
+        Code of the language.
+    whole : Words
+        The word list.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Yields
+    ------
+    str
+        A candidate.
+    """
     forms = [form for (of, _), found in whole.forms.items() if of == code for form in found]
     script = LANGUAGES[code].script
     if script in ("Hans", "Kore", "Jpan"):
@@ -62,7 +77,22 @@ def near(word: str, other: str) -> bool:
 
 
 def invented(word: str, real: set[str], texts: str) -> bool:
-    """Whether ``word`` is far from every real word and occurs nowhere in the text (both normalised)."""
+    """Whether a word is far from every real word and occurs nowhere in the text.
+
+    Parameters
+    ----------
+    word : str
+        The candidate.
+    real : set of str
+        All accepted forms, normalised.
+    texts : str
+        The sample text, normalised.
+
+    Returns
+    -------
+    bool
+        Whether it can serve as a nonce word.
+    """
     bare = normalise(word)
     short = len(bare) <= 3 and not bare.isascii()
     close = bare in real if short else any(near(bare, other) for other in real)

@@ -60,7 +60,24 @@ class RomanisedPrompt:
         return romanise(self.prompt(source, target, word, concept))
 
     def segments(self, source: str, target: str, word: str, concept: str | None) -> tuple[Segment, ...]:
-        """Return the same text in pieces, each with its language."""
+        """Return the prompt in pieces, each with its language, in Latin letters.
+
+        Parameters
+        ----------
+        source : str
+            Code of the source language.
+        target : str
+            Code of the target language.
+        word : str
+            The source word.
+        concept : str or None
+            The concept asked for, which is not among the examples.
+
+        Returns
+        -------
+        tuple of Segment
+            Code of the language and text, in order.
+        """
         return tuple((code, romanise(text)) for code, text in self.prompt.segments(source, target, word, concept))
 
 

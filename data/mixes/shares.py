@@ -24,13 +24,49 @@ class Reader(Protocol):
 def uniform(spec: str, rest: str, languages: Sequence[str], sizes: Mapping[str, float] | None) -> Named:
     """Return equal shares of all ``languages`` for the mix ``uniform``.
 
-    ``spec`` is the mix, ``rest`` what follows its name, and ``sizes`` the text of each language.
+    Parameters
+    ----------
+    spec : str
+        The whole mix.
+    rest : str
+        What follows the name and its colon.
+    languages : sequence of str
+        Codes of the corpus.
+    sizes : mapping of str to float, optional
+        Amount of text of each language, in any unit.
+
+    Returns
+    -------
+    tuple of str and dict of str to float
+        Canonical name, and the share of each language.
     """
     return "uniform", _equal(languages, languages)
 
 
 def drop(spec: str, rest: str, languages: Sequence[str], sizes: Mapping[str, float] | None) -> Named:
-    """Return equal shares of ``languages`` without those in ``rest``, for ``drop:xx,yy``; see :func:`uniform`."""
+    """Return equal shares of all languages but some, for ``drop:xx,yy``.
+
+    Parameters
+    ----------
+    spec : str
+        The whole mix.
+    rest : str
+        Codes of the languages to leave out.
+    languages : sequence of str
+        Codes of the corpus.
+    sizes : mapping of str to float, optional
+        Not used.
+
+    Returns
+    -------
+    tuple of str and dict of str to float
+        Canonical name, and the share of each language.
+
+    Raises
+    ------
+    UserError
+        When a code is unknown, or no language is left.
+    """
     dropped = _codes(spec, rest, languages)
     kept = [code for code in languages if code not in dropped]
     if not kept:
@@ -39,13 +75,57 @@ def drop(spec: str, rest: str, languages: Sequence[str], sizes: Mapping[str, flo
 
 
 def only(spec: str, rest: str, languages: Sequence[str], sizes: Mapping[str, float] | None) -> Named:
-    """Return equal shares of the ``languages`` in ``rest`` for ``only:xx,yy``; see :func:`uniform`."""
+    """Return equal shares of some languages, for ``only:xx,yy``.
+
+    Parameters
+    ----------
+    spec : str
+        The whole mix.
+    rest : str
+        Codes of the languages to keep.
+    languages : sequence of str
+        Codes of the corpus.
+    sizes : mapping of str to float, optional
+        Not used.
+
+    Returns
+    -------
+    tuple of str and dict of str to float
+        Canonical name, and the share of each language.
+
+    Raises
+    ------
+    UserError
+        When a code is unknown.
+    """
     kept = _codes(spec, rest, languages)
     return "only:" + ",".join(kept), _equal(kept, languages)
 
 
 def temperature(spec: str, rest: str, languages: Sequence[str], sizes: Mapping[str, float] | None) -> Named:
-    """Return shares of ``languages`` proportional to size**TAU for ``temperature:TAU``; see :func:`uniform`."""
+    """Return shares proportional to size**TAU, for ``temperature:TAU``.
+
+    Parameters
+    ----------
+    spec : str
+        The whole mix.
+    rest : str
+        TAU, above 0 and at most 1.
+    languages : sequence of str
+        Codes of the corpus.
+    sizes : mapping of str to float, optional
+        Amount of text of each language, in any unit; required here.
+
+    Returns
+    -------
+    tuple of str and dict of str to float
+        Canonical name, and the share of each language.
+
+    Raises
+    ------
+    UserError
+        When TAU is out of range, or a size is missing or not positive.
+    """
     try:
         tau = float(rest)
     except ValueError:
@@ -91,7 +171,25 @@ def explicit(given: Mapping[str, float], languages: Sequence[str]) -> Named:
 
 
 def pairs(spec: str, unreadable: Callable[[str], UserError]) -> dict[str, float]:
-    """Read ``en:0.5,de:0.5``; ``unreadable`` makes the error for a part that is no share."""
+    """Read shares given one by one, such as ``en:0.5,de:0.5``.
+
+    Parameters
+    ----------
+    spec : str
+        Codes and shares.
+    unreadable : callable
+        Called with a part that is no share; returns the error to raise.
+
+    Returns
+    -------
+    dict of str to float
+        Share by code, as given.
+
+    Raises
+    ------
+    UserError
+        When a part is no share, or a language is named twice.
+    """
     shares: dict[str, float] = {}
     for part in spec.split(","):
         code, _, share = (piece.strip() for piece in part.partition(":"))

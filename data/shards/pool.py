@@ -77,7 +77,7 @@ def run(
     context = get_context("spawn")
     done, stop = context.Value("q", 0), context.Event()
     threads = max(1, cores() // workers)
-    told = 0
+    reported = 0
     with ProcessPoolExecutor(workers, context, _begin, (task, done, stop, threads)) as pool:
         waiting: deque[tuple[Job, Future[TokenCounts]]] = deque()
         try:
@@ -88,8 +88,8 @@ def run(
                     return
                 job, future = waiting.popleft()
                 while wait([future], POLL_SECONDS).not_done:
-                    told = _tell(done.value, told, on_text)
-                told = _tell(done.value, told, on_text)
+                    reported = _report(done.value, reported, on_text)
+                reported = _report(done.value, reported, on_text)
                 yield job, future.result()
         except BrokenProcessPool:
             raise UserError(
@@ -101,14 +101,14 @@ def run(
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _tell(now: int, told: int, on_text: OnText) -> int:
-    if now > told:
-        on_text(now - told)
+def _report(now: int, reported: int, on_text: OnText) -> int:
+    if now > reported:
+        on_text(now - reported)
     return now
 
 
 class _Stopped(Exception):
-    """The first process wants no more."""
+    """The parent process has stopped the work."""
 
 
 @dataclass(frozen=True, kw_only=True)

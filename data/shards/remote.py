@@ -61,7 +61,14 @@ def is_complete(url: str) -> bool:
 
 
 def publish(shards: Shards, url: str) -> None:
-    """Put a folder of shards at an address; nothing happens if it is there already.
+    """Copy a folder of shards to an address; nothing happens where it is complete already.
+
+    Parameters
+    ----------
+    shards : Shards
+        The local shards.
+    url : str
+        An address that ``fsspec`` can write, such as ``s3://bucket/name``.
 
     Raises
     ------
@@ -92,6 +99,18 @@ def publish(shards: Shards, url: str) -> None:
 
 def fetch(url: str, folder: Path) -> Shards:
     """Copy the shards at an address to a local folder, which appears when it is complete.
+
+    Parameters
+    ----------
+    url : str
+        An address that ``fsspec`` can read, such as ``s3://bucket/name``.
+    folder : Path
+        The local folder.
+
+    Returns
+    -------
+    Shards
+        The local shards.
 
     Raises
     ------

@@ -79,7 +79,22 @@ class TokenCounts:
 
 
 def read_counts(path: Path, counts_path: Path, dtype: np.dtype[Any]) -> TokenCounts | None:
-    """Return the counts in ``counts_path`` of the tokens in ``path``, or None when a file is missing or incomplete."""
+    """Return the counts of a finished token file, or None when a file is missing or incomplete.
+
+    Parameters
+    ----------
+    path : Path
+        File of token ids.
+    counts_path : Path
+        Its counts, as JSON.
+    dtype : numpy.dtype
+        Type of a token id.
+
+    Returns
+    -------
+    TokenCounts or None
+        The counts.
+    """
     try:
         counts = TokenCounts(**json.loads(counts_path.read_bytes()))
         size = path.stat().st_size

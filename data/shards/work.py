@@ -89,7 +89,13 @@ class WorkFolder:
         return counts
 
     def publish(self, meta: dict[str, Any]) -> None:
-        """Give the whole its name: nothing of it stands under that name before, and all of it afterwards."""
+        """Give the finished folder its name: it appears under that name complete, or not at all.
+
+        Parameters
+        ----------
+        meta : dict
+            Content of ``meta.json``.
+        """
         write_atomically(self.whole / TOKENIZER, (self.path / TOKENIZER).read_bytes())
         write_json(self.whole / META, meta)
         sync_folder(self.whole)

@@ -42,7 +42,20 @@ class Document:
         return next((self.lines[part] for part in parts if part in self.lines), 1)
 
     def error(self, place: Place, message: str) -> UserError:
-        """Return an error that begins with file and line."""
+        """Return an error that begins with the file and the line.
+
+        Parameters
+        ----------
+        place : tuple of str or int
+            Keys and list indices that lead to the value.
+        message : str
+            What is wrong, and the remedy.
+
+        Returns
+        -------
+        UserError
+            To be raised by the caller.
+        """
         return UserError(f"{self.path}:{self.line(place)}: {message}").at(*place)
 
 

@@ -13,7 +13,18 @@ from calque.data.strict_yaml.document import Place
 
 
 def fields(kind: Any) -> dict[str, Any]:
-    """Return the fields of a section with their types; nothing for what is no section."""
+    """Return the fields of a section with their types; an empty dict where a type is no section.
+
+    Parameters
+    ----------
+    kind : type
+        A dataclass, a pydantic model, or any other type.
+
+    Returns
+    -------
+    dict of str to type
+        Type by field.
+    """
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return {name: field.annotation for name, field in kind.model_fields.items()}
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
@@ -23,7 +34,18 @@ def fields(kind: Any) -> dict[str, Any]:
 
 
 def alternatives(kind: Any) -> tuple[Any, ...]:
-    """Return the types of which a value may have any, other than None."""
+    """Return the members of a union type, without None; a plain type is its own only member.
+
+    Parameters
+    ----------
+    kind : type
+        A type annotation.
+
+    Returns
+    -------
+    tuple of type
+        The members, nested unions flattened.
+    """
     while get_origin(kind) is Annotated:
         kind = get_args(kind)[0]
     if get_origin(kind) not in (Union, UnionType):
@@ -39,7 +61,22 @@ def section_at(kind: Any, place: Place) -> Any:
 
 
 def place_of(location: Place, kind: Any) -> Place:
-    """Return where in the file a value stands, from pydantic's ``loc``, which names the branch of each union too."""
+    """Return where a value stands in the file, from the location that pydantic reports.
+
+    A location of pydantic names the branch of each union too; the place does not.
+
+    Parameters
+    ----------
+    location : tuple of str or int
+        ``loc`` of a pydantic error.
+    kind : type
+        Type of the whole configuration.
+
+    Returns
+    -------
+    tuple of str or int
+        Keys and list indices that lead to the value.
+    """
     place: Place = ()
     parts = list(location)
     while parts:

@@ -1,4 +1,4 @@
-"""Validating what a YAML file holds: pydantic finds the mistakes, one sentence tells of the first."""
+"""Validation of a YAML file: pydantic finds the mistakes, one sentence reports the first."""
 
 from __future__ import annotations
 
@@ -61,7 +61,20 @@ def read_model(path: str | os.PathLike[str], model: type[Section], expected: str
 
 
 def boolean_mistake(values: Any, kind: Any) -> Mistake | None:
-    """Return the first yes or no where a configuration of type ``kind`` wants a number or a word."""
+    """Return the first yes or no where the configuration expects a number or a word.
+
+    Parameters
+    ----------
+    values : object
+        What the YAML file holds.
+    kind : type
+        Type of the configuration.
+
+    Returns
+    -------
+    Mistake or None
+        Place and message; None where there is no such value.
+    """
     found = misplaced_boolean(values, kind)
     if found is None:
         return None
@@ -71,7 +84,7 @@ def boolean_mistake(values: Any, kind: Any) -> Mistake | None:
 def first_mistake(
     error: ValidationError, kind: Any, line: Callable[[Place], int], also: tuple[str, ...] = ()
 ) -> Mistake:
-    """Return the mistake to tell of first: an unknown key, which may be why another is missing, then by line.
+    """Return the mistake to report first: an unknown key, which may be why another is missing, then by line.
 
     Parameters
     ----------
@@ -92,7 +105,7 @@ def first_mistake(
 
 
 def _own_place(detail: ErrorDetails) -> Place:
-    """Return where below its section a check of ours said that the value stands."""
+    """Return the place of the value below its section when a check of ours raised the error."""
     raised = detail.get("ctx", {}).get("error")
     return raised.place if isinstance(raised, UserError) else ()
 

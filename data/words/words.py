@@ -72,11 +72,28 @@ class Prompt:
         return "".join(text for _, text in self.segments(source, target, word, concept))
 
     def segments(self, source: str, target: str, word: str, concept: str | None) -> tuple[Segment, ...]:
-        """Return the same text in pieces with their languages: source words in the source's, all else in the other."""
+        """Return the prompt in pieces with their languages: source words in the source's, all else in the target's.
+
+        Parameters
+        ----------
+        source : str
+            Code of the source language.
+        target : str
+            Code of the target language.
+        word : str
+            The source word.
+        concept : str or None
+            The concept asked for, which is not among the examples.
+
+        Returns
+        -------
+        tuple of Segment
+            Code of the language and text, in order.
+        """
         pieces: list[Segment] = []
         for example in islice((one for one in self.examples if one != concept), self.shots):
-            said = (self.words.headword(code, example) for code in (source, target))
-            pieces += self.template.line(source, target, *said)
+            headwords = (self.words.headword(code, example) for code in (source, target))
+            pieces += self.template.line(source, target, *headwords)
         return *pieces, *self.template.question(source, target, word)
 
 

@@ -1,4 +1,4 @@
-"""What the cube knows about its items: variables over source, target and concept, and over language for both ends."""
+"""Covariates of items: the cube's variables over source, target and concept, and those over language for both ends."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from calque.phases.stats.jackknife import Array
 ITEM = ("source", "target", "concept")
 FLAGS = {"overlap": OVERLAPS, "exposure": EXPOSURES}
 MOST_LEVELS = 12
-"""A category of more levels names its items rather than describing them."""
+"""A category with more levels is an identifier of items, not a covariate."""
 LOG_RANGE = 20.0
 """Positive numbers that span more than this factor enter by their logarithm; shares always do."""
 Values = NDArray[Any]
@@ -26,10 +26,11 @@ Values = NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class Covariate:
-    """A predictor: its columns in the design, and what one unit of each is.
+    """A predictor: its columns (items, terms) in the design matrix, and the unit of each as ``terms``.
 
-    ``of`` says whose property it is: ``language`` when it depends on source or target alone, ``concept``, ``item`` or
-    ``run``; ``spread`` is the standard deviation by which a number was divided.
+    ``of`` is the level at which it varies: ``language`` when it depends on source or target alone, ``fixed language``
+    for one term a language, ``concept``, ``item`` or ``run``. ``spread`` is the standard deviation by which a number
+    was divided.
     """
 
     name: str
@@ -51,7 +52,7 @@ class CovariateSet:
 
 
 def names_of(cube: xr.Dataset) -> dict[str, tuple[str, str]]:
-    """Return every covariate the cube can give: name -> (variable, end), end "" unless it belongs to a language."""
+    """Return the covariates of ``cube``: name -> (variable, end), with end source or target for those of a language."""
     out: dict[str, tuple[str, str]] = {}
     for key in cube.variables:
         name, dims = str(key), set(map(str, cube[key].dims))
@@ -65,9 +66,19 @@ def names_of(cube: xr.Dataset) -> dict[str, tuple[str, str]]:
 
 
 def design(cube: xr.Dataset, items: ItemTimes, wanted: Sequence[str] | None) -> CovariateSet:
-    """Gather covariates for items; by default all that vary over them.
+    """Return the covariates of items, and the items that have them.
 
-    ``source`` and ``target`` by name give each language its own level. Several runs each have their own level.
+    With several runs, the run is always a covariate.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        A validated cube.
+    items : ItemTimes
+        Items with their acquisition times.
+    wanted : sequence of str, optional
+        Names of covariates; ``source`` and ``target`` give each language its own level. All that vary over the items
+        when None.
 
     Raises
     ------
@@ -105,7 +116,7 @@ def design(cube: xr.Dataset, items: ItemTimes, wanted: Sequence[str] | None) -> 
     kept = items.where(keep)
     covariates: list[Covariate] = []
     base = np.ones((len(kept), 1))
-    # the nuisance first, so that what it explains away is not blamed on it
+    # runs, a nuisance, first: a covariate that differs between runs alone is then the one left out as determined
     for name in sorted(values, key=lambda n: n != "run"):
         v, of = values[name]
         one = _covariate(name, v[keep], of)
@@ -131,7 +142,7 @@ def _labels(cube: xr.Dataset, dim: str) -> Values:
 
 
 def _values(cube: xr.Dataset, items: ItemTimes, name: str, end: str) -> tuple[Values, str]:
-    """Return a variable's value for each item, and whose property it is."""
+    """Return a variable's value for each item, and the level at which it varies, see ``Covariate.of``."""
     variable = cube[name]
     dims = [str(d) for d in variable.dims]
     index = {"run": items.run, "source": items.source, "target": items.target, "concept": items.concept}
@@ -187,10 +198,10 @@ def _useless(v: Values, of: str) -> str:
 
 
 def _informative(items: ItemTimes, values: dict[str, Values], keep: Mask, left_out: dict[str, str]) -> Mask:
-    """Set aside levels of which no item, or every item from the start, was acquired.
+    """Set aside levels of which no item, or every item from the first checkpoint on, was acquired.
 
-    Their coefficient is infinite and in that limit they say nothing about the others: leaving their items out gives the
-    maximum likelihood of the rest exactly.
+    Their coefficient is infinite, and in that limit they carry no information about the others: without their items
+    the maximum likelihood of the rest is exactly the same.
     """
     keep = keep.copy()
     changed = True
@@ -201,9 +212,9 @@ def _informative(items: ItemTimes, values: dict[str, Values], keep: Mask, left_o
                 continue
             for level in np.unique(v[keep]):
                 mine = keep & (v == level)
-                for state, said in ((items.right, "never acquired"), (items.left, "there from the first checkpoint")):
+                for state, why in ((items.right, "never acquired"), (items.left, "there from the first checkpoint")):
                     if state[mine].all() and mine.sum() < keep.sum():
-                        left_out[f"{name}={level}"] = f"all {int(mine.sum())} items {said}; set aside"
+                        left_out[f"{name}={level}"] = f"all {int(mine.sum())} items {why}; set aside"
                         keep &= ~mine
                         changed = True
                         break

@@ -1,8 +1,8 @@
 """Accelerated failure times of items: fit, errors clustered by concept and language, explained variation.
 
-``ln T = x'b + s e`` with T in tokens, known to lie in an interval. Its errors come from two delete-one-group
-jackknives, over concepts and over languages (with all items of a language, as source or as target), added, less what
-both count: the sandwich of independent items (as in the two-way clustering of Cameron, Gelbach & Miller 2011).
+``ln T = x'b + s e`` with T in tokens, known to lie in an interval. The covariance of the coefficients is the sum of two
+delete-one-group jackknives, over concepts and over languages (all items of a language, as source or as target), minus
+the sandwich of independent items, which both contain (the two-way clustering of Cameron, Gelbach & Miller 2011).
 """
 
 from __future__ import annotations
@@ -27,7 +27,17 @@ Tick = Callable[[str], None]
 
 @dataclass(frozen=True, eq=False)
 class SurvivalData:
-    """Design with its constant, ends of ln tokens, and the clusters of each item."""
+    """Items of a survival regression.
+
+    Attributes
+    ----------
+    x : array, shape (items, p)
+        Design matrix; column 0 is the constant.
+    low, high : array, shape (items,)
+        Ends of the interval of ln tokens; minus and plus infinity where the time is censored.
+    concept, source, target : array of int, shape (items,)
+        Clusters: concept, and languages numbered alike for both.
+    """
 
     x: Array
     low: Array
@@ -43,7 +53,10 @@ class SurvivalData:
 
 @dataclass(frozen=True, eq=False)
 class Errors:
-    """Covariance of coefficients and the median, with degrees of freedom; NaN where a group carries one by itself."""
+    """Covariance of :func:`with_median` (p + 1, p + 1) and degrees of freedom (p + 1,).
+
+    NaN where a coefficient cannot be estimated without one of the groups.
+    """
 
     covariance: Array
     df: Array
@@ -52,13 +65,13 @@ class Errors:
 
 
 def choose_family(items: SurvivalData) -> dict[str, CensoredFit]:
-    """Fit every family; those that converge, best AIC first."""
+    """Fit every family of times to ``items``; return the fits that converged by family, the lowest AIC first."""
     fits = [fit_censored(items.x, items.low, items.high, name) for name in FAMILIES]
     return {f.family: f for f in sorted((f for f in fits if f.converged), key=lambda f: f.aic)}
 
 
 def with_median(fit: CensoredFit, x: Array) -> Array:
-    """Return the coefficients and, last, the median log time at covariates ``x``."""
+    """Return the coefficients of ``fit`` and, last, the median of ln tokens at covariates ``x`` (p,): (p + 1,)."""
     median = float(x @ fit.coefficients + fit.scale * FAMILIES[fit.family].median)
     return np.append(fit.coefficients, median)
 
@@ -70,9 +83,15 @@ def clustered_errors(
 
     Parameters
     ----------
+    items : SurvivalData
+        Items of the regression.
+    fit : CensoredFit
+        Their fit.
     fixed : array of bool, shape (p,)
-        Columns that are about these languages themselves (a level each): deleting one deletes its level, so their
-        errors, and with them those of the median, are over concepts alone.
+        Columns that are levels of a language: deleting the language deletes its level, so their errors, and with them
+        those of the median, are clustered by concept alone.
+    tick : callable
+        Called before every refit with what is left out.
     """
     centre = items.x.mean(0)
     p = items.x.shape[1]
@@ -95,7 +114,7 @@ def clustered_errors(
     both[:p, :p] = robust_covariance(items.x, items.low, items.high, fit) if wide else 0.0
     both[~np.outer(free, free)] = 0.0
     covariance = v_concept + v_language - both
-    # the difference of estimates may leave less than one part alone: the larger part then stands
+    # the difference of estimates may be smaller than one part alone: use the larger part then
     for i in range(p + 1):
         largest = max(v_concept[i, i], v_language[i, i])
         if covariance[i, i] < largest:
@@ -112,10 +131,10 @@ def clustered_errors(
 
 
 def _refit(items: SurvivalData, keep: NDArray[np.bool_], fit: CensoredFit, centre: Array) -> Array:
-    """Return :func:`with_median` without some items; NaN for what the items that are left do not determine.
+    """Return :func:`with_median` of the items marked in ``keep``; NaN for what they do not determine.
 
     With N spanning the null space of the design, b_j is determined where row j of N is 0, and x'b where x'N is. Columns
-    of which every item left is unreached count as lost, with these items: their coefficient is infinite.
+    all of whose items are right-censored are left out, with these items: their coefficient is infinite.
     """
     part = items.where(keep)
     out = np.full(part.x.shape[1] + 1, np.nan)
@@ -149,7 +168,19 @@ def _jackknife_covariance(deleted: Array) -> Array:
 
 
 def wald_p(estimate: Array, covariance: Array, df: float) -> float:
-    """Return the p-value of all coefficients being 0: F(k, df) of their Wald statistic over k; NaN without errors."""
+    """Return the p-value of the hypothesis that all coefficients are 0; NaN without a covariance.
+
+    The Wald statistic, divided by k, is compared with F(k, df).
+
+    Parameters
+    ----------
+    estimate : array, shape (k,)
+        Coefficients.
+    covariance : array, shape (k, k)
+        Their covariance.
+    df : float
+        Denominator degrees of freedom.
+    """
     if not np.all(np.isfinite(covariance)):
         return float("nan")
     k = len(estimate)
@@ -164,7 +195,14 @@ def explained_variation(x: Array, fit: CensoredFit) -> float:
     """Return var(x'b) / (var(x'b) + s^2 var(e)), the share of the variance of ln T (McKelvey & Zavoina 1975).
 
     Without censoring and with normal errors this is the R-squared of least squares; unlike a likelihood ratio it does
-    not sink as more times are censored.
+    not decrease as more times are censored.
+
+    Parameters
+    ----------
+    x : array, shape (items, p)
+        Design matrix.
+    fit : CensoredFit
+        Coefficients b, scale s and family of the errors e.
     """
     between = float(np.var(x @ fit.coefficients))
     return between / (between + fit.scale**2 * FAMILIES[fit.family].variance)
@@ -177,8 +215,14 @@ def shapley(
 
     Parameters
     ----------
+    items : SurvivalData
+        Items of the regression.
     groups : sequence of sequences of int
         Columns of each predictor; column 0 is the constant.
+    family : str
+        Family of times.
+    tick : callable
+        Called before each of the 2**k - 1 fits.
 
     Returns
     -------

@@ -39,7 +39,7 @@ MOST_PREDICTORS = 10
 
 @dataclass(frozen=True, kw_only=True)
 class AcquisitionSettings:
-    """What to ask.
+    """Settings of the regression of acquisition times.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class AcquisitionSettings:
     runs : tuple of str, optional
         Runs to use; all when None.
     lasting : int
-        Hits in a row that make one last.
+        Correct answers in a row from which an item counts as acquired.
     every_item : bool
         All items between different languages instead of the metric's own.
     level : float
@@ -75,6 +75,17 @@ def acquisition(
     name: str = "cube",
 ) -> AcquisitionReport:  # fmt: skip
     """Regress acquisition times of a cube's items on their covariates.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        Cube with outcomes of single items.
+    settings : AcquisitionSettings
+        Metric, covariates and level.
+    progress : callable, optional
+        Called with fits done, fits in all, and what is fitted.
+    name : str
+        Name of the cube in the report and in errors.
 
     Raises
     ------
@@ -118,7 +129,15 @@ def _of_runs(cube: xr.Dataset, runs: tuple[str, ...] | None) -> xr.Dataset:
 
 
 def matrix(made: CovariateSet, cube: xr.Dataset) -> SurvivalData:
-    """Return design matrix, log times and clusters; languages are numbered alike as source and as target."""
+    """Return design matrix, log times and clusters of the items.
+
+    Parameters
+    ----------
+    made : CovariateSet
+        Items with their covariates.
+    cube : xarray.Dataset
+        Their cube, for the names of the languages: they are numbered alike as source and as target.
+    """
     t = made.items
     names = [
         [str(v) for v in (cube[d].values if d in cube.coords else range(cube.sizes[d]))] for d in ("source", "target")
@@ -174,7 +193,7 @@ def _groups(made: CovariateSet) -> list[list[int]]:
 
 
 def _half(errors: Errors, i: int, level: float) -> float:
-    """Return half the width of an interval; NaN without a standard error."""
+    """Return half the width of the interval of coefficient ``i``; NaN without a standard error."""
     variance = float(errors.covariance[i, i])
     if not variance >= 0:
         return float("nan")
@@ -216,22 +235,22 @@ def _predictors(
     p = [
         wald_p(fit.coefficients[g], errors.covariance[np.ix_(g, g)], float(errors.df[g].min())) for g in groups
     ]  # fmt: skip
-    # runs are replicates of one another: their level is allowed for, not tested
+    # runs are replicates: their level is adjusted for, not tested
     tested = [i for i, v in enumerate(p) if math.isfinite(v) and made.covariates[i].of != "run"]
     adjusted: dict[int, float] = dict(zip(tested, benjamini_yekutieli([p[i] for i in tested]), strict=True))
     out = []
     for i, c in enumerate(made.covariates):
         share = None if shares is None else finite(float(shares[i]))
-        said = "–" if share is None else f"{100 * share:.1f} % of the variation of log tokens"
+        variation = "–" if share is None else f"{100 * share:.1f} % of the variation of log tokens"
         if c.of == "run":
-            outcome, reason = Outcome.NONE, f"{said}; allowed for, not tested"
+            outcome, reason = Outcome.NONE, f"{variation}; allowed for, not tested"
         elif i not in adjusted:
             outcome = Outcome.TOO_FEW_POINTS
-            reason = f"{said}; without one of the languages or concepts nothing determines it: no standard error"
+            reason = f"{variation}; without one of the languages or concepts nothing determines it: no standard error"
         elif adjusted[i] <= 1 - level:
-            outcome, reason = Outcome.FOUND, f"{said}; adjusted p = {adjusted[i]:.2g}"
+            outcome, reason = Outcome.FOUND, f"{variation}; adjusted p = {adjusted[i]:.2g}"
         else:
-            outcome, reason = Outcome.NONE, f"{said}, no more than chance gives; adjusted p = {adjusted[i]:.2g}"
+            outcome, reason = Outcome.NONE, f"{variation}, no more than chance gives; adjusted p = {adjusted[i]:.2g}"
         if c.of == "fixed language":
             reason += "; about these very languages"
         out.append(

@@ -1,4 +1,4 @@
-"""What a regression of acquisition times says: terms, predictors, an outcome and one sentence, and their JSON."""
+"""Results of a regression of acquisition times: terms, predictors, an outcome with its sentence, and their JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from calque.phases.results import SCHEMA, Outcome
 
 @dataclass(frozen=True, kw_only=True)
 class Term:
-    """One coefficient: acquisition comes at ``time_ratio`` times the tokens, by one unit of the term."""
+    """One coefficient: one unit of the term multiplies the tokens at acquisition by ``time_ratio``."""
 
     predictor: str
     term: str
@@ -26,7 +26,7 @@ class Term:
 
 @dataclass(frozen=True, kw_only=True)
 class Predictor:
-    """One predictor: its share of the explained variation and the test that it says nothing."""
+    """One predictor: its share of the explained variation, and the test that all its coefficients are 0."""
 
     name: str
     of: str

@@ -12,7 +12,7 @@ from calque.phases.pooling.tables import coloured
 
 
 def predictors_table(report: AcquisitionReport) -> Table:
-    """Return one row a predictor."""
+    """Return a table with one row a predictor of ``report``: explained share, p-values, outcome."""
     table = Table(title=f"Predictors of {report.metric}", title_justify="left", header_style="bold")
     for name in ("predictor", "explains", "p", "adjusted", "outcome"):
         table.add_column(name, overflow="fold")
@@ -24,7 +24,7 @@ def predictors_table(report: AcquisitionReport) -> Table:
 
 
 def terms_table(report: AcquisitionReport) -> Table:
-    """Return one row a coefficient."""
+    """Return a table with one row a coefficient of ``report``: time ratio with interval, degrees of freedom, p."""
     table = Table(title="Tokens at acquisition, as a ratio", title_justify="left", header_style="bold")
     for name in ("predictor", "by", "ratio", "df", "p"):
         table.add_column(name, overflow="fold")
@@ -43,7 +43,7 @@ def terms_table(report: AcquisitionReport) -> Table:
 
 
 def acquisition_parts(report: AcquisitionReport) -> list[RenderableType]:
-    """Return both tables and the sentences under them."""
+    """Return both tables of ``report`` and the sentences below them."""
     parts: list[RenderableType] = []
     if report.predictors:
         parts += [predictors_table(report), terms_table(report)]

@@ -1,4 +1,4 @@
-"""When each item was acquired: between its last miss and its first lasting hit."""
+"""Acquisition times of items: each lies between the last wrong answer and the first lasting correct one."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class ItemTimes:
-    """Items of one or more runs with the interval, in tokens, that holds each acquisition.
+    """Items of one or more runs with the interval, in tokens, that contains each acquisition.
 
-    ``low`` is 0 for an item that was there from its first checkpoint on, ``high`` infinite for one never acquired.
+    ``low`` is 0 for an item that was acquired at its first checkpoint, ``high`` infinite for one never acquired.
     ``run``, ``source``, ``target`` and ``concept`` are positions along the cube's dimensions.
     """
 
@@ -47,22 +47,22 @@ class ItemTimes:
 
     @property
     def left(self) -> Mask:
-        """Which items were there from their first checkpoint on."""
+        """Which items were acquired at their first checkpoint."""
         return (self.low <= 0) & ~self.right
 
 
 def acquired(hit: Mask, tokens: Array, lasting: int) -> tuple[Array, Array]:
-    """Return the ends of the interval that holds each item's acquisition.
+    """Return the ends of the interval that contains each item's acquisition.
 
     Parameters
     ----------
     hit : array of bool, shape (n, items)
-        Whether the item was answered right at each checkpoint at which it was asked.
+        Whether the item was answered correctly at each checkpoint at which it was evaluated.
     tokens : array, shape (n,)
-        Increasing.
+        Positions of the checkpoints, ascending.
     lasting : int
-        A hit lasts when it and the next ``lasting`` - 1 are hits. Shorter runs of hits at the end decide nothing: the
-        item is acquired after its last miss, at a time not known.
+        A hit lasts when it and the next ``lasting`` - 1 are hits. With fewer hits at the end of the run the item is
+        right-censored at its last miss.
 
     Returns
     -------
@@ -88,12 +88,14 @@ def item_times(cube: xr.Dataset, metric: str, lasting: int, every_item: bool = F
 
     Parameters
     ----------
+    cube : xarray.Dataset
+        A validated cube.
     metric : str
         One of ``ITEM_COUNTS``; its items and what counts as a hit are those of :mod:`calque.data.metrics`.
     lasting : int
         See :func:`acquired`.
     every_item : bool
-        Take all items asked off the diagonal, words that share tokens or are identical included.
+        Take all items with two different languages, including words that share tokens or are identical.
 
     Raises
     ------
@@ -131,7 +133,7 @@ def item_times(cube: xr.Dataset, metric: str, lasting: int, every_item: bool = F
         parts.append(ItemTimes(run, source, target, concept, low[known], high[known]))
     out = ItemTimes(*(np.concatenate([getattr(p, f) for p in parts]) for f in ItemTimes.__dataclass_fields__))
     if not len(out):
-        raise UserError(f"no run was asked any item of {metric}; see the variables translation_outcome and overlap")
+        raise UserError(f"no run has an item of {metric}; see the variables translation_outcome and overlap")
     return out
 
 
@@ -146,7 +148,7 @@ def _off_diagonal_identical(one: xr.Dataset) -> Mask:
 
 
 def _intervals(outcome: NDArray[np.generic], tokens: Array, metric: str, lasting: int) -> tuple[Array, Array, Mask]:
-    """Group items by when they were asked: each group has its own checkpoints."""
+    """Return ends of the intervals, and which items were evaluated; each item has its own checkpoints."""
     asked = np.asarray(outcome, float) > NOT_ASKED + 0.5
     hit = succeeded(outcome, metric)
     items = outcome.shape[1]

@@ -1,4 +1,4 @@
-"""The record of an adaptive schedule, from the cube and back, and what it means for the noise of a series."""
+"""The record of an adaptive schedule in the cube, and the noise model of series with such a schedule."""
 
 from __future__ import annotations
 
@@ -28,10 +28,11 @@ class AdaptiveDesign:
     Attributes
     ----------
     metric : str
-        Whose takeoff the rule watches.
+        Metric whose takeoff the rule watches.
     rule : Rule
+        Planned checkpoints, budget and limits.
     decisions : tuple of Decision
-        One a planned checkpoint so far, in order.
+        One for each planned checkpoint so far, in order.
     """
 
     metric: str
@@ -39,11 +40,11 @@ class AdaptiveDesign:
     decisions: tuple[Decision, ...] = ()
 
     def at(self, tokens: float) -> Decision | None:
-        """Return what was decided at the planned checkpoint of so many tokens, if it was."""
+        """Return the decision at the planned checkpoint of ``tokens``; None where there is none."""
         return next((decision for decision in self.decisions if decision.tokens == tokens), None)
 
     def until(self, tokens: float) -> AdaptiveDesign:
-        """Return the record as it stood after so many tokens."""
+        """Return the record with the decisions up to ``tokens`` alone."""
         kept = tuple(decision for decision in self.decisions if decision.tokens <= tokens)
         return AdaptiveDesign(metric=self.metric, rule=self.rule, decisions=kept)
 
@@ -65,12 +66,12 @@ class AdaptiveDesign:
         text : str
             JSON.
         origin : str
-            How errors call the source.
+            Name of the source in errors.
 
         Raises
         ------
         UserError
-            When it is damaged, or of another version.
+            When the record is damaged, or of another version.
         """
         try:
             record = json.loads(text)
@@ -102,14 +103,14 @@ def _decision(values: dict[str, Any]) -> Decision:
 
 
 def designs_of(cube: xr.Dataset, origin: str = "the cube") -> dict[str, AdaptiveDesign]:
-    """Return the records of a cube by run; runs whose schedule was fixed beforehand have none.
+    """Return the records of a cube by run; runs with a schedule fixed in advance have none.
 
     Parameters
     ----------
     cube : xarray.Dataset
         A validated cube.
     origin : str
-        How errors call the source.
+        Name of the cube in errors.
 
     Raises
     ------
@@ -136,7 +137,7 @@ def with_noise_in_tokens(series: Sequence[Trajectory], cube: xr.Dataset, origin:
     cube : xarray.Dataset
         A validated cube.
     origin : str
-        How errors call the source.
+        Name of the cube in errors.
 
     Raises
     ------
@@ -149,16 +150,18 @@ def with_noise_in_tokens(series: Sequence[Trajectory], cube: xr.Dataset, origin:
 
 
 def noise_in_tokens(t: Trajectory, tokens: Array, planned: Sequence[int]) -> Trajectory:
-    """Return a series whose noise forgets with tokens, never with checkpoints.
+    """Return a series whose noise has its autocorrelation over tokens, never over checkpoints.
 
-    Otherwise either may be: but further checkpoints stand close together, and noise of training does not change faster
-    because it is looked at more often. The unit is the usual way to or from a further checkpoint (the shortest one
-    would be too short for the memory that noise can be given, and called steady growth late in .10 of series).
+    For a fixed schedule either is possible. But additional checkpoints stand close together, and the noise of training
+    does not decorrelate faster when it is measured more often. The unit of distance is the median distance to or from
+    an additional checkpoint. (With the shortest one, the autocorrelations on the grid reach too few tokens: the delay
+    test then rejected .10 of series with steady growth.)
 
     Parameters
     ----------
     t : Trajectory
-    tokens : array
+        The series.
+    tokens : array, shape (m,)
         Checkpoints of its run, also those at which this series has no score; NaN at the end of a ragged run.
     planned : sequence of int
         Tokens of the planned checkpoints.
@@ -169,5 +172,5 @@ def noise_in_tokens(t: Trajectory, tokens: Array, planned: Sequence[int]) -> Tra
     if not len(gaps):
         return t
     unit = float(np.median(gaps))
-    # as if checkpoints stood a unit apart, wherever there are some
+    # both distances of the noise model, over checkpoints and over tokens, are then in units of tokens
     return replace(t, places=np.round(t.tokens / unit, 6), spacing=unit)

@@ -1,19 +1,19 @@
-r"""Where further checkpoints are worth most: a schedule that grows denser around a takeoff while a run is trained.
+r"""The rule of adaptive checkpoints: a schedule that becomes denser around a takeoff while a run is trained.
 
-At every planned checkpoint the **rule** looks at the curve so far and at what smaller runs say, and places some of what
-is left of its budget before the next planned checkpoint.
+At every planned checkpoint the **rule** takes the curve so far and the forecast from smaller runs, and places a part of
+its remaining budget before the next planned checkpoint.
 
 1. The takeoff's posterior. Curves are a floor plus :math:`\min(m (x - c)_+, h)` in x = log10 tokens, with corner c,
    slope m and height h on a grid; they take off at :math:`\tau = c + r/m`. The prior of :math:`\tau` is a normal around
    the forecast (:class:`Prior`), mixed with one that is even in log tokens; without a forecast it is the latter alone.
    The likelihood is normal, tempered for autocorrelation.
 2. A checkpoint at x is useful when it lies within ``AROUND`` of the takeoff. With u(x) the posterior probability of
-   that, the share :math:`\int_{next} u / \int_{next\,and\,later} u` of what is left is spent before the next planned
-   checkpoint, so that the whole budget is spent, most of it where the takeoff is expected, and none once it is past.
+   that, the share :math:`\int_{next} u / \int_{next\,and\,later} u` of the remaining budget is spent before the next
+   planned checkpoint, so that the whole budget is spent, most of it where the takeoff is expected, and none after it.
 
-The rule draws nothing and reads no clock: the same curve gives the same checkpoints. It uses the past alone, so the
-positions carry no information about the curve beyond the scores themselves, and a likelihood given the positions is
-the likelihood. (The law of a statistic over repetitions is another matter: ``calque.phases.calibration.adaptive``.)
+The rule is deterministic: the same curve gives the same checkpoints. It uses past scores alone, so the positions carry
+no information about the curve beyond the scores, and the likelihood given the positions is the likelihood. (The
+distribution of a statistic over repetitions does change: ``calque.phases.calibration.adaptive``.)
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ import numpy as np
 from calque.phases.series.axis import Array
 
 AROUND = 0.1
-"""Decades to either side of the takeoff within which a score says something about it: the rise and its foot."""
+"""Decades to either side of the takeoff within which a score is informative about it: before and during the rise."""
 DOUBT = 0.15
-"""Probability that the forecast from smaller runs has nothing to do with this run."""
+"""Prior probability that the forecast from smaller runs does not apply to this run."""
 BEYOND = 0.3
-"""Decades after the end of the run up to which a takeoff is reckoned with."""
+"""Decades after the end of the run up to which the posterior has takeoffs."""
 SHIFT = 0.4
 """Standard deviation of a score on the logit scale, besides that of its trials."""
 TEMPER = 0.5
-"""What a checkpoint's score counts for, next to its neighbours'."""
+"""Power of the likelihood: neighbouring scores are autocorrelated."""
 CORNERS = 0.03
 SLOPES = (0.15, 0.4, 1.0, 2.5, 6.0)
 """Points of score (of 1) a decade of tokens."""
@@ -44,7 +44,7 @@ FINE = 0.004
 
 @dataclass(frozen=True, kw_only=True)
 class Prior:
-    """A forecast of the takeoff: a normal in log10 tokens, its standard deviation in decades; the runs that said so."""
+    """A forecast of the takeoff, normal in log10 tokens with ``sd`` in decades, and the ``runs`` it is made from."""
 
     log10_tokens: float
     sd: float
@@ -53,7 +53,7 @@ class Prior:
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """The curve so far: tokens, scores between 0 and 1, and independent trials, each of shape (n,) and in order."""
+    """The curve so far: tokens, ascending, scores between 0 and 1, and effective trials, each of shape (n,)."""
 
     tokens: Array
     score: Array
@@ -62,18 +62,18 @@ class Seen:
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """What was decided at a planned checkpoint.
+    """The decision at a planned checkpoint.
 
     Attributes
     ----------
     tokens : int
-        Of the checkpoint.
+        Position of the checkpoint.
     extra : tuple of int
-        Tokens of the further checkpoints before the next planned one.
+        Tokens of the additional checkpoints before the next planned one.
     low, median, high : float
-        The takeoff as it was forecast then: 5, 50 and 95 % points of its posterior, tokens; infinite beyond the run.
+        5, 50 and 95 % points of the takeoff's posterior at that time, in tokens; infinite beyond the run.
     prior : Prior, optional
-        What smaller runs said then.
+        Forecast from smaller runs at that time.
     """
 
     tokens: int
@@ -95,11 +95,11 @@ class Rule:
     grain : int
         Tokens of an optimizer step: checkpoints stand at multiples of it.
     budget : int
-        Further checkpoints in all.
+        Additional checkpoints in all.
     rise : float
         Height above the floor that defines takeoff.
     most : int
-        Further checkpoints between two planned ones: scores closer together than that tell the same.
+        Largest number of additional checkpoints between two planned ones: closer scores add little information.
     """
 
     planned: tuple[int, ...]
@@ -114,12 +114,13 @@ class Rule:
         Parameters
         ----------
         at : int
+            One of ``planned``.
         seen : Seen
             The scores up to here; a checkpoint without one is left out.
         left : int
-            What is left of the budget.
+            Additional checkpoints left of the budget.
         prior : Prior, optional
-            None where no smaller run says anything.
+            Forecast from smaller runs; None without any.
         """
         end = self.planned[-1]
         takeoff, weight = self._posterior(seen, prior)
@@ -159,7 +160,7 @@ class Rule:
         risen = np.minimum(slope[:, None] * np.maximum(x - corner[:, None], 0.0), height[:, None])
         w = 1 / _variance(seen)
         y, total = seen.score, float(w.sum())
-        # the floor is what is left on average: residual sum of squares about the weighted mean of y - risen
+        # the floor is the weighted mean of y - risen: take the residual sum of squares about it
         square = (w * y * y).sum() - 2 * risen @ (w * y) + (risen * risen) @ w
         mean = (w * y).sum() - risen @ w
         log = np.log(expected) - 0.5 * TEMPER * (square - mean * mean / total)
@@ -183,7 +184,7 @@ def _variance(seen: Seen) -> Array:
 
 
 def _share(takeoff: Array, below: Array, now: float, following: float) -> float:
-    """Return which share of the usefulness from ``now`` on lies before the ``following`` planned checkpoint."""
+    """Return the share of the usefulness after ``now`` that lies before the ``following`` planned checkpoint."""
     x = np.arange(now, FINE, FINE)
 
     def cdf(at: Array) -> Array:

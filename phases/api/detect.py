@@ -210,7 +210,18 @@ def detect(
 
 
 def several(given: str | Sequence[str] | None) -> tuple[str, ...] | None:
-    """Return one name, or a sequence of names, as a tuple without repeats; None for none."""
+    """Return one name, or a sequence of names, as a tuple without duplicates; None for none.
+
+    Parameters
+    ----------
+    given : str, sequence of str or None
+        Names.
+
+    Returns
+    -------
+    tuple of str or None
+        The names in their order; None where there is none.
+    """
     if given is None:
         return None
     return tuple(dict.fromkeys([given] if isinstance(given, str) else map(str, given))) or None

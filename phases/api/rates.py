@@ -32,7 +32,29 @@ LONG_NAMES = {
 
 
 def rates(cube: xr.Dataset, metric: str, by: str | Sequence[str], level: float) -> xr.Dataset:
-    """Return one metric with its intervals; see :meth:`calque.phases.api.accessor.CubeAccessor.rates`."""
+    """Return one metric over training with its intervals; see :meth:`calque.phases.api.accessor.CubeAccessor.rates`.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        A cube.
+    metric : str
+        A metric of the standard set, or a variable over (run, checkpoint, ...).
+    by : str or sequence of str
+        How to split; runs are always separate.
+    level : float
+        Pointwise coverage of the intervals, between 0 and 1.
+
+    Returns
+    -------
+    xarray.Dataset
+        Over (run, checkpoint), or (run, group, checkpoint) when split.
+
+    Raises
+    ------
+    UserError
+        When ``level`` is out of range, the dataset is no cube, or it has no such metric or split.
+    """
     if not 0 < level < 1:
         raise UserError(f"`level` is {level}; expected a coverage between 0 and 1, such as 0.95")
     data, _ = as_cube(cube)
@@ -65,7 +87,31 @@ def rates(cube: xr.Dataset, metric: str, by: str | Sequence[str], level: float) 
 
 
 def one_trajectory(cube: xr.Dataset, metric: str, run: str | None, by: str | Sequence[str], group: str) -> Trajectory:
-    """Return one series; see :meth:`calque.phases.api.accessor.CubeAccessor.trajectory`."""
+    """Return one series; see :meth:`calque.phases.api.accessor.CubeAccessor.trajectory`.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        A cube.
+    metric : str
+        A metric of the standard set, or a variable over (run, checkpoint, ...).
+    run : str or None
+        Name of the run; None where the cube has one.
+    by : str or sequence of str
+        How to split.
+    group : str
+        Part of the run, such as ``source=en target=de``; empty for all of it.
+
+    Returns
+    -------
+    Trajectory
+        Tokens and scores, shape (n,), with the trials behind them.
+
+    Raises
+    ------
+    UserError
+        When there is no such run or group, or several runs and none is named.
+    """
     data, _ = as_cube(cube)
     runs = [str(name) for name in data["run"].values]
     if run is None and len(runs) > 1:
@@ -82,7 +128,29 @@ def one_trajectory(cube: xr.Dataset, metric: str, run: str | None, by: str | Seq
 
 
 def plot_rates(found: xr.Dataset, metric: str, ax: Any, backend: str) -> Any:
-    """Draw rates over tokens with their intervals; see :meth:`calque.phases.api.accessor.CubeAccessor.plot`."""
+    """Draw rates over tokens with their intervals; see :meth:`calque.phases.api.accessor.CubeAccessor.plot`.
+
+    Parameters
+    ----------
+    found : xarray.Dataset
+        What :func:`rates` returned.
+    metric : str
+        Name of the metric, for the axis.
+    ax : matplotlib.axes.Axes or None
+        Where to draw; a new figure when None.
+    backend : {"matplotlib", "hvplot"}
+        Library that draws.
+
+    Returns
+    -------
+    matplotlib.axes.Axes or holoviews.Overlay
+        The picture.
+
+    Raises
+    ------
+    UserError
+        When there is no such backend.
+    """
     check_backend(backend)
     positive = bool((found["tokens"] > 0).any())
     if backend == "hvplot":
@@ -117,7 +185,23 @@ def plot_rates(found: xr.Dataset, metric: str, ax: Any, backend: str) -> Any:
 
 
 def flags(cube: xr.Dataset) -> pd.DataFrame:
-    """Return flagged checkpoints; see :meth:`calque.phases.api.accessor.CubeAccessor.flags`."""
+    """Return flagged checkpoints; see :meth:`calque.phases.api.accessor.CubeAccessor.flags`.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        A cube.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns run, checkpoint, tokens and flag; a row a flag.
+
+    Raises
+    ------
+    UserError
+        When the dataset is no cube.
+    """
     data, _ = as_cube(cube)
     rows = []
     if "checkpoint_flags" in data:

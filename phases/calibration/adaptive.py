@@ -1,9 +1,9 @@
-"""Series whose checkpoints are chosen as they grow: the rule is asked again on every simulated curve.
+"""Simulated series with adaptive checkpoints: the rule chooses the checkpoints of every simulated curve.
 
-Given its positions a series has the likelihood that it would have had, had they been fixed beforehand; but the law of a
+Given its positions, a series has the same likelihood as with positions fixed in advance. But the distribution of a
 statistic over repetitions is that of the whole procedure, in which another curve gets other positions. So a replicate
-is drawn interval by interval: the noise goes on from where it stood, and what the watched metric scored decides which
-checkpoints come next. What smaller runs said is part of the record and stays as it was.
+is drawn interval by interval: the noise continues from its last state, and the scores of the watched metric decide the
+next checkpoints. The forecasts from smaller runs are part of the record and stay fixed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Source:
     Attributes
     ----------
     template : Trajectory
-        The series it stands for, with whole and independent trials.
+        The series that is imitated, with whole and independent trials.
     noise : Noise
         Posterior of that series' noise; every replicate draws its own.
     curve : array, shape (n,)
@@ -46,16 +46,24 @@ class Source:
     between: Between = "log tokens"
 
     def at(self, tokens: Array) -> Array:
-        """Return the expected score at any tokens."""
+        """Return the expected score (n,) at positions ``tokens`` (n,)."""
         known, wanted = self.template.tokens, np.asarray(tokens, float)
         if self.between == "log tokens":
-            least = known[known > 0][0] * 1e-3  # the untrained model stands before all
+            least = known[known > 0][0] * 1e-3  # the untrained model, at 0 tokens, comes first
             known, wanted = np.log(np.maximum(known, least)), np.log(np.maximum(wanted, least))
         return np.asarray(np.interp(wanted, known, self.curve))
 
 
 class Path:
-    """One replicate of one metric, growing from checkpoint to checkpoint."""
+    """One replicate of one metric, drawn checkpoint by checkpoint.
+
+    Parameters
+    ----------
+    source : Source
+        Curve, trials and noise of the metric.
+    rng : numpy.random.Generator
+        Generator of the noise parameters and of the scores.
+    """
 
     def __init__(self, source: Source, rng: np.random.Generator) -> None:
         self.source, self.rng = source, rng
@@ -73,7 +81,15 @@ class Path:
         self.score: list[float] = []
 
     def go(self, tokens: Sequence[float], shocks: Array) -> None:
-        """Draw the scores at the next positions; ``shocks`` are standard normal innovations, one a position."""
+        """Draw the scores at the next checkpoints.
+
+        Parameters
+        ----------
+        tokens : sequence of float, length n
+            Positions of the checkpoints, ascending, after those drawn so far.
+        shocks : array, shape (n,)
+            Standard normal innovations of the AR(1) shift.
+        """
         shifts = np.empty((len(tokens), 1))
         for n, (at, shock) in enumerate(zip(tokens, shocks, strict=True)):
             gap = (at - (self.tokens or [at])[-1]) / self.step if self.in_tokens else 1.0
@@ -93,12 +109,20 @@ class Path:
         self.score += drawn[:, 0].tolist()
 
     def seen(self) -> Seen:
-        """Return the curve so far, as the rule takes it."""
+        """Return the curve so far as input of the rule."""
         trials = np.full(len(self.tokens), self.trials)
         return Seen(tokens=np.array(self.tokens), score=np.array(self.score), trials=trials)
 
     def trajectory(self, name: str, planned: Sequence[int]) -> Trajectory:
-        """Return the replicate as a series, accounted for like the one that it stands for."""
+        """Return the replicate as a series, with the trials and the noise model of its template.
+
+        Parameters
+        ----------
+        name : str
+            Run name of the replicate.
+        planned : sequence of int
+            Tokens of the planned checkpoints, see :func:`noise_in_tokens`.
+        """
         n, t = len(self.tokens), self.source.template
         tokens = np.array(self.tokens)
         made = replace(
@@ -112,19 +136,27 @@ def drawn(
     design: AdaptiveDesign, sources: Sequence[Source], watched: Source, rng: np.random.Generator, name: str,
     correlation: float = 0.0,
 ) -> tuple[Trajectory, ...]:  # fmt: skip
-    """Draw one replicate of a run: the series of all ``sources`` at the checkpoints that it comes to have.
+    """Draw one replicate of a run: the series of all ``sources`` at the checkpoints that the rule chooses for it.
 
     Parameters
     ----------
     design : AdaptiveDesign
-        The run's record: planned checkpoints, budget, and what smaller runs said when.
+        The run's record: planned checkpoints, budget, and the forecasts from smaller runs at each decision.
     sources : sequence of Source
+        Metrics to simulate, one series each.
     watched : Source
-        Of the metric that decides; where it is none of ``sources`` it is drawn beside them, with noise of its own.
+        Metric that the rule watches; if it is not among ``sources`` it is drawn as well, with independent noise.
+    rng : numpy.random.Generator
+        Generator of the replicate.
     name : str
-        Of the replicate; its series' generators follow from it.
+        Run name of the replicate; the generators of its analysis are derived from it.
     correlation : float
-        Between the shocks of two ``sources``, as in ``designs.together``.
+        Correlation of the shocks of two ``sources``, as in ``designs.together``.
+
+    Returns
+    -------
+    tuple of Trajectory
+        One series a source, in the order of ``sources``.
     """
     paths = [Path(source, rng) for source in sources]
     decides = next((path for path in paths if path.source is watched), None)

@@ -1,4 +1,4 @@
-"""The standard suite as data: one cell a design, with the figures it is held to."""
+"""The standard suite as data: one cell a design, with targets for its figures."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LAG = 0.14
 
 @dataclass(frozen=True)
 class Target:
-    """A figure and the bounds it is held to; both None where the figure is shown and held to nothing."""
+    """A figure and its target bounds; both are None where the figure is shown without a target."""
 
     figure: str
     low: float | None = None
@@ -115,7 +115,7 @@ T50 = {"two-phase": (Target("t50_coverage", 0.92, 0.98),), "waves": (Target("t50
 
 
 def _takeoffs() -> Iterator[Cell]:
-    """Takeoff of every curve at rho = .6, then designs; where the delay test has a target it is held to it here."""
+    """Takeoff of every curve at rho = .6, then other designs; the delay test's power has its targets here."""
     power = {(name, noise.rho): targets for name, noise, targets in POWER}
     shown = (Target("rejected"),)
     for name in TAKEOFFS:

@@ -23,7 +23,7 @@ from calque.phases.series.axis import Array
 Score = Callable[[Array], Array]
 FINE = 200_001
 FLOOR = 0.05
-"""Score before anything was learnt. The shift of the logit leaves a floor near 0 still; floors of real runs wander."""
+"""Score before the rise. Not near 0, where a shift of the logit has little effect: the floors of real runs vary."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,15 @@ def truth(curve: TrueCurve, s: Array, rise: float = 0.05) -> CurveTruth:
 
 
 def overtaking(first: TrueCurve, second: TrueCurve, s: Array) -> float:
-    """Return log10 of the share at which ``second`` overtakes ``first`` for good; inf where it never does."""
+    """Return log10 of the share of the run from which ``second`` stays above ``first``; inf where it never does.
+
+    Parameters
+    ----------
+    first, second : TrueCurve
+        The two curves.
+    s : array, shape (n,)
+        Checkpoints as shares of the run, ascending; only the first and the last are used.
+    """
     fine = np.geomspace(s[0], s[-1], FINE)
     below = np.flatnonzero(second.score(fine) <= first.score(fine))
     if below.size and below[-1] == FINE - 1:
@@ -88,23 +96,51 @@ def overtaking(first: TrueCurve, second: TrueCurve, s: Array) -> float:
 
 
 def first_at(s: Array, risen: Array, height: float) -> float:
-    """Return log10 of the first s at which ``risen`` reaches ``height``; inf where it never does."""
+    """Return log10 of the first s (n,) at which ``risen`` (n,) reaches ``height`` > 0; inf where it never does."""
     hit = risen >= height
     return float(np.log10(s[hit.argmax()])) if height > 0 and hit.any() else np.inf
 
 
 def onset(start: float, scale: float, kappa: float = 1.0, top: float = 0.5, floor: float = FLOOR) -> Score:
-    """Nothing before ``start``, then 1 - exp(-(x/scale)^kappa) with x the decades since and ``scale`` in decades."""
+    """Return an onset: flat until ``start``, then 1 - exp(-(x/scale)^kappa), x in decades of tokens since ``start``.
+
+    Parameters
+    ----------
+    start : float
+        Share of the run at the corner.
+    scale : float
+        Decades in which 63 % of the rise is done.
+    kappa : float
+        Exponent; 1 for a corner, above 1 for a gradual start.
+    top, floor : float
+        Height of the rise, and score before it.
+    """
     return lambda s: floor + top * -np.expm1(-((np.maximum(0, np.log10(s / start)) / scale) ** kappa))
 
 
 def logistic(middle: float, scale: float, top: float = 0.5, floor: float = FLOOR) -> Score:
-    """Return a logistic in decades around ``middle``; its elasticity is 1/(scale ln 10)."""
+    """Return a logistic in log10 tokens; its elasticity is 1/(scale ln 10).
+
+    Parameters
+    ----------
+    middle, scale : float
+        Share of the run at half of the rise, and scale in decades.
+    top, floor : float
+        Height of the rise, and score before it.
+    """
     return lambda s: floor + top * expit(np.log10(s / middle) / scale)
 
 
 def hump(rise: float, fall: float, high: float = 0.5, low: float = 0.15, floor: float = FLOOR) -> Score:
-    """Return false copying: up to ``high`` around ``rise``, down to ``low`` around ``fall``."""
+    """Return false copying: up to ``high`` around ``rise``, down to ``low`` around ``fall``.
+
+    Parameters
+    ----------
+    rise, fall : float
+        Shares of the run at half of the rise and at half of the fall.
+    high, low, floor : float
+        Scores at the peak, after the fall, and before the rise.
+    """
     return lambda s: (
         floor
         + (high - floor) * expit(np.log10(s / rise) / 0.06) * (1 - (1 - low / high) * expit(np.log10(s / fall) / 0.08))
@@ -122,22 +158,46 @@ def tent(top: float, high: float = 0.5, up: float = 0.3, down: float = 0.7) -> S
 
 
 def stick(start: float, end: float = 0.58, floor: float = FLOOR) -> Score:
-    """Nothing before ``start``, then straight in log tokens to ``end`` at the end of the run."""
+    """Return a broken stick: flat until ``start``, then straight in log tokens to ``end`` at the end of the run.
+
+    Parameters
+    ----------
+    start : float
+        Share of the run at the corner.
+    end, floor : float
+        Scores at the end of the run and before the corner.
+    """
     return lambda s: floor + (end - floor) * np.maximum(0, np.log10(s / start)) / -math.log10(start)
 
 
 def cloglog(middle: float, beta: float, top: float = 0.5, floor: float = FLOOR) -> Score:
-    """1 - exp(-(s/middle)^beta)."""
+    """Return floor + top (1 - exp(-(s/middle)^beta)).
+
+    Parameters
+    ----------
+    middle, beta : float
+        Share of the run at 63 % of the rise, and exponent: the elasticity.
+    top, floor : float
+        Height of the rise, and score before it.
+    """
     return lambda s: floor + top * -np.expm1(-((s / middle) ** beta))
 
 
 def log_logistic(middle: float, beta: float, top: float = 0.5, floor: float = FLOOR) -> Score:
-    """1/(1 + (s/middle)^-beta)."""
+    """Return floor + top / (1 + (s/middle)^-beta).
+
+    Parameters
+    ----------
+    middle, beta : float
+        Share of the run at half of the rise, and exponent: the elasticity.
+    top, floor : float
+        Height of the rise, and score before it.
+    """
     return lambda s: floor + top / (1 + (s / middle) ** -beta)
 
 
 def summed(*parts: Score) -> Score:
-    """Return the sum of several scores."""
+    """Return the sum of several scores, ``parts``; their floors add up."""
     return lambda s: sum((part(s) for part in parts), np.zeros_like(s))
 
 
@@ -189,13 +249,21 @@ CURVES = {curve.name: curve for curve in CONCAVE + DELAYED + FALLING}
 
 
 def later(curve: TrueCurve, decades: float) -> TrueCurve:
-    """Return ``curve`` happening ``decades`` later; what lies before the shifted run is the floor's continuation."""
+    """Return ``curve`` shifted by ``decades`` to later tokens; its formula also gives what comes before it."""
     factor = 10.0**decades
     return TrueCurve(f"{curve.name}+{decades:g}", f"{curve.about}, {decades:g} decades later",
                  lambda s: curve.score(s / factor), curve.elasticity)  # fmt: skip
 
 
 def aligned(curve: TrueCurve, other: TrueCurve, rise: float = 0.05) -> TrueCurve:
-    """Return ``curve`` moved along log tokens so that it takes off when ``other`` does."""
+    """Return ``curve`` shifted along log tokens so that it takes off when ``other`` does.
+
+    Parameters
+    ----------
+    curve, other : TrueCurve
+        The curve to shift, and the one that gives the takeoff.
+    rise : float
+        Height above the floor that defines takeoff.
+    """
     s = np.geomspace(1e-3, 1.0, 2)
     return later(curve, truth(other, s, rise).takeoff - truth(curve, s, rise).takeoff)

@@ -19,6 +19,8 @@ def nearest_concave(t: Trajectory, curve: Array, sd: Array) -> Array:
 
     Parameters
     ----------
+    t : Trajectory
+        The series.
     curve : array, shape (n,)
         The fitted curve; where it falls after its peak, so does the result.
     sd : array, shape (n,)
@@ -155,7 +157,7 @@ def together(
 
 
 def template(t: Trajectory) -> Trajectory:
-    """Return the series with the trials that its noise counts: whole and independent."""
+    """Return the series ``t`` with its effective trials, rounded to whole numbers, in place of clustered ones."""
     if t.trials is None:
         return t
     return replace(t, trials=np.maximum(1, np.round(t.effective_trials)), design_effect=1.0)

@@ -55,19 +55,53 @@ class NoiseSpec:
 
 
 def schedule(spacing: Spacing, n: int, tokens: float = TOKENS) -> Array:
-    """Return ``n`` checkpoints: uniform, or log-spaced over the last 2.7 decades."""
+    """Return the positions (n,) of checkpoints, in tokens.
+
+    Parameters
+    ----------
+    spacing : {"uniform", "log"}
+        ``log`` spaces them evenly in log tokens, over the last 2.7 decades.
+    n : int
+        Number of checkpoints.
+    tokens : float
+        Tokens at the last one.
+    """
     return np.linspace(tokens / n, tokens, n) if spacing == "uniform" else np.geomspace(tokens / 500, tokens, n)
 
 
 def ar1(rng: np.random.Generator, n: int, rho: float, sd: float) -> Array:
-    """Return a stationary AR(1) series (n,) of standard deviation ``sd``."""
+    """Return a stationary AR(1) series (n,).
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Generator of the innovations.
+    n : int
+        Length.
+    rho : float
+        Autocorrelation between neighbours, 0 to less than 1.
+    sd : float
+        Marginal standard deviation.
+    """
     e = rng.standard_normal(n)
     e[1:] *= np.sqrt(1 - rho**2)
     return np.asarray(sd * lfilter([1.0], [1.0, -rho], e))
 
 
 def shared_shifts(rng: np.random.Generator, n: int, rho: float, share: float) -> tuple[Array, Array]:
-    """Return two AR(1) shifts of unit variance whose correlation is ``share``."""
+    """Return two AR(1) shifts, (n,) each, of unit variance and of a given correlation.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Generator of the innovations.
+    n : int
+        Length.
+    rho : float
+        Autocorrelation between neighbours, 0 to less than 1.
+    share : float
+        Correlation of the two shifts, 0 to 1.
+    """
     common = ar1(rng, n, rho, 1.0)
     first, second = (np.sqrt(share) * common + np.sqrt(1 - share) * ar1(rng, n, rho, 1.0) for _ in range(2))
     return first, second
@@ -77,6 +111,13 @@ def centring(curve: Array, sd: float) -> Array:
     """Return what to add to logit(curve) so that the mean under a normal shift is ``curve``: (n,).
 
     Newton steps on 21 Gauss-Hermite nodes.
+
+    Parameters
+    ----------
+    curve : array, shape (n,)
+        Expected success rates, between 0 and 1.
+    sd : float
+        Standard deviation of the logit shift.
     """
     nodes, weights = np.polynomial.hermite_e.hermegauss(21)
     weights = weights / weights.sum()
@@ -88,7 +129,7 @@ def centring(curve: Array, sd: float) -> Array:
 
 
 def rates(curve: Array, shift: Array, sd: float) -> Array:
-    """Return success rates (n,) moved by a logit ``shift`` of standard deviation ``sd``; their mean is ``curve``."""
+    """Return success rates (n,) under a logit ``shift`` (n,) of standard deviation ``sd``; their mean is ``curve``."""
     return np.asarray(expit(logit(curve) + shift + centring(curve, sd)))
 
 
@@ -100,6 +141,14 @@ def counts(
 
     Parameters
     ----------
+    rng : numpy.random.Generator
+        Generator of shift and counts.
+    curve : array, shape (n,)
+        Expected success rates, between 0 and 1.
+    trials : int
+        Trials a checkpoint.
+    rho, sd : float
+        Autocorrelation and standard deviation of the logit shift.
     shock : array, shape (n,), optional
         The logit shift itself, of standard deviation ``sd``; drawn when None.
     icc : float
@@ -116,10 +165,32 @@ def clustered_items(
     rng: np.random.Generator, curve: Array, concepts: int, each: int, persistence: float, rho: float = 0.6,
     sd: float = 0.2, shock: Array | None = None,
 ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:  # fmt: skip
-    """Return item successes (checkpoint, item) and each item's concept; the mean over *these* items follows ``curve``.
+    """Draw the successes of items in concepts; the mean over these items, not over a population, follows ``curve``.
 
-    Items of a concept share ``SHARED_ITEM`` of their latent score at each checkpoint; a share ``persistence`` of it
-    lasts. The lasting part is known, so that the threshold of each checkpoint is solved for these very items.
+    Items of a concept share ``SHARED_ITEM`` of their latent score at each checkpoint. The lasting part of the scores
+    is known, so the threshold of each checkpoint is solved for these items.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Generator of scores and shift.
+    curve : array, shape (n,)
+        Expected success rates, between 0 and 1.
+    concepts, each : int
+        Number of concepts, and items a concept.
+    persistence : float
+        Share of the latent variance that is constant over training.
+    rho, sd : float
+        Autocorrelation and standard deviation of the logit shift.
+    shock : array, shape (n,), optional
+        The logit shift itself, of standard deviation ``sd``; drawn when None.
+
+    Returns
+    -------
+    success : array of bool, shape (n, concepts * each)
+        Whether each item succeeds at each checkpoint.
+    concept : array of int, shape (concepts * each,)
+        Concept of each item.
     """
     concept = np.repeat(np.arange(concepts), each)
     m = len(concept)
@@ -142,12 +213,22 @@ def series(
     rng: np.random.Generator, name: str, metric: str, score: Callable[[Array], Array], tokens: Array, trials: int,
     noise: NoiseSpec, shift: Array | None = None,
 ) -> Trajectory:  # fmt: skip
-    """Draw one series around the curve ``score`` (a function of the share of the run).
+    """Draw one series of counts around a true curve.
 
     Parameters
     ----------
+    rng : numpy.random.Generator
+        Generator of all draws.
+    name, metric : str
+        Run and metric of the series.
+    score : callable
+        Expected score (n,) at shares (n,) of the run.
+    tokens : array, shape (n,)
+        Positions of the checkpoints, ascending.
     trials : int
         Trials a checkpoint; with clustered items the number of concepts.
+    noise : NoiseSpec
+        How scores scatter about the curve.
     shift : array, shape (n,), optional
         A logit shift of unit variance to use, for series that share it.
     """

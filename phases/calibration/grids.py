@@ -39,7 +39,15 @@ def figure_text(figure: Figure | None) -> str:
 
 
 def markdown(grids: Sequence[Grid], notes: Sequence[str] = ()) -> str:
-    """Return tables as Markdown."""
+    """Return tables as Markdown.
+
+    Parameters
+    ----------
+    grids : sequence of Grid
+        Tables, each under a heading of the third level.
+    notes : sequence of str
+        Paragraphs above the tables.
+    """
     parts = [*notes]
     for grid in grids:
         lines = [f"### {grid.title}", "", _line(grid.heads), _line(["---"] * len(grid.heads))]
@@ -52,7 +60,15 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def parts(grids: Sequence[Grid], notes: Sequence[str] = ()) -> list[RenderableType]:
-    """Return tables for a terminal, and the notes under them."""
+    """Return tables for a terminal, and notes below them.
+
+    Parameters
+    ----------
+    grids : sequence of Grid
+        Tables; rows with a missed target are red.
+    notes : sequence of str
+        Lines below the tables.
+    """
     out: list[RenderableType] = []
     for grid in grids:
         table = Table(title=grid.title, title_justify="left", header_style="bold")
@@ -66,7 +82,12 @@ def parts(grids: Sequence[Grid], notes: Sequence[str] = ()) -> list[RenderableTy
 
 
 def marked(path: Path) -> tuple[str, str]:
-    """Return what stands before and after the markers of a Markdown file; nothing for a file that does not exist.
+    """Return the texts before and after the markers of a Markdown file; empty texts for a file that does not exist.
+
+    Parameters
+    ----------
+    path : Path
+        The Markdown file.
 
     Raises
     ------
@@ -83,11 +104,24 @@ def marked(path: Path) -> tuple[str, str]:
 
 
 def between_markers(path: Path, body: str) -> None:
-    """Write ``body`` between the two markers of a Markdown file; a new file holds them alone."""
+    """Write text between the two markers of a Markdown file.
+
+    Parameters
+    ----------
+    path : Path
+        The Markdown file; it is created, with the markers alone, if it does not exist.
+    body : str
+        Markdown that replaces the text between the markers.
+
+    Raises
+    ------
+    UserError
+        As :func:`marked`.
+    """
     before, after = marked(path)
     path.write_text(f"{before}{BEGIN}\n{body}\n{END}{after}", encoding="utf-8")
 
 
 def figures_json(figures: dict[str, Figure]) -> dict[str, Any]:
-    """Return figures as numbers with their standard errors; what is not finite is null."""
+    """Return ``figures`` by name as numbers with their standard errors; numbers that are not finite are None."""
     return {k: {"value": finite(f.value), "error": finite(f.error), "n": f.n} for k, f in figures.items()}

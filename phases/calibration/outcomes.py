@@ -1,4 +1,4 @@
-"""What the statistics say of simulated series, and the figures that it comes to: size, coverage, width, power."""
+"""Results of the statistics on simulated series, and their summary as figures: size, coverage, width, power."""
 
 from __future__ import annotations
 
@@ -76,10 +76,22 @@ def _dictionary(tokens: bytes) -> Dictionary:
 
 
 def answer(series: Sequence[Trajectory], ask: Ask, options: Options) -> dict[str, float]:
-    """Return what the statistics say of one series, or for a lag of two.
+    """Return the results of the statistics for one series, or for the two of a lag or a crossover.
 
-    ``p`` and ``gamma`` of the test; with locations also the ends of the intervals, ``made`` (1 where there is an
-    interval at all) and ``reported`` (1 where the report would give tokens, or the lag).
+    Parameters
+    ----------
+    series : sequence of Trajectory
+        One series, or two.
+    ask : {"delay", "takeoff", "peak", "lag", "crossover"}
+        What is estimated or tested.
+    options : Options
+        Settings of the statistics.
+
+    Returns
+    -------
+    dict
+        ``p`` and ``gamma`` of the test; with locations also the ends of the intervals, ``made`` (1 where there is an
+        interval at all) and ``reported`` (1 where the report would give tokens, or the lag).
     """
     if ask == "delay":
         t = series[0]
@@ -120,7 +132,17 @@ def _of_locations(a: Analysis | Refusal, level: float, names: tuple[Estimand, Es
 
 
 def reported(a: Analysis | Refusal, level: float, estimand: Estimand = "takeoff") -> bool:
-    """Return whether the report gives tokens for a location."""
+    """Return whether the report gives tokens for a location.
+
+    Parameters
+    ----------
+    a : Analysis or Refusal
+        Analysis of the series.
+    level : float
+        Confidence level.
+    estimand : str
+        Name of the location.
+    """
     return any(t.estimand == estimand and t.outcome != Outcome.NONE and t.tokens is not None for t in rows(a, level))
 
 
@@ -150,12 +172,12 @@ def _of_crossover(first: Analysis | Refusal, second: Analysis | Refusal, options
 
 
 def columns(answers: Sequence[dict[str, float]]) -> Columns:
-    """Return answers as columns."""
+    """Return ``answers``, one dict a series with the same keys, as one array (series,) a key."""
     return {name: np.array([a[name] for a in answers], float) for name in answers[0]} if answers else {}
 
 
 def figures(found: Columns, ask: Ask, truth: Truth, level: float) -> dict[str, Figure]:
-    """Return the figures of many answers.
+    """Return the figures of many answers, by name.
 
     ``rejected``: p <= 1 - level (of "no delayed start", of "no lag"). ``steep``: elasticity bound of 2 or more.
     ``overstated``: elasticity bound at or above the true elasticity, so that a true hypothesis was rejected.
@@ -163,6 +185,17 @@ def figures(found: Columns, ask: Ask, truth: Truth, level: float) -> dict[str, F
     the report. ``open``: one end at least is infinite. ``width``: median, decades for takeoff and lag alike. ``error``:
     median distance of the location from the truth. A peak is looked for where a decline is found alone: its coverage,
     and that of the decline, are of those reported.
+
+    Parameters
+    ----------
+    found : dict of array, shape (series,)
+        Answers as columns, see :func:`answer`.
+    ask : {"delay", "takeoff", "peak", "lag", "crossover"}
+        What was estimated or tested.
+    truth : Truth
+        True values of the simulated series.
+    level : float
+        Confidence level of intervals; tests are at 1 - level.
     """
     if ask == "peak":
         return _of_fall(found, truth)
@@ -201,18 +234,18 @@ def _of_fall(found: Columns, truth: Truth) -> dict[str, Figure]:
 
 
 def holds(low: Array, high: Array, truth: float) -> NDArray[np.bool_]:
-    """Return which intervals hold the truth, ends included."""
+    """Return which intervals, ``low`` to ``high`` (n,) with both ends included, contain ``truth``."""
     return np.asarray((low <= truth + 1e-9) & (truth - 1e-9 <= high))
 
 
 def interval_width(low: Array, high: Array) -> Array:
-    """Return widths, infinite where an end is."""
+    """Return the widths of intervals ``low`` to ``high`` (n,), infinite where an end is."""
     closed = np.isfinite(low) & np.isfinite(high)
     return np.where(closed, np.where(closed, high, 0.0) - np.where(closed, low, 0.0), np.inf)
 
 
 def share(hits: NDArray[Any]) -> Figure:
-    """Return a share and its standard error, which is not 0 where all or none hit (half a hit is added to each)."""
+    """Return the share of true ``hits`` (n,); half a hit is added for the standard error, so it is never 0."""
     n, k = len(hits), int(np.count_nonzero(hits))
     if n == 0:
         return Figure(np.nan, np.nan, 0)
@@ -221,7 +254,7 @@ def share(hits: NDArray[Any]) -> Figure:
 
 
 def median(values: Array) -> Figure:
-    """Return a median and its standard error, from the order statistics one standard error of rank to each side."""
+    """Return the median of ``values`` (n,); its standard error is from order statistics one rank error to each side."""
     n = len(values)
     if n == 0:
         return Figure(np.nan, np.nan, 0)

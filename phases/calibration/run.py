@@ -18,7 +18,7 @@ from calque.phases.processes import Progress, spread
 from calque.phases.series.trajectory import Trajectory
 
 BLOCK = 20
-"""Replicates that one process works off before it writes them down."""
+"""Replicates of one task; finished tasks are stored."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,15 @@ class Result:
 
 
 def verdict(target: Target, figure: Figure) -> str:
-    """Return ``met`` or ``missed``, with ``?`` where the bound lies within two standard errors of the figure."""
+    """Return ``met`` or ``missed``, with ``?`` where a bound lies within two standard errors of the figure.
+
+    Parameters
+    ----------
+    target : Target
+        Bounds; without any the verdict is empty.
+    figure : Figure
+        Simulated value and its Monte Carlo standard error.
+    """
     if figure.n == 0 or (target.low is None and target.high is None):
         return ""
     low = -np.inf if target.low is None else target.low
@@ -43,7 +51,15 @@ def verdict(target: Target, figure: Figure) -> str:
 
 
 def cell_truth(cell: Cell, rise: float) -> Truth:
-    """Return what is true of the series of a cell."""
+    """Return the true values of the series of a cell.
+
+    Parameters
+    ----------
+    cell : Cell
+        The design.
+    rise : float
+        Height above the floor that defines takeoff.
+    """
     s = schedule(cell.spacing, cell.checkpoints)
     s = s / s[-1]
     first = truth(cell.curve, s, rise)
@@ -57,7 +73,15 @@ def cell_truth(cell: Cell, rise: float) -> Truth:
 
 
 def draw(cell: Cell, replicate: int, seed: int) -> tuple[Trajectory, ...]:
-    """Return the series of one replicate: one, or two for a lag or a crossover."""
+    """Return the series of one replicate: one, or two for a lag or a crossover.
+
+    Parameters
+    ----------
+    cell : Cell
+        The design.
+    replicate, seed : int
+        Number of the replicate and seed of the suite; together with the cell's name they give the generator.
+    """
     rng = generator(seed, cell.name, replicate)
     tokens = schedule(cell.spacing, cell.checkpoints)
     name = f"{cell.name} {replicate}"
@@ -72,21 +96,48 @@ def draw(cell: Cell, replicate: int, seed: int) -> tuple[Trajectory, ...]:
 
 
 def simulate(cell: Cell, block: Block, options: Options) -> tuple[Columns, float]:
-    """Return the answers to a block of replicates and the seconds of processor time that they took."""
+    """Simulate and analyse a block of replicates.
+
+    Parameters
+    ----------
+    cell : Cell
+        The design.
+    block : Block
+        Numbers of the replicates.
+    options : Options
+        Seed, and settings of the statistics.
+
+    Returns
+    -------
+    found : dict of array, shape (replicates,)
+        Answers as columns.
+    seconds : float
+        Processor time.
+    """
     start = time.process_time()
     found = [answer(draw(cell, r, options.seed), cell.ask, options) for r in range(block.first, block.first + block.n)]
     return columns(found), time.process_time() - start
 
 
 def _named(task: tuple[str, Block, Options]) -> tuple[Block, Columns, float]:
-    """Work off a task of another process, which finds the cell by name: curves are functions and do not travel."""
+    """Simulate a block in another process, which finds the cell by name: its curves are functions, not picklable."""
     suite, block, options = task
     cell = next(cell for cell in SUITES[suite] if cell.name == block.cell)
     return block, *simulate(cell, block, options)
 
 
 def missing(cell: Cell, replicates: int, store: Store) -> list[Block]:
-    """Return the blocks still to be worked off."""
+    """Return the blocks that are not finished.
+
+    Parameters
+    ----------
+    cell : Cell
+        The design.
+    replicates : int
+        Replicates wanted.
+    store : Store
+        Finished blocks.
+    """
     blocks = [Block(cell.name, r, min(BLOCK, replicates - r)) for r in range(0, replicates, BLOCK)]
     return [block for block in blocks if block not in store.blocks]
 
@@ -101,10 +152,20 @@ def run(
 
     Parameters
     ----------
+    cells : sequence of Cell
+        Cells of ``suite``.
+    options : Options
+        Seed, and settings of the statistics.
     replicates : int, optional
-        For every cell; each cell's own number when None.
+        Replicates of every cell; each cell's own number when None.
     store : Store, optional
-        Takes finished blocks, and gives those that it has.
+        Keeps finished blocks; blocks that it already has are not simulated again.
+    jobs : int
+        Number of processes.
+    suite : str
+        Name of the suite.
+    progress : callable, optional
+        Called with replicates done, replicates in all, and the name of the cell.
     """
     store = store or Store(None, options)
     store.take(tuple(cells))

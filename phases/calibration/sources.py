@@ -16,7 +16,7 @@ from pathlib import Path
 
 PACKAGE = "calque.phases"
 ROOTS = (f"{PACKAGE}.calibration.outcomes", f"{PACKAGE}.calibration.draws", f"{PACKAGE}.calibration.curves")
-"""Modules that every simulated series passes through."""
+"""Modules that simulate and analyse every series."""
 IGNORED = ("ctx", "kind", "type_comment", "type_params")
 """Fields of syntax nodes that do not say what code computes, or that only some Python versions have."""
 
@@ -154,7 +154,7 @@ def _within(module: str, package: str) -> bool:
 
 
 def _path(module: str) -> Path | None:
-    """Return where a module stands; None where there is none of that name."""
+    """Return the file of a module; None where there is none of that name."""
     try:
         spec = find_spec(module)
     except ModuleNotFoundError:

@@ -1,4 +1,4 @@
-"""Finished blocks of a long run, one JSON object a line: an interrupted run goes on where it stood.
+"""Finished blocks of a long run, one JSON object a line: an interrupted run resumes from them.
 
 A block is used again only for the same suite version, design, seed, settings and statistics (the digest of their
 sources); other lines stay in the file and are left alone.
@@ -33,10 +33,17 @@ class Block:
 class Store:
     """The blocks of a file, or of memory alone when ``path`` is None.
 
+    Parameters
+    ----------
+    path : Path, optional
+        File of blocks; it need not exist.
+    options : Options
+        Seed, and settings of the statistics.
+
     Raises
     ------
     UserError
-        When the file holds something else.
+        When the file has a line that is no block.
     """
 
     def __init__(self, path: Path | None, options: Options) -> None:
@@ -63,12 +70,12 @@ class Store:
                 ) from error
 
     def key(self, cell: Cell) -> str:
-        """Return what results must share to be put together."""
+        """Return the hash of suite version, ``cell``, options and sources; only blocks with equal keys are combined."""
         parts = [SUITE, cell.name, cell.digest, self.options, source_digest()]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
     def take(self, cells: tuple[Cell, ...]) -> None:
-        """Take up the blocks of these cells from the file; count those of other designs, settings or sources."""
+        """Read the blocks of ``cells`` from the file; count those of other designs, settings or sources as unused."""
         keys = {self.key(cell): cell.name for cell in cells}
         names = set(keys.values())
         self.unused = 0
@@ -80,7 +87,19 @@ class Store:
                 self.unused += 1
 
     def add(self, cell: Cell, block: Block, found: Columns, seconds: float) -> None:
-        """Keep a finished block, on disk before anything else."""
+        """Keep a finished block, and append it to the file at once.
+
+        Parameters
+        ----------
+        cell : Cell
+            The design.
+        block : Block
+            Numbers of its replicates.
+        found : dict of array, shape (block.n,)
+            Answers as columns.
+        seconds : float
+            Processor time.
+        """
         self.blocks[block] = (found, seconds)
         if self.path is None:
             return
@@ -92,7 +111,10 @@ class Store:
             file.write(json.dumps(record, allow_nan=False) + "\n")
 
     def gathered(self, cell: Cell, replicates: int) -> tuple[Columns, float]:
-        """Return the first ``replicates`` answers of a cell and the seconds that they took; blocks may overlap."""
+        """Return the answers (replicates,) to the first ``replicates`` of ``cell`` and their processor time in seconds.
+
+        Blocks may overlap: a later one replaces the answers of an earlier one.
+        """
         mine = [(block, *self.blocks[block]) for block in self.blocks if block.cell == cell.name]
         at: dict[int, tuple[Columns, int]] = {}
         seconds = 0.0

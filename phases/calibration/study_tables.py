@@ -12,7 +12,7 @@ from calque.phases.calibration.study import Calibrated
 
 
 def study_grids(rows: Sequence[Calibrated]) -> Iterator[Grid]:
-    """Yield the table of the series, then that of the lags."""
+    """Yield the table of the series in ``rows``, then that of the lags."""
     series, lags = [r for r in rows if r.second is None], [r for r in rows if r.second is not None]
     heads = ("run", "metric", "delay size", "delay power", "takeoff coverage", "width, decades", "open", "reported", "")
     body = tuple(
@@ -47,7 +47,19 @@ def _note(row: Calibrated) -> str:
 
 
 def study_json(rows: Sequence[Calibrated], cube: str, options: Options, replicates: int) -> dict[str, Any]:
-    """Return the figures of a study as standard JSON; what is absent is null."""
+    """Return the figures of a study as standard JSON; absent values are null.
+
+    Parameters
+    ----------
+    rows : sequence of Calibrated
+        Figures of series and lags.
+    cube : str
+        Path of the cube.
+    options : Options
+        Seed, and settings of the statistics.
+    replicates : int
+        Simulated series a question.
+    """
     out: dict[str, Any] = {"schema": 1, "cube": cube, "settings": asdict(options) | {"replicates": replicates}}
     for kind, lags in (("series", False), ("lags", True)):
         out[kind] = [_row_json(r) for r in rows if (r.second is not None) == lags]

@@ -39,7 +39,7 @@ TABLES = {
 
 
 def verdicts_text(result: Result) -> str:
-    """Return what the targets of a cell say: met, or each that was missed or is within error."""
+    """Return the verdicts on the targets of a ``result``: met, or each that was missed or is within error."""
     found = [(t, result.figures.get(t.figure)) for t in result.cell.targets]
     words = [(t, f, verdict(t, f)) for t, f in found if f is not None]
     words = [w for w in words if w[2]]
@@ -50,13 +50,13 @@ def verdicts_text(result: Result) -> str:
 
 
 def targets_text(cell: Cell) -> str:
-    """Return what a cell is held to."""
+    """Return the targets of ``cell`` as text."""
     held = (f"{HEADS[t.figure]} {t.text}" for t in cell.targets if t.low is not None or t.high is not None)
     return ", ".join(held) or "–"
 
 
 def suite_grids(results: Sequence[Result]) -> Iterator[Grid]:
-    """Yield one table a question, its rows in the suite's order."""
+    """Yield one table a question, its rows in the order of ``results``."""
     for prefix, (title, shown) in TABLES.items():
         mine = [r for r in results if r.cell.name.startswith(prefix + "/")]
         if not mine:
@@ -72,7 +72,7 @@ def suite_grids(results: Sequence[Result]) -> Iterator[Grid]:
 
 
 def summary(results: Sequence[Result]) -> str:
-    """Return one sentence about the targets."""
+    """Return one sentence: how many targets of ``results`` were met."""
     found = [verdict(t, r.figures[t.figure]) for r in results for t in r.cell.targets if t.figure in r.figures]
     words = [w.rstrip("?") for w in found if w]
     near = sum(w.endswith("?") for w in found)
@@ -83,7 +83,17 @@ def summary(results: Sequence[Result]) -> str:
 
 
 def suite_json(results: Sequence[Result], suite: str, options: Options) -> dict[str, Any]:
-    """Return the suite's figures as standard JSON; what is not finite is null."""
+    """Return the suite's figures as standard JSON; numbers that are not finite are null.
+
+    Parameters
+    ----------
+    results : sequence of Result
+        Figures of the cells.
+    suite : str
+        Name of the suite.
+    options : Options
+        Seed, and settings of the statistics.
+    """
     cells = []
     for r in results:
         cells.append(
@@ -101,7 +111,19 @@ def suite_json(results: Sequence[Result], suite: str, options: Options) -> dict[
 
 
 def suite_notes(results: Sequence[Result], suite: str, options: Options, unused: int = 0) -> list[str]:
-    """Return what stands above the tables: how they were made, and how many targets were met."""
+    """Return the notes above the tables: how they were made, and how many targets were met.
+
+    Parameters
+    ----------
+    results : sequence of Result
+        Figures of the cells.
+    suite : str
+        Name of the suite.
+    options : Options
+        Seed, and settings of the statistics.
+    unused : int
+        Blocks of the file that have another key, see ``Store``.
+    """
     minutes = sum(r.seconds for r in results) / 60
     notes = [
         f"Suite {suite}, version {SUITE}; seed {options.seed}, {options.boot} bootstrap replicates a series; sources "
@@ -115,7 +137,15 @@ def suite_notes(results: Sequence[Result], suite: str, options: Options, unused:
 
 
 def cells_grid(cells: Sequence[Cell], replicates: int | None) -> tuple[Grid, str]:
-    """Return the cells with what they are held to and about how long they take on one core."""
+    """Return a table of cells with their targets and their time in minutes on one core, and a note with the sum.
+
+    Parameters
+    ----------
+    cells : sequence of Cell
+        The designs.
+    replicates : int, optional
+        Replicates of every cell; each cell's own number when None.
+    """
     rows, total = [], 0.0
     for cell in cells:
         n = replicates or cell.replicates

@@ -54,7 +54,22 @@ def _quantile(other: float, own: float, tail: float) -> float:
 
 
 def density(s: Array, other: float, own: float) -> Array:
-    """Return the density of the argmax at distance ``s`` > 0 on the side whose phi is ``own``."""
+    """Return the density of the position of the maximum on one side.
+
+    Parameters
+    ----------
+    s : array, shape (m,)
+        Distances from 0, positive.
+    other : float
+        phi of the other side.
+    own : float
+        phi of this side.
+
+    Returns
+    -------
+    array, shape (m,)
+        Density at ``s``.
+    """
     return np.asarray(np.maximum(_laplace(s, 0.0, own) - _laplace(s, other**-2.0, own), 0.0) / own**2)
 
 

@@ -47,13 +47,39 @@ def first_order(residuals: Array, index: NDArray[np.int64], parameters: int, *, 
 
 
 def correlation(index: NDArray[np.int64], rho: float) -> Array:
-    """Return rho^|distance| (n, n)."""
+    """Return the correlation matrix of an AR(1): rho to the power of the distance.
+
+    Parameters
+    ----------
+    index : array of int, shape (n,)
+        Positions of the checkpoints in the run.
+    rho : float
+        Correlation of neighbouring checkpoints, in [0, 1).
+
+    Returns
+    -------
+    array, shape (n, n)
+        Correlations.
+    """
     if rho == 0:
         return np.eye(len(index))
     return np.asarray(rho ** np.abs(np.subtract.outer(index, index)).astype(float))
 
 
 def inflation(v: Array, r: Array) -> Array:
-    """Return v'Rv / v'v of the columns of ``v`` (n, m): how far autocorrelation inflates their variances."""
+    """Return the factor v'Rv / v'v by which autocorrelation inflates the variance of v'r.
+
+    Parameters
+    ----------
+    v : array, shape (n,) or (n, m)
+        Coefficients of one or several estimates.
+    r : array, shape (n, n)
+        Correlation of the residuals.
+
+    Returns
+    -------
+    array, shape (m,)
+        Factors.
+    """
     v = v[:, None] if v.ndim == 1 else v
     return np.asarray(np.einsum("im,im->m", v, r @ v) / np.einsum("im,im->m", v, v))

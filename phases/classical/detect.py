@@ -45,7 +45,26 @@ class Answer:
 def detect_classical(
     series: Sequence[Trajectory], settings: Settings, progress: Progress | None, name: str, provenance: dict[str, str]
 ) -> DetectionReport:
-    """Return the report of ``settings.family`` over the trajectories of a cube; it has no lags."""
+    """Return the report of ``settings.family`` over the trajectories of a cube; it has no lags.
+
+    Parameters
+    ----------
+    series : sequence of Trajectory
+        The series of a cube.
+    settings : Settings
+        Family, scale, link and level.
+    progress : callable or None
+        Called with the finished series, their total, and the name of the current one.
+    name : str
+        Name of the cube in the report.
+    provenance : dict of str to str
+        Attributes of the cube.
+
+    Returns
+    -------
+    DetectionReport
+        One row for each series and estimand.
+    """
     answers = []
     for i, t in enumerate(series):
         if progress is not None:
@@ -64,7 +83,20 @@ def detect_classical(
 
 
 def answer(t: Trajectory, settings: Settings) -> Answer:
-    """Return what the classical model ``settings.family`` says of one series."""
+    """Fit the classical model ``settings.family`` to one series.
+
+    Parameters
+    ----------
+    t : Trajectory
+        The series.
+    settings : Settings
+        Family, scale, link and level.
+
+    Returns
+    -------
+    Answer
+        Rows of the report, with the fitted curve.
+    """
     s = RegressionSeries.of(t, settings.scale, settings.link)
     if not isinstance(s, RegressionSeries):
         common = _Common(t, settings.level, t.n, ())

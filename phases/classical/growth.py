@@ -90,7 +90,20 @@ class Growth:
         return curve(self.name, self.theta, x)
 
     def place(self, q: float, level: float) -> tuple[float, float, float]:
-        """Return where the share ``q`` of the rise is reached, and its interval; positions on the axis."""
+        """Return the position at which a share of the rise is reached, with its interval.
+
+        Parameters
+        ----------
+        q : float
+            Share of the rise, between 0 and 1.
+        level : float
+            Coverage of the interval, between 0 and 1.
+
+        Returns
+        -------
+        tuple of float
+            Position, lower and upper end, all on the axis x.
+        """
         assert self.theta is not None and self.covariance is not None
         z, s = SHAPES[self.name].at(q), float(np.exp(self.theta[3]))
         gradient = np.array([0.0, 0.0, 1.0, s * z])
@@ -99,7 +112,18 @@ class Growth:
         return at, at - half, at + half
 
     def width(self, level: float) -> tuple[float, float, float]:
-        """Return the distance on the axis between 10 and 50 % of the rise, and its interval."""
+        """Return the distance between 10 and 50 % of the rise, with its interval.
+
+        Parameters
+        ----------
+        level : float
+            Coverage of the interval, between 0 and 1.
+
+        Returns
+        -------
+        tuple of float
+            Distance, lower and upper end, in units of the axis x.
+        """
         assert self.theta is not None and self.covariance is not None
         at = SHAPES[self.name].at
         w = float(np.exp(self.theta[3])) * (at(0.5) - at(0.1))
@@ -111,13 +135,43 @@ class Growth:
 
 
 def curve(name: Name, theta: Array, x: Array) -> Array:
-    """Return the curve of parameters (a, c, m, ln s) at ``x``."""
+    """Evaluate a growth curve.
+
+    Parameters
+    ----------
+    name : {"logistic", "gompertz"}
+        Family.
+    theta : array, shape (4,)
+        Asymptotes a and c, middle m, and ln s.
+    x : array, shape (n,)
+        Positions.
+
+    Returns
+    -------
+    array, shape (n,)
+        Values.
+    """
     a, c, m, log_s = theta
     return np.asarray(a + (c - a) * SHAPES[name].rise((x - m) / np.exp(log_s)))
 
 
 def fit_growth(s: RegressionSeries, name: Name = "logistic", *, proportion: bool = False) -> Growth:
-    """Fit one growth curve to a series; every trouble of the fit becomes an outcome."""
+    """Fit one growth curve to a series; a failed fit is an outcome, not an error.
+
+    Parameters
+    ----------
+    s : RegressionSeries
+        The series.
+    name : {"logistic", "gompertz"}
+        Family.
+    proportion : bool
+        Whether both asymptotes are held in [0, 1].
+
+    Returns
+    -------
+    Growth
+        The fit, with outcome and reason.
+    """
     span = float(np.ptp(s.x))
     lower = np.array([0.0 if proportion else -np.inf] * 2 + [s.x[0] - span, np.log(span / 1000)])
     upper = np.array([1.0 if proportion else np.inf] * 2 + [s.x[-1] + span, np.log(5 * span)])
@@ -173,7 +227,7 @@ def _tangents(name: Name, theta: Array, x: Array) -> Array:
 
 
 def _inverse(tangents: Array, residuals: Array) -> Array | None:
-    """Return the covariance of the parameters at dispersion 1, or None where they cannot be told apart."""
+    """Return the covariance of the parameters at dispersion 1, or None where they are not identified."""
     import statsmodels.api as sm
 
     if np.linalg.cond(tangents / np.linalg.norm(tangents, axis=0)) > 1e8:

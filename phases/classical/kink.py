@@ -83,7 +83,20 @@ class Kink:
 
 
 def fit_kink(s: RegressionSeries, level: float = 0.95) -> Kink:
-    """Fit one kink to a series; every trouble of the fit becomes an outcome."""
+    """Fit one kink to a series; a failed fit is an outcome, not an error.
+
+    Parameters
+    ----------
+    s : RegressionSeries
+        The series.
+    level : float
+        Coverage of the interval; the test rejects at 1 - level.
+
+    Returns
+    -------
+    Kink
+        Position, interval, slopes and p-values, with outcome and reason.
+    """
     k = max(2, int(np.ceil(0.05 * s.n)))
     ends = (float(s.x[k - 1]), float(s.x[-k]))
     grid = np.unique(np.clip(np.append(s.axis.anchors(GRID), ends), *ends))
@@ -199,7 +212,22 @@ def _best(profile: DevianceProfile, grid: Array, deviance: Array) -> float:
 
 
 def muggeo(profile: DevianceProfile, psi: float, within: tuple[float, float]) -> float:
-    """Return where Muggeo's iteration from ``psi`` ends; a step that raises the deviance is halved."""
+    """Return the position at which Muggeo's iteration ends; a step that raises the deviance is halved.
+
+    Parameters
+    ----------
+    profile : DevianceProfile
+        Deviance by position of the kink.
+    psi : float
+        Position to start from.
+    within : tuple of float
+        Bounds of the position.
+
+    Returns
+    -------
+    float
+        The position.
+    """
     s, at = profile.s, profile(psi)
     for _ in range(STEPS):
         fit = _glm(s, np.column_stack([line(s.x, psi), _jump(s.x, psi)]))

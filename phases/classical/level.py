@@ -51,7 +51,7 @@ class Break:
 
 @dataclass(frozen=True)
 class Levels:
-    """Breaks in order of time, and how they were told from noise.
+    """Breaks in order of time, with their test.
 
     Attributes
     ----------
@@ -68,13 +68,41 @@ class Levels:
     rho: float = 0.0
 
     def scores(self, s: RegressionSeries) -> Array:
-        """Return the level at every checkpoint, on the scale of the link."""
+        """Return the level at every checkpoint, on the scale of the link.
+
+        Parameters
+        ----------
+        s : RegressionSeries
+            The series that was fitted.
+
+        Returns
+        -------
+        array, shape (n,)
+            Levels.
+        """
         ends = [b.last + 1 for b in self.breaks]
         return np.concatenate([np.full(len(p), p.mean()) for p in np.split(s.scores, ends)])
 
 
 def fit_levels(s: RegressionSeries, rng: np.random.Generator, level: float = 0.95, boot: int = 199) -> Levels:
-    """Find the breaks of a series."""
+    """Find the level shifts of a series.
+
+    Parameters
+    ----------
+    s : RegressionSeries
+        The series.
+    rng : numpy.random.Generator
+        Source of randomness for the replicates.
+    level : float
+        Coverage of the intervals; tests reject at 1 - level.
+    boot : int
+        Replicates of each test.
+
+    Returns
+    -------
+    Levels
+        Breaks in order, with outcome and reason.
+    """
     z = s.scores
     shortest = max(3, int(np.ceil(TRIM * s.n)))
     most = min(MOST, s.n // shortest - 1)
@@ -95,7 +123,22 @@ def fit_levels(s: RegressionSeries, rng: np.random.Generator, level: float = 0.9
 
 
 def partition(z: Array, breaks: int, shortest: int) -> list[int]:
-    """Return where the least-squares levels end (index of the first checkpoint of each new level)."""
+    """Return the breaks of the least-squares partition: index of the first checkpoint of each new level.
+
+    Parameters
+    ----------
+    z : array, shape (n,)
+        The series.
+    breaks : int
+        Number of breaks.
+    shortest : int
+        Checkpoints that a level has at least.
+
+    Returns
+    -------
+    list of int
+        Indices, increasing.
+    """
     import ruptures
 
     found = ruptures.KernelCPD(kernel="linear", min_size=shortest).fit(z[:, None]).predict(n_bkps=breaks)
@@ -103,7 +146,24 @@ def partition(z: Array, breaks: int, shortest: int) -> list[int]:
 
 
 def ar1_noise(rng: np.random.Generator, n: int, replicates: int, rho: float) -> Array:
-    """Return stationary AR(1) series of unit variance, each with its own draw around ``rho``; shape (n, replicates)."""
+    """Return stationary AR(1) series of unit variance, each with its own autocorrelation drawn around ``rho``.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of randomness.
+    n : int
+        Length of a series.
+    replicates : int
+        Number of series.
+    rho : float
+        Estimated autocorrelation.
+
+    Returns
+    -------
+    array, shape (n, replicates)
+        The series.
+    """
     drawn = rho + rng.standard_normal(replicates) * np.sqrt((1 - rho**2) / n)
     drawn = np.clip(drawn, 0.0, LARGEST)
     e = rng.standard_normal((n, replicates))
@@ -125,7 +185,22 @@ def _one_more(z: Array, ends: list[int], shortest: int, noise: Array) -> float:
 
 
 def further_break(z: Array, ends: list[int], shortest: int) -> Array:
-    """Return sup F of one further break within any level, for each column of ``z`` (n, B)."""
+    """Return sup F of one further break within any level.
+
+    Parameters
+    ----------
+    z : array, shape (n, B)
+        Series, one a column.
+    ends : list of int
+        Indices of the first checkpoint of each new level.
+    shortest : int
+        Checkpoints that a level has at least.
+
+    Returns
+    -------
+    array, shape (B,)
+        Of each series the gain over the remaining residual sum of squares, which is proportional to F.
+    """
     rss, gain = np.zeros(z.shape[1]), np.zeros(z.shape[1])
     for part in np.split(z, ends):
         m = len(part)

@@ -8,8 +8,8 @@ constant), fitted by ``statsmodels``' ``MarkovRegression``. Growth is counted **
 in tokens, so that the scale changes nothing.
 
 *Place.* The first checkpoint of the longest stretch in the fast regime, along the smoothed probabilities; its interval
-is the percentile interval over regime paths drawn given the estimated parameters (Chib 1996): it leaves out what is not
-known of the parameters and is too short.
+is the percentile interval over regime paths drawn given the estimated parameters (Chib 1996): it leaves out the
+uncertainty of the parameters and is too short.
 
 *Test.* None: with one regime the other's mean and the transition probabilities do not exist, so that the likelihood
 ratio has no standard law (Hansen 1992). One or two regimes are chosen by the Bayesian information criterion; there is
@@ -65,7 +65,22 @@ class Switch:
 
 
 def fit_switch(s: RegressionSeries, rng: np.random.Generator, level: float = 0.95) -> Switch:
-    """Fit two regimes of growth to a series."""
+    """Fit two regimes of growth to a series; a failed fit is an outcome, not an error.
+
+    Parameters
+    ----------
+    s : RegressionSeries
+        The series.
+    rng : numpy.random.Generator
+        Source of randomness for the paths of the regimes.
+    level : float
+        Coverage of the interval, between 0 and 1.
+
+    Returns
+    -------
+    Switch
+        Position, interval and regimes, with outcome and reason.
+    """
     d = increments(s)
     if float(np.ptp(d)) < 1e-9:
         return Switch(Outcome.NONE, "growth is the same at every checkpoint")
@@ -93,7 +108,18 @@ def fit_switch(s: RegressionSeries, rng: np.random.Generator, level: float = 0.9
 
 
 def increments(s: RegressionSeries) -> Array:
-    """Return standardised increments, shape (n - 1,)."""
+    """Return the standardised increments of a series.
+
+    Parameters
+    ----------
+    s : RegressionSeries
+        The series.
+
+    Returns
+    -------
+    array, shape (n - 1,)
+        Increments in units of their sampling error; of their standard deviation for continuous scores.
+    """
     z = s.scores
     if not s.counts:
         step = np.diff(z)
@@ -139,7 +165,18 @@ def _starts(d: Array) -> list[Array]:
 
 
 def stretch(on: NDArray[np.bool_]) -> int | None:
-    """Return where the longest stretch of True begins, or None."""
+    """Return where the longest run of True begins, or None where all is False.
+
+    Parameters
+    ----------
+    on : array of bool, shape (n,)
+        Flags.
+
+    Returns
+    -------
+    int or None
+        Index.
+    """
     edges = np.diff(np.concatenate([[0], on.astype(int), [0]]))
     starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
     return int(starts[(ends - starts).argmax()]) if len(starts) else None

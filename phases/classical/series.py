@@ -15,7 +15,6 @@ otherwise    either    the score as it is: a logit needs [0, 1]      :math:`\var
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +22,9 @@ from numpy.typing import NDArray
 from calque.phases.results import Outcome, Refusal
 from calque.phases.series.axis import Array, Axis, Scale
 from calque.phases.series.trajectory import Trajectory
+from calque.phases.settings import Link
 
 FEWEST = 8
-Link = Literal["identity", "logit"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +69,22 @@ class RegressionSeries:
 
     @classmethod
     def of(cls, t: Trajectory, scale: Scale = "log", link: Link = "logit") -> RegressionSeries | Refusal:
-        """Return the regression data of a trajectory, or why there is nothing to fit."""
+        """Return the regression data of a trajectory, or why there is nothing to fit.
+
+        Parameters
+        ----------
+        t : Trajectory
+            The series.
+        scale : {"log", "linear"}
+            Axis of tokens.
+        link : {"logit", "identity"}
+            Scale on which the mean is linear; logit applies to proportions only.
+
+        Returns
+        -------
+        RegressionSeries or Refusal
+            The data, or the outcome and the reason.
+        """
         notes = []
         keep = np.isfinite(t.y) & np.isfinite(t.tokens)
         if scale == "log" and np.any(t.tokens[keep] == 0):

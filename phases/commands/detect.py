@@ -77,13 +77,16 @@ def detect(
     jobs: Jobs = None,
     quiet: Quiet = False,
 ) -> None:
-    """Find the transitions of a cube: takeoff, delayed start, onset, peak, crossover, and lags within each run."""
+    """Find the transitions of a cube: takeoff, delayed start, onset, peak, crossover, and lags within each run.
+
+    With --html, the results of --forecast, --power and --loss are part of the report.
+    """
     files = {"forecast": forecast, "power": power, "loss": loss}
     given = [kind for kind, path in files.items() if path is not None]
     if given and html is None:
         raise UserError(f"--{given[0]} is shown in the report: give --html FILE too")
     if given and family != "dictionary":
-        raise UserError(f"--{given[0]} stands beside the dictionary's takeoffs: leave it out, or --family")
+        raise UserError(f"--{given[0]} is shown with the takeoffs of the dictionary alone: leave it out, or --family")
     from calque.phases.api.detect import detect as run_detect
     from calque.phases.json_files import read_json
 

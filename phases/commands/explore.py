@@ -40,7 +40,8 @@ def explore(
 
     The pages are served to this machine alone (127.0.0.1), need no network, and end with Ctrl-C. From another machine,
     forward the port under its own number: ssh -L 5006:127.0.0.1:5006 HOST, and --port 5006 there. Transitions come
-    from --detect, or are located on demand by a button.
+    from --detect, or are located on demand by a button. Laws, power, contrasts of mixes and ladders come from
+    --forecast, --loss, --power, --mixes and --plan.
     """
     lacking = [name for name in NEEDS if find_spec(name) is None]
     if lacking:

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from calque.data.command_line.options import OUTPUT_CUBE, Json
 from calque.data.command_line.output import check_json, check_output, emit_json
-
-if TYPE_CHECKING:
-    pass
-
-SHOWN_NOTES = 10
-UNITS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "t": 10**12}
 
 
 def import_(

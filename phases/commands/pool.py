@@ -22,7 +22,7 @@ class EstimandName(StrEnum):
 
 
 class OverName(StrEnum):
-    """What the jackknife takes apart."""
+    """How a run is pooled: from its pairs, or from the whole run without each language."""
 
     pair = "pair"
     language = "language"

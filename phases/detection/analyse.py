@@ -1,4 +1,4 @@
-"""One series, all its questions: noise, delay, and the locations that make sense for it."""
+"""The analysis of one series: noise, delay test, and the locations that apply to it."""
 
 from __future__ import annotations
 
@@ -120,7 +120,20 @@ def analyse(
 
 
 def gain_over_constant(t: Trajectory, curve: Array) -> float:
-    """Return twice the log-likelihood that ``curve`` gains over the best of three constants."""
+    """Return the gain in twice the log-likelihood of a curve over the best of three constants.
+
+    Parameters
+    ----------
+    t : Trajectory
+        The series, n checkpoints.
+    curve : array, shape (n,)
+        Values of the curve at the checkpoints.
+
+    Returns
+    -------
+    float
+        The gain; the noise is maximised over for each.
+    """
     low, high = float(np.median(t.y)), float(t.y.mean())
     constants = (low, 0.5 * (low + high), high)
     return profile_likelihood(t, curve) - max(profile_likelihood(t, np.full(t.n, c)) for c in constants)

@@ -63,7 +63,18 @@ class FittedSeries:
 
 
 def refusal(t: Trajectory) -> Refusal | None:
-    """Return why a series cannot be analysed; None when it can."""
+    """Return why a series cannot be analysed; None when it can.
+
+    Parameters
+    ----------
+    t : Trajectory
+        The series.
+
+    Returns
+    -------
+    Refusal or None
+        Outcome and reason: too few checkpoints, or a constant score.
+    """
     if t.n < FEWEST:
         reason = f"{t.n} checkpoints have a value; at least {FEWEST} are needed"
         return Refusal(trajectory=t, outcome=Outcome.TOO_FEW_POINTS, reason=reason)

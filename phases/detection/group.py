@@ -1,4 +1,4 @@
-"""One group of a run: all its series, then what lies between them."""
+"""One group of a run: all its series, then their lags and crossovers."""
 
 from __future__ import annotations
 

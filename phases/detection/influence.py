@@ -26,36 +26,71 @@ ESTIMANDS = ("delay", "takeoff")
 
 
 def largest_outlier(t: Trajectory, noise: Noise) -> int | None:
-    """Return the position of the checkpoint furthest from its neighbours, if that is further than noise goes."""
+    """Return the checkpoint that is furthest from its neighbours, if that exceeds what the noise explains.
+
+    Parameters
+    ----------
+    t : Trajectory
+        The series.
+    noise : Noise
+        Its fitted noise.
+
+    Returns
+    -------
+    int or None
+        Position of the checkpoint in the series.
+    """
     middle = running_median(t.y)
     k, _, variance, phi = noise.mean()
     white, shift = amplitudes(t, middle, VARIANTS[k])
     away = np.abs(t.y - middle) / np.sqrt(phi * (white + shift**2 * variance))
-    # the noise was fitted to wild checkpoints too: its profile over the run is taken from it, its size from the median
+    # the noise was fitted with the outliers: it gives the profile over the run, the median gives the size
     far = outlying(away, LEAST_SCALE)
     if t.counts:
-        # at a floor of zeros, where most deviations are 0, a single success is not wild
+        # at a floor of zeros, where most deviations are 0, a single success is no outlier
         share = np.clip(middle, 1 / t.effective_trials, 1 - 1 / t.effective_trials)
         far &= np.abs(t.y - middle) > LIMIT * np.sqrt(share * (1 - share) / t.effective_trials)
     return int(np.where(far, away, 0.0).argmax()) if far.any() else None
 
 
 def without(t: Trajectory, i: int) -> Trajectory:
-    """Return a trajectory that lacks the checkpoint at position ``i``."""
+    """Return a trajectory without one checkpoint.
+
+    Parameters
+    ----------
+    t : Trajectory
+        The series.
+    i : int
+        Position of the checkpoint in the series.
+
+    Returns
+    -------
+    Trajectory
+        The others.
+    """
     return t.subset(np.delete(np.arange(t.n), i))
 
 
 def label_influence(
     a: Analysis | Refusal, found: Sequence[Transition], again: Callable[[Trajectory], Analysis | Refusal], level: float
 ) -> list[Transition]:
-    """Return the rows of a series, those that a wild checkpoint decides labelled with what they are without it.
+    """Return the rows of a series; a row that depends on one outlier says what it is without that checkpoint.
 
     Parameters
     ----------
+    a : Analysis or Refusal
+        The series as analysed.
     found : sequence of Transition
-        The rows of ``a``.
+        Its rows.
     again : callable
-        Analyses a trajectory as the series itself was.
+        Analyses a trajectory with the same settings.
+    level : float
+        Coverage of the intervals, between 0 and 1.
+
+    Returns
+    -------
+    list of Transition
+        The rows, some with a longer reason.
     """
     if isinstance(a, Refusal):
         return list(found)
@@ -78,7 +113,7 @@ def label_influence(
 
 
 def _differs(one: Transition, other: Transition) -> bool:
-    """Whether two rows say different things: another outcome, or a location outside the other's interval."""
+    """Whether two rows differ: another outcome, or a location outside the other's interval."""
     if one.outcome != other.outcome:
         return True
     if one.tokens is None or other.tokens is None:

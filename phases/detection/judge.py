@@ -1,4 +1,4 @@
-"""From numbers to rows: which outcome an analysis has, and the sentence that says it."""
+"""From estimates to rows: the outcome of an analysis, and its reason as a sentence."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def rows(a: Analysis | Refusal, level: float) -> list[Transition]:
         "run": t.run, "group": t.group, "metric": t.metric, "level": level, "n_checkpoints": t.n
     }  # fmt: skip
     if isinstance(a, Refusal):
-        # a score that never changes says that it did not start late
+        # a score that never changes did not start late
         p = {} if a.outcome == Outcome.TOO_FEW_POINTS else {"p_value": 1.0}
         return [_empty("delay", a.outcome, a.reason, common | p), _empty("takeoff", a.outcome, a.reason, common)]
     if a.delay is None:
@@ -143,7 +143,7 @@ def _place_row(name: Estimand, a: Analysis, common: dict[str, Any]) -> Transitio
 
 
 def _phases_row(counted: PhaseCount, common: dict[str, Any]) -> Transition:
-    """Say how many waves the rise has."""
+    """Return the row of the number of waves of the rise."""
     one = f"one wave of growth is rejected (p = {counted.p_one:.2g})"
     reason = {
         1: f"one wave of growth explains the rise (p = {counted.p_one:.2g})",

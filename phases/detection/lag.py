@@ -16,10 +16,10 @@ from scipy.stats import chi2
 from calque.phases.detection.analyse import Analysis
 from calque.phases.detection.fitting import without_constant
 from calque.phases.detection.locations import takeoffs
+from calque.phases.detection.takeoff_profile import least_by_takeoff
 from calque.phases.dictionary.fit import FITTED, Fit
 from calque.phases.dictionary.location import LARGEST_CUT, averaged, least_cut
 from calque.phases.generators import generator
-from calque.phases.noise.kalman import least_by_takeoff
 from calque.phases.noise.noise import VARIANTS, amplitudes
 from calque.phases.series.axis import Array
 
@@ -41,7 +41,13 @@ class LagEstimate:
 
 
 class Side:
-    """One of the two series, with its plausible candidates ready to be profiled by takeoff."""
+    """One of the two series, with its plausible candidates ready to be profiled by takeoff.
+
+    Parameters
+    ----------
+    a : Analysis
+        The series as analysed.
+    """
 
     def __init__(self, a: Analysis) -> None:
         self.analysis, self.fit = a, a.rising

@@ -16,7 +16,7 @@ LEAST_SIZE = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """Unit curves and what made them; columns are rescaled to run from 0 to at most 1 over the checkpoints.
+    """Unit curves and their parameters; columns are rescaled to run from 0 to at most 1 over the checkpoints.
 
     Attributes
     ----------
@@ -26,7 +26,7 @@ class Candidates:
     theta : dict of array
         Parameters by family.
     extra : array, shape (m,)
-        What each candidate pays for its parameters.
+        Penalty of each candidate for its parameters.
     """
 
     axis: Axis
@@ -42,7 +42,20 @@ class Candidates:
 
     @classmethod
     def stacked(cls, axis: Axis, members: dict[str, tuple[Array, Array]]) -> Candidates:
-        """Put together parameters and columns by family."""
+        """Build candidates from parameters and columns by family.
+
+        Parameters
+        ----------
+        axis : Axis
+            The n checkpoints.
+        members : dict of str to tuple of array
+            By family, parameters (J, k) and unit curves (n, J).
+
+        Returns
+        -------
+        Candidates
+            All of them, in the order of ``FAMILIES``.
+        """
         names = [f for f in FAMILIES if f in members]
         theta = {f: members[f][0] for f in names}
         columns = np.ascontiguousarray(np.hstack([members[f][1] for f in names]))
@@ -61,7 +74,18 @@ class Candidates:
         return Candidates.stacked(self.axis, members)
 
     def joined(self, other: Candidates) -> Candidates:
-        """Return these candidates and another's on the same axis."""
+        """Return these candidates together with others on the same axis.
+
+        Parameters
+        ----------
+        other : Candidates
+            The others.
+
+        Returns
+        -------
+        Candidates
+            All of them, in the order of ``FAMILIES``.
+        """
         columns = np.hstack([self.columns, other.columns])
         family, extra = np.concatenate([self.family, other.family]), np.concatenate([self.extra, other.extra])
         order = np.argsort(family, kind="stable")
@@ -105,12 +129,38 @@ class Candidates:
         return np.where(usable, (raw[1:] - raw[0]) / np.where(usable, size, 1.0), 0.0)
 
     def of_family(self, name: str) -> NDArray[np.bool_]:
-        """Return which candidates belong to a family."""
+        """Return which candidates belong to a family.
+
+        Parameters
+        ----------
+        name : str
+            A family of ``FAMILIES``.
+
+        Returns
+        -------
+        array of bool, shape (m,)
+            True for its candidates.
+        """
         return np.asarray(self.family == list(FAMILIES).index(name))
 
 
 def unit(family: Family, theta: Array, axis: Axis) -> Array:
-    """Return columns (n, m) of a family at the checkpoints, shifted and scaled to run from 0 to at most 1 there."""
+    """Return a family's curves at the checkpoints, shifted and scaled to run from 0 to at most 1 there.
+
+    Parameters
+    ----------
+    family : Family
+        The family.
+    theta : array, shape (m, k)
+        Parameters, one curve a row.
+    axis : Axis
+        The n checkpoints.
+
+    Returns
+    -------
+    array, shape (n, m)
+        Unit curves; 0 where a curve is flat.
+    """
     at = family.curve(theta, axis.x)
     low = at[0]
     size = at.max(0) - low

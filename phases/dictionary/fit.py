@@ -22,7 +22,7 @@ from calque.phases.series.axis import Array, Axis
 from calque.phases.series.trajectory import Trajectory
 
 FITTED = 5
-"""Parameters a curve spends, for the scale of the residuals."""
+"""Degrees of freedom of a curve, for the scale of the residuals."""
 TEMPER = 12.0
 """Plausible curves weigh exp(-excess/TEMPER) in the curve at which the covariance is taken."""
 RANK_TOLERANCE = 1e-7
@@ -30,14 +30,44 @@ RANK_TOLERANCE = 1e-7
 
 
 def residuals(gz: Array, gg: Array, zz: float, extra: Array) -> tuple[Array, Array]:
-    """Return penalised residual sums of squares and coefficients (m,)."""
+    """Return penalised residual sums of squares and coefficients of all candidates.
+
+    Parameters
+    ----------
+    gz : array, shape (m,)
+        Products g'z of the whitened candidates with the whitened series.
+    gg : array, shape (m,)
+        Squared lengths g'g.
+    zz : float
+        Squared length z'z of the whitened series.
+    extra : array, shape (m,)
+        Penalties.
+
+    Returns
+    -------
+    tuple of array, shape (m,)
+        Residual sums of squares, and coefficients b >= 0.
+    """
     usable = gg > 1e-9
     b = np.where(usable, np.maximum(gz, 0.0) / np.where(usable, gg, 1.0), 0.0)
     return zz - b * gz + extra, b
 
 
 def spread_of(rss: float, n: int) -> float:
-    """Return the scale of the residuals about the best curve, at least 1."""
+    """Return the scale of the residuals about the best curve, at least 1.
+
+    Parameters
+    ----------
+    rss : float
+        Residual sum of squares of the best curve, whitened.
+    n : int
+        Number of checkpoints.
+
+    Returns
+    -------
+    float
+        Scale: the variance of whitened residuals.
+    """
     return max(1.0, rss / max(n - FITTED, 3))
 
 
@@ -99,7 +129,20 @@ class Fit:
         return q, np.ascontiguousarray((q.T @ g).T, np.float32), np.asarray(size, np.float32)
 
     def against(self, z: Array, chosen: NDArray[np.int64] | None = None) -> tuple[Single, Single]:
-        """Return rss and coefficient of every candidate on whitened series (n, B): both (m, B), single precision."""
+        """Fit every candidate to several whitened series.
+
+        Parameters
+        ----------
+        z : array, shape (n, B)
+            Whitened series, one a column.
+        chosen : array of int, shape (m,), optional
+            Candidates to fit; all when None.
+
+        Returns
+        -------
+        tuple of array, shape (m, B)
+            Penalised residual sums of squares and coefficients, single precision.
+        """
         q, c, size = self.low_rank
         extra = self.candidates.extra.astype(np.float32)
         if chosen is not None:
@@ -114,10 +157,28 @@ class Fit:
 
 
 def average(y: Array, whiten: Whitener, columns: Array, rss: Array, b: Array) -> Array:
-    """Return the average of all plausible curves (n,), where the covariance is taken.
+    """Return the weighted average of all plausible curves, at which the covariance is computed.
 
-    Taken at the best curve alone, a score that is low by chance where growth begins would also count as precise,
-    and intervals would miss on the late side.
+    Computed at the best curve alone, a score that is low by chance where growth begins would also count as precise, and
+    intervals would miss on the late side.
+
+    Parameters
+    ----------
+    y : array, shape (n,)
+        The series.
+    whiten : Whitener
+        Whitening of the noise.
+    columns : array, shape (n, m)
+        Unit curves.
+    rss : array, shape (m,)
+        Their penalised residual sums of squares.
+    b : array, shape (m,)
+        Their coefficients.
+
+    Returns
+    -------
+    array, shape (n,)
+        The average curve.
     """
     excess = (rss - rss.min()) / spread_of(float(rss.min()), len(y))
     near = np.flatnonzero(excess < 5 * TEMPER)
@@ -129,7 +190,30 @@ def average(y: Array, whiten: Whitener, columns: Array, rss: Array, b: Array) ->
 def tangents(
     whiten: Whitener, columns: Array, rss: Array, b: Array, width: float = 8.0, rank: int = 6, most: int = 100
 ) -> Array:
-    """Return the directions (n, q) in which the curve can still move within the likelihood region."""
+    """Return the directions in which the curve can still move within the likelihood region.
+
+    Parameters
+    ----------
+    whiten : Whitener
+        Whitening of the noise.
+    columns : array, shape (n, m)
+        Unit curves.
+    rss : array, shape (m,)
+        Their penalised residual sums of squares.
+    b : array, shape (m,)
+        Their coefficients.
+    width : float
+        Size of the region: excess residual sum of squares in units of its scale.
+    rank : int
+        Directions at most.
+    most : int
+        Curves that are used, about, evenly among those in the region.
+
+    Returns
+    -------
+    array, shape (n, q)
+        Directions, of length 1 when whitened.
+    """
     n = len(columns)
     near = np.flatnonzero(rss - rss.min() <= width * spread_of(float(rss.min()), n))
     near = near[:: len(near) // most + 1]

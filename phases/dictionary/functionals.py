@@ -1,4 +1,4 @@
-"""What is read off a curve: the position at which something happens, one function an estimand.
+"""Functionals of a curve: the position of an event on it, one function an estimand.
 
 Every functional maps unit curves (evaluated on a fine grid of x) and their amplitudes to positions on x; ``inf`` means
 that it never happens within the observed range.

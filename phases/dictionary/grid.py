@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
+from calque.phases.dictionary.averaged_noise import averaged_noise
 from calque.phases.dictionary.candidates import Candidates
+from calque.phases.dictionary.distinct import distinct
 from calque.phases.dictionary.fit import Fit, average, residuals, tangents
 from calque.phases.dictionary.refine import refine
 from calque.phases.noise.noise import (
@@ -25,24 +26,15 @@ from calque.phases.noise.whitening import Whitener
 from calque.phases.series.axis import Array, Axis
 from calque.phases.series.trajectory import Trajectory
 from calque.phases.shapes import FAMILIES
-from calque.phases.stats.delay import Cone
 
 FALL_EVIDENCE = 15.0
 """Twice the log-likelihood that a decline after the peak must gain over growth alone (it spends three parameters)."""
 FALL_SUSPECTED = 2.0
 """The same on the coarse grid, below which a decline is not pursued."""
-SEARCH_GAINS = 14.0
-"""Twice the log-likelihood that searching the dictionary gains by chance over diminishing returns."""
-LEAST_SHARE = 0.02
-"""Share below which the simpler explanation is not heard."""
 THINNED = 3
-"""Of the coarse curves of five parameters, one in so many is tried on replicates."""
-PARALLEL = 0.995
-"""Cosine above which one of two whitened curves stands for both: it gains all but a hundredth of the other."""
-TYPICAL = ((0.0, 0.0), (0.6, 1.5), (0.93, 4.0))
-"""Autocorrelation, and variance of the shift relative to the white noise, under which curves are compared."""
+"""Of the coarse curves of five parameters, one in this many is fitted to replicates."""
 AS_LIKELY = 12.0
-"""Twice the log-likelihood that refining may still make good."""
+"""Difference in twice the log-likelihood that refining may still remove."""
 DIFFERENT_RHO = 0.2
 REFITS = 2
 """Rounds of refining the curves and estimating the noise in turn."""
@@ -50,7 +42,7 @@ REFITS = 2
 
 @dataclass(frozen=True, eq=False)
 class Start:
-    """Where curve and noise stand after the coarse grid, and the floor that they were guessed with."""
+    """Noise and likelihood after the coarse grid, with the floor of the first guess."""
 
     floor: float
     noise: Noise
@@ -58,14 +50,31 @@ class Start:
     likelihood: float
 
     def rivals(self, other: Start) -> bool:
-        """Whether this start is nearly as likely as another and takes the noise for something else."""
+        """Whether this start is nearly as likely as another one and has a different noise.
+
+        Parameters
+        ----------
+        other : Start
+            The other start.
+
+        Returns
+        -------
+        bool
+            Whether both should be refined.
+        """
         (k, rho, *_), (of, other_rho, *_) = self.noise.mean(), other.noise.mean()
         differs = VARIANTS[k].floor != VARIANTS[of].floor or abs(rho - other_rho) > DIFFERENT_RHO
         return differs and other.likelihood - self.likelihood < AS_LIKELY
 
 
 class Dictionary:
-    """The coarse grid of all families on one checkpoint schedule; build once, use for every series on it."""
+    """The coarse grid of all families on one checkpoint schedule; build once, use for every series on it.
+
+    Parameters
+    ----------
+    axis : Axis
+        The checkpoints.
+    """
 
     def __init__(self, axis: Axis) -> None:
         self.axis = axis
@@ -79,7 +88,7 @@ class Dictionary:
 
     @cached_property
     def everywhere(self) -> Candidates:
-        """Growing curves of all kinds: what chance can make look best.
+        """Growing curves of all kinds, which are fitted to replicates.
 
         Near copies of others are left out, and of the curves of five parameters two of three. Curves of up to three
         come first; there are ``n_simple`` of them.
@@ -128,15 +137,25 @@ class Dictionary:
         return replace(fit, candidates=candidates, rss=rss, amplitude=b)
 
     def fit(self, t: Trajectory) -> Fit:
-        """Fit a series by growing curves, or by curves that fall again where those earn it.
+        """Fit a series by growing curves, or by curves that fall again where the data support them.
 
-        A decline can pass for autocorrelated noise and noise for a decline; so the two are compared each with its own
+        A decline can pass for autocorrelated noise and noise for a decline. So the two are compared, each with its own
         noise, and the decline must gain ``FALL_EVIDENCE`` in twice the log-likelihood.
+
+        Parameters
+        ----------
+        t : Trajectory
+            The series, on the dictionary's checkpoints.
+
+        Returns
+        -------
+        Fit
+            Plausible candidates, noise and whitening.
         """
         starts = [self._start(t, self.everywhere, floor) for floor in (FLOORS if t.counts else FLOORS[:1])]
         growing = max(starts, key=lambda start: start.likelihood)
         falling = self._start(t, self.fallen, growing.floor)
-        # from where a start led, refining may lead elsewhere: of starts that disagree, what they settle at decides
+        # refining may reverse the order of the starts: where they disagree, their refined fits decide
         others = [s for s in starts if s is not growing and s.rivals(growing)]
         settled = [self._settle(t, self.growing, start) for start in (growing, *others)]
         grown = max(settled, key=lambda fit: profile_likelihood(t, fit.curve)) if others else settled[0]
@@ -150,7 +169,20 @@ class Dictionary:
         return grown
 
     def rise(self, fit: Fit, n: int) -> Fit:
-        """Fit growing curves to the first ``n`` checkpoints of a series that declines, with the noise of the whole."""
+        """Fit growing curves to the first ``n`` checkpoints of a series that declines, with the noise of the whole.
+
+        Parameters
+        ----------
+        fit : Fit
+            Fit of the whole series.
+        n : int
+            Checkpoints up to the peak.
+
+        Returns
+        -------
+        Fit
+            Growing candidates on these checkpoints.
+        """
         part, axis, whiten = fit.trajectory.until(n - 1), self.axis.until(n), fit.whiten.until(n)
         rng = np.random.default_rng(0)
         candidates = self.coarse[self.growing].until(axis)
@@ -206,35 +238,6 @@ class Dictionary:
                 candidates = refine(candidates, whiten, t.y, rng)
                 rss, b = _against(t, whiten, candidates)
         return Fit(t, self.axis, noise, whiten, candidates, rss, b)
-
-
-def distinct(columns: Array) -> NDArray[np.intp]:
-    """Return curves (n, m) such that each of the others is nearly parallel to one, whatever the autocorrelation."""
-    n = len(columns)
-    seen = []
-    for rho, variance in TYPICAL:
-        g = Whitener.of(np.ones(n), np.ones(n), rho, np.ones(n - 1), variance)(columns)
-        seen.append(np.asarray(g / np.sqrt(np.maximum((g * g).sum(0), 1e-12)), np.float32))
-    kept, covered = [], np.zeros(columns.shape[1], bool)
-    for j in range(len(covered)):
-        if not covered[j]:
-            kept.append(j)
-            covered |= np.all([g[:, j] @ g >= PARALLEL for g in seen], axis=0)
-    return np.array(kept)
-
-
-def averaged_noise(t: Trajectory, whiten: Whitener, noise: Noise, curve: Array) -> Noise:
-    """Return the noise averaged over two explanations: the fitted curve, and diminishing returns from the first token.
-
-    A curve that follows a wandering floor leaves too little noise to test or locate with. Where the two explain the
-    series about as well, each with its own likeliest noise, what the second would leave counts too.
-    """
-    simple, generators = Cone(t.tokens, whiten, 1.0).fitted(t.y, whiten)
-    gain = profile_likelihood(t, curve) - profile_likelihood(t, simple) - SEARCH_GAINS
-    share = float(1 / (1 + np.exp(np.clip(0.5 * gain, -50, 50))))
-    if share < LEAST_SHARE:
-        return noise
-    return noise.mixed(restricted_likelihood(t, simple, generators), share)
 
 
 def _against(t: Trajectory, whiten: Whitener, candidates: Candidates) -> tuple[Array, Array]:

@@ -21,7 +21,18 @@ LARGEST_CUT = 15.0
 
 @cache
 def least_cut(level: float) -> float:
-    """Return the chi-square quantile (one degree of freedom) that a cut never goes below."""
+    """Return the chi-square quantile (one degree of freedom) that is the lower bound of a cut.
+
+    Parameters
+    ----------
+    level : float
+        Coverage, between 0 and 1.
+
+    Returns
+    -------
+    float
+        The quantile.
+    """
     from scipy.stats import chi2
 
     return float(chi2.ppf(level, 1))
@@ -54,12 +65,21 @@ def locate(fit: Fit, x: Array, rss: Array, cut: float, *, bracket: bool = True) 
 
     Parameters
     ----------
-    x, rss : array, shape (m,)
-        The functional and the residual sum of squares of each candidate on the data.
+    fit : Fit
+        The fit whose candidates were evaluated.
+    x : array, shape (m,)
+        The functional of each candidate, a position on x; infinite where it never happens.
+    rss : array, shape (m,)
+        Residual sum of squares of each candidate on the data.
     cut : float
         Size of the region.
     bracket : bool
         Whether checkpoints bound what can be known: the interval contains those around the location.
+
+    Returns
+    -------
+    Location
+        Position and interval on x, with the cut.
     """
     excess = (rss - rss.min()) / spread_of(float(rss.min()), fit.trajectory.n)
     at = averaged(x, excess)

@@ -68,7 +68,17 @@ def along(fit: Fit, functional: Functional, coarse: Candidates) -> Fit:
 
 
 class Traced:
-    """The profile of a functional of one family on one series."""
+    """The profile of a functional of one family on one series.
+
+    Parameters
+    ----------
+    fit : Fit
+        The series, with its whitening.
+    family : Family
+        The family.
+    functional : callable
+        Maps :class:`Curves` to positions on x, shape (J,).
+    """
 
     def __init__(self, fit: Fit, family: Family, functional: Functional) -> None:
         self.fit, self.family, self.functional = fit, family, functional
@@ -97,7 +107,22 @@ class Traced:
         return self.solve(once.theta[around], np.tile(targets, 3), held)
 
     def solve(self, theta: Array, targets: Array, held: float) -> Members:
-        """Return the members to which each start leads, its position held near its target."""
+        """Return the members to which Levenberg and Marquardt's method leads, each position held near its target.
+
+        Parameters
+        ----------
+        theta : array, shape (J, k)
+            Parameters to start from.
+        targets : array, shape (J,)
+            Positions on x.
+        held : float
+            sigma of the penalty on the distance from the target, in units of x.
+
+        Returns
+        -------
+        Members
+            J members.
+        """
         here = self.members(theta)
         cost = self.cost(here, targets, held)
         damping = np.full(len(theta), DAMPING)
@@ -110,12 +135,44 @@ class Traced:
         return here
 
     def cost(self, members: Members, targets: Array, held: float) -> Array:
-        """Return what is minimised, (J,)."""
+        """Return the objective: residual sum of squares and the penalty on the distance from the target.
+
+        Parameters
+        ----------
+        members : Members
+            J members.
+        targets : array, shape (J,)
+            Positions on x.
+        held : float
+            sigma of the penalty, in units of x.
+
+        Returns
+        -------
+        array, shape (J,)
+            Values.
+        """
         off = np.where(np.isfinite(members.at), members.at - targets, 1e3)
         return np.asarray(members.rss + (off / held) ** 2)
 
     def step(self, here: Members, targets: Array, held: float, damping: Array) -> Array:
-        """Return the damped Gauss-Newton steps of the parameters, (J, k)."""
+        """Return the damped Gauss-Newton steps of the parameters.
+
+        Parameters
+        ----------
+        here : Members
+            J members.
+        targets : array, shape (J,)
+            Positions on x.
+        held : float
+            sigma of the penalty, in units of x.
+        damping : array, shape (J,)
+            Damping factors.
+
+        Returns
+        -------
+        array, shape (J, k)
+            Steps.
+        """
         many, k = here.theta.shape
         # a derivative looks back where the bound is ahead
         signed = np.where(here.theta + self.difference > self.high, -self.difference, self.difference)
@@ -133,7 +190,18 @@ class Traced:
         return np.asarray(np.linalg.solve(square, against[..., None])[:, 1:, 0])
 
     def members(self, theta: Array) -> Members:
-        """Evaluate parameters (J, k)."""
+        """Evaluate parameters: curves, positions and fits.
+
+        Parameters
+        ----------
+        theta : array, shape (J, k)
+            Parameters.
+
+        Returns
+        -------
+        Members
+            J members.
+        """
         n = self.fit.axis.n
         raw = self.family.curve(theta, self.x)
         size = raw[:n].max(0) - raw[0] if len(theta) else np.zeros(0)

@@ -22,7 +22,24 @@ PROPOSALS = 110
 
 
 def refine(start: Candidates, whiten: Whitener, y: Array, rng: np.random.Generator) -> Candidates:
-    """Return candidates around the plausible region of each family, on and off the grid."""
+    """Return candidates around the plausible region of each family, on and off the grid.
+
+    Parameters
+    ----------
+    start : Candidates
+        Candidates to start from.
+    whiten : Whitener
+        Whitening of the noise.
+    y : array, shape (n,)
+        The series.
+    rng : numpy.random.Generator
+        Source of randomness for the proposals.
+
+    Returns
+    -------
+    Candidates
+        Plausible members of each family.
+    """
     axis = start.axis
     z = whiten(y)
     zz = float(z @ z)
@@ -40,7 +57,7 @@ def refine(start: Candidates, whiten: Whitener, y: Array, rng: np.random.Generat
         theta, columns, rss = theta[keep], start.columns[:, mine][:, keep], score[mine][keep]
         for shrink in ROUNDS:
             if shrink < 1 and rss.min() > best + 2 * PLAUSIBLE * spread:
-                break  # as far from the data as it came: nothing of it will enter an interval
+                break  # no closer to the data: none of its members can enter an interval
             m = PROPOSALS * (1 if theta.shape[1] < 4 else 3)
             parents = rng.choice(len(theta), m, p=_preference(rss, float(rss.min()), spread))
             move = rng.uniform(-1, 1, (m, theta.shape[1])) * np.array(family.step) * shrink
@@ -56,7 +73,7 @@ def refine(start: Candidates, whiten: Whitener, y: Array, rng: np.random.Generat
             best = min(best, float(rss.min()))
             keep = _plausible(rss, best, spread)
             theta, columns, rss = theta[keep], columns[:, keep], rss[keep]
-        # a family far from the data keeps its best few: the next covariance may think better of it
+        # a family far from the data keeps its best few: they may fit better under the next covariance
         fair = max(3, int((rss <= best + PLAUSIBLE * spread).sum()))
         members[name] = theta[:fair], columns[:, :fair], rss[:fair]
     return Candidates.stacked(axis, {name: (theta, columns) for name, (theta, columns, _) in members.items()})

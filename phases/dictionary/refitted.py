@@ -63,7 +63,18 @@ class Refitted:
         return cls(fit, errors, q, c, size, np.asarray(fit.candidates.extra, np.float32), product)
 
     def among(self, chosen: NDArray[np.intp]) -> Refitted:
-        """Return the same for a few candidates alone."""
+        """Return the same for some of the candidates.
+
+        Parameters
+        ----------
+        chosen : array of int
+            Indices of the candidates.
+
+        Returns
+        -------
+        Refitted
+            These candidates with the same noise.
+        """
         c, size, extra, product = (array[chosen] for array in (self.c, self.size, self.extra, self.product))
         return Refitted(self.fit, self.errors, self.q, c, size, extra, product)
 

@@ -1,4 +1,4 @@
-"""The pages put together: the selection at the left, a tab a question, both kept in the page's address."""
+"""The application: the selection at the left, one tab a page, both kept in the page's address."""
 
 from __future__ import annotations
 
@@ -27,7 +27,13 @@ body { margin: 0; background: #ffffff; color: #1d2430; font-family: system-ui, -
 
 
 class App:
-    """One session: its widgets and its pages. A page is drawn when it is looked at and is out of date."""
+    """One session: its widgets and its pages. A page is drawn when its tab is active and it is out of date.
+
+    Parameters
+    ----------
+    study : Study
+        Cube and reports to show.
+    """
 
     def __init__(self, study: Study) -> None:
         self.study, self.selection = study, Selection(study)
@@ -37,34 +43,34 @@ class App:
         )
         for widget in self.selection.widgets:
             widget.param.watch(self._changed, "value")
-        self.tabs.param.watch(self._looked, "active")
+        self.tabs.param.watch(self._show_active, "active")
 
     def _changed(self, *_: object) -> None:
         for page in self.pages:
             page.drawn = False
-        self._looked()
+        self._show_active()
 
-    def _looked(self, *_: object) -> None:
+    def _show_active(self, *_: object) -> None:
         page = self.pages[self.tabs.active]
         if not page.drawn:
             page.redraw()
 
     def view(self) -> Any:
-        """Return the whole, its present tab drawn."""
+        """Return the root of the page, its active tab drawn."""
         if pn.state.location is not None:
             self._follow_address(pn.state.location)
-        self._looked()
+        self._show_active()
         title = pn.pane.HTML(
             escape(self.study.name), styles={"font-size": "18px", "font-weight": "600"}, margin=(10, 8, 0, 8)
         )
         runs = len(self.study.runs)
-        told = note(f"{runs} run{'s' * (runs != 1)}")
-        side = pn.Column(title, told, *self.selection.widgets, width=270, margin=(0, 10))
+        count = note(f"{runs} run{'s' * (runs != 1)}")
+        side = pn.Column(title, count, *self.selection.widgets, width=270, margin=(0, 10))
         return pn.Row(side, self.tabs, sizing_mode="stretch_width")
 
     def _follow_address(self, location: Any) -> None:
         def ignore(_: dict[str, Any]) -> None:
-            """Leave the default where an address asks for what this cube lacks."""
+            """Keep the default where an address names something that this cube lacks."""
 
         for name, widget in self.selection.address().items():
             location.sync(widget, {"value": name}, on_error=ignore)
@@ -72,5 +78,5 @@ class App:
 
 
 def prepare() -> None:
-    """Load what the pages need of Panel; every script and style comes from this machine."""
+    """Load the extensions of Panel that the pages use; every script and style is served from this machine."""
     pn.extension("tabulator", raw_css=[STYLE], inline=False)

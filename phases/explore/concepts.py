@@ -1,4 +1,4 @@
-"""Which words first: every concept's share over training, and when its items were lastingly acquired."""
+"""Order of the words: every concept's share over training, and the acquisition times of its items."""
 
 from __future__ import annotations
 
@@ -18,9 +18,23 @@ ASKED = ITEM_COUNTS
 
 
 def shares(study: Study, runs: Sequence[str], metric: str) -> tuple[Array, Array]:
-    """Return training positions (n,) and each concept's share at them (n, concept), of runs together.
+    """Return each concept's share of successes over training, over the items of all runs.
 
-    Positions are those of the run that came farthest; other runs stand at their last checkpoint up to each.
+    Parameters
+    ----------
+    study : Study
+        Cube to read.
+    runs : sequence of str
+        Names of the runs.
+    metric : str
+        A metric of items.
+
+    Returns
+    -------
+    tokens : array, shape (n,)
+        Checkpoints of the longest run; other runs are taken at their last checkpoint up to each.
+    shares : array, shape (n, concept)
+        Between 0 and 1, or a mean log-probability; NaN where no item was evaluated.
     """
     each = [study.tokens(run) for run in runs]
     places = max(each, key=lambda tokens: float(np.nanmax(tokens)))
@@ -36,10 +50,20 @@ def shares(study: Study, runs: Sequence[str], metric: str) -> tuple[Array, Array
 
 
 def concept_table(study: Study, runs: Sequence[str], metric: str) -> pd.DataFrame:
-    """Return a row a concept, the first acquired first.
+    """Return a table with one row a concept, sorted by acquisition.
 
-    ``half by``: tokens by which half of its items (pairs of languages in each run) were lastingly acquired, that is,
-    answered right three times running; ``half after``: until then fewer had been. Infinite where half never were.
+    ``half by``: tokens by which half of its items (pairs of languages in each run) were acquired, that is, answered
+    correctly at three checkpoints in a row; ``half after``: tokens up to which fewer were. Infinite where half never
+    were.
+
+    Parameters
+    ----------
+    study : Study
+        Cube to read.
+    runs : sequence of str
+        Names of the runs.
+    metric : str
+        One of ``ASKED``.
     """
     cube = study.cube.isel(run=[study.position(run) for run in runs])
     times = item_times(cube, metric, LASTING)

@@ -37,7 +37,27 @@ def draw_panel(
     panel: PanelOfLines, located: Located, split: str, *, log: bool, bands: bool, strips: bool, height: int,
     colours: dict[str, str] | None = None, title: str | None = None,
 ) -> Any:  # fmt: skip
-    """Return the picture of a panel."""
+    """Return the picture of a panel.
+
+    Parameters
+    ----------
+    panel : PanelOfLines
+        Lines to draw.
+    located : Located
+        Transitions of their series.
+    split : str
+        How runs are split into parts, such as whole or pair.
+    log : bool
+        Whether the token axis is logarithmic.
+    bands, strips : bool
+        Whether to draw binomial bands, and takeoffs with their intervals below the curves.
+    height : int
+        In pixels.
+    colours : dict of str, optional
+        Hexadecimal colours by label; from the palette when None.
+    title : str, optional
+        The panel's own when None.
+    """
     hues = colours or palette(list(panel.lines))
     few = len(panel.lines) <= ABOVE
     made = (_points_of_lines if few else _whole_lines)(panel, hues, log)
@@ -54,7 +74,7 @@ def draw_panel(
 
 
 def _points_of_lines(panel: PanelOfLines, hues: dict[str, str], log: bool) -> Any:
-    """Return a glyph a label, where the pointer finds every checkpoint."""
+    """Return one glyph a label; its tooltips are of single checkpoints."""
     data = pd.concat(
         [broken([_frame(s, label, log) for s in series]) for label, series in panel.lines.items()], ignore_index=True
     )
@@ -66,7 +86,7 @@ def _points_of_lines(panel: PanelOfLines, hues: dict[str, str], log: bool) -> An
 
 
 def _whole_lines(panel: PanelOfLines, hues: dict[str, str], log: bool) -> Any:
-    """Return one glyph for all lines, which takes hundreds of them; the pointer finds whole lines."""
+    """Return one glyph for all lines, fast for hundreds of them; its tooltips are of whole lines."""
     rows = [_frame(s, label, log) for label, series in panel.lines.items() for s in series]
     drawn = [
         {"tokens": f["tokens"].to_numpy(), "value": f["value"].to_numpy(), **f[["label", "run", "part"]].iloc[0]}
@@ -124,10 +144,10 @@ def _strips(panel: PanelOfLines, located: Located, split: str, hues: dict[str, s
             continue
         low, high = takeoff.low or first, takeoff.high or last
         y = ground - step * (1.2 + i * min(1.0, 9 / len(rows)))
-        said = {"what": f"{label} · {s.run} {s.part}".strip(), "where": place(takeoff), "verdict": verdict(delay)}
-        bars.append({"tokens": low, "value": y, "x1": high, "y1": y, "hue": hues[label], **said})
+        tooltip = {"what": f"{label} · {s.run} {s.part}".strip(), "where": place(takeoff), "verdict": verdict(delay)}
+        bars.append({"tokens": low, "value": y, "x1": high, "y1": y, "hue": hues[label], **tooltip})
         at = takeoff.tokens if takeoff.tokens is not None else high
-        dots.append({"tokens": at, "value": y, "hue": hues[label], **said})
+        dots.append({"tokens": at, "value": y, "hue": hues[label], **tooltip})
     extra = ["what", "where", "verdict"]
     tips = [("", "@what"), ("takeoff", "@where"), ("delayed start", "@verdict")]
     frame = pd.DataFrame(bars, columns=["tokens", "value", "x1", "y1", "hue", *extra])
@@ -139,14 +159,14 @@ def _strips(panel: PanelOfLines, located: Located, split: str, hues: dict[str, s
 
 
 def place(takeoff: Transition) -> str:
-    """Return a takeoff with its interval in words."""
+    """Return ``takeoff`` with its interval in tokens as text."""
     if takeoff.tokens is None:
         return f"{takeoff.outcome.value.replace('_', ' ')} ({format_interval(takeoff.low, takeoff.high)})"
     return f"{format_count(takeoff.tokens)} ({format_interval(takeoff.low, takeoff.high)})"
 
 
 def verdict(delay: Transition | None) -> str:
-    """Return the answer to whether growth started late, with its p-value and how steep it was."""
+    """Return the outcome of the ``delay`` test with its p-value and elasticity bound as text."""
     if delay is None:
         return "–"
     steep = "" if delay.elasticity is None or not math.isfinite(delay.elasticity) else f", > T^{delay.elasticity:.0f}"

@@ -1,4 +1,4 @@
-"""What all pictures share: colours, the token axis, the look."""
+"""Options that all pictures share: colours, the token axis, legends."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOOK: dict[str, Any] = {
     "responsive": True, "fontsize": {"title": 11, "labels": 10, "ticks": 9, "legend": 9}, "grid": True,
 }  # fmt: skip
 LAYERS: dict[str, Any] = {"responsive": True, "fontsize": LOOK["fontsize"], "show_grid": True}
-"""The same for layers put together by hand."""
+"""The same for overlays of HoloViews elements."""
 SQUARE: dict[str, Any] = {**LOOK, "responsive": False, "width": 500, "height": 430}
 ABOVE = 5
 """Labels that fit into one line above a picture."""
@@ -33,21 +33,27 @@ return String(Number(tick.toPrecision(3)))
 
 
 def token_ticks() -> Any:
-    """Return a formatter of ticks in the way a person writes tokens; each picture needs its own."""
+    """Return a formatter of ticks in tokens, such as 1.5B; each picture needs its own."""
     from bokeh.models import CustomJSTickFormatter
 
     return CustomJSTickFormatter(code=JS_TOKENS)
 
 
 def share_ticks() -> Any:
-    """Return a formatter that leaves the ground below 0, where takeoffs are drawn, without numbers."""
+    """Return a formatter without numbers outside 0 to 1: takeoffs are drawn below 0."""
     from bokeh.models import CustomJSTickFormatter
 
     return CustomJSTickFormatter(code="return tick < -1e-9 || tick > 1 + 1e-9 ? '' : String(Number(tick.toFixed(3)))")
 
 
 def finish(logx: bool = False, logy: bool = False) -> Any:
-    """Return a hook that quiets a picture: no logo, no frame, a toolbar only under the pointer."""
+    """Return a hook that removes the logo and the frame, and hides the toolbar unless the pointer is over the picture.
+
+    Parameters
+    ----------
+    logx, logy : bool
+        Which axes are logarithmic: these keep their minor ticks.
+    """
 
     def hook(plot: Any, element: Any) -> None:
         figure = plot.state
@@ -68,20 +74,28 @@ def finish(logx: bool = False, logy: bool = False) -> Any:
 
 
 def styled(made: Any, **options: Any) -> Any:
-    """Return a picture with options for it as a whole, whether it has one layer, several, or one a label."""
+    """Set options of a picture, whether it is an element, an overlay or one element a label.
+
+    Parameters
+    ----------
+    made : holoviews object
+        The picture.
+    **options
+        Options of HoloViews.
+    """
     return made.opts(getattr(hv.opts, type(made).__name__)(default_tools=TOOLS, **options))
 
 
 def legend_place(labels: int) -> dict[str, Any]:
-    """Return where a legend stands, never on the data: above for a few labels, at the right for more.
+    """Return the options of a legend outside the data: above for few ``labels``, at the right for more.
 
-    One label needs none, and very many are left to the pointer.
+    One label has no legend, and more than ``MOST_LABELS`` have tooltips alone.
     """
     return {"legend_position": "right" if labels > ABOVE else "top", "show_legend": 1 < labels <= MOST_LABELS}
 
 
 def palette(labels: Sequence[str], ordered: bool = False) -> dict[str, str]:
-    """Return a colour for every label: metrics have their own, ordered labels run from dark to light."""
+    """Return a hexadecimal colour for each of ``labels``: that of the metric, or of a scale if they are ``ordered``."""
     if labels and all(label in COLOURS for label in labels):
         return {label: COLOURS[label] for label in labels}
     if ordered and len(labels) > 2:
@@ -94,7 +108,7 @@ def palette(labels: Sequence[str], ordered: bool = False) -> dict[str, str]:
 
 
 def broken(pieces: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Return the pieces one below the other with an empty row between, so that one line glyph draws many lines."""
+    """Concatenate ``pieces`` with a row of NaN between them, so that one line glyph draws many lines."""
     rows = []
     for piece in pieces:
         gap = piece.tail(1).assign(**{c: np.nan for c in piece.columns if piece[c].dtype.kind == "f"})
@@ -103,7 +117,15 @@ def broken(pieces: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def edges(places: Array, log: bool) -> Array:
-    """Return the borders of cells centred at increasing places, (n + 1,)."""
+    """Return the borders (n + 1,) of cells.
+
+    Parameters
+    ----------
+    places : array, shape (n,)
+        Centres, ascending.
+    log : bool
+        Whether the axis is logarithmic.
+    """
     x = np.log(places) if log else places
     if len(x) == 1:
         half = np.array([0.05 if log else 0.5 * max(abs(float(x[0])), 1.0)])
@@ -114,5 +136,5 @@ def edges(places: Array, log: bool) -> Array:
 
 
 def words(name: str) -> str:
-    """Return a name as words."""
+    """Return ``name`` with spaces in place of underscores."""
     return name.replace("_", " ")

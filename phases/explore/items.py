@@ -1,4 +1,4 @@
-"""Counts of single items, added up as a picture asks for them: by pair of languages, by concept, by group of items."""
+"""Sums over items, computed on demand: by pair of languages, by concept, by group of items."""
 
 from __future__ import annotations
 
@@ -22,21 +22,26 @@ THIRDS = ("rare", "middling", "frequent")
 
 @dataclass(frozen=True, eq=False)
 class Totals:
-    """Sums over items: of successes and questions, or of log-probabilities and how many have one."""
+    """Sums over items: successes and items evaluated, or log-probabilities in nats and how many have one."""
 
     total: Array
     n: Array
 
     @property
     def mean(self) -> Array:
-        """The share or mean; NaN where nothing was asked."""
+        """The share or mean; NaN where no item was evaluated."""
         return np.where(self.n > 0, self.total / np.maximum(self.n, 1), np.nan)
 
 
 class Items:
     """The item metrics of a validated cube; their items and successes are those of :mod:`calque.phases.series.metrics`.
 
-    Nothing is copied: sums are made from the cube's own arrays when asked for, and the last of them kept.
+    Nothing is copied: sums are computed from the cube's own arrays on demand, and the most recent ones are cached.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        A validated cube.
     """
 
     def __init__(self, cube: xr.Dataset) -> None:
@@ -53,7 +58,7 @@ class Items:
         return {n: np.asarray(self.cube[n].transpose("run", "checkpoint", *ITEM_DIMS)) for n in names if n in self.cube}
 
     def labels(self, dim: str) -> list[str]:
-        """Return the names along ``source``, ``target`` or ``concept``; numbers where the cube has none."""
+        """Return the names along ``dim``, source, target or concept; numbers where the cube has none."""
         values = self.cube[dim].values if dim in self.cube.coords else range(self.cube.sizes[dim])
         return [str(v) for v in values]
 
@@ -63,7 +68,7 @@ class Items:
         return np.asarray(item_mask(self.cube[names].isel(run=run), metric))
 
     def _values(self, run: int, metric: str) -> tuple[NDArray[Any], Mask]:
-        """Return success or log-probability, and where it counts, (checkpoint, source, target, concept)."""
+        """Return success or log-probability, and where it is known, (checkpoint, source, target, concept)."""
         if metric in ITEM_LOGPROBS:
             values = self.arrays[metric][run]
             return values, np.isfinite(values)
@@ -110,7 +115,7 @@ class Items:
         return {name: labels for name, labels in found.items() if len(np.unique(labels[labels != ""])) > 1}
 
     def groups(self, grouping: str) -> NDArray[np.str_]:
-        """Return every item's group, empty where it has none."""
+        """Return the labels (source, target, concept) of the items by ``grouping``, empty where an item has none."""
         return self.groupings[grouping]
 
     def _target_frequency(self) -> NDArray[np.str_] | None:

@@ -1,4 +1,4 @@
-"""A button that locates the transitions of what is shown, while the page stays alive."""
+"""A button that locates the transitions of the series shown, without blocking the page."""
 
 from __future__ import annotations
 
@@ -13,23 +13,33 @@ from calque.phases.explore.located import Located
 
 LOCATE = "Locate transitions"
 Wanted = Callable[[], tuple[list[str], list[str], str]]
-"""Returns the runs, metrics and way to split that are shown."""
+"""Returns the runs, the metrics and the split that are shown."""
 
 
 class LocateButton:
-    """A button, a bar of progress beside it, and what came of it."""
+    """A button with a progress bar and a message.
+
+    Parameters
+    ----------
+    located : Located
+        Takes the transitions.
+    wanted : callable
+        Returns what to locate.
+    done : callable
+        Called at the end, also after an error of the user's.
+    """
 
     def __init__(self, located: Located, wanted: Wanted, done: Callable[[], None]) -> None:
         self.located, self.wanted, self.done = located, wanted, done
         self.button = pn.widgets.Button(label=LOCATE, color="primary")
         self.bar = pn.indicators.Progress(value=0, max=1, width=180, visible=False)
-        self.said = pn.pane.Str("", margin=(8, 6))
+        self.message = pn.pane.Str("", margin=(8, 6))
         self.button.on_click(self._clicked)
 
     @property
     def view(self) -> Any:
-        """Button, bar and sentence in a row."""
-        return pn.Row(self.button, self.bar, self.said, align="end", margin=0)
+        """Button, progress bar and message in a row."""
+        return pn.Row(self.button, self.bar, self.message, align="end", margin=0)
 
     async def _clicked(self, _: object) -> None:
         runs, metrics, split = self.wanted()
@@ -38,15 +48,15 @@ class LocateButton:
         def progress(done: int, total: int, what: str) -> None:
             at[:] = done, total
 
-        self.button.disabled, self.bar.visible, self.said.object = True, True, ""
+        self.button.disabled, self.bar.visible, self.message.object = True, True, ""
         work = asyncio.ensure_future(asyncio.to_thread(self.located.locate, runs, metrics, split, progress))
         try:
             while not work.done():
                 self.bar.max, self.bar.value = max(1, at[1]), at[0]
                 await asyncio.sleep(0.2)
-            self.said.object = f"{work.result()} series located"
+            self.message.object = f"{work.result()} series located"
         except UserError as error:
-            self.said.object = str(error)
+            self.message.object = str(error)
         finally:
             self.button.disabled, self.bar.visible = False, False
         self.done()

@@ -1,4 +1,4 @@
-"""The transitions known of a cube: those that ``phases detect`` wrote, and those located since, on demand."""
+"""The known transitions of a cube: those in the JSON of ``phases detect``, and those located on demand."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SPLITS = (WHOLE, "source", "target", PAIR)
 MOST = 300
 BOOT = 199
 Key = tuple[str, str, str, str]
-"""Run, way to split it, part, metric."""
+"""Run, split, part, metric."""
 
 
 class Located:
@@ -40,11 +40,11 @@ class Located:
     Parameters
     ----------
     cube : xarray.Dataset
-        Validated.
+        A validated cube.
     items : Items
-        Of the same cube.
+        Items of the same cube.
     report : dict, optional
-        What ``phases detect --json`` wrote; its settings are those of what is located later.
+        JSON of ``phases detect``; its settings are also used for transitions located on demand.
 
     Raises
     ------
@@ -56,7 +56,7 @@ class Located:
         self.cube, self.items = cube, items
         self.rows: dict[Key, dict[str, Transition]] = {}
         self.stopped = threading.Event()
-        """Set to end work that is under way after the group it is at."""
+        """Set to stop locating after the present group."""
         given = (report or {}).get("settings") or {}
         kept = ("level", "rise", "scale", "seed")
         self.settings = Settings(boot=BOOT, **{k: given[k] for k in kept if k in given})
@@ -70,16 +70,37 @@ class Located:
                 )
 
     def of(self, run: str, split: str, part: str, metric: str) -> dict[str, Transition]:
-        """Return the transitions of one series by estimand, empty where none are known."""
+        """Return the known transitions of one series, by estimand.
+
+        Parameters
+        ----------
+        run : str
+            Name of the run.
+        split : str
+            How the run is split, such as whole or pair.
+        part : str
+            Label of the part; empty for the whole run.
+        metric : str
+            Name of the metric.
+        """
         return self.rows.get((run, split, part, metric), {})
 
     def locate(self, runs: Sequence[str], metrics: Sequence[str], split: str, progress: Progress | None = None) -> int:
-        """Locate the transitions of every part of runs and metrics, and return of how many series.
+        """Locate the transitions of every part of runs and metrics, and return the number of series.
+
+        Parameters
+        ----------
+        runs, metrics : sequence of str
+            Names of runs and metrics.
+        split : str
+            One of ``SPLITS``.
+        progress : callable, optional
+            Called with series done, series in all, and the split.
 
         Raises
         ------
         UserError
-            For a split that ``phases detect`` does not know, and for more series than one waits for.
+            For a split that ``phases detect`` lacks, for more than ``MOST`` series, and for none.
         """
         if split not in SPLITS:
             raise UserError(f"transitions are located of {', '.join(SPLITS)}; not by {split}")
@@ -101,7 +122,7 @@ class Located:
         if not groups:
             raise UserError(f"none of {', '.join(map(words, metrics))} is known by {by}; choose other metrics")
         done, total = 0, sum(map(len, groups))
-        # processes of their own, where it pays: the pages must answer meanwhile
+        # in other processes where that is faster; the pages must respond meanwhile
         jobs = cores() if total >= WORTH_SPREADING else 1
         try:
             for found in spread(partial(_judge, settings=self.settings), groups, jobs):
@@ -125,7 +146,7 @@ class Located:
         return sum(int(mask.sum()) for mask in masks)
 
     def _asked(self, run: int) -> xr.Dataset:
-        """Return one run with only the languages and concepts that it was asked: much less to go through."""
+        """Return one run with only the languages and concepts of its items, which is much faster to analyse."""
         one = self.cube.isel(run=[run])
         if not self.items.metrics:
             return one
@@ -140,7 +161,7 @@ class Located:
 
 
 def split_of(group: str) -> tuple[str, str]:
-    """Return the way of splitting and the part that a group's label names; size and mix say nothing of the part."""
+    """Return the split and the part that the label ``group`` names; size and mix in it are ignored."""
     words = dict(word.split("=", 1) for word in group.split() if "=" in word)
     if "source" in words and "target" in words:
         return PAIR, f"{words['source']} → {words['target']}"

@@ -1,4 +1,4 @@
-"""What every page is: its own widgets above, and below what they and the common selection come to."""
+"""The base of every page: its own widgets above, and below the results for them and for the common selection."""
 
 from __future__ import annotations
 
@@ -16,9 +16,16 @@ NOTE = {"color": "#5b6575", "font-size": "13px", "max-width": "80em"}
 
 
 class Page(ABC):
-    """A tab; drawn when it is looked at and something it depends on has changed.
+    """A tab; drawn when it is active and its selection has changed.
 
-    ``about`` says what it shows, ``hint`` what its widgets do.
+    ``title``, ``about`` and ``hint`` are its name, what it shows, and what its widgets do.
+
+    Parameters
+    ----------
+    study : Study
+        Cube and reports to show.
+    selection : Selection
+        Widgets that all pages share.
     """
 
     title: str
@@ -44,10 +51,10 @@ class Page(ABC):
 
     @abstractmethod
     def show(self) -> list[Any]:
-        """Return what the selection comes to: pictures, tables, sentences."""
+        """Return the results for the selection: pictures, tables, sentences."""
 
     def redraw(self, *_: object) -> None:
-        """Draw the page anew; what a person can mend is said in its place."""
+        """Draw the page again; an error of the user's is shown in its place."""
         try:
             self.body.objects = self.show()
         except UserError as error:
@@ -63,22 +70,40 @@ class Page(ABC):
 
 
 def note(text: str) -> Any:
-    """Return a quiet sentence."""
+    """Return ``text`` as a paragraph in small grey print."""
     return pn.pane.HTML(escape(text), styles=NOTE, sizing_mode="stretch_width", margin=(2, 8))
 
 
 def picture(made: Any) -> Any:
-    """Return an interactive picture as wide as the page."""
+    """Return ``made``, a HoloViews object, as an interactive picture as wide as the page."""
     return pn.pane.HoloViews(made, sizing_mode="stretch_width", linked_axes=False, margin=(2, 4))
 
 
 def drawing(svg: str, width: int = 860) -> Any:
-    """Return a picture of the report."""
+    """Return a static picture.
+
+    Parameters
+    ----------
+    svg : str
+        SVG element.
+    width : int
+        Largest width in pixels.
+    """
     return pn.pane.HTML(f'<div style="color:#1d2430;max-width:{width}px">{svg}</div>', sizing_mode="stretch_width")
 
 
 def table(frame: Any, height: int | None = None, formatters: dict[str, Any] | None = None) -> Any:
-    """Return a table that sorts by its heads."""
+    """Return a table that can be sorted by its column heads.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Rows and columns.
+    height : int, optional
+        In pixels; that of its rows when None.
+    formatters : dict, optional
+        Formatters of Bokeh by column.
+    """
     pages = {"pagination": "local", "page_size": 100} if len(frame) > 100 else {}
     return pn.widgets.Tabulator(
         frame, disabled=True, show_index=False, layout="fit_data_table", height=height, sizing_mode="stretch_width",

@@ -17,7 +17,17 @@ from calque.phases.series.axis import Array
 
 
 def languages(study: Study, runs: Sequence[str], metric: str) -> tuple[list[int], list[int]]:
-    """Return the positions of the sources and targets that the runs were asked."""
+    """Return the positions of the sources and of the targets of which the runs have items.
+
+    Parameters
+    ----------
+    study : Study
+        Cube to read.
+    runs : sequence of str
+        Names of the runs.
+    metric : str
+        A metric of items.
+    """
     asked = np.zeros((study.cube.sizes["source"], study.cube.sizes["target"]), bool)
     for run in runs:
         asked |= study.items.mask(study.position(run), metric).any(-1)
@@ -25,14 +35,26 @@ def languages(study: Study, runs: Sequence[str], metric: str) -> tuple[list[int]
 
 
 def positions(study: Study, runs: Sequence[str]) -> Array:
-    """Return the training positions of the run that came farthest."""
+    """Return the checkpoints (n,), in tokens, of the longest of ``runs`` in ``study``."""
     each = [study.tokens(run) for run in runs]
     longest = max(each, key=lambda tokens: float(np.nanmax(tokens)))
     return longest[np.isfinite(longest)]
 
 
 def at_position(study: Study, runs: Sequence[str], metric: str, tokens: float) -> Totals:
-    """Return the sums of the runs, each at its last checkpoint up to ``tokens``, (source, target)."""
+    """Return the sums over concepts and runs, each at its last checkpoint up to ``tokens``: (source, target).
+
+    Parameters
+    ----------
+    study : Study
+        Cube to read.
+    runs : sequence of str
+        Names of the runs.
+    metric : str
+        A metric of items.
+    tokens : float
+        Position in training.
+    """
     total = np.zeros((study.cube.sizes["source"], study.cube.sizes["target"]))
     n = np.zeros_like(total)
     for run in runs:
@@ -44,7 +66,19 @@ def at_position(study: Study, runs: Sequence[str], metric: str, tokens: float) -
 
 
 def rate_table(study: Study, runs: Sequence[str], metric: str, tokens: float) -> pd.DataFrame:
-    """Return a row a pair: source, target, value, n; pairs that were not asked are left out."""
+    """Return a table with one row a pair that has items: source, target, value, n, and the value as text.
+
+    Parameters
+    ----------
+    study : Study
+        Cube to read.
+    runs : sequence of str
+        Names of the runs.
+    metric : str
+        A metric of items.
+    tokens : float
+        Position in training.
+    """
     sums = at_position(study, runs, metric, tokens)
     sources, targets = study.items.labels("source"), study.items.labels("target")
     rows = [
@@ -60,7 +94,21 @@ def rate_table(study: Study, runs: Sequence[str], metric: str, tokens: float) ->
 def takeoff_table(
     located: Located, study: Study, runs: Sequence[str], metric: str, estimand: str = "takeoff"
 ) -> pd.DataFrame:
-    """Return a row a pair with the median of the runs' takeoffs; pairs that none of them reached have none."""
+    """Return a table with one row a pair: the median over runs of its takeoff, NaN where half of them have none.
+
+    Parameters
+    ----------
+    located : Located
+        Known transitions.
+    study : Study
+        Cube to read.
+    runs : sequence of str
+        Names of the runs.
+    metric : str
+        A metric of items.
+    estimand : str
+        Location to show in place of the takeoff.
+    """
     sources, targets = study.items.labels("source"), study.items.labels("target")
     rows = []
     for source in sources:
@@ -73,14 +121,14 @@ def takeoff_table(
             times = [row.tokens for row in known if row.tokens is not None]
             middle = float(np.median(times)) if len(times) * 2 > len(known) else np.nan
             lone = known[0] if len(known) == 1 else None
-            said = f"{len(times)} of {len(known)} runs" if lone is None else format_interval(lone.low, lone.high)
+            interval = f"{len(times)} of {len(known)} runs" if lone is None else format_interval(lone.low, lone.high)
             rows.append(
                 {
                     "source": source,
                     "target": target,
                     "tokens": middle,
                     "log": np.log10(middle),
-                    "interval": said,
+                    "interval": interval,
                     "shown": format_count(middle) if np.isfinite(middle) else "–",
                     "outcome": lone.outcome.value.replace("_", " ") if lone is not None else "",
                 }  # fmt: skip

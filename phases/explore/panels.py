@@ -1,4 +1,4 @@
-"""Lines put into panels and given colours: what is overlaid, what stands side by side."""
+"""Panels of lines and their colours: which lines share a panel, which panels stand side by side."""
 
 from __future__ import annotations
 
@@ -25,8 +25,21 @@ class PanelOfLines:
 def arrange(study: Study, series: Sequence[ScoreLine], split: str, colour: str, beside: str) -> list[PanelOfLines]:
     """Return the panels of some series; shares and other scores never share an axis.
 
-    ``auto`` overlays seeds: metrics in colours with a panel a condition; of one metric the conditions in colours; parts
-    in colours with a panel a metric and condition.
+    ``auto`` overlays seeds: metrics in colours with one panel a condition; of one metric the conditions in colours;
+    parts in colours with one panel a metric and condition.
+
+    Parameters
+    ----------
+    study : Study
+        Runs with their coordinates.
+    series : sequence of ScoreLine
+        Lines to draw.
+    split : str
+        How the runs are split into parts.
+    colour : str
+        Property that gives the colour, one of ``CHOICES``.
+    beside : str
+        Property that gives the panel, one of ``CHOICES``, or none for a single panel.
     """
     metrics = {s.metric for s in series}
     conditions = {study.condition(s.run) for s in series}

@@ -1,4 +1,4 @@
-"""What is chosen for all pages alike: runs, metrics, the token axis; kept in the page's address."""
+"""The selection that all pages share: runs, metrics, the token axis; kept in the page's address."""
 
 from __future__ import annotations
 
@@ -16,9 +16,14 @@ FILTERS = ("size", "mix", "corpus", "template")
 
 
 class Selection:
-    """The widgets at the left; ``runs`` and ``metrics`` say what they come to.
+    """The widgets at the left; ``runs`` and ``metrics`` are the names selected.
 
-    At first: the shares of the standard set; of more than 16 runs those of one mix.
+    At first these are the shares of the standard set; with more than 16 runs, the runs of one mix.
+
+    Parameters
+    ----------
+    study : Study
+        Runs and metrics to select from.
     """
 
     def __init__(self, study: Study) -> None:
@@ -44,7 +49,7 @@ class Selection:
         self._narrow()
 
     def _narrow(self) -> None:
-        """Choose of a large study the template, corpus and mix with most runs, so that the first picture is legible."""
+        """Select the template, corpus and mix with most runs in a large study, so that the first picture is legible."""
         for name in ("template", "corpus", "mix"):
             if name in self.filters and len(self.runs) > FIRST_RUNS:
                 left = self.study.runs[self.study.runs["run"].isin(self.runs)]
@@ -57,7 +62,7 @@ class Selection:
 
     @property
     def runs(self) -> list[str]:
-        """The runs that fit every filter, in the cube's order; those named, when some are."""
+        """The runs that pass every filter, in the cube's order; if runs are selected by name, only these."""
         table = self.study.runs
         keep = table["run"].isin(self.chosen_runs.value or table["run"])
         for name, widget in self.filters.items():
@@ -66,7 +71,7 @@ class Selection:
         return table["run"][keep].tolist()
 
     def together(self) -> dict[str, list[str]]:
-        """Return what a page can show as one: the seeds of a condition, or a run, by how it is called."""
+        """Return the sets of runs that a page can show as one, by name: the seeds of a condition, or a single run."""
         found: dict[str, list[str]] = {}
         for run in self.runs:
             found.setdefault(self.study.condition(run), []).append(run)

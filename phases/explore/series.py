@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
 from calque.data.metrics import ITEM_LOGPROBS, METRICS, STANDARD, STORED_AS, TRIALS_OF
-from calque.phases.explore.items import Items
+from calque.phases.explore.items import Items, Totals
 from calque.phases.series.axis import Array
 from calque.phases.series.clusters import design_effect
 from calque.phases.series.metric_series import Group, variable
 from calque.phases.series.metrics import analysable, available
 from calque.phases.series.trajectory import Trajectory
-
-if TYPE_CHECKING:
-    from calque.data.metrics import ITEM_LOGPROBS, METRICS, STANDARD, STORED_AS, TRIALS_OF
-from calque.phases.explore.items import Totals
 
 WHOLE, PAIR = "whole", "pair"
 Z = 1.959964
@@ -30,7 +25,14 @@ BAND = "95 % binomial band, clustered by concept"
 class ScoreLine:
     """One line: a metric of a run, or of a part of it.
 
-    ``low`` and ``high`` are the ends of a pointwise binomial band, None where the score is no count.
+    Attributes
+    ----------
+    run, part, metric : str
+        Names; the part is empty for a whole run.
+    tokens, value : array, shape (n,)
+        Positions and scores.
+    low, high : array, shape (n,), or None
+        Ends of a pointwise binomial band; None where the score is no count.
     """
 
     run: str
@@ -48,7 +50,7 @@ class ScoreLine:
 
 
 def wilson(share: Array, n: Array) -> tuple[Array, Array]:
-    """Return the Wilson score interval of a share of ``n`` trials at 95 %."""
+    """Return the lower and upper ends of the 95 % Wilson score interval of ``share`` (m,) of ``n`` (m,) trials."""
     spread = Z**2 / n
     middle = (share + spread / 2) / (1 + spread)
     half = Z * np.sqrt(share * (1 - share) / n + spread / (4 * n)) / (1 + spread)
@@ -56,7 +58,15 @@ def wilson(share: Array, n: Array) -> tuple[Array, Array]:
 
 
 def metrics_of(cube: xr.Dataset, items: Items) -> list[str]:
-    """Return every metric that can be drawn, the standard ones first."""
+    """Return the names of all metrics that can be drawn, the standard ones first.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        A validated cube.
+    items : Items
+        Its item metrics.
+    """
     stored = {name: held for name, held in STORED_AS.items() if name in STANDARD}
     hidden = {*ITEM_LOGPROBS, *stored.values(), *TRIALS_OF.values(), "checkpoint_flags"}
     standard = [name for name in STANDARD if name in items.metrics or name in stored and name in available(cube)]
@@ -64,7 +74,15 @@ def metrics_of(cube: xr.Dataset, items: Items) -> list[str]:
 
 
 def parts_of(cube: xr.Dataset, items: Items) -> list[str]:
-    """Return the ways to split a run: whole, source, target, pair, groups of items, other dimensions of metrics."""
+    """Return the ways to split a run: whole, source, target, pair, groups of items, other dimensions of metrics.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        A validated cube.
+    items : Items
+        Its item metrics.
+    """
     ways = [WHOLE]
     if items.metrics:
         ways += ["source", "target", PAIR, *items.groupings]
@@ -73,7 +91,21 @@ def parts_of(cube: xr.Dataset, items: Items) -> list[str]:
 
 
 def series_of(cube: xr.Dataset, items: Items, run: int, metric: str, split: str = WHOLE) -> Iterator[ScoreLine]:
-    """Yield the lines of one metric of one run; none where the metric does not know the split."""
+    """Yield the lines of one metric of one run; none where the metric cannot be split in this way.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        A validated cube.
+    items : Items
+        Its item metrics.
+    run : int
+        Position of the run.
+    metric : str
+        Name of the metric.
+    split : str
+        One of :func:`parts_of`.
+    """
     tokens = np.asarray(cube["tokens"].isel(run=run).transpose("checkpoint"), float)
     name = str(cube["run"].values[run])
     if metric in METRICS and METRICS[metric].items is not None:
@@ -120,7 +152,7 @@ def _of_totals(run: str, part: str, metric: str, tokens: Array, totals: Totals) 
     if metric in ITEM_LOGPROBS:
         return ScoreLine(run=run, part=part, metric=metric, tokens=tokens[keep], value=value)
     of = np.flatnonzero(totals.n.any(0))
-    # sums over each concept's items stand where single items would: only concepts matter to the design effect
+    # the design effect depends on concepts alone: sums over their items can take the place of single items
     effect = design_effect(totals.total[:, of], totals.n[:, of], of)  # type: ignore[arg-type]
     low, high = wilson(value, np.maximum(n[keep] / effect, 1.0))
     return ScoreLine(run=run, part=part, metric=metric, tokens=tokens[keep], value=value, low=low, high=high)
@@ -135,7 +167,23 @@ def _of_trajectory(t: Trajectory, part: str, metric: str) -> ScoreLine:
 def many(
     cube: xr.Dataset, items: Items, runs: Sequence[int], metrics: Sequence[str], split: str, most: int
 ) -> tuple[list[ScoreLine], int]:
-    """Return the lines of runs and metrics, ``most`` at the most, and how many were left out."""
+    """Return the lines of runs and metrics, and how many were left out.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        A validated cube.
+    items : Items
+        Its item metrics.
+    runs : sequence of int
+        Positions of the runs.
+    metrics : sequence of str
+        Names of the metrics.
+    split : str
+        One of :func:`parts_of`.
+    most : int
+        Largest number of lines.
+    """
     found: list[ScoreLine] = []
     for metric in metrics:
         for run in runs:

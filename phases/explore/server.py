@@ -1,4 +1,4 @@
-"""The pages served to this machine alone: loopback, its own names, its own websocket."""
+"""The server of the pages: loopback alone, for requests of this machine alone, websocket included."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ NAMES = (HOST, "localhost")
 
 
 class Foreign(Matcher):
-    """Matches what no browser on this machine asks of its own accord: another host's name, another page's origin.
+    """Matches requests with another host name, or from a page of another origin.
 
-    A page elsewhere can let its name lead to this machine's loopback address; its name is what gives it away.
+    A page elsewhere can make its host name resolve to the loopback address (DNS rebinding); the name is then foreign.
     """
 
     def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
-        """Return arguments for the handler when the request is foreign, None when it is our own."""
+        """Return arguments for the handler when the request is foreign, None otherwise."""
         port = request.host.rpartition(":")[2]
         origin = request.headers.get("Origin")
         own = origin is None or origin in [f"http://{name}:{port}" for name in NAMES]
@@ -43,20 +43,22 @@ class Foreign(Matcher):
 
 
 class Refuse(RequestHandler):
-    """Says that the pages are for this machine alone."""
+    """Answers every request with status 403."""
 
     def prepare(self) -> None:
-        """Refuse whatever the method."""
+        """Refuse the request, whatever its method."""
         self.send_error(403, reason="these pages are for this machine alone")
 
 
 def make_server(study: Study, port: int = 0) -> Server:
-    """Return a server of the study's pages, listening on loopback; ``start`` and its loop are the caller's.
+    """Return a server of the study's pages, listening on loopback; the caller starts it and runs its loop.
 
     Parameters
     ----------
+    study : Study
+        Cube and reports to show.
     port : int
-        0 takes any free one.
+        TCP port; 0 for any free one.
 
     Raises
     ------
@@ -87,12 +89,29 @@ def _free_port(port: int) -> int:
 
 
 def address_of(server: Server) -> str:
-    """Return what to open in a browser."""
+    """Return the URL of ``server``."""
     return f"http://{HOST}:{server.port}/"
 
 
 def serve(study: Study, port: int, *, browser: bool, started: Callable[[str], None]) -> None:
-    """Serve until interrupted; ``started`` is told the address."""
+    """Serve until interrupted.
+
+    Parameters
+    ----------
+    study : Study
+        Cube and reports to show.
+    port : int
+        TCP port; 0 for any free one.
+    browser : bool
+        Whether to open the pages in a browser, if there is a display.
+    started : callable
+        Called with the URL once the server runs.
+
+    Raises
+    ------
+    UserError
+        As :func:`make_server`.
+    """
     server = make_server(study, port)
     loop: IOLoop = server.io_loop
     server.start()
@@ -109,7 +128,7 @@ def serve(study: Study, port: int, *, browser: bool, started: Callable[[str], No
         loop.start()
     finally:
         study.located.stopped.set()
-        for child in active_children():  # they would finish what they were given, minutes perhaps
+        for child in active_children():  # they would finish their tasks first, which can take minutes
             child.terminate()
         server.stop()
         for name, handler in before.items():
@@ -117,5 +136,5 @@ def serve(study: Study, port: int, *, browser: bool, started: Callable[[str], No
 
 
 def _display() -> bool:
-    """Return whether a browser would have a window; without one a text browser would take the terminal."""
+    """Return whether there is a display; without one a text browser would take over the terminal."""
     return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

@@ -1,4 +1,4 @@
-"""One HTML file of all pages as they first stand: pictures that zoom and answer the pointer, no server, no network."""
+"""One HTML file of all pages in their first state: pictures with zoom and tooltips, no server, no network."""
 
 from __future__ import annotations
 
@@ -20,7 +20,15 @@ from calque.phases.explore.study import Study
 
 
 def save(study: Study, path: Path) -> None:
-    """Write the pages to ``path``, whole or not at all; every script and style stands in the file itself."""
+    """Write the pages to one HTML file with every script and style inside, atomically.
+
+    Parameters
+    ----------
+    study : Study
+        Cube and reports to show.
+    path : Path
+        File to write.
+    """
     prepare()
     app = App(study)
     tabs = pn.Tabs(
@@ -29,15 +37,15 @@ def save(study: Study, path: Path) -> None:
     )
     chosen = f"{', '.join(app.selection.metrics)} of {len(app.selection.runs)} of {len(study.runs)} runs"
     heading = pn.pane.HTML(f"<b>{escape(study.name)}</b>", styles={"font-size": "18px"}, margin=(10, 8, 0, 8))
-    told = note(f"A still of 'phases explore': {chosen}. Start it on the cube to choose others.")
+    about = note(f"A snapshot of 'phases explore': {chosen}. Start it on the cube to choose others.")
     text = io.StringIO()
-    pn.Column(heading, told, tabs, sizing_mode="stretch_width").save(text, title=study.name, resources=INLINE)
+    pn.Column(heading, about, tabs, sizing_mode="stretch_width").save(text, title=study.name, resources=INLINE)
     with replacing(path) as partial:
         partial.write_text(embedded(text.getvalue()), encoding="utf-8")
 
 
 def embedded(page: str) -> str:
-    """Return a page with the styles and icons that Panel leaves on its content network put into it as data."""
+    """Return the HTML ``page`` with the styles and icons of Panel's content network replaced by data URLs."""
 
     def data(match: re.Match[str]) -> str:
         file = DIST_DIR / match[1]

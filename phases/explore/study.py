@@ -1,4 +1,4 @@
-"""What the pages show: one cube, and what other commands wrote about it."""
+"""The data of the pages: one cube, and the JSON reports of other commands about it."""
 
 from __future__ import annotations
 
@@ -22,17 +22,18 @@ NUMBERS = ("n_params", "n_params_non_embedding", "init_seed", "data_seed", "seed
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """One cube with everything that the pages ask of it.
+    """One cube with all data that the pages show.
 
     Attributes
     ----------
     cube : xarray.Dataset
-        Validated.
+        A validated cube.
     name : str
-        How the pages call it.
+        Title of the pages.
     items, located : Items, Located
+        Item metrics and known transitions of the cube.
     runs : DataFrame
-        A row a run: see :func:`run_table`.
+        One row a run: see :func:`run_table`.
     timing : Dataset or None
         The cube's group of that name.
     files : dict
@@ -58,25 +59,27 @@ class Study:
         return parts_of(self.cube, self.items)
 
     def position(self, run: str) -> int:
-        """Return where a run stands in the cube."""
+        """Return the position of ``run`` along the cube's dimension run."""
         return self.runs["run"].tolist().index(run)
 
     def tokens(self, run: str) -> np.ndarray[Any, np.dtype[np.float64]]:
-        """Return a run's training positions."""
+        """Return the positions (checkpoint,) of ``run`` in tokens; NaN at the end of a ragged run."""
         return np.asarray(self.cube["tokens"].isel(run=self.position(run)).transpose("checkpoint"), float)
 
     def condition(self, run: str) -> str:
-        """Return what a run shares with its seeds."""
+        """Return the condition of ``run``: the coordinates that it shares with the other seeds, as text."""
         return str(self.runs["condition"].iloc[self.position(run)])
 
 
 def read_study(path: Path, files: dict[str, dict[str, Any]]) -> Study:
-    """Read a cube and put what was written about it beside it.
+    """Read a cube, and join it with the reports about it.
 
     Parameters
     ----------
+    path : Path
+        netCDF cube.
     files : dict
-        JSON reports by option, ``detect`` among them.
+        Content of JSON reports by option, ``detect`` among them.
 
     Raises
     ------
@@ -93,12 +96,25 @@ def make_study(
     cube: xr.Dataset, name: str, detected: dict[str, Any] | None = None, timing: xr.Dataset | None = None,
     files: dict[str, dict[str, Any]] | None = None,
 ) -> Study:  # fmt: skip
-    """Return the study of a validated cube.
+    """Return the study of a cube.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        A validated cube.
+    name : str
+        Title of the pages.
+    detected : dict, optional
+        JSON of ``phases detect``.
+    timing : xarray.Dataset, optional
+        The cube's group of that name.
+    files : dict, optional
+        Content of the other JSON reports by option.
 
     Raises
     ------
     UserError
-        When the cube holds no metric.
+        When the cube holds no metric, or ``detected`` is of another cube.
     """
     items = Items(cube)
     if not metrics_of(cube, items):
@@ -111,10 +127,15 @@ def make_study(
 
 
 def run_table(cube: xr.Dataset) -> pd.DataFrame:
-    """Return a row a run: its coordinates, how far it came, and its condition (what it shares with its seeds).
+    """Return a table with one row a run: coordinates, checkpoints, last tokens, condition and ladder.
 
-    The condition is size and whatever else of mix, corpus and template varies; without any of them, the run itself.
-    Runs of one ladder differ in size and seed alone.
+    The condition is the size and those of mix, corpus and template that vary; without any of them, the run itself.
+    Runs of one condition differ in their seeds alone, runs of one ladder in size and seed alone.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        A validated cube.
     """
     tokens = np.asarray(cube["tokens"].transpose("run", "checkpoint"), float)
     table = pd.DataFrame({"run": [str(run) for run in cube["run"].values]})

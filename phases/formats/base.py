@@ -63,7 +63,20 @@ class Request:
         return None if self.trials_number is not None else self.trials
 
     def refuse(self, option: str, why: str) -> None:
-        """Raise when ``option`` was given to a format that has no use for it."""
+        """Refuse an option that a format does not use.
+
+        Parameters
+        ----------
+        option : str
+            Name of the attribute.
+        why : str
+            Why the format does not need it.
+
+        Raises
+        ------
+        UserError
+            When the option was given.
+        """
         if getattr(self, option) is not None:
             raise UserError(f"`{option}` has no use here: {why}")
 
@@ -122,12 +135,35 @@ def positive_number(text: str | None) -> float | None:
 
 
 def counts_steps(name: str) -> bool:
-    """Return whether a column is called step, global_step, trainer/global_step, iteration or the like."""
+    """Return whether a column is called step, global_step, trainer/global_step, iteration or the like.
+
+    Parameters
+    ----------
+    name : str
+        Name of a column or tag.
+
+    Returns
+    -------
+    bool
+        Whether its name says that it counts steps.
+    """
     return STEPS.fullmatch(name.strip()) is not None
 
 
 def need(module: str, what: str) -> ModuleType:
     """Import a module of an optional package.
+
+    Parameters
+    ----------
+    module : str
+        Name of the module, such as ``pyarrow.dataset``.
+    what : str
+        What it is needed for, in the message.
+
+    Returns
+    -------
+    module
+        The module.
 
     Raises
     ------
@@ -146,7 +182,24 @@ def need(module: str, what: str) -> ModuleType:
 
 
 def check_known(wanted: Iterable[str], known: Sequence[str], where: str, what: str) -> None:
-    """Raise for the first name in ``wanted`` that is not in ``known``, with the known ones and the nearest."""
+    """Refuse names that a log does not have.
+
+    Parameters
+    ----------
+    wanted : iterable of str
+        Names that were asked for.
+    known : sequence of str
+        Names that the log has.
+    where : str
+        The log, in the message.
+    what : str
+        Kind of name, such as ``column`` or ``tag``.
+
+    Raises
+    ------
+    UserError
+        For the first unknown name, with the known names and the nearest.
+    """
     for name in wanted:
         if name not in known:
             raise UserError(f"{where} has no {what} '{name}'; it has {listing(known)}" + nearest(name, list(known)))
@@ -159,12 +212,40 @@ def listing(names: Sequence[str]) -> str:
 
 
 def few(n: int, what: str) -> str:
-    """Return ``1 row``, ``2 rows``."""
+    """Return a number and its noun, such as ``1 row`` or ``2 rows``.
+
+    Parameters
+    ----------
+    n : int
+        The number.
+    what : str
+        The noun in the singular; its plural ends in s.
+
+    Returns
+    -------
+    str
+        The text.
+    """
     return f"{n} {what}{'s' * (n != 1)}"
 
 
 def finite(values: pd.Series[Any], name: str, notes: list[str]) -> Array:
-    """Return a column of a tool's own log as numbers; what is no finite number becomes NaN, with a note."""
+    """Return a column of a tool's own log as numbers; what is no finite number becomes NaN, with a note.
+
+    Parameters
+    ----------
+    values : pandas.Series
+        The column.
+    name : str
+        Its name in notes.
+    notes : list of str
+        Notes for the user; extended in place.
+
+    Returns
+    -------
+    array, shape (n,)
+        Numbers; NaN where a cell holds none.
+    """
     found = pd.to_numeric(values, errors="coerce").to_numpy(float, na_value=np.nan)
     endless = np.isinf(found)
     if endless.any():
@@ -177,7 +258,7 @@ def finite(values: pd.Series[Any], name: str, notes: list[str]) -> Array:
 
 
 def along_steps(step: Array, known_step: Array, known: Array) -> tuple[Array, int]:
-    """Return a quantity logged at some steps at others: its own value, else on the line between its neighbours.
+    """Interpolate a quantity at other steps than it was logged at, linearly between its neighbours.
 
     Parameters
     ----------

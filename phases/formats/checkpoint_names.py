@@ -1,4 +1,4 @@
-"""Where in training a checkpoint stands, as told by its revision or by the name of its folder or file.
+"""Position of a checkpoint in training, from its revision or from the name of its folder or file.
 
 Tried in this order, and the first that names a position decides: ``revision`` in the harness's ``model_args``, the
 model's own name or path there, the result file's path, innermost name first.

@@ -14,12 +14,44 @@ SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
 
 
 def read(request: Request) -> Log:
-    """Return the rows that have a position."""
+    """Read a CSV or TSV log; rows without a position are left out.
+
+    Parameters
+    ----------
+    request : Request
+        What to read.
+
+    Returns
+    -------
+    Log
+        The rows.
+
+    Raises
+    ------
+    UserError
+        When a file cannot be read, a column is missing, or a cell is no finite number.
+    """
     return rows(request, load(request.path))
 
 
 def load(path: Path) -> Table:
-    """Return the table in a file, or in the parts of a folder together."""
+    """Return the table in a file, or in all parts of a folder together.
+
+    Parameters
+    ----------
+    path : Path
+        A file, or a folder of parts.
+
+    Returns
+    -------
+    Table
+        Columns and values.
+
+    Raises
+    ------
+    UserError
+        When a folder holds no CSV file, or a file cannot be read.
+    """
     if path.is_dir():
         parts = sorted(p for p in path.rglob("*") if p.is_file() and p.name.lower().endswith(SUFFIXES))
         if not parts:
@@ -31,7 +63,25 @@ def load(path: Path) -> Table:
 
 
 def frame(path: Path, rows: int | None = None) -> pd.DataFrame:
-    """Return the first rows of a file, or all; names lose the blanks around them."""
+    """Return the rows of a file; column names lose the blanks around them.
+
+    Parameters
+    ----------
+    path : Path
+        The file; ``.tsv`` in its name means tabs.
+    rows : int, optional
+        Rows to read; all when None.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One column for each name.
+
+    Raises
+    ------
+    UserError
+        When it cannot be read as CSV, or two columns have one name.
+    """
     separator = "\t" if ".tsv" in path.name.lower() else ","
     try:
         data = pd.read_csv(path, sep=separator, nrows=rows, low_memory=False)
@@ -47,5 +97,21 @@ def frame(path: Path, rows: int | None = None) -> pd.DataFrame:
 
 
 def header(path: Path) -> tuple[str, ...]:
-    """Return the names in the first line of a file."""
+    """Return the column names of a file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    tuple of str
+        Names, in order.
+
+    Raises
+    ------
+    UserError
+        When it cannot be read as CSV, or two columns have one name.
+    """
     return tuple(frame(path, rows=0).columns)

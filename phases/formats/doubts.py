@@ -1,4 +1,4 @@
-"""What an imported metric may be besides what it was taken for."""
+"""Notes on imported metrics that may be of another kind than assumed."""
 
 from __future__ import annotations
 

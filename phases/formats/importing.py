@@ -30,7 +30,7 @@ RESERVED = {
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Imported:
-    """A cube, and how it came about.
+    """A cube, and how it was imported.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ def import_log(
     percent : tuple of str
         Metrics in percent, which become proportions.
     every : int
-        Keep every so manieth checkpoint of each run, the first included.
+        Keep one checkpoint of each run in this many, beginning with the first.
 
     Raises
     ------
@@ -122,7 +122,23 @@ def _shares(rows: pd.DataFrame, request: Request, metric: str) -> pd.Series:
 
 
 def variable_names(metrics: tuple[str, ...]) -> dict[str, str]:
-    """Return what each metric is called in the cube: netCDF allows no slash, so ``task/acc`` becomes ``task.acc``."""
+    """Return the name of each metric in the cube: netCDF allows no slash, so ``task/acc`` becomes ``task.acc``.
+
+    Parameters
+    ----------
+    metrics : tuple of str
+        Names in the log.
+
+    Returns
+    -------
+    dict of str to str
+        Name in the cube by name in the log.
+
+    Raises
+    ------
+    UserError
+        When a name is reserved, or two metrics would have one name.
+    """
     out: dict[str, str] = {}
     for metric in metrics:
         name = re.sub(r"[\x00-\x1f\x7f]", "_", metric.strip().replace("/", "."))
@@ -138,6 +154,18 @@ def variable_names(metrics: tuple[str, ...]) -> dict[str, str]:
 
 def axis(log: Log, request: Request) -> tuple[Array, Array | None]:
     """Return tokens, and steps where they are known.
+
+    Parameters
+    ----------
+    log : Log
+        The rows.
+    request : Request
+        What was read.
+
+    Returns
+    -------
+    tuple of array, shape (n,), and array or None
+        Tokens, and optimizer steps where they are known.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Whether a score is a count of right answers, and out of how many: only then has it the noise of a count."""
+"""Whether a score is a count of right answers, and out of how many: only then is its noise that of a count."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ WHOLE = 1e-4
 def whole_trials(value: Array, samples: Array, error: Array) -> Array | float | None:
     """Return the trials behind a score, or None when it is no count of right answers out of them.
 
-    It is one when value x trials is a whole number at every checkpoint. Where the number of samples is not told, it
+    It is one when value x trials is a whole number at every checkpoint. Where the number of samples is not known, it
     follows from the standard error of a mean of zeros and ones, se = sqrt(p (1 - p) / (n - 1)).
 
     Parameters
@@ -31,13 +31,13 @@ def whole_trials(value: Array, samples: Array, error: Array) -> Array | float | 
     implied = np.full(len(value), np.nan)
     implied[inside] = 1 + value[inside] * (1 - value[inside]) / error[inside] ** 2
     n = np.where(np.isfinite(samples), samples, implied)
-    told = np.unique(np.round(n[known & np.isfinite(n)]))
-    if not len(told) or np.any((value[known] < 0) | (value[known] > 1)):
+    totals = np.unique(np.round(n[known & np.isfinite(n)]))
+    if not len(totals) or np.any((value[known] < 0) | (value[known] > 1)):
         return None
-    if len(told) == 1:  # a value of exactly 0 or 1 has no standard error: its trials are those of the others
-        n = np.where(np.isfinite(n), n, told[0])
+    if len(totals) == 1:  # a value of exactly 0 or 1 has no standard error: its trials are those of the others
+        n = np.where(np.isfinite(n), n, totals[0])
     count = value * n
     bad = known & ~((np.abs(n - np.round(n)) < WHOLE * n) & (np.abs(count - np.round(count)) < WHOLE))
     if bad.any():
         return None
-    return float(told[0]) if len(told) == 1 else np.where(known, np.round(n), np.nan)
+    return float(totals[0]) if len(totals) == 1 else np.where(known, np.round(n), np.nan)

@@ -37,7 +37,19 @@ class Results:
 
 
 def read(request: Request) -> Log:
-    """Return one row for every file that has a wanted metric; files of one checkpoint are merged, the later wins.
+    """Return one row for every checkpoint that has a wanted metric.
+
+    Files of one checkpoint are merged; where they hold the same value twice, the later file counts.
+
+    Parameters
+    ----------
+    request : Request
+        What to read; metrics are ``task/metric``.
+
+    Returns
+    -------
+    Log
+        The rows.
 
     Raises
     ------
@@ -193,11 +205,11 @@ def _error(f: Results, task: str, metric: str) -> float:
 
 def _samples(f: Results, task: str, metric: str = "") -> float:
     """Return how many items a task asked: its own number, or the sum over a group's tasks."""
-    told = _part(f.whole, "n-samples").get(task, f.tasks.get(task, {}).get("sample_len"))
-    if isinstance(told, dict):
-        told = told.get("effective", told.get("original"))
-    if isinstance(told, int | float):
-        return float(told)
+    sample_count = _part(f.whole, "n-samples").get(task, f.tasks.get(task, {}).get("sample_len"))
+    if isinstance(sample_count, dict):
+        sample_count = sample_count.get("effective", sample_count.get("original"))
+    if isinstance(sample_count, int | float):
+        return float(sample_count)
     listed = _part(f.whole, "group_subtasks").get(task)
     parts = [str(t) for t in listed if t != task] if isinstance(listed, list) else []
     return float(sum(_samples(f, t) for t in parts)) if parts else np.nan
@@ -233,5 +245,5 @@ def _shots(f: Results, task: str) -> Any:
 
 
 def _lower_is_better(files: Sequence[Results], task: str, metric: str) -> bool:
-    told = (_part(f.whole, "higher_is_better").get(task) for f in files)
-    return any(isinstance(h, dict) and h.get(metric.partition(",")[0]) is False for h in told)
+    higher = (_part(f.whole, "higher_is_better").get(task) for f in files)
+    return any(isinstance(h, dict) and h.get(metric.partition(",")[0]) is False for h in higher)

@@ -15,12 +15,44 @@ SUFFIXES = (".parquet", ".pq")
 
 
 def read(request: Request) -> Log:
-    """Return the rows that have a position."""
+    """Read a Parquet log; rows without a position are left out.
+
+    Parameters
+    ----------
+    request : Request
+        What to read.
+
+    Returns
+    -------
+    Log
+        The rows.
+
+    Raises
+    ------
+    UserError
+        When a file cannot be read, a column is missing, or a cell is no finite number.
+    """
     return rows(request, load(request.path))
 
 
 def load(path: Path) -> Table:
-    """Return the table in a file or folder; columns are read when they are asked for."""
+    """Return the table in a file or folder; columns are read on demand.
+
+    Parameters
+    ----------
+    path : Path
+        A file, or a folder of parts.
+
+    Returns
+    -------
+    Table
+        Columns and values.
+
+    Raises
+    ------
+    UserError
+        When it cannot be read as Parquet.
+    """
 
     def get(names: Sequence[str]) -> pd.DataFrame:
         try:
@@ -32,7 +64,23 @@ def load(path: Path) -> Table:
 
 
 def columns(path: Path) -> tuple[str, ...]:
-    """Return the names of the columns."""
+    """Return the column names of a file or folder, hive partitions included.
+
+    Parameters
+    ----------
+    path : Path
+        A file, or a folder of parts.
+
+    Returns
+    -------
+    tuple of str
+        Names, in order.
+
+    Raises
+    ------
+    UserError
+        When it cannot be read as Parquet, or has no column.
+    """
     dataset = need("pyarrow.dataset", "Parquet")
     try:
         found = tuple(dataset.dataset(path, format="parquet", partitioning="hive").schema.names)

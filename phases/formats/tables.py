@@ -39,7 +39,19 @@ class Table:
 
 
 def rows(request: Request, table: Table) -> Log:
-    """Return the rows that have a position.
+    """Return the rows of a table that have a position.
+
+    Parameters
+    ----------
+    request : Request
+        What to read.
+    table : Table
+        The table.
+
+    Returns
+    -------
+    Log
+        The rows.
 
     Raises
     ------

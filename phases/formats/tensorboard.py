@@ -33,7 +33,17 @@ class Run:
 
 
 def read(request: Request) -> Log:
-    """Return the steps at which any wanted tag was written.
+    """Return the steps at which any wanted tag was written, of all runs.
+
+    Parameters
+    ----------
+    request : Request
+        What to read; metrics are tags.
+
+    Returns
+    -------
+    Log
+        The rows.
 
     Raises
     ------

@@ -28,6 +28,16 @@ SUFFIXES = (*parquet.SUFFIXES, *delimited.SUFFIXES, *LINES, ".json")
 def read(request: Request) -> Log:
     """Return the rows of all runs at which a wanted metric was logged.
 
+    Parameters
+    ----------
+    request : Request
+        What to read; metrics are columns.
+
+    Returns
+    -------
+    Log
+        The rows.
+
     Raises
     ------
     UserError
@@ -153,7 +163,7 @@ def _column(data: pd.DataFrame, name: str, notes: list[str]) -> Array:
 
 
 def _runs(path: Path) -> dict[str, list[Path]]:
-    """Return the files by run: a file each, a sub-folder each, or one folder of parts named by numbers."""
+    """Return the files by run: one file, one sub-folder, or one folder of numbered parts for each."""
     if path.is_file():
         return {_stem(path): [path]}
     files = sorted(p for p in path.rglob("*") if p.is_file() and p.name.lower().endswith(SUFFIXES))

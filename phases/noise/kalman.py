@@ -21,7 +21,24 @@ AT_ONCE = 8
 
 @njit(cache=True)
 def gains(white: Array, amplitude: Array, phi: Array, variance: float) -> tuple[Array, Array]:
-    """Return 1/sqrt(innovation variance) and the Kalman gain of every checkpoint, both (n,)."""
+    """Return 1/sqrt(innovation variance) and the Kalman gain of every checkpoint.
+
+    Parameters
+    ----------
+    white : array, shape (n,)
+        Variances w_t of the white part.
+    amplitude : array, shape (n,)
+        Amplitudes a_t of the AR(1) part.
+    phi : array, shape (n,)
+        Correlation of each checkpoint with the one before; the first is not used.
+    variance : float
+        sigma^2, the stationary variance of the AR(1) part.
+
+    Returns
+    -------
+    tuple of array, shape (n,)
+        Inverse standard deviations and gains.
+    """
     n = len(white)
     inverse, gain = np.empty(n), np.empty(n)
     p = variance
@@ -37,7 +54,26 @@ def gains(white: Array, amplitude: Array, phi: Array, variance: float) -> tuple[
 
 @njit(cache=True)
 def innovations(columns: Array, amplitude: Array, phi: Array, inverse: Array, gain: Array) -> Array:
-    """Return whitened columns (n, m)."""
+    """Whiten columns by the Kalman filter.
+
+    Parameters
+    ----------
+    columns : array, shape (n, m)
+        Series, one a column.
+    amplitude : array, shape (n,)
+        Amplitudes a_t of the AR(1) part.
+    phi : array, shape (n,)
+        Correlation of each checkpoint with the one before.
+    inverse : array, shape (n,)
+        1/sqrt(innovation variance), from :func:`gains`.
+    gain : array, shape (n,)
+        Kalman gains.
+
+    Returns
+    -------
+    array, shape (n, m)
+        Innovations of variance 1.
+    """
     n, m = columns.shape
     out = np.empty((n, m))
     state = np.zeros(m)
@@ -54,9 +90,29 @@ def innovations(columns: Array, amplitude: Array, phi: Array, inverse: Array, ga
 def projections(
     columns: Array, amplitude: Array, phi: Array, inverse: Array, gain: Array, one: Array, z: Array
 ) -> tuple[Array, Array]:
-    """Return, for whitened columns g without the constant, g'z and g'g (m,), storing none of them.
+    """Return g'z and g'g of whitened columns g without the constant; the whitened columns are not stored.
 
-    ``one`` (n,) is the whitened constant of length 1; ``z`` (n,) is orthogonal to it.
+    Parameters
+    ----------
+    columns : array, shape (n, m)
+        Series, one a column, not whitened.
+    amplitude : array, shape (n,)
+        Amplitudes a_t of the AR(1) part.
+    phi : array, shape (n,)
+        Correlation of each checkpoint with the one before.
+    inverse : array, shape (n,)
+        1/sqrt(innovation variance), from :func:`gains`.
+    gain : array, shape (n,)
+        Kalman gains.
+    one : array, shape (n,)
+        The whitened constant, of length 1.
+    z : array, shape (n,)
+        A whitened series, orthogonal to ``one``.
+
+    Returns
+    -------
+    tuple of array, shape (m,)
+        Products g'z and g'g.
     """
     n, m = columns.shape
     state, gz, gg, go = np.zeros(m), np.zeros(m), np.zeros(m), np.zeros(m)
@@ -76,7 +132,28 @@ def projections(
 def products(
     columns: Array, white: Array, amplitude: Array, gap: Array, rho: Array, variances: Array
 ) -> tuple[Array, Array]:
-    """Return log det V (r, s) and the products columns' V^-1 columns (r, s, p, p) at every point of the grid."""
+    """Return log det V and columns' V^-1 columns at every point of the grid of rho and sigma^2.
+
+    Parameters
+    ----------
+    columns : array, shape (n, p)
+        Series, one a column.
+    white : array, shape (n,)
+        Variances w_t of the white part.
+    amplitude : array, shape (n,)
+        Amplitudes a_t of the AR(1) part.
+    gap : array, shape (n - 1,)
+        Distances between neighbouring checkpoints.
+    rho : array, shape (r,)
+        Correlations at distance 1.
+    variances : array, shape (s,)
+        Stationary variances sigma^2 of the AR(1) part.
+
+    Returns
+    -------
+    tuple of array, shapes (r, s) and (r, s, p, p)
+        Log-determinants and products.
+    """
     n, p = columns.shape
     r, s = len(rho), len(variances)
     m = r * s  # the grid as one long axis, which the compiler turns into vector instructions
@@ -177,38 +254,3 @@ def _binomial(n: float, p: float, g: float) -> float:
         k += 1
         total += mass
     return n - k if p > 0.5 else k
-
-
-@njit(cache=True)
-def least_by_takeoff(
-    rss: NDArray[np.float32], b: NDArray[np.float32], risen: Array, at: Array, rise: float, first: float, width: float,
-    bins: int,
-) -> Array:  # fmt: skip
-    """Return the least rss (bins + 1, B) of candidates by the bin of their takeoff; the last bin never takes off.
-
-    rss, b : (m, B); risen (m, f) is each unit curve's running maximum at the positions ``at`` (f,). Takeoff is where
-    b times that reaches ``rise``.
-    """
-    m, n = rss.shape
-    f = risen.shape[1]
-    out = np.full((bins + 1, n), np.inf)
-    for j in range(m):
-        top = risen[j, f - 1]
-        for k in range(n):
-            level = rise / max(b[j, k], 1e-12)
-            where = bins
-            if level <= top:
-                low, high = 0, f - 1
-                while high - low > 1:
-                    middle = (low + high) // 2
-                    if risen[j, middle] >= level:
-                        high = middle
-                    else:
-                        low = middle
-                step = max(risen[j, high] - risen[j, low], 1e-12)
-                w = min(max((level - risen[j, low]) / step, 0.0), 1.0)
-                when = at[low] + w * (at[high] - at[low])
-                where = int(min(max((when - first) / width, 0.0), bins - 1.0))
-            if rss[j, k] < out[where, k]:
-                out[where, k] = rss[j, k]
-    return out

@@ -8,7 +8,7 @@ checkpoints or in tokens; which of the two, :math:`\omega, \rho` and :math:`\sig
 likelihood on a grid is kept whole and every bootstrap replicate draws its own. (One moment estimate for all replicates
 broke the size of the tests: see docs/METHODS.md.)
 
-Scores near 0 or 1 do not wander on the logit scale alone: a floor of 0.01 can pass through 0 and 0.03 without any of
+Scores near 0 or 1 do not vary on the logit scale alone: a floor of 0.01 can pass through 0 and 0.03 without any of
 this meaning much where 0.5 is measured. So W is also tried with scores nearer than 0.12 to either end counted as 0.12,
 which makes the noise nearly additive there; the likelihood weighs the two like the rest.
 """
@@ -37,7 +37,7 @@ LEAST = 0.004
 
 @dataclass(frozen=True)
 class Variant:
-    """What the noise does besides its size: the distance it forgets over, its floor, its overdispersion."""
+    """What the noise does besides its size: the distance over which it decorrelates, its floor, its overdispersion."""
 
     distance: int
     floor: float
@@ -48,7 +48,18 @@ VARIANTS = tuple(Variant(*v) for v in product(range(2), FLOORS, OVERDISPERSION))
 
 
 def variants(t: Trajectory) -> list[int]:
-    """Return the indices of the variants that differ for this series."""
+    """Return the indices of the variants that differ for this series.
+
+    Parameters
+    ----------
+    t : Trajectory
+        The series.
+
+    Returns
+    -------
+    list of int
+        Indices into ``VARIANTS``.
+    """
     distances = (0,) if t.evenly_spaced else (0, 1)
     return [
         k
@@ -111,7 +122,22 @@ class Noise:
         return Whitener.of(phi * white, np.sqrt(phi) * shift, rho, gap, s2)
 
     def draw(self, rng: np.random.Generator, replicates: int, shocks: Array | None = None) -> Replicates:
-        """Draw noise for ``replicates`` series; ``shocks`` (n, replicates) are standard normal innovations to use."""
+        """Draw noise for simulated series, with its parameters drawn from the posterior.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            Source of randomness.
+        replicates : int
+            Number of series.
+        shocks : array, shape (n, replicates), optional
+            Standard normal innovations of the AR(1) part; drawn when None.
+
+        Returns
+        -------
+        Replicates
+            The noise.
+        """
         t = self.trajectory
         index = rng.choice(self.weight.size, replicates, p=self.weight.ravel())
         k, i, j = np.unravel_index(index, self.weight.shape)
@@ -149,7 +175,22 @@ class Replicates:
 
 
 def amplitudes(t: Trajectory, mu: Array, variant: Variant) -> tuple[Array, Array]:
-    """Return the variance of the white part and the amplitude of the shift at the curve ``mu``, both (n,)."""
+    """Return the variance of the white part and the amplitude of the AR(1) shift at a curve.
+
+    Parameters
+    ----------
+    t : Trajectory
+        The series, n checkpoints.
+    mu : array, shape (n,)
+        Values of the curve.
+    variant : Variant
+        Floor and overdispersion.
+
+    Returns
+    -------
+    tuple of array, shape (n,)
+        Variances and amplitudes; all 1 for continuous scores.
+    """
     if not t.counts:
         return np.ones(t.n), np.ones(t.n)
     w, v = (p * (1 - p) for p in (np.clip(mu, LEAST, 1 - LEAST), np.clip(mu, variant.floor, 1 - variant.floor)))
@@ -161,9 +202,21 @@ def _grid(t: Trajectory) -> Array:
 
 
 def profile_likelihood(t: Trajectory, mu: Array, among: list[int] | None = None) -> float:
-    """Return twice the log-likelihood of the curve ``mu``, maximised over the noise.
+    """Return twice the log-likelihood of a curve, maximised over the noise, to compare curves that differ in noise.
 
-    It compares curves that differ in their noise.
+    Parameters
+    ----------
+    t : Trajectory
+        The series, n checkpoints.
+    mu : array, shape (n,)
+        Values of the curve.
+    among : list of int, optional
+        Variants of the noise to try; all that differ when None.
+
+    Returns
+    -------
+    float
+        Twice the log-likelihood, up to a constant.
     """
     best = -np.inf
     e = (t.y - mu)[:, None]
@@ -177,10 +230,26 @@ def profile_likelihood(t: Trajectory, mu: Array, among: list[int] | None = None)
 
 
 def restricted_likelihood(t: Trajectory, mu: Array, tangents: Array, among: list[int] | None = None) -> Noise:
-    """Return the posterior of the noise of ``t`` around the curve ``mu``.
+    """Return the posterior of the noise of a series around a curve.
 
-    The fixed effects are a constant, the curve and ``tangents`` (n, q), the directions in which the curve could still
-    move: REML pays for what the curve has absorbed of the noise (Patterson and Thompson 1971).
+    The fixed effects are a constant, the curve and the tangents: REML accounts for the noise that the curve has
+    absorbed (Patterson and Thompson 1971).
+
+    Parameters
+    ----------
+    t : Trajectory
+        The series, n checkpoints.
+    mu : array, shape (n,)
+        Values of the curve.
+    tangents : array, shape (n, q)
+        Directions in which the curve could still move.
+    among : list of int, optional
+        Variants of the noise to try; all that differ when None.
+
+    Returns
+    -------
+    Noise
+        The posterior on the grid.
     """
     variances = _grid(t)
     fixed = np.linalg.qr(np.column_stack([np.ones(t.n), mu, tangents]))[0]
@@ -203,7 +272,7 @@ def restricted_likelihood(t: Trajectory, mu: Array, tangents: Array, among: list
         else:
             scale[k] = rss / freedom
             loglik[k] = -0.5 * (determinant + freedom * np.log(rss))
-    # flat in sigma: a prior flat in its square puts short rises down to noise
+    # flat in sigma: a prior flat in its square would attribute short rises to noise
     prior = np.gradient(np.sqrt(variances)) if t.counts else np.gradient(np.log(variances + 0.05))
     weight = np.exp(loglik - loglik.max()) * prior * np.gradient(RHO)[:, None]
     return Noise(t, variances, weight / weight.sum(), scale, freedom)

@@ -33,7 +33,26 @@ class Whitener:
 
     @classmethod
     def of(cls, white: Array, amplitude: Array, rho: float, gap: Array, variance: float) -> Whitener:
-        """Prepare the filter of noise with variance ``white`` (n,) and an AR(1) shift of ``amplitude`` (n,)."""
+        """Prepare the filter of white noise plus an AR(1) shift.
+
+        Parameters
+        ----------
+        white : array, shape (n,)
+            Variances of the white part.
+        amplitude : array, shape (n,)
+            Amplitudes of the shift.
+        rho : float
+            Correlation of the shift at distance 1.
+        gap : array, shape (n - 1,)
+            Distances between neighbouring checkpoints.
+        variance : float
+            Variance of the shift.
+
+        Returns
+        -------
+        Whitener
+            The whitening.
+        """
         phi = np.concatenate([[1.0], rho**gap if rho > 0 else np.zeros(len(gap))])
         inverse, gain = kalman.gains(white, amplitude, phi, variance)
         one = kalman.innovations(np.ones((len(white), 1)), amplitude, phi, inverse, gain)[:, 0]
@@ -64,7 +83,18 @@ class Whitener:
         return kalman.projections(columns, self.amplitude, self.phi, self.inverse, self.gain, self.one, z)
 
     def level(self, y: Array) -> Array:
-        """Return the constant that fits a series (n,), or each of several (n, B), best."""
+        """Return the constant that fits best, by generalised least squares.
+
+        Parameters
+        ----------
+        y : array, shape (n,) or (n, B)
+            One series, or several.
+
+        Returns
+        -------
+        array, shape () or (B,)
+            The constant of each.
+        """
         return np.asarray(self.one @ self.raw(y) / self.length)
 
     def place(self, y: Array, g: Array) -> Array:

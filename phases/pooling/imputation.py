@@ -1,4 +1,4 @@
-"""Censored pair times for a method that cannot take them: drawn from crossed random effects, several times over."""
+"""Multiple imputation of censored pair times from crossed random effects, for a method that needs known times."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BURN_IN, IMPUTATIONS, SWEEPS = 2, 5, 10
 
 @dataclass(frozen=True)
 class Components:
-    """A fit of ``y = mean + source + target + rest``: the mean with its error, and three standard deviations."""
+    """A fit of ``y = mean + source + target + rest``: mean, its standard error, and three standard deviations."""
 
     mean: float
     se: float
@@ -29,10 +29,19 @@ class Components:
 def impute(
     pairs: PairTimes, fit: Callable[[PairTimes, Array], Components | str], seed: int
 ) -> list[Components | str]:  # fmt: skip
-    """Return fits to several completions of the censored times; the last one is a message when a fit fails.
+    """Return fits to several imputations of the censored times; the last one is a message when a fit fails.
 
-    Fits and draws take turns (stochastic EM, Celeux & Diebolt 1985): given a fit's variances, mean, effects and
-    censored times are drawn from each other's conditional laws, the times within their limits.
+    Fits and draws alternate (stochastic EM, Celeux & Diebolt 1985): given the variances of a fit, mean, effects and
+    censored times are drawn from their conditional distributions, the times within their limits.
+
+    Parameters
+    ----------
+    pairs : PairTimes
+        Log times, some of them censored.
+    fit : callable
+        Returns the fit to pairs with known log times (pairs,), or a message when it fails.
+    seed : int
+        Seed of the draws.
     """
     rng = np.random.default_rng([seed, len(pairs.low)])
     known = pairs.low == pairs.high
@@ -50,7 +59,7 @@ def impute(
 
 
 def _draw(pairs: PairTimes, y: Array, c: Components, rng: np.random.Generator) -> Array:
-    """Return the times with the censored ones drawn anew, after sweeps of a Gibbs sampler."""
+    """Return the log times with new draws of the censored ones, after ``SWEEPS`` sweeps of a Gibbs sampler."""
     n = int(max(pairs.source.max(), pairs.target.max())) + 1
     censored = pairs.low != pairs.high
     mean, u, v, y = c.mean, np.zeros(n), np.zeros(n), y.copy()

@@ -1,4 +1,4 @@
-"""Second opinion on pooled pairs: crossed random effects of source and target by restricted likelihood (MixedLM)."""
+"""A second estimate for pooled pairs: crossed random effects of source and target by REML (statsmodels MixedLM)."""
 
 from __future__ import annotations
 
@@ -28,8 +28,18 @@ class MixedEffects:
 def pool_mixed(pairs: PairTimes, level: float = 0.95, seed: int = 0) -> MixedEffects:
     """Fit ``y = m + source + target + e`` with independent normal effects.
 
-    The interval is m -+ t(L-1) se. A language's effects as source and as target are taken to be independent, which
-    they rarely are: the jackknife does not need that. Censored times, which MixedLM cannot take, are imputed.
+    The interval is m -+ t(L-1) se with L languages. A language's effects as source and as target are assumed to be
+    independent, which they rarely are: the jackknife does not need that. Censored times, which MixedLM does not
+    support, are imputed.
+
+    Parameters
+    ----------
+    pairs : PairTimes
+        Log times of the pairs of one run.
+    level : float
+        Confidence level.
+    seed : int
+        Seed of the imputations.
     """
     censored = pairs.low != pairs.high
     if censored.sum() > MOST_CENSORED * len(censored):
@@ -41,9 +51,9 @@ def pool_mixed(pairs: PairTimes, level: float = 0.95, seed: int = 0) -> MixedEff
         return MixedEffects(Outcome.NOT_CONVERGED, "all times are equal: there is no variance to divide")
     if censored.any():
         fits = impute(pairs, _fit, seed)
-        said = f", censored times imputed {len(fits)} times"
+        imputed = f", censored times imputed {len(fits)} times"
     else:
-        fits, said = [_fit(pairs, pairs.low)], ""
+        fits, imputed = [_fit(pairs, pairs.low)], ""
     failed = next((f for f in fits if isinstance(f, str)), None)
     if failed is not None:
         return MixedEffects(Outcome.NOT_CONVERGED, failed)
@@ -52,7 +62,7 @@ def pool_mixed(pairs: PairTimes, level: float = 0.95, seed: int = 0) -> MixedEff
     # Rubin (1987): within the imputations, and between them
     between = (1 + 1 / len(good)) * means.var(ddof=1) if len(good) > 1 else 0.0
     variance = float(np.mean([f.se**2 for f in good])) + float(between)
-    reason = "source and target as crossed random effects, taken to be independent" + said
+    reason = "source and target as crossed random effects, taken to be independent" + imputed
     source, target, rest = (float(np.mean([getattr(f, n) for f in good])) for n in ("source", "target", "rest"))
     if min(source, target) < 1e-3 * rest:
         reason += "; a variance is estimated at its boundary of 0"
@@ -70,8 +80,8 @@ def _fit(pairs: PairTimes, y: Array) -> Components | str:
         "y ~ 1", groups="one", vc_formula={"source": "0 + C(source)", "target": "0 + C(target)"}, data=frame
     )
     why = "MixedLM did not converge"
-    # its optimisers stop short or meet a singular matrix as a variance goes to 0, each on other data: the first that
-    # arrives is taken. MixedLM warns all along the way; what it says becomes the reason instead.
+    # an optimiser may stop early or meet a singular matrix as a variance goes to 0, each on other data: the first that
+    # converges is used. MixedLM warns in these cases; its warning becomes the reason instead.
     for method in ("lbfgs", "powell", "bfgs", "nm"):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")

@@ -1,9 +1,9 @@
 """Pooling log times over directed pairs of languages: the mean, with a delete-one-language jackknife t interval.
 
 Pairs that share a language are not independent: with L languages, L(L-1) directed pairs carry about L independent
-pieces of information. Deleting a language takes away all its pairs, as source and as target. Where some pairs are
-censored (no takeoff by the last checkpoint, or one before the first) the mean is that of a normal law fitted to
-intervals (Tobin 1958), refitted without each language.
+pieces of information. Deleting a language deletes all its pairs, as source and as target. Where some pairs are
+censored (no takeoff by the last checkpoint, or one before the first) the mean is that of a normal distribution fitted
+to intervals (Tobin 1958), refitted without each language.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from calque.phases.stats.jackknife import Array, Interval, jackknife_variance, t
 FEWEST_LANGUAGES = 4
 """A jackknife t over three languages has 2 degrees of freedom and single pairs in its deletions."""
 MOST_CENSORED = 0.5
-"""Beyond this share the mean lies where nothing was observed: it would be the normal law's, not the data's."""
+"""Beyond this share the mean lies where nothing was observed: it would depend on the assumed distribution alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ class PairTimes:
         return np.unique(np.concatenate([self.source, self.target]))
 
     def without(self, language: int) -> PairTimes:
-        """Return the pairs that do not touch ``language``."""
+        """Return the pairs without those that have ``language`` as source or as target."""
         keep = (self.source != language) & (self.target != language)
         return PairTimes(self.source[keep], self.target[keep], self.low[keep], self.high[keep])
 
@@ -71,7 +71,13 @@ class PooledTimes:
 
 
 def mean_time(low: Array, high: Array) -> float:
-    """Return the mean log time; of the fitted normal law when some are censored, NaN when it has no maximum."""
+    """Return the mean log time; with censored times that of a fitted normal distribution, NaN when it has no maximum.
+
+    Parameters
+    ----------
+    low, high : array, shape (n,)
+        Ends of the log times, as in :class:`PairTimes`.
+    """
     if len(low) == 0:
         return float("nan")
     if np.all(low == high):
@@ -86,6 +92,13 @@ def pool_pairs(pairs: PairTimes, level: float = 0.95) -> PooledTimes:
     """Pool log times over pairs with a delete-one-language jackknife t interval.
 
     ``m -+ t(L-1) * sqrt((L-1)/L * sum_l (m_(l) - mean m_(.))**2)`` with m_(l) the mean over pairs without language l.
+
+    Parameters
+    ----------
+    pairs : PairTimes
+        Log times of the pairs of one run.
+    level : float
+        Confidence level.
     """
     right, left = int(np.isposinf(pairs.high).sum()), int(np.isneginf(pairs.low).sum())
     languages = tuple(int(v) for v in pairs.languages)
@@ -116,7 +129,17 @@ def pool_pairs(pairs: PairTimes, level: float = 0.95) -> PooledTimes:
 
 
 def pool_deleted(estimate: float, deleted: Array, level: float = 0.95) -> PooledTimes:
-    """Return the jackknife t interval of a run's one estimate from its values without each language."""
+    """Return the jackknife t interval of a run's one estimate from its values without each language.
+
+    Parameters
+    ----------
+    estimate : float
+        Log time, or log ratio, of the whole run; NaN where there is none.
+    deleted : array, shape (languages,)
+        The same without each language.
+    level : float
+        Confidence level.
+    """
     languages = tuple(range(len(deleted)))
 
     def ended(outcome: Outcome, reason: str) -> PooledTimes:

@@ -1,4 +1,4 @@
-"""Pooling a cube: pairs to languages to mixes to sizes, seeds as the top replicate, one primary test a size."""
+"""Pooling a cube: over pairs, languages, mixes and sizes, with seeds as replicates and one primary test a size."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from calque.phases.settings import Settings
 
 @dataclass(frozen=True, kw_only=True)
 class PoolSettings:
-    """What to pool.
+    """Settings of pooling.
 
     Attributes
     ----------
     metrics : tuple of str
-        Metrics split by source and target.
+        Metrics with dimensions source and target.
     estimands : tuple of {"takeoff", "lag"}
-        What is pooled of each.
+        What is pooled of each metric.
     over : {"pair", "language"}
         ``pair``: every directed pair is a series, their log times are pooled. ``language``: the run's one series is
         located again without each language.
@@ -57,7 +57,7 @@ class PoolSettings:
     scale: str = "log"
 
     def detection(self, metrics: tuple[str, ...], by: tuple[str, ...]) -> Settings:
-        """Return the settings of the detection underneath."""
+        """Return the settings of the detection of ``metrics``, split ``by`` run or pair."""
         return Settings(
             metrics=metrics, by=by, boot=self.boot, seed=self.seed, level=self.level, rise=self.rise,
             scale="linear" if self.scale == "linear" else "log",
@@ -82,7 +82,20 @@ def pool(
     cube: xr.Dataset, settings: PoolSettings = PoolSettings(), progress: Progress | None = None, name: str = "cube",
     jobs: int = 1,
 ) -> PoolReport:  # fmt: skip
-    """Pool the takeoffs and lags of a cube; ``jobs`` processes locate them.
+    """Pool the takeoffs and lags of a cube.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        Cube with metrics over source and target.
+    settings : PoolSettings
+        Metrics, estimands and the primary test.
+    progress : callable, optional
+        Called with series done, series in all, and what is located.
+    name : str
+        Name of the cube in the report and in errors.
+    jobs : int
+        Number of processes.
 
     Raises
     ------
@@ -100,7 +113,7 @@ def pool(
         dict.fromkeys([*settings.metrics, settings.primary.metric, *(q.first for q in wanted if q.first is not None)])
     )
     check_poolable(cube, metrics, FEWEST_LANGUAGES)
-    # with its log-probability beside it, a delayed start that depends on the metric is labelled so
+    # detection needs a metric's log-probability to label a delayed start as metric-dependent
     companions = [LOGPROB_OF[m] for m in metrics if LOGPROB_OF.get(m) in available(cube)]
     with_companions = tuple(dict.fromkeys([*metrics, *companions]))
     whole = detect(cube, settings.detection(with_companions, ("run",)), _named(progress, "whole runs"), name, jobs)
@@ -162,7 +175,7 @@ def _over_languages(
     cube: xr.Dataset, settings: PoolSettings, metrics: tuple[str, ...], whole: DetectionReport,
     designs: list[Condition], wanted: tuple[Question, ...], progress: Progress | None, name: str, jobs: int,
 ) -> list[tuple[Condition, Question, PooledTimes, tuple[str, ...]]]:  # fmt: skip
-    """Locate every run again without each of its languages."""
+    """Return the takeoffs and lags of every run, relocated without each of its languages and pooled."""
     languages = {d.run: languages_of(cube.sel(run=d.run), metrics[0]) for d in designs}
     all_names = tuple(sorted({n for names in languages.values() for n in names}))
     without: dict[str, DetectionReport] = {}
@@ -181,7 +194,7 @@ def _over_languages(
 
 
 def languages_of(one: xr.Dataset, metric: str) -> tuple[str, ...]:
-    """Return the languages between which one run was asked for ``metric``."""
+    """Return the sorted languages that are source or target of an item of ``metric`` in ``one``, a cube of one run."""
     mask = item_mask(one, metric) if "translation_outcome" in one else one[metric].notnull()
     names = set()
     for dim in ("source", "target"):

@@ -1,4 +1,4 @@
-"""The question declared before looking: ``METRIC:ESTIMAND``, and what a cube must hold to answer it."""
+"""The question declared in advance, ``METRIC:ESTIMAND``, and what a cube must contain to answer it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FIRST_OF_LAG = {
     for name, m in METRICS.items()
     if m.lag_from
 }
-"""The metrics that a lag of a metric, split by pair, is measured from."""
+"""First metrics of a lag, by its second metric; only metrics of items can be split by pair."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Question:
 
     @property
     def claim(self) -> str:
-        """Return what holds when it is answered with yes."""
+        """The alternative hypothesis as a sentence."""
         return {
             "delay": f"{self.metric} starts late, not with diminishing returns from the first token",
             "takeoff": f"{self.metric} rises above its floor",
@@ -41,12 +41,12 @@ class Question:
 
 
 def parse(text: str) -> Question:
-    """Read ``METRIC:delay``, ``METRIC:takeoff``, ``METRIC:lag`` or ``FIRST>METRIC:lag``.
+    """Parse ``text``: METRIC:delay, METRIC:takeoff, METRIC:lag or FIRST>METRIC:lag.
 
     Raises
     ------
     UserError
-        When the text is of no such form.
+        When the text has another form, or no such lag is defined.
     """
     metric, colon, estimand = text.partition(":")
     if not colon or not metric or estimand not in ESTIMANDS:
@@ -69,19 +69,34 @@ def parse(text: str) -> Question:
 
 
 def firsts_of(metric: str) -> tuple[str, ...]:
-    """Return the metrics that a lag of ``metric`` starts from."""
+    """Return the first metrics of the lags of ``metric``.
+
+    Raises
+    ------
+    UserError
+        When no lag of this metric is defined.
+    """
     if metric not in FIRST_OF_LAG:
         raise UserError(f"no lag is measured to '{metric}'; expected {', '.join(FIRST_OF_LAG)}: drop the lag")
     return FIRST_OF_LAG[metric]
 
 
 def check_poolable(cube: xr.Dataset, metrics: tuple[str, ...], fewest: int) -> None:
-    """Refuse metrics that have no pairs of languages, before any series is fitted.
+    """Check that metrics can be split by pairs of languages, before any series is fitted.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        A validated cube.
+    metrics : tuple of str
+        Metrics to pool.
+    fewest : int
+        Sources, and targets, that pooling needs at least.
 
     Raises
     ------
     UserError
-        Naming the metric and what it lacks.
+        When the cube has fewer languages, or a metric is not over source and target.
     """
     chosen(cube, metrics)
     for dim in ("source", "target"):

@@ -1,4 +1,4 @@
-"""What pooling says: rows with an outcome and a sentence, one primary test a size, and their JSON."""
+"""Results of pooling: rows with an outcome and its sentence, one primary test a size, and their JSON."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class Pooled:
     Attributes
     ----------
     at : {"run", "mix", "size"}
-        What the row is about.
+        Level of pooling.
     estimand : {"takeoff", "lag"}
         Mean takeoff (geometric, in tokens), or mean ratio of the takeoff of ``metric`` to that of ``first``.
     method : str
-        ``jackknife_t`` speaks of other languages, ``seed_t`` of other seeds, ``seeds_and_languages`` of both;
-        ``mixed_effects`` is a second opinion on ``jackknife_t``.
+        The interval of ``jackknife_t`` generalises to other languages, that of ``seed_t`` to other seeds, that of
+        ``seeds_and_languages`` to both; ``mixed_effects`` is a second estimate beside ``jackknife_t``.
     estimate, low, high : float or None
         In tokens, or a ratio; the interval is symmetric in logs.
     se : float or None
@@ -101,7 +101,7 @@ class PairTest:
 
 @dataclass(frozen=True, kw_only=True)
 class PoolReport:
-    """Everything that pooling found, with the settings that gave it and what it does not show."""
+    """All results of pooling, with its settings and with what so few seeds do not support."""
 
     cube: str
     settings: dict[str, Any]
@@ -128,7 +128,7 @@ class PoolReport:
 
 
 def plain(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a row fit for JSON: numbers that are not finite become None, outcomes their words."""
+    """Return ``row`` for JSON: numbers that are not finite become None, outcomes their names."""
     out: dict[str, Any] = {}
     for key, value in row.items():
         if isinstance(value, StrEnum):

@@ -22,7 +22,7 @@ from calque.phases.stats.jackknife import Interval
 
 @dataclass(frozen=True)
 class Condition:
-    """What one run is a replicate of: size, corpus and mix, None where the cube does not say."""
+    """A run with its size, corpus and mix, None where the cube has no such coordinate."""
 
     run: str
     size: str | None
@@ -31,7 +31,7 @@ class Condition:
 
     @classmethod
     def of(cls, cube: xr.Dataset, run: str) -> Condition:
-        """Read a run's design from its coordinates."""
+        """Read the condition of ``run`` from the coordinates of ``cube``."""
         one = cube.sel(run=run)
         return cls(run, *(str(one[n].item()) if n in one.variables else None for n in ("size", "corpus", "mix")))
 
@@ -42,7 +42,15 @@ class Condition:
 
 
 def shown(q: Question, interval: Interval) -> str:
-    """Return an interval of log times in words."""
+    """Return an interval as text, in tokens or as a ratio.
+
+    Parameters
+    ----------
+    q : Question
+        Whether the interval is of a takeoff or of a lag.
+    interval : Interval
+        In natural logarithms.
+    """
     low, middle, high = (math.exp(v) for v in (interval.low, interval.estimate, interval.high))
     if q.first is None:
         return f"{format_count(middle)} tokens ({format_interval(low, high)})"
@@ -76,7 +84,21 @@ def _of_run(d: Condition, one: PooledTimes, missing: int | None) -> dict[str, An
 
 
 def run_row(d: Condition, q: Question, one: PooledTimes, level: float, missing: int | None) -> Pooled:
-    """Return the row of one run; ``missing`` pairs have a series too short to use (None when pairs were not used)."""
+    """Return the row of one run.
+
+    Parameters
+    ----------
+    d : Condition
+        The run.
+    q : Question
+        Estimand and metric.
+    one : PooledTimes
+        The run's pooled log time.
+    level : float
+        Confidence level.
+    missing : int, optional
+        Pairs with a series too short to use; None when the run was not split by pair.
+    """
     reason = one.reason
     if one.interval is not None:
         reason = f"mean {q.estimand} {shown(q, one.interval)}; {one.reason}"
@@ -86,7 +108,23 @@ def run_row(d: Condition, q: Question, one: PooledTimes, level: float, missing: 
 
 
 def mixed_row(d: Condition, q: Question, second: MixedEffects, one: PooledTimes, level: float, missing: int) -> Pooled:
-    """Return the second opinion on a run."""
+    """Return the row of one run by crossed random effects.
+
+    Parameters
+    ----------
+    d : Condition
+        The run.
+    q : Question
+        Estimand and metric.
+    second : MixedEffects
+        The fit.
+    one : PooledTimes
+        The run's pooled log time, for its counts of pairs.
+    level : float
+        Confidence level.
+    missing : int
+        Pairs with a series too short to use.
+    """
     reason = second.reason
     if second.interval is not None:
         reason = (
@@ -99,7 +137,19 @@ def mixed_row(d: Condition, q: Question, second: MixedEffects, one: PooledTimes,
 def size_rows(
     designs: Iterable[Condition], q: Question, pooled: Mapping[str, tuple[PooledTimes, tuple[str, ...]]], level: float
 ) -> list[Pooled]:
-    """Return the rows of every mix (where a size has several) and of every size."""
+    """Return the rows of every mix (where a size has several) and of every size.
+
+    Parameters
+    ----------
+    designs : iterable of Condition
+        The runs.
+    q : Question
+        Estimand and metric.
+    pooled : mapping of run to (PooledTimes, tuple of str)
+        Pooled log time and names of the languages of each run.
+    level : float
+        Confidence level.
+    """
     cells: dict[tuple[str | None, str | None], dict[str | None, list[Condition]]] = {}
     for d in designs:
         cells.setdefault((d.size, d.corpus), {}).setdefault(d.mix, []).append(d)

@@ -1,4 +1,4 @@
-"""Seeds as the top replicate: intervals over runs of one size and mix, and what so few runs cannot say."""
+"""Seeds as replicates: intervals over runs of one size and mix, and claims that so few runs do not support."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 from calque.phases.stats.jackknife import Array, Interval, jackknife_variance, satterthwaite, t_interval
 
 ENOUGH_SEEDS = 6
-"""The fewest runs whose unanimity a two-sided sign test can call significant at .05 (2 * 2**-6 = .031)."""
+"""The fewest runs with which a two-sided sign test can be significant at .05 (2 * 2**-6 = .031)."""
 
 
 @dataclass(frozen=True, eq=False)
 class PooledRuns:
-    """Log times of runs of one size: of each mix the estimates of its runs, and those without each language.
+    """Log times of the runs of one size, by mix, also without each language.
 
     Attributes
     ----------
@@ -53,20 +53,20 @@ class PooledRuns:
         return float(variances.sum()), satterthwaite(variances, np.array([len(e) - 1.0 for e in self.estimates]))
 
     def over_languages(self, level: float) -> Interval | None:
-        """Return the interval for other languages and these runs: the jackknife of the mean over runs."""
+        """Return the jackknife t interval at ``level`` of the mean over runs, for other languages and these runs."""
         found = self._languages()
         return None if found is None else t_interval(self.mean, *found, level)
 
     def over_seeds(self, level: float) -> Interval | None:
-        """Return the t interval for other seeds and these languages; None when a mix has one run."""
+        """Return the t interval at ``level`` for other seeds and these languages; None when a mix has one run."""
         found = self._seeds()
         return None if found is None else t_interval(self.mean, *found, level)
 
     def over_both(self, level: float) -> Interval | None:
-        """Return the interval for other seeds and other languages: both variances added.
+        """Return the interval at ``level`` for other seeds and other languages: the sum of both variances.
 
-        What differs by pair and run alone is in both, so that the sum is a little too large. Its degrees of freedom are
-        the fewer of the two: by Satterthwaite's rule the interval for both could be the narrower one.
+        The residual variance of a pair in a run is part of both, so the sum is slightly too large. Its degrees of
+        freedom are the smaller of the two: with Satterthwaite's the interval for both could be the narrower one.
         """
         languages, seeds = self._languages(), self._seeds()
         if languages is None or seeds is None:
@@ -85,7 +85,15 @@ def sign_test_floor(n: int) -> float:
 
 
 def cannot_be_claimed(name: str, n: int) -> tuple[str, ...]:
-    """Return what n runs of one size and mix cannot say; empty from 6 on."""
+    """Return the claims that runs of one size and mix do not support, as sentences; none from 6 runs on.
+
+    Parameters
+    ----------
+    name : str
+        Name of the condition in the sentences.
+    n : int
+        Number of runs.
+    """
     if n >= ENOUGH_SEEDS:
         return ()
     if n == 1:
@@ -105,7 +113,14 @@ def cannot_be_claimed(name: str, n: int) -> tuple[str, ...]:
 def partial_conjunction(p_values: Sequence[float], at_least: int) -> float:
     """Return the p-value of "fewer than u of n hypotheses are false" (Benjamini & Heller 2008, Bonferroni form).
 
-    ``min(1, (n - u + 1) * p_(u))``, p_(u) the u-th smallest; valid however the n tests depend on each other.
+    ``min(1, (n - u + 1) * p_(u))`` with p_(u) the u-th smallest; valid under any dependence of the n tests.
+
+    Parameters
+    ----------
+    p_values : sequence of float
+        One a hypothesis.
+    at_least : int
+        u, from 1 to n.
     """
     p = np.sort(np.asarray(p_values, float))
     assert 1 <= at_least <= len(p)

@@ -20,12 +20,12 @@ METHODS = {
 
 
 def coloured(outcome: Outcome) -> str:
-    """Return an outcome in its colour."""
+    """Return ``outcome`` as text with the markup of its colour."""
     return f"[{COLOURS[outcome]}]{outcome.value.replace('_', ' ')}[/]"
 
 
 def tests_table(report: PoolReport) -> Table:
-    """Return one row a test of a size."""
+    """Return a table with one row a test in ``report``: role, size, question, p-values, outcome."""
     table = Table(title="Tests of sizes", title_justify="left", header_style="bold")
     for name in ("role", "size", "question", "in runs", "p", "adjusted", "outcome"):
         table.add_column(name, overflow="fold")
@@ -43,7 +43,7 @@ def _where(row: SizeTest | Pooled) -> str:
 
 
 def pooled_table(report: PoolReport) -> Table:
-    """Return one row a pooled time."""
+    """Return a table with one row a pooled time or ratio in ``report``."""
     table = Table(title="Pooled takeoffs and lags", title_justify="left", header_style="bold")
     for name in ("of", "estimand", "interval for", "estimate", "df", "pairs", "censored", "outcome"):
         table.add_column(name, overflow="fold")
@@ -65,7 +65,7 @@ def pooled_table(report: PoolReport) -> Table:
 
 
 def pooled_text(row: Pooled) -> str:
-    """Return estimate and interval, or a dash."""
+    """Return estimate and interval of ``row``, or a dash."""
     if row.estimate is None:
         return "–"
     if row.unit == "tokens":
@@ -78,7 +78,7 @@ def _count(n: int | None) -> str:
 
 
 def pool_parts(report: PoolReport) -> list[RenderableType]:
-    """Return the tables and the sentences under them."""
+    """Return the tables of ``report`` and the sentences below them."""
     sentences = [f"Primary ({_where(t)}): {t.reason}." for t in report.tests if t.role == "primary"]
     for row in report.pooled:
         if row.outcome != Outcome.FOUND and row.method in ("jackknife_t", "seed_t"):

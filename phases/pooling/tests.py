@@ -22,7 +22,23 @@ def size_tests(
     designs: Sequence[Condition], questions: Sequence[Question], primary: Question, whole: DetectionReport,
     lags: Mapping[tuple[str, Question], Interval | None], level: float,
 ) -> list[SizeTest]:  # fmt: skip
-    """Test every question at every size (and corpus); the primary is left as it is, the others are adjusted."""
+    """Test every question at every size and corpus; p-values are adjusted for all but the primary question.
+
+    Parameters
+    ----------
+    designs : sequence of Condition
+        The runs.
+    questions : sequence of Question
+        Hypotheses to test.
+    primary : Question
+        The one declared in advance.
+    whole : DetectionReport
+        Transitions of whole runs.
+    lags : mapping of (run, Question) to Interval or None
+        Intervals of the log ratios; None where there is none.
+    level : float
+        Confidence level; tests are at 1 - level.
+    """
     cells: dict[tuple[str | None, str | None], list[Condition]] = {}
     for d in designs:
         cells.setdefault((d.size, d.corpus), []).append(d)
@@ -87,7 +103,17 @@ def _p_later(interval: Interval | None) -> float | None:
 
 
 def pair_tests(report: DetectionReport, metrics: Sequence[str], groups: Mapping[str, Pair]) -> list[PairTest]:
-    """Return takeoff and delay test of every pair of different languages; p-values adjusted over all of them."""
+    """Return takeoff and delay test of every pair of different languages; p-values adjusted over all of them.
+
+    Parameters
+    ----------
+    report : DetectionReport
+        Transitions by pair.
+    metrics : sequence of str
+        Metrics to list.
+    groups : mapping of str to Pair
+        Pairs by group label, see :func:`pairs_by_group`.
+    """
     delays = {(t.run, t.group, t.metric): t for t in report.transitions if t.estimand == "delay"}
     out = []
     for t in report.transitions:
@@ -107,10 +133,19 @@ def pair_tests(report: DetectionReport, metrics: Sequence[str], groups: Mapping[
 
 
 def smallest_possible(pairs: Sequence[PairTest], boot: int, level: float) -> tuple[str, ...]:
-    """Say when so few replicates leave the adjusted tests of pairs little room.
+    """Return a note when the number of bootstrap replicates is too small for the adjusted tests of pairs.
 
-    A replicate p-value is 1/(boot + 1) at least; k such among m tests adjust to ``m c(m) / (k (boot + 1))``, with c(m)
+    A bootstrap p-value is 1/(boot + 1) at least; k such among m tests adjust to ``m c(m) / (k (boot + 1))``, with c(m)
     the m-th harmonic number.
+
+    Parameters
+    ----------
+    pairs : sequence of PairTest
+        Tests that are adjusted together.
+    boot : int
+        Bootstrap replicates of a test.
+    level : float
+        Confidence level; tests are at 1 - level.
     """
     m = sum(p.p_value is not None for p in pairs)
     if not m:
@@ -126,7 +161,17 @@ def smallest_possible(pairs: Sequence[PairTest], boot: int, level: float) -> tup
 
 
 def sizes_out_of_reach(tests: Sequence[SizeTest], boot: int, level: float) -> tuple[str, ...]:
-    """Say when a size has too many runs for so few replicates: ``(n - u + 1)/(boot + 1)`` is the smallest p-value."""
+    """Return a note for each number of runs n whose smallest p-value, ``(n - u + 1)/(boot + 1)``, is above 1 - level.
+
+    Parameters
+    ----------
+    tests : sequence of SizeTest
+        Tests that at least u of n runs show the effect.
+    boot : int
+        Bootstrap replicates of the test of a run.
+    level : float
+        Confidence level; tests are at 1 - level.
+    """
     out = {}
     for t in tests:
         least = (t.n_runs - t.at_least + 1) / (boot + 1)

@@ -24,22 +24,39 @@ class Pair:
 
 
 def label(cube: xr.Dataset, dim: str, i: int) -> str:
-    """Return the name of a language along ``source`` or ``target``; its number where it has none."""
+    """Return the name of a language; its number where the cube has no names.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        Cube, or a run of it.
+    dim : {"source", "target"}
+        Dimension.
+    i : int
+        Position along it.
+    """
     return str(cube[dim].values[i]) if dim in cube.coords else str(i)
 
 
 def pairs_by_group(cube: xr.Dataset) -> dict[str, Pair]:
-    """Return which pair of different languages a group of ``detect(by=("pair",))`` is."""
+    """Return the pairs of different languages in ``cube`` by their group label in ``detect(by=("pair",))``."""
     sources = [label(cube, "source", i) for i in range(cube.sizes.get("source", 0))]
     targets = [label(cube, "target", i) for i in range(cube.sizes.get("target", 0))]
     return {f"source={s} target={t}": Pair(s, t) for s in sources for t in targets if s != t}
 
 
 def takeoff_ends(row: Transition, last: float) -> Ends | None:
-    """Return the ends of a pair's log takeoff; None where the series says nothing.
+    """Return the ends of a pair's log takeoff; None where the series could not be analysed.
 
-    Located: both ends alike. No rise by the end of training, or one that may lie beyond it: later than the lower limit
-    (or the last checkpoint). Before the first trained checkpoint: earlier than it.
+    Located: both ends are equal. No rise by the end of training, or one that may lie beyond it: right-censored at the
+    lower limit (or the last checkpoint). Before the first trained checkpoint: left-censored there.
+
+    Parameters
+    ----------
+    row : Transition
+        The pair's takeoff.
+    last : float
+        Tokens at the last checkpoint.
     """
     if row.outcome in (Outcome.TOO_FEW_POINTS, Outcome.NOT_CONVERGED):
         return None
@@ -53,9 +70,18 @@ def takeoff_ends(row: Transition, last: float) -> Ends | None:
 
 
 def lag_ends(lag: Lag, first: Transition | None, last: float) -> Ends | None:
-    """Return the ends of a pair's log ratio; None where one of the two metrics says nothing.
+    """Return the ends of a pair's log ratio; None where one of the two metrics could not be analysed.
 
     Where the second never takes off and the first does, the ratio is above last/first.
+
+    Parameters
+    ----------
+    lag : Lag
+        The pair's lag.
+    first : Transition, optional
+        Takeoff of the first metric.
+    last : float
+        Tokens at the last checkpoint.
     """
     if lag.log_ratio is not None:
         if lag.outcome == Outcome.CENSORED and lag.high is None and lag.low is not None:
@@ -69,7 +95,7 @@ def lag_ends(lag: Lag, first: Transition | None, last: float) -> Ends | None:
 
 
 def collect(pairs: Sequence[tuple[Pair, Ends | None]]) -> tuple[PairTimes, int, tuple[str, ...]]:
-    """Return the pairs' times, how many are missing, and the names of the languages by number."""
+    """Return the times of ``pairs``, how many are missing (None), and the names of the languages by number."""
     known = [(p, e) for p, e in pairs if e is not None]
     names = tuple(sorted({name for p, _ in known for name in (p.source, p.target)}))
     number = {name: i for i, name in enumerate(names)}
@@ -85,7 +111,19 @@ def collect(pairs: Sequence[tuple[Pair, Ends | None]]) -> tuple[PairTimes, int, 
 def takeoffs(
     rows: Iterable[Transition], run: str, metric: str, groups: dict[str, Pair], last: float
 ) -> list[tuple[Pair, Ends | None]]:
-    """Return the takeoffs of a run's pairs of different languages."""
+    """Return the log takeoffs of a run's pairs of different languages.
+
+    Parameters
+    ----------
+    rows : iterable of Transition
+        Transitions by pair.
+    run, metric : str
+        Run and metric to select.
+    groups : dict of str to Pair
+        Pairs by group label.
+    last : float
+        Tokens at the run's last checkpoint.
+    """
     return [
         (groups[t.group], takeoff_ends(t, last))
         for t in rows
@@ -97,7 +135,21 @@ def lags(
     found: Iterable[Lag], run: str, first: str, second: str, groups: dict[str, Pair], last: float,
     takeoff: Callable[[str, str], Transition | None],
 ) -> list[tuple[Pair, Ends | None]]:  # fmt: skip
-    """Return the log ratios of a run's pairs; ``takeoff(metric, group)`` finds the row of the first metric."""
+    """Return the log ratios of a run's pairs of different languages.
+
+    Parameters
+    ----------
+    found : iterable of Lag
+        Lags by pair.
+    run, first, second : str
+        Run and metrics to select.
+    groups : dict of str to Pair
+        Pairs by group label.
+    last : float
+        Tokens at the run's last checkpoint.
+    takeoff : callable
+        Returns the takeoff of a metric and a group label; None where there is none.
+    """
     return [
         (groups[lag.group], lag_ends(lag, takeoff(first, lag.group), last))
         for lag in found

@@ -28,13 +28,24 @@ MODELS: Mapping[str, str] = {
     "gompertz": "Gompertz growth between two fitted asymptotes. The shape is assumed: the curve has no beginning, so "
     "no place on it is an onset; there is no test, a rise is kept by BIC.",
 }
-"""What each model is and when it misleads, in the words that stand under its numbers."""
+"""The note under the numbers of each model: what it is and when it misleads."""
 BARS = {"kink": "kink", "level": "level", "markov": "kink", "logistic": "t50", "gompertz": "t50"}
 """The estimand that a picture shows as bars."""
 
 
 def report_parts(report: DetectionReport) -> list[RenderableType]:
-    """Return one row an estimate, and what the model assumes."""
+    """Return the report for a terminal: one row an estimate, and what the model assumes.
+
+    Parameters
+    ----------
+    report : DetectionReport
+        Results of a classical model.
+
+    Returns
+    -------
+    list of rich renderables
+        A table and a note.
+    """
     family = report.settings["family"]
     table = Table(title=f"Model: {family}", title_justify="left", header_style="bold")
     for name in ("run", "group", "metric", "estimate", "outcome", "p", "tokens"):
@@ -46,13 +57,37 @@ def report_parts(report: DetectionReport) -> list[RenderableType]:
 
 
 def write_report(report: DetectionReport, path: Path) -> None:
-    """Write the page to ``path``."""
+    """Write the HTML page of a report.
+
+    Parameters
+    ----------
+    report : DetectionReport
+        Results of a classical model.
+    path : Path
+        The file.
+
+    Raises
+    ------
+    UserError
+        When the file cannot be written.
+    """
     check_output(path)
     path.write_text(render(report), encoding="utf-8")
 
 
 def render(report: DetectionReport) -> str:
-    """Return the page's HTML."""
+    """Return the page's HTML.
+
+    Parameters
+    ----------
+    report : DetectionReport
+        Results of a classical model.
+
+    Returns
+    -------
+    str
+        A self-contained page.
+    """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(

@@ -1,4 +1,4 @@
-"""The look of all pictures: colours, figures, SVG, the axis of tokens.
+"""The style of all pictures: colours, figures, SVG, the axis of tokens.
 
 Text and axes of an SVG take the page's own colour (``currentColor``) and its ground is transparent, so that a picture
 reads in a light and in a dark page alike.
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SPARE = ("#7a6ff0", "#2aa198", "#b0641d", "#6d8a1f", "#c04fc0", "#58739b")
 INK = "#010203"
-"""Stands for the page's text colour until the SVG is written."""
+"""Placeholder for the page's text colour until the SVG is written."""
 STYLE: Any = {
     "svg.fonttype": "none", "font.family": "DejaVu Sans", "font.size": 9.5,
     "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": INK,
@@ -30,12 +30,38 @@ STYLE: Any = {
 
 
 def colour(metric: str, order: int = 0) -> str:
-    """Return the colour of a metric."""
+    """Return the colour of a metric; metrics without a colour of their own take spare ones in order.
+
+    Parameters
+    ----------
+    metric : str
+        Name of the metric.
+    order : int
+        Index of the spare colour.
+
+    Returns
+    -------
+    str
+        ``#rrggbb``.
+    """
     return COLOURS.get(metric, SPARE[order % len(SPARE)])
 
 
 def svg(figure: Figure, salt: str) -> str:
-    """Return a figure as an SVG element whose identifiers no other picture of the page shares."""
+    """Return a figure as an SVG element whose identifiers are unique on the page.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        The figure.
+    salt : str
+        A name that no other picture of the page has.
+
+    Returns
+    -------
+    str
+        The element, without height and width.
+    """
     import matplotlib as mpl
 
     buffer = io.StringIO()
@@ -62,7 +88,20 @@ def hash_of(text: str) -> int:
 
 
 def figure(height: float, width: float = 8.6) -> tuple[Figure, Axes]:
-    """Return an empty figure in the page's style, outside pyplot's registry."""
+    """Return an empty figure in the page's style, outside pyplot's registry.
+
+    Parameters
+    ----------
+    height : float
+        Inches.
+    width : float
+        Inches.
+
+    Returns
+    -------
+    tuple of matplotlib.figure.Figure and matplotlib.axes.Axes
+        The figure and its only axes.
+    """
     import matplotlib as mpl
     from matplotlib.figure import Figure as MplFigure
 
@@ -92,7 +131,13 @@ def new_axes(height: float = 3.9, width: float = 8.6, below: float = 0.0) -> Axe
 
 
 def token_axis(axes: Axes) -> None:
-    """Label the axis of training tokens."""
+    """Format and label the horizontal axis as training tokens.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        The axes to change.
+    """
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
     axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: format_count(v) if v > 0 else "0"))

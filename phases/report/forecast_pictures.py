@@ -1,4 +1,4 @@
-"""Pictures of a forecast from what ``scaling forecast --json`` wrote: laws, and their misses on sizes left out."""
+"""Pictures of a forecast from what ``scaling forecast --json`` wrote: laws, and their errors on sizes left out."""
 
 from __future__ import annotations
 
@@ -113,17 +113,17 @@ def law_layers(forecast: dict[str, Any]) -> list[Any]:
 
 
 def rollout_figure(forecast: dict[str, Any]) -> Figure | None:
-    """Return each law's misses on sizes left out, as factors of tokens, with what parameters and seeds explain.
+    """Return the ratio of found and forecast tokens on sizes left out, with what parameters and seeds explain.
 
     Parameters
     ----------
     forecast : dict
-        Its ``rollouts``.
+        What ``scaling forecast --json`` wrote.
 
     Returns
     -------
     matplotlib.figure.Figure or None
-        None where no size was left out.
+        The picture; None where no size was left out.
     """
     import matplotlib as mpl
     import numpy as np

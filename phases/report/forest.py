@@ -52,7 +52,20 @@ class Estimate(NamedTuple):
 
 
 def draw_ratios(axes: Axes, rows: Sequence[Estimate]) -> Axes:
-    """Draw ratios with their intervals on a log axis, one row each, the first on top; 1 is a dashed line."""
+    """Draw ratios with their intervals on a log axis, one row each, the first on top; 1 is a dashed line.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        Where to draw.
+    rows : sequence of Estimate
+        Ratios, positive.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        ``axes``.
+    """
     ends = [v for row in rows for v in (row.low, row.high, row.value) if v is not None]
     left, right = min([*ends, 0.8]) / 1.25, max([*ends, 1.25]) * 1.25
     _forest(axes, rows, left, right)
@@ -64,7 +77,20 @@ def draw_ratios(axes: Axes, rows: Sequence[Estimate]) -> Axes:
 
 
 def draw_tokens(axes: Axes, rows: Sequence[Estimate]) -> Axes:
-    """Draw times in tokens with their intervals on a log axis, one row each, the first on top."""
+    """Draw times in tokens with their intervals on a log axis, one row each, the first on top.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        Where to draw.
+    rows : sequence of Estimate
+        Times in tokens, positive.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        ``axes``.
+    """
     ends = [v for row in rows for v in (row.low, row.high, row.value) if v is not None]
     _forest(axes, rows, min(ends, default=1.0) / 1.25, max(ends, default=10.0) * 1.25)
     token_axis(axes)
@@ -72,7 +98,20 @@ def draw_tokens(axes: Axes, rows: Sequence[Estimate]) -> Axes:
 
 
 def draw_shares(axes: Axes, rows: Sequence[Estimate]) -> Axes:
-    """Draw numbers on a linear axis with their intervals, one row each, the first on top."""
+    """Draw numbers on a linear axis with their intervals, one row each, the first on top.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        Where to draw.
+    rows : sequence of Estimate
+        Numbers of any sign.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        ``axes``.
+    """
     ends = [v for row in rows for v in (row.low, row.high, row.value) if v is not None]
     left, right = min(ends, default=0.0), max(ends, default=1.0)
     margin = 0.05 * (right - left or 1.0)
@@ -81,7 +120,24 @@ def draw_shares(axes: Axes, rows: Sequence[Estimate]) -> Axes:
 
 
 def draw_bars(axes: Axes, names: Sequence[str], values: Array, label: str) -> Axes:
-    """Draw one number a row as horizontal bars, the first on top; the axis begins at 0."""
+    """Draw one number a row as horizontal bars, the first on top; the axis begins at 0.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        Where to draw.
+    names : sequence of str
+        Label of each row.
+    values : array, shape (n,)
+        Length of each bar.
+    label : str
+        Label of the axis.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        ``axes``.
+    """
     axes.barh(range(len(names)), values, color=SPARE[0], alpha=0.75)
     axes.set_yticks(range(len(names)), list(names))
     axes.set_ylim(len(names) - 0.4, -0.6)

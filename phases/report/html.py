@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from calque.data.errors import UserError
+from calque.data.command_line.output import check_output
 from calque.data.metrics import LOSSES, METRICS
 from calque.data.quantities import format_count, format_p
 from calque.phases.report.forecast_pictures import forecast_svgs
@@ -29,17 +29,25 @@ def write_report(
     report: DetectionReport, cube: xr.Dataset, path: Path, *, forecast: dict[str, Any] | None = None,
     power: dict[str, Any] | None = None, loss: dict[str, Any] | None = None,
 ) -> None:  # fmt: skip
-    """Write the report with its pictures to ``path``.
+    """Write the report with its pictures as one HTML file.
 
     Parameters
     ----------
+    report : DetectionReport
+        The results.
+    cube : xarray.Dataset
+        The cube that was analysed, for its losses and fertilities.
+    path : Path
+        The file.
     forecast, power, loss : dict, optional
         What ``scaling forecast``, ``scaling power`` and ``scaling loss`` wrote with ``--json``.
+
+    Raises
+    ------
+    UserError
+        When the file cannot be written.
     """
-    if not path.absolute().parent.is_dir():
-        raise UserError(f"cannot write {path}: its folder does not exist; make it or choose another")
-    if path.is_dir():
-        raise UserError(f"cannot write {path}: it is a folder; name a file")
+    check_output(path)
     path.write_text(render(report, cube, forecast, power, loss), encoding="utf-8")
 
 
@@ -47,7 +55,26 @@ def render(
     report: DetectionReport, cube: xr.Dataset, forecast: dict[str, Any] | None = None,
     power: dict[str, Any] | None = None, loss: dict[str, Any] | None = None,
 ) -> str:  # fmt: skip
-    """Return the report's HTML."""
+    """Return the report's HTML.
+
+    Parameters
+    ----------
+    report : DetectionReport
+        The results.
+    cube : xarray.Dataset
+        The cube that was analysed, for its losses and fertilities.
+    forecast : dict, optional
+        What ``scaling forecast --json`` wrote.
+    power : dict, optional
+        What ``scaling power --json`` wrote.
+    loss : dict, optional
+        What ``scaling loss --json`` wrote.
+
+    Returns
+    -------
+    str
+        A self-contained page.
+    """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(

@@ -72,12 +72,17 @@ def draw_isoflop(axes: Axes, view: dict[str, Any]) -> Axes:
 
 
 def loss_svgs(loss: dict[str, Any]) -> list[str]:
-    """Return the picture as an SVG element, none where no Chinchilla law was fitted.
+    """Return the isoFLOP picture as SVG; an empty list where no Chinchilla law was fitted.
 
     Parameters
     ----------
     loss : dict
-        Its ``isoflop``.
+        What ``scaling loss --json`` wrote.
+
+    Returns
+    -------
+    list of str
+        SVG elements.
     """
     made = isoflop_figure(loss)
     return [] if made is None else [svg(made, "isoflop")]

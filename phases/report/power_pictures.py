@@ -19,12 +19,12 @@ def power_figure(power: dict[str, Any]) -> Figure | None:
     Parameters
     ----------
     power : dict
-        As :func:`draw_power` takes it.
+        What ``scaling power --json`` wrote.
 
     Returns
     -------
     matplotlib.figure.Figure or None
-        None where there is no design.
+        The picture; None where there is no design.
     """
     import matplotlib as mpl
 
@@ -89,12 +89,17 @@ def draw_power(axes: Axes, power: dict[str, Any]) -> Axes:
 
 
 def power_svgs(power: dict[str, Any]) -> list[str]:
-    """Return the picture as an SVG element, none where there is no design.
+    """Return the picture of the detectable ratio as SVG; an empty list where there is no design.
 
     Parameters
     ----------
     power : dict
-        As :func:`draw_power` takes it.
+        What ``scaling power --json`` wrote.
+
+    Returns
+    -------
+    list of str
+        SVG elements.
     """
     made = power_figure(power)
     return [] if made is None else [svg(made, "power")]

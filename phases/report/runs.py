@@ -20,7 +20,26 @@ if TYPE_CHECKING:
 def run_picture(
     curves: Sequence[Curve], transitions: Sequence[Transition], lags: Sequence[Lag], scale: str, bars: str = "takeoff"
 ) -> str | None:
-    """Return the picture of :func:`draw_run` as SVG, or None where there is nothing to draw."""
+    """Return the picture of :func:`draw_run` as SVG, or None where there is nothing to draw.
+
+    Parameters
+    ----------
+    curves : sequence of Curve
+        Of one run and group.
+    transitions : sequence of Transition
+        Of one run and group.
+    lags : sequence of Lag
+        Of one run and group.
+    scale : {"log", "linear"}
+        Axis of tokens.
+    bars : str
+        The estimand whose intervals are drawn.
+
+    Returns
+    -------
+    str or None
+        An SVG element.
+    """
     import matplotlib as mpl
 
     shown = worth_showing(curves)
@@ -34,7 +53,18 @@ def run_picture(
 
 
 def worth_showing(curves: Sequence[Curve]) -> list[Curve]:
-    """Return the proportions, which share an axis; where there is none the first curve that has checkpoints."""
+    """Return the curves to draw: the proportions, which share an axis, or else the first curve with checkpoints.
+
+    Parameters
+    ----------
+    curves : sequence of Curve
+        Of one run and group.
+
+    Returns
+    -------
+    list of Curve
+        Empty where no curve has a checkpoint.
+    """
     return [c for c in curves if c.counts and len(c.tokens)] or [c for c in curves if len(c.tokens)][:1]
 
 
@@ -132,7 +162,24 @@ def _token_axis(axes: Axes, bars: str) -> None:
 
 
 def loss_picture(runs: Sequence[str], tokens: Array, loss: Array, name: str) -> str:
-    """Return held-out loss, one line a run; tokens and loss (run, checkpoint)."""
+    """Return the held-out loss of the runs over tokens, one line a run.
+
+    Parameters
+    ----------
+    runs : sequence of str
+        Names of the runs.
+    tokens : array, shape (run, checkpoint)
+        Tokens; NaN where a run has no checkpoint.
+    loss : array, shape (run, checkpoint)
+        Loss; NaN where it is missing.
+    name : str
+        Label of the axis.
+
+    Returns
+    -------
+    str
+        An SVG element.
+    """
     import matplotlib as mpl
 
     with mpl.rc_context(STYLE):
@@ -156,5 +203,20 @@ def loss_picture(runs: Sequence[str], tokens: Array, loss: Array, name: str) -> 
 
 
 def takeoffs_in(report: DetectionReport, run: str, group: str) -> list[Transition]:
-    """Return the rows of one run's part."""
+    """Return the transitions of one run and group.
+
+    Parameters
+    ----------
+    report : DetectionReport
+        The results.
+    run : str
+        Name of the run.
+    group : str
+        Part of the run; empty for all of it.
+
+    Returns
+    -------
+    list of Transition
+        Rows of all estimands, in the report's order.
+    """
     return [t for t in report.transitions if (t.run, t.group) == (run, group)]

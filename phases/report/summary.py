@@ -1,4 +1,4 @@
-"""What a report says in sentences, and what it must not claim."""
+"""The sentences of a report, and its limits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,18 @@ LOCATED = (Outcome.FOUND, Outcome.METRIC_DEPENDENT)
 
 
 def headline(report: DetectionReport) -> list[str]:
-    """Return a sentence or two for each question, over all runs."""
+    """Return one or two sentences for each metric and each lag, over all runs.
+
+    Parameters
+    ----------
+    report : DetectionReport
+        The results.
+
+    Returns
+    -------
+    list of str
+        Sentences.
+    """
     out = []
     metrics = list(dict.fromkeys(t.metric for t in report.transitions))
     for metric in metrics:
@@ -63,7 +74,22 @@ def _of(some: int, all_: int) -> str:
 
 
 def by_run(report: DetectionReport, run: str, group: str) -> list[str]:
-    """Return the sentences of one run's part: every located row's own reason."""
+    """Return the sentences of one run and group: the reason of every located row.
+
+    Parameters
+    ----------
+    report : DetectionReport
+        The results.
+    run : str
+        Name of the run.
+    group : str
+        Part of the run; empty for all of it.
+
+    Returns
+    -------
+    list of str
+        A sentence for each metric.
+    """
     out = []
     rows = [t for t in report.transitions if (t.run, t.group) == (run, group)]
     for metric in dict.fromkeys(t.metric for t in rows):
@@ -84,7 +110,18 @@ def by_run(report: DetectionReport, run: str, group: str) -> list[str]:
 
 
 def caveats(report: DetectionReport) -> list[str]:
-    """Return what the reader must not take from these numbers."""
+    """Return the limits of the results.
+
+    Parameters
+    ----------
+    report : DetectionReport
+        The results.
+
+    Returns
+    -------
+    list of str
+        Sentences.
+    """
     runs = len({t.run for t in report.transitions})
     out = []
     if runs < 6:

@@ -19,7 +19,18 @@ COLOURS = {
 
 
 def by_series(report: DetectionReport) -> dict[tuple[str, str, str], dict[str, Transition]]:
-    """Return the transitions as series -> estimand -> row, in order."""
+    """Return the transitions by series, then by estimand, in the report's order.
+
+    Parameters
+    ----------
+    report : DetectionReport
+        The results.
+
+    Returns
+    -------
+    dict of (run, group, metric) to dict of str to Transition
+        Rows.
+    """
     out: dict[tuple[str, str, str], dict[str, Transition]] = {}
     for t in report.transitions:
         out.setdefault((t.run, t.group, t.metric), {})[t.estimand] = t
@@ -27,7 +38,18 @@ def by_series(report: DetectionReport) -> dict[tuple[str, str, str], dict[str, T
 
 
 def located(t: Transition | None) -> str:
-    """Return tokens with the interval, or a dash."""
+    """Return the tokens of a transition with their interval, or a dash.
+
+    Parameters
+    ----------
+    t : Transition or None
+        The row.
+
+    Returns
+    -------
+    str
+        Such as ``1.2B (1B to 1.5B)``.
+    """
     if t is None or (t.tokens is None and t.low is None and t.high is None):
         return "–"
     if t.tokens is None:
@@ -44,7 +66,18 @@ def factor(lag: Lag) -> str:
 
 
 def transitions_table(report: DetectionReport) -> Table:
-    """Return one row a series."""
+    """Return the table of transitions, one row a series.
+
+    Parameters
+    ----------
+    report : DetectionReport
+        The results.
+
+    Returns
+    -------
+    rich.table.Table
+        The table.
+    """
     table = Table(title="Transitions", title_justify="left", header_style="bold")
     grouped = any(t.group for t in report.transitions)
     for name in ("run", *(["group"] if grouped else []), "metric"):
@@ -69,7 +102,18 @@ def transitions_table(report: DetectionReport) -> Table:
 
 
 def lags_table(report: DetectionReport) -> Table:
-    """Return one row a lag."""
+    """Return the table of lags, one row a lag.
+
+    Parameters
+    ----------
+    report : DetectionReport
+        The results.
+
+    Returns
+    -------
+    rich.table.Table
+        The table.
+    """
     table = Table(
         title="Lags (tokens of the second over tokens of the first, one joint interval)", title_justify="left"
     )
@@ -82,7 +126,18 @@ def lags_table(report: DetectionReport) -> Table:
 
 
 def report_parts(report: DetectionReport) -> list[RenderableType]:
-    """Return both tables and the line that says what the numbers are."""
+    """Return the report for a terminal: both tables, and a note on what the numbers are.
+
+    Parameters
+    ----------
+    report : DetectionReport
+        The results.
+
+    Returns
+    -------
+    list of rich renderables
+        Tables and a note.
+    """
     level, rise = report.settings["level"], report.settings["rise"]
     note = (
         f"Intervals {100 * level:g} %; delay p: constant or diminishing returns from the first token on; "

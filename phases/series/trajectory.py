@@ -107,7 +107,7 @@ class Trajectory:
         cls, run: str, metric: str, tokens: ArrayLike, values: ArrayLike,
         *, group: str = "", falls: bool | None = None, proportion: bool = False,
     ) -> Trajectory:  # fmt: skip
-        """Build from continuous values; ``falls`` turns a falling metric round (found from the data when None).
+        """Build from continuous values; ``falls`` negates a falling metric (determined from the data when None).
 
         Parameters
         ----------

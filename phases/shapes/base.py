@@ -38,7 +38,7 @@ class Family:
         Parameters that are positions on x.
     extra : float
         Penalty on the residual sum of squares for parameters beyond three: 4 each where curves only grow, as BIC
-        charges at about 50 independent checkpoints. Less lets a wobble of the floor pass for a first small wave.
+        charges at about 50 independent checkpoints. With less, a fluctuation of the floor is fitted as a first wave.
     falls : bool
         Whether the curve comes down again.
     """
@@ -55,7 +55,20 @@ class Family:
 
 
 def widths(axis: Axis, m: int) -> Array:
-    """Return natural logarithms of ``m`` scales, from half the closest spacing of checkpoints to the whole range."""
+    """Return natural logarithms of ``m`` scales, from 0.4 of the closest spacing of checkpoints to 0.6 of the range.
+
+    Parameters
+    ----------
+    axis : Axis
+        The checkpoints.
+    m : int
+        Number of scales.
+
+    Returns
+    -------
+    array, shape (m,)
+        ln s, increasing.
+    """
     closest = float(np.quantile(np.diff(axis.x), 0.1))
     span = float(axis.x[-1] - axis.x[0])
     return np.log(np.geomspace(max(STEEPEST, 0.4 * closest, span / 120), 0.6 * span, m))
@@ -67,5 +80,16 @@ def cross(*parameters: Array) -> Array:
 
 
 def sigmoid_grid(axis: Axis) -> Array:
-    """Return middles and scales, from half a decade before the first checkpoint to most of one after the last."""
+    """Return a grid of middles and scales, from half a decade before the first checkpoint to 0.7 after the last.
+
+    Parameters
+    ----------
+    axis : Axis
+        The checkpoints.
+
+    Returns
+    -------
+    array, shape (J, 2)
+        m, ln s.
+    """
     return cross(axis.anchors(32, 0.5, 0.7), widths(axis, 8) - 0.5)

@@ -12,7 +12,20 @@ from calque.phases.shapes.base import Family, sigmoid_grid
 
 
 def curve(theta: Array, x: Array) -> Array:
-    """Evaluate columns (n, J)."""
+    """Evaluate curves, one a column.
+
+    Parameters
+    ----------
+    theta : array, shape (J, 2)
+        m, ln s.
+    x : array, shape (n,)
+        Positions on the axis.
+
+    Returns
+    -------
+    array, shape (n, J)
+        Values.
+    """
     m, s = theta.T
     return -np.expm1(-np.exp(np.clip((x[:, None] - m) * np.exp(-s), -40, 3.9)))
 

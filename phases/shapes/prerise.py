@@ -13,7 +13,20 @@ END = np.zeros(1)
 
 
 def curve(theta: Array, x: Array) -> Array:
-    """Evaluate columns (n, J)."""
+    """Evaluate curves, one a column.
+
+    Parameters
+    ----------
+    theta : array, shape (J, 5)
+        tau, ln s, ln kappa, log10 t0, w.
+    x : array, shape (n,)
+        Positions on the axis.
+
+    Returns
+    -------
+    array, shape (n, J)
+        Values.
+    """
     t0, w = theta[:, 3:4], theta[:, 4]
     rise = np.hstack([t0, np.full_like(t0, np.log(0.7))])
     slow = saturation.curve(rise, x) / np.maximum(saturation.curve(rise, END), 1e-12)
@@ -21,7 +34,18 @@ def curve(theta: Array, x: Array) -> Array:
 
 
 def grid(axis: Axis) -> Array:
-    """Return the coarse grid."""
+    """Return the coarse grid.
+
+    Parameters
+    ----------
+    axis : Axis
+        The checkpoints.
+
+    Returns
+    -------
+    array, shape (J, 5)
+        Parameters, one curve a row.
+    """
     t0 = np.array([axis.x[0] + 0.3 * (axis.x[-1] - axis.x[0]), axis.x[-1] + 1.0])
     return cross(axis.anchors(24), widths(axis, 6)[1:5], np.log([1.0, 1.7]), t0, np.array([0.4, 0.65, 0.85]))
 

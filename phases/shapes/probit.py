@@ -10,7 +10,20 @@ from calque.phases.shapes.base import Family, sigmoid_grid
 
 
 def curve(theta: Array, x: Array) -> Array:
-    """Evaluate columns (n, J); s is that of the logistic of about the same slope."""
+    """Evaluate curves, one a column.
+
+    Parameters
+    ----------
+    theta : array, shape (J, 2)
+        m, ln s; s is that of the logistic of about the same slope.
+    x : array, shape (n,)
+        Positions on the axis.
+
+    Returns
+    -------
+    array, shape (n, J)
+        Values.
+    """
     m, s = theta.T
     return np.asarray(ndtr((x[:, None] - m) * np.exp(-s) / 1.6))
 

@@ -12,14 +12,38 @@ from calque.phases.shapes.base import Family, cross, widths
 
 
 def curve(theta: Array, x: Array) -> Array:
-    """Evaluate columns (n, J)."""
+    """Evaluate curves, one a column.
+
+    Parameters
+    ----------
+    theta : array, shape (J, 3)
+        m, ln s, ln nu.
+    x : array, shape (n,)
+        Positions on the axis.
+
+    Returns
+    -------
+    array, shape (n, J)
+        Values.
+    """
     m, s, nu = theta.T
     e = np.exp(-np.clip((x[:, None] - m) * np.exp(-s), -40, 40))
     return np.exp(-np.exp(-nu) * np.log1p(np.exp(nu) * e))
 
 
 def grid(axis: Axis) -> Array:
-    """Return the coarse grid."""
+    """Return the coarse grid.
+
+    Parameters
+    ----------
+    axis : Axis
+        The checkpoints.
+
+    Returns
+    -------
+    array, shape (J, 3)
+        Parameters, one curve a row.
+    """
     return cross(axis.anchors(32, 0.5, 0.7), widths(axis, 8) - 0.7, np.log([0.02, 0.3, 1.0, 3.0]))
 
 

@@ -10,14 +10,38 @@ from calque.phases.shapes.base import Family, cross, widths
 
 
 def curve(theta: Array, x: Array) -> Array:
-    """Evaluate columns (n, J)."""
+    """Evaluate curves, one a column.
+
+    Parameters
+    ----------
+    theta : array, shape (J, 5)
+        m, ln s, gap, ln s_fall, ln k.
+    x : array, shape (n,)
+        Positions on the axis.
+
+    Returns
+    -------
+    array, shape (n, J)
+        Values.
+    """
     m, s, gap, s_fall, k = theta.T
     fall = expit((x[:, None] - m - gap) * np.exp(-s_fall))
     return expit((x[:, None] - m) * np.exp(-s)) * (1 - -np.expm1(k) * fall)
 
 
 def grid(axis: Axis) -> Array:
-    """Return the coarse grid."""
+    """Return the coarse grid.
+
+    Parameters
+    ----------
+    axis : Axis
+        The checkpoints.
+
+    Returns
+    -------
+    array, shape (J, 5)
+        Parameters, one curve a row.
+    """
     span = axis.x[-1] - axis.x[0]
     s = widths(axis, 7) - 0.7
     return cross(

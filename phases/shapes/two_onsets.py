@@ -9,14 +9,38 @@ from calque.phases.shapes.base import Family, cross, widths
 
 
 def curve(theta: Array, x: Array) -> Array:
-    """Evaluate columns (n, J)."""
+    """Evaluate curves, one a column.
+
+    Parameters
+    ----------
+    theta : array, shape (J, 5)
+        tau1, ln s1, tau2, ln s2, w.
+    x : array, shape (n,)
+        Positions on the axis.
+
+    Returns
+    -------
+    array, shape (n, J)
+        Values.
+    """
     tau1, s1, tau2, s2, w = theta.T
     first = -np.expm1(-np.maximum(x[:, None] - tau1, 0.0) * np.exp(-s1))
     return (1 - w) * first - w * np.expm1(-np.maximum(x[:, None] - tau2, 0.0) * np.exp(-s2))
 
 
 def grid(axis: Axis) -> Array:
-    """Return the coarse grid, the second corner after the first."""
+    """Return the coarse grid, the second corner after the first.
+
+    Parameters
+    ----------
+    axis : Axis
+        The checkpoints.
+
+    Returns
+    -------
+    array, shape (J, 5)
+        Parameters, one curve a row.
+    """
     tau = axis.anchors(16)
     s = widths(axis, 7)[1:6:2]
     theta = cross(tau, s, tau, s, np.array([0.3, 0.6]))

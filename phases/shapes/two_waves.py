@@ -10,14 +10,38 @@ from calque.phases.shapes.base import Family, cross, widths
 
 
 def curve(theta: Array, x: Array) -> Array:
-    """Evaluate columns (n, J)."""
+    """Evaluate curves, one a column.
+
+    Parameters
+    ----------
+    theta : array, shape (J, 5)
+        m1, ln s1, m2, ln s2, w.
+    x : array, shape (n,)
+        Positions on the axis.
+
+    Returns
+    -------
+    array, shape (n, J)
+        Values.
+    """
     m1, s1, m2, s2, w = theta.T
     first = expit((x[:, None] - m1) * np.exp(-s1))
     return (1 - w) * first + w * expit((x[:, None] - m2) * np.exp(-s2))
 
 
 def grid(axis: Axis) -> Array:
-    """Return the coarse grid, the second wave after the first."""
+    """Return the coarse grid, the second wave after the first.
+
+    Parameters
+    ----------
+    axis : Axis
+        The checkpoints.
+
+    Returns
+    -------
+    array, shape (J, 5)
+        Parameters, one curve a row.
+    """
     m = axis.anchors(12, 0.0, 0.2)
     s = widths(axis, 7)[:5:2] - 0.7
     theta = cross(m, s, m, s, np.array([0.25, 0.5, 0.75]))

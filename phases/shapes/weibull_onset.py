@@ -17,14 +17,38 @@ MOST_JUMPS = 400
 
 
 def curve(theta: Array, x: Array) -> Array:
-    """Evaluate columns (n, J)."""
+    """Evaluate curves, one a column.
+
+    Parameters
+    ----------
+    theta : array, shape (J, 3)
+        tau, ln s, ln kappa.
+    x : array, shape (n,)
+        Positions on the axis.
+
+    Returns
+    -------
+    array, shape (n, J)
+        Values.
+    """
     tau, s, kappa = theta.T
     z = np.maximum(x[:, None] - tau, 0.0) * np.exp(-s)
     return -np.expm1(-np.minimum(z ** np.exp(kappa), 50.0))
 
 
 def grid(axis: Axis) -> Array:
-    """Return the coarse grid; its corners never come before the first checkpoint. Jumps stand between checkpoints."""
+    """Return the coarse grid: no corner before the first checkpoint, and jumps between checkpoints.
+
+    Parameters
+    ----------
+    axis : Axis
+        The checkpoints.
+
+    Returns
+    -------
+    array, shape (J, 3)
+        Parameters, one curve a row.
+    """
     gaps = axis.x[:-1] if axis.n <= MOST_JUMPS else axis.anchors(MOST_JUMPS)[:-1]
     jumps = cross(gaps + 1e-6, np.array([LOW]), np.zeros(1))
     return np.vstack([jumps, cross(axis.anchors(56), widths(axis, 6), np.log([1.0, 1.4, 2.0, 3.0]))])

@@ -2,7 +2,7 @@
 
 ``y = x'b + s e`` with e standard normal, logistic or smallest-extreme-value. In ``d = b/s`` and ``t = 1/s`` every
 standardised end of an interval, ``z = t y - x'd``, is linear and the log-likelihood concave (Olsen 1978 for the
-normal; Prekopa 1973 for any log-concave density), so that Newton's method finds the one maximum there is.
+normal; Prekopa 1973 for any log-concave density), so that Newton's method finds the only maximum.
 """
 
 from __future__ import annotations
@@ -126,7 +126,24 @@ def fit_censored(
 
 
 def robust_covariance(x: Array, low: Array, high: Array, fit: CensoredFit) -> Array:
-    """Return the sandwich covariance of the coefficients for independent observations (White 1982), shape (p, p)."""
+    """Return the sandwich covariance of the coefficients for independent observations (White 1982).
+
+    Parameters
+    ----------
+    x : array, shape (n, p)
+        Covariates, as they were fitted.
+    low : array, shape (n,)
+        Lower ends of the intervals.
+    high : array, shape (n,)
+        Upper ends of the intervals.
+    fit : CensoredFit
+        The fit.
+
+    Returns
+    -------
+    array, shape (p, p)
+        Covariance.
+    """
     problem = _Likelihood(x, low, high, FAMILIES[fit.family])
     scores = problem.scores(fit.theta)
     bread = np.linalg.inv(problem(fit.theta)[2])

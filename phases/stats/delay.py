@@ -48,24 +48,69 @@ class DelayTest:
 
 
 class Cone:
-    """One cone on one schedule, whitened, without the constant."""
+    """One cone on one schedule, whitened, without the constant.
+
+    Parameters
+    ----------
+    tokens : array, shape (n,)
+        Tokens of the checkpoints, increasing.
+    whiten : Whitener
+        Whitening of the noise.
+    gamma : float
+        Exponent: the cone holds concave functions of tokens**gamma.
+    """
 
     def __init__(self, tokens: Array, whiten: Whitener, gamma: float) -> None:
         self.columns = basis(tokens, gamma)
         self.whitened = whiten(self.columns)
 
     def rss(self, z: Array) -> Array:
-        """Return the residual sum of squares of whitened series (n, B)."""
+        """Return the residual sum of squares of series about their nearest members.
+
+        Parameters
+        ----------
+        z : array, shape (n, B)
+            Whitened series, one a column, without the constant.
+
+        Returns
+        -------
+        array, shape (B,)
+            Residual sums of squares.
+        """
         return np.asarray(np.einsum("nb,nb->b", z, z) - coefficients(self.whitened, z)[1])
 
     def fitted(self, y: Array, whiten: Whitener) -> tuple[Array, Array]:
-        """Return the member (n,) nearest to a series, and the generators (n, q) that it is made of."""
+        """Return the member nearest to a series, and the generators that it consists of.
+
+        Parameters
+        ----------
+        y : array, shape (n,)
+            The series, not whitened.
+        whiten : Whitener
+            The whitening that the cone was built with.
+
+        Returns
+        -------
+        tuple of array, shapes (n,) and (n, q)
+            The member, and its q generators.
+        """
         x = coefficients(self.whitened, whiten(y)[:, None])[0][:, 0]
         shape = self.columns @ x
         return shape + float(whiten.level(y - shape)), self.columns[:, x > 0]
 
     def nearest(self, z: Array) -> Array:
-        """Return the whitened member (n,) nearest to one whitened series."""
+        """Return the whitened member nearest to a whitened series.
+
+        Parameters
+        ----------
+        z : array, shape (n,)
+            A whitened series without the constant.
+
+        Returns
+        -------
+        array, shape (n,)
+            The member, whitened.
+        """
         return np.asarray(self.whitened @ coefficients(self.whitened, z[:, None])[0][:, 0])
 
 
@@ -97,6 +142,13 @@ def delay_test(tokens: Array, y: Array, whiten: Whitener, errors: Array, growing
         Simulated noise, whitened, without the constant.
     growing : Products
         Curves of the alternative.
+    level : float
+        Coverage; tests reject at 1 - level.
+
+    Returns
+    -------
+    DelayTest
+        The p-values, and the elasticity bound.
     """
     z = whiten(y)
     products: dict[int, Single] = {}

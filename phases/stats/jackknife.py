@@ -43,14 +43,44 @@ class Interval:
 
 
 def t_interval(estimate: float, variance: float, df: float, level: float) -> Interval:
-    """Return ``estimate -+ t * sqrt(variance)`` at coverage ``level``."""
+    """Return ``estimate -+ t * sqrt(variance)`` at coverage ``level``.
+
+    Parameters
+    ----------
+    estimate : float
+        The estimate.
+    variance : float
+        Its variance.
+    df : float
+        Degrees of freedom.
+    level : float
+        Coverage, between 0 and 1.
+
+    Returns
+    -------
+    Interval
+        Estimate, standard error and ends.
+    """
     se = float(np.sqrt(variance))
     half = float(student.ppf(0.5 + level / 2, df)) * se
     return Interval(float(estimate), se, float(df), float(estimate) - half, float(estimate) + half)
 
 
 def satterthwaite(variances: Array, dfs: Array) -> float:
-    """Return the degrees of freedom of a sum of independent variances (Satterthwaite 1946)."""
+    """Return the degrees of freedom of a sum of independent variances (Satterthwaite 1946).
+
+    Parameters
+    ----------
+    variances : array, shape (k,)
+        Variances of the terms.
+    dfs : array, shape (k,)
+        Their degrees of freedom.
+
+    Returns
+    -------
+    float
+        Degrees of freedom; the smallest of ``dfs`` where all variances are 0.
+    """
     v, df = np.asarray(variances, float), np.asarray(dfs, float)
     below = float((v**2 / df).sum())
     return float(v.sum() ** 2 / below) if below > 0 else float(df.min())

@@ -10,7 +10,7 @@ from rich.console import JustifyMethod
 from rich.table import Table
 
 from calque.data.quantities import format_count
-from calque.sweeps.study.differences import told
+from calque.sweeps.study.differences import differences_text
 
 LEFT = ("run", "size", "mix", "mix; other differences", "device")
 LEAST_WRAPPED = 22
@@ -40,7 +40,7 @@ def cost_table(estimate: dict[str, Any]) -> Table:
     )  # fmt: skip
     for r in estimate["runs"]:
         table.add_row(
-            r["run"], r["size"], "; ".join(part for part in (r["mix"], told(r["differs"])) if part),
+            r["run"], r["size"], "; ".join(part for part in (r["mix"], differences_text(r["differs"])) if part),
             format_count(r["n_params"]), format_count(r["n_params_non_embedding"]), format_count(r["tokens"]),
             str(r["checkpoints"]), f"{r['flops']:.2e}", f"{r['hours']:.3g}", size(r["disk_bytes"]),
         )  # fmt: skip

@@ -45,6 +45,13 @@ def claim(results: Path, study: Study) -> None:
 def collect(results: Path, study: Study) -> xr.Dataset:
     """Return the cube of all runs that have at least one checkpoint, in the study's order.
 
+    Parameters
+    ----------
+    results : Path
+        The results folder.
+    study : Study
+        Its runs.
+
     Raises
     ------
     UserError
@@ -62,7 +69,15 @@ def collect(results: Path, study: Study) -> xr.Dataset:
 
 
 def collect_timing(results: Path, study: Study) -> xr.Dataset | None:
-    """Return the group ``timing`` of all runs: seconds and tokens/s by (run, checkpoint), or None."""
+    """Return the group ``timing`` of all runs: seconds and tokens/s by (run, checkpoint), or None.
+
+    Parameters
+    ----------
+    results : Path
+        The results folder.
+    study : Study
+        Its runs.
+    """
     parts = []
     for run in study.runs:
         file = run_folder(results, run) / "run.nc"
@@ -73,7 +88,17 @@ def collect_timing(results: Path, study: Study) -> xr.Dataset | None:
 
 
 def write_cube(study: Study, folder: Path, output: Path) -> dict[str, int]:
-    """Collect the study's runs into ``output`` and return the cube's dimensions."""
+    """Collect the study's runs into ``output`` and return the cube's dimensions.
+
+    Parameters
+    ----------
+    study : Study
+        Its runs.
+    folder : Path
+        The results folder.
+    output : Path
+        The cube to write.
+    """
     joined = collect(folder, study)
     timing = collect_timing(folder, study)
     if timing is not None:  # a run may have got a row between the two readings

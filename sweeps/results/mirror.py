@@ -103,6 +103,15 @@ def mirrored(local: Path, remote: RemoteFolder, seconds: float = SECONDS_BETWEEN
 
     An address that is gone for a while does not stop the run: the copies are made up for when it is back.
 
+    Parameters
+    ----------
+    local : Path
+        The run's folder on this machine.
+    remote : RemoteFolder
+        Its folder at the address.
+    seconds : float
+        Between two copies.
+
     Raises
     ------
     UserError

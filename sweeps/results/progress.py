@@ -64,18 +64,44 @@ class RunProgress:
 
 
 def run_folder(results: Path, config: RunConfig) -> Path:
-    """Return the folder of a run's files."""
+    """Return the folder of a run's files.
+
+    Parameters
+    ----------
+    results : Path
+        The results folder.
+    config : RunConfig
+        Of the run.
+    """
     return results / "runs" / config.name
 
 
 def write_progress(results: Path, config: RunConfig, progress: RunProgress) -> None:
-    """Replace the run's standing; a reader sees the old one or the new one, never half of it."""
+    """Replace the run's standing; a reader sees the old one or the new one, never half of it.
+
+    Parameters
+    ----------
+    results : Path
+        The results folder.
+    config : RunConfig
+        Of the run.
+    progress : RunProgress
+        What is written; its time is set here.
+    """
     path = run_folder(results, config) / "progress.json"
     write_json(path, asdict(replace(progress, updated=time.time())))
 
 
 def read_progress(results: Path, config: RunConfig) -> RunProgress:
-    """Return the run's standing; ``waiting`` when it has not begun or belongs to another configuration."""
+    """Return the run's standing; ``waiting`` when it has not begun or belongs to another configuration.
+
+    Parameters
+    ----------
+    results : Path
+        The results folder.
+    config : RunConfig
+        Of the run.
+    """
     fresh = RunProgress(
         run=config.name, run_id=config.run_id, total_tokens=config.training.steps * config.training.tokens_per_step,
         total_checkpoints=len(config.checkpoint_steps()),
@@ -88,7 +114,15 @@ def read_progress(results: Path, config: RunConfig) -> RunProgress:
 
 
 def progress_table(standings: Sequence[RunProgress], title: str) -> Table:
-    """Return a table of runs: state, tokens, tokens/s, loss, checkpoints, time left."""
+    """Return a table of runs: state, tokens, tokens/s, loss, checkpoints, time left.
+
+    Parameters
+    ----------
+    standings : sequence of RunProgress
+        One a run.
+    title : str
+        Above the table.
+    """
     table = Table(title=title, title_justify="left")
     for name in ("run", "state", "tokens", "tokens/s", "loss", "checkpoints", "time left"):
         table.add_column(name, justify="left" if name in ("run", "state") else "right", no_wrap=True)

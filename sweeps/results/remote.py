@@ -33,14 +33,14 @@ class RemoteFolder:
 
     def __init__(self, address: str) -> None:
         self.address = address.rstrip("/")
-        with self._told():
+        with self._errors_named():
             files, root = fsspec.core.url_to_fs(self.address)
         self.files: AbstractFileSystem = files
         self.root = root.rstrip("/")
 
     def names(self) -> dict[str, int]:
         """Return the files below, by their path in the folder, with their sizes in bytes."""
-        with self._told():
+        with self._errors_named():
             self.files.invalidate_cache()
             try:
                 found = self.files.find(self.root, detail=True)
@@ -49,15 +49,29 @@ class RemoteFolder:
         return {name.removeprefix(self.root).lstrip("/"): int(entry["size"]) for name, entry in found.items()}
 
     def exists(self, name: str) -> bool:
-        """Return whether there is this file."""
-        with self._told():
+        """Return whether there is this file.
+
+        Parameters
+        ----------
+        name : str
+            Below the address, with ``/`` between folders.
+        """
+        with self._errors_named():
             self.files.invalidate_cache()
             return bool(self.files.exists(f"{self.root}/{name}"))
 
     def put(self, path: Path, name: str) -> None:
-        """Copy a local file there; it replaces what was there when it is complete."""
+        """Copy a local file there; it replaces what was there when it is complete.
+
+        Parameters
+        ----------
+        path : Path
+            The local file.
+        name : str
+            Below the address, with ``/`` between folders.
+        """
         target = f"{self.root}/{name}"
-        with self._told(), path.open("rb") as file:
+        with self._errors_named(), path.open("rb") as file:
             if isinstance(self.files, LocalFileSystem):  # whose transactions copy from another disk
                 with replacing(Path(target)) as partial, partial.open("wb") as out:
                     while block := file.read(BLOCK):
@@ -69,8 +83,16 @@ class RemoteFolder:
                     out.write(block)
 
     def get(self, name: str, path: Path) -> bool:
-        """Copy a file from there, and return whether it was there."""
-        with self._told():
+        """Copy a file from there, and return whether it was there.
+
+        Parameters
+        ----------
+        name : str
+            Below the address, with ``/`` between folders.
+        path : Path
+            Where the copy is written, whole or not at all.
+        """
+        with self._errors_named():
             try:
                 with self.files.open(f"{self.root}/{name}", "rb") as file, replacing(path) as partial:
                     with partial.open("wb") as out:
@@ -81,15 +103,21 @@ class RemoteFolder:
         return True
 
     def remove(self, name: str) -> None:
-        """Remove a file if it is there."""
-        with self._told():
+        """Remove a file if it is there.
+
+        Parameters
+        ----------
+        name : str
+            Below the address, with ``/`` between folders.
+        """
+        with self._errors_named():
             try:
                 self.files.rm_file(f"{self.root}/{name}")
             except FileNotFoundError:
                 pass
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _errors_named(self) -> Iterator[None]:
         try:
             yield
         except UserError:

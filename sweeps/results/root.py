@@ -59,12 +59,24 @@ class ResultsRoot:
                     self.fetch(f"runs/{run.name}/{name}")
 
     def fetch(self, name: str) -> None:
-        """Fetch one file into ``folder``."""
+        """Fetch one file into ``folder``.
+
+        Parameters
+        ----------
+        name : str
+            Below the results root.
+        """
         if self.remote is not None:
             self.remote.get(name, self.folder / name)
 
     def publish(self, name: str) -> None:
-        """Copy one file of ``folder`` to the address."""
+        """Copy one file of ``folder`` to the address.
+
+        Parameters
+        ----------
+        name : str
+            Below the results root.
+        """
         if self.remote is not None:
             self.remote.put(self.folder / name, name)
 

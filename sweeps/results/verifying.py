@@ -71,12 +71,30 @@ class Verified:
 
 
 def glance(results: Path, runs: Iterable[RunConfig]) -> Verified:
-    """Look for weights that are missing or not as large as their siblings, without reading them."""
+    """Look for weights that are missing or not as large as their siblings, without reading them.
+
+    Parameters
+    ----------
+    results : Path
+        The results folder.
+    runs : iterable of RunConfig
+        Whose weights are looked at.
+    """
     return _look(results, runs, lambda run, weights: _odd_sizes(weights))
 
 
 def verify(results: Path, runs: Iterable[RunConfig], tell: Tell = lambda name, done, of: None) -> Verified:
-    """Read all weights that runs keep, and compare their SHA-256 with those in the runs' cubes."""
+    """Read all weights that runs keep, and compare their SHA-256 with those in the runs' cubes.
+
+    Parameters
+    ----------
+    results : Path
+        The results folder.
+    runs : iterable of RunConfig
+        Whose weights are read.
+    tell : callable
+        Called with the file that is read next, how many are done, and how many there are.
+    """
     runs, done = list(runs), 0
     total = sum(len(_weights(run_folder(results, run))) for run in runs)
 

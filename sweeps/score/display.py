@@ -22,5 +22,15 @@ class ScoreDisplay(ProgressDisplay):
         self.show(f"{revision}: {what}")
 
     def done(self, revision: str, how: str, count: int) -> None:
-        """Show that a revision is finished, as one of so many."""
+        """Show that a revision is finished.
+
+        Parameters
+        ----------
+        revision : str
+            Its name.
+        how : str
+            What was done, in a few words.
+        count : int
+            Revisions that are finished.
+        """
         self.say(f"{revision}: {how}", count)

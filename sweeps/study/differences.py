@@ -29,8 +29,14 @@ def differences(runs: Iterable[RunConfig]) -> dict[str, dict[str, Any]]:
     }
 
 
-def told(differs: Mapping[str, Any]) -> str:
-    """Return differences in a few words, keys without their section."""
+def differences_text(differs: Mapping[str, Any]) -> str:
+    """Return differences in a few words, keys without their section.
+
+    Parameters
+    ----------
+    differs : mapping of str to value
+        By dotted key of the study file.
+    """
     return ", ".join(f"{key.rpartition('.')[2]}={_short(value)}" for key, value in differs.items())
 
 

@@ -32,7 +32,15 @@ CORPORA = ("world", "sample", "debian", "text", "hub")
 
 
 def check_name(what: str, name: str) -> None:
-    """Refuse a name that is no plain file name: it becomes a folder's, which must not leave the results root."""
+    """Refuse a name that is no plain file name: it becomes a folder's, which must not leave the results root.
+
+    Parameters
+    ----------
+    what : str
+        What is named, for the error.
+    name : str
+        The name.
+    """
     if not name or not all(c.isalnum() or c in "-_." for c in name) or name[0] == ".":
         raise UserError(f"{what} is '{name}'; expected letters, digits, '-', '_' and '.', the first no '.'")
 
@@ -52,7 +60,7 @@ class EvaluationConfig:
     minimal_pairs_file : str, optional
         A file or folder of further pairs in the format of MultiBLiMP (see ``calque.data.words.multiblimp``).
     minimal_pairs_every, logprobs_every : int
-        Ask for minimal pairs, and for the log-probabilities of words, at every so manieth planned checkpoint only: the
+        Ask for minimal pairs, and for the log-probabilities of words, only at every n-th planned checkpoint: the
         first, the last, and every k-th between. Elsewhere they are missing.
     """
 
@@ -169,7 +177,13 @@ class RunConfig:
         return Mix.parse(self.mix, codes, dict.fromkeys(codes, 1.0) if sizes is None else sizes)
 
     def decoder(self, vocab_size: int) -> DecoderConfig:
-        """Return the decoder's shape for a vocabulary, with the base that its training names."""
+        """Return the decoder's shape for a vocabulary, with the base that its training names.
+
+        Parameters
+        ----------
+        vocab_size : int
+            Tokens of the vocabulary.
+        """
         return with_base(size(self.size, vocab_size), self.training)
 
     def checkpoint_steps(self) -> tuple[int, ...]:
@@ -191,7 +205,13 @@ class RunConfig:
 
     @staticmethod
     def from_dict(values: dict[str, Any]) -> RunConfig:
-        """Return the configuration that :meth:`to_dict` gave, for instance from a cube's ``config_json``."""
+        """Return the configuration that :meth:`to_dict` gave, for instance from a cube's ``config_json``.
+
+        Parameters
+        ----------
+        values : dict
+            Nested values, as in the JSON.
+        """
         return adapter().validate_python(values)
 
     @property

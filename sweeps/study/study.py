@@ -94,6 +94,11 @@ class Study:
     def results_folder(self, given: str | None) -> Path:
         """Return the folder of results.
 
+        Parameters
+        ----------
+        given : str, optional
+            Folder or address from the command line, which goes before all others.
+
         Raises
         ------
         UserError
@@ -107,6 +112,11 @@ class Study:
 
 def read_study(path: str | Path) -> Study:
     """Read a study file.
+
+    Parameters
+    ----------
+    path : path
+        A YAML file such as ``sweeps/quick.yaml``.
 
     Raises
     ------

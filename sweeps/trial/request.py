@@ -44,7 +44,13 @@ class TrialRequest:
         return read_progress(self.results, self.config)
 
     def update_progress(self, **changes: Any) -> RunProgress:
-        """Replace fields of :class:`RunProgress` by name in the run's progress file; return the new standing."""
+        """Replace fields of :class:`RunProgress` by name in the run's progress file; return the new standing.
+
+        Parameters
+        ----------
+        **changes
+            Fields and their new values.
+        """
         updated = replace(self.progress(), **changes)
         write_progress(self.results, self.config, updated)
         return updated

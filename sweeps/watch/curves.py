@@ -27,6 +27,11 @@ def curves_of(path: Path) -> dict[str, Curve]:
 
     ``loss`` is the mean over languages (nats/token); the rates are those of ``phases``; ``tokens_per_second`` is that
     of training, without scoring.
+
+    Parameters
+    ----------
+    path : Path
+        The run's ``run.nc``.
     """
     if not path.exists():
         return {}

@@ -40,7 +40,7 @@ class Display(Recurring):
         console = Console(stderr=True)
         self.live = Live(console=console, refresh_per_second=2) if console.is_terminal else None
         self.began = self.refreshed = time.monotonic()
-        self.told: dict[str, str] = {}
+        self.shown: dict[str, str] = {}
         self.next_line = 0.0
 
     def __enter__(self) -> Self:
@@ -67,11 +67,11 @@ class Display(Recurring):
             )
             return
         for standing in standings:
-            changed = self.told.get(standing.run) != standing.state
+            changed = self.shown.get(standing.run) != standing.state
             at_work = standing.state == "training" and now >= self.next_line
             if (changed and standing.state != "waiting") or at_work:
                 print(f"[{format_duration(now)}] {_line(standing)}", file=sys.stderr, flush=True)
-            self.told[standing.run] = standing.state
+            self.shown[standing.run] = standing.state
         if now >= self.next_line:
             self.next_line = now + LINE_SECONDS
 

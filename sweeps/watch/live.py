@@ -146,7 +146,19 @@ def _row(p: RunProgress, colour: str) -> dict[str, Any]:
 def chart(
     title: str, name: str, curves: dict[str, dict[str, Curve]], colours: dict[str, str]
 ) -> Chart | None:  # fmt: skip
-    """Return the chart of one measure, tokens on a log axis; None while no run has a point."""
+    """Return the chart of one measure, tokens on a log axis; None while no run has a point.
+
+    Parameters
+    ----------
+    title : str
+        Above the chart.
+    name : str
+        Which curve of every run is drawn.
+    curves : dict
+        By run, its curves by name.
+    colours : dict
+        By run.
+    """
     chosen = {}
     for run, of_run in curves.items():
         if name in of_run:

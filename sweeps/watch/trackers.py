@@ -22,7 +22,15 @@ class Tracker(Protocol):
     """Takes the curves of one run, a checkpoint at a time."""
 
     def log(self, tokens: int, values: dict[str, float]) -> None:
-        """Take the values of a checkpoint; the same checkpoint may come again."""
+        """Take the values of a checkpoint; the same checkpoint may come again.
+
+        Parameters
+        ----------
+        tokens : int
+            Position in training.
+        values : dict of str to float
+            By name of the curve.
+        """
         ...
 
     def close(self) -> None:
@@ -54,7 +62,15 @@ class TensorBoard:
 
 
 class WeightsAndBiases:
-    """A W&B run of the run's id, gone on with when the run is; in the project the user has set, or ``calque``."""
+    """A W&B run with the run's id, which resumes with the run; in the project the user has set, or ``calque``.
+
+    Parameters
+    ----------
+    run : RunConfig
+        Which run.
+    folder : Path
+        The run's folder.
+    """
 
     def __init__(self, run: RunConfig, folder: Path) -> None:
         import wandb
@@ -67,7 +83,15 @@ class WeightsAndBiases:
         self.logged = int(self.run.summary.get("tokens") or -1)
 
     def log(self, tokens: int, values: dict[str, float]) -> None:
-        """Take the values of a checkpoint that is not there yet."""
+        """Take the values of a checkpoint that is not there yet.
+
+        Parameters
+        ----------
+        tokens : int
+            Position in training.
+        values : dict of str to float
+            By name of the curve.
+        """
         if tokens > self.logged:
             self.run.log({"tokens": tokens, **values})
             self.logged = tokens

@@ -48,7 +48,7 @@ OPENERS: dict[str, Callable[[Any], Any]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class PackageName:
-    """What a package says of itself.
+    """Name, version and architecture of a package.
 
     Attributes
     ----------
@@ -62,6 +62,16 @@ class PackageName:
 
 def read_name(path: Path) -> PackageName:
     """Return name, version and architecture from a package's control file.
+
+    Parameters
+    ----------
+    path : Path
+        A ``.deb`` file.
+
+    Returns
+    -------
+    PackageName
+        Its name, version and architecture.
 
     Raises
     ------
@@ -80,6 +90,18 @@ def read_name(path: Path) -> PackageName:
 def read_files(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
     """Yield the regular files that are ``wanted`` (called with ``usr/share/...``), in the package's order.
 
+    Parameters
+    ----------
+    path : Path
+        A ``.deb`` file.
+    wanted : callable
+        Called with the path inside the package, ``usr/share/...``; returns whether to read the file.
+
+    Yields
+    ------
+    tuple of str and bytes
+        The path inside the package, and the content.
+
     Raises
     ------
     UserError
@@ -90,7 +112,7 @@ def read_files(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str,
 
 
 class _Section(io.RawIOBase):
-    """So many bytes of a file, from where it stands."""
+    """A given number of bytes of a file, from its current position."""
 
     def __init__(self, file: IO[bytes], size: int) -> None:
         self._file, self._left = file, size

@@ -26,15 +26,25 @@ from calque.data.locks import locked
 MANIFEST, RAW, CLEAN, COUNTS = "corpus.json", "raw", "clean", "counts.json"
 RECIPE = 1  # raise it when the same packages would give other text
 Report = Callable[[str, int, int], None]
-"""Told what is being done, and how many steps of how many are done."""
+"""Called with the current step, the number of finished steps, and their total."""
 
 
 def silent(what: str, done: int, of: int) -> None:
-    """Report nothing."""
+    """Report nothing: the default for progress reports.
+
+    Parameters
+    ----------
+    what : str
+        The step.
+    done : int
+        Parts that are finished.
+    of : int
+        Parts in all.
+    """
 
 
 def build(folder: Path, report: Report = silent, sources: tuple[DebianSource, ...] = SOURCES) -> Path:
-    """Make the clean text, or find it made.
+    """Make the clean text, or return it when it exists.
 
     Parameters
     ----------

@@ -25,7 +25,18 @@ RUN = {True: 4, False: 12}  # letters of a run when near copies are looked for
 
 
 def english_of(extracted: Sequence[ExtractedSource]) -> set[int]:
-    """Return a hash of every English paragraph of all sources: what is no translation."""
+    """Return a hash of every English paragraph of all sources, to find text that was left untranslated.
+
+    Parameters
+    ----------
+    extracted : sequence of ExtractedSource
+        All sources.
+
+    Returns
+    -------
+    set of int
+        Hashes of the normalised paragraphs.
+    """
     return {_hash(normalised(row.text)) for source in extracted for row in rows(source.path, "en")}
 
 

@@ -73,13 +73,44 @@ class DebianCorpus(RealText):
         return found
 
     def parts(self, stream: str) -> tuple[str, ...]:
-        """Return the sources that have text in a language."""
+        """Return the sources that have text in a language.
+
+        Parameters
+        ----------
+        stream : str
+            Code of a language.
+
+        Returns
+        -------
+        tuple of str
+            Names of the sources, in the order of ``sources``.
+
+        Raises
+        ------
+        UserError
+            When there is no such stream, or the text cannot be made.
+        """
         self.check_stream(stream)
         folder = self.prepare() / CLEAN / stream
         return tuple(source.name for source in self.sources if (folder / f"{source.name}.tsv").exists())
 
     def part_documents(self, stream: str, part: str, split: Split) -> Iterator[str]:
-        """Yield the documents of one source in one language; a paragraph is a line."""
+        """Yield the documents of one source in one language; a paragraph is a line.
+
+        Parameters
+        ----------
+        stream : str
+            Code of a language.
+        part : str
+            Name of a source.
+        split : {"train", "heldout"}
+            The part of the text to read.
+
+        Yields
+        ------
+        str
+            A document, its paragraphs separated by line breaks.
+        """
         self.check_stream(stream)
         document, lines = "", list[str]()
         for name, _, text in self._lines(stream, part, split):

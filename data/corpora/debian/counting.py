@@ -41,7 +41,7 @@ class KeptLine:
 
 @dataclass(kw_only=True)
 class SourceCounts:
-    """What became of one source's text in one language.
+    """Counts of one source's text in one language: what was kept and dropped.
 
     Attributes
     ----------
@@ -75,7 +75,17 @@ class SourceCounts:
 
 
 def count(code: str, lines: list[KeptLine], found: SourceCounts) -> None:
-    """Count what is kept into ``found``, and check the language of a sample."""
+    """Count the kept lines, and identify the language of a sample of them.
+
+    Parameters
+    ----------
+    code : str
+        Code of the language.
+    lines : list of KeptLine
+        The lines of one source that were kept.
+    found : SourceCounts
+        The counts; they are updated in place.
+    """
     found.lines, found.documents = len(lines), len({line.document for line in lines})
     found.bytes = sum(len(line.text.encode()) + 1 for line in lines)
     heldout = [line for line in lines if line.split == "heldout"]
@@ -88,7 +98,20 @@ def count(code: str, lines: list[KeptLine], found: SourceCounts) -> None:
 
 
 def sampled(code: str, texts: Sequence[str]) -> list[str]:
-    """Return the ``SAMPLED`` texts of lowest hash among those long enough to tell their language."""
+    """Return the ``SAMPLED`` texts of lowest hash among those long enough to identify their language.
+
+    Parameters
+    ----------
+    code : str
+        Code of the language; it decides how many letters suffice.
+    texts : sequence of str
+        Paragraphs.
+
+    Returns
+    -------
+    list of str
+        At most ``SAMPLED`` paragraphs, in the order of their SHA-256.
+    """
     enough = CHECKED_LETTERS[is_dense(code)]
     long = (text for text in texts if len(LETTER.findall(text)) >= enough)
     return sorted(long, key=lambda text: hashlib.sha256(text.encode()).digest())[:SAMPLED]

@@ -1,4 +1,4 @@
-"""One source's packages to one file of paragraphs: language, document, key, text, parted by tabs."""
+"""One source's packages to one file of paragraphs: language, document, key, text, separated by tabs."""
 
 from __future__ import annotations
 
@@ -134,7 +134,20 @@ def _key(source: str, document: str, key: str) -> str:
 
 
 def rows(path: Path, code: str | None = None) -> Iterator[Row]:
-    """Yield the rows of an extracted file, of one language or all."""
+    """Yield the rows of an extracted file, of one language or all.
+
+    Parameters
+    ----------
+    path : Path
+        A file that extraction wrote.
+    code : str, optional
+        Code of a language; all languages when None.
+
+    Yields
+    ------
+    Row
+        Language, document, key and text.
+    """
     with path.open(encoding="utf-8", newline="\n") as file:
         for line in file:
             if code is None or line.startswith(f"{code}\t"):

@@ -61,7 +61,7 @@ class PackageSelection:
 
 
 def choose(wanted: Sequence[str], folder: Path, report: Callable[[str, int, int], None]) -> PackageSelection:
-    """Say which packages there are; none is fetched yet.
+    """Choose the packages and their versions; none is fetched yet.
 
     Parameters
     ----------
@@ -84,7 +84,16 @@ def choose(wanted: Sequence[str], folder: Path, report: Callable[[str, int, int]
 
 
 def fetch(chosen: PackageSelection, folder: Path, report: Callable[[str, int, int], None]) -> None:
-    """Fetch the packages that are not there yet, some at a time; each gets its name when it is whole and checked.
+    """Fetch the packages that are missing, in batches; a package gets its name when it is complete and verified.
+
+    Parameters
+    ----------
+    chosen : PackageSelection
+        The packages, with versions and hashes.
+    folder : Path
+        Where packages are kept.
+    report : callable
+        Called with the step, the packages present, and the packages in all.
 
     Raises
     ------
@@ -165,7 +174,7 @@ def _from_folder(
 
 
 class _Known:
-    """Hashes of package files, remembered by path, size and time of change: hashing half a gigabyte takes seconds."""
+    """Cached hashes of package files, by path, size and modification time: hashing half a gigabyte takes seconds."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -186,7 +195,7 @@ class _Known:
         return Package(name=name, version=version, sha256=digest, file=str(path))
 
     def save(self) -> None:
-        """Remember what was read."""
+        """Write the cache."""
         if self._changed:
             write_json(self._path, self._entries, sort_keys=True)
 

@@ -1,4 +1,4 @@
-"""Text files written line by line that are whole or absent."""
+"""Text files written line by line that are complete or absent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,18 @@ PARTIAL = ".partial"
 
 @contextmanager
 def written(path: Path) -> Iterator[TextIO]:
-    """Open a text file that appears under its name when it is complete and on the disk."""
+    """Open a text file that appears under its name when it is complete and on the disk.
+
+    Parameters
+    ----------
+    path : Path
+        The final name.
+
+    Yields
+    ------
+    TextIO
+        The open file, UTF-8; it is written under a temporary name until the context ends.
+    """
     partial = path.with_name(path.name + PARTIAL)
     with partial.open("w", encoding="utf-8", newline="\n") as file:
         yield file
@@ -25,6 +36,14 @@ def written(path: Path) -> Iterator[TextIO]:
 
 
 def publish(partial: Path, path: Path) -> None:
-    """Give a file or folder its final name, and make sure the name lasts."""
+    """Give a file or folder its final name, and write the directory entry to the disk.
+
+    Parameters
+    ----------
+    partial : Path
+        The temporary name.
+    path : Path
+        The final name, in the same folder.
+    """
     os.replace(partial, path)
     sync_folder(path.parent)

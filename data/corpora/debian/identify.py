@@ -1,4 +1,4 @@
-"""Language identification: py3langid to clean with, and fastText's model, which it never saw, to check with."""
+"""Language identification: py3langid to clean the text, and fastText's model, an independent one, to check it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,18 @@ def _cleaner() -> Any:
 
 
 def language_of(text: str) -> str:
-    """Return the code of the most likely of the nine languages, by py3langid."""
+    """Return the code of the most likely of the nine languages, by py3langid.
+
+    Parameters
+    ----------
+    text : str
+        A paragraph.
+
+    Returns
+    -------
+    str
+        Code of the language.
+    """
     return str(_cleaner().classify(text)[0])
 
 
@@ -32,6 +43,17 @@ def _checker() -> Any:
 
 
 def checked_language_of(text: str) -> tuple[str, str]:
-    """Return the most likely of the nine languages, and of all 176 that fastText's ``lid.176`` knows."""
+    """Return the most likely of the nine languages, and of all 176 that fastText's ``lid.176`` knows.
+
+    Parameters
+    ----------
+    text : str
+        A paragraph.
+
+    Returns
+    -------
+    tuple of str and str
+        The likeliest of the nine codes, and of all 176; ``"none"`` where the model gives no answer.
+    """
     codes = [str(guess["lang"]) for guess in _checker().detect(text, k=MOST, threshold=-1.0)]
     return next((code for code in codes if code in LANGUAGES), "none"), codes[0] if codes else "none"

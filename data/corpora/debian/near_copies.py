@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 NEAR = 0.6  # Jaccard similarity of the runs of letters from which two paragraphs count as one
 LETTERS_AT_ONCE = 2_000_000
-COMMON = 32  # a run that so many of the others hold says nothing
+COMMON = 32  # a run that occurs in this many of the other texts is ignored
 MULTIPLIER = 0x9E3779B97F4A7C15
 
 

@@ -69,7 +69,18 @@ def rows_of(provenance: dict[str, Any]) -> list[ProvenanceRow]:
 
 
 def tables(rows: Sequence[ProvenanceRow]) -> list[Table]:
-    """Return what a person reads: size, share in the right language, and terms with what was dropped."""
+    """Return the tables for a terminal: size, share in the right language, and licences with what was dropped.
+
+    Parameters
+    ----------
+    rows : sequence of ProvenanceRow
+        One row for each source and language.
+
+    Returns
+    -------
+    list of rich.table.Table
+        Three tables.
+    """
     return [_sizes(rows), _right(rows), _dropped(rows)]
 
 

@@ -41,7 +41,18 @@ NAME = re.compile(r"(?<!^)\b[A-ZÇĞİÖŞÜÄ][\w.:/-]*|\b\w*[_/.-]\w[\w.:/-]*"
 
 
 def is_dense(code: str) -> bool:
-    """Whether a letter of the language's script says as much as a syllable or a word."""
+    """Whether one letter of the language's script stands for a syllable or a word.
+
+    Parameters
+    ----------
+    code : str
+        Code of a language.
+
+    Returns
+    -------
+    bool
+        True for Chinese, Japanese and Korean scripts.
+    """
     return language(code).script in DENSE
 
 
@@ -49,6 +60,18 @@ def tidy(text: str, code: str) -> str:
     """Return ``text`` in NFC with plain spaces, nothing invisible, no space before a comma.
 
     Chinese gets full-width commas between characters; Chinese and Japanese lose the spaces that line breaks left.
+
+    Parameters
+    ----------
+    text : str
+        A paragraph.
+    code : str
+        Code of its language.
+
+    Returns
+    -------
+    str
+        The tidy paragraph, on one line.
     """
     text = INVISIBLE.sub("", unicodedata.normalize("NFC", text))
     text = " ".join(text.split())
@@ -68,6 +91,18 @@ def templates(text: str, code: str) -> tuple[str, ...]:
 
     That is its form, with what differs blanked (numbers, quotations, names; German writes all nouns with a capital,
     so there only names with a dot, hyphen or underscore), and, of a longer text, its first and its last letters.
+
+    Parameters
+    ----------
+    text : str
+        A tidy paragraph.
+    code : str
+        Code of its language.
+
+    Returns
+    -------
+    tuple of str
+        The form, and for longer texts the first and last letters.
     """
     form = QUOTED.sub("□", text)
     if language(code).script != "Latn":

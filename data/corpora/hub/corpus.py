@@ -60,7 +60,27 @@ class HubCorpus(RealText):
         return tuple(part.name for part in self.plan(stream).parts)
 
     def part_documents(self, stream: str, part: str, split: Split) -> Iterator[str]:
-        """Yield the documents of one file, in its order; held-out ones are in the first file alone."""
+        """Yield the documents of one file, in its order; held-out ones are in the first file alone.
+
+        Parameters
+        ----------
+        stream : str
+            Code of a language.
+        part : str
+            Name of a file.
+        split : {"train", "heldout"}
+            The part of the text to read.
+
+        Yields
+        ------
+        str
+            A document.
+
+        Raises
+        ------
+        UserError
+            When a file cannot be read, or the first one has no held-out document.
+        """
         entry = next(entry for entry in self.plan(stream).parts if entry.name == part)
         threshold = int(self.config.heldout * 2**64)
         left = entry.text_bytes

@@ -74,6 +74,18 @@ def plan(source: HubDataset, config: HubConfig) -> Plan:
     on with the same text, and without asking the hub again; another is found when the file is removed or the
     data set is named with ``@REVISION``.
 
+    Parameters
+    ----------
+    source : HubDataset
+        A data set on the hub, or a folder laid out like one.
+    config : HubConfig
+        Split, text column, number of bytes, and attempts.
+
+    Returns
+    -------
+    Plan
+        The revision, and the files in order with the bytes to take from each.
+
     Raises
     ------
     UserError
@@ -108,7 +120,22 @@ def _end_quietly() -> None:
 
 
 def opened(source: HubDataset, revision: str | None, config: HubConfig) -> IterableDataset:
-    """Return the data set as a stream of rows with the text alone; its shards are the files, in their order."""
+    """Return the data set as a stream of rows with the text alone; its shards are the files, in their order.
+
+    Parameters
+    ----------
+    source : HubDataset
+        A data set on the hub, or a folder laid out like one.
+    revision : str or None
+        The commit to read; ignored for a folder.
+    config : HubConfig
+        Split and text column.
+
+    Returns
+    -------
+    datasets.IterableDataset
+        Rows with the text column.
+    """
     _end_quietly()
     return load_dataset(
         source.place, source.config, split=config.split, revision=None if source.is_folder else revision,

@@ -61,5 +61,5 @@ class TextConfig(RealTextConfig):
 
     @property
     def limits(self) -> Limits:
-        """What a file may cost to read."""
+        """Bounds on reading a file."""
         return Limits(line=self.max_line, ratio=self.max_ratio, expanded=self.max_expanded)

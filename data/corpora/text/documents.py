@@ -23,7 +23,18 @@ Wanted = Callable[[int], bool]
 
 
 def kind(name: str) -> str:
-    """Return the suffix that tells how a file is read: ``.txt``, ``.jsonl``, ``.parquet`` or ``.zip``; else ``""``."""
+    """Return the suffix that tells how a file is read: ``.txt``, ``.jsonl``, ``.parquet`` or ``.zip``; else ``""``.
+
+    Parameters
+    ----------
+    name : str
+        Name of a file, with its suffixes.
+
+    Returns
+    -------
+    str
+        The suffix, or ``""`` for a file of unknown kind.
+    """
     suffixes = [suffix.lower() for suffix in PurePosixPath(name).suffixes]
     last = suffixes[-1] if suffixes else ""
     if last in (*PARQUET, ".zip"):
@@ -77,7 +88,18 @@ def documents(path: Path, where: str, config: TextConfig, wanted: Wanted = lambd
 
 
 def ignored(name: str) -> bool:
-    """Return whether a file is passed over: it, or a folder it is in, is hidden or made by a system."""
+    """Return whether a file is skipped: it, or one of its folders, is hidden or made by an operating system.
+
+    Parameters
+    ----------
+    name : str
+        Path below the language's folder, with ``/``.
+
+    Returns
+    -------
+    bool
+        Whether it is skipped.
+    """
     return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
 
 

@@ -42,6 +42,16 @@ class TextFile:
 def text_files(config: TextConfig) -> dict[str, tuple[TextFile, ...]]:
     """Return the files of each language of the configuration, sorted by name.
 
+    Parameters
+    ----------
+    config : TextConfig
+        The folder, and the languages to read.
+
+    Returns
+    -------
+    dict of str to tuple of TextFile
+        Files by language.
+
     Raises
     ------
     UserError

@@ -98,6 +98,16 @@ class TextIndex:
     def language(self, code: str) -> LanguageEntry:
         """Return what a language's files hold; reads those that were not read before.
 
+        Parameters
+        ----------
+        code : str
+            Code of the language.
+
+        Returns
+        -------
+        LanguageEntry
+            Documents, bytes and the threshold of the held-out split.
+
         Raises
         ------
         UserError
@@ -110,7 +120,16 @@ class TextIndex:
         return self._languages[code]
 
     def selected(self, code: str, place: int, split: str) -> NDArray[np.bool_]:
-        """Return which documents of a language's file, by its place among them, belong to a split.
+        """Return which documents of one file belong to a split.
+
+        Parameters
+        ----------
+        code : str
+            Code of the language.
+        place : int
+            Index of the file among those of the language.
+        split : {"train", "heldout"}
+            The split.
 
         Returns
         -------

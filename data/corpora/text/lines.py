@@ -33,6 +33,18 @@ class Line(NamedTuple):
 def text_of(group: Sequence[Line], where: str) -> str:
     """Return the text of consecutive lines of the file that ``where`` names.
 
+    Parameters
+    ----------
+    group : sequence of Line
+        Consecutive lines.
+    where : str
+        Name of the file, for errors.
+
+    Returns
+    -------
+    str
+        The lines, joined by line breaks.
+
     Raises
     ------
     UserError

@@ -32,7 +32,7 @@ BROKEN = (zlib.error, lzma.LZMAError, zstandard.ZstdError, zipfile.BadZipFile, E
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What a file may cost to read.
+    """Bounds on reading a file.
 
     Attributes
     ----------
@@ -52,6 +52,20 @@ class Limits:
 def members(path: Path, where: str, limits: Limits) -> tuple[str, ...]:
     """Return the names of the files in a zip archive, sorted; a file of another kind holds one without a name.
 
+    Parameters
+    ----------
+    path : Path
+        The file.
+    where : str
+        Its name in errors.
+    limits : Limits
+        Bounds on the expansion.
+
+    Returns
+    -------
+    tuple of str
+        Names of the archive's files; ``("",)`` for a file that is no archive.
+
     Raises
     ------
     UserError
@@ -59,7 +73,7 @@ def members(path: Path, where: str, limits: Limits) -> tuple[str, ...]:
     """
     if path.suffix.lower() != ".zip":
         return ("",)
-    with said_plainly(where), zipfile.ZipFile(path) as archive:
+    with file_errors(where), zipfile.ZipFile(path) as archive:
         infos = [info for info in archive.infolist() if not info.is_dir()]
         check_expansion(sum(info.file_size for info in infos), path.stat().st_size, where, limits)
         return tuple(sorted(info.filename for info in infos))
@@ -85,7 +99,7 @@ def chunks(path: Path, member: str, where: str, limits: Limits) -> Iterator[byte
     """
     suffix = path.suffix.lower()
     expanded = 0
-    with said_plainly(where), path.open("rb") as file:
+    with file_errors(where), path.open("rb") as file:
         for piece, read in _zipped(file, member, where) if suffix == ".zip" else _READERS.get(suffix, _plain)(file):
             expanded += len(piece)
             check_expansion(expanded, read, where, limits)
@@ -93,7 +107,24 @@ def chunks(path: Path, member: str, where: str, limits: Limits) -> Iterator[byte
 
 
 def check_expansion(expanded: int, read: int, where: str, limits: Limits) -> None:
-    """Refuse a file of which ``read`` bytes became more than they may."""
+    """Refuse a file that expands beyond the limits.
+
+    Parameters
+    ----------
+    expanded : int
+        Bytes after decompression.
+    read : int
+        Bytes read from the compressed file.
+    where : str
+        Name of the file in errors.
+    limits : Limits
+        Bounds on the size and on the ratio.
+
+    Raises
+    ------
+    UserError
+        When a limit is exceeded.
+    """
     if expanded > limits.expanded:
         raise UserError(
             f"{where} expands to more than {limits.expanded} bytes; expected at most so many a file: "
@@ -107,8 +138,19 @@ def check_expansion(expanded: int, read: int, where: str, limits: Limits) -> Non
 
 
 @contextmanager
-def said_plainly(where: str) -> Iterator[None]:
-    """Turn what goes wrong with a file into one line."""
+def file_errors(where: str) -> Iterator[None]:
+    """Turn errors of reading or decompressing a file into one user error.
+
+    Parameters
+    ----------
+    where : str
+        Name of the file in errors.
+
+    Raises
+    ------
+    UserError
+        When the file is damaged, cut off or not readable.
+    """
     try:
         yield
     except BROKEN as error:

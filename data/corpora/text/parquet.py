@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from calque.data.corpora.text.opening import Limits, check_expansion, said_plainly
+from calque.data.corpora.text.opening import Limits, check_expansion, file_errors
 from calque.data.corpora.text.pages import page_sizes
 from calque.data.errors import UserError
 
@@ -41,7 +41,7 @@ def parquet_values(
     UserError
         When the file is damaged, has no such column of text, a page or a value is too large, or a value is null.
     """
-    with said_plainly(where):
+    with file_errors(where):
         packed = path.stat().st_size
         try:
             with _open(path, where) as file:

@@ -1,4 +1,4 @@
-"""A simulated multilingual world with known truth: all there is to learn in it was drawn.
+"""A simulated multilingual world with known truth: everything a model can learn was drawn at random.
 
 Languages over one inventory of concepts speak of the same latent process, each with its own words, word order
 and agreement markers. Some words are shared between languages (cognates), some documents are glossaries that
@@ -24,7 +24,7 @@ from calque.data.corpora.world.documents import glossaries, held_out, texts
 from calque.data.corpora.world.drawn import draw_world
 from calque.data.corpora.world.grammar import ABSENT
 from calque.data.corpora.world.lexicon import Vocabulary
-from calque.data.corpora.world.questions import GLOSSARY, minimal_pairs, said_lines, word_task
+from calque.data.corpora.world.questions import GLOSSARY, minimal_pairs, tagged_lines, word_task
 from calque.data.corpora.world.truth import WorldTruth, truth_of
 from calque.data.corpus import Split
 from calque.data.errors import UserError, nearest
@@ -70,7 +70,20 @@ class World:
         return {**dict.fromkeys(self.languages), **glossary}
 
     def stream_tokens(self, stream: str, split: Split) -> int:
-        """Return the number of tokens of ``split`` (its last document may exceed it)."""
+        """Return the number of tokens of ``split`` (its last document may exceed it).
+
+        Parameters
+        ----------
+        stream : str
+            A language, or the glossaries.
+        split : {"train", "heldout"}
+            The split.
+
+        Returns
+        -------
+        int
+            Tokens.
+        """
         if split == "heldout":
             return self.config.heldout_tokens
         glossary = self.config.glossary_share
@@ -122,7 +135,18 @@ class World:
                 yield tokens
 
     def document_bytes(self, tokens: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the UTF-8 length of each document in a batch of ``token_batches``, shape (documents,)."""
+        """Return the UTF-8 length of each document in a batch of ``token_batches``, shape (documents,).
+
+        Parameters
+        ----------
+        tokens : array of int, shape (tokens,)
+            Documents one after another, each beginning with ``<bos>``.
+
+        Returns
+        -------
+        array of int, shape (documents,)
+            Bytes of each document as text.
+        """
         starts = np.flatnonzero(tokens == Vocabulary.BOS)
         lengths: NDArray[np.int64] = np.add.reduceat(self.vocabulary.lengths[tokens], starts)
         return lengths - len("<bos>") - len(" ")
@@ -135,15 +159,44 @@ class World:
                 yield self.vocabulary.text(document[1:])
 
     def segments(self, stream: str, part: str | None, document: str) -> tuple[Segment, ...]:
-        """Return a document in pieces, each with its language: a glossary's end before each tag."""
+        """Return a document in pieces with their languages; a glossary is split before each tag.
+
+        Parameters
+        ----------
+        stream : str
+            A language, or the glossaries.
+        part : str or None
+            Not used: a stream of a world has no parts.
+        document : str
+            Text of the document.
+
+        Returns
+        -------
+        tuple of Segment
+            Code of the language and text, in order.
+        """
         if stream != GLOSSARY:
             return ((stream, document),)
         return tuple((piece[1], piece[0]) for piece in TAGGED.finditer(document))
 
     def aligned(self, first: str, second: str, split: Split) -> Iterator[tuple[str, str]]:
-        """Return sentences of two languages that say the same, and as many of every pair of languages.
+        """Return pairs of sentences with the same meaning, the same number for every pair of languages.
 
         A sentence stands in one split only; names are the same in both languages.
+
+        Parameters
+        ----------
+        first : str
+            Code of a language.
+        second : str
+            Code of another language.
+        split : {"train", "heldout"}
+            The split.
+
+        Returns
+        -------
+        iterator of tuple of str and str
+            A sentence in each of the two languages.
 
         Raises
         ------
@@ -163,9 +216,9 @@ class World:
         latent = drawn.grammar.latent(rng.integers(0, self.config.topics, n), rng)
         name = drawn.lexicon.names[rng.integers(0, self.config.names, n)]
         named = rng.random(n) < self.config.name_rate
-        said = {place: drawn.grammar.say(place, latent, name=name, named=named) for place in places}
-        chosen = held_out(said[places[0]]) == (split == "heldout")
-        lines = {self.languages[place]: said_lines(drawn, place, rows[chosen]) for place, rows in said.items()}
+        rendered = {place: drawn.grammar.render(place, latent, name=name, named=named) for place in places}
+        chosen = held_out(rendered[places[0]]) == (split == "heldout")
+        lines = {self.languages[place]: tagged_lines(drawn, place, rows[chosen]) for place, rows in rendered.items()}
         yield from zip(lines[first], lines[second], strict=True)
 
     def tokenizer(self) -> Tokenizer:

@@ -25,10 +25,10 @@ def texts(drawn: DrawnWorld, code: str, rng: np.random.Generator) -> NDArray[np.
         switched = rng.random((5, n)) < config.code_switch
         switch = np.where(switched, rng.choice(drawn.active, (5, n)), language)
         named = rng.random(n) < config.name_rate
-        said = drawn.grammar.say(language, latent, switch=switch, name=name, named=named)
+        rendered = drawn.grammar.render(language, latent, switch=switch, name=name, named=named)
         if sentence:
-            said = np.where((rng.random(n) < config.repeat_rate)[:, None], columns[-1], said)
-        columns.append(said)
+            rendered = np.where((rng.random(n) < config.repeat_rate)[:, None], columns[-1], rendered)
+        columns.append(rendered)
     return np.concatenate(columns, axis=1)
 
 
@@ -62,9 +62,9 @@ def held_out(rows: NDArray[np.int64]) -> NDArray[np.bool_]:
 
     The same document always falls on the same side, so no document is in both splits.
     """
-    said = rows != ABSENT
-    place = np.cumsum(said, axis=1) - 1
+    present = rows != ABSENT
+    place = np.cumsum(present, axis=1) - 1
     keys = np.random.default_rng(0).integers(0, 1 << 63, MAX_DOCUMENT_TOKENS, dtype=np.uint64)
-    mixed = np.where(said, (rows + 1).astype(np.uint64) * keys[place], np.uint64(0)).sum(axis=1)
+    mixed = np.where(present, (rows + 1).astype(np.uint64) * keys[place], np.uint64(0)).sum(axis=1)
     held: NDArray[np.bool_] = (mixed >> np.uint64(64 - HELD_OUT_BITS)) == 0
     return held

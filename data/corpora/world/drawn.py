@@ -42,7 +42,19 @@ class DrawnWorld:
 
 
 def draw_world(config: WorldConfig, shares: Mapping[str, float] | None) -> DrawnWorld:
-    """Draw what a configuration says; ``shares`` of the languages are uniform if absent.
+    """Draw the world of a configuration.
+
+    Parameters
+    ----------
+    config : WorldConfig
+        Sizes, rates and the world's seed.
+    shares : mapping of str to float, optional
+        Share of each language; uniform when None.
+
+    Returns
+    -------
+    DrawnWorld
+        Vocabulary, lexicon, grammar and shares.
 
     Raises
     ------

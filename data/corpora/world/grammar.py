@@ -44,7 +44,22 @@ class Sentences:
 
 
 def draw(cumulative: Floats, row: NDArray[np.integer], rng: np.random.Generator) -> Ints:
-    """Draw one column for each entry of ``row`` from the table of cumulative probabilities, shape (n,)."""
+    """Draw one column for each row index from a table of cumulative probabilities.
+
+    Parameters
+    ----------
+    cumulative : array, shape (rows, columns)
+        Cumulative probabilities, increasing along a row.
+    row : array of int, shape (n,)
+        Rows of the table.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    array of int, shape (n,)
+        Columns.
+    """
     below = cumulative[row] < rng.random(len(row))[:, None]
     column: Ints = below.sum(axis=1).clip(0, cumulative.shape[1] - 1)
     return column
@@ -140,7 +155,7 @@ class Grammar:
             object_plural=rng.integers(0, 2, n),
         )
 
-    def say(
+    def render(
         self,
         language: int,
         sentences: Sentences,

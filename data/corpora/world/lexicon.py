@@ -52,7 +52,18 @@ class Vocabulary:
         self.lengths = np.array([len(piece) for piece in self.pieces])
 
     def word(self, form: NDArray[np.integer]) -> str:
-        """Return the word of two token ids."""
+        """Return the word of two token ids.
+
+        Parameters
+        ----------
+        form : array of int, shape (2,)
+            Token ids of the two syllables.
+
+        Returns
+        -------
+        str
+            The word.
+        """
         return "".join(self.tokens[i] for i in form)
 
     def text(self, ids: NDArray[np.integer]) -> str:
@@ -114,12 +125,36 @@ def draw_lexicon(
     held_concepts: float,
     coverage: float,
 ) -> Lexicon:
-    """Draw words, names and held-out pairs; the parameters are those of ``WorldConfig``.
+    """Draw words, names and held-out pairs.
 
-    Each concept has an international form; a share sqrt(``cognate_rate``) of all words takes it and the
-    others are the language's own, so that two languages share a word with probability ``cognate_rate``. A
-    share ``coverage`` of the distinct string pairs is in glossaries, of identical and of different strings
-    alike. These counts are exact, so that worlds of one configuration differ as little as can be.
+    Each concept has an international form; a share sqrt(``cognate_rate``) of all words takes it and the others are the
+    language's own, so that two languages share a word with probability ``cognate_rate``. A share ``coverage`` of the
+    distinct string pairs is in glossaries, of identical and of different strings alike. These counts are exact, so that
+    worlds of one configuration differ as little as possible.
+
+    Parameters
+    ----------
+    vocabulary : Vocabulary
+        Languages and syllables.
+    rng : numpy.random.Generator
+        Source of randomness.
+    concepts : int
+        Number of concepts.
+    names : int
+        Number of names, which all languages share.
+    nonce : int
+        Number of words that no text contains.
+    cognate_rate : float
+        Probability that two languages share the word of a concept.
+    held_concepts : float
+        Share of the concepts that are in no glossary.
+    coverage : float
+        Share of the string pairs that are in glossaries.
+
+    Returns
+    -------
+    Lexicon
+        Forms of shape (languages, concepts, 2), and which pairs are in glossaries.
     """
     n_languages, syllables = len(vocabulary.codes), vocabulary.second - vocabulary.first
     deck = rng.permutation(syllables**2)

@@ -49,10 +49,10 @@ def minimal_pairs(drawn: DrawnWorld) -> tuple[MinimalPair, ...]:
     frames.subject_described[:] = True
     pairs = []
     for i, code in enumerate(drawn.vocabulary.codes):
-        good = said_lines(drawn, i, drawn.grammar.say(i, frames))
+        good = tagged_lines(drawn, i, drawn.grammar.render(i, frames))
         bad = {
-            "agreement": said_lines(drawn, i, drawn.grammar.say(i, frames, break_agreement=True)),
-            "word_order": said_lines(drawn, i, drawn.grammar.say(i, frames, break_order=True)),
+            "agreement": tagged_lines(drawn, i, drawn.grammar.render(i, frames, break_agreement=True)),
+            "word_order": tagged_lines(drawn, i, drawn.grammar.render(i, frames, break_order=True)),
         }
         pairs += [
             MinimalPair(
@@ -68,8 +68,23 @@ def minimal_pairs(drawn: DrawnWorld) -> tuple[MinimalPair, ...]:
     return tuple(pairs)
 
 
-def said_lines(drawn: DrawnWorld, language: int, rows: NDArray[np.int64]) -> list[str]:
-    """Return sentences of a language, rows of token ids, as text with the language's tag."""
+def tagged_lines(drawn: DrawnWorld, language: int, rows: NDArray[np.int64]) -> list[str]:
+    """Return sentences of a language as text, each with the language's tag.
+
+    Parameters
+    ----------
+    drawn : DrawnWorld
+        The world.
+    language : int
+        Index of the language.
+    rows : array of int, shape (n, places)
+        Token ids of the sentences; ``ABSENT`` where a sentence has no token.
+
+    Returns
+    -------
+    list of str
+        Sentences.
+    """
     tag = Vocabulary.TAG + language
     return [drawn.vocabulary.text(np.concatenate([[tag], row[row != ABSENT]])) for row in rows]
 
@@ -82,5 +97,22 @@ class GlossaryPrompt:
         return f"<{source}> {word} <{target}>"
 
     def segments(self, source: str, target: str, word: str, concept: str | None) -> tuple[Segment, ...]:
-        """Return the same text in pieces, each with its language."""
+        """Return the prompt in pieces, each with its language.
+
+        Parameters
+        ----------
+        source : str
+            Code of the source language.
+        target : str
+            Code of the target language.
+        word : str
+            The source word.
+        concept : str or None
+            Not used: a glossary has no examples.
+
+        Returns
+        -------
+        tuple of Segment
+            Code of the language and text, in order.
+        """
         return (source, f"<{source}> {word}"), (target, f" <{target}>")

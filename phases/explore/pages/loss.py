@@ -120,12 +120,12 @@ class LossPage(Page):
         if not found:
             return [note("IsoFLOP view: no number of FLOPs was passed by chosen runs of three sizes of one ladder.")]
         source = "" if "flops" in self.study.cube else " FLOPs are 6 N D."
-        told = note(
+        how = note(
             f"Loss at equal FLOPs, read within runs of {self.ladder.value}: taken before a run's learning rate has "
             f"fallen, it lies above what a run of that length would reach. Diamonds: lowest point of a parabola "
             f"through the sizes.{source}"
         )
-        return [picture(_profiles_picture(found, runs, METRICS[self.metric.value].label)), told]
+        return [picture(_profiles_picture(found, runs, METRICS[self.metric.value].label)), how]
 
     def _law(self) -> list[Any]:
         loss = self.study.files.get("loss")
@@ -201,8 +201,8 @@ def _profiles_picture(found: list[IsoFlopProfile], runs: list[str], unit: str) -
         if profile.best_n is not None:
             best.append((profile.best_n, profile.best_loss, label, format_count(profile.best_n)))
     if best:
-        marks = hv.Points(best, ["n", "loss"], ["level", "told"], label="lowest")
-        tips = [("lowest at", "@told parameters"), ("", "@level"), ("loss", "@loss{0.0000}")]
+        marks = hv.Points(best, ["n", "loss"], ["level", "lowest"], label="lowest")
+        tips = [("lowest at", "@lowest parameters"), ("", "@level"), ("loss", "@loss{0.0000}")]
         layers.append(marks.opts(color="#1d2430", marker="diamond", size=11, tools=["hover"], hover_tooltips=tips))
     sizes = np.unique(np.concatenate([profile.n for profile in found]))
     ticks = {"xticks": [(n, format_count(n)) for n in sizes]} if len(sizes) <= 9 else {"xformatter": token_ticks()}

@@ -19,7 +19,7 @@ from calque.phases.explore.panels import arrange
 from calque.phases.explore.series import PAIR, series_of
 
 WRITTEN = 12
-"""Languages up to which every cell bears its number."""
+"""Most languages with which the cells show their numbers."""
 
 
 class PairsPage(Page):
@@ -49,7 +49,7 @@ class PairsPage(Page):
         return self.selection.together().get(self.run.value) or self.selection.runs[:1]
 
     def _offer(self) -> None:
-        """Let runs and position follow what is chosen at the left."""
+        """Update the options of run and position from the common selection."""
         options = list(self.selection.together())
         if self.run.options != options:
             self.run.param.update(options=options, value=self.run.value if self.run.value in options else options[0])
@@ -69,7 +69,7 @@ class PairsPage(Page):
         runs, metric = self._runs(), self.metric.value
         sources, targets = languages(self.study, runs, metric)
         if not sources:
-            return [note(f"None of the chosen runs was asked an item of {words(metric)}.")]
+            return [note(f"None of the chosen runs has an item of {words(metric)}.")]
         self.order = (
             [self.study.items.labels("source")[i] for i in sources],
             [self.study.items.labels("target")[i] for i in targets],
@@ -150,7 +150,7 @@ class PairsPage(Page):
             if s.part == part
         ]
         if not found:
-            self.below.objects = [note(f"Nothing was asked of {part} in the chosen runs.")]
+            self.below.objects = [note(f"The chosen runs have no item of {part}.")]
             return
         panel = arrange(self.study, found, PAIR, "metric", "none")[0]
         hues = palette([m.replace(" ", "_") for m in panel.lines])

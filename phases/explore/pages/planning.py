@@ -1,4 +1,4 @@
-"""Planning: what a study can detect, and what a budget buys."""
+"""Planning: the power of a study, and ladders under a budget."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from calque.phases.report.power_pictures import power_svgs
 
 
 class PlanningPage(Page):
-    """What ``scaling power`` and ``scaling plan`` wrote."""
+    """Results of ``scaling power`` and ``scaling plan``."""
 
     title = "Planning"
     about = "What the next study can detect, before it is paid for."
@@ -54,5 +54,7 @@ class PlanningPage(Page):
             }  # fmt: skip
             for row in plan["plans"]
         ]
-        told = note(f"Ladders under {plan.get('budget')} {unit}, the sharpest forecast first; sizes are non-embedding.")
-        return [told, table(pd.DataFrame(rows), height=420)]
+        heading = note(
+            f"Ladders under {plan.get('budget')} {unit}, the sharpest forecast first; sizes are non-embedding."
+        )
+        return [heading, table(pd.DataFrame(rows), height=420)]

@@ -25,12 +25,12 @@ APART = 0.05
 
 
 class SizesPage(Page):
-    """Transitions by size, with what ``scaling`` wrote about them."""
+    """Transitions by size, with the results of ``scaling forecast`` and ``scaling mixes``."""
 
     title = "Sizes and mixes"
     about = (
         "When the transition comes, by size: a dot a run with its interval, runs of one size set slightly apart; open "
-        "triangles had not got there by their last checkpoint. Lines and band: the laws of --forecast."
+        "triangles did not reach it by their last checkpoint. Lines and band: the laws of --forecast."
     )
 
     def build(self) -> None:
@@ -50,7 +50,7 @@ class SizesPage(Page):
         return [self.metric, self.estimand, self.locate.view]
 
     def show(self) -> list[Any]:
-        """Return the transitions by size, what the forecast says, its roll-outs, and the contrasts of mixes."""
+        """Return the transitions by size, the forecast with its roll-outs, and the contrasts of mixes."""
         out: list[Any] = []
         frame = self._transitions()
         forecast = self._law()
@@ -108,9 +108,9 @@ class SizesPage(Page):
         rank = frame.groupby("n").cumcount() - (frame.groupby("n")["n"].transform("size") - 1) / 2
         frame = frame.assign(x=frame["n"] + APART * rank if named else frame["n"] * np.exp(APART * rank))
         layers: list[Any] = [] if forecast is None else law_layers(forecast)
-        tips = [("run", "@run"), ("", "@outcome"), ("tokens", "@told"), ("interval", "@interval")]
-        frame["told"] = [format_count(t) for t in frame["tokens"]]
-        extra = ["run", "outcome", "told", "interval"]
+        tips = [("run", "@run"), ("", "@outcome"), ("tokens", "@shown"), ("interval", "@interval")]
+        frame["shown"] = [format_count(t) for t in frame["tokens"]]
+        extra = ["run", "outcome", "shown", "interval"]
         for ladder in ladders:
             mine = frame[frame["ladder"] == ladder]
             bars = mine[mine["located"]].assign(x1=lambda f: f["x"])

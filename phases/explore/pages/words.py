@@ -22,7 +22,8 @@ class WordsPage(Page):
     title = "Words"
     about = (
         "Which words first: a row a concept, sorted by the tokens at which half of its items (its pairs of languages) "
-        "were lastingly answered, three checkpoints running. What explains the order: 'phases acquisition CUBE'."
+        "were acquired: answered correctly at three checkpoints in a row. "
+        "What explains the order: 'phases acquisition CUBE'."
     )
 
     def build(self) -> None:

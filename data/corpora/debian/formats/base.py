@@ -40,6 +40,18 @@ Reader = Callable[[bytes], Iterator[Paragraph]]
 def decoded(data: bytes, declared: str = "utf-8") -> str:
     """Return UTF-8 as text, or what is in the encoding that the file declares.
 
+    Parameters
+    ----------
+    data : bytes
+        Content of a file.
+    declared : str
+        Encoding that is tried when the file is not UTF-8.
+
+    Returns
+    -------
+    str
+        The text, without a byte order mark.
+
     Raises
     ------
     Unreadable
@@ -56,6 +68,16 @@ def decoded(data: bytes, declared: str = "utf-8") -> str:
 
 def gunzipped(data: bytes) -> bytes:
     """Return what a gzip file holds.
+
+    Parameters
+    ----------
+    data : bytes
+        Content of a gzip file.
+
+    Returns
+    -------
+    bytes
+        The decompressed content.
 
     Raises
     ------

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from calque.data.corpora.debian.formats.base import Paragraph, Unreadable
 
 MAGIC = {b"\xde\x12\x04\x95": "<", b"\x95\x04\x12\xde": ">"}
-# Words filled in at run time leave a hole: such lines are left out.
+# Lines with placeholders, which are filled in at run time, are left out.
 HOLE = re.compile(r"%(?:\d+\$)?[-+#0']*[\d*]*(?:\.\d+)?[hlqjzt]*[a-zA-Z]|%\d|%[({]|\$[\w({]|\{[^}]*\}|@\w+@")
 MARKUP = re.compile(r"</?[A-Za-z_][^<>]*>|<[A-Za-z]+='[^<>]*>")
 UNCLOSED = re.compile(r"<(?!br\b|p\b|li\b|/)[A-Za-z_]+>")  # a name to fill in, where no tag is closed
@@ -24,7 +24,17 @@ def catalogue(data: bytes) -> Iterator[Paragraph]:
     """Yield the lines of each message, keyed by the English message and the line's number in it.
 
     The format: https://www.gnu.org/software/gettext/manual/html_node/MO-Files.html. Of plural forms the last is
-    taken. A message is parted at its line breaks when both sides have the same number of lines.
+    taken. A message is split at its line breaks when both sides have the same number of lines.
+
+    Parameters
+    ----------
+    data : bytes
+        Content of a ``.mo`` file.
+
+    Yields
+    ------
+    Paragraph
+        A line of a message.
 
     Raises
     ------

@@ -25,7 +25,17 @@ REQUEST = re.compile(r"[.']\s*(\S*)\s*(.*)")
 
 
 def man_page(data: bytes) -> Iterator[Paragraph]:
-    """Yield headings, paragraphs and list items of a manual page compressed with gzip.
+    """Yield headings, paragraphs and list items of a gzipped manual page.
+
+    Parameters
+    ----------
+    data : bytes
+        Content of a gzipped manual page.
+
+    Yields
+    ------
+    Paragraph
+        Text without macros; it has no key.
 
     Raises
     ------

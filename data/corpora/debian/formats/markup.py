@@ -16,7 +16,7 @@ DECLARED = re.compile(rb"<meta[^>]*charset=[\"']?([A-Za-z0-9_-]+)", re.IGNORECAS
 
 @dataclass(frozen=True, kw_only=True)
 class MarkupRules:
-    """Which elements part paragraphs and which are left out with all they hold.
+    """Which elements separate paragraphs, and which are left out with their content.
 
     Attributes
     ----------
@@ -90,7 +90,7 @@ class _Collector:
             return
         name, grammar = tag.rpartition("}")[2].lower(), self.grammar
         if name in grammar.skipped or grammar.skipped_classes.intersection((element.get("class") or "").split()):
-            # A hole in the middle of a sentence spoils it, between paragraphs it does not.
+            # A gap in the middle of a sentence makes it useless; a gap between paragraphs does not.
             self._spoiled |= name in grammar.holes or (name == "code" and bool("".join(self._text).strip()))
             return
         if _left_out(element):
@@ -126,6 +126,16 @@ def _left_out(element: Any) -> bool:
 def html_page(data: bytes) -> Iterator[Paragraph]:
     """Yield the paragraphs of an HTML page; keys are the elements' ids.
 
+    Parameters
+    ----------
+    data : bytes
+        Content of the file.
+
+    Yields
+    ------
+    Paragraph
+        Text and key.
+
     Raises
     ------
     Unreadable
@@ -135,7 +145,23 @@ def html_page(data: bytes) -> Iterator[Paragraph]:
 
 
 def help_page(data: bytes) -> Iterator[Paragraph]:
-    """Yield the paragraphs of a LibreOffice help page: its display area alone."""
+    """Yield the paragraphs of a LibreOffice help page: its display area alone.
+
+    Parameters
+    ----------
+    data : bytes
+        Content of the file.
+
+    Yields
+    ------
+    Paragraph
+        Text and key.
+
+    Raises
+    ------
+    Unreadable
+        When it is not in the encoding it declares (UTF-8 if none), or not HTML.
+    """
     yield from _html(data, "DisplayArea")
 
 
@@ -157,6 +183,16 @@ def _html(data: bytes, area: str | None) -> Iterator[Paragraph]:
 def docbook(data: bytes) -> Iterator[Paragraph]:
     """Yield the paragraphs of a DocBook file.
 
+    Parameters
+    ----------
+    data : bytes
+        Content of the file.
+
+    Yields
+    ------
+    Paragraph
+        Text and key.
+
     Raises
     ------
     Unreadable
@@ -167,6 +203,16 @@ def docbook(data: bytes) -> Iterator[Paragraph]:
 
 def mallard(data: bytes) -> Iterator[Paragraph]:
     """Yield the paragraphs of a Mallard page (GNOME help).
+
+    Parameters
+    ----------
+    data : bytes
+        Content of the file.
+
+    Yields
+    ------
+    Paragraph
+        Text and key.
 
     Raises
     ------

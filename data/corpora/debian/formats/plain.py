@@ -19,6 +19,16 @@ def descriptions(data: bytes) -> Iterator[Paragraph]:
 
     Names are English in every language, so they key the paragraphs. Blocks with code (``{{``) are left out.
 
+    Parameters
+    ----------
+    data : bytes
+        Content of the file, UTF-8.
+
+    Yields
+    ------
+    Paragraph
+        Text, with the English name and the paragraph's number as key.
+
     Raises
     ------
     Unreadable
@@ -36,6 +46,16 @@ def descriptions(data: bytes) -> Iterator[Paragraph]:
 
 def wiki_messages(data: bytes) -> Iterator[Paragraph]:
     """Yield the messages of a JSON object of strings; lines with templates or words to fill in are left out.
+
+    Parameters
+    ----------
+    data : bytes
+        Content of the JSON file.
+
+    Yields
+    ------
+    Paragraph
+        A line of a message, with the message's name and the line's number as key.
 
     Raises
     ------
