@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 WIDTH = 160
-"""Columns of text where no terminal says how wide it is."""
+"""Columns of :meth:`Result.summary` and of a notebook."""
+UNBOUNDED = 10_000
+"""Columns: wider than any table."""
 PRE = '<pre style="white-space:pre;overflow-x:auto;line-height:normal;font-family:monospace">'
 
 
@@ -59,19 +61,14 @@ class Result(ABC):
         """Draw it; return a matplotlib ``Axes``, or an interactive picture with ``backend="hvplot"``."""
 
     def show(self, *, stderr: bool = False) -> None:
-        """Print the result on the terminal.
+        """Print it on the terminal; where a file or a program reads, no table is cut.
 
         Parameters
         ----------
         stderr : bool
-            Whether to print on standard error instead of standard output.
+            Print on standard error.
         """
-        from rich.console import Console
-
-        console = Console(stderr=stderr)
-        if not console.is_terminal:
-            console = Console(stderr=stderr, width=WIDTH)
-        self._print(console)
+        self._print(console(stderr=stderr))
 
     def summary(self, width: int = WIDTH) -> str:
         """Return it as text, without colours, at most ``width`` columns wide."""
@@ -88,13 +85,13 @@ class Result(ABC):
         """Return the same text for a notebook, with its colours."""
         from rich.console import Console
 
-        console = Console(file=io.StringIO(), record=True, width=WIDTH, force_jupyter=False)
-        self._print(console)
-        return console.export_html(inline_styles=True, code_format=PRE + "{code}</pre>")
+        page = Console(file=io.StringIO(), record=True, width=WIDTH, force_jupyter=False)
+        self._print(page)
+        return page.export_html(inline_styles=True, code_format=PRE + "{code}</pre>")
 
-    def _print(self, console: Console) -> None:
+    def _print(self, out: Console) -> None:
         for part in self.renderables():
-            console.print(part, highlight=False)
+            out.print(part, highlight=False)
 
     def to_json(self, path: str | Path | None = None) -> str:
         """Return strict JSON, and write it to ``path`` when one is given (``"-"``: standard output).
@@ -173,6 +170,20 @@ def _numeric(frame: pd.DataFrame) -> pd.DataFrame:
             if len(known) and all(isinstance(v, int | float) and not isinstance(v, bool) for v in known):
                 frame[name] = pd.to_numeric(frame[name]).astype(float)
     return frame
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return the terminal to print on; where a file or a program reads, it is as wide as any table needs.
+
+    Parameters
+    ----------
+    stderr : bool
+        Print on standard error.
+    """
+    from rich.console import Console
+
+    to = sys.stderr if stderr else sys.stdout
+    return Console(stderr=stderr, highlight=False, width=None if to.isatty() else UNBOUNDED)
 
 
 def check_backend(backend: str) -> None:

@@ -18,9 +18,23 @@ from statsmodels.stats.proportion import proportion_confint
 import calque
 from calque.data.errors import UserError
 from calque.data.result import Result
+from calque.scaling.api.calibrate import calibrate
+from calque.scaling.api.fit import fit
+from calque.scaling.api.loss import loss
+from calque.scaling.api.mixes import mixes
+from calque.scaling.api.plan import plan
+from calque.scaling.api.power import power
+from calque.scaling.simulate.result import Simulation
+from calque.scaling.simulate.truth import Truth, read_truth
 from tests.phases_cube import study
+from tests.test_scaling_loss_laws import drawn
 
 ROOT = Path(__file__).parent.parent
+TRUTH = ROOT / "docs/examples/truth.yaml"
+INTERACTIVE = (
+    "detect", "pool", "acquisition", "import_log", "plan", "simulate", "fit", "forecast", "calibrate forecasts",
+    "mixes", "loss", "power", "plan a ladder",
+)  # fmt: skip
 HEAVY = ("numpy", "xarray", "pandas", "scipy", "matplotlib", "torch", "ray", "lightning", "rich", "typer")
 mpl.use("agg")
 
@@ -42,8 +56,33 @@ def log() -> Any:
 
 
 @pytest.fixture(scope="module")
-def results(cube: xr.Dataset, log: Any) -> dict[str, Result]:
+def simulated() -> Simulation:
+    """A ladder of two mixes."""
+    small = {
+        "seeds": 1, "mixes": [{"name": "a"}, {"name": "b", "factor": 1.5}], "concepts": 12,
+        "checkpoints": {"count": 20, "first": 1e8, "last": 2e11}, "languages": ["en", "de", "ru"],
+    }  # fmt: skip
+    return calque.simulate(Truth.model_validate({**read_truth(TRUTH).model_dump(), **small}), seed=3)
+
+
+@pytest.fixture(scope="module")
+def losses(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    points, file = drawn("chinchilla", 0.01, 60), tmp_path_factory.mktemp("losses") / "p.csv"
+    np.savetxt(file, np.column_stack([points.n, points.d, points.loss]), delimiter=",", header="n,d,loss", comments="")
+    return file
+
+
+@pytest.fixture(scope="module")
+def results(cube: xr.Dataset, log: Any, simulated: Simulation, losses: Path) -> dict[str, Result]:
     return {
+        "simulate": simulated,
+        "fit": fit(simulated, law="power", boot=19, where=["mix=a"]),
+        "forecast": calque.forecast(simulated, size="1.7b", boot=19, where=["mix=a"]),
+        "calibrate forecasts": calibrate(studies=10, sizes=4, seed_sd=[0.05]),
+        "mixes": mixes(simulated, boot=19, by_language=True),
+        "loss": loss(losses, boot=19, at="3b,60b"),
+        "power": power(TRUTH),
+        "plan a ladder": plan(1600),
         "detect": calque.detect(cube, boot=19),
         "classical": calque.detect(cube, family="kink", metric="copying"),
         "pool": calque.pool(cube, boot=19, over="language"),
@@ -71,7 +110,7 @@ def test_the_accessor_is_there_whichever_is_imported_first(first: str, tmp_path:
     python(f"import {first}; assert hasattr(xr.Dataset, 'calque')", tmp_path)
 
 
-@pytest.mark.parametrize("name", ["detect", "classical", "pool", "acquisition", "calibrate", "import_log", "plan"])
+@pytest.mark.parametrize("name", [*INTERACTIVE, "classical", "calibrate"])
 def test_every_result_prints_converts_and_draws(results: dict[str, Result], name: str, tmp_path: Path) -> None:
     result = results[name]
     text = result.summary()
@@ -93,7 +132,7 @@ def test_every_result_prints_converts_and_draws(results: dict[str, Result], name
         result.plot(backend="gnuplot")
 
 
-@pytest.mark.parametrize("name", ["detect", "pool", "acquisition", "import_log", "plan"])
+@pytest.mark.parametrize("name", INTERACTIVE)
 def test_every_result_has_an_interactive_picture(results: dict[str, Result], name: str) -> None:
     import holoviews as hv
 
@@ -134,6 +173,44 @@ def test_the_picture_is_drawn_where_it_is_asked(results: dict[str, Result]) -> N
     assert results["detect"].plot("seed1", ax=right) is right and right.has_data() and not left.has_data()
     with pytest.raises(UserError, match=r"no run 'seed9'.*it has 'seed0', 'seed1'; did you mean"):
         results["detect"].plot("seed9")
+
+
+def test_a_picture_with_nothing_to_draw_says_so(results: dict[str, Result], losses: Path) -> None:
+    simulated = results["simulate"]
+    few = ["mix=a", "size=20m"]
+    nothing = [
+        (fit(simulated, boot=19, where=few), "nothing to draw: floor law: too_few_points"),
+        (calque.forecast(simulated, size="1.7b", boot=19, where=few), "nothing to draw: no law gives a forecast"),
+        (loss(losses, law="broken", boot=19), "the isoFLOP view is of a fitted chinchilla law"),
+    ]
+    for result, words in nothing:
+        with pytest.raises(UserError, match=words):
+            result.plot()
+    for call, words in (
+        (lambda: results["mixes"].plot("pairs"), "expected one of contrasts, languages, mixed_model"),
+        (lambda: results["calibrate forecasts"].plot("widht"), "did you mean 'width'"),
+        (lambda: simulated.plot("20m-a-s9"), "`run` is '20m-a-s9'"),
+    ):
+        with pytest.raises(UserError, match=words):
+            call()
+
+
+def test_a_simulation_is_its_cube_and_draws_the_truth(simulated: Simulation) -> None:
+    assert simulated.to_xarray() is simulated.cube
+    axes = simulated.plot("540m-b-s0")
+    true = simulated.rates.sel(run="540m-b-s0")
+    lines = {line.get_label(): line for line in axes.lines}
+    for metric in ("copying", "false_copying", "translation"):
+        np.testing.assert_array_equal(lines[metric.replace("_", " ")].get_ydata(), true[metric])
+
+
+def test_the_curve_of_a_fit_is_the_law(results: dict[str, Any]) -> None:
+    found = results["fit"].fit
+    curve = {name: np.array(values) for name, values in found.curve().items()}
+    wanted = found.parameters["c"] * curve["n"] ** -found.parameters["gamma"]
+    np.testing.assert_allclose(curve["tokens"], wanted)
+    assert curve["n"][0] == 2e7 and curve["n"][-1] == pytest.approx(5.4e8)
+    assert np.all((curve["low"] < curve["tokens"]) & (curve["tokens"] < curve["high"]))
 
 
 def test_rates_are_counts_with_wilson_intervals(cube: xr.Dataset) -> None:

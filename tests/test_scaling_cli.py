@@ -16,7 +16,7 @@ import calque.scaling.takeoffs
 from calque.data import cube as cubes
 from calque.data.errors import UserError
 from calque.scaling.cli import app, main
-from calque.scaling.simulate.simulate import truth_of
+from calque.scaling.simulate.result import truth_of
 
 ROOT = Path(__file__).parent.parent
 TRUTH = """\

@@ -11,7 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from calque.scaling.cli import app
-from calque.scaling.forecast.calibration import TRUTHS, Coverage, LadderDesign, TrueLaw, coverage, draw
+from calque.scaling.forecast.calibration import TRUTHS, LadderDesign, TrueLaw, coverage, draw
+from calque.scaling.forecast.calibration_result import Coverage
 from calque.scaling.forecast.forecast import forecast
 from calque.scaling.laws.run_times import run_times
 

@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 from calque.data.errors import UserError
 from calque.scaling.cli import app
 from calque.scaling.simulate.like import noise_like, tetrachoric
-from calque.scaling.simulate.simulate import simulate, truth_of
+from calque.scaling.simulate.result import truth_of
+from calque.scaling.simulate.simulate import simulate
 from calque.scaling.simulate.truth import Truth
 
 

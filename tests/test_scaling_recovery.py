@@ -16,7 +16,8 @@ from calque.scaling.laws.fit import fit
 from calque.scaling.laws.share import fit_shares
 from calque.scaling.mixes.by_language import observe_languages
 from calque.scaling.observations import observe
-from calque.scaling.simulate.simulate import simulate, truth_of
+from calque.scaling.simulate.result import truth_of
+from calque.scaling.simulate.simulate import simulate
 from calque.scaling.simulate.truth import Truth
 
 TARGET = 1.13e9

@@ -11,7 +11,8 @@ from calque.data import cube as cubes
 from calque.data.cube import OUTCOMES, OVERLAPS
 from calque.data.errors import UserError
 from calque.scaling.simulate.curves import centre, crossing, place, unit_shape
-from calque.scaling.simulate.simulate import Simulation, simulate, truth_of
+from calque.scaling.simulate.result import Simulation, truth_of
+from calque.scaling.simulate.simulate import simulate
 from calque.scaling.simulate.truth import Truth
 
 

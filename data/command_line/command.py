@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from typer.core import TyperCommand
 
 from calque.data.errors import UserError
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-UNBOUNDED = 10_000
-"""Columns: wider than any table."""
 
 
 class Command(TyperCommand):
@@ -68,10 +61,3 @@ class Command(TyperCommand):
                 names[f"{parameter.name}=False"] = parameter.secondary_opts[0]
             names.setdefault(f"{parameter.name}s", shown)  # ``metrics`` of a function is ``--metric`` given again
         return re.sub(r"`(\w+(?:=False)?)`", lambda found: names.get(found[1], found[0]), message)
-
-
-def console() -> Console:
-    """Return the terminal to print on; where a file or a program reads, it is as wide as any table needs."""
-    from rich.console import Console
-
-    return Console(highlight=False, width=None if sys.stdout.isatty() else UNBOUNDED)

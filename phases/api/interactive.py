@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +11,10 @@ import xarray as xr
 
 from calque.data.errors import UserError
 from calque.phases.report.figures import colour
+from calque.phases.report.forecast_pictures import law_layers
 from calque.phases.report.forest import Estimate
+from calque.phases.report.loss_pictures import LEAST, LOSS
+from calque.phases.report.power_pictures import RATIO, SEEDS, power_lines
 from calque.phases.report.runs import worth_showing
 from calque.phases.report.tables import located
 from calque.phases.results import Curve, Transition
@@ -160,3 +163,92 @@ def rates_plot(rates: xr.Dataset, metric: str, log: bool = True) -> Any:
     return hv.Overlay(parts).collate().opts(
         logx=log, xlabel="training tokens", ylabel=metric.replace("_", " "), width=820, height=380
     )  # fmt: skip
+
+
+def law_plot(found: Mapping[str, Any]) -> Any:
+    """Return takeoff against size: the laws, the runs with their intervals, and the size that was forecast.
+
+    Parameters
+    ----------
+    found : mapping
+        As :func:`calque.phases.report.forecast_pictures.draw_laws` takes it. Runs that had not taken off are triangles
+        at their last checkpoint.
+
+    Returns
+    -------
+    holoviews.Overlay
+    """
+    _library()
+    import holoviews as hv
+
+    rows = [row for row in found["transitions"] if row["n"] and row["tokens"]]
+    late = [row for row in found["transitions"] if row["n"] and row["kind"] == "right" and row["low"]]
+    located = pd.DataFrame(
+        [
+            (row["n"], row["tokens"], row["n"], row["low"] or row["tokens"], row["high"] or row["tokens"], row["run"])
+            for row in rows
+        ],
+        columns=["x", "tokens", "x1", "low", "high", "run"],
+    )
+    waiting = pd.DataFrame([(row["n"], row["low"], row["run"]) for row in late], columns=["x", "tokens", "run"])
+    layers = [
+        *law_layers(dict(found)),
+        hv.Segments(located, ["x", "low", "x1", "high"], ["run"]).opts(color="#3a4252", line_width=1),
+        hv.Points(located, ["x", "tokens"], ["run", "low", "high"]).opts(color="#3a4252", size=7, tools=["hover"]),
+        hv.Points(waiting, ["x", "tokens"], ["run"]).opts(
+            color="#3a4252", marker="triangle", fill_alpha=0, size=8, tools=["hover"]
+        ),
+    ]
+    return hv.Overlay(layers).opts(
+        logx=True, logy=True, xlabel="non-embedding parameters", width=820, height=420,
+        ylabel=f"tokens at takeoff of {found['metric']}".replace("_", " "),
+    )  # fmt: skip
+
+
+def power_plot(found: Mapping[str, Any]) -> Any:
+    """Return the detectable ratio against seeds, a line for each number of checkpoints and concepts.
+
+    Parameters
+    ----------
+    found : mapping
+        As :func:`calque.phases.report.power_pictures.draw_power` takes it.
+
+    Returns
+    -------
+    holoviews.Overlay
+    """
+    _library()
+    import holoviews as hv
+
+    frame = pd.DataFrame([row | {"design": name} for name, rows in power_lines(dict(found)).items() for row in rows])
+    lines = frame.hvplot.line("seeds", "factor", by="design", hover_cols=["se", "flops"])
+    asked = hv.HLine(found["target"]).opts(color="#3a4252", line_dash="dashed", line_width=1)
+    return (lines * asked).opts(xlabel=SEEDS, ylabel=RATIO, width=820, height=380)
+
+
+def isoflop_plot(view: Mapping[str, Any]) -> Any:
+    """Return loss against size at equal FLOPs, with the optima; points and lines coloured by their FLOPs.
+
+    Parameters
+    ----------
+    view : mapping
+        As :func:`calque.phases.report.loss_pictures.draw_isoflop` takes it.
+
+    Returns
+    -------
+    holoviews.Overlay
+    """
+    _library()
+    import holoviews as hv
+
+    points, optima = pd.DataFrame(view["points"]), pd.DataFrame(view["optima"])
+    limits = (float(points["flops"].min()), float(points["flops"].max()))
+    scale = {"color": "flops", "cmap": "viridis", "cnorm": "log", "clim": limits}
+    dots = hv.Points(points, ["n", "loss"], ["d", "flops"]).opts(
+        **scale, size=4, colorbar=True, clabel="FLOPs, 6 N D", tools=["hover"]
+    )
+    lines = hv.Contours([{"n": c["n"], "loss": c["loss"], "flops": c["flops"]} for c in view["curves"]], ["n", "loss"],
+                        "flops").opts(**scale, line_width=1.2, show_legend=False)  # fmt: skip
+    best = hv.Curve(optima, "n", "loss", label=LEAST).opts(color="#1d2430", line_width=1)
+    marks = hv.Points(optima, ["n", "loss"], ["d", "flops"]).opts(color="#1d2430", size=6, tools=["hover"])
+    return (dots * lines * best * marks).opts(logx=True, xlabel="parameters", ylabel=LOSS, width=820, height=420)

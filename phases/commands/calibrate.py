@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -78,15 +77,13 @@ def calibrate(
 def _list_cells(
     suite: str, cells: list[str] | None, replicates: int | None, boot: int, seed: int, level: float, rise: float
 ) -> None:
-    from rich.console import Console
-
-    from calque.data.result import WIDTH
+    from calque.data.result import console
     from calque.phases.api.calibrate import cells_of
     from calque.phases.calibration.grids import parts
     from calque.phases.calibration.outcomes import Options
     from calque.phases.calibration.tables import cells_grid
 
     grid, note = cells_grid(cells_of(suite, cells, Options(seed=seed, boot=boot, level=level, rise=rise)), replicates)
-    console = Console() if sys.stdout.isatty() else Console(width=WIDTH)
+    out = console()
     for part in parts([grid], [note]):
-        console.print(part)
+        out.print(part)

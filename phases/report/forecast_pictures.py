@@ -15,38 +15,101 @@ HUES = {"power": "#d58a00", "floor": "#2aa198", "average": "#2f86e0"}
 
 
 def law_figure(forecast: dict[str, Any]) -> Figure | None:
-    """Return takeoff against size: runs, laws, the target, and the largest size as the smaller ones forecast it."""
+    """Return takeoff against size: runs, laws, the target, and the largest size as the smaller ones forecast it.
+
+    Parameters
+    ----------
+    forecast : dict
+        As :func:`draw_laws` takes it.
+
+    Returns
+    -------
+    matplotlib.figure.Figure or None
+        None where no law gives a forecast.
+    """
     import matplotlib as mpl
 
-    curves = forecast.get("curves") or {}
-    if not curves:
+    if not forecast.get("curves"):
         return None
     with mpl.rc_context(STYLE):
         made, axes = figure(4.2)
-        for law, curve in sorted(curves.items(), key=lambda pair: pair[0] != "average"):
-            hue, strong = HUES.get(law, INK), law == "average" or len(curves) == 1
-            axes.plot(curve["n"], curve["tokens"], color=hue, lw=2.4 if strong else 1.4, label=law)
-            if strong:
-                axes.fill_between(curve["n"], curve["low"], curve["high"], color=hue, alpha=0.15, lw=0)
-        _runs(axes, forecast.get("transitions") or [])
-        _held_out(axes, (forecast.get("rollouts") or {}).get("average") or [])
-        target = forecast.get("n_params_non_embedding")
-        if target:
-            axes.axvline(target, color=INK, lw=0.7, ls=(0, (4, 3)))
-            axes.annotate(
-                str(forecast.get("size") or ""),
-                (target, 1.01),
-                xycoords=("data", "axes fraction"),
-                ha="center",
-                fontsize=9,
-            )
-        axes.set_xscale("log")
-        axes.set_yscale("log")
-        _token_axis(axes)
-        axes.set_xlabel("non-embedding parameters")
-        axes.set_ylabel(f"tokens at takeoff of {forecast.get('metric') or 'the metric'}".replace("_", " "))
-        axes.legend(fontsize=9)
+        draw_laws(axes, forecast)
     return made
+
+
+def draw_laws(axes: Axes, forecast: dict[str, Any]) -> Axes:
+    """Draw what :func:`law_figure` shows.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        Where to draw.
+    forecast : dict
+        Its ``curves``, ``transitions`` and ``metric``; ``rollouts``, ``size`` and ``n_params_non_embedding`` where a
+        size was forecast.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        ``axes``.
+    """
+    curves = forecast["curves"]
+    for law, curve in sorted(curves.items(), key=lambda pair: pair[0] != "average"):
+        hue, strong = HUES.get(law, INK), law == "average" or len(curves) == 1
+        axes.plot(curve["n"], curve["tokens"], color=hue, lw=2.4 if strong else 1.4, label=law)
+        if strong:
+            axes.fill_between(curve["n"], curve["low"], curve["high"], color=hue, alpha=0.15, lw=0)
+    _runs(axes, forecast.get("transitions") or [])
+    _held_out(axes, (forecast.get("rollouts") or {}).get("average") or [])
+    target = forecast.get("n_params_non_embedding")
+    if target:
+        axes.axvline(target, color=INK, lw=0.7, ls=(0, (4, 3)))
+        axes.annotate(
+            str(forecast.get("size") or ""), (target, 1.01), xycoords=("data", "axes fraction"), ha="center", fontsize=9
+        )
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    _token_axis(axes)
+    axes.set_xlabel("non-embedding parameters")
+    axes.set_ylabel(f"tokens at takeoff of {forecast.get('metric') or 'the metric'}".replace("_", " "))
+    axes.legend(fontsize=9)
+    return axes
+
+
+def law_layers(forecast: dict[str, Any]) -> list[Any]:
+    """Return the laws as interactive lines, the average with its band and its forecast of the size not run.
+
+    Parameters
+    ----------
+    forecast : dict
+        Its ``curves``; ``rows``, ``size`` and ``n_params_non_embedding`` where a size was forecast.
+
+    Returns
+    -------
+    list of holoviews.Element
+        Over the dimensions ``x`` and ``tokens``.
+    """
+    import holoviews as hv
+
+    layers: list[Any] = []
+    curves = forecast["curves"]
+    strong = "average" if "average" in curves else next(iter(curves))
+    for law, curve in curves.items():
+        if law == strong:
+            band = hv.Area((curve["n"], curve["low"], curve["high"]), "x", ["tokens", "high"])
+            layers.insert(0, band.opts(color=HUES.get(law, "#888888"), alpha=0.15, line_alpha=0, show_legend=False))
+        width = 2.4 if law == strong else 1.3
+        line = hv.Curve((curve["n"], curve["tokens"]), "x", "tokens", label=f"law: {law}")
+        layers.append(line.opts(color=HUES.get(law, "#888888"), line_width=width))
+    row = next((r for r in forecast.get("rows") or [] if r.get("law") == strong and r.get("tokens")), None)
+    if row is not None:
+        n, hue = forecast["n_params_non_embedding"], HUES.get(strong, "#888888")
+        layers.append(
+            hv.Segments([(n, row["low"], n, row["high"])], ["x", "tokens", "x1", "y1"]).opts(color=hue, line_width=3)
+        )
+        point = hv.Points([(n, row["tokens"])], ["x", "tokens"], label=f"forecast for {forecast.get('size')}")
+        layers.append(point.opts(color=hue, marker="diamond", size=13))
+    return layers
 
 
 def rollout_figure(forecast: dict[str, Any]) -> Figure | None:

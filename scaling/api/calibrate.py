@@ -11,12 +11,11 @@ from calque.scaling.checks import check_count, check_level
 from calque.scaling.forecast.calibration import (
     PRIORS,
     TRUTHS,
-    Coverage,
-    ForecastCalibration,
     LadderDesign,
     TrueLaw,
     coverage,
 )
+from calque.scaling.forecast.calibration_result import Coverage, ForecastCalibration
 from calque.scaling.takeoffs import Progress
 
 MOST_FACTOR, MOST_SD = 100, 10

@@ -9,7 +9,7 @@ from dataclasses import replace
 from calque.data import cube as cubes
 from calque.data.cube.source import CubeLike, as_cube
 from calque.scaling.checks import check_count
-from calque.scaling.simulate.simulate import Simulation
+from calque.scaling.simulate.result import Simulation
 from calque.scaling.simulate.simulate import simulate as draw
 from calque.scaling.simulate.truth import Truth, read_truth
 

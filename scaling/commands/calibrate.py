@@ -30,7 +30,6 @@ def calibrate_command(
     """
     from calque.data.command_line.progress import progress
     from calque.scaling.api.calibrate import calibrate
-    from calque.scaling.forecast.tables import print_calibration
 
     with progress() as shown:
         result = calibrate(
@@ -38,4 +37,4 @@ def calibrate_command(
             measurement_sd=measurement_sd, level=level, seed=seed, jobs=jobs, progress=shown,
         )  # fmt: skip
     if not emit_json(json, result.to_dict()):
-        print_calibration(result)
+        result.show()

@@ -28,7 +28,6 @@ def fit_command(
     """
     from calque.data.command_line.progress import progress
     from calque.scaling.api.fit import fit
-    from calque.scaling.laws.tables import print_fit
 
     with progress() as shown:
         result = fit(
@@ -36,4 +35,4 @@ def fit_command(
             progress=shown,
         )  # fmt: skip
     if not emit_json(json, result.to_dict()):
-        print_fit(result)
+        result.show()

@@ -38,7 +38,6 @@ def forecast_command(
     from calque.phases.report.forecast_pictures import law_figure
     from calque.scaling.api.forecast import forecast
     from calque.scaling.commands.pictures import check_picture, save
-    from calque.scaling.forecast.tables import print_forecast
 
     check_picture(picture)
     with progress() as shown:
@@ -49,4 +48,4 @@ def forecast_command(
     if picture is not None:
         save(law_figure(result.to_dict()), picture, "no law gives a forecast")
     if not emit_json(json, result.to_dict()):
-        print_forecast(result)
+        result.show()

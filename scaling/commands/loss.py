@@ -42,7 +42,6 @@ def loss_command(
     from calque.phases.report.loss_pictures import isoflop_figure
     from calque.scaling.api.loss import loss as fit_report
     from calque.scaling.commands.pictures import check_picture, save
-    from calque.scaling.loss.tables import print_loss
 
     check_picture(picture)
     with progress() as shown:
@@ -53,4 +52,4 @@ def loss_command(
     if picture is not None:
         save(isoflop_figure(report.to_dict()), picture, "the isoFLOP view is of a fitted chinchilla law")
     if not emit_json(json, report.to_dict()):
-        print_loss(report)
+        report.show()

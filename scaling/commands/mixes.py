@@ -28,9 +28,8 @@ def mixes_command(
     """
     from calque.data.command_line.progress import progress
     from calque.scaling.api.mixes import mixes
-    from calque.scaling.mixes.tables import print_comparison
 
     with progress() as shown:
         result = mixes(cube, metric=metric, by_language=by_language, level=level, boot=boot, seed=seed, progress=shown)
     if not emit_json(json, result.to_dict()):
-        print_comparison(result)
+        result.show()

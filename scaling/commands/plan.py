@@ -32,11 +32,10 @@ def plan_command(
     The interval is what the floor law's information and the seeds' scatter leave, were the expected law true.
     """
     from calque.scaling.api.plan import plan
-    from calque.scaling.power.tables import print_plans
 
     result = plan(
         budget, unit=unit, size=size, mixes=mixes, attained=attained, margin=margin, t0=t0, c=c, gamma=gamma,
         seed_sd=seed_sd, se=se,
     )  # fmt: skip
     if not emit_json(json, result.to_dict()):
-        print_plans(result)
+        result.show()

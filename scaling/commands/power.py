@@ -52,7 +52,6 @@ def power_command(
     from calque.phases.report.power_pictures import power_figure
     from calque.scaling.api.power import power as analyse
     from calque.scaling.commands.pictures import check_picture, save
-    from calque.scaling.power.tables import print_power
 
     check_picture(picture)
     result = analyse(
@@ -63,4 +62,4 @@ def power_command(
     if picture is not None:
         save(power_figure(result.to_dict()), picture, "no design")
     if not emit_json(json, result.to_dict()):
-        print_power(result)
+        result.show()

@@ -25,9 +25,8 @@ def simulate_command(
     """
     from calque.data.command_line.progress import progress
     from calque.scaling.api.simulate import simulate
-    from calque.scaling.simulate.tables import print_simulation
 
     with progress() as shown:
         simulation = simulate(truth, output=output, like=like, seed=seed, progress=shown)
     if not emit_json(json, simulation.to_dict()):
-        print_simulation(simulation)
+        simulation.show()

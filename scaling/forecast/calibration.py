@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import norm
 
 from calque.scaling.forecast.averaging import FLOOR_PRIOR, average, shortest
+from calque.scaling.forecast.calibration_result import Coverage
 from calque.scaling.forecast.rollout import average_rollouts, discrepancy
 from calque.scaling.laws.run_times import RunTimes, run_times
 from calque.scaling.observations import Observation, sizes
@@ -60,65 +60,6 @@ class LadderDesign:
     def ladder(self) -> list[float]:
         """Return the sizes in non-embedding parameters, ascending."""
         return [self.target / self.factor**k for k in range(self.count, 0, -1)]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Coverage:
-    """The outcome over the simulated studies; errors and widths in ln T.
-
-    Attributes
-    ----------
-    coverage : float
-        Share of intervals that hold the new run.
-    rms, bias : float
-        Root mean square and mean of the forecast minus the expected ln T.
-    width : float
-        Median of ln(high / low).
-    floor_weight : float
-        Mean posterior probability of a floor.
-    """
-
-    truth: str
-    law: str
-    seeds: int
-    seed_sd: float
-    studies: int
-    coverage: float
-    rms: float
-    bias: float
-    width: float
-    floor_weight: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values."""
-        return asdict(self)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ForecastCalibration:
-    """How often forecasts held, over truths, scatters and laws.
-
-    Attributes
-    ----------
-    level : float
-        Of the intervals.
-    seed, sizes : int
-        The seed, and sizes of the ladder.
-    factor : float
-        Ratio of neighbouring sizes.
-    rows : tuple of Coverage
-        One for each truth, seed SD and law.
-    """
-
-    level: float
-    seed: int
-    sizes: int
-    factor: float
-    rows: tuple[Coverage, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the calibration as plain values for JSON (schema 1)."""
-        return {"schema": 1} | asdict(self) | {"rows": [row.to_dict() for row in self.rows]}
 
 
 def draw(truth: TrueLaw, design: LadderDesign, rng: np.random.Generator) -> tuple[Observation, ...]:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from calque.data.errors import UserError
+from calque.data.result import Result, Rows, check_backend
 from calque.scaling.forecast.rollout import Rollout
 from calque.scaling.observations import Observation
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +53,7 @@ class ForecastRow:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Forecast:
+class Forecast(Result):
     """A forecast by every law, in sentences and numbers.
 
     Attributes
@@ -95,3 +101,56 @@ class Forecast:
             "rollouts": {law: [r.to_dict() for r in errors] for law, errors in self.rollouts.items()},
             "curves": self.curves,
         }
+
+    def tables(self) -> dict[str, Rows]:
+        """Return ``rows`` (one a law), ``transitions`` (one a run), ``rollouts`` and ``curves`` (by law and size)."""
+        found = self.to_dict()
+        rollouts = [{"law": law, **row} for law, rows in found["rollouts"].items() for row in rows]
+        curves = [
+            {"law": law, **dict(zip(curve, values, strict=True))}
+            for law, curve in self.curves.items()
+            for values in zip(*curve.values(), strict=True)
+        ]
+        return {
+            "rows": Rows(found["rows"], ("law",)),
+            "transitions": Rows(found["transitions"], ("run",)),
+            "rollouts": Rows(rollouts, ("law", "n")),
+            "curves": Rows(curves, ("law", "n")),
+        }
+
+    def renderables(self) -> Sequence[RenderableType]:
+        """Return the takeoffs, one row for each law, and the sentences."""
+        from calque.scaling.forecast.tables import forecast_parts
+
+        return forecast_parts(self)
+
+    def plot(self, *, ax: Any = None, backend: str = "matplotlib") -> Any:
+        """Draw takeoff against size: runs, laws, the size that was forecast.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; a new figure when None.
+        backend : {"matplotlib", "hvplot"}
+            ``hvplot`` gives an interactive picture.
+
+        Returns
+        -------
+        matplotlib.axes.Axes or holoviews.Overlay
+
+        Raises
+        ------
+        UserError
+            When no law gives a forecast.
+        """
+        check_backend(backend)
+        if not self.curves:
+            raise UserError("nothing to draw: no law gives a forecast")
+        if backend == "hvplot":
+            from calque.phases.api.interactive import law_plot
+
+            return law_plot(self.to_dict())
+        from calque.phases.report.figures import new_axes
+        from calque.phases.report.forecast_pictures import draw_laws
+
+        return draw_laws(new_axes(4.2) if ax is None else ax, self.to_dict())

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+from rich.console import RenderableType
 from rich.table import Table
+from rich.text import Text
 
-from calque.data.command_line.command import console
 from calque.data.quantities import format_count
-from calque.scaling.forecast.calibration import ForecastCalibration
+from calque.scaling.forecast.calibration_result import ForecastCalibration
 from calque.scaling.forecast.result import Forecast
 from calque.scaling.laws.tables import takeoff_table
 
 
-def print_forecast(forecast: Forecast) -> None:
-    """Print the takeoffs, one row for each law, and the sentences.
+def forecast_parts(forecast: Forecast) -> list[RenderableType]:
+    """Return the takeoffs, one row for each law, and the sentences.
 
     Parameters
     ----------
     forecast : Forecast
-        What is printed.
+        What is shown.
     """
-    out = console()
-    out.print(takeoff_table(forecast.observations))
+    out: list[RenderableType] = [takeoff_table(forecast.observations)]
     rows = [row for row in forecast.rows if row.low is not None]
     if rows:
         table = Table(
@@ -32,18 +32,17 @@ def print_forecast(forecast: Forecast) -> None:
                 row.law, format_count(row.tokens), format_count(row.low), format_count(row.high), row.outcome,
                 *("-" if part is None else f"{part:.3f}" for part in parts),
             )  # fmt: skip
-        out.print(table)
-    for sentence in forecast.sentences:
-        out.print(sentence, soft_wrap=True)
+        out.append(table)
+    return [*out, *map(Text, forecast.sentences)]
 
 
-def print_calibration(result: ForecastCalibration) -> None:
-    """Print how often intervals held the new run, one row for each truth, seed SD and law.
+def calibration_parts(result: ForecastCalibration) -> list[RenderableType]:
+    """Return how often intervals held the new run, one row for each truth, seed SD and law.
 
     Parameters
     ----------
     result : ForecastCalibration
-        What is printed.
+        What is shown.
     """
     level = result.level
     table = Table("truth", "seeds", "seed SD", "law", f"{level:.0%} covers", "RMS", "bias", "width", "floor")
@@ -53,8 +52,7 @@ def print_calibration(result: ForecastCalibration) -> None:
             row.truth, str(row.seeds), f"{row.seed_sd:g}", row.law, f"{row.coverage:.3f}",
             *(f"{v:.3f}" for v in numbers), f"{row.floor_weight:.0%}",
         )  # fmt: skip
-    out = console()
-    out.print(table)
     n = result.rows[0].studies
     error = (level * (1 - level) / n) ** 0.5
-    out.print(f"{n} studies a row; standard error of a coverage {error:.3f}. Errors and widths in ln T.")
+    note = f"{n} studies a row; standard error of a coverage {error:.3f}. Errors and widths in ln T."
+    return [table, Text(note)]

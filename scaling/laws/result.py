@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from calque.data.errors import UserError
+from calque.data.result import Result, Rows, check_backend
 from calque.scaling.laws.registry import law
-from calque.scaling.observations import Observation
+from calque.scaling.observations import Observation, sizes
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 Array = NDArray[np.float64]
+DRAWN = 60
+"""Sizes at which a picture has the law."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +91,21 @@ class ScalingFit:
         u = np.log(np.atleast_1d(np.asarray(n, float)) / self.reference)
         return np.exp(law(self.law).log_time(self.theta, u))
 
+    def curve(self) -> dict[str, list[float]]:
+        """Return the law between the smallest and the largest located size.
+
+        Returns
+        -------
+        dict
+            Sizes ``n``, ``tokens`` at the maximum of the likelihood, ``low`` and ``high`` of the expected time at
+            ``level``, each (60,).
+        """
+        located = sizes(self.data)
+        n = np.geomspace(located[0], located[-1], DRAWN)
+        times = law(self.law).log_time(self.draws[:, :-1], np.log(n / self.reference))
+        low, high = np.exp(np.quantile(times, [0.5 - self.level / 2, 0.5 + self.level / 2], axis=0))
+        return {"n": n.tolist(), "tokens": self.predict(n).tolist(), "low": low.tolist(), "high": high.tolist()}
+
     def to_dict(self) -> dict[str, Any]:
         """Return the fit as plain values for JSON; absent values are None."""
         located = iter(self.residuals)
@@ -106,7 +129,7 @@ class ScalingFit:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TakeoffFit:
+class TakeoffFit(Result):
     """A law fitted to the takeoffs of a cube.
 
     Attributes
@@ -130,3 +153,52 @@ class TakeoffFit:
         """Return the fit as plain values for JSON (schema 1); absent values are None."""
         report = {"schema": 1, "cube": self.cube_name, "metric": self.metric, "note": self.note, **self.fit.to_dict()}
         return report | {"transitions": [o.to_dict() for o in self.fit.data]}
+
+    def tables(self) -> dict[str, Rows]:
+        """Return ``parameters``, and ``transitions`` and ``residuals`` (ln T minus the law), one row a run."""
+        found = self.to_dict()
+        parameters = [{"parameter": name, **row} for name, row in found["parameters"].items()]
+        return {
+            "parameters": Rows(parameters, ("parameter",)),
+            "transitions": Rows(found["transitions"], ("run",)),
+            "residuals": Rows(found["residuals"], ("run",)),
+        }
+
+    def renderables(self) -> Sequence[RenderableType]:
+        """Return the takeoffs, the parameters, the outcome and which runs were left out."""
+        from calque.scaling.laws.tables import fit_parts
+
+        return fit_parts(self)
+
+    def plot(self, *, ax: Any = None, backend: str = "matplotlib") -> Any:
+        """Draw takeoff against size: the runs, and the law with the interval of the expected time.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; a new figure when None.
+        backend : {"matplotlib", "hvplot"}
+            ``hvplot`` gives an interactive picture.
+
+        Returns
+        -------
+        matplotlib.axes.Axes or holoviews.Overlay
+
+        Raises
+        ------
+        UserError
+            When no law was fitted.
+        """
+        check_backend(backend)
+        if not self.fit.parameters:
+            raise UserError(f"nothing to draw: {self.fit.law} law: {self.fit.outcome}: {self.fit.reason}")
+        found: dict[str, Any] = {"metric": self.metric, "curves": {self.fit.law: self.fit.curve()}}
+        found |= {"transitions": [o.to_dict() for o in self.fit.data]}
+        if backend == "hvplot":
+            from calque.phases.api.interactive import law_plot
+
+            return law_plot(found)
+        from calque.phases.report.figures import new_axes
+        from calque.phases.report.forecast_pictures import draw_laws
+
+        return draw_laws(new_axes(4.2) if ax is None else ax, found)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from rich.console import RenderableType
 from rich.table import Table
+from rich.text import Text
 
-from calque.data.command_line.command import console
 from calque.data.quantities import format_count
 from calque.scaling.laws.result import TakeoffFit
 from calque.scaling.observations import Observation
@@ -24,24 +25,22 @@ def takeoff_table(observations: tuple[Observation, ...]) -> Table:
     return table
 
 
-def print_fit(result: TakeoffFit) -> None:
-    """Print the takeoffs, the parameters, the outcome and which runs were left out.
+def fit_parts(result: TakeoffFit) -> list[RenderableType]:
+    """Return the takeoffs, the parameters, the outcome and which runs were left out.
 
     Parameters
     ----------
     result : TakeoffFit
-        What is printed.
+        What is shown.
     """
     fitted = result.fit
-    out = console()
-    out.print(takeoff_table(fitted.data))
+    out: list[RenderableType] = [takeoff_table(fitted.data)]
     if fitted.parameters:
         table = Table(fitted.formula, "estimate", f"{fitted.level:.0%} low", "high")
         for name, value in fitted.parameters.items():
             low, high = fitted.intervals[name]
             table.add_row(name, *(f"{v:.4g}" for v in (value, low, high)))
         table.add_row("seed SD of ln T", f"{fitted.seed_sd:.3f}")
-        out.print(table)
-    out.print(f"{fitted.law} law: {fitted.outcome}: {fitted.reason}.", soft_wrap=True)
-    if result.note:
-        out.print(result.note, soft_wrap=True)
+        out.append(table)
+    out.append(Text(f"{fitted.law} law: {fitted.outcome}: {fitted.reason}."))
+    return [*out, *([Text(result.note)] if result.note else [])]

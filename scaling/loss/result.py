@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from calque.data.errors import UserError
+from calque.data.result import Result, Rows, check_backend
 from calque.scaling.loss.law import loss_law
 from calque.scaling.loss.objective import Objective
 from calque.scaling.loss.points import Points
 from calque.scaling.loss.profile import Profile
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 Array = NDArray[np.float64]
 
@@ -91,7 +97,7 @@ class LossFit:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LossReport:
+class LossReport(Result):
     """A loss law fitted to a file or cube, with a prediction where one was asked for.
 
     Attributes
@@ -120,3 +126,60 @@ class LossReport:
             "schema": 1, "source": self.source, **self.fit.to_dict(), "sentences": list(self.sentences),
             "prediction": self.prediction, "isoflop": self.isoflop,
         }  # fmt: skip
+
+    def tables(self) -> dict[str, Rows]:
+        """Return ``parameters``, their ``profiles`` as curves, and where there are some ``prediction`` and ``optima``.
+
+        ``optima`` holds the size and tokens of least loss at equal FLOPs, of the Chinchilla law.
+        """
+        found = self.to_dict()
+        ends = {p["parameter"]: {"profile_low": p["low"], "profile_high": p["high"]} for p in found["profiles"]}
+        parameters = [{"parameter": name, **row, **ends[name]} for name, row in found["parameters"].items()]
+        profiles = [
+            {"parameter": p["parameter"], "point": i, "coordinate": at, "deviance": deviance}
+            for p in found["profiles"]
+            for i, (at, deviance) in enumerate(zip(p["coordinate"], p["deviance"], strict=True))
+        ]
+        out = {"parameters": Rows(parameters, ("parameter",)), "profiles": Rows(profiles, ("parameter", "point"))}
+        if self.prediction is not None:
+            out["prediction"] = Rows([self.prediction])
+        if self.isoflop is not None:
+            out["optima"] = Rows(self.isoflop["optima"], ("flops",))
+        return out
+
+    def renderables(self) -> Sequence[RenderableType]:
+        """Return the parameters with the intervals of the resamples and of the profiles, and the sentences."""
+        from calque.scaling.loss.tables import loss_parts
+
+        return loss_parts(self)
+
+    def plot(self, *, ax: Any = None, backend: str = "matplotlib") -> Any:
+        """Draw loss against size at equal FLOPs with the optima, the isoFLOP view of the Chinchilla law.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; a new figure when None.
+        backend : {"matplotlib", "hvplot"}
+            ``hvplot`` gives an interactive picture.
+
+        Returns
+        -------
+        matplotlib.axes.Axes or holoviews.Overlay
+
+        Raises
+        ------
+        UserError
+            For another law, or when none was fitted.
+        """
+        check_backend(backend)
+        if self.isoflop is None:
+            raise UserError("nothing to draw: the isoFLOP view is of a fitted chinchilla law")
+        if backend == "hvplot":
+            from calque.phases.api.interactive import isoflop_plot
+
+            return isoflop_plot(self.isoflop)
+        from calque.phases.report.figures import new_axes
+        from calque.phases.report.loss_pictures import draw_isoflop
+
+        return draw_isoflop(new_axes(4.2) if ax is None else ax, self.isoflop)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from rich.console import RenderableType
 from rich.table import Table
+from rich.text import Text
 
-from calque.data.command_line.command import console
 from calque.scaling.loss.result import LossReport
 
 
-def print_loss(report: LossReport) -> None:
-    """Print the parameters with the intervals of the resamples and of the profiles, and the sentences.
+def loss_parts(report: LossReport) -> list[RenderableType]:
+    """Return the parameters with the intervals of the resamples and of the profiles, and the sentences.
 
     Parameters
     ----------
     report : LossReport
-        What is printed.
+        What is shown.
     """
     fitted = report.fit
-    out = console()
+    out: list[RenderableType] = []
     if fitted.parameters:
         table = Table(fitted.formula, "estimate", f"{fitted.level:.0%} low", "high", "profile low", "high")
         for profile, (name, value) in zip(fitted.profiles, fitted.parameters.items(), strict=True):
@@ -25,6 +26,5 @@ def print_loss(report: LossReport) -> None:
             ends = ("open" if v is None else f"{v:.4g}" for v in (profile.low, profile.high))
             table.add_row(name, *(f"{v:.5g}" for v in (value, low, high)), *ends)
         table.add_row(f"{fitted.objective.kind} objective", f"{fitted.value:.8g}")
-        out.print(table)
-    for sentence in report.sentences:
-        out.print(sentence, soft_wrap=True)
+        out.append(table)
+    return [*out, *map(Text, report.sentences)]

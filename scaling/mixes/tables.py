@@ -5,37 +5,39 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from rich.console import RenderableType
 from rich.table import Table
+from rich.text import Text
 
-from calque.data.command_line.command import console
 from calque.scaling.laws.share import ShareFit
 from calque.scaling.mixes.contrast import Contrast
 from calque.scaling.mixes.mixed_model import MixedContrast
 from calque.scaling.mixes.result import MixComparison
 
 
-def print_comparison(result: MixComparison) -> None:
-    """Print the contrasts of runs and, where they were made, those of languages, the mixed model and the shares.
+def comparison_parts(result: MixComparison) -> list[RenderableType]:
+    """Return the contrasts of runs and, where they were made, those of languages, the mixed model and the shares.
 
     Parameters
     ----------
     result : MixComparison
-        What is printed.
+        What is shown.
     """
-    print_contrasts(result.contrasts)
+    out = contrast_parts(result.contrasts)
     if result.by_language is not None:
-        print_contrasts(result.by_language.contrasts)
-        print_mixed(result.by_language.mixed_model)
-        print_shares(result.by_language.shares)
+        out += contrast_parts(result.by_language.contrasts)
+        out += mixed_parts(result.by_language.mixed_model)
+        out += share_parts(result.by_language.shares)
+    return out
 
 
-def print_contrasts(found: Sequence[Contrast]) -> None:
-    """Print contrasts as ratios of tokens.
+def contrast_parts(found: Sequence[Contrast]) -> list[RenderableType]:
+    """Return contrasts as ratios of tokens.
 
     Parameters
     ----------
     found : sequence of Contrast
-        What is printed.
+        What is shown.
     """
     split = any(c.language for c in found)
     level = f"{found[0].level:.0%}"
@@ -45,47 +47,44 @@ def print_contrasts(found: Sequence[Contrast]) -> None:
     for c in found:
         cells = (*_ratio(c.log_ratio, c.low, c.high), _p(c.p_value), _p(c.p_adjusted), f"{c.runs[1]} : {c.runs[0]}")
         table.add_row(*((c.language,) if split else ()), c.second, c.first, *cells)
-    out = console()
-    out.print(table)
-    for sentence in dict.fromkeys(
-        c.reason if split else c.sentence for c in found if not split or c.outcome != "found"
-    ):
-        out.print(f"{sentence[:1].upper()}{sentence[1:]}.", soft_wrap=True)
+    told = dict.fromkeys(c.reason if split else c.sentence for c in found if not split or c.outcome != "found")
+    return [table, *map(_sentence, told)]
 
 
-def print_mixed(found: Sequence[MixedContrast]) -> None:
-    """Print the mixed model's contrasts.
+def mixed_parts(found: Sequence[MixedContrast]) -> list[RenderableType]:
+    """Return the mixed model's contrasts.
 
     Parameters
     ----------
     found : sequence of MixedContrast
-        What is printed.
+        What is shown.
     """
     table = Table("mixed model over languages", "against", "ratio", "low", "high", "run SD")
     for c in found:
         sd = "-" if c.run_sd is None else f"{c.run_sd:.3f}"
         table.add_row(c.second, c.first, *_ratio(c.log_ratio, c.low, c.high), sd)
-    out = console()
-    out.print(table)
-    for reason in dict.fromkeys(c.reason for c in found):
-        out.print(f"{reason[:1].upper()}{reason[1:]}.", soft_wrap=True)
+    return [table, *map(_sentence, dict.fromkeys(c.reason for c in found))]
 
 
-def print_shares(fitted: ShareFit) -> None:
-    """Print the law in shares.
+def share_parts(fitted: ShareFit) -> list[RenderableType]:
+    """Return the law in shares.
 
     Parameters
     ----------
     fitted : ShareFit
-        What is printed.
+        What is shown.
     """
-    out = console()
+    out: list[RenderableType] = []
     if fitted.parameters:
         table = Table("T = (T0 + c N^-gamma) p^-eta exp(-kappa overlap)", "estimate", f"{fitted.level:.0%} low", "high")
         for name, value in fitted.parameters.items():
             table.add_row(name, *(f"{v:.4g}" for v in (value, *fitted.intervals[name])))
-        out.print(table)
-    out.print(f"Law in shares: {fitted.outcome}: {fitted.reason}.", soft_wrap=True)
+        out.append(table)
+    return [*out, Text(f"Law in shares: {fitted.outcome}: {fitted.reason}.")]
+
+
+def _sentence(words: str) -> Text:
+    return Text(f"{words[:1].upper()}{words[1:]}.")
 
 
 def _ratio(*values: float | None) -> tuple[str, ...]:

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import math
 
+from rich.console import RenderableType
 from rich.table import Table
+from rich.text import Text
 
-from calque.data.command_line.command import console
 from calque.data.quantities import format_count
 from calque.scaling.power.detectable import Detectable
-from calque.scaling.power.result import LadderPlans, PowerAnalysis
-
-SHOWN = 8
+from calque.scaling.power.result import NINETY, SHOWN, LadderPlans, PowerAnalysis
 
 
-def print_power(analysis: PowerAnalysis) -> None:
-    """Print detectable ratios, a column for each number of seeds and a row for each checkpoints x concepts.
+def power_parts(analysis: PowerAnalysis) -> list[RenderableType]:
+    """Return detectable ratios, a column for each number of seeds and a row for each checkpoints x concepts.
 
     Parameters
     ----------
     analysis : PowerAnalysis
-        What is printed.
+        What is shown.
     """
     found = analysis.rows
     seeds = sorted({f.seeds for f in found})
@@ -31,39 +30,34 @@ def print_power(analysis: PowerAnalysis) -> None:
     for (k, c), row in sorted(rows.items()):
         se = next(iter(row.values())).se
         table.add_row(str(k), str(c), f"{se:.4f}", *(f"x{row[s].factor:.2f}" for s in seeds))
-    out = console()
-    out.print(table)
-    out.print("Smallest detectable ratio of takeoffs between two mixes, by seeds a mix.")
+    lines = ["Smallest detectable ratio of takeoffs between two mixes, by seeds a mix."]
     if analysis.costed:
         costs = {f.seeds: f.flops for f in found}
-        out.print("FLOPs at most: " + ", ".join(f"{s} seeds {costs[s]:.2g}" for s in seeds) + ".", soft_wrap=True)
-    for sentence in analysis.sentences:
-        out.print(sentence, soft_wrap=True)
+        lines.append("FLOPs at most: " + ", ".join(f"{s} seeds {costs[s]:.2g}" for s in seeds) + ".")
+    return [table, *map(Text, [*lines, *analysis.sentences])]
 
 
-def print_plans(result: LadderPlans) -> None:
-    """Print the ladders, the sharpest forecast first.
+def plan_parts(result: LadderPlans) -> list[RenderableType]:
+    """Return the ladders, the sharpest forecast first.
 
     Parameters
     ----------
     result : LadderPlans
-        What is printed.
+        What is shown.
     """
     unit = result.unit
     table = Table("sizes", "tokens", "seeds", "mixes", unit, f"90% interval at {result.size}", "detects between mixes")
     for plan in result.plans[:SHOWN]:
-        half = math.exp(1.645 * plan.sd)
+        half = math.exp(NINETY * plan.sd)
         table.add_row(
             ", ".join(map(format_count, plan.sizes)), ", ".join(map(format_count, plan.tokens)),
             str(plan.seeds), str(plan.mixes), f"{plan.cost:.4g}", f"/ x {half:.2f}",
             "-" if plan.shift is None else f"x{math.exp(plan.shift):.2f}",
         )  # fmt: skip
-    out = console()
-    out.print(table)
     best = result.plans[0]
     cells = f"{len(best.sizes)} sizes x {best.seeds} seeds x {best.mixes} mix{'es' * (best.mixes > 1)}"
-    out.print(
+    told = (
         f"Sharpest: {cells}, {best.cost:.4g} {unit}; sizes count non-embedding parameters, {best.flops:.2g} FLOPs of "
-        "6 N D in all. Evaluation is not counted.",
-        soft_wrap=True,
+        "6 N D in all. Evaluation is not counted."
     )
+    return [table, Text(told)]

@@ -11,46 +11,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from calque.data.errors import UserError
 from calque.scaling.simulate.items import draw_items
+from calque.scaling.simulate.result import Simulation
 from calque.scaling.simulate.run import simulate_run
 from calque.scaling.simulate.truth import Truth
-
-
-@dataclass(frozen=True, kw_only=True)
-class Simulation:
-    """A cube and the truth behind it.
-
-    Attributes
-    ----------
-    cube : xarray.Dataset
-        Schema 1; the attribute ``truth_json`` holds the truth file's content, the seed, ``takeoffs`` and, by
-        language translated into, ``languages``.
-    takeoffs : pandas.DataFrame
-        One row for each run and metric: run, size, n_params_non_embedding, mix, seed, metric, tokens, outcome
-        (``found``, ``censored`` when after the last checkpoint, ``before_first``, or ``none`` when it never
-        rises that far).
-    rates : xarray.Dataset
-        The expected rates (run, checkpoint) of the three metrics over the items that define each.
-    path : str or None
-        The file that holds the cube, where it was written.
-    """
-
-    cube: xr.Dataset
-    takeoffs: pd.DataFrame
-    rates: xr.Dataset
-    path: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the file and the truth as plain values for JSON; absent values are None."""
-        return {"cube": self.path, **truth_of(self.cube)}
 
 
 def simulate(truth: Truth, seed: int = 0, progress: Callable[[int, int, str], None] | None = None) -> Simulation:
@@ -130,21 +99,3 @@ def simulate(truth: Truth, seed: int = 0, progress: Callable[[int, int, str], No
     cube.attrs["truth_json"] = json.dumps(record, allow_nan=False)
     cube.attrs["title"] = f"simulated study '{truth.name}'"
     return Simulation(cube=cube, takeoffs=table, rates=xr.concat(rates, "run"))
-
-
-def truth_of(cube: xr.Dataset) -> dict[str, Any]:
-    """Return the record that :func:`simulate` left in a cube.
-
-    Parameters
-    ----------
-    cube : xarray.Dataset
-        As :func:`simulate` made it.
-
-    Raises
-    ------
-    UserError
-        When the cube was not simulated.
-    """
-    if "truth_json" not in cube.attrs:
-        raise UserError("the cube has no attribute 'truth_json'; expected one written by 'scaling simulate'")
-    return dict(json.loads(cube.attrs["truth_json"]))

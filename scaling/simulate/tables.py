@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+from rich.console import RenderableType
 from rich.table import Table
+from rich.text import Text
 
-from calque.data.command_line.command import console
 from calque.data.quantities import format_count
-from calque.scaling.simulate.simulate import Simulation
+from calque.scaling.simulate.result import Simulation
 
 
-def print_simulation(simulation: Simulation) -> None:
-    """Print the true takeoffs.
+def simulation_parts(simulation: Simulation) -> list[RenderableType]:
+    """Return the true takeoffs, and where the cube was written.
 
     Parameters
     ----------
     simulation : Simulation
-        What is printed.
+        What is shown.
     """
-    out = console()
     table = Table("run", "parameters", "copying", "false copying", "translation", "outcome")
     for run, rows in simulation.takeoffs.groupby("run", sort=False):
         times = dict(zip(rows["metric"], rows["tokens"].astype(float), strict=True))
@@ -27,5 +27,5 @@ def print_simulation(simulation: Simulation) -> None:
             *(format_count(times[m]) if times[m] > 0 else "-" for m in ("copying", "false_copying", "translation")),
             str(rows["outcome"].iloc[-1]),
         )
-    out.print(table)
-    out.print(f"True takeoffs in tokens. Wrote {simulation.path}.", soft_wrap=True)
+    wrote = "" if simulation.path is None else f" Wrote {simulation.path}."
+    return [table, Text(f"True takeoffs in tokens.{wrote}")]

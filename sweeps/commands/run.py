@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from calque.data.command_line.command import console
 from calque.data.command_line.options import Json
 from calque.data.command_line.output import emit_json
 from calque.data.errors import UserError
+from calque.data.result import console
 from calque.sweeps.commands.common import Results, StudyFile
 
 

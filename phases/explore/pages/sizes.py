@@ -16,7 +16,7 @@ from calque.phases.explore.locate_button import LOCATE, LocateButton
 from calque.phases.explore.page import Page, drawing, note, picture, table
 from calque.phases.explore.series import WHOLE
 from calque.phases.report.figures import svg
-from calque.phases.report.forecast_pictures import HUES, rollout_figure
+from calque.phases.report.forecast_pictures import law_layers, rollout_figure
 
 ESTIMANDS = ("takeoff", "t10", "t50", "onset", "peak", "crossover")
 MARKED = 9
@@ -107,7 +107,7 @@ class SizesPage(Page):
         hues = {ladders[0]: "#3a4252"} if len(ladders) == 1 else palette(ladders)  # laws have the colours then
         rank = frame.groupby("n").cumcount() - (frame.groupby("n")["n"].transform("size") - 1) / 2
         frame = frame.assign(x=frame["n"] + APART * rank if named else frame["n"] * np.exp(APART * rank))
-        layers: list[Any] = [] if forecast is None else _law_layers(forecast)
+        layers: list[Any] = [] if forecast is None else law_layers(forecast)
         tips = [("run", "@run"), ("", "@outcome"), ("tokens", "@shown"), ("interval", "@interval")]
         frame["shown"] = [format_count(t) for t in frame["tokens"]]
         extra = ["run", "outcome", "shown", "interval"]
@@ -205,26 +205,3 @@ def _interval(row: dict[str, Any]) -> str:
 def _ratio(row: dict[str, Any], name: str) -> float:
     value = row.get(name)
     return math.nan if value is None else math.exp(value)
-
-
-def _law_layers(forecast: dict[str, Any]) -> list[Any]:
-    """Return the laws as lines, the average with its band and its forecast of the size not run."""
-    layers: list[Any] = []
-    curves = forecast["curves"]
-    strong = "average" if "average" in curves else next(iter(curves))
-    for law, curve in curves.items():
-        if law == strong:
-            band = hv.Area((curve["n"], curve["low"], curve["high"]), "x", ["tokens", "high"])
-            layers.insert(0, band.opts(color=HUES.get(law, "#888888"), alpha=0.15, line_alpha=0, show_legend=False))
-        width = 2.4 if law == strong else 1.3
-        line = hv.Curve((curve["n"], curve["tokens"]), "x", "tokens", label=f"law: {law}")
-        layers.append(line.opts(color=HUES.get(law, "#888888"), line_width=width))
-    row = next((r for r in forecast.get("rows") or [] if r.get("law") == strong and r.get("tokens")), None)
-    if row is not None:
-        n, hue = forecast["n_params_non_embedding"], HUES.get(strong, "#888888")
-        layers.append(
-            hv.Segments([(n, row["low"], n, row["high"])], ["x", "tokens", "x1", "y1"]).opts(color=hue, line_width=3)
-        )
-        point = hv.Points([(n, row["tokens"])], ["x", "tokens"], label=f"forecast for {forecast.get('size')}")
-        layers.append(point.opts(color=hue, marker="diamond", size=13))
-    return layers
