@@ -75,7 +75,7 @@ class Result(ABC):
         from rich.console import Console
 
         file = io.StringIO()
-        self._print(Console(file=file, width=width, color_system=None))
+        self._print(Console(file=file, width=width, color_system=None, markup=False))
         return file.getvalue().rstrip("\n")
 
     def __str__(self) -> str:
@@ -85,7 +85,7 @@ class Result(ABC):
         """Return the same text for a notebook, with its colours."""
         from rich.console import Console
 
-        page = Console(file=io.StringIO(), record=True, width=WIDTH, force_jupyter=False)
+        page = Console(file=io.StringIO(), record=True, width=WIDTH, force_jupyter=False, markup=False)
         self._print(page)
         return page.export_html(inline_styles=True, code_format=PRE + "{code}</pre>")
 
@@ -183,7 +183,7 @@ def console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
     to = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, highlight=False, width=None if to.isatty() else UNBOUNDED)
+    return Console(stderr=stderr, highlight=False, markup=False, width=None if to.isatty() else UNBOUNDED)
 
 
 def check_backend(backend: str) -> None:

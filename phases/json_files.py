@@ -35,7 +35,10 @@ def read_json(kind: str, path: Path) -> dict[str, Any]:
     """
     command, keys = WRITERS[kind]
     writes = f"'{command} --json FILE'"
-    found = read_json_file(path, f"the file of {writes}")
+    try:
+        found = read_json_file(path, f"the file of {writes}")
+    except UserError as error:
+        raise UserError(f"`{kind}`: {error}") from error
     if not isinstance(found, dict) or found.get("schema") != 1:
         raise UserError(f"`{kind}` {path}: expected an object with schema 1, as {writes} writes")
     lacking = [key for key in keys if key not in found]

@@ -282,3 +282,9 @@ def test_a_mistake_names_the_parameter_and_no_flag(cube: xr.Dataset, call: Any, 
     with pytest.raises(UserError, match=message.replace("'", ".")) as error:
         call(cube)
     assert "--" not in str(error.value) and len(str(error.value)) <= 300
+
+
+def test_names_that_look_like_markup_are_shown_as_they_are(cube: xr.Dataset) -> None:
+    named = cube.isel(run=[0]).assign_coords(run=["[red]a[/red]"])
+    found = calque.detect(named, boot=19, metric="copying")
+    assert "[red]a[/red]" in found.summary() and "[red]a[/red]" in found._repr_html_()

@@ -76,7 +76,7 @@ def test_unknown_and_impossible_sizes_are_said() -> None:
         DecoderConfig(width=30, layers=1, heads=4, kv_heads=2, ffn_width=16, vocab_size=10)
     with pytest.raises(UserError, match="key-value"):
         DecoderConfig(width=32, layers=1, heads=4, kv_heads=3, ffn_width=16, vocab_size=10)
-    with pytest.raises(UserError, match="base_width is 0"):
+    with pytest.raises(UserError, match="`base_width` is 0"):
         DecoderConfig(width=32, layers=1, heads=4, kv_heads=2, ffn_width=16, vocab_size=10, base_width=0)
 
 

@@ -118,7 +118,7 @@ def test_a_port_in_use_is_one_line(address, cube_file):
 
 def test_mistakes_are_one_line(cube_file, tmp_path, monkeypatch):
     refused(phases("explore", tmp_path / "none.nc"), "missing")
-    refused(phases("explore", cube_file, "--detect", cube_file), "--detect", "no JSON")
+    refused(phases("explore", cube_file, "--detect", cube_file), "--detect", "not valid JSON")
     refused(phases("explore", cube_file, "--save", tmp_path / "no" / "x.html"), "folder does not exist")
     bare = tmp_path / "bare.nc"
     cubes.write(cubes.read(cube_file)[["tokens"]], bare)

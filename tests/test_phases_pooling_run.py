@@ -215,7 +215,7 @@ def test_pool_command(small, tmp_path, monkeypatch):
     refused(phases("pool", path, "--primary", "translation:dealy"), "expected METRIC:ESTIMAND", "did you mean 'delay'")
     refused(phases("pool", path, "--metric", "nonce_copying"), "nonce_copying")
     refused(phases("pool", path, "--metric", "copying", "--estimand", "lag"), "no lag is measured to 'copying'")
-    refused(phases("pool", path, "--boot", 3), "--boot 3")
+    refused(phases("pool", path, "--boot", 3), "--boot is 3")
     refused(phases("pool", path, "--json", tmp_path / "none" / "x.json"), "folder does not exist")
     refused(phases("pool", tmp_path / "missing.nc"), "missing")
     few = tmp_path / "few.nc"

@@ -58,7 +58,7 @@ def cached(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_revisions_of_the_hubs_cache_become_a_cube(cached: Path, tmp_path: Path) -> None:
     done = sweeps_score(cached, tmp_path / "r.nc", *STEPS, "--json", tmp_path / "answer.json")
     assert done.exit_code == 1, "one revision is damaged"
-    assert "left out, since their names tell no position: main" in done.stderr
+    assert "left out, since their names give no position: main" in done.stderr
     assert "'step10000' was not scored: " in done.stderr
     assert "model.safetensors is damaged (SHA-256" in done.stderr
     assert "2 of 4 checkpoints have the weights of another (step2000 = step3000)" in done.stderr

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from calque.data.quantities import format_p
 from calque.phases.acquisition.results import AcquisitionReport
-from calque.phases.pooling.tables import coloured
+from calque.phases.report.tables import outcome_text
 
 
 def predictors_table(report: AcquisitionReport) -> Table:
@@ -18,7 +18,7 @@ def predictors_table(report: AcquisitionReport) -> Table:
         table.add_column(name, overflow="fold")
     for p in report.predictors:
         explains = "–" if p.explained is None else f"{100 * p.explained:.1f} %"
-        outcome = "allowed for" if p.of == "run" else coloured(p.outcome)
+        outcome = "allowed for" if p.of == "run" else outcome_text(p.outcome)
         table.add_row(p.name, explains, format_p(p.p_value), format_p(p.p_adjusted), outcome)
     return table
 
@@ -47,7 +47,7 @@ def acquisition_parts(report: AcquisitionReport) -> list[RenderableType]:
     parts: list[RenderableType] = []
     if report.predictors:
         parts += [predictors_table(report), terms_table(report)]
-    parts.append(Text.from_markup(f"{coloured(report.outcome)}: ").append(f"{report.reason}."))
+    parts.append(outcome_text(report.outcome).append(f": {report.reason}.", style="default"))
     if report.family is not None:
         note = (
             f"{report.family} times by AIC; {report.n_items} items of {report.n_runs} runs, {report.n_concepts} "

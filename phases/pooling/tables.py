@@ -8,7 +8,7 @@ from rich.text import Text
 
 from calque.data.quantities import format_count, format_interval, format_p
 from calque.phases.pooling.results import Pooled, PoolReport, SizeTest
-from calque.phases.report.tables import COLOURS
+from calque.phases.report.tables import outcome_text
 from calque.phases.results import Outcome
 
 METHODS = {
@@ -17,11 +17,6 @@ METHODS = {
     "seed_t": "other seeds (t)",
     "seeds_and_languages": "other seeds and languages",
 }
-
-
-def coloured(outcome: Outcome) -> str:
-    """Return ``outcome`` as text with the markup of its colour."""
-    return f"[{COLOURS[outcome]}]{outcome.value.replace('_', ' ')}[/]"
 
 
 def tests_table(report: PoolReport) -> Table:
@@ -33,7 +28,7 @@ def tests_table(report: PoolReport) -> Table:
         question = f"{t.first}>{t.metric}:lag" if t.first else f"{t.metric}:{t.estimand}"
         table.add_row(
             t.role, _where(t), question, f"{t.at_least} of {t.n_runs}", format_p(t.p_value),
-            "declared before" if t.role == "primary" else format_p(t.p_adjusted), coloured(t.outcome),
+            "declared before" if t.role == "primary" else format_p(t.p_adjusted), outcome_text(t.outcome),
         )  # fmt: skip
     return table
 
@@ -58,7 +53,7 @@ def pooled_table(report: PoolReport) -> Table:
         shown = ("", "") if last == (of, estimand) else (of, estimand)
         table.add_row(
             *shown, METHODS[row.method], pooled_text(row), "–" if row.df is None else f"{row.df:.3g}",
-            _count(row.n_pairs), _count(row.n_censored), coloured(row.outcome),
+            _count(row.n_pairs), _count(row.n_censored), outcome_text(row.outcome),
         )  # fmt: skip
         last = (of, estimand)
     return table

@@ -13,7 +13,7 @@ from rich.text import Text
 from calque.data.command_line.output import check_output
 from calque.data.quantities import format_p
 from calque.phases.report.runs import run_picture
-from calque.phases.report.tables import COLOURS, located
+from calque.phases.report.tables import located, outcome_text
 from calque.phases.results import DetectionReport
 
 MODELS: Mapping[str, str] = {
@@ -51,7 +51,7 @@ def report_parts(report: DetectionReport) -> list[RenderableType]:
     for name in ("run", "group", "metric", "estimate", "outcome", "p", "tokens"):
         table.add_column(name, overflow="fold")
     for t in report.transitions:
-        outcome = f"[{COLOURS[t.outcome]}]{t.outcome.value.replace('_', ' ')}[/]"
+        outcome = outcome_text(t.outcome)
         table.add_row(t.run, t.group, t.metric, t.estimand, outcome, format_p(t.p_value), located(t))
     return [table, Text(f"Intervals {100 * report.settings['level']:g} %. {MODELS[family]}", style="dim")]
 

@@ -18,6 +18,17 @@ COLOURS = {
 }  # fmt: skip
 
 
+def outcome_text(outcome: Outcome) -> Text:
+    """Return an outcome in words and in its colour.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        What came of a question.
+    """
+    return Text(outcome.value.replace("_", " "), style=COLOURS[outcome])
+
+
 def by_series(report: DetectionReport) -> dict[tuple[str, str, str], dict[str, Transition]]:
     """Return the transitions by series, then by estimand, in the report's order.
 
@@ -94,7 +105,7 @@ def transitions_table(report: DetectionReport) -> Table:
         steep = "–" if delay.elasticity is None else f"T^{delay.elasticity:.0f}"
         shown = [run if last != (run, group) else "", *([group] if grouped else []), metric]
         table.add_row(
-            *shown, f"[{COLOURS[outcome]}]{outcome.value.replace('_', ' ')}[/]", format_p(delay.p_value), steep,
+            *shown, outcome_text(outcome), format_p(delay.p_value), steep,
             located(takeoff), located(rows.get("t50")), located(rows.get("peak")),
         )  # fmt: skip
         last = (run, group)
@@ -120,7 +131,7 @@ def lags_table(report: DetectionReport) -> Table:
     for name in ("run", "group", "from", "to", "ratio", "p", "outcome"):
         table.add_column(name, overflow="fold")
     for lag in report.lags:
-        outcome = f"[{COLOURS[lag.outcome]}]{lag.outcome.value.replace('_', ' ')}[/]"
+        outcome = outcome_text(lag.outcome)
         table.add_row(lag.run, lag.group, lag.first, lag.second, factor(lag), format_p(lag.p_value), outcome)
     return table
 

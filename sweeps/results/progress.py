@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from rich.table import Table
+from rich.text import Text
 
 from calque.data.json_files import read_json_if_there, write_json
 from calque.data.quantities import format_count, format_duration
@@ -130,7 +131,7 @@ def progress_table(standings: Sequence[RunProgress], title: str) -> Table:
     for p in standings:
         state = "stopped" if p.stale else p.state
         table.add_row(
-            p.run, f"[{colours.get(state, 'yellow')}]{state}[/]",
+            p.run, Text(state, style=colours.get(state, "yellow")),
             f"{format_count(p.tokens)} / {format_count(p.total_tokens)}",
             "" if p.tokens_per_second is None or p.state != "training" else format_count(p.tokens_per_second),
             "" if p.loss is None else f"{p.loss:.3f}", f"{p.checkpoints} / {p.total_checkpoints}",
