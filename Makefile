@@ -26,7 +26,8 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 # calque.data is the folder data/ and so on: tools that read paths are shown them here as one package. The links are made anew
-# when what they show differs from what stands there, and moved in place when complete.
+# when what they show differs from what stands there, and moved in place when complete. The folder is on the import path, so that
+# a checkout called calque is no empty package to whoever works in the folder above it.
 SHOWN  := $(filter-out %/__pycache__,$(wildcard calque/*)) $(PARTS)
 ifneq ($(sort $(notdir $(SHOWN))),$(sort $(notdir $(wildcard $(LINKS)/*))))
 .PHONY: $(LINKS)
@@ -35,6 +36,7 @@ $(LINKS): $(STAMP)
 	rm -rf $@ $@.new && mkdir -p $@.new
 	ln -s $(addprefix ../../../,$(SHOWN)) $@.new
 	mv $@.new $@
+	$(BIN)/python -c "import pathlib, sysconfig; pathlib.Path(sysconfig.get_path('purelib'), 'calque-links.pth').write_text(str(pathlib.Path('$(VENV)/src').resolve()) + chr(10))"
 
 env: $(STAMP) $(LINKS)
 

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import wrapt
 
 if TYPE_CHECKING:
-    from calque.data.cube import concat, read, write
+    from calque.data.cube import read
+    from calque.data.cube.source import concat, write
+    from calque.data.errors import UserError
     from calque.phases.api.acquisition import acquisition
     from calque.phases.api.calibrate import calibrate
     from calque.phases.api.detect import detect
@@ -26,14 +28,15 @@ if TYPE_CHECKING:
     from calque.sweeps.api.score import score
 
 __all__ = [
-    "acquisition", "calibrate", "concat", "detect", "forecast", "import_log", "plan", "pool", "read", "run", "score",
-    "simulate", "write",
+    "acquisition", "calibrate", "concat", "detect", "forecast", "import_log", "plan", "pool", "read",
+    "run", "score", "simulate", "write", "UserError",
 ]  # fmt: skip
 
 _PLACES = {
+    "UserError": "calque.data.errors",
     "acquisition": "calque.phases.api.acquisition",
     "calibrate": "calque.phases.api.calibrate",
-    "concat": "calque.data.cube",
+    "concat": "calque.data.cube.source",
     "detect": "calque.phases.api.detect",
     "forecast": "calque.scaling.api.forecast",
     "import_log": "calque.phases.api.import_log",
@@ -43,8 +46,10 @@ _PLACES = {
     "run": "calque.sweeps.api.run",
     "score": "calque.sweeps.api.score",
     "simulate": "calque.scaling.api.simulate",
-    "write": "calque.data.cube",
+    "write": "calque.data.cube.source",
 }
+
+_PACKAGES = ("data", "models", "phases", "scaling", "sweeps")
 
 
 def __getattr__(name: str) -> Any:
@@ -53,6 +58,8 @@ def __getattr__(name: str) -> Any:
         from calque.data.cube import code_version
 
         return code_version()
+    if name in _PACKAGES:
+        return import_module(f"calque.{name}")
     if name not in _PLACES:
         raise AttributeError(f"module 'calque' has no attribute '{name}'; it offers {', '.join(__all__)}")
     found = getattr(import_module(_PLACES[name]), name)
@@ -61,7 +68,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__, "__version__"])
+    return sorted([*__all__, *_PACKAGES, "__doc__", "__version__"])
 
 
 @wrapt.when_imported("xarray")  # at once where xarray is there already, else as soon as it comes

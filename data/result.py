@@ -75,17 +75,21 @@ class Result(ABC):
         from rich.console import Console
 
         file = io.StringIO()
-        self._print(Console(file=file, width=width, color_system=None, markup=False))
+        self._print(Console(file=file, width=width, color_system=None, markup=False, emoji=False))
         return file.getvalue().rstrip("\n")
 
     def __str__(self) -> str:
         return self.summary()
 
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{len(table.rows)} {name}" for name, table in self.tables().items())
+        return f"<{type(self).__name__}: {counts}; print it, or call its to_dataframe() or plot()>"
+
     def _repr_html_(self) -> str:
         """Return the same text for a notebook, with its colours."""
         from rich.console import Console
 
-        page = Console(file=io.StringIO(), record=True, width=WIDTH, force_jupyter=False, markup=False)
+        page = Console(file=io.StringIO(), record=True, width=WIDTH, force_jupyter=False, markup=False, emoji=False)
         self._print(page)
         return page.export_html(inline_styles=True, code_format=PRE + "{code}</pre>")
 
@@ -183,7 +187,7 @@ def console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
     to = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, highlight=False, markup=False, width=None if to.isatty() else UNBOUNDED)
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=None if to.isatty() else UNBOUNDED)
 
 
 def check_backend(backend: str) -> None:

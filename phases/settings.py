@@ -54,6 +54,11 @@ class Settings:
     link: Link = "logit"
 
     def __post_init__(self) -> None:
+        for name, kind, what in (("boot", int, "a whole number"), ("seed", int, "a whole number"),
+                                 ("level", (int, float), "a number"), ("rise", (int, float), "a number")):  # fmt: skip
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, kind):
+                raise UserError(f"`{name}` is {value!r}; expected {what}")
         if not 19 <= self.boot <= 100_000:
             raise UserError(f"`boot` is {self.boot}; expected 19 to 100000 replicates")
         if not 0.5 <= self.level <= 0.999:

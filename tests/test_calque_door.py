@@ -98,6 +98,7 @@ def test_importing_it_loads_nothing_heavy(tmp_path: Path) -> None:
 
 
 def test_it_offers_what_it_lists_and_names_it_where_a_word_is_wrong() -> None:
+    assert issubclass(calque.UserError, ValueError)
     for name in calque.__all__:
         assert callable(getattr(calque, name)) and name in dir(calque)
         assert (getattr(calque, name).__doc__ or "").strip(), name
@@ -171,7 +172,7 @@ def test_the_picture_is_drawn_where_it_is_asked(results: dict[str, Result]) -> N
 
     _, (left, right) = plt.subplots(1, 2)
     assert results["detect"].plot("seed1", ax=right) is right and right.has_data() and not left.has_data()
-    with pytest.raises(UserError, match=r"no run 'seed9'.*it has 'seed0', 'seed1'; did you mean"):
+    with pytest.raises(UserError, match=r"`run` is 'seed9'; the result has seed0, seed1; did you mean"):
         results["detect"].plot("seed9")
 
 
@@ -269,6 +270,13 @@ def test_flags_are_a_row_each(cube: xr.Dataset) -> None:
         (lambda c: calque.detect(c, boot=5), "`boot`"),
         (lambda c: calque.detect(c, level=2), "`level`"),
         (lambda c: calque.detect(c, by=""), "`by` is empty"),
+        (lambda c: calque.detect(c, metric=[]), "is empty"),
+        (lambda c: calque.detect(c, level="0.95"), "`level` is .0.95.; expected a number"),
+        (lambda c: calque.detect(c, boot=99.5), "`boot` is 99.5; expected a whole number"),
+        (lambda c: calque.detect(c.drop_vars("translation_outcome"), metric="nonce", by="pair"), "not in the cube"),
+        (lambda c: calque.concat([]), "`cubes` is empty"),
+        (lambda c: calque.concat(c), "`cubes` is one cube"),
+        (lambda c: calque.detect(xr.concat([c, c], "run", data_vars="all")), "run .seed0. occurs twice"),
         (lambda c: calque.detect(c, metric="copyng"), "did you mean 'copying'"),
         (lambda c: calque.acquisition(c, items="some"), "`items` is 'some'"),
         (lambda c: calque.calibrate(c, run="seed7"), "`run` is 'seed7'"),
@@ -282,9 +290,3 @@ def test_a_mistake_names_the_parameter_and_no_flag(cube: xr.Dataset, call: Any, 
     with pytest.raises(UserError, match=message.replace("'", ".")) as error:
         call(cube)
     assert "--" not in str(error.value) and len(str(error.value)) <= 300
-
-
-def test_names_that_look_like_markup_are_shown_as_they_are(cube: xr.Dataset) -> None:
-    named = cube.isel(run=[0]).assign_coords(run=["[red]a[/red]"])
-    found = calque.detect(named, boot=19, metric="copying")
-    assert "[red]a[/red]" in found.summary() and "[red]a[/red]" in found._repr_html_()

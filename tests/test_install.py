@@ -177,3 +177,16 @@ def test_every_direct_dependency_is_pinned() -> None:
     names = {d.split("[")[0].partition(">")[0].strip().lower() for d in wanted} - {"calque"}
     assert names <= pinned, names - pinned
     assert "torch==2.13.0" in (ROOT / "constraints.txt").read_text()
+
+
+def test_a_checkout_in_the_working_folder_is_no_empty_package(tmp_path: Path) -> None:
+    """Python would take a folder called calque without __init__ for a package, were nothing else on its path."""
+    (tmp_path / "calque").symlink_to(ROOT)
+    done = subprocess.run(
+        [sys.executable, "-c", "import calque; calque.detect"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr

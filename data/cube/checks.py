@@ -58,6 +58,10 @@ def validate(cube: xr.Dataset, origin: str = "the cube") -> xr.Dataset:
         cube = cube.drop_vars("run", errors="ignore").expand_dims(run=[name])
     if "run" not in cube.coords:
         cube = cube.assign_coords(run=[f"run{i}" for i in range(cube.sizes["run"])])
+    runs = [str(run) for run in cube["run"].values]
+    twice = next((run for run in runs if runs.count(run) > 1), None)
+    if twice is not None:
+        raise UserError(f"{origin}: run '{twice}' occurs twice; expected every run once: rename or drop one")
     for name in ("tokens", "step", "flops"):
         if name in cube.coords:
             cube = cube.reset_coords(name)

@@ -76,6 +76,9 @@ def write(cube: xr.Dataset, path: str | os.PathLike[str], groups: Mapping[str, x
         :class:`calque.data.errors.DiskError`.
     """
     path = Path(path)
+    for name in cube.variables:
+        if "/" in str(name):
+            raise UserError(f"variable '{name}' cannot be written: netCDF allows no slash; rename it with cube.rename")
     cube = describe(cube).drop_encoding()  # a file's string lengths, for instance, would cut longer strings
     try:
         with replacing(path) as temporary:

@@ -30,6 +30,7 @@ def concat(cubes: Sequence[xr.Dataset]) -> xr.Dataset:
     if twice:
         raise UserError(f"run '{twice[0]}' occurs twice; expected every run once: rename or drop one")
     cubes = [cube.assign_coords(checkpoint=np.arange(cube.sizes["checkpoint"])) for cube in cubes]
+    cubes = _with_all_run_coordinates(cubes)
     static = {str(n) for c in cubes for n, v in c.data_vars.items() if "run" not in v.dims}
     moving = [c.drop_vars([n for n in static if n in c.variables]) for c in cubes]
     names = {str(n) for c in cubes for n, v in c.variables.items() if n in c.data_vars or "checkpoint" in v.dims}
@@ -40,6 +41,21 @@ def concat(cubes: Sequence[xr.Dataset]) -> xr.Dataset:
     for name in sorted(static):
         joined[name] = _join_static(name, [c for c in cubes if name in c.variables], joined)
     return joined
+
+
+def _with_all_run_coordinates(cubes: Sequence[xr.Dataset]) -> list[xr.Dataset]:
+    """Return cubes that have every coordinate over ``run`` that one of them has; unknown ones are empty or NaN."""
+    kinds = {str(n): c.dtype.kind for cube in cubes for n, c in cube.coords.items() if c.dims == ("run",)}
+    del kinds["run"]
+    out = []
+    for cube in cubes:
+        n = cube.sizes["run"]
+        missing = {name: kind for name, kind in kinds.items() if name not in cube.variables}
+        unknown = {
+            name: np.full(n, np.nan) if kind in "iufb" else np.full(n, "", object) for name, kind in missing.items()
+        }
+        out.append(cube.assign_coords({name: ("run", values) for name, values in unknown.items()}))
+    return out
 
 
 def _fill(name: str, cubes: Sequence[xr.Dataset]) -> Any:

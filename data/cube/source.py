@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import xarray as xr
 
 from calque.data.cube.checks import validate
 from calque.data.cube.file import read
+from calque.data.cube.file import write as write_dataset
+from calque.data.cube.joining import concat as join
 from calque.data.errors import UserError
 
 
@@ -49,3 +52,46 @@ def as_cube(source: CubeLike) -> tuple[xr.Dataset, str]:
     if isinstance(source, HoldsCube) and isinstance(source.cube, xr.Dataset):
         return validate(source.cube, "the result's cube"), "cube"
     raise UserError(f"`cube` is of type {type(source).__name__}; expected an xarray.Dataset or the path of a cube")
+
+
+def write(cube: CubeLike, path: str | os.PathLike[str]) -> None:
+    """Write a cube as one netCDF-4 file, whole or not at all.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset, path, or result with a cube
+        It is checked first.
+    path : path
+        Where the file shall stand; a file that is there is replaced.
+
+    Raises
+    ------
+    UserError
+        When it is no cube, or the file cannot be written.
+    """
+    write_dataset(as_cube(cube)[0], path)
+
+
+def concat(cubes: Sequence[CubeLike]) -> xr.Dataset:
+    """Join cubes along ``run``; what one of them lacks is missing there.
+
+    Parameters
+    ----------
+    cubes : sequence of xarray.Dataset, path, or result with a cube
+        Every run occurs once.
+
+    Returns
+    -------
+    xarray.Dataset
+        With the runs in the order given.
+
+    Raises
+    ------
+    UserError
+        When there is none, one cannot be read, or a run occurs twice.
+    """
+    if isinstance(cubes, str | os.PathLike | xr.Dataset | HoldsCube):
+        raise UserError("`cubes` is one cube; expected several in a list, such as [first, second]")
+    if not cubes:
+        raise UserError("`cubes` is empty; expected cubes to join, such as [first, second]")
+    return join([as_cube(cube)[0] for cube in cubes])

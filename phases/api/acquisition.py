@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from calque.phases.processes import Progress
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class AcquisitionRegression(Result):
     """A survival regression of the tokens at which items were acquired.
 
@@ -135,6 +135,11 @@ def acquisition(
         raise UserError(f"`items` is '{items}'; expected metric or all")
     data, name = as_cube(cube)
     settings = AcquisitionSettings(
-        metric=metric, covariates=chosen, runs=several(run), lasting=lasting, every_item=items == "all", level=level
+        metric=metric,
+        covariates=chosen,
+        runs=several(run, "run"),
+        lasting=lasting,
+        every_item=items == "all",
+        level=level,
     )
     return AcquisitionRegression(report=acquisition_report(data, settings, progress=progress, name=name))

@@ -33,7 +33,7 @@ REPLICATES = 100
 """Of every question to a study's series."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Calibration(Result):
     """Simulated size, coverage and power, each with its Monte Carlo standard error.
 
@@ -200,7 +200,7 @@ def cells_of(suite: str, cells: str | Sequence[str] | None, options: Options) ->
     """
     if (options.level, options.rise) != (0.95, 0.05):
         raise UserError("the suite's targets are for `level` 0.95 and `rise` 0.05: leave both out with `suite`")
-    return chosen(suite, several(cells) or ())
+    return chosen(suite, several(cells, "cells") or ())
 
 
 def _of_suite(
@@ -222,7 +222,7 @@ def _of_study(
     replicates: int, jobs: int, progress: Progress | None,
 ) -> Calibration:  # fmt: skip
     data, name = as_cube(cube)
-    runs = several(run)
+    runs = several(run, "run")
     if runs:
         known = tuple(str(r) for r in data["run"].values)
         for one in runs:

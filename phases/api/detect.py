@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from calque.phases.processes import Progress
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Detection(Result):
     """The transitions of a cube.
 
@@ -71,15 +71,20 @@ class Detection(Result):
 
         return classical_parts(self.report)
 
-    def plot(self, run: str | None = None, group: str = "", *, ax: Any = None, backend: str = "matplotlib") -> Any:
-        """Draw the curves of one run with their intervals.
+    def plot(
+        self, run: str | None = None, group: str | None = None, *, metric: str | Sequence[str] | None = None,
+        ax: Any = None, backend: str = "matplotlib",
+    ) -> Any:  # fmt: skip
+        """Draw the curves of one run with their intervals; the legend names the run.
 
         Parameters
         ----------
         run : str, optional
             The first run when None.
-        group : str
-            The part of the run, as in the column ``group``.
+        group : str, optional
+            The part of the run, as in the column ``group``; its first part when None.
+        metric : str or sequence of str, optional
+            What is drawn; when None the proportions, which share an axis, or else the first metric.
         ax : matplotlib.axes.Axes, optional
             Where to draw; a new figure when None.
         backend : {"matplotlib", "hvplot"}
@@ -92,29 +97,50 @@ class Detection(Result):
         Raises
         ------
         UserError
-            For a run, a group or a backend that is none.
+            For a run, a group, a metric or a backend that is none.
         """
         check_backend(backend)
-        parts = list(dict.fromkeys((t.run, t.group) for t in self.transitions))
-        name = parts[0][0] if run is None and parts else run
-        if (name, group) not in parts:
-            known = [f"'{r}'" if not g else f"'{r}' with group '{g}'" for r, g in parts]
-            raise UserError(
-                f"the result has no run '{name}' with group '{group}'; it has {', '.join(known[:6])}"
-                + nearest(str(name), [r for r, _ in parts])
-            )
-        curves = [c for c in self.report.curves if (c.run, c.group) == (name, group)]
-        rows = [t for t in self.transitions if (t.run, t.group) == (name, group)]
-        lags = [lag for lag in self.lags if (lag.run, lag.group) == (name, group)]
+        name, part = self._part(run, group)
+        curves = [c for c in self.report.curves if (c.run, c.group) == (name, part)]
+        wanted = several(metric)
+        if wanted is not None:
+            known = [c.metric for c in curves]
+            for one in wanted:
+                if one not in known:
+                    raise UserError(
+                        f"`metric` is '{one}'; run '{name}' has {', '.join(known[:8])}" + nearest(one, known)
+                    )
+            curves = [replace(c, counts=True) for c in curves if c.metric in wanted]  # on one axis, as asked
+        rows = [t for t in self.transitions if (t.run, t.group) == (name, part)]
+        lags = [lag for lag in self.lags if (lag.run, lag.group) == (name, part)]
         scale, bars = self.report.settings["scale"], self._bars()
+        title = f"{name} {part}".strip()
         if backend == "hvplot":
             from calque.phases.api.interactive import run_plot
 
-            return run_plot(curves, rows, scale, bars)
-        from calque.phases.report.figures import new_axes
+            return run_plot(curves, rows, scale, bars).opts(title=title)
+        from calque.phases.report.figures import label, new_axes
         from calque.phases.report.runs import draw_run
 
-        return draw_run(new_axes(below=0.14) if ax is None else ax, curves, rows, lags, scale, bars)
+        axes = draw_run(new_axes(below=0.14) if ax is None else ax, curves, rows, lags, scale, bars)
+        legend = axes.get_legend()
+        if legend is not None:
+            legend.set_title(label(title))
+        if wanted is not None:
+            axes.set_ylabel(label(wanted[0]) if len(wanted) == 1 else "score")
+        return axes
+
+    def _part(self, run: str | None, group: str | None) -> tuple[str, str]:
+        """Return the run and group that are meant: the first that fit."""
+        parts = list(dict.fromkeys((t.run, t.group) for t in self.transitions))
+        runs = list(dict.fromkeys(r for r, _ in parts))
+        if run is not None and run not in runs:
+            raise UserError(f"`run` is '{run}'; the result has {', '.join(runs[:8])}" + nearest(run, runs))
+        fitting = [(r, g) for r, g in parts if run in (None, r) and group in (None, g)]
+        if not fitting:
+            groups = list(dict.fromkeys(g for r, g in parts if run in (None, r)))
+            raise UserError(f"`group` is '{group}'; it is one of {', '.join(groups[:8])}" + nearest(str(group), groups))
+        return fitting[0]
 
     def _bars(self) -> str:
         family = self.report.settings["family"]
@@ -209,22 +235,29 @@ def detect(
     return Detection(report=detect_report(data, settings, progress=progress, name=name, jobs=jobs), cube=data)
 
 
-def several(given: str | Sequence[str] | None) -> tuple[str, ...] | None:
-    """Return one name, or a sequence of names, as a tuple without duplicates; None for none.
+def several(given: str | Sequence[str] | None, parameter: str = "metric") -> tuple[str, ...] | None:
+    """Return one name, or a sequence of names, as a tuple without repeats; None stays None.
 
     Parameters
     ----------
-    given : str, sequence of str or None
-        Names.
+    given : str or sequence of str, optional
+        As a caller passes names.
+    parameter : str
+        Whose argument it is, for the errors.
 
-    Returns
-    -------
-    tuple of str or None
-        The names in their order; None where there is none.
+    Raises
+    ------
+    UserError
+        For an empty sequence, or what is no text.
     """
     if given is None:
         return None
-    return tuple(dict.fromkeys([given] if isinstance(given, str) else map(str, given))) or None
+    if not isinstance(given, str | Sequence) or isinstance(given, bytes):
+        raise UserError(f"`{parameter}` is {given!r}; expected a name, or several in a list")
+    found = tuple(dict.fromkeys([given] if isinstance(given, str) else map(str, given)))
+    if not found:
+        raise UserError(f"`{parameter}` is empty; expected at least one name")
+    return found
 
 
 def splits(by: str | Sequence[str]) -> tuple[str, ...]:

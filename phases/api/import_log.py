@@ -24,7 +24,7 @@ SHOWN_NOTES = 10
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "t": 10**12}
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ImportedLog(Result):
     """A log as a cube; every function that takes a cube takes this result.
 
@@ -173,7 +173,7 @@ def import_log(
     )  # fmt: skip
     if not request.metrics:
         raise UserError("`metric` is empty; name at least one column, tag or task/metric of the log")
-    made = read_log(request, format, several(continuous) or (), every, several(percent) or ())
+    made = read_log(request, format, several(continuous, "continuous") or (), every, several(percent, "percent") or ())
     return ImportedLog(cube=made.cube, source=str(path), format=made.format, guessed=made.guessed, notes=made.notes)
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from calque.phases.processes import Progress
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class PooledTransitions(Result):
     """Takeoffs and lags over pairs, languages, mixes, sizes and seeds.
 
@@ -137,7 +137,7 @@ def pool(
     """
     data, name = as_cube(cube)
     settings = PoolSettings(
-        metrics=several(metric) or ("translation",), estimands=several(estimand) or ("takeoff",), over=over,
+        metrics=several(metric) or ("translation",), estimands=several(estimand, "estimand") or ("takeoff",), over=over,
         primary=parse(primary), boot=boot, seed=seed, level=level, rise=rise, scale=scale,
     )  # fmt: skip
     return PooledTransitions(report=pool_report(data, settings, progress=progress, name=name, jobs=jobs))

@@ -157,7 +157,7 @@ def plot_rates(found: xr.Dataset, metric: str, ax: Any, backend: str) -> Any:
         from calque.phases.api.interactive import rates_plot
 
         return rates_plot(found, metric, positive)
-    from calque.phases.report.figures import colour, new_axes, token_axis
+    from calque.phases.report.figures import colour, label, new_axes, token_axis
 
     axes = new_axes() if ax is None else ax
     lines = found if "group" in found.dims else found.expand_dims(group=[""])
@@ -171,14 +171,14 @@ def plot_rates(found: xr.Dataset, metric: str, ax: Any, backend: str) -> Any:
         hue = colour(metric if len(drawn) == 1 else name, i)
         seen = np.isfinite(one["tokens"].values) & ((one["tokens"].values > 0) | (not positive))
         x = one["tokens"].values[seen]
-        axes.plot(x, one["rate"].values[seen], color=hue, lw=1.6, label=name)
+        axes.plot(x, one["rate"].values[seen], color=hue, lw=1.6, label=label(name))
         low, high = one["cluster_low"].values[seen], one["cluster_high"].values[seen]
         if np.isfinite(low).any():
             axes.fill_between(x, low, high, color=hue, alpha=0.15, lw=0)
     if positive:
         axes.set_xscale("log")
     token_axis(axes)
-    axes.set_ylabel(metric.replace("_", " "))
+    axes.set_ylabel(label(metric))
     if 0 < len(drawn) <= 16:
         axes.legend(fontsize=9)
     return axes

@@ -29,6 +29,18 @@ STYLE: Any = {
 }  # fmt: skip
 
 
+def label(name: str) -> str:
+    """Return a name as text of a picture: spaces for underscores, no formula between dollar signs, at most 48 letters.
+
+    Parameters
+    ----------
+    name : str
+        Of a metric or a run.
+    """
+    short = name if len(name) <= 48 else f"{name[:47]}…"
+    return short.replace("_", " ").replace("$", r"\$")
+
+
 def colour(metric: str, order: int = 0) -> str:
     """Return the colour of a metric; metrics without a colour of their own take spare ones in order.
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from calque.phases.report.figures import INK, SPARE, STYLE, colour, figure, svg, token_axis
+from calque.phases.report.figures import INK, SPARE, STYLE, colour, figure, label, svg, token_axis
 from calque.phases.results import Lag
 from calque.phases.series.axis import Array
 
@@ -119,7 +119,7 @@ def draw_shares(axes: Axes, rows: Sequence[Estimate]) -> Axes:
     return axes
 
 
-def draw_bars(axes: Axes, names: Sequence[str], values: Array, label: str) -> Axes:
+def draw_bars(axes: Axes, names: Sequence[str], values: Array, xlabel: str) -> Axes:
     """Draw one number a row as horizontal bars, the first on top; the axis begins at 0.
 
     Parameters
@@ -130,7 +130,7 @@ def draw_bars(axes: Axes, names: Sequence[str], values: Array, label: str) -> Ax
         Label of each row.
     values : array, shape (n,)
         Length of each bar.
-    label : str
+    xlabel : str
         Label of the axis.
 
     Returns
@@ -139,9 +139,9 @@ def draw_bars(axes: Axes, names: Sequence[str], values: Array, label: str) -> Ax
         ``axes``.
     """
     axes.barh(range(len(names)), values, color=SPARE[0], alpha=0.75)
-    axes.set_yticks(range(len(names)), list(names))
+    axes.set_yticks(range(len(names)), [label(name) for name in names])
     axes.set_ylim(len(names) - 0.4, -0.6)
-    axes.set_xlabel(label)
+    axes.set_xlabel(xlabel)
     return axes
 
 
@@ -153,5 +153,5 @@ def _forest(axes: Axes, rows: Sequence[Estimate], left: float, right: float, sca
             axes.plot([row.value], [i], "o", ms=6, color=row.hue, mec="none")
     axes.set_xscale(scale)
     axes.set_xlim(left, right)
-    axes.set_yticks(range(len(rows)), [row.name for row in rows])
+    axes.set_yticks(range(len(rows)), [label(row.name) for row in rows])
     axes.set_ylim(len(rows) - 0.4, -0.6)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from calque.data.quantities import format_count
-from calque.phases.report.figures import INK, SPARE, STYLE, colour, figure, svg, token_axis
+from calque.phases.report.figures import INK, SPARE, STYLE, colour, figure, label, svg, token_axis
 from calque.phases.results import Curve, DetectionReport, Lag, Transition
 from calque.phases.series.axis import Array
 
@@ -98,9 +98,9 @@ def draw_run(
         seen = c.tokens > 0 if scale == "log" else np.ones(len(c.tokens), bool)
         axes.plot(c.tokens[seen], c.y[seen], "o", ms=3.2, mew=0, color=hue, alpha=0.55)
         if c.fitted_tokens is not None and c.fitted is not None:
-            axes.plot(c.fitted_tokens, c.fitted, color=hue, lw=2, label=c.metric.replace("_", " "))
+            axes.plot(c.fitted_tokens, c.fitted, color=hue, lw=2, label=label(c.metric))
         else:
-            axes.plot([], [], color=hue, lw=2, label=c.metric.replace("_", " "))
+            axes.plot([], [], color=hue, lw=2, label=label(c.metric))
         rows = [t for t in transitions if t.metric == c.metric and t.estimand == bars]
         shown_rows = [t for t in rows if t.tokens is not None or t.high is not None]
         for row in shown_rows:
@@ -109,11 +109,11 @@ def draw_run(
     if scale == "log":
         axes.set_xscale("log")
     _arrows(axes, lags, placed)
-    _token_axis(axes, bars)
+    _token_axis(axes, bars, strip)
     low, high = axes.get_ylim()
     axes.set_ylim(min(low, -0.01), high)
     if shown:
-        axes.set_ylabel("share of items" if shown[0].counts else shown[0].metric.replace("_", " "))
+        axes.set_ylabel("share of items" if shown[0].counts else label(shown[0].metric))
         axes.legend(loc="upper left", ncols=1, fontsize=9)
     return axes
 
@@ -150,13 +150,14 @@ def _arrows(axes: Axes, lags: Sequence[Lag], placed: dict[str, tuple[float, floa
         )  # fmt: skip
 
 
-def _token_axis(axes: Axes, bars: str) -> None:
+def _token_axis(axes: Axes, bars: str, strips: int) -> None:
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
     axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: format_count(v) if v > 0 else "0"))
     axes.xaxis.set_minor_formatter(NullFormatter())
+    below = -0.13 - 0.045 * strips if strips else -0.11
     axes.annotate(
-        f"training tokens; bars: {bars} and its interval", (1, -0.11), xycoords="axes fraction", ha="right", va="top",
+        f"training tokens; bars: {bars} and its interval", (1, below), xycoords="axes fraction", ha="right", va="top",
         fontsize=9, annotation_clip=False,
     )  # fmt: skip
 
@@ -191,7 +192,7 @@ def loss_picture(runs: Sequence[str], tokens: Array, loss: Array, name: str) -> 
                 loss[i][seen],
                 lw=1.4,
                 color=SPARE[i % len(SPARE)],
-                label=run if len(runs) <= 12 else None,
+                label=label(run) if len(runs) <= 12 else None,
             )
         axes.set_xscale("log")
         axes.set_ylabel(name)

@@ -53,8 +53,16 @@ def trajectories(
     if metrics is not None:
         for name in names:
             if not any(t.metric == name and t.n for t in out):
-                raise UserError(f"metric '{name}' has no checkpoint with a value in any run of the cube")
+                raise UserError(f"metric '{name}' has no checkpoint with a value in any run of the cube{_unsplit(by)}")
+    if not out:
+        raise UserError(f"the cube has no series to analyse{_unsplit(by)}")
     return out
+
+
+def _unsplit(by: Sequence[str]) -> str:
+    """Return the remedy where metrics may lack the dimensions that ``by`` asks for."""
+    apart = [split for split in by if split in ("source", "target", "pair")]
+    return f" that is split by {' and '.join(apart)}; leave it out of `by`" if apart else ""
 
 
 def chosen(cube: xr.Dataset, metrics: Sequence[str] | None) -> tuple[str, ...]:
@@ -79,9 +87,9 @@ def chosen(cube: xr.Dataset, metrics: Sequence[str] | None) -> tuple[str, ...]:
             return standard
         declared = tuple(v for v in variables if "metric_kind" in cube[v].attrs)
         if not declared:
-            known = ", ".join(variables) or "none"
+            known = _listed(variables)
             raise UserError(
-                f"the cube holds no item outcomes and no variable with metric_kind; name some as `metrics` (variables "
+                f"the cube holds no item outcomes and no variable with metric_kind; name one with `metric` (variables "
                 f"over run and checkpoint: {known})"
             )
         return declared
@@ -93,10 +101,14 @@ def chosen(cube: xr.Dataset, metrics: Sequence[str] | None) -> tuple[str, ...]:
                 if name in STANDARD
                 else "is not in the cube"
             )
-            raise UserError(
-                f"metric '{name}' {why}; it has {', '.join(all_known) or 'none'}" + nearest(name, all_known)
-            )
+            raise UserError(f"metric '{name}' {why}; it has {_listed(all_known)}" + nearest(name, all_known))
     return tuple(dict.fromkeys(metrics))
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return names for a message: the first eight, and how many more there are."""
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    return ", ".join(names[:8]) + more or "none"
 
 
 def analysable(cube: xr.Dataset) -> tuple[str, ...]:

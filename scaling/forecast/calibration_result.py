@@ -47,7 +47,7 @@ class Coverage:
         return asdict(self)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class ForecastCalibration(Result):
     """How often forecasts held, over truths, scatters and laws.
 

@@ -52,7 +52,7 @@ class ForecastRow:
     floor_weight: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Forecast(Result):
     """A forecast by every law, in sentences and numbers.
 

@@ -128,7 +128,7 @@ class ScalingFit:
         }
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class TakeoffFit(Result):
     """A law fitted to the takeoffs of a cube.
 

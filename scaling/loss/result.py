@@ -96,7 +96,7 @@ class LossFit:
         }  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class LossReport(Result):
     """A loss law fitted to a file or cube, with a prediction where one was asked for.
 

@@ -39,7 +39,7 @@ class LanguageComparison:
     shares: ShareFit
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class MixComparison(Result):
     """Mixes compared by the takeoffs of their runs.
 

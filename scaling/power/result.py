@@ -21,7 +21,7 @@ NINETY = 1.645
 """Half the width of a 90 % interval in SDs."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class PowerAnalysis(Result):
     """What a study can detect.
 
@@ -98,7 +98,7 @@ class PowerAnalysis(Result):
         return draw_power(new_axes(3.6) if ax is None else ax, self.to_dict())
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class LadderPlans(Result):
     """Ladders under a budget.
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from calque.phases.results import Curve, Transition
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Simulation(Result):
     """A cube and the truth behind it.
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 COSTS = ("hours", "wall_hours", "flops", "scoring_flops", "disk_bytes", "tokens", "n_params")
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class StudyPlan(Result):
     """The cost estimate of a study.
 

@@ -37,7 +37,7 @@ class Display(Recurring):
         super().__init__("display", LOOK_SECONDS)
         self.study, self.root = study, root
         self.runs = (only,) if only else study.runs
-        console = Console(stderr=True, markup=False)
+        console = Console(stderr=True, markup=False, emoji=False)
         self.live = Live(console=console, refresh_per_second=2) if console.is_terminal else None
         self.began = self.refreshed = time.monotonic()
         self.shown: dict[str, str] = {}
