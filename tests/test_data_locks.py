@@ -74,7 +74,7 @@ def test_a_child_that_outlives_the_holder_does_not_keep_the_lock(tmp_path: Path)
     process, child = holder(tmp_path / "lock", "fork")
     try:
         end(process)
-        with locked(tmp_path / "lock", wait=0):
+        with locked(tmp_path / "lock", wait=60):  # as soon as the child has closed what it inherited
             pass
     finally:
         os.kill(int(child), signal.SIGKILL)
