@@ -19,15 +19,16 @@ help:
 	@echo "make env     the environment in $(VENV), made when missing or out of date"
 	@echo "make clean   remove the environment and caches (results stay)"
 
+# The links below are put on the import path: a checkout called calque is no empty package to whoever works in the folder above it.
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "calque needs python >= 3.11, this is %d.%d; set PYTHON=..." % sys.version_info[:2])'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	$(BIN)/python -c "import pathlib, sysconfig; pathlib.Path(sysconfig.get_path('purelib'), 'calque-links.pth').write_text(str(pathlib.Path('$(VENV)/src').resolve()) + chr(10))"
 	@touch $@
 
 # calque.data is the folder data/ and so on: tools that read paths are shown them here as one package. The links are made anew
-# when what they show differs from what stands there, and moved in place when complete. The folder is on the import path, so that
-# a checkout called calque is no empty package to whoever works in the folder above it.
+# when what they show differs from what stands there, and moved in place when complete.
 SHOWN  := $(filter-out %/__pycache__,$(wildcard calque/*)) $(PARTS)
 ifneq ($(sort $(notdir $(SHOWN))),$(sort $(notdir $(wildcard $(LINKS)/*))))
 .PHONY: $(LINKS)
@@ -36,7 +37,6 @@ $(LINKS): $(STAMP)
 	rm -rf $@ $@.new && mkdir -p $@.new
 	ln -s $(addprefix ../../../,$(SHOWN)) $@.new
 	mv $@.new $@
-	$(BIN)/python -c "import pathlib, sysconfig; pathlib.Path(sysconfig.get_path('purelib'), 'calque-links.pth').write_text(str(pathlib.Path('$(VENV)/src').resolve()) + chr(10))"
 
 env: $(STAMP) $(LINKS)
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import xarray as xr
@@ -37,7 +36,6 @@ def test_names_are_shown_as_they_are(cube: xr.Dataset, name: str, tmp_path: Path
     assert found._repr_html_()
     for axes in (found.plot(), found.plot(metric=name), odd.calque.plot(name)):
         axes.figure.savefig(tmp_path / "x.png")
-    plt.close("all")
 
 
 def test_a_picture_shows_what_is_asked_and_names_the_run(cube: xr.Dataset) -> None:

@@ -53,7 +53,7 @@ def test_proportions_that_are_no_whole_number_of_trials_are_noted(tmp_path, rows
     [
         ([3, 120], {"percent": ("a",)}, "'a' holds 120; expected percentages from 0 to 100"),
         ([-3, 20], {"percent": ("a",)}, "'a' holds -3; expected percentages"),
-        ([3, 20], {"percent": ("b",)}, "`percent` has 'b'; expected one of `metrics`"),
+        ([3, 20], {"percent": ("b",)}, "`percent` has 'b'; expected one of `metric`"),
         ([3, 20], {"percent": ("a",), "continuous": ("a",)}, "give one of them"),
     ],
 )

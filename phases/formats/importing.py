@@ -78,9 +78,7 @@ def import_log(
     for option, given in (("continuous", continuous), ("percent", percent)):
         for name in given:
             if name not in request.metrics:
-                raise UserError(
-                    f"`{option}` has '{name}'; expected a name that `metric` has" + nearest(name, request.metrics)
-                )
+                raise UserError(f"`{option}` has '{name}'; expected one of `metric`" + nearest(name, request.metrics))
     for name in set(continuous) & set(percent):
         raise UserError(f"`continuous` and `percent` have '{name}'; a percentage is a proportion: give one of them")
     names = variable_names(request.metrics)
