@@ -15,13 +15,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import xarray as xr
 
+from calque.data.cube import netcdf
 from calque.data.cube.checks import validate
-from calque.data.cube.variables import ATTRIBUTES, ENCODED_COUNTS, SCHEMA
+from calque.data.cube.variables import ATTRIBUTES, SCHEMA
 from calque.data.errors import STORAGE, UserError, file_error
 from calque.data.files import replacing
 
@@ -82,10 +81,7 @@ def write(cube: xr.Dataset, path: str | os.PathLike[str], groups: Mapping[str, x
     cube = describe(cube).drop_encoding()  # a file's string lengths, for instance, would cut longer strings
     try:
         with replacing(path) as temporary:
-            cube.to_netcdf(temporary, engine="netcdf4", encoding=_encoding(cube))
-            for name, group in (groups or {}).items():
-                plain = group.drop_encoding()
-                plain.to_netcdf(temporary, engine="netcdf4", mode="a", group=name, encoding=_encoding(plain))
+            netcdf.save(temporary, cube, groups or {})
     except OSError as error:
         raise file_error(error, "write", path) from error
     except RuntimeError as error:  # netCDF4 reports a full disk as RuntimeError("NetCDF: HDF error")
@@ -93,23 +89,6 @@ def write(cube: xr.Dataset, path: str | os.PathLike[str], groups: Mapping[str, x
         full = shutil.disk_usage(parent).free < ALMOST_FULL
         found = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) if full else OSError(errno.EIO, str(error))
         raise file_error(found, "write", path) from error
-
-
-def _encoding(cube: xr.Dataset) -> dict[str, dict[str, Any]]:
-    encoding: dict[str, dict[str, Any]] = {}
-    for name, variable in cube.variables.items():
-        key = str(name)
-        if key in ENCODED_COUNTS:
-            encoding[key] = {"dtype": "int32", "_FillValue": np.int32(-1)}
-        elif variable.dtype.kind == "f":
-            encoding[key] = {"_FillValue": variable.dtype.type(np.nan)}
-        elif variable.dtype.kind in "iu":
-            encoding[key] = {"_FillValue": None}
-        else:
-            continue
-        if variable.size > 512:
-            encoding[key] |= {"zlib": True, "complevel": 1, "shuffle": True}
-    return encoding
 
 
 def read(path: str | os.PathLike[str], group: str | None = None) -> xr.Dataset:
@@ -128,26 +107,59 @@ def read(path: str | os.PathLike[str], group: str | None = None) -> xr.Dataset:
         When the file is missing, truncated, no netCDF file, or breaks a rule of :func:`validate`.
     """
     path = Path(path)
-    if not path.is_file():
-        what = "a folder" if path.is_dir() else "missing"
-        raise UserError(f"{path} is {what}; expected a netCDF cube such as results.nc")
-    try:
-        cube = xr.load_dataset(path, engine="netcdf4", group=group)
-    except (OSError, RuntimeError, KeyError, AttributeError, ValueError) as error:
-        if isinstance(error, OSError) and error.errno in STORAGE:
-            raise file_error(error, "read", path) from error
-        if group is not None:
-            raise UserError(f"{path} holds no readable group '{group}'") from error
-        raise UserError(
-            f"{path} cannot be read as netCDF ({error}); the file is truncated or of another kind: "
-            "write it again, or collect the study's runs again"
-        ) from error
-    return cube if group is not None else validate(cube, str(path))
+    (found,) = _load(path, [group])
+    if group is None:
+        assert found is not None, "every file has a root"
+        return validate(found, str(path))
+    if found is None:
+        raise UserError(f"{path} holds no readable group '{group}'")
+    return found
+
+
+def read_with(path: str | os.PathLike[str], group: str) -> tuple[xr.Dataset, xr.Dataset | None]:
+    """Read a cube and one of its groups from one opening of the file, so that they belong together.
+
+    Parameters
+    ----------
+    path : path
+        A netCDF file that holds at least ``tokens``.
+    group : str
+        Such as ``timing``.
+
+    Returns
+    -------
+    cube : xarray.Dataset
+        Validated.
+    group : xarray.Dataset or None
+        None when the file has no such group.
+
+    Raises
+    ------
+    UserError
+        As :func:`read`.
+    """
+    path = Path(path)
+    root, found = _load(path, [None, group])
+    assert root is not None, "every file has a root"
+    return validate(root, str(path)), found
 
 
 def has_group(path: str | os.PathLike[str], group: str) -> bool:
     """Return whether the netCDF file at ``path`` holds ``group``."""
-    import netCDF4
+    return netcdf.has_group(Path(path), group)
 
-    with netCDF4.Dataset(path) as file:
-        return group in file.groups
+
+def _load(path: Path, groups: list[str | None]) -> list[xr.Dataset | None]:
+    if not path.is_file():
+        what = "a folder" if path.is_dir() else "missing"
+        raise UserError(f"{path} is {what}; expected a netCDF cube such as results.nc")
+    try:
+        return netcdf.load(path, groups)
+    except netcdf.BROKEN as error:
+        if isinstance(error, OSError) and error.errno in STORAGE:
+            raise file_error(error, "read", path) from error
+        reason = " ".join(str(error).split())[:80] or type(error).__name__
+        raise UserError(
+            f"{path} cannot be read as netCDF ({reason}); the file is truncated or of another kind: "
+            "write it again, or collect the study's runs again"
+        ) from error

@@ -1,0 +1,139 @@
+"""The one door to netCDF's library, which is not thread-safe: every call of this process happens under one lock.
+
+Two threads in the library end in a segmentation fault or in numbers of another file. What is read here is in memory
+when the lock is released, and the file is closed: no later access, and no garbage collection, enters the library.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+import xarray as xr
+from xarray.backends import NetCDF4DataStore
+
+from calque.data.cube.variables import ENCODED_COUNTS
+
+LOCK = threading.RLock()
+"""Held for every call of the library; whoever opens a file by another way must hold it until the file is closed."""
+os.register_at_fork(before=LOCK.acquire, after_in_parent=LOCK.release, after_in_child=LOCK.release)
+# a child that is forked in the midst of a call would find the library, and this lock, in that state for ever
+
+BROKEN = (
+    OSError,
+    RuntimeError,
+    KeyError,
+    AttributeError,
+    ValueError,
+    TypeError,
+    IndexError,
+    OverflowError,
+    MemoryError,
+)
+"""What the library and xarray raise on a file that is truncated, damaged or of another kind."""
+
+
+def load(path: Path, groups: Sequence[str | None]) -> list[xr.Dataset | None]:
+    """Read groups of a netCDF file into memory, all from one opening: no writer can replace it in between.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    groups : sequence of str or None
+        Names of groups; None is the root.
+
+    Returns
+    -------
+    list of xarray.Dataset or None
+        In the order of ``groups``; None for a group that the file lacks.
+
+    Raises
+    ------
+    OSError, RuntimeError, KeyError, AttributeError, ValueError, TypeError, IndexError, OverflowError, MemoryError
+        When the file cannot be read (:data:`BROKEN`).
+    """
+    with LOCK, netCDF4.Dataset(path) as file:
+        found: list[xr.Dataset | None] = []
+        for name in groups:
+            held = file if name is None else file.groups.get(name)
+            found.append(None if held is None else xr.open_dataset(NetCDF4DataStore(held)).load())
+        return found
+
+
+def has_group(path: Path, group: str) -> bool:
+    """Return whether the netCDF file at ``path`` holds ``group``."""
+    with LOCK, netCDF4.Dataset(path) as file:
+        return group in file.groups
+
+
+def save(path: Path, root: xr.Dataset, groups: Mapping[str, xr.Dataset]) -> None:
+    """Write datasets as the root and the groups of a new netCDF-4 file.
+
+    Numbers have checksums (Fletcher-32): a value that was damaged later is an error when it is read, never another
+    number.
+
+    Parameters
+    ----------
+    path : Path
+        A file that is there is replaced in place.
+    root : xarray.Dataset
+    groups : mapping of str to xarray.Dataset
+
+    Raises
+    ------
+    OSError, RuntimeError
+        When the file cannot be written; RuntimeError is also the library's word for a full disk.
+    """
+    with LOCK:
+        root.to_netcdf(path, engine="netcdf4", encoding=_encoding(root))
+        for name, group in groups.items():
+            plain = group.drop_encoding()
+            plain.to_netcdf(path, engine="netcdf4", mode="a", group=name, encoding=_encoding(plain))
+
+
+def check(path: Path) -> None:
+    """Open a file and close it again: its header is whole, and it is as long as the header says.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    OSError
+        When it is not.
+    """
+    with LOCK:
+        try:
+            netCDF4.Dataset(path).close()
+        except BROKEN as error:
+            if isinstance(error, OSError):
+                raise
+            raise OSError(errno.EILSEQ, str(error), str(path)) from error
+
+
+def _encoding(cube: xr.Dataset) -> dict[str, dict[str, Any]]:
+    encoding: dict[str, dict[str, Any]] = {}
+    for name, variable in cube.variables.items():
+        key, chosen = str(name), {}
+        if key in ENCODED_COUNTS:
+            chosen = {"dtype": "int32", "_FillValue": np.int32(-1)}
+        elif variable.dtype.kind == "f":
+            chosen = {"_FillValue": variable.dtype.type(np.nan)}
+        elif variable.dtype.kind in "iu":
+            chosen = {"_FillValue": None}
+        else:
+            continue
+        if variable.ndim and variable.size:
+            chosen["fletcher32"] = True
+        if variable.size > 512:
+            chosen |= {"zlib": True, "complevel": 1, "shuffle": True}
+        encoding[key] = chosen
+    return encoding
