@@ -11,7 +11,8 @@ from rich.table import Table
 from calque.data.errors import UserError
 from calque.data.locks import locked
 from calque.sweeps.plan import placement
-from calque.sweeps.results.collect import claim, write_cube
+from calque.sweeps.results.claim import claim
+from calque.sweeps.results.collect import write_cube
 from calque.sweeps.results.progress import RunProgress, read_progress, run_folder
 from calque.sweeps.results.root import ResultsRoot
 from calque.sweeps.study.run_config import RunConfig

@@ -11,11 +11,13 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 
 from calque.data.cube import netcdf
@@ -56,7 +58,12 @@ def code_version() -> str:
         return "unknown"
 
 
-def write(cube: xr.Dataset, path: str | os.PathLike[str], groups: Mapping[str, xr.Dataset] | None = None) -> None:
+def write(
+    cube: xr.Dataset,
+    path: str | os.PathLike[str],
+    groups: Mapping[str, xr.Dataset] | None = None,
+    previous: Path | None = None,
+) -> None:
     """Write a cube whole and atomically: to a temporary name beside ``path``, fsync, ``os.replace``.
 
     Parameters
@@ -67,6 +74,8 @@ def write(cube: xr.Dataset, path: str | os.PathLike[str], groups: Mapping[str, x
         Where the file shall stand; whatever stood there is replaced only when the new file is complete.
     groups : mapping of str to xarray.Dataset, optional
         Further groups such as ``timing``.
+    previous : Path, optional
+        Where the file that stood at ``path`` stays, in the same folder.
 
     Raises
     ------
@@ -80,7 +89,7 @@ def write(cube: xr.Dataset, path: str | os.PathLike[str], groups: Mapping[str, x
             raise UserError(f"variable '{name}' cannot be written: netCDF allows no slash; rename it with cube.rename")
     cube = describe(cube).drop_encoding()  # a file's string lengths, for instance, would cut longer strings
     try:
-        with replacing(path) as temporary:
+        with replacing(path, previous) as temporary:
             netcdf.save(temporary, cube, groups or {})
     except OSError as error:
         raise file_error(error, "write", path) from error
@@ -149,12 +158,38 @@ def has_group(path: str | os.PathLike[str], group: str) -> bool:
     return netcdf.has_group(Path(path), group)
 
 
+def read_columns(path: str | os.PathLike[str], names: Sequence[str]) -> list[np.ndarray]:
+    """Read some variables of a cube, unchecked: for many files of which little is wanted.
+
+    Parameters
+    ----------
+    path : path
+        A netCDF file.
+    names : sequence of str
+        Variables of its root.
+
+    Raises
+    ------
+    UserError
+        When the file is missing, damaged, or has no such variable.
+    """
+    path = Path(path)
+    with _errors_named(path):
+        return netcdf.columns(path, names)
+
+
 def _load(path: Path, groups: list[str | None]) -> list[xr.Dataset | None]:
+    with _errors_named(path):
+        return netcdf.load(path, groups)
+
+
+@contextmanager
+def _errors_named(path: Path) -> Iterator[None]:
     if not path.is_file():
         what = "a folder" if path.is_dir() else "missing"
         raise UserError(f"{path} is {what}; expected a netCDF cube such as results.nc")
     try:
-        return netcdf.load(path, groups)
+        yield
     except netcdf.BROKEN as error:
         if isinstance(error, OSError) and error.errno in STORAGE:
             raise file_error(error, "read", path) from error

@@ -6,7 +6,6 @@ when the lock is released, and the file is closed: no later access, and no garba
 
 from __future__ import annotations
 
-import errno
 import os
 import threading
 from collections.abc import Mapping, Sequence
@@ -98,25 +97,29 @@ def save(path: Path, root: xr.Dataset, groups: Mapping[str, xr.Dataset]) -> None
             plain.to_netcdf(path, engine="netcdf4", mode="a", group=name, encoding=_encoding(plain))
 
 
-def check(path: Path) -> None:
-    """Open a file and close it again: its header is whole, and it is as long as the header says.
+def columns(path: Path, names: Sequence[str]) -> list[np.ndarray]:
+    """Read some variables of the root as they stand in the file, which takes a fraction of reading all of it.
 
     Parameters
     ----------
     path : Path
+        The file.
+    names : sequence of str
+        Its variables.
+
+    Returns
+    -------
+    list of numpy.ndarray
+        In the order of ``names``.
 
     Raises
     ------
-    OSError
-        When it is not.
+    OSError, RuntimeError, KeyError, AttributeError, ValueError, TypeError, IndexError, OverflowError, MemoryError
+        When the file cannot be read (:data:`BROKEN`).
     """
-    with LOCK:
-        try:
-            netCDF4.Dataset(path).close()
-        except BROKEN as error:
-            if isinstance(error, OSError):
-                raise
-            raise OSError(errno.EILSEQ, str(error), str(path)) from error
+    with LOCK, netCDF4.Dataset(path) as file:
+        file.set_auto_mask(False)
+        return [np.asarray(file.variables[name][:]) for name in names]
 
 
 def _encoding(cube: xr.Dataset) -> dict[str, dict[str, Any]]:

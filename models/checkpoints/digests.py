@@ -54,7 +54,10 @@ def verify(path: Path) -> None:
     sums = digest_file(path)
     if not sums.exists():
         raise UserError(f"{path} has no {sums.name} beside it; expected a checkpoint that training finished writing")
-    for line in sums.read_text().splitlines():
+    lines = sums.read_text(errors="replace").splitlines()
+    if not lines:
+        raise UserError(f"{sums} is empty; expected the SHA-256 of {path.name}: choose another checkpoint")
+    for line in lines:
         expected, _, name = line.partition("  ")
         file = path.parent / name
         found = digest_of(file) if file.exists() else "missing"
