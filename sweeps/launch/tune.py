@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from calque.sweeps.launch.cluster import cluster, nodes, quiet
+from calque.sweeps.launch.deaths import death_counter
 from calque.sweeps.launch.group import run_group
 from calque.sweeps.launch.interruption import interrupted_by_node_loss, interrupted_by_signals
 from calque.sweeps.launch.request import LaunchRequest
@@ -68,7 +69,7 @@ def launch(
                     reuse_actors=True, trial_name_creator=_trial_name, trial_dirname_creator=_trial_name
                 ),
                 run_config=tune.RunConfig(
-                    name="study", storage_path=storage, verbose=0,
+                    name="study", storage_path=storage, verbose=0, callbacks=[death_counter(requests)],
                     failure_config=tune.FailureConfig(max_failures=MAX_RESTARTS),
                 ),
             )  # fmt: skip
