@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from calque.data.locks import locked
 from calque.sweeps.plan import placement
 from calque.sweeps.results.claim import claim
 from calque.sweeps.results.collect import write_cube
+from calque.sweeps.results.damage import unfinished
 from calque.sweeps.results.progress import RunProgress, read_progress, run_folder
 from calque.sweeps.results.root import ResultsRoot
 from calque.sweeps.study.run_config import RunConfig
@@ -158,10 +160,13 @@ def run_study(study: Study, results: str | None, cpus: int | None) -> LaunchResu
     ------
     UserError
         When the root is another study's or in use, or a run does not fit into the cluster.
+    FolderGoneError
+        When the root was removed while the study ran; it is not made again.
     """
     root = claimed_root(study, results)
-    with locked(root.folder / ".lock", f"study '{study.name}' in {root}", wait=0):
-        open_runs = [run for run in study.runs if read_progress(root.folder, run).state != "done"]
+    with locked(root.folder / ".lock", f"study '{study.name}' in {root}", wait=0), root.kept():
+        root.refresh(study.runs, cubes=True)
+        open_runs = unfinished(root, study.runs)
         for run in open_runs:
             if run.training.devices > 1 and root.remote is not None:
                 raise UserError(
@@ -172,7 +177,8 @@ def run_study(study: Study, results: str | None, cpus: int | None) -> LaunchResu
             placement.check(open_runs, placement.this_machine(cpus))
         reason = _launch(study, root, open_runs, cpus) if open_runs else None
         root.refresh(study.runs, cubes=True)
-        write_cube(study, root.folder, root.folder / "results.nc")
+        for warning in write_cube(study, root.folder, root.folder / "results.nc").warnings():
+            print(f"sweeps: {warning}", file=sys.stderr)
         root.publish("results.nc")
     return LaunchResult(root=root, reason=reason)
 
@@ -214,7 +220,7 @@ def run_one(study: Study, run: RunConfig, results: str | None) -> tuple[RunProgr
 
     placement.check_by_hand(run)
     root = claimed_root(study, results)
-    with Display(study, root, only=run), LivePage(study, root), root.working(run) as folder:
+    with root.kept(), Display(study, root, only=run), LivePage(study, root), root.working(run) as folder:
         with tracked(run, run_folder(folder, run)) as report:
             standing = run_trial(
                 TrialRequest(

@@ -178,6 +178,11 @@ def read_columns(path: str | os.PathLike[str], names: Sequence[str]) -> list[np.
         return netcdf.columns(path, names)
 
 
+def is_whole(path: str | os.PathLike[str]) -> bool:
+    """Return whether the file at ``path`` is of netCDF-4 and not cut short, without opening it as a cube."""
+    return netcdf.is_whole(Path(path))
+
+
 def _load(path: Path, groups: list[str | None]) -> list[xr.Dataset | None]:
     with _errors_named(path):
         return netcdf.load(path, groups)

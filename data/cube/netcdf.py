@@ -24,6 +24,7 @@ LOCK = threading.RLock()
 os.register_at_fork(before=LOCK.acquire, after_in_parent=LOCK.release, after_in_child=LOCK.release)
 # a child that is forked in the midst of a call would find the library, and this lock, in that state for ever
 
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
 BROKEN = (
     OSError,
     RuntimeError,
@@ -120,6 +121,27 @@ def columns(path: Path, names: Sequence[str]) -> list[np.ndarray]:
     with LOCK, netCDF4.Dataset(path) as file:
         file.set_auto_mask(False)
         return [np.asarray(file.variables[name][:]) for name in names]
+
+
+def is_whole(path: Path) -> bool:
+    """Return whether a file is HDF5 and as long as its superblock says; nothing of its content is read.
+
+    Parameters
+    ----------
+    path : Path
+
+    Notes
+    -----
+    The superblock and its versions: HDF5 File Format Specification 3.0, section II.A.
+    """
+    with path.open("rb") as file:
+        head = file.read(52)
+        if not head.startswith(SIGNATURE) or len(head) < 52:
+            return False
+        version = head[8]
+        at, width = {0: (40, head[13]), 1: (44, head[13])}.get(version, (28, head[9]))
+        end = int.from_bytes(head[at : at + width], "little")
+        return version > 3 or file.seek(0, os.SEEK_END) >= end
 
 
 def _encoding(cube: xr.Dataset) -> dict[str, dict[str, Any]]:

@@ -16,6 +16,12 @@ from calque.sweeps.study.run_config import RunConfig
 from calque.sweeps.study.study import Study
 
 
+class DamagedError(UserError):
+    """Files that were written whole are damaged."""
+
+    exit_code = 1
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Collected:
     """What a results folder holds.
@@ -41,10 +47,7 @@ class Collected:
 
     def warnings(self) -> list[str]:
         """Return a line for every run that is left out, with the remedy."""
-        return [
-            f"run '{run}' is left out: {reason}; sweeps run mends it: rows that are lost are trained again"
-            for run, reason in self.damaged.items()
-        ]
+        return [f"run '{run}' is left out: {reason}; sweeps run mends it" for run, reason in self.damaged.items()]
 
 
 def read_run(results: Path, run: RunConfig) -> tuple[xr.Dataset, xr.Dataset | None] | None:
@@ -95,17 +98,18 @@ def collect(results: Path, study: Study) -> Collected:
         except DiskError:
             raise
         except UserError as error:
-            damaged[run.name] = str(error)
+            damaged[run.name] = str(error).partition(";")[0]
             continue
         if found is not None:
             one, timing = found
             cubes.append(one)
             if timing is not None:
                 timings.append(timing.assign_coords(run=[run.name], checkpoint=np.arange(timing.sizes["checkpoint"])))
+    if not cubes and damaged:
+        raise DamagedError(f"no run can be read: {next(iter(damaged.values()))}; sweeps run {study.path} mends it")
     if not cubes:
-        why = f"; {next(iter(damaged.values()))}" if damaged else ""
         raise UserError(
-            f"{results} has no checkpoint of study '{study.name}' yet{why}; start it with: sweeps run {study.path}"
+            f"{results} has no checkpoint of study '{study.name}' yet; start it with: sweeps run {study.path}"
         )
     joined = cube.concat(cubes)
     joined.attrs |= {"study": study.name, "study_yaml": study.text, "title": study.about or study.name}

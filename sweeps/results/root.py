@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,6 +90,18 @@ class ResultsRoot:
             self.remote.put(self.folder / name, name)
 
     @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Within the context the folder is not made again once it was removed; an address is left to itself.
+
+        Raises
+        ------
+        FolderGoneError
+            When it was removed.
+        """
+        with nullcontext() if self.remote is not None else in_use(self.folder / MARKER):
+            yield
+
+    @contextmanager
     def working(self, run: RunConfig) -> Iterator[Path]:
         """Give the folder in which a run may be trained: ``runs/NAME`` in it is copied to the address meanwhile.
 
@@ -103,7 +115,7 @@ class ResultsRoot:
             When the folder is not there any more; it is not made again.
         """
         if self.remote is None:
-            with in_use(self.folder / MARKER):
+            with self.kept():
                 yield self.folder
             return
         from calque.sweeps.results.mirror import mirrored
