@@ -15,11 +15,17 @@ from calque.sweeps.launch.request import LaunchRequest
 from calque.sweeps.results.progress import read_progress, run_folder, write_progress
 from calque.sweeps.results.root import ResultsRoot
 
-LOW_MEMORY = ("low on memory", "OutOfMemoryError", "out of memory")
+MAX_RESTARTS = 100
+"""Of one run, however far it got in between; ``calque.sweeps.launch.crash_loop`` counts deaths at one place."""
+LOW_MEMORY, KILLED = "low on memory", "actor died unexpectedly"
+"""Words of Ray for a process that it killed itself, and for one that something else killed."""
 
 
 def death_counter(requests: Mapping[str, LaunchRequest]) -> Any:
     """Return a callback of Tune that counts the deaths of trials, and ends a run that dies again and again.
+
+    Its attribute ``again`` holds the runs that Tune gave up after a death while their process was being made, which it
+    never tries again, and that have not died often enough to be given up here.
 
     Parameters
     ----------
@@ -29,6 +35,9 @@ def death_counter(requests: Mapping[str, LaunchRequest]) -> Any:
     from ray import tune
 
     class DeathCounter(tune.Callback):
+        def __init__(self) -> None:
+            self.again: list[str] = []
+
         def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
             """Count a death; Tune has put the trial in its queue again already."""
             if take_death(requests[trial.config["run"]], reason_of(trial)):
@@ -36,7 +45,9 @@ def death_counter(requests: Mapping[str, LaunchRequest]) -> Any:
 
         def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
             """Count the death after which Tune does not start the trial again."""
-            take_death(requests[trial.config["run"]], reason_of(trial))
+            name = trial.config["run"]
+            if not take_death(requests[name], reason_of(trial)) and trial.run_metadata.num_failures <= MAX_RESTARTS:
+                self.again.append(name)
 
     return DeathCounter()
 
@@ -77,17 +88,11 @@ def reason_of(trial: Any) -> str:
     ----------
     trial : ray.tune.experiment.Trial
     """
-    from ray import cloudpickle
-    from ray.exceptions import RayActorError, RayTaskError
-
-    try:
-        error = cloudpickle.loads(Path(trial.pickled_error_file).read_bytes())
-    except Exception as unreadable:  # whatever an exception's own class raises when it is made again
-        return f"the reason is not known: {type(unreadable).__name__}"
-    text = str(error)
-    if any(words in text for words in LOW_MEMORY):
+    if trial.error_file is None or not Path(trial.error_file).is_file():
+        return "the reason is not known"
+    text = Path(trial.error_file).read_text(errors="replace").rpartition("Failure # ")[2].strip()
+    if LOW_MEMORY in text:
         return "out of memory: Ray killed it because the node ran low"
-    if isinstance(error, RayTaskError) and not isinstance(error.cause, RayActorError):
-        last = f"{type(error.cause).__name__}: {error.cause}" if error.cause is not None else text.strip()
-        return " ".join(last.split())[:120]
-    return "killed, as by signal 9 when a machine or a control group is out of memory"
+    if KILLED in text:
+        return "killed, as by signal 9 when a machine or a control group is out of memory"
+    return " ".join(text.splitlines()[-1].split())[:120]

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from calque.sweeps.launch.cluster import cluster, nodes, quiet
-from calque.sweeps.launch.deaths import death_counter
+from calque.sweeps.launch.crash_loop import MAX_CRASHES
+from calque.sweeps.launch.deaths import MAX_RESTARTS, death_counter
 from calque.sweeps.launch.group import run_group
 from calque.sweeps.launch.interruption import interrupted_by_node_loss, interrupted_by_signals
 from calque.sweeps.launch.request import LaunchRequest
@@ -17,8 +18,6 @@ from calque.sweeps.plan.placement import LEADER_CPUS, check, longest_first
 from calque.sweeps.study.run_config import RunConfig
 
 Work = Callable[[LaunchRequest], None]
-MAX_RESTARTS = 100
-"""Of one run, however far it got in between; ``calque.sweeps.launch.crash_loop`` counts deaths at one place."""
 
 
 def launch(
@@ -51,8 +50,6 @@ def launch(
         When a run does not fit into the cluster; nothing has been started then.
     """
     with cluster(cpus):
-        from ray import tune
-
         resources = check(runs, nodes())
         launch_id = uuid.uuid4().hex
         requests = {
@@ -61,20 +58,14 @@ def launch(
             )
             for run in longest_first(runs)
         }
-        with tempfile.TemporaryDirectory(prefix="calque-tune-") as storage:
-            tuner = tune.Tuner(
-                tune.with_resources(_trainable(work, requests), lambda config: _resources(requests[config["run"]])),
-                param_space={"run": tune.grid_search(list(requests))},
-                tune_config=tune.TuneConfig(
-                    reuse_actors=True, trial_name_creator=_trial_name, trial_dirname_creator=_trial_name
-                ),
-                run_config=tune.RunConfig(
-                    name="study", storage_path=storage, verbose=0, callbacks=[death_counter(requests)],
-                    failure_config=tune.FailureConfig(max_failures=MAX_RESTARTS),
-                ),
-            )  # fmt: skip
-            with interrupted_by_signals() as interruption, interrupted_by_node_loss(interruption), quiet():
-                outcome = tuner.fit()
+        with interrupted_by_signals() as interruption, interrupted_by_node_loss(interruption), quiet():
+            for _ in range(MAX_CRASHES + 1):
+                deaths = death_counter(requests)
+                with tempfile.TemporaryDirectory(prefix="calque-tune-") as storage:
+                    outcome = _tuner(work, requests, storage, deaths).fit()
+                requests = {name: requests[name] for name in deaths.again}
+                if not requests or interruption.reason:
+                    break
     interruption.finished.set()
     if interruption.reason:
         return interruption.reason
@@ -82,6 +73,22 @@ def launch(
         last = (str(outcome.errors[0]).strip().splitlines() or ["no reason is known"])[-1]
         return f"{outcome.num_errors} runs could not be kept alive; the first: {last}"
     return None
+
+
+def _tuner(work: Work, requests: Mapping[str, LaunchRequest], storage: str, deaths: Any) -> Any:
+    from ray import tune
+
+    return tune.Tuner(
+        tune.with_resources(_trainable(work, requests), lambda config: _resources(requests[config["run"]])),
+        param_space={"run": tune.grid_search(list(requests))},
+        tune_config=tune.TuneConfig(
+            reuse_actors=True, trial_name_creator=_trial_name, trial_dirname_creator=_trial_name
+        ),
+        run_config=tune.RunConfig(
+            name="study", storage_path=storage, verbose=0, callbacks=[deaths],
+            failure_config=tune.FailureConfig(max_failures=MAX_RESTARTS),
+        ),
+    )  # fmt: skip
 
 
 def _trainable(work: Work, requests: Mapping[str, LaunchRequest]) -> type:
