@@ -8,13 +8,14 @@ from typing import Annotated
 
 from calque.data.command_line.options import OUTPUT_CUBE, Json
 from calque.data.command_line.output import emit_json
-from calque.sweeps.commands.common import Results, StudyFile
+from calque.sweeps.commands.common import Anonymous, Results, StudyFile
 
 
 def collect_command(
     study: StudyFile,
     output: Annotated[Path, OUTPUT_CUBE] = Path("results.nc"),
     results: Results = None,
+    anonymous: Anonymous = False,
     json_file: Json = None,
 ) -> None:
     """Gather the runs so far into one cube; works while the study runs. Exit 1 if a run is damaged and left out.
@@ -32,7 +33,7 @@ def collect_command(
     root = ResultsRoot(loaded.results_place(results))
     root.refresh(loaded.runs, cubes=True)
     check_owner(root.folder, loaded)
-    found = write_cube(loaded, root.folder, output)
+    found = write_cube(loaded, root.folder, output, anonymously=anonymous)
     for warning in found.warnings():
         print(f"sweeps: {warning}", file=sys.stderr)
     whole = [run for run in loaded.runs if run.name not in found.damaged]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
 from calque.data import cube
+from calque.data.cube.anonymous import anonymous
 from calque.data.cube.run_file import NAME
 from calque.data.errors import DiskError, UserError
 from calque.sweeps.results.progress import run_folder
@@ -118,7 +119,7 @@ def collect(results: Path, study: Study) -> Collected:
     )  # fmt: skip
 
 
-def write_cube(study: Study, folder: Path, output: Path) -> Collected:
+def write_cube(study: Study, folder: Path, output: Path, *, anonymously: bool = False) -> Collected:
     """Collect the study's runs into the file ``output`` and return what was written.
 
     Parameters
@@ -129,6 +130,8 @@ def write_cube(study: Study, folder: Path, output: Path) -> Collected:
         The results folder.
     output : Path
         The cube to write.
+    anonymously : bool
+        Leave out what tells its maker (``calque.data.cube.anonymous``).
 
     Raises
     ------
@@ -136,5 +139,7 @@ def write_cube(study: Study, folder: Path, output: Path) -> Collected:
         As :func:`collect`, and when the file cannot be written.
     """
     found = collect(folder, study)
+    if anonymously:
+        found = replace(found, cube=anonymous(found.cube))
     cube.write(found.cube, output, {"timing": found.timing} if found.timing is not None else None)
     return found
