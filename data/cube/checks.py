@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from calque.data.cube.variables import METRIC_KINDS, SCHEMA
+from calque.data.cube.variables import METRIC_KINDS, POSITIONS, SCHEMA
 from calque.data.errors import UserError, nearest
 
 
@@ -62,7 +62,7 @@ def validate(cube: xr.Dataset, origin: str = "the cube") -> xr.Dataset:
     twice = next((run for run in runs if runs.count(run) > 1), None)
     if twice is not None:
         raise UserError(f"{origin}: run '{twice}' occurs twice; expected every run once: rename or drop one")
-    for name in ("tokens", "step", "flops"):
+    for name in POSITIONS:
         if name in cube.coords:
             cube = cube.reset_coords(name)
     tokens = cube["tokens"]

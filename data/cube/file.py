@@ -151,3 +151,12 @@ def has_group(path: str | os.PathLike[str], group: str) -> bool:
 
     with netCDF4.Dataset(path) as file:
         return group in file.groups
+
+
+def read_groups(path: str | os.PathLike[str]) -> dict[str, xr.Dataset]:
+    """Return every group of the cube at ``path`` but the root, by name."""
+    import netCDF4
+
+    with netCDF4.Dataset(path) as file:
+        names = list(file.groups)
+    return {name: read(path, name) for name in names}
