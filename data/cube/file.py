@@ -21,6 +21,8 @@ import numpy as np
 import xarray as xr
 
 from calque.data.cube.checks import validate
+from calque.data.cube.header import check_header
+from calque.data.cube.variable_checks import shown
 from calque.data.cube.variables import ATTRIBUTES, ENCODED_COUNTS, SCHEMA
 from calque.data.errors import STORAGE, UserError, file_error
 from calque.data.files import replacing
@@ -132,17 +134,27 @@ def read(path: str | os.PathLike[str], group: str | None = None) -> xr.Dataset:
         what = "a folder" if path.is_dir() else "missing"
         raise UserError(f"{path} is {what}; expected a netCDF cube such as results.nc")
     try:
+        _check_header(path)
         cube = xr.load_dataset(path, engine="netcdf4", group=group)
-    except (OSError, RuntimeError, KeyError, AttributeError, ValueError) as error:
+    except UserError:
+        raise
+    except Exception as error:  # a foreign file fails in as many ways as netCDF4 and xarray have
         if isinstance(error, OSError) and error.errno in STORAGE:
             raise file_error(error, "read", path) from error
         if group is not None:
             raise UserError(f"{path} holds no readable group '{group}'") from error
         raise UserError(
-            f"{path} cannot be read as netCDF ({error}); the file is truncated or of another kind: "
+            f"{path} cannot be read as netCDF ({shown(error)}); the file is truncated or of another kind: "
             "write it again, or collect the study's runs again"
         ) from error
     return cube if group is not None else validate(cube, str(path))
+
+
+def _check_header(path: Path) -> None:
+    import netCDF4
+
+    with netCDF4.Dataset(path) as file:
+        check_header(file, str(path))
 
 
 def has_group(path: str | os.PathLike[str], group: str) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.fuzz import imports
+from tests.fuzz import cubes, imports
 from tests.fuzz.frame import Kind
 
 KINDS: Mapping[str, Kind] = {
     "imports": imports.make,
+    "cubes": cubes.make,
 }
