@@ -43,7 +43,7 @@ CASES: dict[str, tuple[Any, str]] = {
     "trials infinite": (lambda c: with_attrs(c, metric_kind="count", trials=np.inf), "expected a number above 0"),
     "trials text": (lambda c: with_attrs(c.assign(n=("run", ["x", "y"])), trials="n"), "'n', the trials of acc"),
     "metric text": (lambda c: with_attrs(c.assign(acc=c["acc"].astype(str))), "acc has type"),
-    "metric by run": (lambda c: with_attrs(c.assign(acc=c["acc"].mean("checkpoint"))), "acc has dimensions .run.; expected"),
+    "metric by run": (lambda c: with_attrs(c.assign(acc=c["acc"].mean("checkpoint"))), "acc has dimensions .run.; exp"),
     "outcome": (lambda c: outcomes(c, 7), "translation_outcome holds 7; expected a whole number from -1 to 3"),
     "outcome half": (lambda c: outcomes(c, 0.5), "translation_outcome holds 0.5"),
     "outcome huge": (lambda c: outcomes(c, 1e308), "translation_outcome holds 1e.308"),

@@ -20,7 +20,7 @@ BY_RUN = ("size", "mix", "n_params", "n_params_non_embedding")
 
 
 def shown(value: object) -> str:
-    """Return a foreign value as an error quotes it: short, on one line."""
+    """Return a foreign ``value`` as an error quotes it: short, on one line, without control characters."""
     text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(str(value).split()))
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
 
@@ -130,7 +130,7 @@ def _check_counts(name: str, counts: xr.DataArray, total: xr.DataArray, origin: 
 
 
 def as_number(value: Any) -> float | None:
-    """Return an attribute that is one number, also where it was written as text; None where it is none."""
+    """Return the ``value`` of an attribute that is one number, also where it is text; None where it is none."""
     if isinstance(value, bool | bytes) or np.size(value) != 1:
         return None
     try:
