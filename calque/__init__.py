@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from calque.phases.api.acquisition import acquisition
     from calque.phases.api.calibrate import calibrate
     from calque.phases.api.detect import detect
+    from calque.phases.api.edit import edit
     from calque.phases.api.import_log import import_log
     from calque.phases.api.pool import pool
     from calque.scaling.api.forecast import forecast
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from calque.sweeps.api.score import score
 
 __all__ = [
-    "acquisition", "calibrate", "concat", "detect", "forecast", "import_log", "plan", "pool", "read",
+    "acquisition", "calibrate", "concat", "detect", "edit", "forecast", "import_log", "plan", "pool", "read",
     "run", "score", "simulate", "write", "UserError",
 ]  # fmt: skip
 
@@ -38,6 +39,7 @@ _PLACES = {
     "calibrate": "calque.phases.api.calibrate",
     "concat": "calque.data.cube.source",
     "detect": "calque.phases.api.detect",
+    "edit": "calque.phases.api.edit",
     "forecast": "calque.scaling.api.forecast",
     "import_log": "calque.phases.api.import_log",
     "plan": "calque.sweeps.api.plan",

@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
-import typer
-
-from calque.data.command_line.command import Command
+from calque.data.command_line.application import application
 from calque.data.errors import guard
 from calque.phases.commands.acquisition import acquisition
 from calque.phases.commands.calibrate import calibrate
 from calque.phases.commands.detect import detect
+from calque.phases.commands.edit import edit
 from calque.phases.commands.explore import explore
 from calque.phases.commands.importing import import_
 from calque.phases.commands.pool import pool
 
-app = typer.Typer(
-    name="phases",
-    help="When did a capability begin in training? Takeoffs, delays and lags with calibrated intervals.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
+app = application(
+    "phases",
+    "When did a capability begin in training? Takeoffs, delays and lags with calibrated intervals.",
+    {
+        "detect": detect,
+        "calibrate": calibrate,
+        "import": import_,
+        "edit": edit,
+        "pool": pool,
+        "acquisition": acquisition,
+        "explore": explore,
+    },
 )
-
-
-@app.callback()
-def phases() -> None:
-    """When did a capability begin in training? Takeoffs, delays and lags with calibrated intervals."""
-
-
-app.command(cls=Command)(detect)
-app.command(cls=Command)(calibrate)
-app.command("import", cls=Command)(import_)
-app.command(cls=Command)(pool)
-app.command(cls=Command)(acquisition)
-app.command(cls=Command)(explore)
 
 
 def main() -> None:

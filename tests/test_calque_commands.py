@@ -27,7 +27,7 @@ ROOT = Path(__file__).parent.parent
 APPS = {"phases": calque.phases.cli.app, "scaling": calque.scaling.cli.app, "sweeps": calque.sweeps.cli.app}
 SHOWN = {"json", "json_file", "quiet", "jobs", "html", "markdown", "list_cells", "picture", "dry", "nodes"}
 """Parameters that say how an answer is shown, or that the command alone has; not what is asked."""
-TWICE = {"detect": {"forecast", "power", "loss"}, "import": {"out"}}
+TWICE = {"detect": {"forecast", "power", "loss"}, "import": {"out"}, "edit": {"output"}}
 """Of a command: files shown in its report, and the cube it writes."""
 WITHOUT = {
     "phases explore": "serves pages until it is stopped",
@@ -62,6 +62,8 @@ CASES = {
                              given={"metric": "copying", "replicates": 2, "boot": 19}),
     "phases import": Case(words="{log} --metric accuracy --tokens tokens --trials 125 --every 2 -o {folder}/i.nc",
                           first="{log}", given={"metric": "accuracy", "tokens": "tokens", "trials": 125, "every": 2}),
+    "phases edit": Case(words="{study} -o {folder}/e.nc --coord mix=uniform", first="{study}",
+                        given={"coord": "mix=uniform"}),
     "scaling simulate": Case(words="{truth} -o {folder}/s.nc --seed 3", first="{truth}",
                              given={"output": "{folder}/s.nc", "seed": 3}),
     "scaling fit": Case(words="{cube} --law power --boot 19", first="{cube}", given={"law": "power", "boot": 19}),
@@ -160,7 +162,7 @@ def compare(name: str, files: dict[str, Path]) -> None:
     given = {k: v.format(**files) if isinstance(v, str) else v for k, v in case.given.items()}
     first = [] if case.first is None else [case.first.format(**files)]
     called = function_of(name)(*first, **given).to_dict()
-    if name == "phases import":
+    if name in ("phases import", "phases edit"):
         called["cube"] = typed["cube"]  # the command alone writes one
     assert json.loads(json.dumps(called)) == typed
 

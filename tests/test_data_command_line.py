@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +19,7 @@ import calque.scaling.cli
 import calque.sweeps.cli
 from calque.data.command_line.command import Command
 from calque.data.command_line.output import emit_json
+from calque.data.cube import code_version
 from calque.data.errors import UserError
 
 APPS = {"phases": calque.phases.cli.app, "scaling": calque.scaling.cli.app, "sweeps": calque.sweeps.cli.app}
@@ -114,3 +118,38 @@ def test_an_option_of_one_name_is_explained_in_one_way() -> None:
                     if (program, name, flag) not in own:
                         texts.setdefault(flag, set()).add(option.help)
     assert len(texts) == 8 and all(len(said) == 1 for said in texts.values()), texts
+
+
+@pytest.mark.parametrize("program", APPS)
+def test_version_names_the_program(program: str) -> None:
+    done = CliRunner().invoke(APPS[program], ["--version"], prog_name=program, catch_exceptions=False)
+    assert done.exit_code == 0 and done.output == f"{program} {code_version()} (calque)\n"
+
+
+def test_help_breaks_no_line_within_a_paragraph() -> None:
+    app = typer.Typer()
+
+    @app.command(cls=Command)
+    def command() -> None:
+        """First line.
+
+        One sentence of the ``second`` paragraph
+        that goes on here.
+        """
+
+    shown = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "100"}).output
+    assert "One sentence of the 'second' paragraph that goes on here." in shown
+
+
+@pytest.mark.parametrize(("typed", "offered"), [("phases de", "detect"), ("phases detect --fam", "--family"),
+                                                ("scaling fore", "forecast")])  # fmt: skip
+def test_the_shell_completes_commands_and_options(typed: str, offered: str, tmp_path: Path) -> None:
+    """The script that --show-completion prints works in bash, and in its installed form."""
+    program, bin_folder = typed.split()[0], str(Path(sys.executable).parent)
+    path = {"PATH": f"{bin_folder}:{os.environ['PATH']}", "HOME": str(tmp_path)}
+    script = CliRunner().invoke(APPS[program], ["--show-completion", "bash"], prog_name=program).output
+    last = len(typed.split()) - 1
+    bash = f"""{script}
+COMP_WORDS=({typed}); COMP_CWORD={last}; _{program}_completion {program}; printf '%s\n' "${{COMPREPLY[@]}}" """
+    done = subprocess.run(["bash", "-c", bash], env=path, capture_output=True, text=True, check=True)
+    assert offered in done.stdout.split(), done.stderr

@@ -125,15 +125,11 @@ def test_what_cannot_be_meant_is_one_line(change, said):
     assert "\n" not in str(error.value)
 
 
-def test_tokens_that_are_infinite_are_not_a_place():
+def test_tokens_that_are_infinite_are_no_place_and_refused():
     cube = cube_of(np.round(100 * S))
     cube["tokens"].values[0, -1] = np.inf
-    assert judged(cube_of(np.round(100 * S)[:-1], TOKENS[:-1])).keys() == _judged_or_line(cube).keys()
-
-
-def _judged_or_line(cube):
-    cube["score"].values[~np.isfinite(cube["tokens"].values)] = np.nan
-    return judged(cube)
+    with pytest.raises(UserError, match="tokens of run 'run0' is infinite at checkpoint 15"):
+        detect(cube, Settings(boot=19, metrics=("score",)))
 
 
 @SCALES

@@ -17,7 +17,17 @@ class Command(TyperCommand):
     Functions name their parameters in backticks: ```boot` is 5; expected at least 19``. Where the command has a
     parameter of that name, a person reads ``--boot is 5; ...``. A value that came from the user stands in quotes.
     ```tokenizer=False``` is shown as the flag that switches an option off, ``--no-tokenizer``.
+
+    Parameters
+    ----------
+    help : str
+        What ``--help`` says; a paragraph's lines are joined.
+    args, kwargs
+        As click's command takes them.
     """
+
+    def __init__(self, *args: Any, help: str | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, help=_reflow(help or ""), **kwargs)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command.
@@ -61,3 +71,9 @@ class Command(TyperCommand):
                 names[f"{parameter.name}=False"] = parameter.secondary_opts[0]
             names.setdefault(f"{parameter.name}s", shown)  # ``metrics`` of a function is ``--metric`` given again
         return re.sub(r"`(\w+(?:=False)?)`", lambda found: names.get(found[1], found[0]), message)
+
+
+def _reflow(text: str) -> str:
+    """Return help in which every paragraph is one line, for the terminal to break where it ends."""
+    paragraphs = re.split(r"\n\s*\n", text.replace("``", "'"))
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)

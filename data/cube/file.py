@@ -22,6 +22,7 @@ import xarray as xr
 
 from calque.data.cube import netcdf
 from calque.data.cube.checks import validate
+from calque.data.cube.variable_checks import shown
 from calque.data.cube.variables import ATTRIBUTES, SCHEMA
 from calque.data.errors import STORAGE, UserError, file_error
 from calque.data.files import replacing
@@ -155,7 +156,16 @@ def read_with(path: str | os.PathLike[str], group: str) -> tuple[xr.Dataset, xr.
 
 def has_group(path: str | os.PathLike[str], group: str) -> bool:
     """Return whether the netCDF file at ``path`` holds ``group``."""
-    return netcdf.has_group(Path(path), group)
+    return group in netcdf.group_names(Path(path))
+
+
+def read_groups(path: str | os.PathLike[str]) -> dict[str, xr.Dataset]:
+    """Return every group of the cube at ``path`` but the root, by name."""
+    path = Path(path)
+    with _errors_named(path):
+        names = netcdf.group_names(path)
+        found = netcdf.load(path, names)
+    return {name: group for name, group in zip(names, found, strict=True) if group is not None}
 
 
 def read_columns(path: str | os.PathLike[str], names: Sequence[str]) -> list[np.ndarray]:
@@ -195,11 +205,12 @@ def _errors_named(path: Path) -> Iterator[None]:
         raise UserError(f"{path} is {what}; expected a netCDF cube such as results.nc")
     try:
         yield
-    except netcdf.BROKEN as error:
+    except UserError:
+        raise
+    except Exception as error:  # a foreign file fails in as many ways as netCDF4 and xarray have
         if isinstance(error, OSError) and error.errno in STORAGE:
             raise file_error(error, "read", path) from error
-        reason = " ".join(str(error).split())[:80] or type(error).__name__
         raise UserError(
-            f"{path} cannot be read as netCDF ({reason}); the file is truncated or of another kind: "
+            f"{path} cannot be read as netCDF ({shown(error)}); the file is truncated or of another kind: "
             "write it again, or collect the study's runs again"
         ) from error

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from calque.data.cube.variables import NOT_ASKED
+from calque.data.cube.variables import missing_value
 from calque.data.errors import UserError
 
 
@@ -59,10 +59,7 @@ def _with_all_run_coordinates(cubes: Sequence[xr.Dataset]) -> list[xr.Dataset]:
 
 
 def _fill(name: str, cubes: Sequence[xr.Dataset]) -> Any:
-    if name == "checkpoint_flags":
-        return 0
-    kind = next((c[name].dtype.kind for c in cubes if name in c.variables), "f")
-    return {"f": np.nan, "i": NOT_ASKED, "u": 0, "b": False, "M": np.datetime64("NaT")}.get(kind, "")
+    return missing_value(name, next((c[name].dtype.kind for c in cubes if name in c.variables), "f"))
 
 
 def _join_static(name: str, cubes: Sequence[xr.Dataset], joined: xr.Dataset) -> xr.DataArray:
@@ -84,3 +81,49 @@ def _join_static(name: str, cubes: Sequence[xr.Dataset], joined: xr.Dataset) -> 
 
 def _known(part: xr.DataArray, fill: Any) -> xr.DataArray:
     return part.notnull() if part.dtype.kind == "f" else part != fill
+
+
+def concat_groups(
+    cubes: Sequence[xr.Dataset], groups: Sequence[Mapping[str, xr.Dataset]], joined: xr.Dataset
+) -> tuple[dict[str, xr.Dataset], list[str]]:
+    """Join the groups of cubes, such as ``timing``, along ``run``.
+
+    Parameters
+    ----------
+    cubes : sequence of xarray.Dataset
+        The root of every cube.
+    groups : sequence of mapping of str to xarray.Dataset
+        The groups of every cube, by name.
+    joined : xarray.Dataset
+        The cubes joined.
+
+    Returns
+    -------
+    groups : dict of str to xarray.Dataset
+        With the runs and checkpoints of ``joined``.
+    left_out : list of str
+        Names of groups whose runs or checkpoints are not those of their cubes.
+    """
+    united, left_out = {}, []
+    for name in dict.fromkeys(name for one in groups for name in one):
+        found = [(cube, one[name]) for cube, one in zip(cubes, groups, strict=True) if name in one]
+        fits = all(part.sizes.get(dim, cube.sizes[dim]) == cube.sizes[dim]
+                   for cube, part in found for dim in ("run", "checkpoint"))  # fmt: skip
+        if not fits or (len(cubes) > 1 and not all("run" in part.dims for _, part in found)):
+            left_out.append(name)
+        elif len(cubes) == 1:
+            part = found[0][1]
+            united[name] = part.assign_coords(run=joined["run"].values) if "run" in part.dims else part
+        else:
+            parts = [as_long(part.assign_coords(run=cube["run"].values), joined) for cube, part in found]
+            whole = xr.concat(parts, "run", join="outer", data_vars="all", combine_attrs="drop_conflicts")
+            united[name] = whole.reindex(run=joined["run"].values)
+    return united, left_out
+
+
+def as_long(group: xr.Dataset, cube: xr.Dataset) -> xr.Dataset:
+    """Return a group with as many checkpoints as its cube."""
+    if "checkpoint" not in group.dims:
+        return group
+    numbered = group.assign_coords(checkpoint=np.arange(group.sizes["checkpoint"]))
+    return numbered.reindex(checkpoint=np.arange(cube.sizes["checkpoint"]))

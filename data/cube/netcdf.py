@@ -17,6 +17,7 @@ import numpy as np
 import xarray as xr
 from xarray.backends import NetCDF4DataStore
 
+from calque.data.cube.header import check_header
 from calque.data.cube.variables import ENCODED_COUNTS
 
 LOCK = threading.RLock()
@@ -25,18 +26,6 @@ os.register_at_fork(before=LOCK.acquire, after_in_parent=LOCK.release, after_in_
 # a child that is forked in the midst of a call would find the library, and this lock, in that state for ever
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
-BROKEN = (
-    OSError,
-    RuntimeError,
-    KeyError,
-    AttributeError,
-    ValueError,
-    TypeError,
-    IndexError,
-    OverflowError,
-    MemoryError,
-)
-"""What the library and xarray raise on a file that is truncated, damaged or of another kind."""
 
 
 def load(path: Path, groups: Sequence[str | None]) -> list[xr.Dataset | None]:
@@ -56,10 +45,13 @@ def load(path: Path, groups: Sequence[str | None]) -> list[xr.Dataset | None]:
 
     Raises
     ------
-    OSError, RuntimeError, KeyError, AttributeError, ValueError, TypeError, IndexError, OverflowError, MemoryError
-        When the file cannot be read (:data:`BROKEN`).
+    UserError
+        When the file is larger than it can be, or than this machine's memory.
+    Exception
+        Of as many kinds as netCDF4 and xarray have, when the file cannot be read.
     """
     with LOCK, netCDF4.Dataset(path) as file:
+        check_header(file, str(path))
         found: list[xr.Dataset | None] = []
         for name in groups:
             held = file if name is None else file.groups.get(name)
@@ -67,10 +59,10 @@ def load(path: Path, groups: Sequence[str | None]) -> list[xr.Dataset | None]:
         return found
 
 
-def has_group(path: Path, group: str) -> bool:
-    """Return whether the netCDF file at ``path`` holds ``group``."""
+def group_names(path: Path) -> list[str]:
+    """Return the names of the groups below the root of the file at ``path``."""
     with LOCK, netCDF4.Dataset(path) as file:
-        return group in file.groups
+        return list(file.groups)
 
 
 def save(path: Path, root: xr.Dataset, groups: Mapping[str, xr.Dataset]) -> None:
@@ -115,8 +107,8 @@ def columns(path: Path, names: Sequence[str]) -> list[np.ndarray]:
 
     Raises
     ------
-    OSError, RuntimeError, KeyError, AttributeError, ValueError, TypeError, IndexError, OverflowError, MemoryError
-        When the file cannot be read (:data:`BROKEN`).
+    Exception
+        Of as many kinds as netCDF4 and xarray have, when the file cannot be read.
     """
     with LOCK, netCDF4.Dataset(path) as file:
         file.set_auto_mask(False)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import xarray as xr
 
 from calque.data.cube.checks import validate
-from calque.data.cube.file import read
+from calque.data.cube.file import read, read_groups
 from calque.data.cube.file import write as write_dataset
 from calque.data.cube.joining import concat as join
 from calque.data.errors import UserError
@@ -20,6 +20,13 @@ class HoldsCube(Protocol):
     """A result with a cube in it, such as that of an import or a simulation."""
 
     cube: xr.Dataset
+
+
+@runtime_checkable
+class HoldsGroups(Protocol):
+    """A result whose cube has groups, such as ``timing``."""
+
+    groups: Mapping[str, xr.Dataset]
 
 
 CubeLike = xr.Dataset | str | os.PathLike[str] | HoldsCube
@@ -60,7 +67,8 @@ def write(cube: CubeLike, path: str | os.PathLike[str]) -> None:
     Parameters
     ----------
     cube : xarray.Dataset, path, or result with a cube
-        It is checked first.
+        It is checked first. The groups of a file, such as ``timing``, and of a result are written too; a dataset has
+        none.
     path : path
         Where the file shall stand; a file that is there is replaced.
 
@@ -69,11 +77,28 @@ def write(cube: CubeLike, path: str | os.PathLike[str]) -> None:
     UserError
         When it is no cube, or the file cannot be written.
     """
-    write_dataset(as_cube(cube)[0], path)
+    write_dataset(as_cube(cube)[0], path, groups_of(cube))
+
+
+def groups_of(source: CubeLike) -> dict[str, xr.Dataset]:
+    """Return the groups, such as ``timing``, of a cube's file or of a result; a dataset has none.
+
+    Parameters
+    ----------
+    source : xarray.Dataset, path, or result with a cube
+        As :func:`as_cube` takes it.
+    """
+    if isinstance(source, str | os.PathLike):
+        return read_groups(source)
+    if isinstance(source, HoldsGroups):
+        return dict(source.groups)
+    return {}
 
 
 def concat(cubes: Sequence[CubeLike]) -> xr.Dataset:
     """Join cubes along ``run``; what one of them lacks is missing there.
+
+    Groups such as ``timing`` are no part of a dataset; ``calque.edit`` joins them too.
 
     Parameters
     ----------

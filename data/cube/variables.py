@@ -11,6 +11,7 @@ from calque.data.metrics import TRIALS_OF
 
 SCHEMA = 1
 NOT_ASKED = -1
+POSITIONS = ("tokens", "step", "flops")
 OUTCOMES = ("wrong", "translated", "copied", "other_language")
 OVERLAPS = ("none", "shared_token", "identical")
 EXPOSURES = ("never_paired", "paired")
@@ -75,5 +76,24 @@ ATTRIBUTES: dict[str, dict[str, Any]] = {
     "bytes_per_token": {"units": "byte", "long_name": "UTF-8 bytes a token of the language's text"},
 }
 """CF-style attributes of the variables that schema 1 names."""
+
+
+def missing_value(name: str, kind: str) -> Any:
+    """Return what stands in a variable where there is no value.
+
+    Parameters
+    ----------
+    name : str
+        The variable.
+    kind : str
+        NumPy's letter for its type, such as ``f``.
+    """
+    if name == "checkpoint_flags":
+        return 0
+    if name in POSITIONS:
+        return np.nan
+    missing = {"f": np.nan, "i": NOT_ASKED, "u": 0, "b": False, "M": np.datetime64("NaT"), "m": np.timedelta64("NaT")}
+    return missing.get(kind, "")
+
 
 ENCODED_COUNTS = (*TRIALS_OF, *TRIALS_OF.values())

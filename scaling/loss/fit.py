@@ -19,6 +19,8 @@ from calque.scaling.loss.result import LossFit
 
 Array = NDArray[np.float64]
 KEPT = 32
+DRIFTING = 0.1
+"""Share of resamples that may still move along a ridge when their rounds are over."""
 
 
 def fit_loss(
@@ -80,14 +82,18 @@ def fit_loss(
     shown = profiles(law, prepared, log_loss, objective, theta, value, runs=np.unique(points.run).size, level=level)
     flat = [p.parameter for p in shown if p.flat]
     outcome, reason = "found", f"{law.formula} fitted to {len(points)} points of {np.unique(points.run).size} runs"
-    if not found.settled[best] or draws.settled.mean() < 0.9:
+    drifting = boot - int(draws.settled.sum())
+    if not found.settled[best]:
         outcome, reason = "not_converged", "the search did not settle; the parameters are no estimate"
     elif flat:
         outcome = "not_sharply_located"
         reason = f"the points leave {', '.join(flat)} open: the profile does not close at {level:.0%}"
+    elif drifting > DRIFTING * boot:
+        outcome = "not_sharply_located"
+        reason = f"the fit settled, but {drifting} of {boot} resamples of runs did not: they leave its parameters open"
     public = law.public(theta[None])[0]
     return LossFit(
-        outcome=outcome, reason=reason, value=value, theta=theta, draws=draws.theta[draws.settled],
+        outcome=outcome, reason=reason, value=value, theta=theta, draws=draws.theta,
         parameters=dict(zip(law.parameters, public.tolist(), strict=True)),
         intervals={n: (a, b) for n, a, b in zip(law.parameters, *tails, strict=True)},
         profiles=shown, **common,

@@ -160,8 +160,14 @@ def cube_points(cube: xr.Dataset) -> Points:
     rows: dict[str, list[Any]] = {name: [] for name in ("n", "d", "loss", "run", "language", "share", "other")}
     tokens = np.asarray(cube["tokens"].transpose("run", "checkpoint"), float)
     loss = cube["loss"] if "language" in cube["loss"].dims else cube["loss"].expand_dims(language=["all"])
+    extra = [str(dim) for dim in loss.dims if dim not in ("run", "language", "checkpoint")]
+    if extra:
+        raise UserError(
+            f"the cube's loss has dimension '{extra[0]}'; expected (run, checkpoint) or (run, checkpoint, language): "
+            "average or select along it first"
+        )
     loss = loss.transpose("run", "language", "checkpoint")
-    names = [str(v) for v in loss["language"].values] if "language" in loss.coords else ["all"]
+    names = [str(v) for v in (loss["language"].values if "language" in loss.coords else range(loss.sizes["language"]))]
     shared = "share" in cube.variables and set(cube["share"].dims) == {"run", "language"}
     for i, run in enumerate(cube["run"].values):
         for j, language in enumerate(names):

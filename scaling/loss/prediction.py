@@ -51,14 +51,15 @@ def _predict(fitted: LossFit, target: Points) -> tuple[dict[str, Any], str]:
     advice = f"a run of {_run(best.n, best.d)} would leave {best.remaining:.0%} of its width"
     row: dict[str, Any] = {"n": n, "d": d, "loss": middle, "low": low, "high": high, "extrapolation": reach}
     row["outcome"] = "found"
-    if fitted.outcome == "not_converged" or reach > FARTHEST or high / low > WIDEST or fitted.flat:
+    if fitted.outcome == "not_converged" or reach > FARTHEST or high / low > WIDEST:
         row |= {"outcome": "not_sharply_located", "loss": None}
         why = fitted.reason
         if reach > FARTHEST:
             why = f"{reach:,.0f} times the largest run's FLOPs is too far to extrapolate"
             row |= {"low": None, "high": None}
-        elif fitted.outcome != "not_converged" and not fitted.flat:
-            why = f"the interval spans a factor of {high / low:.2g}"
+        elif fitted.outcome != "not_converged":
+            also = f"{fitted.reason}, and " if fitted.outcome == "not_sharply_located" else ""
+            why = f"{also}the interval spans a factor of {high / low:.2g}"
         return row, f"No point prediction for {_run(n, d)}: {why}; {advice}."
     return row, (
         f"A run of {_run(n, d)} would reach a loss of {middle:.4g} ({fitted.level:.0%} interval {low:.4g} to "

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import chi2
 
 from calque.data.errors import UserError
 from calque.data.result import Result, Rows, check_backend
@@ -73,12 +74,26 @@ class LossFit:
         return tuple(p.parameter for p in self.profiles if p.flat)
 
     def predict(self, at: Points) -> tuple[Array, Array, Array]:
-        """Return the loss at new points with its interval over resampled runs, each (m,), if the law is true."""
+        """Return the loss at new points with its interval over resampled runs, each (m,), if the law is true.
+
+        Where a profile leaves a parameter open, the interval is widened to all laws on the profiles whose deviance is
+        within the level: an open parameter need not leave the prediction open.
+
+        Parameters
+        ----------
+        at : Points
+            m points; their loss is not used.
+        """
         law = loss_law(self.law)
         prepared = law.prepare(at)
         middle = np.exp(law.evaluate(self.theta[None], prepared)[0][0])
         values = np.exp(law.evaluate(self.draws, prepared)[0])
         low, high = np.quantile(values, [0.5 - self.level / 2, 0.5 + self.level / 2], axis=0)
+        if self.flat:
+            limit = float(chi2.ppf(self.level, 1))
+            likely = np.concatenate([p.theta[p.deviance < limit] for p in self.profiles])
+            around = np.exp(law.evaluate(likely, prepared)[0])
+            low, high = np.minimum(low, around.min(0)), np.maximum(high, around.max(0))
         return middle, low, high
 
     def to_dict(self) -> dict[str, Any]:

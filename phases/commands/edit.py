@@ -1,0 +1,59 @@
+"""``phases edit``: cubes joined, runs renamed, coordinates added, flagged checkpoints left out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from calque.data.command_line.options import OUTPUT_CUBE, Json, Quiet, Runs
+from calque.data.command_line.output import check_json, check_output, emit_json
+from calque.data.cube.variables import CHECKPOINT_FLAGS
+
+
+def edit(
+    cubes: Annotated[list[Path], typer.Argument(metavar="CUBE", help="One cube, or several to join.")],
+    output: Annotated[Path, OUTPUT_CUBE],
+    run: Runs = None,
+    names_from_files: Annotated[
+        bool, typer.Option("--names-from-files", help="Name every run after its file or folder: a/results.nc gives a.")
+    ] = False,
+    rename: Annotated[
+        list[str] | None, typer.Option("--rename", metavar="OLD=NEW", help="A run's new name; repeatable.")
+    ] = None,
+    coord: Annotated[
+        list[str] | None,
+        typer.Option("--coord", metavar="NAME=VALUE", help="Coordinate of all runs, such as mix=uniform; repeatable."),
+    ] = None,
+    coords: Annotated[
+        Path | None,
+        typer.Option("--coords", metavar="FILE", help="CSV with a column run and one for every coordinate."),
+    ] = None,
+    drop: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--drop",
+            metavar="FLAG",
+            help=f"Leave out checkpoints with this flag: {', '.join(CHECKPOINT_FLAGS)}; repeatable.",
+        ),
+    ] = None,
+    json_file: Json = None,
+    quiet: Quiet = False,
+) -> None:
+    """Join cubes, rename runs, add coordinates, leave out flagged checkpoints.
+
+    Nothing else changes: groups such as timing are kept, and what the joined cubes do not share is named.
+    """
+    from calque.data.cube.source import write
+    from calque.phases.api.edit import edit as run_edit
+
+    check_json(json_file)
+    check_output(output)
+    done = run_edit(
+        cubes, run=run, names_from_files=names_from_files, rename=rename, coord=coord, coords=coords, drop=drop
+    )
+    write(done, output)
+    emit_json(json_file, {**done.to_dict(), "cube": str(output)})
+    if not quiet:
+        done.show(stderr=json_file == "-")
