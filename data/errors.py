@@ -48,6 +48,11 @@ class DiskError(UserError):
     exit_code = 1
 
 
+def escaped(text: str) -> str:
+    r"""Return a text with every character that does not print escaped, such as ``\x1b``."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def nearest(word: str, known: list[str] | tuple[str, ...]) -> str:
     """Return ``"; did you mean 'x'?"`` for the known word nearest to ``word``, or an empty string."""
     close = get_close_matches(word, known, n=1, cutoff=0.5)
