@@ -89,7 +89,9 @@ class Result(ABC):
         """Return the same text for a notebook, with its colours."""
         from calque.data.terminal import PlainConsole
 
-        page = PlainConsole(file=io.StringIO(), record=True, width=WIDTH, force_jupyter=False, markup=False, emoji=False)
+        page = PlainConsole(
+            file=io.StringIO(), record=True, width=WIDTH, force_jupyter=False, markup=False, emoji=False
+        )
         self._print(page)
         return page.export_html(inline_styles=True, code_format=PRE + "{code}</pre>")
 

@@ -48,7 +48,7 @@ def application(name: str, about: str, commands: Mapping[str, Callable[..., None
 
 def _version(ctx: typer.Context, wanted: bool) -> None:
     if wanted:
-        from calque.data.cube.file import code_version
+        from calque.data.version import code_version
 
         print(f"{ctx.find_root().info_name} {code_version()} (calque)")
         raise typer.Exit

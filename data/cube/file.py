@@ -14,7 +14,6 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +25,7 @@ from calque.data.cube.variable_checks import shown
 from calque.data.cube.variables import ATTRIBUTES, SCHEMA
 from calque.data.errors import STORAGE, UserError, file_error
 from calque.data.files import replacing
+from calque.data.version import code_version
 
 ALMOST_FULL = 1 << 20
 """Bytes: with fewer left a disk counts as full."""
@@ -49,14 +49,6 @@ def describe(cube: xr.Dataset) -> xr.Dataset:
     }
     cube.attrs = {**root, **cube.attrs}
     return cube
-
-
-def code_version() -> str:
-    """Return the installed version of Calque, or ``"unknown"`` when it runs uninstalled."""
-    try:
-        return version("calque")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 def write(

@@ -43,6 +43,8 @@ def run_table(
     """
     if isinstance(table, str | os.PathLike):
         header, rows = _read(Path(table))
+    elif not hasattr(table, "to_numpy"):
+        raise UserError(f"`coords` is of type {type(table).__name__}; expected the path of a CSV file or a DataFrame")
     else:
         header, rows = [str(name) for name in table.columns], [list(map(str, row)) for row in table.to_numpy()]
     if "run" not in header or len(set(header)) < 2 or len(set(header)) < len(header):

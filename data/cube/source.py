@@ -19,14 +19,18 @@ from calque.data.errors import UserError
 class HoldsCube(Protocol):
     """A result with a cube in it, such as that of an import or a simulation."""
 
-    cube: xr.Dataset
+    @property
+    def cube(self) -> xr.Dataset:
+        """The cube."""
 
 
 @runtime_checkable
 class HoldsGroups(Protocol):
     """A result whose cube has groups, such as ``timing``."""
 
-    groups: Mapping[str, xr.Dataset]
+    @property
+    def groups(self) -> Mapping[str, xr.Dataset]:
+        """The groups by name."""
 
 
 CubeLike = xr.Dataset | str | os.PathLike[str] | HoldsCube

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from calque.data.arguments import checked
 from calque.data.cube.source import CubeLike, as_cube
 from calque.data.errors import UserError
 from calque.data.result import Result, Rows, check_backend
@@ -13,11 +14,10 @@ from calque.phases.acquisition.regression import AcquisitionSettings
 from calque.phases.acquisition.regression import acquisition as acquisition_report
 from calque.phases.acquisition.results import AcquisitionReport
 from calque.phases.api.detect import several
+from calque.phases.processes import Progress
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-
-    from calque.phases.processes import Progress
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -89,6 +89,7 @@ class AcquisitionRegression(Result):
         return axes
 
 
+@checked
 def acquisition(
     cube: CubeLike, *, metric: str = "translation", covariates: str | Sequence[str] | None = None,
     items: str = "metric", run: str | Sequence[str] | None = None, lasting: int = 3, level: float = 0.95,

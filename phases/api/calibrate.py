@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from calque.data.arguments import checked
 from calque.data.cube.source import CubeLike, as_cube
 from calque.data.errors import UserError, nearest
 from calque.data.metrics import LAGS
@@ -21,13 +22,12 @@ from calque.phases.calibration.store import Store
 from calque.phases.calibration.study import calibrate as calibrate_study
 from calque.phases.calibration.study_tables import study_grids, study_json
 from calque.phases.calibration.tables import suite_grids, suite_json, suite_notes
+from calque.phases.processes import Progress
 from calque.phases.series.metrics import trajectories
 from calque.phases.settings import Settings
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-
-    from calque.phases.processes import Progress
 
 REPLICATES = 100
 """Of every question to a study's series."""
@@ -122,6 +122,7 @@ class Calibration(Result):
         return axes
 
 
+@checked
 def calibrate(
     cube: CubeLike | None = None, *, suite: str | None = None, cells: str | Sequence[str] | None = None,
     metric: str | Sequence[str] | None = None, run: str | Sequence[str] | None = None, replicates: int | None = None,

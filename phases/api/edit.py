@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from calque.data.arguments import checked, pairs
 from calque.data.cube.editing import (
     distinct_names,
     flagged,
@@ -115,6 +116,7 @@ class EditedCube(Result):
         return plot_rates(rates(self.cube, name, "run", 0.95), name, ax, backend)
 
 
+@checked
 def edit(
     cubes: CubeLike | Sequence[CubeLike], *, run: str | Sequence[str] | None = None,
     names_from_files: bool = False, rename: str | Sequence[str] | Mapping[str, str] | None = None,
@@ -160,7 +162,7 @@ def edit(
     joined = _joined(given, parts, notes)
     united, apart = concat_groups(parts, groups, joined)
     notes += [f"group {name} is left out: its runs or checkpoints are not those of the cube" for name in apart]
-    names = _pairs(rename, "rename")
+    names = _by_name(rename, "rename")
     drops = several(drop, "drop") or ()
     left_out = flagged(joined, drops)
     if drops:
@@ -241,18 +243,18 @@ def _known(run: str, cube: xr.Dataset) -> str:
     return run
 
 
-def _pairs(given: str | Sequence[str] | Mapping[str, Any] | None, parameter: str) -> dict[str, Any]:
+def _by_name(given: str | Sequence[str] | Mapping[str, Any] | None, parameter: str) -> dict[str, Any]:
     if isinstance(given, Mapping):
         return {str(key): value for key, value in given.items()}
-    pairs: dict[str, Any] = {}
-    for word in several(given, parameter) or ():
+    found: dict[str, Any] = {}
+    for word in pairs(given or (), parameter):
         name, equals, value = word.rpartition("=") if parameter == "rename" else word.partition("=")
         if not (name and equals and value):
             raise UserError(f"`{parameter}` is '{word}'; expected NAME=VALUE")
-        if name in pairs:
+        if name in found:
             raise UserError(f"`{parameter}` names '{name}' twice; expected it once")
-        pairs[name] = value
-    return pairs
+        found[name] = value
+    return found
 
 
 def _coordinates(
@@ -264,7 +266,7 @@ def _coordinates(
         name: {str(run): one for run, one in value.items()}
         if isinstance(value, Mapping)
         else dict.fromkeys(runs, value)
-        for name, value in _pairs(coord, "coord").items()
+        for name, value in _by_name(coord, "coord").items()
     }
     if table is not None:
         columns, unknown = run_table(table, runs)

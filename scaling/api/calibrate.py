@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from calque.data.arguments import checked
 from calque.data.errors import UserError
 from calque.phases.processes import spread
 from calque.scaling.checks import check_count, check_level
@@ -21,6 +22,7 @@ from calque.scaling.takeoffs import Progress
 MOST_FACTOR, MOST_SD = 100, 10
 
 
+@checked
 def calibrate(
     *,
     studies: int = 1000,

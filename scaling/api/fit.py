@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from calque.data.arguments import checked, pairs
 from calque.data.cube.source import CubeLike
 from calque.scaling.checks import check_level
 from calque.scaling.laws.fit import fit as fit_observations
@@ -12,13 +13,14 @@ from calque.scaling.laws.result import TakeoffFit
 from calque.scaling.takeoffs import Progress, ladder_takeoffs
 
 
+@checked
 def fit(
     cube: CubeLike,
     *,
     law: str = "floor",
     metric: str = "translation",
-    where: Sequence[str] = (),
-    params: Sequence[str] = (),
+    where: str | Sequence[str] | Mapping[str, object] = (),
+    params: str | Sequence[str] | Mapping[str, object] = (),
     level: float = 0.95,
     boot: int = 199,
     seed: int = 0,
@@ -34,10 +36,10 @@ def fit(
         ``floor``, T0 + c N^-gamma, or ``power``, c N^-gamma.
     metric : str
         Whose takeoff.
-    where : sequence of str
-        Keep only these runs, for example ``mix=uniform``.
-    params : sequence of str
-        Non-embedding parameters of runs that the cube does not state, as ``RUN=COUNT``.
+    where : str, sequence of str, or mapping
+        Keep only these runs: ``"mix=uniform"`` or ``{"mix": "uniform"}``.
+    params : str, sequence of str, or mapping
+        Non-embedding parameters of runs that the cube does not state: ``"RUN=COUNT"`` or ``{run: count}``.
     level : float
         Of the parameters' intervals, 0.5 to 1.
     boot : int
@@ -59,6 +61,14 @@ def fit(
     """
     law_named(law)
     check_level(level)
-    found = ladder_takeoffs(cube, metric, where=where, params=params, boot=boot, seed=seed, progress=progress)
+    found = ladder_takeoffs(
+        cube,
+        metric,
+        where=pairs(where, "where"),
+        params=pairs(params, "params"),
+        boot=boot,
+        seed=seed,
+        progress=progress,
+    )
     fitted = fit_observations(found.observations, law, level=level, seed=seed)
     return TakeoffFit(metric=metric, fit=fitted, note=found.note, cube_name=found.cube_name)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from calque.data.arguments import checked, pairs
 from calque.data.cube.source import CubeLike
 from calque.scaling.checks import check_level
 from calque.scaling.forecast.forecast import forecast as forecast_observations
@@ -13,13 +14,14 @@ from calque.scaling.named_sizes import parse_size
 from calque.scaling.takeoffs import Progress, ladder_takeoffs
 
 
+@checked
 def forecast(
     cube: CubeLike,
     *,
     size: str | float,
     metric: str = "translation",
-    where: Sequence[str] = (),
-    params: Sequence[str] = (),
+    where: str | Sequence[str] | Mapping[str, object] = (),
+    params: str | Sequence[str] | Mapping[str, object] = (),
     level: float = 0.9,
     boot: int = 199,
     seed: int = 0,
@@ -35,10 +37,10 @@ def forecast(
         In non-embedding parameters, ``350m`` or a number; ``69m`` to ``1.7b`` name the sizes of Calque's ladder.
     metric : str
         Whose takeoff.
-    where : sequence of str
-        Keep only these runs, for example ``mix=uniform``.
-    params : sequence of str
-        Non-embedding parameters of runs that the cube does not state, as ``RUN=COUNT``.
+    where : str, sequence of str, or mapping
+        Keep only these runs: ``"mix=uniform"`` or ``{"mix": "uniform"}``.
+    params : str, sequence of str, or mapping
+        Non-embedding parameters of runs that the cube does not state: ``"RUN=COUNT"`` or ``{run: count}``.
     level : float
         Of the forecast's interval, 0.5 to 1.
     boot : int
@@ -61,7 +63,15 @@ def forecast(
     name = size if isinstance(size, str) else f"{size:.10g}"
     parse_size(name)
     check_level(level)
-    found = ladder_takeoffs(cube, metric, where=where, params=params, boot=boot, seed=seed, progress=progress)
+    found = ladder_takeoffs(
+        cube,
+        metric,
+        where=pairs(where, "where"),
+        params=pairs(params, "params"),
+        boot=boot,
+        seed=seed,
+        progress=progress,
+    )
     result = forecast_observations(found.observations, name, metric=metric, level=level, seed=seed)
     sentences = (found.note, *result.sentences) if found.note else result.sentences
     return replace(result, sentences=sentences, cube_name=found.cube_name)

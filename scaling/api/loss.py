@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from calque.data.arguments import checked
 from calque.data.cube.source import CubeLike, as_cube
 from calque.data.errors import UserError, nearest
 from calque.scaling.checks import LEAST_BOOT, check_count, check_level
@@ -21,6 +22,7 @@ from calque.scaling.named_sizes import parse_amount, parse_size
 from calque.scaling.takeoffs import Progress
 
 
+@checked
 def loss(
     source: CubeLike,
     *,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calque.data.arguments import checked
 from calque.data.cube.source import CubeLike, as_cube
 from calque.data.errors import UserError
 from calque.scaling.checks import check_level
@@ -14,6 +15,7 @@ from calque.scaling.observations import observe
 from calque.scaling.takeoffs import Progress, transitions
 
 
+@checked
 def mixes(
     cube: CubeLike,
     *,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from calque.data.arguments import checked
 from calque.scaling.named_sizes import parse_size
 from calque.scaling.power.ladder_plan import Expected, plan_ladder
 from calque.scaling.power.result import LadderPlans
 
 
+@checked
 def plan(
     budget: float,
     *,

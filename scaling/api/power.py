@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from calque.data.arguments import checked
 from calque.data.cube.source import CubeLike, as_cube
 from calque.data.errors import UserError
 from calque.scaling.named_sizes import parse_amount, parse_size
@@ -13,6 +14,7 @@ from calque.scaling.power.precision import LogisticRise, Sampling
 from calque.scaling.power.result import PowerAnalysis
 
 
+@checked
 def power(
     study: CubeLike,
     *,

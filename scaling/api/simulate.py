@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from calque.data import cube as cubes
+from calque.data.arguments import checked
 from calque.data.cube.source import CubeLike, as_cube
 from calque.scaling.checks import check_count
 from calque.scaling.simulate.result import Simulation
@@ -14,6 +15,7 @@ from calque.scaling.simulate.simulate import simulate as draw
 from calque.scaling.simulate.truth import Truth, read_truth
 
 
+@checked
 def simulate(
     truth: Truth | str | os.PathLike[str],
     *,
