@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from functools import lru_cache
 from numbers import Integral, Real
 from pathlib import Path
@@ -112,11 +112,12 @@ def read_json_if_there(path: Path, kind: type[Kind]) -> Kind | None:
         The content.
     """
     try:
-        return _adapter(kind).validate_json(path.read_bytes(), strict=True)
+        found: Kind = _adapter(kind).validate_json(path.read_bytes(), strict=True)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError):
         return None
+    return found
 
 
 @lru_cache(maxsize=32)
-def _adapter(kind: type[Kind]) -> TypeAdapter[Kind]:
+def _adapter(kind: Hashable) -> TypeAdapter[Any]:
     return TypeAdapter(kind)

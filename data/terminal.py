@@ -12,7 +12,7 @@ from calque.data.errors import escaped
 
 
 class PlainConsole(Console):
-    """A console that escapes control characters, such as ``\\x1b``, in text, tables and their titles.
+    r"""A console that escapes control characters, such as ``\x1b``, in text, tables and their titles.
 
     Names come from other people's files. They are escaped before tables are measured, so that none is cut for it.
     """

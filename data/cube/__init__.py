@@ -2,7 +2,6 @@
 
 from calque.data.cube.checks import validate
 from calque.data.cube.file import (
-    code_version,
     describe,
     has_group,
     is_whole,
@@ -24,6 +23,7 @@ from calque.data.cube.variables import (
     OVERLAPS,
     SCHEMA,
 )
+from calque.data.version import code_version
 
 __all__ = [
     "ATTRIBUTES", "CHECKPOINT_FLAGS", "CHECKPOINT_KINDS", "EXPOSURES", "METRIC_KINDS", "NOT_ASKED", "OUTCOMES",

@@ -55,7 +55,8 @@ def load(path: Path, groups: Sequence[str | None]) -> list[xr.Dataset | None]:
         found: list[xr.Dataset | None] = []
         for name in groups:
             held = file if name is None else file.groups.get(name)
-            found.append(None if held is None else xr.open_dataset(NetCDF4DataStore(held)).load())
+            store = None if held is None else NetCDF4DataStore(held)  # type: ignore[no-untyped-call]
+            found.append(None if store is None else xr.open_dataset(store).load())
         return found
 
 
