@@ -115,6 +115,7 @@ def score(
     minimal_pairs: int | None = None, heldout: str | None = None, heldout_tokens: int | str | None = None,
     tokenizer: str | os.PathLike[str] | None = None, name: str | None = None, device: str = "auto",
     dtype: str = "auto",
+    anonymous: bool = False,
 ) -> ScoredCheckpoints:  # fmt: skip
     """Score existing checkpoints into a cube; what it holds already is not scored again.
 
@@ -153,6 +154,8 @@ def score(
         auto, cpu, cuda, cuda:1, ...
     dtype : str
         auto, float32, bfloat16 or float16; auto is float32 on a CPU, else bfloat16.
+    anonymous : bool
+        Leave out of the cube what tells its maker: environment, absolute paths, addresses.
 
     Returns
     -------
@@ -183,7 +186,7 @@ def score(
     order, left_out = place_revisions(names, where, named)
     subject = _subject(source, changes, languages, heldout, tokenizer, Path(output), device, dtype)
     with ScoreDisplay(len(order)) as display:
-        scored = score_all(source, subject, order, Path(output), name or source.name, display)
+        scored = score_all(source, subject, order, Path(output), name or source.name, display, anonymous)
     return ScoredCheckpoints(scored=scored, left_out=tuple(left_out))
 
 

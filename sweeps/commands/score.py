@@ -11,6 +11,7 @@ import typer
 from calque.data.command_line.command import Command
 from calque.data.command_line.options import Json
 from calque.data.command_line.output import emit_json
+from calque.sweeps.commands.common import Anonymous
 
 WHERE, WHAT, HOW = "Which checkpoints, and where in training they stand", "What is asked", "How"
 Panel = typer.Option
@@ -74,6 +75,7 @@ def score_command(
             rich_help_panel=HOW,
         ),
     ] = "auto",
+    anonymous: Anonymous = False,
     json_file: Json = None,
 ) -> None:
     """Score existing checkpoints into a cube that phases detect reads. Exit 1 if any could not be scored.
@@ -86,7 +88,7 @@ def score_command(
         model, output=output, revisions=revisions, pattern=pattern, tokens_per_step=tokens_per_step,
         positions=positions, languages=languages, template=template, shots=shots, shot_seed=shot_seed,
         concepts=concepts, minimal_pairs=minimal_pairs, heldout=heldout, heldout_tokens=heldout_tokens,
-        tokenizer=tokenizer, name=name, device=device, dtype=dtype,
+        tokenizer=tokenizer, name=name, device=device, dtype=dtype, anonymous=anonymous,
     )  # fmt: skip
     assert isinstance(context.command, Command)
     for line in found.doubts():

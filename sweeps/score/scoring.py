@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from calque.data.cube.anonymous import anonymous
 from calque.data.errors import UserError
 from calque.data.locks import locked
 from calque.sweeps.score.display import ScoreDisplay
@@ -80,6 +81,7 @@ def score(
     output: Path,
     name: str,
     display: ScoreDisplay,
+    anonymously: bool = False,
 ) -> ScoreResult:
     """Score revisions in the order of training; those in ``output`` are not scored again.
 
@@ -97,6 +99,8 @@ def score(
     name : str
         Name of the run in the cube.
     display : ScoreDisplay
+    anonymously : bool
+        Leave out of the cube what tells its maker (``calque.data.cube.anonymous``).
 
     Raises
     ------
@@ -108,17 +112,17 @@ def score(
         identity = run_id(subject, name)
         scored = ScoreResult(file=ScoreFile(output, identity))
         scored.file.move(positions)
-        _Scoring(source, subject, scored, name, identity, display).all(positions)
+        _Scoring(source, subject, scored, name, identity, display, anonymously).all(positions)
     return scored
 
 
 class _Scoring:
     def __init__(
         self, source: RevisionSource, subject: ScoredModel, scored: ScoreResult, name: str, identity: str,
-        display: ScoreDisplay,
+        display: ScoreDisplay, anonymously: bool,
     ) -> None:  # fmt: skip
         self.source, self.subject, self.scored, self.display = source, subject, scored, display
-        self.name, self.identity = name, identity
+        self.name, self.identity, self.anonymously = name, identity, anonymously
 
     def all(self, positions: Mapping[str, Position]) -> None:
         for count, (revision, position) in enumerate(positions.items(), 1):
@@ -159,7 +163,8 @@ class _Scoring:
         with torch.inference_mode():
             scores = scorer(model, lambda done, of: self.display.doing(revision, f"{100 * done // of} % of the words"))
         if file.static is None:
-            file.static = self.subject.static(self.name).assign_attrs(run_id=self.identity)
+            static = self.subject.static(self.name).assign_attrs(run_id=self.identity)
+            file.static = anonymous(static) if self.anonymously else static
         seconds = {"loading_seconds": loaded - began, "scoring_seconds": time.monotonic() - loaded}
         file.put(
             revision,
