@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
@@ -58,6 +58,28 @@ def section_at(kind: Any, place: Place) -> Any:
     for part in place:
         kind = next((inner for one in alternatives(kind) if (inner := _inside(one, part)) is not None), None)
     return next((one for one in alternatives(kind) if fields(one)), None)
+
+
+def keys_of(kind: Any, above: str = "") -> Iterator[str]:
+    """Yield every dotted key of a configuration of type ``kind``, sections included, in their order."""
+    for name, inner in fields(kind).items():
+        yield above + name
+        for one in alternatives(inner):
+            yield from keys_of(one, f"{above}{name}.")
+
+
+def elsewhere(word: str, kind: Any) -> str:
+    """Return ``"; did you mean 'training.tokens'?"`` where the word is a key of other sections, or an empty string.
+
+    Parameters
+    ----------
+    word : str
+        A key that is unknown where it stands.
+    kind : type
+        Of the whole configuration.
+    """
+    found = [f"'{key}'" for key in keys_of(kind) if key.rpartition(".")[2] == word]
+    return f"; did you mean {' or '.join(found)}?" if found else ""
 
 
 def place_of(location: Place, kind: Any) -> Place:

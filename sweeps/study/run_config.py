@@ -88,11 +88,11 @@ class RunConfig:
     name : str
         The run's name in the study and the cube.
     size : str
-        A word of ``calque.models.config.sizes``.
+        A word of ``calque.models.config.sizes``, such as ``152m``: width and depth.
     corpus : str
         One of ``CORPORA``; the section of the same name configures it.
     mix : str or mapping of language to share
-        See ``calque.data.mixes.mix``.
+        ``uniform``, ``temperature:0.3``, ``drop:en``, ``only:en,de``, ``en:0.6,de:0.4`` and others (docs/DATA.md).
     init_seed, data_seed : int
         Of the initial weights and of the order of the data; the world has a ``world_seed`` of its own.
     """
