@@ -61,7 +61,7 @@ def section_at(kind: Any, place: Place) -> Any:
 
 
 def keys_of(kind: Any, above: str = "") -> Iterator[str]:
-    """Yield every dotted key of a configuration of type ``kind``, sections included, in their order."""
+    """Yield every dotted key of a configuration of type ``kind``, sections included; ``above`` stands before each."""
     for name, inner in fields(kind).items():
         yield above + name
         for one in alternatives(inner):

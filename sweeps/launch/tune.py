@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,6 +10,7 @@ from calque.sweeps.launch.cluster import cluster, nodes, quiet
 from calque.sweeps.launch.group import run_group
 from calque.sweeps.launch.interruption import interrupted_by_node_loss, interrupted_by_signals
 from calque.sweeps.launch.request import LaunchRequest
+from calque.sweeps.launch.scratch import scratch
 from calque.sweeps.launch.worker import run_alone
 from calque.sweeps.plan.placement import LEADER_CPUS, check, longest_first
 from calque.sweeps.study.run_config import RunConfig
@@ -49,7 +49,7 @@ def launch(
     UserError
         When a run does not fit into the cluster; nothing has been started then.
     """
-    with cluster(cpus):
+    with scratch() as own, cluster(cpus, own):
         from ray import tune
 
         resources = check(runs, nodes())
@@ -60,20 +60,19 @@ def launch(
             )
             for run in longest_first(runs)
         }
-        with tempfile.TemporaryDirectory(prefix="calque-tune-") as storage:
-            tuner = tune.Tuner(
-                tune.with_resources(_trainable(work, requests), lambda config: _resources(requests[config["run"]])),
-                param_space={"run": tune.grid_search(list(requests))},
-                tune_config=tune.TuneConfig(
-                    reuse_actors=True, trial_name_creator=_trial_name, trial_dirname_creator=_trial_name
-                ),
-                run_config=tune.RunConfig(
-                    name="study", storage_path=storage, verbose=0,
-                    failure_config=tune.FailureConfig(max_failures=MAX_RESTARTS),
-                ),
-            )  # fmt: skip
-            with interrupted_by_signals() as interruption, interrupted_by_node_loss(interruption), quiet():
-                outcome = tuner.fit()
+        tuner = tune.Tuner(
+            tune.with_resources(_trainable(work, requests), lambda config: _resources(requests[config["run"]])),
+            param_space={"run": tune.grid_search(list(requests))},
+            tune_config=tune.TuneConfig(
+                reuse_actors=True, trial_name_creator=_trial_name, trial_dirname_creator=_trial_name
+            ),
+            run_config=tune.RunConfig(
+                name="study", storage_path=str(own.folder / "tune"), verbose=0,
+                failure_config=tune.FailureConfig(max_failures=MAX_RESTARTS),
+            ),
+        )  # fmt: skip
+        with interrupted_by_signals() as interruption, interrupted_by_node_loss(interruption, own), quiet():
+            outcome = tuner.fit()
     interruption.finished.set()
     if interruption.reason:
         return interruption.reason

@@ -32,7 +32,7 @@ written as 5M, 1.5k or 37B. An unknown key is an error that names the nearest ri
 | `results` | Folder for results, or an address such as `s3://bucket/full`; by default `results/NAME`. |
 | `defaults` | Keys of runs, for all runs of the file. |
 | `runs` | `NAME: {...}` for every run: the keys in which it differs from the base and the defaults. Required. |
-| `runs.NAME.seeds` | A list such as `[0, 1, 2]`: a run for each, `NAME-s0`, ..., with it as `init_seed` and `data_seed`. |
+| `runs.NAME.seeds` | A list such as `[0, 1, 2]`: runs `NAME-s0` and so on, with this `init_seed` and `data_seed`. |
 
 Everything below stands in a run or under `defaults`. A base sets other defaults than these (table at the end).
 Sizes: {sizes}.
