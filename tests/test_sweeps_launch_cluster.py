@@ -15,7 +15,7 @@ from calque.data.errors import LONGEST_MESSAGE, UserError
 from calque.data.locks import locked
 from calque.sweeps.cli import app
 from calque.sweeps.launch import address, scratch
-from calque.sweeps.launch.cluster import cluster, ended_agent
+from calque.sweeps.launch.cluster import cluster, ended_agent, started_nodes
 from calque.sweeps.launch.errors import LaunchError
 
 pytestmark = [pytest.mark.ray, pytest.mark.xdist_group("ray")]
@@ -110,6 +110,14 @@ def test_a_ray_that_does_not_start_is_one_sentence_with_the_reason(
     assert caught.value.exit_code == 1 and own.keep, "its logs stay"
 
 
+def test_a_cluster_without_nodes_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("calque.sweeps.launch.cluster.nodes", list)
+    own = scratch.Scratch(folder=tmp_path)
+    with pytest.raises(LaunchError, match=r"node on this machine died \(killed or out of memory\); run the same again"):
+        started_nodes(own)
+    assert own.keep
+
+
 def test_the_agent_that_took_the_node_along_is_told(tmp_path: Path) -> None:
     assert ended_agent(tmp_path) is None
     (tmp_path / "raylet.err").write_text(
@@ -125,7 +133,7 @@ def test_the_temporary_folder_is_short_wherever_tmpdir_is(tmp_path: Path, monkey
     monkeypatch.setattr("tempfile.tempdir", str(long))
     with scratch.scratch() as own:
         assert own.folder.parent == Path("/tmp")
-        assert len(f"{own.folder}/session_2026-11-30_23-59-59_999999_4194304/sockets/plasma_store") <= 107
+        assert len(f"{own.ray}/session_2026-11-30_23-59-59_999999_4194304/sockets/plasma_store") <= 107
     assert not own.folder.exists()
     monkeypatch.setattr(scratch.os, "access", lambda *a: False)
     with pytest.raises(LaunchError, match="set RAY_TMPDIR to such a folder"), scratch.scratch():

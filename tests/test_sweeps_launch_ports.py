@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import stat
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from tests.sweeps_processes import LONG_STUDY, comes_true, commands, descendants, gone, listening, send, sweeps
 
 pytestmark = [pytest.mark.ray, pytest.mark.xdist_group("ray")]
-FOLDER = re.compile(r"(/[^\0=\s]*/calque-ray-\w+)/session_")
+FOLDER = re.compile(r"(/[^\0=\s]*/calque-ray-\w+)/r/session_")
 
 
 def temporary_folder(pids: set[int]) -> Path:
@@ -51,6 +52,7 @@ def test_sockets_are_on_loopback_and_a_killed_launch_is_cleaned_up_by_the_next(s
     assert len(places) >= 8, f"Ray listens on a dozen ports: {places} {err}"
     assert {place.split()[0] for place in places} <= {"127.0.0.1", "::ffff:127.0.0.1", "::ffff:7f00:1", "::1"}, places
     assert gone(below, 300) and left.is_dir() and len(os.fsencode(left)) < 40
+    assert stat.S_IMODE(left.stat().st_mode) == 0o700, "Ray lets everybody into what it makes"
 
     process = sweeps("run", study, "--results", results, **where)
     out, err = process.communicate(timeout=900)
@@ -60,23 +62,24 @@ def test_sockets_are_on_loopback_and_a_killed_launch_is_cleaned_up_by_the_next(s
     assert not [path for path in long.iterdir() if path.name.startswith(("ray", "calque"))]
 
 
-@pytest.mark.parametrize("agent", [b"runtime_env_agent", b"dashboard_agent"])
+@pytest.mark.parametrize("agent", [b"RuntimeEnvAgent", b"DashboardAgent"])
 def test_an_agent_of_ray_that_dies_before_the_first_checkpoint_is_the_reason(
     study: Path, tmp_path: Path, agent: bytes
 ) -> None:
     process = sweeps("run", study, "--results", tmp_path / "results")
 
-    def agents() -> set[int]:
+    def named(*titles: bytes) -> set[int]:
         found = commands(descendants(process.pid))
-        return {pid for pid, command in found.items() if f"ray::{agent.decode()}".encode() in command or (
-            b"--logging-filename=" + agent in command)}  # fmt: skip
+        return {pid for pid, command in found.items() if command.startswith(titles)}
 
-    assert comes_true(lambda: bool(agents()) or process.poll() is not None, 300)
+    workers = (b"ray::IDLE", b"ray::ResourceTrainable")
+    assert comes_true(lambda: bool(named(*workers)) or process.poll() is not None, 300)
     below = descendants(process.pid)
-    send(agents(), signal.SIGKILL)
+    send(named(b"ray::" + agent), signal.SIGKILL)
     out, err = process.communicate(timeout=300)
     assert process.returncode == 1, out + err
     last = err.strip().splitlines()[-1]
-    assert re.search(f"{agent.decode()} ended|Ray did not start|node on this machine died", last), err
+    when = "sweeps: (Ray's node on this machine died|Ray ended while it started|Ray did not start on this machine)"
+    assert re.match(rf"{when} \(its \w+_agent ended, killed or out of memory\)", last), err
     assert "Traceback" not in err and "no checkpoint of study" not in err
     assert gone(below, 300)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
+from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
@@ -12,7 +13,7 @@ from pydantic import BaseModel
 from calque.data.strict_yaml.document import Place
 
 
-def fields(kind: Any) -> dict[str, Any]:
+def fields(kind: Any) -> Mapping[str, Any]:
     """Return the fields of a section with their types; an empty dict where a type is no section.
 
     Parameters
@@ -22,12 +23,17 @@ def fields(kind: Any) -> dict[str, Any]:
 
     Returns
     -------
-    dict of str to type
+    mapping of str to type
         Type by field.
     """
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
+    return _fields(kind) if isinstance(kind, type) else {}
+
+
+@cache
+def _fields(kind: type) -> Mapping[str, Any]:
+    if issubclass(kind, BaseModel):
         return {name: field.annotation for name, field in kind.model_fields.items()}
-    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+    if dataclasses.is_dataclass(kind):
         hints = get_type_hints(kind)
         return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
     return {}

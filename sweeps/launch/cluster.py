@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import secrets
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,11 +107,11 @@ def _started(cpus: int | None, scratch: Scratch) -> Iterator[None]:
             yield
             return
         try:
-            with quiet():
+            with quiet(), _told_if_ended(scratch):
                 ray.init(
                     address="local", num_cpus=cpus or cores(), include_dashboard=False, log_to_driver=False,
                     logging_level=logging.ERROR, object_store_memory=OBJECT_STORE_BYTES, _node_ip_address=LOOPBACK,
-                    _temp_dir=str(scratch.folder),
+                    _temp_dir=str(scratch.ray),
                 )  # fmt: skip
         except Exception as error:  # whatever Ray raises, a person reads one sentence
             scratch.keep = True
@@ -124,6 +125,27 @@ def _started(cpus: int | None, scratch: Scratch) -> Iterator[None]:
             yield
         finally:
             ray.shutdown()
+
+
+def started_nodes(scratch: Scratch) -> list[Node]:
+    """Return the nodes of the connected cluster.
+
+    Parameters
+    ----------
+    scratch : Scratch
+        Holds the session of a cluster on this machine.
+
+    Raises
+    ------
+    LaunchError
+        When it has none any more.
+    """
+    found = nodes()
+    if not found:
+        scratch.keep = True
+        why = ended_agent(scratch.logs) or "killed or out of memory"
+        raise LaunchError(f"Ray's node on this machine died ({why}); run the same again")
+    return found
 
 
 def _settings() -> None:
@@ -151,6 +173,24 @@ def _loopback() -> Iterator[None]:
             del os.environ[ONE_MACHINE]
         else:
             os.environ[ONE_MACHINE] = before
+
+
+@contextlib.contextmanager
+def _told_if_ended(scratch: Scratch) -> Iterator[None]:
+    """Say why this process ended if it ends in here: Ray's library ends it at once when the node it joins dies."""
+    agent = r"""sed -n 's/.*agent_name = \([a-z_]*\).*/ (its \1 ended, killed or out of memory)/p' "$0"/raylet.err"""
+    say = (
+        f'printf "sweeps: Ray ended while it started%s; its logs are in %s: run the same again\n" "$({agent})" "$0" >&2'
+    )
+    waits = ["sh", "-c", f"read -r went_well || {say}", str(scratch.logs)]
+    with subprocess.Popen(waits, stdin=subprocess.PIPE, start_new_session=True) as watcher:
+        try:
+            yield
+        finally:
+            assert watcher.stdin is not None
+            with contextlib.suppress(BrokenPipeError):  # somebody ended it
+                watcher.stdin.write(b"yes\n")
+                watcher.stdin.flush()
 
 
 def ended_agent(logs: Path) -> str | None:

@@ -19,7 +19,7 @@ from calque.sweeps.launch.errors import LaunchError
 PREFIX = "calque-ray-"
 LONGEST_SOCKET = 107 if sys.platform == "linux" else 103
 """Bytes of the path of a Unix socket."""
-BELOW = len(f"/{PREFIX}12345678/session_2026-11-30_23-59-59_999999_4194304/sockets/plasma_store")
+BELOW = len(f"/{PREFIX}12345678/r/session_2026-11-30_23-59-59_999999_4194304/sockets/plasma_store")
 """What Ray adds to the folder that temporary folders are made in."""
 UNLOCKED_SECONDS = 60.0
 """A folder without its lock is so new that its owner has not taken it yet, or its owner was killed there."""
@@ -41,9 +41,14 @@ class Scratch:
     keep: bool = False
 
     @property
+    def ray(self) -> Path:
+        """Ray's own part of it. Ray lets everybody write there, so that the folder above must let nobody in."""
+        return self.folder / "r"
+
+    @property
     def logs(self) -> Path:
         """Where Ray writes its logs."""
-        return self.folder / "session_latest" / "logs"
+        return self.ray / "session_latest" / "logs"
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from calque.sweeps.launch.cluster import cluster, nodes, quiet
+from calque.sweeps.launch.cluster import cluster, quiet, started_nodes
 from calque.sweeps.launch.group import run_group
 from calque.sweeps.launch.interruption import interrupted_by_node_loss, interrupted_by_signals
 from calque.sweeps.launch.request import LaunchRequest
@@ -52,7 +52,7 @@ def launch(
     with scratch() as own, cluster(cpus, own):
         from ray import tune
 
-        resources = check(runs, nodes())
+        resources = check(runs, started_nodes(own))
         launch_id = uuid.uuid4().hex
         requests = {
             run.name: LaunchRequest(

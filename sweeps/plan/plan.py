@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from calque.data.errors import UserError
@@ -179,7 +179,13 @@ def plan_run(run: RunConfig, hardware: Hardware, differs: dict[str, Any] | None 
 def plan(study: Study, hardware: Hardware) -> dict[str, Any]:
     """Return the cost estimate of ``study`` on ``hardware`` as JSON-ready values: ``runs`` and ``total``."""
     apart = differences(study.runs)
-    plans = [plan_run(run, hardware, apart[run.name]) for run in study.runs]
+    of_design: dict[str, RunPlan] = {}
+    plans = []
+    for run in study.runs:  # runs that differ in their seeds cost the same
+        design = run.design()
+        if design not in of_design:
+            of_design[design] = plan_run(run, hardware, apart[run.name])
+        plans.append(replace(of_design[design], run=run.name, run_id=run.run_id))
     total = {
         "runs": len(plans), "tokens": sum(p.tokens for p in plans), "checkpoints": sum(p.checkpoints for p in plans),
         "adaptive_checkpoints": sum(p.adaptive_checkpoints for p in plans),
@@ -189,5 +195,5 @@ def plan(study: Study, hardware: Hardware) -> dict[str, Any]:
     }  # fmt: skip
     return {
         "schema": 1, "study": study.name, "utilisation": hardware.utilisation,
-        "runs": [asdict(p) for p in plans], "total": total,
+        "runs": [vars(p).copy() for p in plans], "total": total,
     }  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from functools import cache
 from typing import Any, ClassVar, Literal
 
@@ -192,16 +192,24 @@ class RunConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Return nested JSON-ready values, unused sections left out; :meth:`from_dict` reads them."""
-        values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        for name in CORPORA:
-            if name != self.corpus:
-                del values[name]
+        used = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in self._unused()}
+        plain = {name: asdict(value) if is_dataclass(value) else value for name, value in used.items()}
+        values: dict[str, Any] = json.loads(json.dumps(plain))
         if self.checkpoints.adaptive is None:
             del values["checkpoints"]["adaptive"]
         for name in ("minimal_pairs_every", "logprobs_every"):
             if values["evaluation"][name] == 1:
                 del values["evaluation"][name]
         return values
+
+    def _unused(self) -> tuple[str, ...]:
+        """Return the names of the sections of other corpora."""
+        return tuple(name for name in CORPORA if name != self.corpus)
+
+    def design(self) -> str:
+        """Return a text that is the same for runs which differ in name and seeds alone."""
+        apart = ("name", "init_seed", "data_seed", *self._unused())
+        return repr([getattr(self, each.name) for each in fields(self) if each.name not in apart])
 
     @staticmethod
     def from_dict(values: dict[str, Any]) -> RunConfig:

@@ -7,7 +7,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -205,10 +205,9 @@ class _Reader:
             raise error((*place, "name"), "unknown key 'name'; a run's name is its key under 'runs'")
         if seeds is None:
             return [self.config({**merged, "name": name}, place)]
-        return [
-            self.config({**merged, "name": f"{name}-s{seed}", "init_seed": seed, "data_seed": seed}, place)
-            for seed in seeds
-        ]
+        first = {"name": f"{name}-s{seeds[0]}", "init_seed": seeds[0], "data_seed": seeds[0]}
+        checked = self.config(merged | first, place)  # what the others are checked for is the same
+        return [replace(checked, name=f"{name}-s{seed}", init_seed=seed, data_seed=seed) for seed in seeds]
 
     def config(self, values: dict[str, Any], place: Place) -> RunConfig:
         mistake = boolean_mistake(values, RunConfig)
