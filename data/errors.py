@@ -111,6 +111,12 @@ class DiskError(UserError):
     exit_code = 1
 
 
+class StoppedError(UserError):
+    """Ctrl-C: what was finished is kept where the command keeps it."""
+
+    exit_code = 128 + 2
+
+
 def nearest(word: str, known: list[str] | tuple[str, ...], likeness: float = 0.5) -> str:
     """Return ``"; did you mean 'x'?"`` for the known word nearest to ``word``, or an empty string.
 
@@ -189,7 +195,7 @@ def _failed(error: OSError) -> str:
 def guard(program: str, call: Callable[[], object]) -> None:
     """Run a command line; turn mistakes of the user and faults of disks into one line on stderr and an exit code.
 
-    The code is 1 for a full or failing disk and 2 for wrong use.
+    The code is 1 for a full or failing disk, 2 for wrong use and 130 for Ctrl-C.
 
     Parameters
     ----------
