@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import re
+import reprlib
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,12 +22,70 @@ DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 WRONG_PATH = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP)
 STORAGE = (*FULL, *FAILING, *DENIED)
 """Errors of disks and of permissions: no fault of the program."""
+LONGEST_MESSAGE = 300
+"""Characters of a message; what is left out of a longer one is its middle, for the remedy stands at the end."""
+LONGEST_VALUE = 60
+_WHITE = re.compile(r"[ \n\r\t]+")
+
+
+def one_line(text: str) -> str:
+    r"""Return a message as a terminal may show it, whatever came from a person's file.
+
+    Parameters
+    ----------
+    text : str
+        The message.
+
+    Returns
+    -------
+    str
+        On one line, of at most ``LONGEST_MESSAGE`` characters; characters that do not print are escaped.
+
+    Examples
+    --------
+    >>> print(one_line("key 'a\x1b[31m'\n is odd"))
+    key 'a\x1b[31m' is odd
+    """
+    if len(text) > 20 * LONGEST_MESSAGE:  # of a text of megabytes only the ends are looked at
+        text = text[: 2 * LONGEST_MESSAGE] + "…" + text[-2 * LONGEST_MESSAGE :]
+    line = escaped(_WHITE.sub(" ", text).strip())
+    if len(line) <= LONGEST_MESSAGE:
+        return line
+    end = LONGEST_MESSAGE * 2 // 5
+    return f"{line[: LONGEST_MESSAGE - end - 3].rstrip()} … {line[-end:].lstrip()}"
+
+
+def escaped(text: str) -> str:
+    r"""Return a text with every character that does not print escaped, such as ``\x1b``."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def shown(value: object) -> str:
+    """Return a value as an error shows it: as in Python, at most ``LONGEST_VALUE`` characters.
+
+    Parameters
+    ----------
+    value : object
+        What came; large collections are not written out.
+    """
+    brief = reprlib.Repr()
+    brief.maxstring = brief.maxother = LONGEST_VALUE
+    try:
+        text = escaped(brief.repr(value))
+    except ValueError:  # a whole number of thousands of digits
+        text = type(value).__name__
+    half = LONGEST_VALUE // 2
+    return text if len(text) <= LONGEST_VALUE + 2 else f"{text[:half]}…{text[-half:]}"
 
 
 class UserError(ValueError):
-    """Bad input: the message says what came, what was expected and the remedy, in one line.
+    """Bad input: the message says what came, what was expected and the remedy, in one line (:func:`one_line`).
 
     Command lines print it and exit with ``exit_code``; nothing has been changed when it is raised.
+
+    Parameters
+    ----------
+    message : str
 
     Attributes
     ----------
@@ -35,6 +95,9 @@ class UserError(ValueError):
 
     exit_code = 2
     place: tuple[str | int, ...] = ()
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(one_line(message))
 
     def at(self, *place: str | int) -> Self:
         """Set the place of the value in the configuration; return the error."""
@@ -48,14 +111,23 @@ class DiskError(UserError):
     exit_code = 1
 
 
-def escaped(text: str) -> str:
-    r"""Return a text with every character that does not print escaped, such as ``\x1b``."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+class StoppedError(UserError):
+    """Ctrl-C: what was finished is kept where the command keeps it."""
+
+    exit_code = 128 + 2
 
 
-def nearest(word: str, known: list[str] | tuple[str, ...]) -> str:
-    """Return ``"; did you mean 'x'?"`` for the known word nearest to ``word``, or an empty string."""
-    close = get_close_matches(word, known, n=1, cutoff=0.5)
+def nearest(word: str, known: list[str] | tuple[str, ...], likeness: float = 0.5) -> str:
+    """Return ``"; did you mean 'x'?"`` for the known word nearest to ``word``, or an empty string.
+
+    Parameters
+    ----------
+    word : str
+    known : list of str
+    likeness : float
+        Least ratio of two words that are near (``difflib``), in (0, 1].
+    """
+    close = get_close_matches(word[:LONGEST_MESSAGE], known, n=1, cutoff=likeness)
     return f"; did you mean '{close[0]}'?" if close else ""
 
 
@@ -123,7 +195,7 @@ def _failed(error: OSError) -> str:
 def guard(program: str, call: Callable[[], object]) -> None:
     """Run a command line; turn mistakes of the user and faults of disks into one line on stderr and an exit code.
 
-    The code is 1 for a full or failing disk and 2 for wrong use.
+    The code is 1 for a full or failing disk, 2 for wrong use and 130 for Ctrl-C.
 
     Parameters
     ----------
@@ -152,5 +224,5 @@ def guard(program: str, call: Callable[[], object]) -> None:
 
 def fail(program: str, error: UserError) -> None:
     """Print ``program: message`` on one line of stderr and exit with the error's code."""
-    print(f"{program}: {' '.join(str(error).split())}", file=sys.stderr)
+    print(one_line(f"{program}: {error}"), file=sys.stderr)
     raise SystemExit(error.exit_code)

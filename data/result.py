@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from calque.data.errors import UserError, file_error
 from calque.data.json_files import to_json, write_json
+from calque.data.tables import WIDE, fitted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 WIDTH = 160
 """Columns of :meth:`Result.summary` and of a notebook."""
-UNBOUNDED = 10_000
-"""Columns: wider than any table."""
 PRE = '<pre style="white-space:pre;overflow-x:auto;line-height:normal;font-family:monospace">'
 
 
@@ -96,8 +95,11 @@ class Result(ABC):
         return page.export_html(inline_styles=True, code_format=PRE + "{code}</pre>")
 
     def _print(self, out: Console) -> None:
+        from rich.table import Table
+
         for part in self.renderables():
-            out.print(part, highlight=False)
+            for piece in fitted(part, out) if isinstance(part, Table) else [part]:
+                out.print(piece, highlight=False)
 
     def to_json(self, path: str | Path | None = None) -> str:
         """Return strict JSON, and write it to ``path`` when one is given (``"-"``: standard output).
@@ -191,7 +193,7 @@ def console(*, stderr: bool = False) -> Console:
     from calque.data.terminal import PlainConsole
 
     to = sys.stderr if stderr else sys.stdout
-    width = None if to.isatty() else UNBOUNDED
+    width = None if to.isatty() else WIDE
     return PlainConsole(stderr=stderr, highlight=False, markup=False, emoji=False, width=width)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from typing import TypeVar, cast
 
 from threadpoolctl import threadpool_limits
@@ -58,9 +60,30 @@ def spread(work: Callable[[Task], Result], tasks: Sequence[Task], jobs: int) -> 
     if jobs <= 1 or len(tasks) <= 1:
         yield from map(partial(call, work), tasks)
         return
+    others = active_children()
     executor = ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=get_context("spawn"), initializer=end_with_parent)
     try:
-        for future in as_completed([executor.submit(call, work, task) for task in tasks]):
+        with _interrupts_held():
+            futures = [executor.submit(call, work, task) for task in tasks]
+        for future in as_completed(futures):
             yield future.result()
+    except KeyboardInterrupt:
+        for process in active_children():
+            if process not in others:
+                process.terminate()  # else it would finish its task first
+        raise
     finally:
         executor.shutdown(cancel_futures=True)  # once: a second call, as of a with block, would take this back
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back; processes started meanwhile never see it: the one that started them ends them."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,6 +10,8 @@ from rich.table import Table
 
 from calque.data.errors import UserError
 from calque.data.locks import locked
+from calque.sweeps.launch.address import check_answers, cluster_address
+from calque.sweeps.launch.errors import LaunchError
 from calque.sweeps.plan import placement
 from calque.sweeps.results.claim import claim
 from calque.sweeps.results.collect import write_cube
@@ -110,10 +111,10 @@ def dry_run(study: Study, results: str | None, nodes: str | None, cpus: int | No
     place = study.results_place(results)
     if nodes:
         cluster = placement.parse_nodes(nodes)
-    elif os.environ.get("RAY_ADDRESS"):
+    elif address := cluster_address():
         from calque.sweeps.launch.cluster import cluster_nodes
 
-        cluster = cluster_nodes()
+        cluster = cluster_nodes(address)
     else:
         cluster = placement.this_machine(cpus)
     root = ResultsRoot(place)
@@ -162,6 +163,8 @@ def run_study(study: Study, results: str | None, cpus: int | None) -> LaunchResu
         When the root is another study's or in use, or a run does not fit into the cluster.
     FolderGoneError
         When the root was removed while the study ran; it is not made again.
+    LaunchError
+        When Ray did not start, or ended before any run had a checkpoint.
     """
     root = claimed_root(study, results)
     with locked(root.folder / ".lock", f"study '{study.name}' in {root}", wait=0), root.kept():
@@ -173,10 +176,17 @@ def run_study(study: Study, results: str | None, cpus: int | None) -> LaunchResu
                     f"run '{run.name}' is of {run.training.devices} devices, which share files while they train; "
                     "choose a folder that every node sees with `results`"
                 )
-        if not os.environ.get("RAY_ADDRESS"):
+        address = cluster_address() if open_runs else None
+        if address is None:
             placement.check(open_runs, placement.this_machine(cpus))
+        else:
+            check_answers(address)  # before the data are made, which may take hours
         reason = _launch(study, root, open_runs, cpus) if open_runs else None
         root.refresh(study.runs, cubes=True)
+        if not any((run_folder(root.folder, run) / "run.nc").exists() for run in study.runs):
+            failed = [one.message for run in study.runs if (one := read_progress(root.folder, run)).state == "failed"]
+            why = reason or (failed[0] if failed else "all runs ended")
+            raise LaunchError(f"{why}, before any run had a checkpoint; run the same again: sweeps run {study.path}")
         for warning in write_cube(study, root.folder, root.folder / "results.nc").warnings():
             print(f"sweeps: {warning}", file=sys.stderr)
         root.publish("results.nc")

@@ -20,7 +20,7 @@ import calque.sweeps.cli
 from calque.data.command_line.command import Command
 from calque.data.command_line.output import emit_json
 from calque.data.cube import code_version
-from calque.data.errors import UserError
+from calque.data.errors import UserError, guard
 
 APPS = {"phases": calque.phases.cli.app, "scaling": calque.scaling.cli.app, "sweeps": calque.sweeps.cli.app}
 
@@ -153,3 +153,18 @@ def test_the_shell_completes_commands_and_options(typed: str, offered: str, tmp_
 COMP_WORDS=({typed}); COMP_CWORD={last}; _{program}_completion {program}; printf '%s\n' "${{COMPREPLY[@]}}" """
     done = subprocess.run(["bash", "-c", bash], env=path, capture_output=True, text=True, check=True)
     assert offered in done.stdout.split(), done.stderr
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["in Python", "in compiled code"])
+def test_ctrl_c_is_one_line_and_exit_130(inside: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    app = typer.Typer()
+
+    @app.command(cls=Command)
+    def command() -> None:
+        if inside:
+            raise SystemError("returned a result with an exception set") from KeyboardInterrupt()
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as end:
+        guard("phases", lambda: app([]))
+    assert end.value.code == 130 and capsys.readouterr().err == "phases: stopped by Ctrl-C\n"

@@ -81,6 +81,25 @@ def test_an_overlong_header_is_not_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        (tarfile.XHDTYPE, b"9" * 900_000),
+        (tarfile.XGLTYPE, b"9" * 900_000 + b" a=b\n"),
+        (tarfile.SOLARIS_XHDTYPE, b"22 GNU.sparse.major=1\n22 GNU.sparse.minor=0\n"),
+        (tarfile.GNUTYPE_SPARSE, b""),
+    ],
+    ids=["digits", "a global number", "sparse in words", "sparse"],
+)
+def test_headers_that_no_package_has_are_refused_before_they_are_read(
+    tmp_path: Path, kind: bytes, content: bytes
+) -> None:
+    path = deb(tmp_path / "odd_1.deb", tar=tar_of([member("x", content, type=kind), member("usr/a.txt", b"a")]))
+    assert path.stat().st_size < 800, "digits of a megabyte, which tarfile would read for hours"
+    with pytest.raises(UserError, match="a header of the kind '.', which no Debian package has"):
+        everything(path)
+
+
+@pytest.mark.parametrize(
     "data",
     [
         b"",

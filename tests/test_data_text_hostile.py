@@ -23,6 +23,7 @@ import zstandard
 
 from calque.data.corpora.text.config import TextConfig
 from calque.data.corpora.text.corpus import TextCorpus
+from calque.data.corpora.text.documents import documents
 from calque.data.errors import UserError
 
 GOOD = "".join(json.dumps({"text": f"document {i} with some words"}) + "\n" for i in range(200)).encode()
@@ -133,6 +134,20 @@ def test_archives_that_cannot_be_read_in_pieces(english: Path) -> None:
         locked[locked.index(head) + flags] |= 1
     (english / "a.zip").write_bytes(locked)
     assert re.search(r"a\.zip!a\.txt is encrypted", refusal(english.parent))
+
+
+def test_an_archive_is_opened_once_however_many_files_it_holds(english: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [f"document {i} of an archive" for i in range(300)]
+    packed = zipped({f"{i:03}.txt": f"{text}\n".encode() for i, text in enumerate(texts)})
+    (english / "many.zip").write_bytes(packed)
+    opened: list[int] = []
+    read = zipfile.ZipFile._RealGetContents  # type: ignore[attr-defined]
+    monkeypatch.setattr(zipfile.ZipFile, "_RealGetContents", lambda self: (opened.append(1), read(self))[1])
+    path = english / "many.zip"
+    assert list(documents(path, str(path), TextConfig())) == texts
+    assert len(opened) == 1, "its list of files is read once, or the time grows with the square of their number"
+    some = documents(path, str(path), TextConfig(), lambda ordinal: ordinal in (3, 250))
+    assert list(some) == [texts[3], texts[250]]
 
 
 def test_streams_that_ask_for_much_memory(english: Path) -> None:

@@ -45,12 +45,17 @@ def test_an_interrupted_run_goes_on_where_it_stood(tmp_path, fake):
     path = tmp_path / "calibration.jsonl"
     cells, options = chosen("standard", ["delay/size/flat/*"]), Options(seed=3)
 
+    said = []
+
     def stop(done, total, what):
+        said.append(what)
         if done >= 60:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         run.run(cells, options, replicates=45, store=Store(path, options), progress=stop)
+    assert said[0].startswith("about 0:00 with 1 process") and fake[:2] == [(cells[0].name, 0, 1)] * 2, "timed first"
+    del fake[:2]
     assert len(fake) == 3 and [first for _, first, _ in fake] == [0, 0, 0], "cells advance together"
     with path.open("a") as file:
         file.write('{"key": "torn')

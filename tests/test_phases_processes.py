@@ -12,9 +12,10 @@ import pytest
 from calque.phases.processes import spread
 
 PARENT = """
-import time
+import signal, time
 from calque.phases.processes import spread
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     list(spread(time.sleep, [0.0, 0.0, 600.0, 600.0], 2))
 """
 
@@ -49,19 +50,26 @@ def alive(pid):
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs /proc")
-@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_no_process_outlives_the_one_that_started_it(tmp_path, blow):
     script = tmp_path / "parent.py"
     script.write_text(PARENT)
-    parent = subprocess.Popen([sys.executable, script], env={**os.environ, "PYTHONPATH": os.getcwd()})
+    parent = subprocess.Popen(
+        [sys.executable, script], env={**os.environ, "PYTHONPATH": os.getcwd()}, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
     try:
         deadline = time.monotonic() + 60
         while len(workers := children(parent.pid)) < 3 and time.monotonic() < deadline:
             time.sleep(0.1)
         assert len(workers) >= 3, "two workers and what keeps track of their resources"
         time.sleep(1.0)
-        parent.send_signal(blow)
-        parent.wait(10)
+        if blow == signal.SIGINT:
+            os.killpg(parent.pid, blow)  # Ctrl-C reaches the whole group
+        else:
+            parent.send_signal(blow)
+        said = parent.communicate(timeout=10)[1]
+        assert said.count("Traceback") == (blow == signal.SIGINT), "the parent's own alone"
         deadline = time.monotonic() + 20
         while any(map(alive, workers)) and time.monotonic() < deadline:
             time.sleep(0.1)

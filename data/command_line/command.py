@@ -8,7 +8,7 @@ from typing import Any
 
 from typer.core import TyperCommand
 
-from calque.data.errors import UserError
+from calque.data.errors import StoppedError, UserError
 
 
 class Command(TyperCommand):
@@ -45,7 +45,8 @@ class Command(TyperCommand):
         Raises
         ------
         UserError
-            When an option is not finite, or from the command itself; the message names the option as its flag.
+            When an option is not finite, or from the command itself; the message names the option as its flag. After
+            Ctrl-C a :class:`calque.data.errors.StoppedError`.
         """
         for parameter in self.params:
             given = ctx.params.get(parameter.name or "")
@@ -57,6 +58,10 @@ class Command(TyperCommand):
         except UserError as error:
             error.args = (self.with_flags(str(error)),)
             raise
+        except (KeyboardInterrupt, SystemError) as error:  # SystemError: Ctrl-C came while compiled code ran
+            if not _interrupted(error):
+                raise
+            raise StoppedError("stopped by Ctrl-C") from None
 
     def with_flags(self, message: str) -> str:
         """Return a message with parameters in backticks replaced by this command's options and arguments."""
@@ -77,3 +82,9 @@ def _reflow(text: str) -> str:
     """Return help in which every paragraph is one line, for the terminal to break where it ends."""
     paragraphs = re.split(r"\n\s*\n", text.replace("``", "'"))
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+
+
+def _interrupted(error: BaseException | None) -> bool:
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None

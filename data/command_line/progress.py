@@ -112,10 +112,18 @@ class ProgressDisplay:
 
 
 @contextmanager
-def progress(quiet: bool = False) -> Iterator[Callable[[int, int, str], None]]:
-    """Yield a callback ``(done, total, text)`` that shows progress; it shows nothing when ``quiet``."""
+def progress(quiet: bool = False, delay: float = LINE_SECONDS) -> Iterator[Callable[[int, int, str], None]]:
+    """Yield a callback ``(done, total, text)`` that shows progress.
+
+    Parameters
+    ----------
+    quiet : bool
+        Show nothing.
+    delay : float
+        Seconds before the first line where there is no terminal.
+    """
     if quiet:
         yield lambda done, total, what: None
         return
-    with ProgressDisplay(delay=LINE_SECONDS) as display:
+    with ProgressDisplay(delay=delay) as display:
         yield display

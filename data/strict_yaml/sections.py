@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
@@ -12,7 +13,7 @@ from pydantic import BaseModel
 from calque.data.strict_yaml.document import Place
 
 
-def fields(kind: Any) -> dict[str, Any]:
+def fields(kind: Any) -> Mapping[str, Any]:
     """Return the fields of a section with their types; an empty dict where a type is no section.
 
     Parameters
@@ -22,12 +23,17 @@ def fields(kind: Any) -> dict[str, Any]:
 
     Returns
     -------
-    dict of str to type
+    mapping of str to type
         Type by field.
     """
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
+    return _fields(kind) if isinstance(kind, type) else {}
+
+
+@cache
+def _fields(kind: type) -> Mapping[str, Any]:
+    if issubclass(kind, BaseModel):
         return {name: field.annotation for name, field in kind.model_fields.items()}
-    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+    if dataclasses.is_dataclass(kind):
         hints = get_type_hints(kind)
         return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
     return {}
@@ -58,6 +64,28 @@ def section_at(kind: Any, place: Place) -> Any:
     for part in place:
         kind = next((inner for one in alternatives(kind) if (inner := _inside(one, part)) is not None), None)
     return next((one for one in alternatives(kind) if fields(one)), None)
+
+
+def keys_of(kind: Any, above: str = "") -> Iterator[str]:
+    """Yield every dotted key of a configuration of type ``kind``, sections included; ``above`` stands before each."""
+    for name, inner in fields(kind).items():
+        yield above + name
+        for one in alternatives(inner):
+            yield from keys_of(one, f"{above}{name}.")
+
+
+def elsewhere(word: str, kind: Any) -> str:
+    """Return ``"; did you mean 'training.tokens'?"`` where the word is a key of other sections, or an empty string.
+
+    Parameters
+    ----------
+    word : str
+        A key that is unknown where it stands.
+    kind : type
+        Of the whole configuration.
+    """
+    found = [f"'{key}'" for key in keys_of(kind) if key.rpartition(".")[2] == word]
+    return f"; did you mean {' or '.join(found)}?" if found else ""
 
 
 def place_of(location: Place, kind: Any) -> Place:

@@ -10,11 +10,13 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
-from calque.data.errors import UserError, nearest
+from calque.data.errors import UserError, nearest, shown
 from calque.data.strict_yaml.document import Place, dotted, read_document
-from calque.data.strict_yaml.sections import fields, misplaced_boolean, place_of, section_at
+from calque.data.strict_yaml.sections import elsewhere, fields, misplaced_boolean, place_of, section_at
 
 UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
+TYPO = 0.8
+"""Likeness of two words from which one is the other mistyped."""
 NO_SECTION = ("dataclass_type", "dataclass_exact_type", "model_type", "model_attributes_type")
 
 
@@ -82,8 +84,9 @@ def boolean_mistake(values: Any, kind: Any) -> Mistake | None:
 
 
 def first_mistake(
-    error: ValidationError, kind: Any, line: Callable[[Place], int], also: tuple[str, ...] = ()
-) -> Mistake:
+    error: ValidationError, kind: Any, line: Callable[[Place], int], also: tuple[str, ...] = (),
+    hint: Callable[[str], str] = lambda word: "",
+) -> Mistake:  # fmt: skip
     """Return the mistake to report first: an unknown key, which may be why another is missing, then by line.
 
     Parameters
@@ -95,13 +98,16 @@ def first_mistake(
         Gives the line of a place.
     also : tuple of str
         Further keys that the first level may hold, for messages.
+    hint : callable
+        Gives the suggestion for an unknown word, such as ``"; did you mean 'size'?"``, or an empty string; asked where
+        no key of the section is nearly the same.
     """
     details = error.errors()
     places = [place_of(detail["loc"], kind) + _own_place(detail) for detail in details]
     first = min(range(len(details)), key=lambda i: (details[i]["type"] not in UNKNOWN, line(places[i])))
     others = len({*places} - {places[first]})
     more = f" (and {others} more)" if others else ""
-    return Mistake(place=places[first], message=_sentence(details[first], places[first], kind, also) + more)
+    return Mistake(place=places[first], message=_sentence(details[first], places[first], kind, also, hint) + more)
 
 
 def _own_place(detail: ErrorDetails) -> Place:
@@ -110,18 +116,20 @@ def _own_place(detail: ErrorDetails) -> Place:
     return raised.place if isinstance(raised, UserError) else ()
 
 
-def _sentence(detail: ErrorDetails, place: Place, kind: Any, also: tuple[str, ...]) -> str:
+def _sentence(detail: ErrorDetails, place: Place, kind: Any, also: tuple[str, ...], hint: Callable[[str], str]) -> str:
     key, given = dotted(place), detail["input"]
     if detail["type"] in UNKNOWN:
         known = [*fields(section_at(kind, place[:-1])), *(also if len(place) == 1 else ())]
-        return f"unknown key '{key}'; expected one of {', '.join(known)}{nearest(str(place[-1]), known)}"
+        word = str(place[-1])
+        suggestion = nearest(word, known, TYPO) or hint(word) or elsewhere(word, kind) or nearest(word, known)
+        return f"unknown key '{key}'; expected one of {', '.join(known)}{suggestion}"
     if detail["type"] == "missing":
         return f"{key} is missing; expected a value"
     if detail["type"] in NO_SECTION:
-        return f"{key} is {given!r}; expected values by name: {', '.join(fields(section_at(kind, place)))}"
+        return f"{key} is {shown(given)}; expected values by name: {', '.join(fields(section_at(kind, place)))}"
     raised = detail.get("ctx", {}).get("error")
     if isinstance(raised, Exception):
         message = str(raised)
         return message if not key or message.startswith(key) else f"{key}: {message}"
     message = detail["msg"][:1].lower() + detail["msg"][1:]
-    return f"{key}: {message}" + ("" if isinstance(given, dict | list | BaseModel) else f" (got {given!r})")
+    return f"{key}: {message}" + ("" if isinstance(given, dict | list | BaseModel) else f" (got {shown(given)})")

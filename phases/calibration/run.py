@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from calque.phases.calibration.cells import SUITES, Cell, Target
+from calque.phases.calibration.cost import in_words
 from calque.phases.calibration.curves import overtaking, truth
 from calque.phases.calibration.draws import schedule, series, shared_shifts
 from calque.phases.calibration.outcomes import Columns, Figure, Options, Truth, answer, columns, figures
@@ -175,7 +177,8 @@ def run(
     total = sum(wanted.values())
     done = total - sum(block.n for block in todo)
     if progress is not None:
-        progress(done, total, "starting")
+        left = [(of[b.cell].ask, b.n, partial(simulate, of[b.cell], Block(b.cell, b.first, 1), options)) for b in todo]
+        progress(done, total, in_words(left, jobs))
     for block, found, seconds in spread(_named, [(suite, block, options) for block in todo], jobs):
         store.add(of[block.cell], block, found, seconds)
         done += block.n

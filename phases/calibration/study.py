@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from calque.phases.adaptive.record import AdaptiveDesign
+from calque.phases.calibration.cost import in_words
 from calque.phases.calibration.outcomes import Figure, Options, answer, columns, figures, reported
 from calque.phases.calibration.simulations import Adaptive, Simulation, of_pair, of_series
 from calque.phases.detection.analyse import Analysis, analyse
@@ -126,6 +128,10 @@ def answered(
             tasks.append(Work(i, replace(design, replicates=part), options))
     done, total = 0, sum(len(design.replicates) for design in designs)
     found: list[list[dict[str, float]]] = [[] for _ in designs]
+    if progress is not None:
+        once = [partial(answer, design.replicates[0], design.ask, options) for design in designs]
+        work = [(d.ask, len(d.replicates), first) for d, first in zip(designs, once, strict=True)]
+        progress(0, total, in_words(work, jobs))
     for i, answers in spread(analysed, tasks, jobs):
         found[i] += answers
         done += len(answers)

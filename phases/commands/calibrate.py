@@ -62,7 +62,7 @@ def calibrate(
     if list_cells:
         _list_cells(suite or "standard", cells, replicates, boot, seed, level, rise)
         return
-    with progress(quiet) as shown:
+    with progress(quiet, delay=0.0) as shown:
         found = run_calibrate(
             cube, suite=suite, cells=cells, metric=metric, run=run, replicates=replicates, boot=boot, seed=seed,
             level=level, rise=rise, out=out, jobs=jobs or cores(), progress=shown,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from calque.data.errors import UserError
 from calque.data.result import Result, Rows, check_backend
+from calque.sweeps.plan.placement import parse_nodes
 from calque.sweeps.plan.plan import Hardware
 from calque.sweeps.plan.plan import plan as estimate
 from calque.sweeps.study.study import Study, read_study
@@ -26,10 +27,14 @@ class StudyPlan(Result):
 
     Attributes
     ----------
+    study : Study
+        What was planned.
     estimate : dict
-        ``runs`` and ``total``, as in the JSON: parameters, tokens, FLOPs, device-hours, bytes of disk.
+        ``runs``, ``total``, ``timetable`` and ``cost``, as in the JSON: parameters, tokens, FLOPs, device-hours, bytes
+        of disk; when the study ends on a cluster, and what it costs, where these were asked for.
     """
 
+    study: Study
     estimate: dict[str, Any]
 
     def to_dict(self) -> dict[str, Any]:
@@ -52,7 +57,8 @@ class StudyPlan(Result):
         from calque.sweeps.plan import tables
 
         made = [make(self.estimate) for make in (tables.cost_table, tables.flops_table, tables.memory_table)]
-        return [*made, *(Text(line) for line in tables.notes(self.estimate))]
+        lines = [*tables.notes(self.estimate), *how_to_submit(self.study.path)]
+        return [*made, *(Text(line) for line in lines)]
 
     def plot(self, cost: str = "hours", *, ax: Any = None, backend: str = "matplotlib") -> Any:
         """Draw one cost of every run as bars.
@@ -90,9 +96,32 @@ class StudyPlan(Result):
         return draw_bars(axes, list(frame["run"]), frame[cost].to_numpy(float), cost.replace("_", " "))
 
 
+def how_to_submit(path: Path) -> list[str]:
+    """Return a line with the command that submits a study, where its file is no command of its own.
+
+    A job of Ray is a line of the shell: a file without a folder is looked for on the ``PATH``, and one that is not
+    executable is refused, before Calque is asked.
+
+    Parameters
+    ----------
+    path : Path
+        The study's file.
+    """
+    try:
+        with path.open("rb") as file:
+            command = file.readline().startswith(b"#!") and os.access(path, os.X_OK)
+    except OSError:
+        return []
+    if command and path.parent != Path("."):
+        return []
+    own = f"ray job submit ./{path.name}" if command else f"ray job submit -- sweeps run {path}"
+    why = "a file without a folder is looked for on the PATH" if command else "the file is not executable"
+    return [f"to submit it: {own} ({why})"]
+
+
 def plan(
     study: str | os.PathLike[str] | Study, *, device: str | None = None, flops: float | None = None,
-    utilisation: float = 0.4,
+    utilisation: float = 0.4, nodes: str | None = None, price: float | None = None,
 ) -> StudyPlan:  # fmt: skip
     """Estimate the cost of a study; nothing is started.
 
@@ -106,6 +135,10 @@ def plan(
         Peak FLOP/s of a device that is not named there.
     utilisation : float
         Share of the peak that training's own FLOPs reach.
+    nodes : str, optional
+        A cluster such as ``2x8gpu64cpu,4x32cpu``; when the study ends there is worked out.
+    price : float, optional
+        Of an hour of a device, in any currency.
 
     Returns
     -------
@@ -114,7 +147,14 @@ def plan(
     Raises
     ------
     UserError
-        When the study cannot be read, or a number makes no sense.
+        When the study cannot be read, a folder of text is not as expected, a run does not fit into the nodes, or a
+        number makes no sense.
     """
     loaded = study if isinstance(study, Study) else read_study(Path(study))
-    return StudyPlan(estimate=estimate(loaded, Hardware(device=device, flops=flops, utilisation=utilisation)))
+    for config in {run.text.folder: run.text for run in loaded.runs if run.corpus == "text"}.values():
+        from calque.data.corpora.text.folder import text_files
+
+        text_files(config)
+    cluster = None if nodes is None else parse_nodes(nodes)
+    hardware = Hardware(device=device, flops=flops, utilisation=utilisation)
+    return StudyPlan(study=loaded, estimate=estimate(loaded, hardware, cluster, price))

@@ -21,11 +21,15 @@ def plan_command(
         float | None, typer.Option(help="Peak FLOP/s of a device that is not named there, such as 165e12.")
     ] = None,
     utilisation: Annotated[float, typer.Option(help="Share of the peak that training's own FLOPs reach.")] = 0.4,
+    nodes: Annotated[
+        str | None, typer.Option(help="A cluster such as 2x8gpu64cpu,4x32cpu: when the study ends there.")
+    ] = None,
+    price: Annotated[float | None, typer.Option(help="Price of an hour of a device, in any currency.")] = None,
     json_file: Json = None,
 ) -> None:
-    """Print the cost estimate of a study: runs, parameters, FLOPs, memory, device-hours, disk. Starts nothing."""
+    """Print the cost estimate of a study: runs, parameters, FLOPs, memory, time, disk. Starts nothing."""
     from calque.sweeps.api.plan import plan
 
-    found = plan(study, device=device, flops=flops, utilisation=utilisation)
+    found = plan(study, device=device, flops=flops, utilisation=utilisation, nodes=nodes, price=price)
     if not emit_json(json_file, found.to_dict()):
         found.show()

@@ -11,6 +11,7 @@ from calque.data.command_line.options import Json
 from calque.data.command_line.output import emit_json
 from calque.data.errors import UserError
 from calque.data.result import console
+from calque.data.tables import fitted
 from calque.sweeps.commands.common import Results, StudyFile
 
 
@@ -34,7 +35,9 @@ def run_command(
 
         answer = dry_run(read_study(study), results, nodes, cpus)
         if not emit_json(json_file, answer.to_json()):
-            console().print(answer.table())
+            out = console()
+            for part in fitted(answer.table(), out):
+                out.print(part)
             print(answer.summary())
         return
     if nodes:

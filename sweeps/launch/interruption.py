@@ -10,6 +10,9 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+from calque.sweeps.launch.cluster import ended_agent
+from calque.sweeps.launch.scratch import Scratch
+
 POLL_SECONDS, EXIT_SECONDS = 3.0, 30.0
 
 
@@ -67,8 +70,16 @@ def interrupted_by_signals() -> Iterator[Interruption]:
 
 
 @contextlib.contextmanager
-def interrupted_by_node_loss(interruption: Interruption) -> Iterator[None]:
-    """Request ``interruption`` when Ray's node of this process is gone: Tune itself would wait for ever."""
+def interrupted_by_node_loss(interruption: Interruption, scratch: Scratch) -> Iterator[None]:
+    """Request an interruption when Ray's node of this process is gone: Tune itself would wait for ever.
+
+    Parameters
+    ----------
+    interruption : Interruption
+        Is asked for, with the reason.
+    scratch : Scratch
+        Its logs may tell why, and stay when the node is gone.
+    """
     import ray
 
     mine, stop = ray.get_runtime_context().get_node_id(), threading.Event()
@@ -80,7 +91,9 @@ def interrupted_by_node_loss(interruption: Interruption) -> Iterator[None]:
             except Exception:  # the head node does not answer
                 alive = False
             if not alive and not stop.is_set():
-                interruption.request("Ray's node on this machine died")
+                scratch.keep = True
+                why = ended_agent(scratch.logs) or f"its logs, until the next launch: {scratch.logs}"
+                interruption.request(f"Ray's node on this machine died ({why})")
                 return
 
     thread = threading.Thread(target=watch, name="node watch", daemon=True)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import tempfile
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from calque.sweeps.launch.cluster import cluster, nodes, quiet
+from calque.sweeps.launch.cluster import cluster, quiet, started_nodes
 from calque.sweeps.launch.crash_loop import MAX_CRASHES
 from calque.sweeps.launch.deaths import MAX_RESTARTS, death_counter
 from calque.sweeps.launch.group import run_group
 from calque.sweeps.launch.interruption import interrupted_by_node_loss, interrupted_by_signals
 from calque.sweeps.launch.request import LaunchRequest
+from calque.sweeps.launch.scratch import scratch
 from calque.sweeps.launch.worker import run_alone
 from calque.sweeps.plan.placement import LEADER_CPUS, check, longest_first
 from calque.sweeps.study.run_config import RunConfig
@@ -49,8 +49,8 @@ def launch(
     UserError
         When a run does not fit into the cluster; nothing has been started then.
     """
-    with cluster(cpus):
-        resources = check(runs, nodes())
+    with scratch() as own, cluster(cpus, own):
+        resources = check(runs, started_nodes(own))
         launch_id = uuid.uuid4().hex
         requests = {
             run.name: LaunchRequest(
@@ -58,11 +58,10 @@ def launch(
             )
             for run in longest_first(runs)
         }
-        with interrupted_by_signals() as interruption, interrupted_by_node_loss(interruption), quiet():
-            for _ in range(MAX_CRASHES + 1):
+        with interrupted_by_signals() as interruption, interrupted_by_node_loss(interruption, own), quiet():
+            for attempt in range(MAX_CRASHES + 1):
                 deaths = death_counter(requests)
-                with tempfile.TemporaryDirectory(prefix="calque-tune-") as storage:
-                    outcome = _tuner(work, requests, storage, deaths).fit()
+                outcome = _tuner(work, requests, str(own.folder / f"tune-{attempt}"), deaths).fit()
                 requests = {name: requests[name] for name in deaths.again}
                 if not requests or interruption.reason:
                     break

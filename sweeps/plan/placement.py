@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -141,19 +142,36 @@ def check_by_hand(run: RunConfig, cores: int | None = None) -> None:
         )
 
 
+def take(wanted: ResourceRequest, left: list[Node]) -> tuple[int, ...]:
+    """Take a run's resources out of what is left of the nodes, if they are there.
+
+    Parameters
+    ----------
+    wanted : ResourceRequest
+    left : list of Node
+        What is free of each node; changed in place.
+
+    Returns
+    -------
+    tuple of int
+        Indices of nodes, one a process: one node for all if one can hold them, otherwise as few as possible. Empty
+        where the resources are not free.
+    """
+    room = [wanted.processes_on(node) for node in left]
+    order = sorted((i for i, n in enumerate(room) if n), key=lambda i: (-min(room[i], wanted.processes), i))
+    slots = tuple(itertools.islice((i for i in order for _ in range(room[i])), wanted.processes))
+    if len(slots) < wanted.processes:
+        return ()
+    for i in slots:
+        left[i] = Node(cpus=left[i].cpus - wanted.cpus, gpus=left[i].gpus - wanted.gpus)
+    return slots
+
+
 def first_wave(runs: Iterable[RunConfig], nodes: Sequence[Node]) -> dict[str, tuple[int, ...]]:
     """Return the indices of ``nodes`` on which processes start at once, for each of ``runs``; empty where it waits."""
+    runs = list(runs)
     resources, left = check(runs, nodes), list(nodes)
-    placed: dict[str, tuple[int, ...]] = {}
-    for run in longest_first(runs):
-        wanted = resources[run.name]
-        # one node for all processes if one can hold them, otherwise as few nodes as possible
-        order = sorted(range(len(left)), key=lambda i: (-min(wanted.processes_on(left[i]), wanted.processes), i))
-        slots = [i for i in order for _ in range(wanted.processes_on(left[i]))][: wanted.processes]
-        placed[run.name] = tuple(slots) if len(slots) == wanted.processes else ()
-        for i in placed[run.name]:
-            left[i] = Node(cpus=left[i].cpus - wanted.cpus, gpus=left[i].gpus - wanted.gpus)
-    return placed
+    return {run.name: take(resources[run.name], left) for run in longest_first(runs)}
 
 
 def describe(nodes: Sequence[Node]) -> str:

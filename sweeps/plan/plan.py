@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from calque.data.errors import UserError
@@ -10,6 +11,8 @@ from calque.models.config.devices import find_device
 from calque.models.config.memory import BFLOAT16, FLOAT32, memory, on_device, sequences_at_once
 from calque.models.config.parametrisation import ADAMW, MUON, scaled
 from calque.models.config.retention import kept_steps
+from calque.sweeps.plan.makespan import hint, timetable
+from calque.sweeps.plan.placement import Node, check, describe
 from calque.sweeps.plan.scoring import scoring_flops
 from calque.sweeps.study.differences import differences
 from calque.sweeps.study.run_config import RunConfig
@@ -176,10 +179,40 @@ def plan_run(run: RunConfig, hardware: Hardware, differs: dict[str, Any] | None 
     )  # fmt: skip
 
 
-def plan(study: Study, hardware: Hardware) -> dict[str, Any]:
-    """Return the cost estimate of ``study`` on ``hardware`` as JSON-ready values: ``runs`` and ``total``."""
+def plan(
+    study: Study, hardware: Hardware, nodes: Sequence[Node] | None = None, price: float | None = None
+) -> dict[str, Any]:
+    """Return the cost estimate of a study as JSON-ready values.
+
+    Parameters
+    ----------
+    study : Study
+    hardware : Hardware
+    nodes : sequence of Node, optional
+        The cluster on which the study's end is worked out.
+    price : float, optional
+        Of an hour of a device, in any currency.
+
+    Returns
+    -------
+    dict
+        ``runs``, ``total``, ``timetable`` (None without ``nodes``) and ``cost`` (None without ``price``).
+
+    Raises
+    ------
+    UserError
+        When a run does not fit into the nodes, or the price is negative.
+    """
+    if price is not None and not 0 <= price < MOST_PEAK:
+        raise UserError(f"`price` is {price:g}; expected the price of an hour of a device, such as 2.5")
     apart = differences(study.runs)
-    plans = [plan_run(run, hardware, apart[run.name]) for run in study.runs]
+    of_design: dict[str, RunPlan] = {}
+    plans = []
+    for run in study.runs:  # runs that differ in their seeds cost the same
+        design = run.design()
+        if design not in of_design:
+            of_design[design] = plan_run(run, hardware, apart[run.name])
+        plans.append(replace(of_design[design], run=run.name, run_id=run.run_id))
     total = {
         "runs": len(plans), "tokens": sum(p.tokens for p in plans), "checkpoints": sum(p.checkpoints for p in plans),
         "adaptive_checkpoints": sum(p.adaptive_checkpoints for p in plans),
@@ -187,7 +220,35 @@ def plan(study: Study, hardware: Hardware) -> dict[str, Any]:
         "device_hours": sum(p.hours for p in plans),
         "disk_bytes": sum(p.disk_bytes for p in plans),
     }  # fmt: skip
+    when = None if nodes is None else _timetable(study, plans, nodes)
     return {
         "schema": 1, "study": study.name, "utilisation": hardware.utilisation,
-        "runs": [asdict(p) for p in plans], "total": total,
+        "runs": [vars(p).copy() for p in plans], "total": total, "timetable": when,
+        "cost": None if price is None else _cost(plans, price, when),
+    }  # fmt: skip
+
+
+def _timetable(study: Study, plans: Sequence[RunPlan], nodes: Sequence[Node]) -> dict[str, Any]:
+    hours = {p.run: p.wall_hours for p in plans}
+    found, better = timetable(study.runs, hours, nodes), hint(study.runs, hours, nodes)
+    resources, gpus = check(study.runs, nodes), sum(node.gpus for node in nodes)
+    devices = gpus or sum(node.cpus for node in nodes)
+    used = {name: each.processes * (each.gpus if gpus else each.cpus) for name, each in resources.items()}
+    return {
+        "nodes": describe(nodes), "devices": devices, "hours": found.hours,
+        "busy": sum(used[name] * hours[name] for name in used) / (devices * found.hours),
+        "critical_path": [asdict(found.slots[name]) for name in found.critical_path],
+        "hint": None if better is None else asdict(better),
+    }  # fmt: skip
+
+
+def _cost(plans: Sequence[RunPlan], price: float, when: dict[str, Any] | None) -> dict[str, Any]:
+    """Return what is paid for the hours of the devices, and for the whole cluster until the study's end.
+
+    Where a study has runs on GPUs, an hour is one of a GPU, and those of CPU cores are not counted.
+    """
+    paid = [p for p in plans if p.device != "cpu"] or plans
+    return {
+        "price": price, "device_hours": sum(p.hours for p in paid), "training": price * sum(p.hours for p in paid),
+        "cluster": None if when is None else price * when["devices"] * when["hours"],
     }  # fmt: skip

@@ -4,6 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
+_ONE_CPU: dict[str, Any] = {
+    "size": "micro",
+    "training": {"tokens": 4_608_000, "context": 128, "batch_size": 4, "learning_rate": 3e-3},
+    "checkpoints": {"log_spaced": 20, "first": 25_000, "every": 192_000},
+    "evaluation": {"concepts": 20, "minimal_pairs": 60},
+}
+_ONE_GPU: dict[str, Any] = {
+    "size": "152m",
+    "training": {
+        "tokens": 300_000_000,
+        "context": 512,
+        "batch_size": 64,
+        "learning_rate": 2e-3,
+        "beta2": 0.95,
+        "warmup_tokens": 6_000_000,
+        "decay_fraction": 0.2,
+        "precision": "bf16-mixed",
+    },
+    "checkpoints": {"log_spaced": 30, "first": 1_000_000, "every": 7_500_000},
+    "evaluation": {"heldout_tokens": 65_536, "minimal_pairs": 200},
+}
+
 BASES: dict[str, dict[str, Any]] = {
     "world-cpu": {
         "size": "micro",
@@ -12,30 +34,13 @@ BASES: dict[str, dict[str, Any]] = {
         "checkpoints": {"log_spaced": 30, "first": 20_000, "every": 192_000},
     },
     "sample-cpu": {
-        "size": "micro",
         "corpus": "sample",
         "sample": {"tokenizer": "bpe:512", "shots": 0, "repeat_rate": 0.7, "repeat_words": 2},
-        "training": {"tokens": 4_608_000, "context": 128, "batch_size": 4, "learning_rate": 3e-3},
-        "checkpoints": {"log_spaced": 20, "first": 25_000, "every": 192_000},
-        "evaluation": {"concepts": 20, "minimal_pairs": 60},
+        **_ONE_CPU,
     },
-    "debian-gpu": {
-        "size": "152m",
-        "corpus": "debian",
-        "debian": {"tokenizer": "bpe:32768", "shots": 2},
-        "training": {
-            "tokens": 300_000_000,
-            "context": 512,
-            "batch_size": 64,
-            "learning_rate": 2e-3,
-            "beta2": 0.95,
-            "warmup_tokens": 6_000_000,
-            "decay_fraction": 0.2,
-            "precision": "bf16-mixed",
-        },
-        "checkpoints": {"log_spaced": 30, "first": 1_000_000, "every": 7_500_000},
-        "evaluation": {"heldout_tokens": 65_536, "minimal_pairs": 200},
-    },
+    "debian-gpu": {"corpus": "debian", "debian": {"tokenizer": "bpe:32768", "shots": 2}, **_ONE_GPU},
+    "text-cpu": {"corpus": "text", "text": {"tokenizer": "bpe:512"}, **_ONE_CPU},
+    "text-gpu": {"corpus": "text", "text": {"tokenizer": "bpe:32768", "shots": 2}, **_ONE_GPU},
     "hub-gpu": {
         "size": "1.7b",
         "corpus": "hub",

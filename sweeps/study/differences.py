@@ -17,16 +17,28 @@ def differences(runs: Iterable[RunConfig]) -> dict[str, dict[str, Any]]:
 
     Where no value is the commoner one, the first run's counts as the usual.
     """
-    flat = {run.name: (run.corpus, _flat(run.to_dict())) for run in runs}
+    runs = list(runs)
+    designs = {run.name: run.design() for run in runs}
+    counts = Counter(designs.values())
+    first = {designs[run.name]: run for run in reversed(runs)}
+    flat = {design: (first[design].corpus, _flat(first[design].to_dict())) for design in counts}
     usual: dict[str, dict[str, str]] = {}
     for corpus in {corpus for corpus, _ in flat.values()}:
-        alike = [values for other, values in flat.values() if other == corpus]
-        keys = [key for key in dict.fromkeys(k for values in alike for k in values) if key not in TOLD_ELSEWHERE]
-        usual[corpus] = {key: Counter(_text(v.get(key)) for v in alike).most_common(1)[0][0] for key in keys}
-    return {
-        name: {key: values.get(key) for key, value in usual[corpus].items() if _text(values.get(key)) != value}
-        for name, (corpus, values) in flat.items()
+        alike = [(counts[design], flat[design][1]) for design in counts if flat[design][0] == corpus]
+        keys = [key for key in dict.fromkeys(k for _, values in alike for k in values) if key not in TOLD_ELSEWHERE]
+        usual[corpus] = {key: _most_common((_text(values.get(key)), n) for n, values in alike) for key in keys}
+    apart = {
+        design: {key: values.get(key) for key, value in usual[corpus].items() if _text(values.get(key)) != value}
+        for design, (corpus, values) in flat.items()
     }
+    return {name: apart[design] for name, design in designs.items()}
+
+
+def _most_common(counted: Iterable[tuple[str, int]]) -> str:
+    totals: Counter[str] = Counter()
+    for text, n in counted:
+        totals[text] += n
+    return totals.most_common(1)[0][0]
 
 
 def differences_text(differs: Mapping[str, Any]) -> str:

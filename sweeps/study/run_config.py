@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from functools import cache, cached_property
 from typing import Any, ClassVar, Literal
 
@@ -88,11 +88,11 @@ class RunConfig:
     name : str
         The run's name in the study and the cube.
     size : str
-        A word of ``calque.models.config.sizes``.
+        A word of ``calque.models.config.sizes``, such as ``152m``: width and depth.
     corpus : str
         One of ``CORPORA``; the section of the same name configures it.
     mix : str or mapping of language to share
-        See ``calque.data.mixes.mix``.
+        ``uniform``, ``temperature:0.3``, ``drop:en``, ``only:en,de``, ``en:0.6,de:0.4`` and others (docs/DATA.md).
     init_seed, data_seed : int
         Of the initial weights and of the order of the data; the world has a ``world_seed`` of its own.
     """
@@ -192,16 +192,24 @@ class RunConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Return nested JSON-ready values, unused sections left out; :meth:`from_dict` reads them."""
-        values: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        for name in CORPORA:
-            if name != self.corpus:
-                del values[name]
+        used = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in self._unused()}
+        plain = {name: asdict(value) if is_dataclass(value) else value for name, value in used.items()}
+        values: dict[str, Any] = json.loads(json.dumps(plain))
         if self.checkpoints.adaptive is None:
             del values["checkpoints"]["adaptive"]
         for name in ("minimal_pairs_every", "logprobs_every"):
             if values["evaluation"][name] == 1:
                 del values["evaluation"][name]
         return values
+
+    def _unused(self) -> tuple[str, ...]:
+        """Return the names of the sections of other corpora."""
+        return tuple(name for name in CORPORA if name != self.corpus)
+
+    def design(self) -> str:
+        """Return a text that is the same for runs which differ in name and seeds alone."""
+        apart = ("name", "init_seed", "data_seed", *self._unused())
+        return repr([getattr(self, each.name) for each in fields(self) if each.name not in apart])
 
     @staticmethod
     def from_dict(values: dict[str, Any]) -> RunConfig:

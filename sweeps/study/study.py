@@ -5,19 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from calque.data.errors import UserError, nearest
+from calque.data.errors import UserError, nearest, shown
 from calque.data.strict_yaml.document import Document, Place, read_document
-from calque.data.strict_yaml.validation import boolean_mistake, first_mistake
+from calque.data.strict_yaml.sections import elsewhere, fields
+from calque.data.strict_yaml.validation import TYPO, boolean_mistake, first_mistake
 from calque.sweeps.study.bases import BASES
 from calque.sweeps.study.run_config import RunConfig, adapter, check_name
+from calque.sweeps.study.synonyms import synonym
 
 STUDY_KEYS = ("study", "about", "base", "defaults", "runs", "results")
 RESULTS = "CALQUE_RESULTS"
@@ -139,14 +142,15 @@ def read_study(path: str | Path) -> Study:
     results = content.get("results")
     if results is not None and not isinstance(results, str):
         raise document.error(
-            ("results",), f"results is {results!r}; expected a folder or an address such as s3://bucket/full"
+            ("results",), f"results is {shown(results)}; expected a folder or an address such as s3://bucket/full"
         )
-    configs = [config for key, own in runs.items() for config in reader.runs(str(key), own or {}, content)]
-    names = [config.name for config in configs]
-    for config in configs:
-        if names.count(config.name) > 1:
-            raise document.error(("runs",), f"run '{config.name}' occurs twice; rename one")
-    about = str(content.get("about") or "")
+    configs = [config for key, own in runs.items() for config in reader.runs(key, {} if own is None else own, content)]
+    twice = next((name for name, count in Counter(config.name for config in configs).items() if count > 1), None)
+    if twice is not None:
+        raise document.error(("runs",), f"run '{twice}' occurs twice; rename one")
+    about = content.get("about") or ""
+    if not isinstance(about, str):
+        raise document.error(("about",), f"about is {shown(about)}; expected a sentence, in quotes if need be")
     return Study(
         name=name, about=about, path=document.path, text=document.text, runs=tuple(configs), results=results
     )  # fmt: skip
@@ -165,28 +169,34 @@ class _Reader:
     def check_keys(self, mapping: dict[str, Any], place: Place, known: tuple[str, ...]) -> None:
         for key in mapping:
             if key not in known:
-                hint = nearest(str(key), known)
+                hint = nearest(key, known, TYPO) or synonym(key, "defaults.") or elsewhere(key, RunConfig)
+                if key == "name":
+                    hint = "; did you mean 'study'?"
+                elif key in (*fields(RunConfig), *RUN_ONLY_KEYS):
+                    hint = f"; did you mean 'defaults.{key}'?"
+                hint = hint or nearest(key, known)
                 message = f"unknown key '{key}'; expected one of {', '.join(known)}{hint}"
                 raise self.document.error((*place, key), message)
 
     def runs(self, name: str, own: Any, content: dict[str, Any]) -> list[RunConfig]:
         error, place = self.document.error, ("runs", name)
-        defaults = content.get("defaults") or {}
+        defaults = content.get("defaults")
+        defaults = {} if defaults is None else defaults
         for where, value in ((("defaults",), defaults), (place, own)):
             if not isinstance(value, dict):
-                raise error(where, f"'{where[-1]}' is {value!r}; expected keys and values")
+                raise error(where, f"'{where[-1]}' is {shown(value)}; expected keys and values")
         base_place = (*place, "base") if "base" in own else ("base",)
         base = own.get("base", content.get("base", "world-cpu"))
-        if base not in BASES:
-            hint = nearest(str(base), list(BASES))
-            raise error(base_place, f"unknown base '{base}'; expected one of {', '.join(BASES)}{hint}")
+        if not isinstance(base, str) or base not in BASES:
+            hint = nearest(base, list(BASES)) if isinstance(base, str) else ""
+            raise error(base_place, f"unknown base {shown(base)}; expected one of {', '.join(BASES)}{hint}")
         seeds = own.get("seeds", defaults.get("seeds"))
         if seeds is not None:
             for key in ("init_seed", "data_seed"):
                 if key in own:
                     raise error((*place, key), f"'seeds' sets init_seed and data_seed; drop seeds or {key}")
             if not isinstance(seeds, list) or not seeds or not all(type(s) is int and s >= 0 for s in seeds):
-                message = f"seeds is {seeds!r}; expected a list of whole numbers such as [0, 1, 2]"
+                message = f"seeds is {shown(seeds)}; expected a list of whole numbers such as [0, 1, 2]"
                 raise error(self.where(place, ("seeds",)), message)
         merged = _merge(_merge(BASES[base], defaults), own)
         for key in RUN_ONLY_KEYS:
@@ -195,10 +205,9 @@ class _Reader:
             raise error((*place, "name"), "unknown key 'name'; a run's name is its key under 'runs'")
         if seeds is None:
             return [self.config({**merged, "name": name}, place)]
-        return [
-            self.config({**merged, "name": f"{name}-s{seed}", "init_seed": seed, "data_seed": seed}, place)
-            for seed in seeds
-        ]
+        first = {"name": f"{name}-s{seeds[0]}", "init_seed": seeds[0], "data_seed": seeds[0]}
+        checked = self.config(merged | first, place)  # what the others are checked for is the same
+        return [replace(checked, name=f"{name}-s{seed}", init_seed=seed, data_seed=seed) for seed in seeds]
 
     def config(self, values: dict[str, Any], place: Place) -> RunConfig:
         mistake = boolean_mistake(values, RunConfig)
@@ -207,7 +216,7 @@ class _Reader:
                 return adapter().validate_python(values)
             except ValidationError as error:
                 line = partial(self._line, place)
-                mistake = first_mistake(error, RunConfig, line, RUN_ONLY_KEYS)
+                mistake = first_mistake(error, RunConfig, line, RUN_ONLY_KEYS, synonym)
         raise self.document.error(self.where(place, mistake.place), mistake.message)
 
     def _line(self, place: Place, keys: Place) -> int:

@@ -28,14 +28,10 @@ from calque.data.errors import UserError
 LARGEST_PACKAGE = 4 << 30  # bytes of data.tar, unpacked: the largest wanted one has 0.2 billion
 LARGEST_CONTROL = 16 << 20
 MOST_MEMBERS = 200_000
-HEADERS = (
-    tarfile.XHDTYPE,
-    tarfile.XGLTYPE,
-    tarfile.SOLARIS_XHDTYPE,
-    tarfile.GNUTYPE_LONGNAME,
-    tarfile.GNUTYPE_LONGLINK,
-)
-LONGEST_HEADER = 1 << 20  # bytes of a long name or of extended attributes, which tarfile reads into memory
+LONG_NAMES = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
+NOT_OF_DEBIAN = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_SPARSE)
+"""Extended attributes and sparse files, which dpkg refuses too; ``tarfile`` reads them in quadratic time."""
+LONGEST_HEADER = 1 << 20  # bytes of a long name, which tarfile reads into memory
 DAMAGE = (tarfile.TarError, lzma.LZMAError, zlib.error, zstandard.ZstdError, EOFError, OSError)
 OPENERS: dict[str, Callable[[Any], Any]] = {
     "": lambda file: file,
@@ -145,12 +141,14 @@ class _Bounded(io.RawIOBase):
 
 
 class _Member(tarfile.TarInfo):
-    """A header of a tar archive; an overlong name is refused before it is read."""
+    """A header of a tar archive; an overlong name, and what no Debian package holds, is refused before it is read."""
 
     @classmethod
     def frombuf(cls, buf: Any, encoding: str, errors: str) -> _Member:
         member = super().frombuf(buf, encoding, errors)
-        if member.type in HEADERS and member.size > LONGEST_HEADER:
+        if member.type in NOT_OF_DEBIAN:
+            raise tarfile.HeaderError(f"a header of the kind '{member.type.decode()}', which no Debian package has")
+        if member.type in LONG_NAMES and member.size > LONGEST_HEADER:
             raise tarfile.HeaderError(f"a header of {member.size} bytes")
         return member
 

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from calque.data.corpora.text.config import TextConfig
 from calque.data.corpora.text.lines import Line, lines, text_of
-from calque.data.corpora.text.opening import COMPRESSIONS, chunks, members
+from calque.data.corpora.text.opening import COMPRESSIONS, contents
 from calque.data.corpora.text.parquet import parquet_values
 from calque.data.errors import UserError
 
@@ -66,14 +66,14 @@ def documents(path: Path, where: str, config: TextConfig, wanted: Wanted = lambd
         yield from parquet_values(path, where, config.field, config.limits, wanted)
         return
     ordinal = 0
-    for member in members(path, where, config.limits):
+    for member, pieces in contents(path, where, config.limits):
         if member and ignored(member):
             continue
         name = f"{where}!{member}" if member else where
         how = kind(member or where)
         if how not in (".txt", ".jsonl"):
             raise UserError(f"{name} is no text; expected .txt or .jsonl within an archive: pack it without this file")
-        content = lines(chunks(path, member, name, config.limits), name, config.max_line)
+        content = lines(pieces, name, config.max_line)
         if how == ".jsonl":
             for line in content:
                 if line.raw and not line.raw.isspace():

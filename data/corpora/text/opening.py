@@ -49,48 +49,23 @@ class Limits:
     expanded: int
 
 
-def members(path: Path, where: str, limits: Limits) -> tuple[str, ...]:
-    """Return the names of the files in a zip archive, sorted; a file of another kind holds one without a name.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    where : str
-        Its name in errors.
-    limits : Limits
-        Bounds on the expansion.
-
-    Returns
-    -------
-    tuple of str
-        Names of the archive's files; ``("",)`` for a file that is no archive.
-
-    Raises
-    ------
-    UserError
-        When the archive is damaged, or its files together would expand beyond the limits.
-    """
-    if path.suffix.lower() != ".zip":
-        return ("",)
-    with file_errors(where), zipfile.ZipFile(path) as archive:
-        infos = [info for info in archive.infolist() if not info.is_dir()]
-        check_expansion(sum(info.file_size for info in infos), path.stat().st_size, where, limits)
-        return tuple(sorted(info.filename for info in infos))
-
-
-def chunks(path: Path, member: str, where: str, limits: Limits) -> Iterator[bytes]:
-    """Yield a file's expanded content in pieces of at most a few megabytes.
+def contents(path: Path, where: str, limits: Limits) -> Iterator[tuple[str, Iterator[bytes]]]:
+    """Yield the name and the expanded content of every file in a zip archive, by name; of another file, its own.
 
     Parameters
     ----------
     path : Path
         Its last suffix tells the compression: ``COMPRESSIONS``, or none.
-    member : str
-        Name within a zip archive, else empty.
     where : str
-        Names the file in errors.
+        Its name in errors.
     limits : Limits
+        Bounds on the expansion.
+
+    Yields
+    ------
+    tuple of str and iterator of bytes
+        Name within the archive, empty for a file that is none; and pieces of at most a few megabytes, to be read
+        before the next file is asked for.
 
     Raises
     ------
@@ -98,9 +73,24 @@ def chunks(path: Path, member: str, where: str, limits: Limits) -> Iterator[byte
         When the file cannot be read, is damaged or cut off, or expands beyond the limits.
     """
     suffix = path.suffix.lower()
-    expanded = 0
     with file_errors(where), path.open("rb") as file:
-        for piece, read in _zipped(file, member, where) if suffix == ".zip" else _READERS.get(suffix, _plain)(file):
+        if suffix != ".zip":
+            yield "", _bounded(_READERS.get(suffix, _plain)(file), where, limits)
+            return
+        with zipfile.ZipFile(file) as archive:  # its list of files is read once, however many there are
+            infos = [info for info in archive.infolist() if not info.is_dir()]
+            size = os.fstat(file.fileno()).st_size
+            check_expansion(sum(info.file_size for info in infos), size, where, limits)
+            for info in sorted(infos, key=lambda info: info.filename):
+                name = f"{where}!{info.filename}"
+                yield info.filename, _bounded(_zipped(archive, info, name, size), name, limits)
+
+
+def _bounded(pieces: Iterator[tuple[bytes, int]], where: str, limits: Limits) -> Iterator[bytes]:
+    """Yield pieces of one file, as long as it expands within the limits."""
+    expanded = 0
+    with file_errors(where):
+        for piece, read in pieces:
             expanded += len(piece)
             check_expansion(expanded, read, where, limits)
             yield piece
@@ -215,19 +205,15 @@ def _zstd(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
         raise EOFError("the stream ends early")
 
 
-def _zipped(file: BinaryIO, member: str, where: str) -> Iterator[tuple[bytes, int]]:
-    with zipfile.ZipFile(file) as archive:
-        info = archive.getinfo(member)
-        if info.flag_bits & 1:
-            raise UserError(f"{where} is encrypted; expected files that can be read: pack it without a password")
-        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise UserError(
-                f"{where} is packed by method {info.compress_type}; expected deflate or none: pack it again"
-            )
-        packed = min(info.compress_size, os.fstat(file.fileno()).st_size)  # what the archive says may be a lie
-        with archive.open(info) as stream:
-            while piece := stream.read(CHUNK):
-                yield piece, packed
+def _zipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str, most: int) -> Iterator[tuple[bytes, int]]:
+    if info.flag_bits & 1:
+        raise UserError(f"{where} is encrypted; expected files that can be read: pack it without a password")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise UserError(f"{where} is packed by method {info.compress_type}; expected deflate or none: pack it again")
+    packed = min(info.compress_size, most)  # what the archive says may be a lie
+    with archive.open(info) as stream:
+        while piece := stream.read(CHUNK):
+            yield piece, packed
 
 
 _READERS: dict[str, Callable[[BinaryIO], Iterator[tuple[bytes, int]]]] = {
