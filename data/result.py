@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from calque.data.errors import UserError, file_error
 from calque.data.json_files import to_json, write_json
-from calque.data.tables import WIDE, fitted
+from calque.data.terminal.tables import WIDE, fitted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,7 +71,7 @@ class Result(ABC):
 
     def summary(self, width: int = WIDTH) -> str:
         """Return it as text, without colours, at most ``width`` columns wide."""
-        from calque.data.terminal import PlainConsole
+        from calque.data.terminal.console import PlainConsole
 
         file = io.StringIO()
         self._print(PlainConsole(file=file, width=width, color_system=None, markup=False, emoji=False))
@@ -86,7 +86,7 @@ class Result(ABC):
 
     def _repr_html_(self) -> str:
         """Return the same text for a notebook, with its colours."""
-        from calque.data.terminal import PlainConsole
+        from calque.data.terminal.console import PlainConsole
 
         page = PlainConsole(
             file=io.StringIO(), record=True, width=WIDTH, force_jupyter=False, markup=False, emoji=False
@@ -190,7 +190,7 @@ def console(*, stderr: bool = False) -> Console:
     stderr : bool
         Print on standard error.
     """
-    from calque.data.terminal import PlainConsole
+    from calque.data.terminal.console import PlainConsole
 
     to = sys.stderr if stderr else sys.stdout
     width = None if to.isatty() else WIDE

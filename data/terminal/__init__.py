@@ -1,0 +1,1 @@
+"""What terminals show: tables that fit, names with their control characters escaped."""
