@@ -21,7 +21,7 @@ import xarray as xr
 
 from calque.data.cube.checks import validate
 from calque.data.cube.header import check_header
-from calque.data.cube.variable_checks import shown
+from calque.data.cube.variable_checks import short
 from calque.data.cube.variables import ATTRIBUTES, ENCODED_COUNTS, SCHEMA
 from calque.data.errors import STORAGE, UserError, file_error
 from calque.data.files import replacing
@@ -136,7 +136,7 @@ def read(path: str | os.PathLike[str], group: str | None = None) -> xr.Dataset:
         if group is not None:
             raise UserError(f"{path} holds no readable group '{group}'") from error
         raise UserError(
-            f"{path} cannot be read as netCDF ({shown(error)}); the file is truncated or of another kind: "
+            f"{path} cannot be read as netCDF ({short(error)}); the file is truncated or of another kind: "
             "write it again, or collect the study's runs again"
         ) from error
     return cube if group is not None else validate(cube, str(path))
