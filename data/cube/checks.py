@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 import xarray as xr
 
-from calque.data.cube.variable_checks import check_variables, shown
+from calque.data.cube.variable_checks import check_variables, short
 from calque.data.cube.variables import POSITIONS, SCHEMA
 from calque.data.errors import UserError
 
@@ -51,13 +51,13 @@ def validate(cube: xr.Dataset, origin: str = "the cube") -> xr.Dataset:
     """
     _check_schema(cube.attrs.get("calque_schema", SCHEMA), origin)
     if "tokens" not in cube.variables:
-        names = ", ".join(shown(name) for name in list(cube.variables)[:8]) or "nothing"
+        names = ", ".join(short(name) for name in list(cube.variables)[:8]) or "nothing"
         raise UserError(
             f"{origin} has no variable 'tokens' (it holds {names}); expected tokens(run, checkpoint): "
             "rename the training position to 'tokens'"
         )
     if "checkpoint" not in cube.dims:
-        dims = ", ".join(map(shown, cube["tokens"].dims)) or "none"
+        dims = ", ".join(map(short, cube["tokens"].dims)) or "none"
         raise UserError(f"{origin}: tokens has dimensions {dims}; expected (run, checkpoint)")
     if "run" not in cube.dims:
         name = str(cube["run"].item()) if "run" in cube.coords and cube["run"].size == 1 else "run"
@@ -85,7 +85,7 @@ def validate(cube: xr.Dataset, origin: str = "the cube") -> xr.Dataset:
 
 def _check_schema(schema: object, origin: str) -> None:
     if not isinstance(schema, int | float | np.integer | np.floating) or schema != SCHEMA:
-        came = shown(schema)
+        came = short(schema)
         raise UserError(f"{origin} has calque_schema {came}; this version reads {SCHEMA}: install a matching one")
 
 
@@ -102,19 +102,19 @@ def _with_run_names(cube: xr.Dataset, origin: str) -> xr.Dataset:
     counts = Counter(runs)
     twice = next((run for run in runs if counts[run] > 1), None)
     if twice is not None:
-        raise UserError(f"{origin}: run '{shown(twice)}' occurs twice; expected every run once: rename or drop one")
+        raise UserError(f"{origin}: run '{short(twice)}' occurs twice; expected every run once: rename or drop one")
     return cube.assign_coords(run=("run", runs, cube["run"].attrs))
 
 
 def _check_tokens(cube: xr.Dataset, origin: str) -> None:
     table = np.asarray(cube["tokens"].transpose("run", "checkpoint"), float)
     for run, values in zip(cube["run"].values, table, strict=True):
-        name = f"tokens of run '{shown(run)}'"
+        name = f"tokens of run '{short(run)}'"
         if np.isinf(values).any():
             raise UserError(f"{origin}: {name} is infinite at checkpoint {int(np.isinf(values).argmax())}")
         present = np.isfinite(values)
         if not present.any():
-            raise UserError(f"{origin}: run '{shown(run)}' has no tokens at all; drop the run or fill them in")
+            raise UserError(f"{origin}: run '{short(run)}' has no tokens at all; drop the run or fill them in")
         last = int(np.flatnonzero(present)[-1])
         if not present[: last + 1].all():
             hole = int(np.flatnonzero(~present[: last + 1])[0])

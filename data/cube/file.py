@@ -21,7 +21,7 @@ import xarray as xr
 
 from calque.data.cube import netcdf
 from calque.data.cube.checks import validate
-from calque.data.cube.variable_checks import shown
+from calque.data.cube.variable_checks import short
 from calque.data.cube.variables import ATTRIBUTES, SCHEMA
 from calque.data.errors import STORAGE, UserError, file_error
 from calque.data.files import replacing
@@ -203,6 +203,6 @@ def _errors_named(path: Path) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno in STORAGE:
             raise file_error(error, "read", path) from error
         raise UserError(
-            f"{path} cannot be read as netCDF ({shown(error)}); the file is truncated or of another kind: "
+            f"{path} cannot be read as netCDF ({short(error)}); the file is truncated or of another kind: "
             "write it again, or collect the study's runs again"
         ) from error

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from calque.data.cube.variables import EXPOSURES, METRIC_KINDS, OUTCOMES, OVERLAPS
-from calque.data.errors import UserError, nearest
+from calque.data.errors import UserError, escaped, nearest
 from calque.data.metrics import ITEM_DIMS, TRIALS_OF, VARIABLES
 
 SHOWN = 40
@@ -19,9 +19,9 @@ BY_RUN = ("size", "mix", "n_params", "n_params_non_embedding")
 """Coordinates with one value for each run."""
 
 
-def shown(value: object) -> str:
+def short(value: object) -> str:
     """Return a foreign ``value`` as an error quotes it: short, on one line, without control characters."""
-    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(str(value).split()))
+    text = escaped(" ".join(str(value).split()))
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
 
 
@@ -42,14 +42,14 @@ def check_variables(cube: xr.Dataset, origin: str) -> None:
     """
     for dim in map(str, cube.dims):
         if dim in cube.variables and cube.variables[dim].dims != (dim,):
-            given = ", ".join(map(shown, cube.variables[dim].dims))
-            raise UserError(f"{origin}: the coordinate {shown(dim)} has dimensions ({given}); expected ({shown(dim)})")
+            given = ", ".join(map(short, cube.variables[dim].dims))
+            raise UserError(f"{origin}: the coordinate {short(dim)} has dimensions ({given}); expected ({short(dim)})")
     for name, dims in _registered().items():
         if name in cube.variables:
             _check_dimensions(name, cube.variables[name], dims, origin)
     for name in BY_RUN:
         if name in cube.variables and cube.variables[name].dims not in ((), ("run",)):
-            given = ", ".join(map(shown, cube.variables[name].dims))
+            given = ", ".join(map(short, cube.variables[name].dims))
             raise UserError(f"{origin}: {name} has dimensions ({given}); expected one value for each run, (run)")
     for name, most in FLAGS.items():
         if name in cube.variables:
@@ -77,7 +77,7 @@ def _check_dimensions(name: str, variable: xr.Variable, dims: tuple[str, ...], o
     exact = set(ITEM_DIMS) <= set(dims) or name not in VARIABLES
     extra = set(given) - set(dims) - {"run"} if exact else set()
     if extra or not set(dims) <= set(given):
-        told, wanted = ", ".join(map(shown, given)), ", ".join(dims)
+        told, wanted = ", ".join(map(short, given)), ", ".join(dims)
         raise UserError(f"{origin}: {name} has dimensions ({told}); expected ({wanted}): rename them, or the variable")
 
 
@@ -92,17 +92,17 @@ def _check_flags(name: str, values: np.ndarray, most: int, origin: str) -> None:
 
 
 def _check_metric(name: str, variable: xr.DataArray, cube: xr.Dataset, origin: str) -> None:
-    kind, label = variable.attrs["metric_kind"], shown(name)
+    kind, label = variable.attrs["metric_kind"], short(name)
     if not isinstance(kind, str) or kind not in METRIC_KINDS:
         expected = ", ".join(METRIC_KINDS)
         raise UserError(
-            f"{origin}: {label} has metric_kind '{shown(kind)}'; expected one of {expected}"
-            + nearest(shown(kind), METRIC_KINDS)
+            f"{origin}: {label} has metric_kind '{short(kind)}'; expected one of {expected}"
+            + nearest(short(kind), METRIC_KINDS)
         )
     if variable.dtype.kind not in "iufb":
         raise UserError(f"{origin}: {label} has type {variable.dtype}; expected numbers, as metric_kind says")
     if not {"run", "checkpoint"} <= set(map(str, variable.dims)):
-        dims = ", ".join(map(shown, variable.dims))
+        dims = ", ".join(map(short, variable.dims))
         raise UserError(
             f"{origin}: {label} has dimensions ({dims}); expected (run, checkpoint, ...), as metric_kind says"
         )
@@ -110,22 +110,22 @@ def _check_metric(name: str, variable: xr.DataArray, cube: xr.Dataset, origin: s
         trials = variable.attrs["trials"]
         number = as_number(trials)
         if number is not None and not (np.isfinite(number) and 0 < number <= 1e15):
-            raise UserError(f"{origin}: {label} has trials {shown(trials)}; expected a number above 0, or a variable")
+            raise UserError(f"{origin}: {label} has trials {short(trials)}; expected a number above 0, or a variable")
         if number is None and not isinstance(trials, str):
-            raise UserError(f"{origin}: {label} has trials {shown(trials)}; expected one number, or a variable's name")
+            raise UserError(f"{origin}: {label} has trials {short(trials)}; expected one number, or a variable's name")
         if isinstance(trials, str) and trials in cube.variables:
             total = cube.variables[trials]
             if total.dtype.kind not in "iufb" or not set(total.dims) <= set(variable.dims):
-                dims = ", ".join(map(shown, total.dims))
+                dims = ", ".join(map(short, total.dims))
                 raise UserError(
-                    f"{origin}: '{shown(trials)}', the trials of {label}, has type {total.dtype} and dimensions "
+                    f"{origin}: '{short(trials)}', the trials of {label}, has type {total.dtype} and dimensions "
                     f"({dims}); expected numbers over dimensions of {label}"
                 )
 
 
 def _check_counts(name: str, counts: xr.DataArray, total: xr.DataArray, origin: str) -> None:
     if counts.dims != total.dims:
-        dims = [", ".join(map(shown, part.dims)) for part in (counts, total)]
+        dims = [", ".join(map(short, part.dims)) for part in (counts, total)]
         raise UserError(f"{origin}: {name} has dimensions ({dims[0]}), {total.name} ({dims[1]}); expected the same")
 
 

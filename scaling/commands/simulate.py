@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from calque.data.command_line.options import OUTPUT_CUBE, Json, Seed
-from calque.data.command_line.output import emit_json
+from calque.data.command_line.output import check_json, check_output, emit_json
 
 
 def simulate_command(
@@ -26,6 +27,8 @@ def simulate_command(
     from calque.data.command_line.progress import progress
     from calque.scaling.api.simulate import simulate
 
+    check_output(Path(output))
+    check_json(json)
     with progress() as shown:
         simulation = simulate(truth, output=output, like=like, seed=seed, progress=shown)
     if not emit_json(json, simulation.to_dict()):

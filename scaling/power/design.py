@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 import yaml
 
-from calque.data.errors import UserError
+from calque.data.errors import UserError, shown
 from calque.scaling.run_values import run_labels, run_sizes, run_values
 
 FORMS = "a study's YAML, the JSON of 'sweeps plan STUDY --json', a truth YAML or a cube"
@@ -59,14 +59,17 @@ def read_design(path: str) -> StudyDesign:
             content = yaml.safe_load(file.read_text(encoding="utf-8"))
         except OSError as error:
             raise UserError(f"cannot read {path}: {error.strerror}; expected {FORMS}") from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
+        except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
             raise UserError(f"{path} is neither YAML nor JSON; expected {FORMS}") from error
-        if isinstance(content, dict) and "total" in content and isinstance(content.get("runs"), list):
-            return _of_plan(content["runs"], path)
         if isinstance(content, dict) and "law" in content and "sizes" in content:
             return _of_truth(path)
-        if isinstance(content, dict) and isinstance(content.get("runs"), dict):
-            return _of_study(content)
+        try:
+            if isinstance(content, dict) and "total" in content and isinstance(content.get("runs"), list):
+                return _of_plan(content["runs"], path)
+            if isinstance(content, dict) and isinstance(content.get("runs"), dict):
+                return _of_study(content)
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise UserError(f"{path}: its runs are not those of a study ({shown(error)}); expected {FORMS}") from error
         raise UserError(f"{path} describes no study; expected {FORMS}")
     from calque.data import cube as cubes
 
