@@ -17,7 +17,8 @@ from calque.data.tokens.encoding import Encoding
 from calque.data.tokens.tokenizers import digest
 from calque.data.words.properties import item_properties
 from calque.models.huggingface.architecture import differences
-from calque.models.huggingface.importing import import_decoder, read_config
+from calque.models.huggingface.config_file import read_config
+from calque.models.huggingface.importing import import_decoder
 from calque.models.huggingface.tokenizer import encoding_of
 from calque.models.huggingface.transformers_model import load_transformers_model
 from calque.models.huggingface.weights import weight_files, weights_sha256
