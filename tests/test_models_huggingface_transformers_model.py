@@ -75,9 +75,11 @@ def test_missing_weights_are_never_drawn_at_random(tmp_path: Path) -> None:
 def test_what_cannot_be_scored_is_refused(tmp_path: Path) -> None:
     folder = save(tmp_path / "m", "gpt_neox")
     given = read_config(folder)
+    whole = (folder / "model.safetensors").read_bytes()
     (folder / "model.safetensors").write_bytes(b"nothing")
     with pytest.raises(UserError, match=r"m/model.safetensors is damaged or holds no weights \("):
         load_transformers_model(folder)
+    (folder / "model.safetensors").write_bytes(whole)
     (folder / "config.json").write_text(json.dumps(given | {"auto_map": {"AutoModelForCausalLM": "code.Model"}}))
     with pytest.raises(UserError, match="brings code of its own, which is never run"):
         load_transformers_model(folder)
