@@ -99,8 +99,9 @@ class AnswersFile:
     ----------
     path : path
         The file; what stands in it is kept.
-    sample : mapping
-        What identifies the run and the logged items, JSON-ready; that of an existing file must be the same.
+    sample : mapping, optional
+        What identifies the run and the logged items, JSON-ready; that of an existing file must be the same. None takes
+        the existing file's.
 
     Raises
     ------
@@ -108,13 +109,14 @@ class AnswersFile:
         When the existing file holds answers of another run or to other items, or is none of answers.
     """
 
-    def __init__(self, path: str | os.PathLike[str], sample: Mapping[str, Any]) -> None:
-        self.path, self.sample = Path(path), json.dumps(dict(sample), sort_keys=True)
+    def __init__(self, path: str | os.PathLike[str], sample: Mapping[str, Any] | None = None) -> None:
+        self.path, self.sample = Path(path), json.dumps(dict(sample or {}), sort_keys=True)
         self.keys: dict[str, dict[str, Any]] = {}
         if not self.path.exists():
             return
         with _open(self.path) as old:
             theirs = (old.schema_arrow.metadata or {}).get(b"calque_sample", b"").decode()
+            self.sample = theirs if sample is None else self.sample
             if theirs != self.sample:
                 raise UserError(
                     f"{self.path} holds answers of another run or to other items; remove it, or choose another cube"

@@ -22,6 +22,8 @@ from calque.models.huggingface.weights import stored_shapes, weight_files
 
 CLOSE, CLOSE_16_BIT = 1e-3, 0.25
 """Tolerance of logits read in two parts against those read at once, in standard deviations of the logits."""
+MOST_PARTS = 10_000
+"""Most layers or experts that are believed without a look at the weights."""
 SLACK, TABLES, PACKED = 1 << 20, 1 << 26, 16
 """Parameters that follow from others, elements of masks and tables, and values in one packed number."""
 
@@ -108,7 +110,7 @@ def _refused(folder: Path, given: Mapping[str, Any]) -> Iterator[None]:
 
 def _check_size(folder: Path, given: Mapping[str, Any]) -> None:
     """Refuse a configuration that asks for more than the files hold, before any of it is allocated."""
-    library, shapes = transformers(), stored_shapes(weight_files(folder))
+    shapes = stored_shapes(weight_files(folder))
     most = max((len(shapes), *(size for shape in shapes.values() for size in shape)))
     for name, value in loops(given):
         if value > most:
@@ -116,9 +118,7 @@ def _check_size(folder: Path, given: Mapping[str, Any]) -> None:
                 f"the weights of {folder} do not fit its config.json: {brief(name, 40)} is {brief(value, 30)} and they "
                 f"are {len(shapes)} tensors; fetch both again"
             )
-    with torch.device("meta"):
-        config = library.AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-        empty = library.AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    empty = _empty(folder)
     held = sum(math.prod(shape) for shape in shapes.values()) * (PACKED if given.get("quantization_config") else 1)
     asked = sum(parameter.numel() for parameter in empty.parameters())
     tables = sum(buffer.numel() for buffer in empty.buffers())
@@ -127,6 +127,39 @@ def _check_size(folder: Path, given: Mapping[str, Any]) -> None:
             f"the weights of {folder} do not fit its config.json, which asks for {asked + tables:.3g} numbers where "
             f"they hold {held:.3g}; fetch both again"
         )
+
+
+def _empty(folder: Path) -> Any:
+    """Return the model that a configuration describes, without memory for its weights."""
+    library = transformers()
+    with torch.device("meta"):
+        config = library.AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        return library.AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+
+
+def parameter_counts(folder: str | os.PathLike[str]) -> tuple[int, int]:
+    """Return the parameters of the layers and of the output projection, by the ``config.json`` in ``folder`` alone.
+
+    Raises
+    ------
+    UserError
+        When it is missing, damaged, or describes no model of ``transformers``.
+    """
+    folder = Path(folder)
+    given = read_config(folder)
+    for name, value in loops(given):
+        if value > MOST_PARTS:
+            raise UserError(f"{folder}: {brief(name, 40)} is {brief(value, 30)}; expected at most {MOST_PARTS}")
+    with _refused(folder, given):
+        return split_parameters(_empty(folder))[1:]
+
+
+def split_parameters(model: Any) -> tuple[int, int, int]:
+    """Return the parameters of a ``model`` of ``transformers``: all, those of its layers, of its output projection."""
+    parameters, output = dict(model.named_parameters()), model.get_output_embeddings().weight
+    ends = {id(part.weight) for part in (model.get_input_embeddings(), model.get_output_embeddings())}
+    inner = sum(p.numel() for p in parameters.values() if id(p) not in ends)
+    return sum(p.numel() for p in parameters.values()), inner, output.numel()
 
 
 def _check_cache(model: TransformersModel, folder: Path, kind: str) -> None:

@@ -87,12 +87,18 @@ class Scorer:
             "loss": (tokens, tokens),
         }
 
-    def tokens(self) -> dict[str, int]:
-        """Return the most tokens that a model reads at a checkpoint, by part: words with invented ones, pairs, loss."""
+    def reads(self) -> dict[str, tuple[int, int]]:
+        """Return, by part, the most tokens that a model reads at a checkpoint and the most of them with logits.
+
+        Words and invented words are one part.
+        """
         questions = self.words.items + self.words.nonces
         forms = sum(len(form) - 1 for item in questions for form in item.targets + item.sources)
+        answers = len(questions) * (self.words.new_tokens - 1)
+        pairs = sum(len(sequence) - 1 for sequence in self.pairs.sequences)
+        texts = sum(int(text.windows[:, 1:].size) for text in self.texts.values())
         return {
-            "words": self.words.prompts.tokens_read + forms + len(questions) * (self.words.new_tokens - 1),
-            "minimal_pairs": sum(len(sequence) - 1 for sequence in self.pairs.sequences),
-            "loss": sum(int(text.windows[:, 1:].size) for text in self.texts.values()),
+            "words": (self.words.prompts.tokens_read + forms + answers, len(questions) + forms + answers),
+            "minimal_pairs": (pairs, pairs),
+            "loss": (texts, texts),
         }

@@ -57,3 +57,32 @@ class Selection:
 
 
 EVERYTHING = Selection()
+ALL = "all"
+
+
+def logged(amount: int | str | None, seed: int) -> Selection | None:
+    """Return which answers are logged, or None for none.
+
+    Parameters
+    ----------
+    amount : int or str, optional
+        Answers of each task, or ``all``.
+    seed : int
+        Chooses them.
+
+    Raises
+    ------
+    UserError
+        When it is something else.
+    """
+    if amount is None:
+        return None
+    if amount == ALL:
+        return Selection(seed=seed)
+    try:
+        most = int(str(amount))
+    except ValueError:
+        most = 0
+    if most < 1:
+        raise UserError(f"`log_answers` is '{amount}'; expected a number of answers a task, 1 or more, or all")
+    return Selection(limit=most, seed=seed)
