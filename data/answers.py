@@ -150,7 +150,7 @@ class AnswersFile:
             Of its weights.
         """
         key = {"run": run, "revision": revision, "step": step, "tokens": tokens, "checkpoint_sha256": sha256}
-        rows = [key | asdict(one) for one in answers]
+        rows = [key | asdict(one) for one in sorted(answers, key=_order)]
         self._write({**self.keys, revision: key}, {revision: rows})
 
     def copy(self, revision: str, of: str, *, step: int | None, tokens: int) -> None:
@@ -198,7 +198,7 @@ class AnswersFile:
         self.keys = {name: {**keys[name], "group": i} for i, name in enumerate(order)}
 
 
-def join_answers(files: Sequence[str | os.PathLike[str]], output: str | os.PathLike[str]) -> None:
+def join_answers(files: Sequence[str | os.PathLike[str]], output: str | os.PathLike[str]) -> dict[Path, str]:
     """Write the answers of several runs into one file, one checkpoint after the other.
 
     Parameters
@@ -208,23 +208,39 @@ def join_answers(files: Sequence[str | os.PathLike[str]], output: str | os.PathL
     output : path
         The file to write; one that is there is replaced.
 
+    Returns
+    -------
+    dict of Path to str
+        Files that are damaged and left out, and why.
+
     Raises
     ------
     UserError
-        When a file is none of answers, or the output cannot be written.
+        When the output cannot be written.
     """
     import pyarrow.parquet as pq
 
-    path = Path(output)
+    path, damaged = Path(output), dict[Path, str]()
     try:
         with replacing(path) as partial, pq.ParquetWriter(partial, _schema(), compression="zstd") as writer:
-            for file in files:
-                with _open(Path(file)) as one:
+            for file in map(Path, files):
+                try:
+                    one = _open(file)
+                except UserError as error:
+                    damaged[file] = str(error)
+                    continue
+                with one:
                     for group in range(one.num_row_groups):
                         table = one.read_row_group(group).replace_schema_metadata(None)
                         writer.write_table(table, row_group_size=max(1, len(table)))
     except OSError as error:
         raise file_error(error, "write", path) from error
+    return damaged
+
+
+def _order(one: LoggedAnswer) -> tuple[str, ...]:
+    """Return by what the answers of a checkpoint are sorted: models answer in batches, in no fixed order."""
+    return one.task, one.source, one.target, one.concept or "", one.phenomenon or "", one.prompt, *one.expected
 
 
 def _schema() -> pa.Schema:
