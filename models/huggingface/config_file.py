@@ -20,6 +20,7 @@ WHOLE = (
 POSITIVE = ("rope_theta", "partial_rotary_factor", "rotary_pct", "rotary_emb_base")
 NOT_NEGATIVE = ("rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon", "norm_epsilon")
 ROPE = ("rope_scaling", "rope_parameters")
+BOOLEAN = ("tie_word_embeddings", "attention_bias", "mlp_bias", "use_sliding_window")
 POSITIONS = ("max_position_embeddings", "n_positions")
 MOST = 2**40
 """Larger than any size, smaller than what overflows a product of two."""
@@ -124,6 +125,8 @@ def _wrong(name: str, value: Any) -> str:
     """Return what was expected of a setting, or an empty string where it is possible."""
     if name == "model_type":
         return "" if isinstance(value, str | None) else "the name of an architecture"
+    if name in BOOLEAN:
+        return "" if isinstance(value, bool | None) else "true or false"
     if name in ROPE:
         return "" if isinstance(value, dict | None) else "settings of rotary positions"
     if name in WHOLE:
