@@ -116,7 +116,7 @@ def said_of_architecture(config: Mapping[str, Any]) -> str:
 
 
 def brief(what: object, most: int = 160) -> str:
-    """Return an error's text or a value on one line, control characters escaped, of at most ``most`` characters."""
+    """Return ``what``, an error or a value, on one line of at most ``most`` characters, control characters escaped."""
     text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(str(what).split()))
     return text if len(text) <= most else text[: most - 3] + "..."
 

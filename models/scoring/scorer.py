@@ -55,11 +55,14 @@ class Scorer:
         keep : callable, optional
             Called with every answer that is logged.
         """
-        asked = {"log": self.log, "keep": keep}
         return {
             **heldout_loss(model, self.texts, self.languages, partial(report, "loss")),
-            **self.words(model, partial(report, "words"), logprobs=logprobs, **asked),
-            **(self.pairs(model, partial(report, "minimal_pairs"), **asked) if pairs else self.pairs.missing()),
+            **self.words(model, partial(report, "words"), logprobs=logprobs, log=self.log, keep=keep),
+            **(
+                self.pairs(model, partial(report, "minimal_pairs"), log=self.log, keep=keep)
+                if pairs
+                else self.pairs.missing()
+            ),
         }
 
     def finite(self, scores: Mapping[str, NDArray[np.generic]]) -> bool:

@@ -220,6 +220,7 @@ class WordScorer:
 
     def _row(self, answer: Answer) -> LoggedAnswer:
         item, task, tokens = answer.question, self.task, answer.tokens
+        expected: tuple[str, ...]
         if len(item.place) == 2:
             source, concept, expected = item.target, None, (task.nonce[item.target][item.place[1]],)
         else:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
+from calque.data.arguments import checked
 from calque.data.cube import read
 from calque.data.errors import UserError
 from calque.data.result import Result, Rows, check_backend
@@ -108,6 +109,7 @@ class ScoredCheckpoints(Result):
         return self.cube.calque.plot(metric, ax=ax, backend=backend)
 
 
+@checked
 def score(
     model: str | os.PathLike[str], *, output: str | os.PathLike[str], revisions: str | None = None,
     pattern: str | None = None, tokens_per_step: float | str | None = None,

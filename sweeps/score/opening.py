@@ -93,8 +93,8 @@ def count(given: float | str | None, parameter: str) -> int | None:
 
 def open_subject(
     source: RevisionSource, changes: dict[str, Any], *, languages: str | Sequence[str] | None, heldout: str | None,
-    tokenizer: str | os.PathLike[str] | None, output: Path, device: str, dtype: str, selection: Selection,
-    log: Selection | None,
+    tokenizer: str | os.PathLike[str] | None, output: str | os.PathLike[str], device: str, dtype: str,
+    selection: Selection, log: Selection | None,
 ) -> ScoredModel:  # fmt: skip
     """Return the model whose revisions are scored, with its questions.
 
@@ -108,7 +108,7 @@ def open_subject(
         Further settings of the questions to models that Calque did not train.
     tokenizer : path, optional
         Folder with the tokenizer of all revisions.
-    output : Path
+    output : path
         The cube, whose tokenizer has to be the same where it exists.
     device, dtype : str
         Where and in which precision the model computes.
@@ -122,6 +122,7 @@ def open_subject(
     UserError
         When a setting is impossible.
     """
+    output = Path(output)
     place = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     try:
         torch.empty(1, device=place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -124,8 +125,8 @@ class ScoringPlan(Result):
 
 
 def plan_scoring(
-    source: RevisionSource, subject: ScoredModel, positions: Mapping[str, Position], output: Path, name: str, *,
-    flops_per_second: float | None = None, left_out: Sequence[str] = (),
+    source: RevisionSource, subject: ScoredModel, positions: Mapping[str, Position], output: str | os.PathLike[str],
+    name: str, *, flops_per_second: float | None = None, left_out: Sequence[str] = (),
 ) -> ScoringPlan:  # fmt: skip
     """Return what scoring revisions will ask and cost; no weights are read or fetched.
 
@@ -134,7 +135,7 @@ def plan_scoring(
     source : RevisionSource
     subject : ScoredModel
     positions : mapping of revision to Position
-    output : Path
+    output : path
         The cube; checkpoints in it are not scored again, and their seconds are taken for the others.
     name : str
         Name of the run in the cube.
@@ -149,6 +150,7 @@ def plan_scoring(
         When the rate is impossible, the output is of another model or other questions, or the first revision has no
         usable tokenizer or configuration.
     """
+    output = Path(output)
     if flops_per_second is not None and not flops_per_second > 0:
         raise UserError(f"`flops_per_second` is {flops_per_second:g}; expected a rate such as 5e13")
     file = ScoreFile(output, run_id(subject, name))

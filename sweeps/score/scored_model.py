@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -72,7 +73,7 @@ class HuggingFaceModel:
     device : str
     dtype : torch.dtype
         In which the model computes.
-    tokenizer : Path, optional
+    tokenizer : path, optional
         Folder with the ``tokenizer.json`` of all revisions; by default each has its own.
     tokenizer_sha256 : str, optional
         Of the tokenizer of earlier revisions in the same cube.
@@ -81,11 +82,15 @@ class HuggingFaceModel:
     """
 
     def __init__(
-        self, model: str, questions: Questions, *, device: str, dtype: torch.dtype, tokenizer: Path | None = None,
+        self, model: str, questions: Questions, *, device: str, dtype: torch.dtype, tokenizer: str | os.PathLike[str] | None = None,
         tokenizer_sha256: str | None = None, log: Selection | None = None,
     ) -> None:  # fmt: skip
         self.model, self.questions, self.device, self.dtype = model, questions, device, dtype
-        self.tokenizer, self.tokenizer_sha256, self.log = tokenizer, tokenizer_sha256, log
+        self.tokenizer, self.tokenizer_sha256, self.log = (
+            None if tokenizer is None else Path(tokenizer),
+            tokenizer_sha256,
+            log,
+        )
         self.encoding: Encoding | None = None
         self._scorer: Scorer | None = None
         self._seen: set[str] = set()
