@@ -82,15 +82,13 @@ class HuggingFaceModel:
     """
 
     def __init__(
-        self, model: str, questions: Questions, *, device: str, dtype: torch.dtype, tokenizer: str | os.PathLike[str] | None = None,
-        tokenizer_sha256: str | None = None, log: Selection | None = None,
+        self, model: str, questions: Questions, *, device: str, dtype: torch.dtype,
+        tokenizer: str | os.PathLike[str] | None = None, tokenizer_sha256: str | None = None,
+        log: Selection | None = None,
     ) -> None:  # fmt: skip
         self.model, self.questions, self.device, self.dtype = model, questions, device, dtype
-        self.tokenizer, self.tokenizer_sha256, self.log = (
-            None if tokenizer is None else Path(tokenizer),
-            tokenizer_sha256,
-            log,
-        )
+        self.tokenizer = None if tokenizer is None else Path(tokenizer)
+        self.tokenizer_sha256, self.log = tokenizer_sha256, log
         self.encoding: Encoding | None = None
         self._scorer: Scorer | None = None
         self._seen: set[str] = set()
