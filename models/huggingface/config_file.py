@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from calque.data.errors import UserError, file_error
+from calque.data.errors import UserError, escaped, file_error
 
 WHOLE = (
     "hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "intermediate_size", "vocab_size",
@@ -117,7 +117,7 @@ def said_of_architecture(config: Mapping[str, Any]) -> str:
 
 def brief(what: object, most: int = 160) -> str:
     """Return ``what``, an error or a value, on one line of at most ``most`` characters, control characters escaped."""
-    text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(str(what).split()))
+    text = escaped(" ".join(str(what).split()))
     return text if len(text) <= most else text[: most - 3] + "..."
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ import torch
 from calque.data.answers import AnswersFile, LoggedAnswer, answers_path
 from calque.data.errors import FULL, DiskError, UserError, file_error
 from calque.data.locks import locked
+from calque.data.quantities import format_duration
 from calque.models.huggingface.config_file import brief
 from calque.models.scoring.selection import Selection
 from calque.sweeps.score.display import ScoreDisplay
@@ -29,8 +31,8 @@ from calque.sweeps.score.positions import Position
 from calque.sweeps.score.scored_model import ScoredModel
 from calque.sweeps.score.sources import RevisionSource
 
-REASON, LONGEST = 220, 290
-"""Most characters of a reason, and of a whole message."""
+REASON = 220
+"""Most characters of a reason: the message around it stays below what is shown of one."""
 
 
 @dataclass(kw_only=True)
@@ -132,7 +134,7 @@ def score(
     if scored.failed and not scored.file.rows:
         revision, why = next(iter(scored.failed.items()))
         others = f" (and none of {len(scored.failed) - 1} others)" if len(scored.failed) > 1 else ""
-        raise UserError(f"'{brief(revision, 40)}'{others} was not scored: {why}"[:LONGEST])
+        raise UserError(f"'{brief(revision, 40)}'{others} was not scored: {why}")
     return scored
 
 
@@ -151,10 +153,15 @@ class _Scoring:
     ) -> None:  # fmt: skip
         self.source, self.subject, self.scored, self.display = source, subject, scored, display
         self.answers, self.name, self.identity = answers, name, identity
+        self.spent: list[float] = []
 
     def all(self, positions: Mapping[str, Position]) -> None:
         for count, (revision, position) in enumerate(positions.items(), 1):
-            self.display.done(revision, self.attempt(revision, position), count)
+            how = self.attempt(revision, position)
+            left = sum(name not in self.scored.file.rows for name in list(positions)[count:])
+            if left and self.spent:
+                how += f", about {format_duration(left * mean(self.spent))} left"
+            self.display.done(revision, how, count)
 
     def attempt(self, revision: str, position: Position) -> str:
         """Score one revision, or record why that cannot be done; only a full disk ends the whole."""
@@ -231,4 +238,5 @@ class _Scoring:
                 seconds=seconds,
             ),
         )  # fmt: skip
+        self.spent.append(time.monotonic() - began)
         return f"scored in {seconds['scoring_seconds']:.1f} s"
