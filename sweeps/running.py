@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
+from calque.data.answers import answers_path
 from calque.data.errors import UserError
 from calque.data.locks import locked
 from calque.sweeps.launch.address import check_answers, cluster_address
@@ -181,6 +182,8 @@ def run_study(study: Study, results: str | None, cpus: int | None) -> LaunchResu
             raise LaunchError(f"{reason}, before any run had a checkpoint; run the same again: sweeps run {study.path}")
         write_cube(study, root.folder, root.folder / "results.nc")
         root.publish("results.nc")
+        if answers_path(root.folder / "results.nc").exists():
+            root.publish("results.answers.parquet")
     return LaunchResult(root=root, reason=reason)
 
 

@@ -9,6 +9,7 @@ import xarray as xr
 from calque.data import cube
 from calque.data.errors import UserError
 from calque.data.json_files import read_json_if_there, write_json
+from calque.sweeps.results.answers import collect_answers
 from calque.sweeps.results.progress import run_folder
 from calque.sweeps.study.study import Study
 
@@ -104,4 +105,5 @@ def write_cube(study: Study, folder: Path, output: Path) -> dict[str, int]:
     if timing is not None:  # a run may have got a row between the two readings
         timing = timing.isel(checkpoint=slice(joined.sizes["checkpoint"]))
     cube.write(joined, output, {"timing": timing} if timing is not None else None)
+    collect_answers(folder, study.runs, output)
     return {str(name): size for name, size in joined.sizes.items()}
