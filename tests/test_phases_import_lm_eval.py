@@ -9,9 +9,9 @@ import pytest
 
 from calque.data.errors import UserError
 from calque.phases.formats.base import Request
-from calque.phases.formats.checkpoint_names import named
+from calque.phases.formats.harness.checkpoint_names import named
 from calque.phases.formats.importing import import_log
-from calque.phases.formats.item_counts import whole_trials
+from calque.phases.formats.harness.item_counts import whole_trials
 from calque.phases.formats.registry import guess
 from tests.phases_logs import PER_STEP, harness
 

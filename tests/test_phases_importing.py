@@ -16,7 +16,8 @@ from calque.data import cube as cubes
 from calque.data.errors import UserError
 from calque.phases.detection.detect import detect
 from calque.phases.formats.base import Request
-from calque.phases.formats.importing import RESERVED, import_log
+from calque.phases.formats.dataset import RESERVED
+from calque.phases.formats.importing import import_log
 from calque.phases.formats.registry import FORMATS, guess, read
 from calque.phases.settings import Settings
 from tests import phases_simulation as sim
