@@ -75,8 +75,8 @@ def import_(
     ] = None,
     run_pattern: Annotated[
         str | None,
-        typer.Option("--run-pattern", help="Coordinates from the runs' names, such as '{size}-{mix}-s{seed}'; {} stands "
-                     "for anything.", metavar="PATTERN"),
+        typer.Option("--run-pattern", help="Coordinates from the runs' names, such as '{size}-{mix}-s{seed}'; {} "
+                     "stands for anything.", metavar="PATTERN"),
     ] = None,
     json_file: Json = None,
 ) -> None:  # fmt: skip

@@ -49,7 +49,7 @@ def merged(log: Log, tokens: Array, step: Array | None, path: Path) -> pd.DataFr
     Returns
     -------
     pandas.DataFrame
-        Columns ``run``, ``order`` (of the runs), ``tokens``, perhaps ``step``, and ``value0``, ``trials0`` ... by metric.
+        Columns ``run``, ``order`` (of the runs), ``tokens``, perhaps ``step``; by metric ``value0``, ``trials0`` ...
 
     Raises
     ------
@@ -151,7 +151,7 @@ def check_runs(names: Sequence[str], path: Path) -> None:
     for name in names:
         if not name.strip() or not is_text(name):
             raise UserError(
-                f"{brief(str(path), 100)}: a run is called '{brief(name)}'; expected a name without control characters: "
+                f"{brief(str(path), 100)}: a run is called '{brief(name)}'; expected one without control characters: "
                 "rename it where it is logged"
             )
 
@@ -203,7 +203,8 @@ def dataset(
     if "step" in rows:
         cube["step"] = grid("step")
     columns = [j for j, m in enumerate(names) if m not in continuous and not isinstance(log.trials.get(m, 0.0), float)]
-    shared = _shared([rows[f"trials{j}"].to_numpy(float) for j in columns])
+    several = [rows[f"trials{j}"].to_numpy(float) for j in columns] if len(columns) == len(names) else []
+    shared = _shared(several)
     if shared is not None:
         rows = rows.assign(trials=shared)
         cube["trials"] = grid("trials")
@@ -249,8 +250,8 @@ def _check_trials(trials: xr.DataArray, metric: str, path: Path) -> None:
     if bool((wrong & trials.notnull()).any()):
         bad = float(trials.where(wrong & trials.notnull()).max())
         raise UserError(
-            f"{brief(str(path), 100)}: the trials of '{brief(metric)}' are {bad:.6g} somewhere; expected whole numbers of "
-            "1 or more: the questions that were asked"
+            f"{brief(str(path), 100)}: the trials of '{brief(metric)}' are {bad:.6g} somewhere; expected whole numbers "
+            "of 1 or more: the questions that were asked"
         )
 
 
@@ -260,7 +261,7 @@ def _check_counts(values: xr.DataArray, trials: xr.DataArray, metric: str, path:
         bad = float(values.where(wrong).max())
         n = float(trials.where(wrong).max())
         raise UserError(
-            f"{brief(str(path), 100)}: '{brief(metric)}' holds {bad:.6g} with {n:.6g} trials; expected whole counts from 0 "
-            "to the trials, or proportions from 0 to 1 (`percent` for percentages), or `continuous` for a metric that is "
-            "no count"
+            f"{brief(str(path), 60)}: '{brief(metric)}' holds {bad:.6g} with {n:.6g} trials; expected whole counts "
+            "from 0 to the trials, or proportions from 0 to 1 (`percent` for percentages), or `continuous` for a "
+            "metric that is no count"
         )

@@ -127,7 +127,7 @@ def _header(path: Path) -> tuple[tuple[str, ...], str]:
 
 
 def _split(path: Path, separator: str, header: bool = False) -> Iterator[tuple[int, list[str]]]:
-    """Yield the number of the first line and the fields of every row that is not blank; after the header, or with it."""
+    """Yield the number of the first line and the fields of every row that is not blank, after the header or with it."""
     with reading(path, EXPECTED):
         reader = csv.reader(lines(path), delimiter=separator, strict=True)
         start = 1

@@ -34,8 +34,8 @@ def doubts(cube: xr.Dataset, declared: frozenset[str], told: Sequence[str] = ())
         known = any(note.startswith(f"{written} is no count") for note in told)
         if kind == "proportion" and "trials" not in values.attrs and not known:
             out.append(
-                f"'{written}' lies between 0 and 1 and has no trials: it is analysed as a continuous score whose noise is "
-                "estimated; if it is a share of right answers, give the number of questions as trials"
+                f"'{written}' lies between 0 and 1 and has no trials: it is analysed as a continuous score whose noise "
+                "is estimated; if it is a share of right answers, give the number of questions as trials"
             )
         if "trials" in values.attrs and isinstance(values.attrs["trials"], str):
             lacking = int((values.notnull() & cube[values.attrs["trials"]].isnull()).sum())

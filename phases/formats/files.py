@@ -169,7 +169,7 @@ def reading(path: Path, what: str) -> Iterator[None]:
 
 
 def lines(path: Path, longest: int = LINE) -> Iterator[str]:
-    """Yield the lines of a text file with their ends: UTF-8 or, where it begins with their mark, UTF-16; gzipped or not.
+    """Yield the lines of a text file with their ends: UTF-8, or UTF-16 that begins with its mark; gzipped or not.
 
     Parameters
     ----------

@@ -140,8 +140,8 @@ def _shares(rows: pd.DataFrame, request: Request, metric: str) -> pd.Series:
     values = rows[f"value{request.metrics.index(metric)}"]
     if values.notna().any() and values.min() >= 0 and values.max() <= 1:
         raise UserError(
-            f"{brief(str(request.path), 100)}: '{metric}' lies between {values.min():.6g} and {values.max():.6g}; expected "
-            "percentages from 0 to 100: it seems to be a proportion already, so leave `percent` out"
+            f"{brief(str(request.path), 100)}: '{metric}' lies between {values.min():.6g} and {values.max():.6g}; "
+            "expected percentages from 0 to 100: it seems to be a proportion already, so leave `percent` out"
         )
     if values.min() < 0 or values.max() > 100:
         bad = values.min() if values.min() < 0 else values.max()

@@ -1,4 +1,4 @@
-"""Parquet: one row a checkpoint and run; a file, or a folder of them. Folders called ``name=value`` are columns, too."""
+"""Parquet: one row a checkpoint and run; a file, or a folder of them, where folders ``name=value`` are columns."""
 
 from __future__ import annotations
 

@@ -151,7 +151,7 @@ def _strict(
     if found.endless:
         at = where(found.endless[0])
         raise UserError(
-            f"{path}: column '{name}' holds an infinite value, or one too large for a number, in {at}; leave it empty "
+            f"{path}: column '{name}' holds an infinite value in {at}, or one too large for a number; leave it empty "
             "if it is missing"
         )
     if found.words:

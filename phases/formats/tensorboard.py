@@ -94,7 +94,7 @@ def _rows(run: Run, request: Request, notes: list[str]) -> tuple[Array, Array, d
     for tag in (*request.metrics, *(n for n in (request.tokens,) if n)):
         if tag in run.fell and not request.unsorted:
             before, after = run.fell[tag]
-            refuse_fall(request, brief(run.name), before, after, by_step=True)
+            refuse_fall(request, brief(run.name), before, after, by_step=True, columns=False)
     if run.odd:
         notes.append(f"run '{brief(run.name)}': {few(run.odd, 'value')} of its tags that are no scalar left out")
     for m, values in wanted.items():

@@ -107,8 +107,8 @@ def _rising(
         i = int(wrong[0])
         raise UserError(
             f"{brief(str(request.path), 80)}: '{request.tokens}' of run '{run}' falls from {place[i - 1]:.10g} to "
-            f"{place[i]:.10g} while the step rises from {counter[rows[i - 1]]:.10g} to {counter[rows[i]]:.10g}: the counter "
-            "began again; use the steps with `tokens_per_step`, or mend the counter"
+            f"{place[i]:.10g} while the step rises from {counter[rows[i - 1]]:.10g} to {counter[rows[i]]:.10g}: the "
+            "counter began again; use the steps with `tokens_per_step`, or mend the counter"
         )
     return rows
 
@@ -130,7 +130,9 @@ def _stands(along: Array, begins: NDArray[np.intp]) -> NDArray[np.bool_]:
     return kept
 
 
-def refuse_fall(request: Request, run: str, before: float, after: float, by_step: bool) -> None:
+def refuse_fall(
+    request: Request, run: str, before: float, after: float, by_step: bool, columns: bool = True
+) -> None:  # fmt: skip
     """Refuse positions that fall.
 
     Parameters
@@ -143,6 +145,8 @@ def refuse_fall(request: Request, run: str, before: float, after: float, by_step
         The positions between which it falls.
     by_step : bool
         Whether they are the tool's own steps.
+    columns : bool
+        Whether the format has columns, of which one may name the run.
 
     Raises
     ------
@@ -150,10 +154,10 @@ def refuse_fall(request: Request, run: str, before: float, after: float, by_step
         Always.
     """
     what = "step" if by_step or request.tokens is None else f"'{brief(request.tokens)}'"
-    name = "" if request.run else "name the runs with `run` if there are several, "
+    name = "" if request.run or not columns else "name the runs with `run` if there are several, "
     raise UserError(
         f"{brief(str(request.path), 80)}: {what} of run '{run}' falls from {before:.10g} to {after:.10g}; expected a "
-        f"training in order: {name}give `join` if it was resumed there, or `unsorted` if the order of rows means nothing"
+        f"training in order: {name}give `join` if it was resumed there, or `unsorted` if the rows' order means nothing"
     )
 
 

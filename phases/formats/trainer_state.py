@@ -1,4 +1,4 @@
-"""``trainer_state.json``, which the Trainer of transformers writes into every checkpoint: the log of the whole training.
+"""``trainer_state.json``, which the Trainer of transformers writes into every checkpoint: the log of the training.
 
 Of a folder with several checkpoints the state of the last one is read, because it holds what the others hold.
 """

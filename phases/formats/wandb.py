@@ -252,7 +252,7 @@ def _json_rows(path: Path) -> Any:
             except JsonError as error:
                 where = f"line {number}: " if number else ""
                 raise UserError(
-                    f"{path} cannot be read as JSON ({where}{error}); expected one object a line: drop that line if it is cut"
+                    f"{path} cannot be read as JSON ({where}{error}); expected one object a line: drop cut lines"
                 ) from error
             for row in found if whole else [found]:
                 if not isinstance(row, dict):

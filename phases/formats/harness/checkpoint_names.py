@@ -30,7 +30,8 @@ TOKENS = re.compile(r"(?:^|[^a-z])tokens?[-_=]?(\d+(?:\.\d+)?)([kmbt]?)(?![a-z\d
 DATED = re.compile(r"results_\d{4}-\d\d-\d\dT.*")
 """What the harness calls its files: a date is no position."""
 STAMPS = re.compile(
-    r"(?:[-_. ]*(?:eval[-_])?results?)?[-_. ]*(?<!\d)(?:\d{4}-\d\d-\d\d|\d\d-\d\d-\d{4})(?:[T_ -]\d\d(?:[-:.]?\d\d){1,2})?(?!\d)",
+    r"(?:[-_. ]*(?:eval[-_])?results?)?[-_. ]*(?<!\d)(?:\d{4}-\d\d-\d\d|\d\d-\d\d-\d{4})"
+    r"(?:[T_ -]\d\d(?:[-:.]?\d\d){1,2})?(?!\d)",
     re.I,
 )
 """When a result was written, as GPT-NeoX and others append it: no part of the run's name."""

@@ -123,7 +123,7 @@ def result_files(request: Request, notes: list[str]) -> list[ResultFile]:
         out.append(ResultFile(path=file, tasks=tasks, whole=whole, named=name, written=written))
     if not count:
         raise UserError(
-            f"{path} holds no result file of lm-evaluation-harness; expected …/results_*.json in a folder that is not empty"
+            f"{path} holds no result file of lm-evaluation-harness; expected …/results_*.json, no empty folder"
         )
     if not out:
         pattern = "" if request.checkpoint is None else f" matches `checkpoint`, {brief(request.checkpoint.pattern)!r},"
@@ -133,7 +133,8 @@ def result_files(request: Request, notes: list[str]) -> list[ResultFile]:
         )
     if nameless:
         notes.append(
-            f"{few(len(nameless), 'result file')} without a checkpoint's name, such as {brief(nameless[0].name)}, left out"
+            f"{few(len(nameless), 'result file')} without a checkpoint's name, such as {brief(nameless[0].name)}, "
+            "left out"
         )
     return out
 
