@@ -18,6 +18,7 @@ from calque.data.result import Result, Rows, check_backend
 from calque.phases.api.detect import several
 from calque.phases.formats.base import Request, brief
 from calque.phases.formats.importing import import_log as read_log
+from calque.phases.series.names import WRITTEN
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -63,7 +64,7 @@ class ImportedLog(Result):
             "schema": 1, "cube": None, "format": self.format, "guessed": self.guessed,
             "runs": self._runs(),
             "metrics": [
-                {"metric": attrs.get("written_name", name), "variable": name, "metric_kind": attrs["metric_kind"],
+                {"metric": attrs.get(WRITTEN, name), "variable": name, "metric_kind": attrs["metric_kind"],
                  "trials": attrs.get("trials")}
                 for name, attrs in variables.items()
             ],

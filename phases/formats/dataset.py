@@ -16,14 +16,13 @@ from calque.data.cube import ATTRIBUTES
 from calque.data.errors import UserError
 from calque.data.metrics import LOSSES
 from calque.phases.formats.base import Array, Log, brief
+from calque.phases.series.names import WRITTEN
 
 RESERVED = {
     "run", "checkpoint", "trials", "size", "mix", "corpus", "n_params", "n_params_non_embedding", "init_seed",
     "data_seed", "run_id", "config_json", "language", "source", "target", "concept", "phenomenon",
 } | set(ATTRIBUTES) - set(LOSSES)  # fmt: skip
 """Names that mean something else in a cube."""
-WRITTEN = "written_name"
-"""Attribute of a variable: the metric's name as the tool wrote it, where netCDF allows no such name."""
 LONGEST = 200
 """Bytes of a variable's name; netCDF allows 256."""
 CELLS = 50_000_000

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
+from calque.phases.series.names import WRITTEN
+
 ROUNDED = 5e-4
 """By how much a proportion written with three digits may be off."""
 LEAST_RANGE = 10.0
@@ -30,7 +32,7 @@ def doubts(cube: xr.Dataset, declared: frozenset[str], told: Sequence[str] = ())
     out = []
     for name, values in cube.data_vars.items():
         kind, metric = values.attrs.get("metric_kind"), str(name)
-        written = str(values.attrs.get("written_name", metric))
+        written = str(values.attrs.get(WRITTEN, metric))
         known = any(note.startswith(f"{written} is no count") for note in told)
         if kind == "proportion" and "trials" not in values.attrs and not known:
             out.append(
