@@ -222,8 +222,22 @@ def check_known(wanted: Iterable[str], known: Sequence[str], where: str, what: s
     there = set(known)
     for name in wanted:
         if name not in there:
-            near = nearest(name, list(known[:NEAREST]))
-            raise UserError(f"{where} has no {what} '{brief(name)}'; it has {listing(known, 120)}{near}")
+            raise UserError(
+                f"{brief(where, 80)} has no {what} '{brief(name)}'; it has {listing(known, 100)}{near(name, known)}"
+            )
+
+
+def near(name: str, known: Sequence[str]) -> str:
+    """Return a question after the known name that is nearest, as ``nearest`` does, of the first 2000 names.
+
+    Parameters
+    ----------
+    name : str
+        The unknown name.
+    known : sequence of str
+        Names that there are.
+    """
+    return nearest(brief(name), [brief(one) for one in known[:NEAREST]])
 
 
 def listing(names: Sequence[str], longest: int = 160) -> str:

@@ -33,7 +33,7 @@ class Run:
     tags: dict[str, dict[int, float]] = field(default_factory=dict)
     fell: dict[str, tuple[int, int]] = field(default_factory=dict)
     rewritten: int = 0
-    odd: int = 0
+    odd: dict[str, int] = field(default_factory=dict)
 
 
 def read(request: Request) -> Log:
@@ -95,8 +95,9 @@ def _rows(run: Run, request: Request, notes: list[str]) -> tuple[Array, Array, d
         if tag in run.fell and not request.unsorted:
             before, after = run.fell[tag]
             refuse_fall(request, brief(run.name), before, after, by_step=True, columns=False)
-    if run.odd:
-        notes.append(f"run '{brief(run.name)}': {few(run.odd, 'value')} of its tags that are no scalar left out")
+    odd = sum(run.odd.get(tag, 0) for tag in (*request.metrics, request.tokens, request.trials_column) if tag)
+    if odd:
+        notes.append(f"run '{brief(run.name)}': {few(odd, 'value')} of its tags that are no scalar left out")
     for m, values in wanted.items():
         if not values:
             notes.append(f"run '{brief(run.name)}' has no tag '{m}'; it is missing there")
@@ -187,7 +188,8 @@ def _merge(run: Run, file: Path, join: bool, notes: list[str]) -> None:
         for value in event.summary.value:
             number = _number(value)
             if number is None:
-                run.odd += value.WhichOneof("value") == "tensor" and value.tag not in here and _may_be_scalar(value)
+                if value.WhichOneof("value") == "tensor":
+                    run.odd[value.tag] = run.odd.get(value.tag, 0) + 1
                 continue
             values = here.setdefault(value.tag, {})
             if step < last.get(value.tag, step):
@@ -232,10 +234,6 @@ def _void(run: Run, values: dict[int, float], step: int) -> None:
     run.rewritten += len(gone)
     for s in gone:
         del values[s]
-
-
-def _may_be_scalar(value: Any) -> bool:
-    return not value.HasField("metadata") or value.metadata.plugin_data.plugin_name in ("", "scalars")
 
 
 def _number(value: Any) -> float | None:

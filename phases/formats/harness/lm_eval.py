@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from calque.data.errors import UserError, nearest
-from calque.phases.formats.base import NEAREST, Array, Log, Request, brief, listing
+from calque.data.errors import UserError
+from calque.phases.formats.base import Array, Log, Request, brief, listing, near
 from calque.phases.formats.harness.item_counts import whole_trials
 from calque.phases.formats.harness.result_files import ResultFile, apart, part, result_files
 
@@ -116,9 +116,9 @@ def _keys(request: Request, files: Sequence[ResultFile]) -> dict[str, Key]:
         filters &= {wanted} if wanted else filters
         if not filters:
             own = [n for n in names if n.startswith(f"{task}/")]
-            near = nearest(m, names[:NEAREST]) or nearest(f"{m}/acc", names[:NEAREST])
-            raise UserError(f"{request.path} has no metric '{brief(m)}'; expected task/metric, it has "
-                            f"{listing(own or names, 120)}{near}")  # fmt: skip
+            question = near(m, names) or near(f"{m}/acc", names)
+            raise UserError(f"{brief(str(request.path), 80)} has no metric '{brief(m)}'; expected task/metric, it has "
+                            f"{listing(own or names, 100)}{question}")  # fmt: skip
         if len(filters) > 1 and "none" not in filters:
             options = listing([f"{task}/{name},{f}" for f in sorted(filters)])
             raise UserError(f"metric '{brief(m)}' stands under several filters; name one: {options}")
