@@ -12,12 +12,11 @@ from pathlib import Path
 
 from calque.data.errors import UserError
 from calque.phases.formats.base import Log, Request, few
-from calque.phases.formats.files import by_run, files_below, lines, reading
+from calque.phases.formats.files import ROWS, by_run, files_below, lines, reading
 from calque.phases.formats.parsing import shown
 from calque.phases.formats.tables import Cells, Table, rows
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".csv.gz", ".tsv.gz", ".txt.gz")
-ROWS = 5_000_000
 NAMES = {",": "','", ";": "';'", "\t": "tabs"}
 EXPECTED = "CSV: a header and one row a checkpoint"
 

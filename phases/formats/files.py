@@ -25,6 +25,9 @@ TEXT = 2**30
 """Bytes of text that are read from one file, unpacked."""
 LINE = 2**24
 """Characters of a line."""
+LINES = 20_000_000
+ROWS = 5_000_000
+"""Rows of one file."""
 DOCUMENT = 2**26
 """Characters of a file that is one JSON value."""
 PART = re.compile(r"\d+|(?:part|chunk|shard|segment)[-_.]?\d+.*|.+[-_]\d+[-_]of[-_]\d+", re.IGNORECASE)
@@ -100,14 +103,15 @@ def files_below(path: Path, notes: list[str] | None = None) -> list[Path]:
                 continue
             if entry.is_symlink():
                 links.append(Path(entry.path))
-            elif entry.is_dir():
-                folders.add(os.path.realpath(entry.path))
+            elif entry.is_dir() and (real := os.path.realpath(entry.path)) not in folders:
+                folders.add(real)
                 waiting.append(Path(entry.path))
             elif entry.is_file():
-                found[os.path.realpath(entry.path)] = Path(entry.path)
+                found.setdefault(os.path.realpath(entry.path), Path(entry.path))
         if len(found) > FILES:
             raise UserError(f"{path} holds more than {FILES} files; expected a log: name the folder that holds it")
-    return sorted(found.values(), key=lambda p: natural(p.relative_to(path).as_posix()))
+    names = {file.relative_to(path).as_posix(): file for file in found.values()}
+    return [names[name] for name in sorted(names, key=lambda name: (natural(name), name))]
 
 
 def natural(text: str) -> list[tuple[int, int | str]]:
@@ -183,7 +187,7 @@ def lines(path: Path, longest: int = LINE) -> Iterator[str]:
     UserError
         When it is longer than 1 GiB, or a line is longer than allowed.
     """
-    total = 0
+    total = count = 0
     with path.open("rb") as raw:
         packed = raw.peek(2)[:2] == GZIP  # type: ignore[attr-defined]
         stream = io.BufferedReader(gzip.GzipFile(fileobj=raw)) if packed else raw  # type: ignore[type-var,arg-type]
@@ -192,6 +196,9 @@ def lines(path: Path, longest: int = LINE) -> Iterator[str]:
         with io.TextIOWrapper(stream, encoding=encoding, newline="") as text:
             while line := text.readline(longest + 1):
                 total += len(line)
+                count += 1
+                if count > LINES:
+                    raise UserError(f"{path} has more than {LINES} lines; keep the rows needed")
                 if len(line) > longest:
                     raise UserError(f"{path} has a line of more than {longest >> 20} MiB; keep the parts needed")
                 if total > TEXT:

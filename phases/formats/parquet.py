@@ -11,8 +11,7 @@ import numpy as np
 
 from calque.data.errors import UserError
 from calque.phases.formats.base import Log, Request, need
-from calque.phases.formats.delimited import ROWS
-from calque.phases.formats.files import by_run, files_below
+from calque.phases.formats.files import ROWS, by_run, files_below
 from calque.phases.formats.tables import Cells, Table, rows
 
 SUFFIXES = (".parquet", ".snappy.parquet", ".pq")

@@ -15,7 +15,7 @@ import numpy as np
 from calque.data.errors import UserError
 from calque.phases.formats import delimited, parquet
 from calque.phases.formats.base import LINES, Array, Log, Request, along_steps, brief, check_known, counts_steps, few
-from calque.phases.formats.files import by_run, document, files_below, lines, reading
+from calque.phases.formats.files import ROWS, by_run, document, files_below, lines, reading
 from calque.phases.formats.parsing import JsonError, finite, flat, parse_json, shown
 from calque.phases.formats.tables import Cells
 from calque.phases.formats.timeline import MOST_RUNS, rows_by_run
@@ -229,10 +229,13 @@ def _history(path: Path, wanted: set[str], notes: list[str]) -> tuple[tuple[str,
         return table.columns, cells
     columns: dict[str, None] = {}
     cells_: dict[str, list[Any]] = {name: [] for name in wanted}
-    for row in _json_rows(path):
-        columns |= dict.fromkeys(row)
-        for name in wanted:
-            cells_[name].append(row.get(name))
+    for number, row in enumerate(_json_rows(path)):
+        if number == ROWS:
+            raise UserError(f"{path} has more than {ROWS} rows; keep the rows that hold the metrics")
+        if not row.keys() <= columns.keys():
+            columns |= dict.fromkeys(row)
+        for name, column in cells_.items():
+            column.append(row.get(name))
     if not columns:
         raise UserError(f"{path} holds no JSON objects; expected one a line, each with '{STEP}' and metrics")
     return tuple(columns), cells_
