@@ -31,8 +31,10 @@ def tables(draw):
     columns = draw(st.permutations(["run", "tokens", "acc", "", "step", "acc.1", "Unnamed: 0"]))
     places = sorted(draw(st.sets(st.integers(0, 10**15), min_size=1, max_size=12)))
     runs = draw(st.lists(names, min_size=len(places), max_size=len(places)))
-    rows = [[run if c == "run" else str(place) if c == "tokens" else draw(cells if c == "acc" else other) for c in columns]
-            for run, place in zip(runs, places, strict=True)]  # fmt: skip
+    rows = []
+    for run, place in zip(runs, places, strict=True):
+        known = {"run": st.just(run), "tokens": st.just(str(place)), "acc": cells}
+        rows.append([draw(known.get(column, other)) for column in columns])
     out = io.StringIO()
     writer = csv.writer(out, delimiter=draw(st.sampled_from([",", ";", "\t"])), quoting=draw(st.sampled_from([0, 1])),
                         lineterminator=draw(st.sampled_from(["\n", "\r\n"])))  # fmt: skip
