@@ -118,12 +118,12 @@ class ImportedLog(Result):
         written = [metric["metric"] for metric in self.to_dict()["metrics"]]
         lines.append(f"{runs} run{'s' * (runs != 1)}, up to {points} checkpoints, {', '.join(written)}")
         rows = self._runs()
-        more = [name for name in rows[0] if name not in RUN_COLUMNS]
-        table = Table("run", "checkpoints", "from", "to", *(escape(name) for name in more))
+        names = [name for name in rows[0] if name not in RUN_COLUMNS]
+        table = Table("run", "checkpoints", "from", "to", *(escape(name) for name in names))
         for row in rows[:SHOWN_RUNS]:
             ends = (format_count(row["first_tokens"]), format_count(row["last_tokens"]))
             table.add_row(
-                escape(row["run"]), str(row["checkpoints"]), *ends, *(escape(str(row[name])) for name in more)
+                escape(row["run"]), str(row["checkpoints"]), *ends, *(escape(str(row[name])) for name in names)
             )
         rest = len(rows) - SHOWN_RUNS
         return [*map(Text, lines), table, *([Text(f"and {rest} more runs, in --json")] if rest > 0 else [])]

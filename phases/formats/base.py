@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from calque.data.errors import UserError, nearest
+from calque.data.errors import UserError, escaped, nearest
 
 Array = NDArray[np.float64]
 SHOWN = 12
@@ -255,7 +255,7 @@ def brief(name: str, longest: int = 60) -> str:
     """Return a name for a message: what does not print is escaped, and its middle left out where it is long."""
     if len(name) > longest:
         name = f"{name[: longest // 2]}…{name[-(longest // 2 - 1) :]}"
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
+    return escaped(name)
 
 
 def few(n: int, what: str) -> str:

@@ -25,8 +25,8 @@ TEXT = 2**30
 """Bytes of text that are read from one file, unpacked."""
 LINE = 2**24
 """Characters of a line."""
-LINES = 20_000_000
-ROWS = 5_000_000
+LINES = 5_000_000
+ROWS = 2_000_000
 """Rows of one file."""
 DOCUMENT = 2**26
 """Characters of a file that is one JSON value."""
@@ -189,9 +189,9 @@ def lines(path: Path, longest: int = LINE) -> Iterator[str]:
     """
     total = count = 0
     with path.open("rb") as raw:
-        packed = raw.peek(2)[:2] == GZIP  # type: ignore[attr-defined]
-        stream = io.BufferedReader(gzip.GzipFile(fileobj=raw)) if packed else raw  # type: ignore[type-var,arg-type]
-        start = stream.peek(4)[:4]  # type: ignore[attr-defined]
+        packed = raw.peek(2)[:2] == GZIP
+        stream = io.BufferedReader(gzip.GzipFile(fileobj=raw)) if packed else raw
+        start = stream.peek(4)[:4]
         encoding = next((name for mark, name in MARKS if start.startswith(mark)), "utf-8")
         with io.TextIOWrapper(stream, encoding=encoding, newline="") as text:
             while line := text.readline(longest + 1):

@@ -62,7 +62,8 @@ def as_numbers(cells: Sequence[Any] | np.ndarray) -> Numbers:
         values = cells.astype(float)
         endless = np.flatnonzero(np.isinf(values))
         return Numbers(values=np.where(np.isinf(values), np.nan, values), words=[], endless=endless.tolist(), odd=[])
-    values, words, odd, endless_ = np.full(len(cells), np.nan), [], [], []
+    values = np.full(len(cells), np.nan)
+    words, odd, endless_ = list[int](), list[int](), list[int]()
     for i, cell in enumerate(cells):
         number = _number(cell)
         if isinstance(number, str):

@@ -82,7 +82,7 @@ def _rising(
 ) -> NDArray[np.intp]:  # fmt: skip
     """Return the rows of one run in the order of their positions, without those that were replaced."""
     run = brief(str(log.run[rows[0]]))
-    by_step = log.step is not None and np.isfinite(log.step[rows]).all()
+    by_step = log.step is not None and bool(np.isfinite(log.step[rows]).all())
     counter = log.step if by_step and log.step is not None else log.place
     along = counter[rows]
     falls = _falls(along, None if part is None else part[rows])
