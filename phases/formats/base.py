@@ -252,7 +252,7 @@ def listing(names: Sequence[str], longest: int = 160) -> str:
 
 
 def brief(name: str, longest: int = 60) -> str:
-    """Return a name for a message: what does not print is escaped, and its middle left out where it is long."""
+    """Return a name for a message, escaped; of more than ``longest`` characters, without its middle."""
     if len(name) > longest:
         name = f"{name[: longest // 2]}…{name[-(longest // 2 - 1) :]}"
     return escaped(name)

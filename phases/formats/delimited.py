@@ -48,7 +48,7 @@ def read(request: Request) -> Log:
 
 
 def is_table(path: Path) -> bool:
-    """Return whether a file is called as CSV is."""
+    """Return whether the file ``path`` is called as CSV is."""
     return path.name.lower().endswith(SUFFIXES)
 
 

@@ -115,7 +115,7 @@ def files_below(path: Path, notes: list[str] | None = None) -> list[Path]:
 
 
 def natural(text: str) -> list[tuple[int, int | str]]:
-    """Return a key that sorts names with numbers by these numbers: step2 before step10."""
+    """Return a key of ``text`` that sorts names with numbers by these numbers: step2 before step10."""
     return [(0, int(part)) if part.isdecimal() else (1, part) for part in re.split(r"([0-9]{1,300})", text) if part]
 
 
@@ -153,14 +153,14 @@ def by_run(path: Path, files: Sequence[Path], suffixes: Sequence[str]) -> dict[s
 
 
 def without_suffix(name: str, suffixes: Sequence[str]) -> str:
-    """Return a file's name without the longest of some endings."""
+    """Return a file's ``name`` without the longest of its endings that is among ``suffixes``."""
     ends = sorted((s for s in suffixes if name.lower().endswith(s)), key=len)
     return name[: -len(ends[-1])] if ends else name
 
 
 @contextmanager
 def reading(path: Path, what: str) -> Iterator[None]:
-    """Turn what goes wrong while a file is read into an error for a person; ``what`` was expected."""
+    """Turn what goes wrong while ``path`` is read into an error for a person; ``what`` was expected there."""
     try:
         yield
     except UnicodeDecodeError as error:
@@ -209,7 +209,7 @@ def lines(path: Path, longest: int = LINE) -> Iterator[str]:
 
 
 def document(path: Path) -> str:
-    """Return the whole text of a file that is one JSON value; UserError where it is longer than 64 MiB."""
+    """Return the whole text of ``path``, a file that is one JSON value; UserError where it is longer than 64 MiB."""
     parts, total = [], 0
     for line in lines(path, DOCUMENT):
         total += len(line)

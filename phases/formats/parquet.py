@@ -46,7 +46,7 @@ def read(request: Request) -> Log:
 
 
 def is_table(path: Path) -> bool:
-    """Return whether a file is called as Parquet is."""
+    """Return whether the file ``path`` is called as Parquet is."""
     return path.name.lower().endswith(SUFFIXES) and not path.name.startswith("_")
 
 

@@ -179,7 +179,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def flat(row: dict[str, Any]) -> dict[str, Any]:
-    """Return an object with the names of nested ones joined by points: ``{"eval": {"acc": 1}}`` has ``eval.acc``."""
+    """Return the object ``row`` with nested names joined by points: ``{"eval": {"acc": 1}}`` has ``eval.acc``."""
     if not any(isinstance(value, dict) for value in row.values()):
         return row
     out: dict[str, Any] = {}

@@ -70,7 +70,7 @@ class ResultFile:
 
 
 def real(value: Any) -> float:
-    """Return a finite number of JSON; NaN for anything else."""
+    """Return a ``value`` of JSON as a finite number; NaN for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return np.nan
     try:
@@ -81,7 +81,7 @@ def real(value: Any) -> float:
 
 
 def part(whole: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return an object that stands in another; an empty one where there is none."""
+    """Return the object that stands in ``whole`` under ``name``; an empty one where there is none."""
     found = whole.get(name)
     return found if isinstance(found, dict) else {}
 
