@@ -95,8 +95,9 @@ def files_below(path: Path, notes: list[str] | None = None) -> list[Path]:
             elif link.is_file() and real not in found:
                 found[real] = link
             elif notes is not None:
-                what = "is read already" if link.exists() else "leads nowhere"
-                notes.append(f"the link {link.relative_to(path)} is left out: what it points to {what}")
+                usable = link.is_file() or link.is_dir()
+                what = "is read already" if usable else "is no file or folder"
+                notes.append(f"the link {brief(str(link.relative_to(path)))} is left out: what it points to {what}")
             continue
         for entry in sorted(os.scandir(waiting.pop()), key=lambda e: e.name):
             if entry.name.startswith("."):

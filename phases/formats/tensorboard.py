@@ -27,9 +27,13 @@ FRAME = 16
 
 @dataclass(eq=False)
 class Run:
-    """The scalars of one run: tag -> step -> value; and tags whose step fell within a file, with both steps."""
+    """The scalars of one run: tag -> step -> value; and tags whose step fell within a file, with both steps.
+
+    Of tags that are not wanted the first and the last step are kept: they tell whether a later file is a restart.
+    """
 
     name: str
+    wanted: frozenset[str]
     tags: dict[str, dict[int, float]] = field(default_factory=dict)
     fell: dict[str, tuple[int, int]] = field(default_factory=dict)
     rewritten: int = 0
@@ -60,8 +64,9 @@ def read(request: Request) -> Log:
     request.refuse("coord", "events hold no coordinates of runs; `run_pattern` takes them from the names of runs")
     request.refuse("shots", "only lm-eval tells shots")
     notes: list[str] = []
-    runs = [_run(name, files, request.join, notes) for name, files in _folders(path, notes).items()]
     extra = tuple(n for n in (request.tokens, request.trials_column) if n)
+    wanted = frozenset((*request.metrics, *extra))
+    runs = [_run(Run(name, wanted), files, request.join, notes) for name, files in _folders(path, notes).items()]
     known = sorted({tag for run in runs for tag in run.tags})
     if not known:
         raise UserError(f"{path} holds no scalar" + (f" ({notes[0]})" if notes else "") + "; expected a log folder")
@@ -150,8 +155,7 @@ def _folders(path: Path, notes: list[str]) -> dict[str, list[Path]]:
     return out
 
 
-def _run(name: str, files: list[Path], join: bool, notes: list[str]) -> Run:
-    run = Run(name)
+def _run(run: Run, files: list[Path], join: bool, notes: list[str]) -> Run:
     begun = {file: _begun(file) for file in files}
     for file in sorted(files, key=lambda f: (begun[f], natural(f.name))):
         _merge(run, file, join, notes)
@@ -182,8 +186,8 @@ def _merge(run: Run, file: Path, join: bool, notes: list[str]) -> None:
         step = int(event.step)
         if event.HasField("session_log") and event.session_log.status == proto.SessionLog.START:
             for tags in (run.tags, here):
-                for values in tags.values():
-                    _void(run, values, step)
+                for tag, values in tags.items():
+                    _void(run, tag, values, step)
             last = {tag: min(before, step - 1) for tag, before in last.items()}
         for value in event.summary.value:
             number = _number(value)
@@ -194,12 +198,14 @@ def _merge(run: Run, file: Path, join: bool, notes: list[str]) -> None:
             values = here.setdefault(value.tag, {})
             if step < last.get(value.tag, step):
                 if join:
-                    _void(run, values, step)
+                    _void(run, value.tag, values, step)
                 else:
                     run.fell.setdefault(value.tag, (last[value.tag], step))
-            run.rewritten += step in values
+            run.rewritten += value.tag in run.wanted and step in values
             values[step] = number
             last[value.tag] = step
+            if value.tag not in run.wanted and len(values) > 2:
+                del values[sorted(values)[1]]
     restart(run, here)
     left = file.stat().st_size - _end(file, n)
     if left > 0:
@@ -222,16 +228,16 @@ def restart(run: Run, here: dict[str, dict[int, float]]) -> None:
     back = [min(new) for tag, new in here.items() if run.tags.get(tag) and min(new) <= max(run.tags[tag])]
     for tag, values in run.tags.items():
         if tag in here:
-            _void(run, values, min(here[tag]))
+            _void(run, tag, values, min(here[tag]))
         elif back:
-            _void(run, values, max(back))
+            _void(run, tag, values, max(back))
     for tag, new in here.items():
         run.tags.setdefault(tag, {}).update(new)
 
 
-def _void(run: Run, values: dict[int, float], step: int) -> None:
+def _void(run: Run, tag: str, values: dict[int, float], step: int) -> None:
     gone = [s for s in values if s >= step]
-    run.rewritten += len(gone)
+    run.rewritten += len(gone) * (tag in run.wanted)
     for s in gone:
         del values[s]
 
