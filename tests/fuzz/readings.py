@@ -116,7 +116,7 @@ def parquet(path: Path, run: str, tokens: str, metric: str) -> Reading:
 
     del run
     try:
-        read = pq.ParquetFile(path).read().to_pydict()
+        read = pq.ParquetFile(path).read(columns=[tokens, metric]).to_pydict()
     except (ArrowException, OSError, ValueError):
         return set()
     cells = [[_plain(v) for v in read.get(name, [])] for name in (tokens, metric)]
