@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import os
 import socket
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 SUFFIX = ".tmp"
+LONGEST = 150
 
 
 @contextmanager
@@ -60,7 +62,10 @@ def sync_folder(folder: Path) -> None:
 
 
 def _prefix(path: Path) -> str:
-    return f".{path.name}.{socket.gethostname()}-"
+    name = path.name
+    if len(name.encode()) > LONGEST:  # a name may have 255 bytes, and the temporary one has more to it
+        name = f"{name[:20]}~{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+    return f".{name}.{socket.gethostname()}-"
 
 
 def _runs(pid: int) -> bool:
