@@ -13,10 +13,10 @@ import torch
 from huggingface_hub import save_torch_state_dict
 from tokenizers import Tokenizer
 
-from calque.data.cube import code_version
 from calque.data.errors import UserError
 from calque.data.files import sync_folder
 from calque.data.json_files import write_json
+from calque.data.version import code_version
 from calque.models.decoder.decoder import Decoder
 from calque.models.huggingface.architecture import names, settings
 from calque.models.huggingface.tokenizer import export_tokenizer

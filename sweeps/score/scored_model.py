@@ -11,11 +11,11 @@ from typing import Any, Protocol
 import torch
 import xarray as xr
 
-from calque.data.cube import code_version
 from calque.data.errors import UserError
 from calque.data.quantities import format_count
 from calque.data.tokens.encoding import Encoding
 from calque.data.tokens.tokenizers import digest
+from calque.data.version import code_version
 from calque.data.words.properties import item_properties
 from calque.models.huggingface.architecture import differences
 from calque.models.huggingface.config_file import positions_of, read_config, said_of_architecture
