@@ -32,9 +32,7 @@ def edit(
     ] = None,
     run_pattern: Annotated[
         str | None,
-        typer.Option(
-            "--run-pattern", metavar="PATTERN", help="Coordinates from the runs' names: {size}-{mix}-s{seed}."
-        ),
+        typer.Option("--run-pattern", metavar="PATTERN", help="Coordinates from runs' names: {size}-{mix}-s{seed}."),
     ] = None,
     drop: Annotated[
         list[str] | None,
