@@ -57,7 +57,7 @@ _PACKAGES = ("data", "models", "phases", "scaling", "sweeps")
 def __getattr__(name: str) -> Any:
     """Load a function when it is first asked for."""
     if name == "__version__":
-        from calque.data.cube import code_version
+        from calque.data.version import code_version
 
         return code_version()
     if name in _PACKAGES:

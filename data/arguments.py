@@ -88,6 +88,8 @@ def fits(value: object, declared: Any) -> bool:
         kinds = [kind for kind in inner if kind is not Ellipsis]
         return len(kinds) != 1 or all(fits(one, kinds[0]) for one in value)
     kind = origin or declared
+    if kind is Callable:
+        return callable(value)
     if kind is int:
         return isinstance(value, Integral) and not isinstance(value, bool)
     if kind is float:
@@ -96,9 +98,7 @@ def fits(value: object, declared: Any) -> bool:
         return isinstance(value, bool | np.bool_)
     if kind is type(None) or kind is None:
         return value is None
-    if not isinstance(kind, type) and kind is not Callable:
-        return True
-    return isinstance(value, kind)
+    return not isinstance(kind, type) or isinstance(value, kind)
 
 
 def in_words(declared: Any) -> str:

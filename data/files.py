@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import glob
+import hashlib
 import os
 import shutil
 import socket
@@ -14,6 +15,7 @@ from pathlib import Path
 from calque.data.errors import UserError
 
 SUFFIX = ".tmp"
+LONGEST = 150
 
 
 class FolderGoneError(UserError):
@@ -152,7 +154,10 @@ def sync_folder(folder: Path) -> None:
 
 
 def _prefix(path: Path) -> str:
-    return f".{path.name}.{socket.gethostname()}-"
+    name = path.name
+    if len(name.encode()) > LONGEST:  # a name may have 255 bytes, and the temporary one has more to it
+        name = f"{name[:20]}~{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+    return f".{name}.{socket.gethostname()}-"
 
 
 def _runs(pid: int) -> bool:

@@ -10,6 +10,7 @@ import xarray as xr
 from calque.data.cube.source import CubeLike, as_cube
 from calque.phases.detection.detect import detect
 from calque.phases.results import Transition
+from calque.phases.series.names import written_name
 from calque.phases.settings import Settings
 from calque.scaling.ladder import select, with_sizes
 from calque.scaling.observations import Observation, observe
@@ -29,11 +30,14 @@ class LadderTakeoffs:
         Which runs of the cube were left out, and why.
     cube_name : str
         The cube's path, or ``cube``.
+    metric : str
+        Whose takeoffs, as its name was written.
     """
 
     observations: tuple[Observation, ...]
     note: str | None
     cube_name: str
+    metric: str
 
 
 def transitions(
@@ -99,5 +103,6 @@ def ladder_takeoffs(
     """
     cube, name = as_cube(source)
     cube, note = select(with_sizes(cube, params), where)
+    metric = written_name(cube, metric)
     found = transitions(cube, metric, boot=boot, seed=seed, progress=progress)
-    return LadderTakeoffs(observations=observe(cube, found, metric), note=note, cube_name=name)
+    return LadderTakeoffs(observations=observe(cube, found, metric), note=note, cube_name=name, metric=metric)

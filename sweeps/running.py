@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.table import Table
 
+from calque.data.answers import answers_path
 from calque.data.errors import UserError
 from calque.data.locks import locked
 from calque.sweeps.launch.address import check_answers, cluster_address
@@ -190,6 +191,8 @@ def run_study(study: Study, results: str | None, cpus: int | None) -> LaunchResu
         for warning in write_cube(study, root.folder, root.folder / "results.nc").warnings():
             print(f"sweeps: {warning}", file=sys.stderr)
         root.publish("results.nc")
+        if answers_path(root.folder / "results.nc").exists():
+            root.publish("results.answers.parquet")
     return LaunchResult(root=root, reason=reason)
 
 

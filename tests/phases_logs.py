@@ -105,6 +105,18 @@ def write_lm_eval(folder):
     return {"path": folder / "out", "tokens_per_step": PER_STEP, "metrics": ("lambada_openai/acc",)}
 
 
+def write_trainer(folder):
+    for r, seed in (("a", 0), ("b", 1)):
+        for last in (STEPS[9], STEPS[-1]):  # a state holds all that went before it
+            log = []
+            for s, c in zip(STEPS[STEPS <= last].tolist(), correct(seed).tolist(), strict=False):
+                log += [{"loss": 3.0, "step": s}, {"eval_acc": c, "epoch": 0.1, "step": s}]
+            path = folder / "trainer" / r / f"checkpoint-{last}" / "trainer_state.json"
+            path.parent.mkdir(parents=True)
+            path.write_text(json.dumps({"epoch": 1.0, "global_step": int(last), "log_history": log}, indent=1))
+    return {"path": folder / "trainer", "tokens_per_step": PER_STEP, "trials": str(TRIALS), "metrics": ("eval_acc",)}
+
+
 def table(tmp_path, text, name="log.csv"):
     path = tmp_path / name
     path.write_text(text)
@@ -112,4 +124,4 @@ def table(tmp_path, text, name="log.csv"):
 
 
 WRITERS = {"csv": write_csv, "parquet": write_parquet, "tensorboard": write_tensorboard, "wandb": write_wandb,
-           "lm-eval": write_lm_eval}  # fmt: skip
+           "lm-eval": write_lm_eval, "trainer": write_trainer}  # fmt: skip

@@ -19,8 +19,8 @@ import calque.scaling.cli
 import calque.sweeps.cli
 from calque.data.command_line.command import Command
 from calque.data.command_line.output import emit_json
-from calque.data.cube import code_version
 from calque.data.errors import UserError, guard
+from calque.data.version import code_version
 
 APPS = {"phases": calque.phases.cli.app, "scaling": calque.scaling.cli.app, "sweeps": calque.sweeps.cli.app}
 

@@ -12,7 +12,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from calque.data.errors import UserError
 from calque.data.words.words import word_task
-from calque.models.huggingface.importing import import_decoder, read_config
+from calque.models.huggingface.config_file import read_config
+from calque.models.huggingface.importing import import_decoder
 from calque.models.huggingface.library import transformers
 from calque.models.huggingface.tokenizer import ModelEncoding, encoding_of
 from calque.models.huggingface.transformers_model import load_transformers_model
@@ -74,9 +75,11 @@ def test_missing_weights_are_never_drawn_at_random(tmp_path: Path) -> None:
 def test_what_cannot_be_scored_is_refused(tmp_path: Path) -> None:
     folder = save(tmp_path / "m", "gpt_neox")
     given = read_config(folder)
+    whole = (folder / "model.safetensors").read_bytes()
     (folder / "model.safetensors").write_bytes(b"nothing")
-    with pytest.raises(UserError, match=r"m \(gpt_neox\) cannot be loaded \("):
+    with pytest.raises(UserError, match=r"m/model.safetensors is damaged or holds no weights \("):
         load_transformers_model(folder)
+    (folder / "model.safetensors").write_bytes(whole)
     (folder / "config.json").write_text(json.dumps(given | {"auto_map": {"AutoModelForCausalLM": "code.Model"}}))
     with pytest.raises(UserError, match="brings code of its own, which is never run"):
         load_transformers_model(folder)

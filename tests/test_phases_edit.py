@@ -94,9 +94,19 @@ def test_coordinates_come_by_value_by_run_and_from_a_table(two: list[Path], tmp_
     assert any("other" in note for note in done.notes)
     frame = pd.DataFrame({"run": ["seed0", "seed1"], "lr": ["1e-3", "3e-4"]})
     assert calque.edit(two, names_from_files=True, coords=frame).cube["lr"].values.tolist() == [1e-3, 3e-4]
-    with pytest.raises(UserError, match="'mix' is in `coord` and in `coords`"):
+    with pytest.raises(UserError, match="'mix' is in `coord` and in `coords`; expected one"):
         table.write_text("run,mix\nseed0,a\nseed1,b\n")
         calque.edit(two, names_from_files=True, coord="mix=uniform", coords=table)
+
+
+def test_coordinates_come_from_names_by_a_pattern(two: list[Path]) -> None:
+    done = calque.edit(
+        two, names_from_files=True, rename=["seed0=70m-s0", "seed1=1.4b-s1"], run_pattern="{size}-s{seed}"
+    )
+    assert list(done.cube["size"].values) == ["70m", "1.4b"] and list(done.cube["seed"].values) == [0, 1]
+    assert list(done.cube["n_params"].values) == [70e6, 1.4e9] and any("n_params" in note for note in done.notes)
+    with pytest.raises(UserError, match="'seed' is in `coord` and in `run_pattern`"):
+        calque.edit(two, names_from_files=True, coord="seed=1", run_pattern="seed{seed}")
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def test_percentages_are_suspected_when_not_told(tmp_path):
     assert made.notes[0] in made.cube.attrs["import_notes"]
 
 
-@pytest.mark.parametrize("rows", [[10.8, 4.2, 2.9], [-3, 20, 80], [20, 140], [0.1, 0.8]])
+@pytest.mark.parametrize("rows", [[10.8, 4.2, 2.9], [-3, 20, 80], [20, 140]])
 def test_losses_and_the_like_are_not_taken_for_percentages(tmp_path, rows):
     assert imported(tmp_path, rows).notes == ()
 
@@ -61,3 +61,16 @@ def test_impossible_percentages_are_refused_in_one_line(tmp_path, rows, options,
     with pytest.raises(UserError, match=words) as refusal:
         imported(tmp_path, rows, **options)
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("rows", [[0.1, 0.8], [0, 1, 1], [0.31]])
+def test_a_proportion_without_trials_is_said_to_be_continuous(rows, tmp_path):
+    (note,) = imported(tmp_path, rows).notes
+    assert note.startswith("'a' lies between 0 and 1 and has no trials: it is analysed as a continuous score")
+    assert imported(tmp_path, rows, "1000", continuous=("a",)).notes == ()
+
+
+@pytest.mark.parametrize("rows", [[0.1, 0.8], [0, 1], [0.5]])
+def test_proportions_are_not_divided_again(rows, tmp_path):
+    with pytest.raises(UserError, match="seems to be a proportion already, so leave `percent` out"):
+        imported(tmp_path, rows, percent=("a",))

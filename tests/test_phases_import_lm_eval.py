@@ -9,9 +9,9 @@ import pytest
 
 from calque.data.errors import UserError
 from calque.phases.formats.base import Request
-from calque.phases.formats.checkpoint_names import named
+from calque.phases.formats.harness.checkpoint_names import named
+from calque.phases.formats.harness.item_counts import whole_trials
 from calque.phases.formats.importing import import_log
-from calque.phases.formats.item_counts import whole_trials
 from calque.phases.formats.registry import guess
 from tests.phases_logs import PER_STEP, harness
 
@@ -79,12 +79,34 @@ def test_lm_eval_files_of_one_checkpoint(tmp_path):
     assert made.cube["sciq.acc,none"].values.tolist() == [[0.6]]
     notes = " | ".join(made.notes)
     assert "stands in 2 files; the latest counts" in notes and "1 result file without a checkpoint's name" in notes
-    harness(tmp_path / "results_4.json", 0.3, shots=5)
-    with pytest.raises(UserError, match="with 0 and 5 shots"):
+    harness(tmp_path / "results_4.json", 0.3, revision="ckpt1000")
+    with pytest.raises(UserError, match="'ckpt1000' and 'step1000' stand at the same place"):
         import_log(Request(path=tmp_path, metrics=("lambada_openai/acc",), tokens_per_step=1.0))
-    harness(tmp_path / "results_4.json", 0.3, revision="stage2-step1000")
-    with pytest.raises(UserError, match="'stage2-step1000' and 'step1000' stand at the same place"):
-        import_log(Request(path=tmp_path, metrics=("lambada_openai/acc",), tokens_per_step=1.0))
+
+
+@pytest.mark.parametrize(
+    "more,names",
+    [
+        ({"shots": 5}, ["m/0-shot", "m/5-shot"]),
+        ({"revision": "stage2-step1000"}, ["m", "m/stage2"]),
+        ({"revision": "anneal-step1000-tokens3B"}, ["m", "m/anneal"]),
+    ],
+)
+def test_shots_and_stages_are_runs_of_their_own(more, names, tmp_path):
+    harness(tmp_path / "results_1.json", 0.2, model="m")
+    harness(tmp_path / "results_2.json", 0.4, model="m", **more)
+    made = import_log(Request(path=tmp_path, metrics=("lambada_openai/acc",), tokens_per_step=1.0))
+    assert list(made.cube["run"].values) == names and made.cube["lambada_openai.acc"].values.tolist() == [[0.2], [0.4]]
+    assert any("a run of its own" in note for note in made.notes)
+
+
+def test_shots_are_chosen(tmp_path):
+    for shots, acc in ((0, 0.2), (5, 0.4)):
+        harness(tmp_path / f"results_{shots}.json", acc, model="m", shots=shots)
+    made = import_log(Request(path=tmp_path, metrics=("lambada_openai/acc",), tokens_per_step=1.0, shots=5))
+    assert list(made.cube["run"].values) == ["m"] and made.cube["lambada_openai.acc"].values.tolist() == [[0.4]]
+    with pytest.raises(UserError, match="`shots` is 3; the results have 0, 5"):
+        import_log(Request(path=tmp_path, metrics=("lambada_openai/acc",), tokens_per_step=1.0, shots=3))
 
 
 def test_lm_eval_groups_and_filters(tmp_path):

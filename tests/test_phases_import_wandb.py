@@ -73,3 +73,32 @@ def test_wandb_refuses_two_values_at_one_place(tmp_path):
     path.write_text('{"_step": 1, "acc": 0.5}\n{"_step": 2, "ac')
     with pytest.raises(UserError, match="cannot be read as JSON .line 2"):
         import_log(Request(path=path, metrics=("acc",), tokens_per_step=1.0))
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".parquet"])
+def test_a_history_is_known_by_its_step_and_is_a_run(suffix, tmp_path):
+    """``_step`` alone tells what wrote it, and it is the order of the rows where the position is another column."""
+    for run, scale in (("190m-10x", 1), ("1b-10x", 2)):
+        frame = pd.DataFrame({"_step": [5, 10, 15], "acc": [0.2, 0.3, 0.4], "tokens": [scale, 2 * scale, 3 * scale]})
+        path = tmp_path / f"{run}{suffix}"
+        if suffix == ".jsonl":
+            frame.to_json(path, orient="records", lines=True)
+        elif suffix == ".parquet":
+            frame.to_parquet(path)
+        else:
+            frame.to_csv(path, index=False, sep="\t" if suffix == ".tsv" else ",")
+    assert guess(tmp_path) == "wandb"
+    made = import_log(Request(path=tmp_path, metrics=("acc",), tokens="tokens"))
+    assert {str(r): t.tolist() for r, t in zip(made.cube["run"].values, made.cube["tokens"].values, strict=True)} == {
+        "190m-10x": [1, 2, 3], "1b-10x": [2, 4, 6]}  # fmt: skip
+    np.testing.assert_array_equal(made.cube["step"], [[5, 10, 15]] * 2)
+
+
+@pytest.mark.parametrize("value", [True, False, {"_type": "histogram"}, "x", [0.5], 10**400])
+def test_what_is_no_number_in_a_history_is_missing_with_a_note(value, tmp_path):
+    rows = [{"_step": 1, "acc": 0.25}, {"_step": 2, "acc": value}, {"_step": 3, "acc": 0.5}]
+    path = table(tmp_path, "\n".join(map(json.dumps, rows)), "history.jsonl")
+    made = import_log(Request(path=path, metrics=("acc",), tokens_per_step=1.0))
+    np.testing.assert_array_equal(made.cube["acc"], [[0.25, 0.5]])
+    if not isinstance(value, dict):  # an object has other names, and the metric is not there
+        assert any("taken as missing" in note for note in made.notes)

@@ -70,6 +70,20 @@ def test_docstrings_name_the_parameters(package: str) -> None:
     assert not missing, report(missing)
 
 
+@pytest.mark.parametrize("room", ["models", "sweeps/api", "sweeps/checkpoints", "sweeps/score", "sweeps/study"])
+def test_public_functions_take_text_for_a_path(room: str) -> None:
+    """Functions, and what makes objects; methods of an interface get their folder from our own code."""
+    found = [
+        f"{file.relative_to(ROOT)}:{function.lineno} {function.name}: {p.arg}"
+        for file in files(room)
+        for function, owner in public_functions(ast.parse(file.read_text()))
+        if owner is None or function.name in ("__init__", "open")
+        for p in parameters(function)
+        if p.annotation is not None and ast.unparse(p.annotation) in ("Path", "Path | None")
+    ]
+    assert not found, report(found)
+
+
 def report(lines: list[str]) -> str:
     return f"{len(lines)} found\n" + "\n".join(lines)
 

@@ -70,7 +70,7 @@ def test_revisions_of_the_hubs_cache_become_a_cube(cached: Path, tmp_path: Path)
     assert len(set(found["config_sha256"].values[0])) == 1
     assert found["commit"].values.tolist() == [[c * 40 for c in "0124"]]
     np.testing.assert_array_equal(found["checkpoint_flags"], [[0, 1, 1, 0]])
-    assert found["checkpoint_flags"].attrs["flag_meanings"] == "duplicate_weights outlier not_finite"
+    assert found["checkpoint_flags"].attrs["flag_meanings"] == "duplicate_weights outlier not_finite shared_file"
     digests = found["checkpoint_sha256"].values[0]
     assert digests[1] == digests[2] != digests[0]
     outcome = found["translation_outcome"].values
@@ -191,8 +191,8 @@ def test_a_revision_with_another_tokenizer_is_passed_over(tmp_path: Path) -> Non
     path.unlink()
     shutil.rmtree(tmp_path / "m" / "step1")
     (tmp_path / "r.nc").unlink()
-    done = sweeps_score(tmp_path / "m", tmp_path / "r.nc", *STEPS)
-    assert "step2 holds no tokenizer.json" in done.stderr and "name another with --tokenizer" in done.stderr
+    with pytest.raises(UserError, match=r"step2 holds no tokenizer.json.* name another with --tokenizer"):
+        sweeps_score(tmp_path / "m", tmp_path / "r.nc", *STEPS)
     path.write_text(whole)
     shutil.move(path, tmp_path / "tokenizer.json")
     assert sweeps_score(tmp_path / "m", tmp_path / "r.nc", *STEPS, "--tokenizer", tmp_path).exit_code == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ import xarray as xr
 
 from calque.data import cube
 from calque.data.errors import UserError
-from calque.sweeps.score.flags import DUPLICATE, NOT_FINITE, OUTLIER, flag_messages, flags
+from calque.sweeps.score.flags import DUPLICATE, NOT_FINITE, OUTLIER, SHARED, Evidence, flag_messages, flags
 from calque.sweeps.score.positions import PatternPositions, Position, TablePositions, place_revisions
 from calque.sweeps.score.sources import CacheSource, FolderSource, choose_revisions, open_source
 from tests.huggingface_models import save
@@ -71,36 +73,65 @@ def test_revisions_come_in_the_order_of_training() -> None:
         place_revisions(["a-1", "b-1"], PatternPositions("*-{step}", 5), named=False)
 
 
+def evidence(digests: Sequence[str], scores: Sequence[float]) -> list[Evidence]:
+    return [Evidence(sha256=sha256, score=score) for sha256, score in zip(digests, scores, strict=True)]
+
+
 def test_flags_tell_duplicates_outliers_and_numbers_that_are_none() -> None:
     rng = np.random.default_rng(0)
     scores = 4 * np.exp(-np.arange(40) / 6) + 2 + 0.02 * rng.standard_normal(40)
     digests = [str(i) for i in range(40)]
-    assert not flags(digests, scores).any(), "a steep fall is none"
+    assert not flags(evidence(digests, scores)).any(), "a steep fall is none"
     scores[17] += 1.5
-    scores[30] = np.nan
     digests[5] = digests[21]
     scores[21] = 9
-    found = flags(digests, scores)
+    whole = evidence(digests, scores)
+    whole[30] = replace(whole[30], finite=False)
+    found = flags(whole)
     assert found[17] == OUTLIER
     assert found[30] == NOT_FINITE
     assert found[5] == found[21] == DUPLICATE
     assert np.flatnonzero(found).tolist() == [5, 17, 21, 30]
-    lines = flag_messages([f"s{i}" for i in range(40)], digests, found)
+    lines = flag_messages([f"s{i}" for i in range(40)], whole, found)
     assert lines[0].startswith("2 of 40 checkpoints have the weights of another (s5 = s21): flagged duplicate_weights")
     assert lines[1] == "1 of 40 checkpoints score out of line with their neighbours (s17): flagged outlier"
-    assert lines[2] == "1 of 40 checkpoints gave numbers that are not finite (s30): flagged not_finite"
+    assert lines[2] == (
+        "1 of 40 checkpoints gave numbers that are not finite, which are missing in the cube (s30): flagged not_finite"
+    )
 
 
 def test_flags_of_curves_without_noise_and_of_few_points() -> None:
-    assert not flags(list("abcdefgh"), [8, 4, 2, 1, 0.5, 0.25, 0.12, 0.06]).any()
-    assert not flags(list("abc"), [1, 9, 1]).any(), "too few to tell"
-    assert flags(list("abcdefgh"), [8, 4, 2, 9, 0.5, 0.25, 0.12, 0.06])[3] == OUTLIER
-    one = flags(["x"] * 100 + ["y"], np.zeros(101))
+    assert not flags(evidence("abcdefgh", [8, 4, 2, 1, 0.5, 0.25, 0.12, 0.06])).any()
+    assert not flags(evidence("abc", [1, 9, 1])).any(), "too few to tell"
+    assert not flags(evidence("abc", [np.nan] * 3)).any(), "a checkpoint without loss and words is none to doubt"
+    assert flags(evidence("abcdefgh", [8, 4, 2, 9, 0.5, 0.25, 0.12, 0.06]))[3] == OUTLIER
+    hundred = evidence(["x"] * 100 + ["y"], np.zeros(101))
+    one = flags(hundred)
     assert (one[:100] == DUPLICATE).all()
     assert one[100] == 0
-    (line,) = flag_messages([f"r{i}" for i in range(101)], ["x"] * 100 + ["y"], one)
+    (line,) = flag_messages([f"r{i}" for i in range(101)], hundred, one)
     assert "100 of 101" in line
     assert "r0 = r1 = r2 = 97 more" in line
+
+
+@pytest.mark.parametrize(
+    ("files", "flagged"),
+    [
+        (["a1 b1", "a2 b2", "a1 b3"], [SHARED, 0, SHARED]),
+        (["a1 b1", "a1 b1", "a2 b2"], [DUPLICATE, DUPLICATE, 0]),
+        (["a1 b1", "a1 b1", "a1 b2"], [DUPLICATE | SHARED, DUPLICATE | SHARED, SHARED]),
+        (["a1 b1", "b1 c1", "c1 d1"], [SHARED, SHARED, SHARED]),
+        (["", "", ""], [0, 0, 0]),
+    ],
+)
+def test_a_file_in_several_checkpoints_is_flagged(files: list[str], flagged: list[int]) -> None:
+    whole = [
+        Evidence(sha256=names or str(i), files=frozenset(names.split()), score=1.0) for i, names in enumerate(files)
+    ]
+    found = flags(whole)
+    assert found.tolist() == flagged
+    lines = [line for line in flag_messages(["r0", "r1", "r2"], whole, found) if "shared_file" in line]
+    assert len(lines) == any(flag & SHARED for flag in flagged)
 
 
 def test_cubes_of_several_models_are_joined(tmp_path: Path) -> None:

@@ -22,10 +22,16 @@ def check_output(path: Path) -> None:
     Raises
     ------
     UserError
-        When its folder does not exist, or ``path`` is a folder.
+        When its folder does not exist, its name is too long, or ``path`` is a folder.
     """
     if not path.absolute().parent.is_dir():
         raise UserError(f"cannot write {path}: its folder does not exist; make it or choose another")
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return
+    except OSError as error:  # a name that is too long
+        raise file_error(error, "write", f"{path.name[:40]}…") from error
     if path.is_dir():
         raise UserError(f"cannot write {path}: it is a folder; name a file")
 

@@ -23,10 +23,9 @@ from calque.data.cube.variables import (
     OVERLAPS,
     SCHEMA,
 )
-from calque.data.version import code_version
 
 __all__ = [
     "ATTRIBUTES", "CHECKPOINT_FLAGS", "CHECKPOINT_KINDS", "EXPOSURES", "METRIC_KINDS", "NOT_ASKED", "OUTCOMES",
-    "OVERLAPS", "SCHEMA", "code_version", "concat", "describe", "has_group", "is_whole", "read", "read_columns",
+    "OVERLAPS", "SCHEMA", "concat", "describe", "has_group", "is_whole", "read", "read_columns",
     "read_groups", "read_with", "validate", "write",
 ]  # fmt: skip

@@ -15,7 +15,7 @@ POSITIONS = ("tokens", "step", "flops")
 OUTCOMES = ("wrong", "translated", "copied", "other_language")
 OVERLAPS = ("none", "shared_token", "identical")
 EXPOSURES = ("never_paired", "paired")
-CHECKPOINT_FLAGS = ("duplicate_weights", "outlier", "not_finite")
+CHECKPOINT_FLAGS = ("duplicate_weights", "outlier", "not_finite", "shared_file")
 CHECKPOINT_KINDS = ("planned", "further")
 METRIC_KINDS = ("proportion", "count", "continuous")
 
@@ -55,10 +55,12 @@ ATTRIBUTES: dict[str, dict[str, Any]] = {
     "checkpoint_sha256": {"long_name": "SHA-256 of the checkpoint's weights"},
     "revision": {"long_name": "name of the checkpoint where it was scored from"},
     "config_sha256": {"long_name": "SHA-256 of the checkpoint's configuration"},
+    "weight_files": {"long_name": "SHA-256 and name of every file with weights, a line each"},
+    "settings_json": {"long_name": "what the checkpoint's configuration says of the architecture (JSON)"},
     "commit": {"long_name": "commit of the revision, where it has one"},
     "checkpoint_flags": {
         "long_name": "doubts about the checkpoint",
-        "flag_masks": np.array([1, 2, 4], np.int8),
+        "flag_masks": np.array([1 << i for i in range(len(CHECKPOINT_FLAGS))], np.int8),
         "flag_meanings": " ".join(CHECKPOINT_FLAGS),
     },
     "checkpoint_kind": _flags(

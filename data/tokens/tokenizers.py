@@ -134,7 +134,10 @@ def _read(path: Path) -> Tokenizer:
         raise UserError(f"{path} is no tokenizer; expected a tokenizer.json") from None
     except OSError as error:
         raise UserError(f"cannot read the tokenizer {path}: {error.strerror}; choose another") from None
-    except Exception as error:  # the library raises bare Exception
-        raise UserError(f"{path} is no tokenizer ({error}); expected a tokenizer.json") from None
+    except BaseException as error:  # the library raises bare Exception, and panics as a BaseException of its own
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        reason = " ".join(str(error).split())[:120]
+        raise UserError(f"{path} is no tokenizer ({reason}); expected a tokenizer.json") from None
     tokenizer.encode_special_tokens = True
     return tokenizer

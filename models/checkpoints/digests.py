@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
 from collections.abc import Mapping
@@ -14,37 +15,40 @@ from calque.data.files import write_atomically
 LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 
 
-def digest_of(path: Path) -> str:
+def digest_of(path: str | os.PathLike[str]) -> str:
     """Return the SHA-256 of the content of the file ``path``, in hexadecimal digits."""
+    path = Path(path)
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def digest_file(path: Path) -> Path:
+def digest_file(path: str | os.PathLike[str]) -> Path:
     """Return the file with the SHA-256 of the file ``path``, or of every file in the folder ``path``."""
+    path = Path(path)
     return path.with_name(f"{path.name}.sha256")
 
 
-def write_digests(path: Path, digests: Mapping[str, str]) -> None:
+def write_digests(path: str | os.PathLike[str], digests: Mapping[str, str]) -> None:
     """Write the SHA-256 file of a checkpoint.
 
     Parameters
     ----------
-    path : Path
+    path : path
         A file or a folder.
     digests : mapping of str to str
         SHA-256 by file, relative to the folder that ``path`` is in.
     """
+    path = Path(path)
     text = "".join(f"{digests[name]}  {name}\n" for name in sorted(digests))
     write_atomically(digest_file(path), text.encode())
 
 
-def verify(path: Path) -> None:
+def verify(path: str | os.PathLike[str]) -> None:
     """Check that a checkpoint has the content that training wrote.
 
     Parameters
     ----------
-    path : Path
+    path : path
         A file or a folder.
 
     Raises
@@ -52,6 +56,7 @@ def verify(path: Path) -> None:
     UserError
         When a file is missing or has another SHA-256, or there is no file of sums.
     """
+    path = Path(path)
     if not path.exists():
         raise UserError(f"{path} is missing; expected a checkpoint that training wrote")
     sums = digest_file(path)
@@ -71,8 +76,9 @@ def verify(path: Path) -> None:
             )
 
 
-def remove(path: Path) -> None:
+def remove(path: str | os.PathLike[str]) -> None:
     """Remove the checkpoint ``path``, a file or a folder, and its SHA-256 file."""
+    path = Path(path)
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:

@@ -8,6 +8,7 @@ file for each process. Any number of processes can read either. Learning rates a
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import warnings
 from pathlib import Path
@@ -52,8 +53,9 @@ def state_of(model: nn.Module, optimizer: torch.optim.Optimizer, step: int, skip
     return state
 
 
-def save_state(state: State, folder: Path) -> None:
+def save_state(state: State, folder: str | os.PathLike[str]) -> None:
     """Write ``state``, which is in main memory, as ``folder/step-N.ckpt``; the two newest states are kept."""
+    folder = Path(folder)
     path = _path(folder, state)
     with replacing(path) as temporary:
         save_file(state, temporary)
@@ -62,8 +64,9 @@ def save_state(state: State, folder: Path) -> None:
     _drop_others(path)
 
 
-def save_sharded_state(state: State, folder: Path) -> None:
+def save_sharded_state(state: State, folder: str | os.PathLike[str]) -> None:
     """Write ``state``, whose tensors are sharded over all processes, to ``folder``; every process calls this."""
+    folder = Path(folder)
     path = _path(folder, state)
     partial = path.with_name(f".{path.name}.partial")
     first = dist.get_rank() == 0
@@ -84,8 +87,9 @@ def save_sharded_state(state: State, folder: Path) -> None:
     dist.barrier()
 
 
-def newest_states(folder: Path) -> list[Path]:
+def newest_states(folder: str | os.PathLike[str]) -> list[Path]:
     """Return the states saved in ``folder``, newest first."""
+    folder = Path(folder)
     return sorted(folder.glob("step-*.ckpt"), reverse=True)
 
 
@@ -106,8 +110,9 @@ def drop_states_from(folder: Path, step: int) -> list[int]:
     return [at for at, _ in late]
 
 
-def newest_valid_state(folder: Path) -> Path | None:
+def newest_valid_state(folder: str | os.PathLike[str]) -> Path | None:
     """Return the newest state in ``folder`` whose SHA-256 is right, or None; the log names those that are not."""
+    folder = Path(folder)
     for path in newest_states(folder):
         try:
             digests.verify(path)
@@ -118,12 +123,12 @@ def newest_valid_state(folder: Path) -> Path | None:
     return None
 
 
-def load_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[int, int]:
+def load_state(path: str | os.PathLike[str], model: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[int, int]:
     """Load a state into a model, whatever its sharding, and into its optimizer.
 
     Parameters
     ----------
-    path : Path
+    path : path
         A file or folder that :func:`save_state` or :func:`save_sharded_state` wrote.
     model : torch.nn.Module
     optimizer : torch.optim.Optimizer
@@ -138,6 +143,7 @@ def load_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -
     UserError
         When the state is of another model.
     """
+    path = Path(path)
     named = dict(model.named_parameters())
     wanted = {f"model.{name}" for name in named}
     try:

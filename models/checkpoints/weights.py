@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,13 +39,14 @@ def serialise_weights(weights: Weights, tied: bool) -> tuple[bytes, str]:
     return content, hashlib.sha256(content).hexdigest()
 
 
-def write_weights(path: Path, content: bytes, digest: str) -> None:
+def write_weights(path: str | os.PathLike[str], content: bytes, digest: str) -> None:
     """Write ``content`` and ``digest``, which :func:`serialise_weights` gave, to ``path`` and its SHA-256 file."""
+    path = Path(path)
     write_atomically(path, content)
     digests.write_digests(path, {path.name: digest})
 
 
-def load_weights(decoder: Decoder, path: Path) -> Decoder:
+def load_weights(decoder: Decoder, path: str | os.PathLike[str]) -> Decoder:
     """Load the weights in ``path``, which :func:`write_weights` wrote, into ``decoder`` and return it.
 
     Raises
@@ -52,6 +54,7 @@ def load_weights(decoder: Decoder, path: Path) -> Decoder:
     UserError
         When the file is missing, has another SHA-256 than it was written with, or is of another shape.
     """
+    path = Path(path)
     digests.verify(path)
     try:
         weights = load(path.read_bytes())
@@ -64,22 +67,24 @@ def load_weights(decoder: Decoder, path: Path) -> Decoder:
     return decoder
 
 
-def weights_path(folder: Path, step: int) -> Path:
+def weights_path(folder: str | os.PathLike[str], step: int) -> Path:
     """Return the file with the weights of ``step`` in a run's ``folder``."""
+    folder = Path(folder)
     return folder / "weights" / f"step-{step:08d}.safetensors"
 
 
-def written_steps(folder: Path) -> list[int]:
+def written_steps(folder: str | os.PathLike[str]) -> list[int]:
     """Return the steps whose weights are in a run's ``folder``, ascending: planned and adaptive checkpoints."""
+    folder = Path(folder)
     return sorted(int(path.stem.removeprefix("step-")) for path in (folder / "weights").glob("step-*.safetensors"))
 
 
-def drop_weights(folder: Path, policy: str, planned: Sequence[int], newest: int) -> None:
+def drop_weights(folder: str | os.PathLike[str], policy: str, planned: Sequence[int], newest: int) -> None:
     """Remove the weights that the retention policy does not keep.
 
     Parameters
     ----------
-    folder : Path
+    folder : path
         The run's.
     policy : str
         See ``calque.models.config.retention``.
@@ -88,6 +93,7 @@ def drop_weights(folder: Path, policy: str, planned: Sequence[int], newest: int)
     newest : int
         Weights of later steps are left alone.
     """
+    folder = Path(folder)
     written = [step for step in written_steps(folder) if step <= newest]
     for step in set(written) - retention.kept_steps(policy, written, planned):
         digests.remove(weights_path(folder, step))

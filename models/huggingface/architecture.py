@@ -94,16 +94,25 @@ def decoder_config(given: Mapping[str, Any], origin: str) -> DecoderConfig:
             "with heads that split the width): it can be scored as it is, but not imported"
         )
     try:
-        heads = int(given["num_attention_heads"])
+        heads = _one(given, "num_attention_heads")
         return DecoderConfig(
-            width=int(given["hidden_size"]), layers=int(given["num_hidden_layers"]), heads=heads,
-            kv_heads=int(given.get("num_key_value_heads") or heads), ffn_width=int(given["intermediate_size"]),
-            vocab_size=int(given["vocab_size"]), rope_base=float(_rope(given).get("rope_theta", 10_000.0)),
+            width=_one(given, "hidden_size"), layers=_one(given, "num_hidden_layers"), heads=heads,
+            kv_heads=_one(given, "num_key_value_heads", heads), ffn_width=_one(given, "intermediate_size"),
+            vocab_size=_one(given, "vocab_size"), rope_base=float(_rope(given).get("rope_theta", 10_000.0)),
             tied=bool(given.get("tie_word_embeddings", False)), qk_norm=given["model_type"] == "qwen3",
             norm_eps=float(given.get("rms_norm_eps", 1e-6)),
         )  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"the config.json of {origin} lacks or garbles {error}; fetch it again") from None
+
+
+def _one(given: Mapping[str, Any], name: str, otherwise: int | None = None) -> int:
+    """Return a whole number that is the same for all layers."""
+    value = given.get(name, otherwise)
+    value = otherwise if value is None else value
+    if type(value) is not int or value < 1:
+        raise KeyError(name)
+    return value
 
 
 def differences(given: Mapping[str, Any]) -> list[str]:
@@ -117,14 +126,14 @@ def differences(given: Mapping[str, Any]) -> list[str]:
     rope = _rope(given)
     if (scaling := rope.get("rope_type", rope.get("type", "default"))) != "default":
         found.append(f"rope scaling '{scaling}'")
-    if float(rope.get("partial_rotary_factor", given.get("partial_rotary_factor", 1.0))) != 1.0:
+    if rope.get("partial_rotary_factor", given.get("partial_rotary_factor")) not in (None, 1):
         found.append("rotary positions on a part of each head")
     slides = given.get("use_sliding_window", kind == "mistral")
     if slides and given.get("sliding_window") is not None:
         found.append(f"attention over a sliding window of {given['sliding_window']}")
     width, heads = given.get("hidden_size"), given.get("num_attention_heads")
     head = given.get("head_dim") or (128 if kind == "qwen3" else None)
-    if isinstance(width, int) and isinstance(heads, int) and head not in (None, width / heads):
+    if isinstance(width, int) and isinstance(heads, int) and heads > 0 and head not in (None, width / heads):
         found.append(f"heads of {head} where width {width} over {heads} heads is {width / heads:g}")
     return found
 

@@ -13,10 +13,10 @@ import torch
 from huggingface_hub import save_torch_state_dict
 from tokenizers import Tokenizer
 
-from calque.data.cube import code_version
 from calque.data.errors import UserError
 from calque.data.files import sync_folder
 from calque.data.json_files import write_json
+from calque.data.version import code_version
 from calque.models.decoder.decoder import Decoder
 from calque.models.huggingface.architecture import names, settings
 from calque.models.huggingface.tokenizer import export_tokenizer
@@ -26,8 +26,8 @@ SHARD = "5GB"
 
 
 def export(
-    decoder: Decoder, folder: Path, *, context: int, tokenizer: Tokenizer | None, origin: Mapping[str, Any],
-    dtype: str = "float32",
+    decoder: Decoder, folder: str | os.PathLike[str], *, context: int, tokenizer: Tokenizer | None,
+    origin: Mapping[str, Any], dtype: str = "float32",
 ) -> str:  # fmt: skip
     """Write a decoder as a folder that ``AutoModelForCausalLM`` and ``AutoTokenizer`` load.
 
@@ -37,7 +37,7 @@ def export(
     Parameters
     ----------
     decoder : Decoder
-    folder : Path
+    folder : path
         It must not exist yet.
     context : int
         Tokens of a training sequence.
@@ -58,6 +58,7 @@ def export(
     UserError
         When the folder exists, the dtype is unknown, or the tokenizer has more tokens than the model.
     """
+    folder = Path(folder)
     if dtype not in DTYPES:
         raise UserError(f"`dtype` is '{dtype}'; expected one of {', '.join(DTYPES)}")
     if folder.exists():

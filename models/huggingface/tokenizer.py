@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,10 @@ from calque.data.errors import UserError
 from calque.data.json_files import write_json
 from calque.data.tokens.encoding import Encoding
 from calque.data.tokens.tokenizers import bos, load_foreign
+from calque.models.huggingface.config_file import read_object
 
 
-def export_tokenizer(tokenizer: Tokenizer, folder: Path, context: int) -> int:
+def export_tokenizer(tokenizer: Tokenizer, folder: str | os.PathLike[str], context: int) -> int:
     """Write ``tokenizer.json`` and ``tokenizer_config.json``.
 
     With special tokens, the exported tokenizer puts the token that begins a document before every text, as training
@@ -23,7 +24,7 @@ def export_tokenizer(tokenizer: Tokenizer, folder: Path, context: int) -> int:
     Parameters
     ----------
     tokenizer : tokenizers.Tokenizer
-    folder : Path
+    folder : path
     context : int
         Tokens of a training sequence.
 
@@ -32,6 +33,7 @@ def export_tokenizer(tokenizer: Tokenizer, folder: Path, context: int) -> int:
     int
         The token that begins a document.
     """
+    folder = Path(folder)
     begin = bos(tokenizer)
     name = tokenizer.id_to_token(begin)
     exported = Tokenizer.from_str(tokenizer.to_str())
@@ -62,7 +64,7 @@ class ModelEncoding(Encoding):
         self._first = begin
 
 
-def encoding_of(folder: Path, config: dict[str, Any]) -> ModelEncoding:
+def encoding_of(folder: str | os.PathLike[str], config: dict[str, Any]) -> ModelEncoding:
     """Return the encoding of the model in a folder.
 
     A document begins with the ``bos_token`` of ``tokenizer_config.json``, or else the ``bos_token_id`` of
@@ -70,7 +72,7 @@ def encoding_of(folder: Path, config: dict[str, Any]) -> ModelEncoding:
 
     Parameters
     ----------
-    folder : Path
+    folder : path
         With ``tokenizer.json``.
     config : dict
         The model's ``config.json``.
@@ -80,6 +82,7 @@ def encoding_of(folder: Path, config: dict[str, Any]) -> ModelEncoding:
     UserError
         When ``tokenizer.json`` is missing or damaged, or no token of the model begins a document.
     """
+    folder = Path(folder)
     path = folder / "tokenizer.json"
     if not path.exists():
         raise UserError(
@@ -87,9 +90,10 @@ def encoding_of(folder: Path, config: dict[str, Any]) -> ModelEncoding:
         )
     tokenizer = load_foreign(path)
     begin = _named(tokenizer, folder / "tokenizer_config.json")
-    rows = int(config.get("vocab_size") or tokenizer.get_vocab_size())
-    if begin is None and isinstance(config.get("bos_token_id"), int):
-        begin = int(config["bos_token_id"])
+    given = config.get("vocab_size")
+    rows = given if isinstance(given, int) else tokenizer.get_vocab_size()
+    if begin is None and type(config.get("bos_token_id")) is int:
+        begin = config["bos_token_id"]
     if begin is None:
         begin = bos(tokenizer)
     if not 0 <= begin < rows:
@@ -100,11 +104,8 @@ def encoding_of(folder: Path, config: dict[str, Any]) -> ModelEncoding:
 
 
 def _named(tokenizer: Tokenizer, path: Path) -> int | None:
-    try:
-        name = json.loads(path.read_text(encoding="utf-8")).get("bos_token")
-    except FileNotFoundError:
+    if not path.exists():
         return None
-    except (json.JSONDecodeError, UnicodeDecodeError, AttributeError):
-        raise UserError(f"{path} is damaged; fetch it again") from None
+    name = read_object(path, "settings of a tokenizer").get("bos_token")
     text = name.get("content") if isinstance(name, dict) else name
     return tokenizer.token_to_id(text) if isinstance(text, str) else None

@@ -16,8 +16,8 @@ COMPACT_SHARE = 0.75
 """Finished rows are removed from the batch once at most this share is unfinished: removal copies the cache."""
 
 
-def greedy(model: LanguageModel, first: Tensor, cache: Cache, new_tokens: int, stops: Tensor) -> list[list[int]]:
-    """Return greedy continuations, each up to its first token that ends an answer.
+def greedy(model: LanguageModel, first: Tensor, cache: Cache, new_tokens: int, stops: Tensor) -> list[list[int] | None]:
+    """Return greedy continuations, each up to its first token that ends an answer; None where logits are not finite.
 
     Parameters
     ----------
@@ -32,11 +32,13 @@ def greedy(model: LanguageModel, first: Tensor, cache: Cache, new_tokens: int, s
         Which tokens end a continuation; they are part of it.
     """
     generated = torch.full((len(first), new_tokens), -1, device=first.device)
+    finite = torch.ones(len(first), dtype=torch.bool, device=first.device)
     rows = torch.arange(len(first), device=first.device)
-    token = first.argmax(-1)
+    token, best = _best(first)
     unfinished = torch.ones_like(token, dtype=torch.bool)
     for place in range(new_tokens):
         generated[rows, place] = token
+        finite[rows] &= best.isfinite() | ~unfinished  # an answer that has ended is whole
         unfinished &= ~stops[token]
         left = int(unfinished.sum())
         if place + 1 == new_tokens or not left:
@@ -45,10 +47,19 @@ def greedy(model: LanguageModel, first: Tensor, cache: Cache, new_tokens: int, s
             kept = unfinished.nonzero()[:, 0]
             rows, token, unfinished, cache = rows[kept], token[kept], unfinished[kept], take(cache, kept)
         logits, cache = model.read(token[:, None], cache, last=1)
-        token = logits[:, -1].argmax(-1)
+        token, best = _best(logits[:, -1])
     ends = stops[generated.clamp(min=0)] | (generated < 0)
     lengths = torch.where(ends.any(1), ends.int().argmax(1) + 1, new_tokens).tolist()
-    return [answer[:length] for answer, length in zip(generated.tolist(), lengths, strict=True)]
+    return [
+        answer[:length] if whole else None
+        for answer, length, whole in zip(generated.tolist(), lengths, finite.tolist(), strict=True)
+    ]
+
+
+def _best(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the most probable token of each row and its logit, not finite where one of the row is NaN or +inf."""
+    token = logits.argmax(-1)
+    return token, logits.gather(-1, token[:, None])[:, 0]
 
 
 def continuation_logprob(

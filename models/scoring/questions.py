@@ -8,12 +8,24 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from calque.data.answers import LoggedAnswer
+
 Report = Callable[[int, int], None]
 """Called with the number of questions answered so far, and of all questions."""
 
 
+PartReport = Callable[[str, int, int], None]
+"""The same, with the part of the scoring in front: one of ``calque.models.scoring.selection.TASKS``."""
+Keep = Callable[[LoggedAnswer], None]
+"""Called with every answer that is logged."""
+
+
 def no_report(done: int, of: int) -> None:
     """Ignore that ``done`` of ``of`` questions are answered."""
+
+
+def no_part_report(part: str, done: int, of: int) -> None:
+    """Ignore that ``done`` of ``of`` questions of ``part`` are answered."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,13 +68,13 @@ class Answer:
     Attributes
     ----------
     question : Question
-    tokens : list of int
-        Generated greedily.
+    tokens : list of int, optional
+        Generated greedily; None where logits were not finite.
     targets, sources : array of float32
         Log-probability (nats) of every target form and of every source form; empty where it was not computed.
     """
 
     question: Question
-    tokens: list[int]
+    tokens: list[int] | None
     targets: NDArray[np.float32]
     sources: NDArray[np.float32]

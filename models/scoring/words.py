@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
@@ -10,7 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from calque.data.cube import NOT_ASKED
+from calque.data.answers import LoggedAnswer
+from calque.data.cube import NOT_ASKED, OUTCOMES
 from calque.data.tasks import SegmentedPrompt, WordTask
 from calque.data.tokens.encoding import Encoding
 from calque.data.words.words import normalise
@@ -18,7 +20,8 @@ from calque.models.decoder.decoder import Cache, Decoder
 from calque.models.scoring.generation import continuation_logprob, greedy
 from calque.models.scoring.language_model import LanguageModel, language_model
 from calque.models.scoring.prompts import Prompts
-from calque.models.scoring.questions import Answer, Question, Report, no_report
+from calque.models.scoring.questions import Answer, Keep, Question, Report, no_report
+from calque.models.scoring.selection import EVERYTHING, Selection
 
 SPACE = "\N{LOWER ONE EIGHTH BLOCK}"
 """The sign for a space in vocabularies of SentencePiece."""
@@ -38,28 +41,50 @@ class WordScorer:
         are in a continuation; where languages have blocks of tokens, so is each piece of a prompt.
     max_concepts : int, optional
         Number of concepts that are asked, the first ones; the others are recorded as not asked.
+    selection : Selection
+        Which word questions and which invented words are asked.
     """
 
-    def __init__(self, task: WordTask, encoding: Encoding, max_concepts: int | None = None) -> None:
+    def __init__(
+        self, task: WordTask, encoding: Encoding, max_concepts: int | None = None, selection: Selection = EVERYTHING
+    ) -> None:
         self.task, self.encoding = task, encoding
+        self._encoded: dict[tuple[str, str], list[int]] = {}
         self.concepts = task.concepts[:max_concepts]
         self.words_by_language = {
             concept: {code: frozenset(map(normalise, task.forms.get((code, concept), ()))) for code in task.languages}
             for concept in self.concepts
         }
-        self.items = [item for place in self._places() if (item := self._item(*place)) is not None]
-        self.nonces = [self._nonce(*place) for place in self._nonce_places()]
-        longest = max((len(form) for item in self.items + self.nonces for form in item.targets), default=1)
+        places, nonces = self._places(), self._nonce_places()
+        self.possible = {"words": len(places), "nonce": len(nonces)}
+        self.items = [self._item(*places[i]) for i in selection.pick("words", len(places))]
+        self.nonces = [self._nonce(*nonces[i]) for i in selection.pick("nonce", len(nonces))]
+        # of all items, so that a sample of them is answered as it would be among all
+        longest = max(map(len, self._possible_answers()), default=1)
         self.new_tokens = longest + max(1, len(encoding.encode([(task.languages[0], task.stop)])))
         self.prompts = Prompts([item.prompt for item in self.items + self.nonces], self.new_tokens)
 
     def _places(self) -> list[tuple[int, int, int]]:
-        n, c = len(self.task.languages), len(self.concepts)
-        return [(s, t, k) for s in range(n) for t in range(n) for k in range(c)]
+        known, languages = self.task.forms, self.task.languages
+        return [
+            (s, t, k)
+            for s, source in enumerate(languages)
+            for t, target in enumerate(languages)
+            for k, concept in enumerate(self.concepts)
+            if (source, concept) in known and (target, concept) in known
+        ]
 
     def _nonce_places(self) -> list[tuple[int, int]]:
         languages = self.task.languages
         return [(i, k) for i, code in enumerate(languages) for k in range(len(self.task.nonce.get(code, ())))]
+
+    def _possible_answers(self) -> Iterator[list[int]]:
+        for code in self.task.languages:
+            for concept in self.concepts:
+                for form in self.task.forms.get((code, concept), ()):
+                    yield self._answer_tokens(code, form)
+            for word in self.task.nonce.get(code, ()):
+                yield self._answer_tokens(code, word)
 
     @cached_property
     def stops(self) -> torch.Tensor:
@@ -83,6 +108,11 @@ class WordScorer:
 
         A tokenizer that begins every text with a space is given the stop string before the answer, which is cut off.
         """
+        if (code, text) not in self._encoded:
+            self._encoded[code, text] = self._encode_answer(code, text)
+        return self._encoded[code, text]
+
+    def _encode_answer(self, code: str, text: str) -> list[int]:
         tokens = self.encoding.encode([(code, text)])
         if not (self.encoding.tokenizer.id_to_token(tokens[0] % self.encoding.size) or "").startswith(SPACE):
             return tokens
@@ -90,11 +120,9 @@ class WordScorer:
         before, both = self.encoding.encode([(code, sign)]), self.encoding.encode([(code, sign + text)])
         return both[len(before) :] if both[: len(before)] == before else tokens
 
-    def _item(self, s: int, t: int, k: int) -> Question | None:
+    def _item(self, s: int, t: int, k: int) -> Question:
         task, concept = self.task, self.concepts[k]
         source, target = task.languages[s], task.languages[t]
-        if (source, concept) not in task.forms or (target, concept) not in task.forms:
-            return None
         given, wanted = task.forms[source, concept], task.forms[target, concept]
         return Question(
             place=(s, t, k),
@@ -116,10 +144,15 @@ class WordScorer:
             accepted=frozenset({normalise(word)}), source_words=frozenset({normalise(word)}),
         )  # fmt: skip
 
+    def said(self, answer: list[int]) -> tuple[str, str | None]:
+        """Return the text of ``answer``, tokens, up to the stop string, and the language of its block of tokens."""
+        text, block = self.encoding.decode(answer)
+        return text.partition(self.task.stop.strip())[0], block
+
     def outcome(self, item: Question, answer: list[int]) -> int:
         """Return the outcome of ``answer``, tokens, to ``item``: wrong, translated, copied or another language."""
-        text, block = self.encoding.decode(answer)
-        word = normalise(text.partition(self.task.stop.strip())[0])
+        text, block = self.said(answer)
+        word = normalise(text)
         if word in item.accepted and block in (None, item.target):
             return TRANSLATED
         if word in item.source_words:
@@ -128,9 +161,12 @@ class WordScorer:
         return OTHER_LANGUAGE if known else WRONG
 
     def __call__(
-        self, model: Decoder | LanguageModel, report: Report = no_report, *, logprobs: bool = True
-    ) -> dict[str, NDArray[np.generic]]:
+        self, model: Decoder | LanguageModel, report: Report = no_report, *, logprobs: bool = True,
+        log: Selection | None = None, keep: Keep | None = None,
+    ) -> dict[str, NDArray[np.generic]]:  # fmt: skip
         """Ask all questions and return the variables of one checkpoint.
+
+        What a model answers with numbers that are not finite is missing, as if it had not been asked.
 
         Parameters
         ----------
@@ -139,6 +175,10 @@ class WordScorer:
             Called with the number of answers so far, and of all.
         logprobs : bool
             Whether to compute log-probabilities; they are NaN otherwise.
+        log : Selection, optional
+            Of the answers that are logged.
+        keep : callable, optional
+            Called with each of them.
 
         Returns
         -------
@@ -151,24 +191,49 @@ class WordScorer:
         translation = np.full(shape, np.nan, np.float32)
         copy = np.full(shape, np.nan, np.float32)
         nonce = np.full((len(self.task.languages), 2), np.nan)
-        for item in self.nonces:
-            nonce[item.place[0]] = 0.0, sum(other.place[0] == item.place[0] for other in self.nonces)
+        logged = self._logged(log)
         for done, answer in enumerate(self.answers(model, logprobs)):
             if done % REPORT_EVERY == 0:
                 report(done, len(self.items) + len(self.nonces))
             place = answer.question.place
+            if keep is not None and place in logged:
+                keep(self._row(answer))
+            if answer.tokens is None:
+                continue
             found = self.outcome(answer.question, answer.tokens)
             if len(place) == 2:
-                nonce[place[0], 0] += found == TRANSLATED
+                nonce[place[0]] = np.nan_to_num(nonce[place[0]]) + (found == TRANSLATED, 1)
                 continue
             outcome[place] = found
             if logprobs:
-                translation[place] = np.logaddexp.reduce(answer.targets)
-                copy[place] = np.logaddexp.reduce(answer.sources)
+                translation[place], copy[place] = _together(answer.targets), _together(answer.sources)
         return {
             "translation_outcome": outcome, "translation_logprob": translation, "copy_logprob": copy,
             "nonce_copied": nonce[:, 0], "nonce_total": nonce[:, 1],
         }  # fmt: skip
+
+    def _logged(self, log: Selection | None) -> frozenset[tuple[int, ...]]:
+        if log is None:
+            return frozenset()
+        parts = (("words", self.items), ("nonce", self.nonces))
+        return frozenset(items[i].place for name, items in parts for i in log.pick(name, len(items)))
+
+    def _row(self, answer: Answer) -> LoggedAnswer:
+        item, task, tokens = answer.question, self.task, answer.tokens
+        expected: tuple[str, ...]
+        if len(item.place) == 2:
+            source, concept, expected = item.target, None, (task.nonce[item.target][item.place[1]],)
+        else:
+            source, concept = task.languages[item.place[0]], self.concepts[item.place[2]]
+            expected = task.forms[item.target, concept]
+        logprobs = [float(_together(forms)) if len(forms) else math.nan for forms in (answer.targets, answer.sources)]
+        first, second = (value if math.isfinite(value) else None for value in logprobs)
+        return LoggedAnswer(
+            task="nonce" if concept is None else "words", source=source, target=item.target, concept=concept,
+            prompt=item.text, expected=tuple(expected), answer=None if tokens is None else self.said(tokens)[0],
+            outcome="not_finite" if tokens is None else OUTCOMES[self.outcome(item, tokens)],
+            expected_logprob=first, other_logprob=second,
+        )  # fmt: skip
 
     @torch.inference_mode()
     def answers(self, model: Decoder | LanguageModel, logprobs: bool = True) -> Iterator[Answer]:
@@ -186,6 +251,11 @@ class WordScorer:
                 middle, end = place + len(item.targets), place + len(item.targets) + len(item.sources)
                 yield Answer(question=item, tokens=tokens, targets=logprob[place:middle], sources=logprob[middle:end])
                 place = end
+
+
+def _together(logprobs: NDArray[np.float32]) -> np.float32:
+    """Return the log-probability of several forms together; NaN where one of them is not finite."""
+    return np.float32(np.logaddexp.reduce(logprobs) if np.isfinite(logprobs).all() else np.nan)
 
 
 def _logprobs(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -59,9 +60,11 @@ class Checkpointer:
     """
 
     def __init__(
-        self, fabric: Fabric, decoder: Decoder, config: TrainingConfig, folder: Path, steps: tuple[int, ...],
+        self, fabric: Fabric, decoder: Decoder, config: TrainingConfig, folder: str | os.PathLike[str],
+        steps: tuple[int, ...],
         on_checkpoint: OnCheckpoint, state_seconds: float, writer: BackgroundWriter,
     ) -> None:  # fmt: skip
+        folder = Path(folder)
         self.fabric, self.decoder, self.config, self.folder, self.steps = fabric, decoder, config, folder, steps
         self.on_checkpoint, self.state_seconds, self.writer = on_checkpoint, state_seconds, writer
         self.compiled = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import warnings
 from collections.abc import Callable
@@ -115,7 +116,7 @@ def train(
     config: TrainingConfig,
     batches: Batches,
     checkpoint_steps: tuple[int, ...],
-    folder: Path,
+    folder: str | os.PathLike[str],
     on_checkpoint: OnCheckpoint,
     on_progress: OnProgress = lambda progress: None,
     state_seconds: float = 20.0,
@@ -138,7 +139,7 @@ def train(
         Gives the whole batch of every step.
     checkpoint_steps : tuple of int
         Planned checkpoints, ascending (step 0: the untrained model).
-    folder : Path
+    folder : path
         The run's; gets ``weights/`` and ``states/``.
     on_checkpoint : callable
         ``on_checkpoint(step, decoder, sha256, seconds)`` is called at every checkpoint, with the model in evaluation
@@ -166,6 +167,7 @@ def train(
     UserError
         When the number of processes is not that of the configuration, or a state is of another model.
     """
+    folder = Path(folder)
     torch.set_num_threads(config.threads)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=DeprecationWarning, module="lightning.*")

@@ -16,7 +16,6 @@ from calque.data.cube.editing import (
     distinct_names,
     flagged,
     rename_runs,
-    with_run_coordinate,
     without_checkpoints,
 )
 from calque.data.cube.joining import as_long, concat, concat_groups
@@ -26,6 +25,7 @@ from calque.data.errors import UserError, nearest
 from calque.data.quantities import format_count
 from calque.data.result import Result, Rows, check_backend
 from calque.phases.api.detect import several
+from calque.phases.formats.coordinates import of_names, with_coordinates
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -121,7 +121,7 @@ def edit(
     cubes: CubeLike | Sequence[CubeLike], *, run: str | Sequence[str] | None = None,
     names_from_files: bool = False, rename: str | Sequence[str] | Mapping[str, str] | None = None,
     coord: str | Sequence[str] | Mapping[str, Any] | None = None, coords: str | Path | pd.DataFrame | None = None,
-    drop: str | Sequence[str] | None = None,
+    run_pattern: str | None = None, drop: str | Sequence[str] | None = None,
 ) -> EditedCube:  # fmt: skip
     """Join cubes, rename runs, add coordinates, leave out flagged checkpoints.
 
@@ -141,6 +141,8 @@ def edit(
         "second": 2}}`` names each.
     coords : path or pandas.DataFrame, optional
         The same as a table (CSV) with a column ``run``, and one for every coordinate.
+    run_pattern : str, optional
+        The same from the names that the runs have in the result, such as ``{size}-{mix}-s{seed}``.
     drop : str or sequence of str, optional
         Leave out checkpoints with these flags: ``duplicate_weights``, ``outlier``, ``not_finite``.
 
@@ -179,8 +181,7 @@ def edit(
         return data if kept is None else data.sel(run=[_known(one, data) for one in kept])
 
     cube = edited(joined)
-    for name, values in _coordinates(coord, coords, cube, notes).items():
-        cube = with_run_coordinate(cube, name, values)
+    cube = with_coordinates(cube, _coordinates(coord, coords, run_pattern, cube, notes), notes)
     if several(run, "run") is not None:
         cube = cube.isel(checkpoint=cube["tokens"].notnull().any("run"))
         united = {name: as_long(edited(group), cube) for name, group in united.items()}
@@ -258,22 +259,28 @@ def _by_name(given: str | Sequence[str] | Mapping[str, Any] | None, parameter: s
 
 
 def _coordinates(
-    coord: str | Sequence[str] | Mapping[str, Any] | None, table: str | Path | pd.DataFrame | None, cube: xr.Dataset,
-    notes: list[str],
-) -> dict[str, dict[str, Any]]:  # fmt: skip
+    coord: str | Sequence[str] | Mapping[str, Any] | None, table: str | Path | pd.DataFrame | None,
+    pattern: str | None, cube: xr.Dataset, notes: list[str],
+) -> dict[str, dict[str, str]]:  # fmt: skip
+    """Return the value of each coordinate for every run, from all that names some."""
     runs = [str(run) for run in cube["run"].values]
-    found = {
-        name: {str(run): one for run, one in value.items()}
-        if isinstance(value, Mapping)
-        else dict.fromkeys(runs, value)
-        for name, value in _by_name(coord, "coord").items()
-    }
+    told: dict[str, dict[str, dict[str, str]]] = {"coord": {}, "coords": {}, "run_pattern": {}}
+    for name, value in _by_name(coord, "coord").items():
+        by_run = value if isinstance(value, Mapping) else dict.fromkeys(runs, value)
+        told["coord"][name] = {str(run): str(one) for run, one in by_run.items()}
     if table is not None:
-        columns, unknown = run_table(table, runs)
+        told["coords"], unknown = run_table(table, runs)
         if unknown:
             notes.append(f"the table of coordinates names runs that the cube does not have: {', '.join(unknown[:6])}")
+    if pattern is not None:
+        told["run_pattern"] = of_names(pattern, runs)
+    found: dict[str, dict[str, str]] = {}
+    source: dict[str, str] = {}
+    for parameter, columns in told.items():
         for name, values in columns.items():
             if name in found:
-                raise UserError(f"coordinate '{name}' is in `coord` and in `coords`; expected it in one of them")
-            found[name] = values
+                raise UserError(
+                    f"coordinate '{name}' is in `{source[name]}` and in `{parameter}`; expected one of them"
+                )
+            found[name], source[name] = values, parameter
     return found

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import xarray as xr
 
 from calque.data.errors import UserError
+from calque.data.quantities import format_count
 from calque.data.result import Result, Rows, check_backend
 from calque.phases.api.detect import several
-from calque.phases.formats.base import Request
+from calque.phases.formats.base import Request, brief
 from calque.phases.formats.importing import import_log as read_log
+from calque.phases.series.names import WRITTEN
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
 SHOWN_NOTES = 10
+SHOWN_RUNS = 40
+RUN_COLUMNS = ("run", "checkpoints", "first_tokens", "last_tokens")
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "t": 10**12}
 
 
@@ -57,16 +62,25 @@ class ImportedLog(Result):
         variables = {name: self.cube[name].attrs for name in self.metrics()}
         return {
             "schema": 1, "cube": None, "format": self.format, "guessed": self.guessed,
-            "runs": [
-                {"run": str(r), "checkpoints": int(self.cube["tokens"].sel(run=r).notnull().sum())}
-                for r in self.cube["run"].values
-            ],
+            "runs": self._runs(),
             "metrics": [
-                {"metric": name, "metric_kind": attrs["metric_kind"], "trials": attrs.get("trials")}
+                {"metric": attrs.get(WRITTEN, name), "variable": name, "metric_kind": attrs["metric_kind"],
+                 "trials": attrs.get("trials")}
                 for name, attrs in variables.items()
             ],
             "notes": list(self.notes),
         }  # fmt: skip
+
+    def _runs(self) -> list[dict[str, Any]]:
+        """Return name, checkpoints, range in tokens and coordinates of every run."""
+        names = [str(n) for n, c in self.cube.coords.items() if c.dims == ("run",) and n != "run"]
+        coordinates = {name: self.cube[name].values.tolist() for name in names}
+        tokens = self.cube["tokens"].transpose("run", "checkpoint").values
+        return [
+            {"run": str(run), "checkpoints": int(np.isfinite(tokens[i]).sum()), "first_tokens": float(tokens[i][0]),
+             "last_tokens": float(np.nanmax(tokens[i])), **{name: coordinates[name][i] for name in names}}
+            for i, run in enumerate(self.cube["run"].values)
+        ]  # fmt: skip
 
     def tables(self) -> dict[str, Rows]:
         """Return ``values`` (a row a checkpoint), ``runs`` and ``metrics``."""
@@ -91,6 +105,8 @@ class ImportedLog(Result):
 
     def renderables(self) -> Sequence[RenderableType]:
         """Return what was read, the notes, and what the cube holds."""
+        from rich.markup import escape
+        from rich.table import Table
         from rich.text import Text
 
         lines = [f"{self.source}: read as {self.format} ({'guessed' if self.guessed else 'as given'})"]
@@ -99,8 +115,18 @@ class ImportedLog(Result):
             more = len(self.notes) - SHOWN_NOTES
             lines.append(f"  and {more} more notes, in the cube's attribute import_notes")
         runs, points = self.cube.sizes["run"], self.cube.sizes["checkpoint"]
-        lines.append(f"{runs} run{'s' * (runs != 1)}, up to {points} checkpoints, {', '.join(self.metrics())}")
-        return [Text(line) for line in lines]
+        written = [metric["metric"] for metric in self.to_dict()["metrics"]]
+        lines.append(f"{runs} run{'s' * (runs != 1)}, up to {points} checkpoints, {', '.join(written)}")
+        rows = self._runs()
+        names = [name for name in rows[0] if name not in RUN_COLUMNS]
+        table = Table("run", "checkpoints", "from", "to", *(escape(name) for name in names))
+        for row in rows[:SHOWN_RUNS]:
+            ends = (format_count(row["first_tokens"]), format_count(row["last_tokens"]))
+            table.add_row(
+                escape(row["run"]), str(row["checkpoints"]), *ends, *(escape(str(row[name])) for name in names)
+            )
+        rest = len(rows) - SHOWN_RUNS
+        return [*map(Text, lines), table, *([Text(f"and {rest} more runs, in --json")] if rest > 0 else [])]
 
     def plot(self, metric: str | None = None, *, ax: Any = None, backend: str = "matplotlib") -> Any:
         """Draw one metric over tokens, a line a run.
@@ -127,13 +153,16 @@ def import_log(
     tokens_per_step: float | str | None = None, trials: str | float | None = None, run: str | None = None,
     format: str | None = None, checkpoint: str | re.Pattern[str] | None = None,
     continuous: str | Sequence[str] | None = None, percent: str | Sequence[str] | None = None, every: int = 1,
+    shots: int | None = None, join: bool = False, unsorted: bool = False,
+    coord: str | Sequence[str] | Mapping[str, str] | None = None, run_pattern: str | None = None,
 ) -> ImportedLog:  # fmt: skip
     """Turn a log of metrics over training into a cube.
 
     Parameters
     ----------
     path : path
-        CSV, Parquet, TensorBoard, W&B or lm-evaluation-harness: a file, or the folder its tool wrote.
+        CSV, Parquet, TensorBoard, W&B, lm-evaluation-harness or the state of a Trainer: a file, or the folder its
+        tool wrote.
     metric : str or sequence of str
         Columns, tags or ``task/metric``, as the tool calls them.
     tokens : str, optional
@@ -145,7 +174,7 @@ def import_log(
     run : str, optional
         Column that names the run.
     format : str, optional
-        csv, parquet, tensorboard, wandb or lm-eval; guessed from the path when None.
+        csv, parquet, tensorboard, wandb, lm-eval or trainer; guessed from the path when None.
     checkpoint : str or pattern, optional
         lm-eval: regular expression with a group ``step`` or ``tokens`` (and ``run``) that finds the position.
     continuous : str or sequence of str, optional
@@ -154,6 +183,17 @@ def import_log(
         Metrics in percent, which become proportions.
     every : int
         Keep every N-th checkpoint of each run.
+    shots : int, optional
+        lm-eval: only results with this number of shots; without it, a model asked with several is several runs.
+    join : bool
+        Runs whose names differ only in a number at their end (``version_0``, ``version_1``) are one training that was
+        resumed; wherever positions fall, what follows replaces all from there on.
+    unsorted : bool
+        The order of rows means nothing: sort them by position.
+    coord : mapping, or str or sequence of str, optional
+        Columns that hold one value a run, as coordinates: ``{"size": "model_size"}`` or ``"size=model_size"``.
+    run_pattern : str, optional
+        Coordinates from the runs' names, such as ``"{size}-{mix}-s{seed}"``; ``{}`` stands for anything.
 
     Returns
     -------
@@ -167,14 +207,31 @@ def import_log(
     """
     if every < 1:
         raise UserError(f"`every` is {every}; expected 1 or more")
+    if join and unsorted:
+        raise UserError("`join` says that rows stand in the order of the training and `unsorted` that not; give one")
     request = Request(
         path=Path(path), metrics=several(metric) or (), tokens=tokens, tokens_per_step=_amount(tokens_per_step),
-        trials=None if trials is None else str(trials), run=run, checkpoint=_pattern(checkpoint),
+        trials=None if trials is None else str(trials), run=run, checkpoint=_pattern(checkpoint), shots=shots,
+        join=join, unsorted=unsorted, coord=_columns(coord),
     )  # fmt: skip
     if not request.metrics:
         raise UserError("`metric` is empty; name at least one column, tag or task/metric of the log")
-    made = read_log(request, format, several(continuous, "continuous") or (), every, several(percent, "percent") or ())
+    made = read_log(request, format, several(continuous, "continuous") or (), every, several(percent, "percent") or (),
+                    run_pattern)  # fmt: skip
     return ImportedLog(cube=made.cube, source=str(path), format=made.format, guessed=made.guessed, notes=made.notes)
+
+
+def _columns(given: str | Sequence[str] | Mapping[str, str] | None) -> dict[str, str]:
+    """Return columns by the names of the coordinates that they become."""
+    if isinstance(given, Mapping):
+        return {str(name): str(column) for name, column in given.items()}
+    out: dict[str, str] = {}
+    for word in several(given, "coord") or ():
+        name, _, column = word.partition("=")
+        if not name or not column or name in out:
+            raise UserError(f"`coord` is '{word}'; expected NAME=COLUMN, every name once, such as size=model_size")
+        out[name] = column
+    return out
 
 
 def _pattern(given: str | re.Pattern[str] | None) -> re.Pattern[str] | None:
@@ -182,11 +239,11 @@ def _pattern(given: str | re.Pattern[str] | None) -> re.Pattern[str] | None:
         return None
     try:
         pattern = re.compile(given)
-    except re.error as error:
-        raise UserError(f"`checkpoint` is '{given}': {error}; expected a regular expression") from error
+    except (re.error, OverflowError, RecursionError) as error:
+        raise UserError(f"`checkpoint` is '{brief(str(given))}': {error}; expected a regular expression") from error
     if not {"step", "tokens"} & set(pattern.groupindex):
         raise UserError(
-            f"`checkpoint` is '{pattern.pattern}'; expected a group named step or "
+            f"`checkpoint` is '{brief(pattern.pattern)}'; expected a group named step or "
             "tokens, such as 'step(?P<step>[0-9]+)'"
         )
     return pattern

@@ -30,6 +30,10 @@ def edit(
         Path | None,
         typer.Option("--coords", metavar="FILE", help="CSV with a column run and one for every coordinate."),
     ] = None,
+    run_pattern: Annotated[
+        str | None,
+        typer.Option("--run-pattern", metavar="PATTERN", help="Coordinates from runs' names: {size}-{mix}-s{seed}."),
+    ] = None,
     drop: Annotated[
         list[str] | None,
         typer.Option(
@@ -51,7 +55,14 @@ def edit(
     check_json(json_file)
     check_output(output)
     done = run_edit(
-        cubes, run=run, names_from_files=names_from_files, rename=rename, coord=coord, coords=coords, drop=drop
+        cubes,
+        run=run,
+        names_from_files=names_from_files,
+        rename=rename,
+        coord=coord,
+        coords=coords,
+        run_pattern=run_pattern,
+        drop=drop,
     )
     write(done, output)
     emit_json(json_file, {**done.to_dict(), "cube": str(output)})

@@ -35,8 +35,8 @@ def import_(
     run: Annotated[str | None, typer.Option("--run", help="Column that names the run.", metavar="COL")] = None,
     format: Annotated[
         str | None,
-        typer.Option("--from", help="csv, parquet, tensorboard, wandb or lm-eval. Default: guessed from the path.",
-                     metavar="FORMAT"),
+        typer.Option("--from", help="csv, parquet, tensorboard, wandb, lm-eval or trainer. Default: guessed from the "
+                     "path.", metavar="FORMAT"),
     ] = None,
     checkpoint: Annotated[
         str | None,
@@ -55,11 +55,35 @@ def import_(
     every: Annotated[
         int, typer.Option("--every", min=1, help="Keep every N-th checkpoint of each run.", metavar="N")
     ] = 1,
+    shots: Annotated[
+        int | None,
+        typer.Option("--shots", min=0, help="lm-eval: only results with this number of shots. Default: a run for each.",
+                     metavar="N"),
+    ] = None,
+    join: Annotated[
+        bool,
+        typer.Option("--join", help="Runs whose names differ in a number at the end (version_0, version_1) are one "
+                     "training, resumed: where positions fall, what follows replaces all from there on."),
+    ] = False,
+    unsorted: Annotated[
+        bool, typer.Option("--unsorted", help="The order of rows means nothing: sort them by position.")
+    ] = False,
+    coord: Annotated[
+        list[str] | None,
+        typer.Option("--coord", help="Coordinate of runs from a column with one value a run, such as size=model_size; "
+                     "repeatable.", metavar="NAME=COL"),
+    ] = None,
+    run_pattern: Annotated[
+        str | None,
+        typer.Option("--run-pattern", help="Coordinates from the runs' names, such as '{size}-{mix}-s{seed}'; {} "
+                     "stands for anything.", metavar="PATTERN"),
+    ] = None,
     json_file: Json = None,
 ) -> None:  # fmt: skip
     """Turn a log of metrics over training into a cube that 'phases detect' reads.
 
-    CSV and Parquet tables, TensorBoard folders, Weights & Biases exports, lm-evaluation-harness results.
+    CSV and Parquet tables, TensorBoard folders, Weights & Biases exports, lm-evaluation-harness results, the
+    trainer_state.json of transformers.
     """
     check_output(out)
     check_json(json_file)
@@ -68,7 +92,8 @@ def import_(
 
     found = import_log(
         path, metric=metric, tokens=tokens, tokens_per_step=tokens_per_step, trials=trials, run=run, format=format,
-        checkpoint=checkpoint, continuous=continuous, percent=percent, every=every,
+        checkpoint=checkpoint, continuous=continuous, percent=percent, every=every, shots=shots, join=join,
+        unsorted=unsorted, coord=coord, run_pattern=run_pattern,
     )  # fmt: skip
     cubes.write(found.cube, out)
     found.show(stderr=json_file == "-")

@@ -15,6 +15,7 @@ from calque.data.errors import UserError
 from calque.phases.explore.items import Items
 from calque.phases.explore.located import Located
 from calque.phases.explore.series import metrics_of, parts_of
+from calque.phases.series.names import by_written_names
 
 CONDITIONS = ("size", "mix", "corpus", "template")
 NUMBERS = ("n_params", "n_params_non_embedding", "init_seed", "data_seed", "seed")
@@ -116,6 +117,7 @@ def make_study(
     UserError
         When the cube holds no metric, or ``detected`` is of another cube.
     """
+    cube = by_written_names(cube)
     items = Items(cube)
     if not metrics_of(cube, items):
         known = ", ".join(map(str, cube.data_vars))

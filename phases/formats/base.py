@@ -8,16 +8,17 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from calque.data.errors import UserError, nearest
+from calque.data.errors import UserError, escaped, nearest
 
 Array = NDArray[np.float64]
 SHOWN = 12
+NEAREST = 2000
+"""Names among which the nearest is looked for."""
 LINES = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
 STEPS = re.compile(r"(.*[^a-z])?(steps?|iters?|iterations?|updates?)", re.IGNORECASE)
 
@@ -42,6 +43,14 @@ class Request:
         Column that names the run.
     checkpoint : re.Pattern, optional
         Finds the position in names, with group ``step`` or ``tokens``, and perhaps ``run``.
+    shots : int, optional
+        lm-eval: only results with this number of shots.
+    join : bool
+        Whether runs whose names differ only in a number at their end are one training that was resumed.
+    unsorted : bool
+        Whether the order of rows means nothing.
+    coord : mapping of str to str
+        Columns that hold one value a run, by the name of the coordinate that they become.
     """
 
     path: Path
@@ -51,6 +60,10 @@ class Request:
     trials: str | None = None
     run: str | None = None
     checkpoint: re.Pattern[str] | None = None
+    shots: int | None = None
+    join: bool = False
+    unsorted: bool = False
+    coord: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def trials_number(self) -> float | None:
@@ -77,13 +90,13 @@ class Request:
         UserError
             When the option was given.
         """
-        if getattr(self, option) is not None:
+        if getattr(self, option) not in (None, {}):
             raise UserError(f"`{option}` has no use here: {why}")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Log:
-    """A tidy table, one row for every run and checkpoint, in any order.
+    """A tidy table, one row for every run and checkpoint, in the order of the log.
 
     Attributes
     ----------
@@ -101,8 +114,12 @@ class Log:
         Trials behind the metrics that have them.
     continuous : frozenset of str
         Metrics known to be no proportion, wherever their values lie.
+    coordinates : mapping of str to array of str, shape (n,)
+        What else the rows tell of their run; empty where they do not.
+    ordered : bool
+        Whether the order of the rows is that in which training went; if not, names told the positions.
     merge : bool
-        Whether two rows at one place are parts of one checkpoint (they must not contradict each other).
+        Whether two rows at one place may agree on a value; if not, they must not both have it.
     notes : tuple of str
         What was left out, merged or supposed, one sentence each.
     """
@@ -114,6 +131,8 @@ class Log:
     step: Array | None = None
     trials: Mapping[str, Array | float] = field(default_factory=dict)
     continuous: frozenset[str] = frozenset()
+    coordinates: Mapping[str, NDArray[np.object_]] = field(default_factory=dict)
+    ordered: bool = True
     merge: bool = False
     notes: tuple[str, ...] = ()
 
@@ -200,15 +219,43 @@ def check_known(wanted: Iterable[str], known: Sequence[str], where: str, what: s
     UserError
         For the first unknown name, with the known names and the nearest.
     """
+    there = set(known)
     for name in wanted:
-        if name not in known:
-            raise UserError(f"{where} has no {what} '{name}'; it has {listing(known)}" + nearest(name, list(known)))
+        if name not in there:
+            raise UserError(
+                f"{brief(where, 80)} has no {what} '{brief(name)}'; it has {listing(known, 100)}{near(name, known)}"
+            )
 
 
-def listing(names: Sequence[str]) -> str:
-    """Return names with commas between, the first dozen only."""
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return (", ".join(names[:SHOWN]) or "none") + more
+def near(name: str, known: Sequence[str]) -> str:
+    """Return a question after the known name that is nearest, as ``nearest`` does, of the first 2000 names.
+
+    Parameters
+    ----------
+    name : str
+        The unknown name.
+    known : sequence of str
+        Names that there are.
+    """
+    return nearest(brief(name), [brief(one) for one in known[:NEAREST]])
+
+
+def listing(names: Sequence[str], longest: int = 160) -> str:
+    """Return names with commas between: the first dozen, or as many as ``longest`` characters hold."""
+    out: list[str] = []
+    for name in map(brief, names[:SHOWN]):
+        if out and len(", ".join((*out, name))) > longest:
+            break
+        out.append(name)
+    more = f" and {len(names) - len(out)} more" if len(names) > len(out) else ""
+    return (", ".join(out) or "none") + more
+
+
+def brief(name: str, longest: int = 60) -> str:
+    """Return a name for a message, escaped; of more than ``longest`` characters, without its middle."""
+    if len(name) > longest:
+        name = f"{name[: longest // 2]}…{name[-(longest // 2 - 1) :]}"
+    return escaped(name)
 
 
 def few(n: int, what: str) -> str:
@@ -227,34 +274,6 @@ def few(n: int, what: str) -> str:
         The text.
     """
     return f"{n} {what}{'s' * (n != 1)}"
-
-
-def finite(values: pd.Series[Any], name: str, notes: list[str]) -> Array:
-    """Return a column of a tool's own log as numbers; what is no finite number becomes NaN, with a note.
-
-    Parameters
-    ----------
-    values : pandas.Series
-        The column.
-    name : str
-        Its name in notes.
-    notes : list of str
-        Notes for the user; extended in place.
-
-    Returns
-    -------
-    array, shape (n,)
-        Numbers; NaN where a cell holds none.
-    """
-    found = pd.to_numeric(values, errors="coerce").to_numpy(float, na_value=np.nan)
-    endless = np.isinf(found)
-    if endless.any():
-        notes.append(f"{name}: {few(int(endless.sum()), 'infinite value')} taken as missing")
-    odd = np.isnan(found) & values.notna().to_numpy() & (values.astype(str).str.lower() != "nan").to_numpy()
-    if odd.any():
-        example = values[odd].iloc[0]
-        notes.append(f"{name}: {few(int(odd.sum()), 'cell')} without a number, such as '{example}', taken as missing")
-    return np.where(endless, np.nan, found)
 
 
 def along_steps(step: Array, known_step: Array, known: Array) -> tuple[Array, int]:

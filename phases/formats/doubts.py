@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
+
+from calque.phases.series.names import WRITTEN
 
 ROUNDED = 5e-4
 """By how much a proportion written with three digits may be off."""
@@ -13,8 +17,8 @@ WHOLE = 0.1
 """By how much a count may be off that is computed from a proportion in full."""
 
 
-def doubts(cube: xr.Dataset, declared: frozenset[str]) -> tuple[str, ...]:
-    """Return a line for each metric that looks like percentages, or whose proportions do not fit its trials.
+def doubts(cube: xr.Dataset, declared: frozenset[str], told: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return a line for each metric whose kind was supposed, or whose values do not fit its trials.
 
     Parameters
     ----------
@@ -22,13 +26,26 @@ def doubts(cube: xr.Dataset, declared: frozenset[str]) -> tuple[str, ...]:
         As imported, with ``metric_kind`` and ``trials``.
     declared : frozenset of str
         Metrics that the user has called continuous.
+    told : sequence of str
+        Notes that there are already; a metric of which it was said that it has no trials is not named again.
     """
     out = []
     for name, values in cube.data_vars.items():
         kind, metric = values.attrs.get("metric_kind"), str(name)
+        written = str(values.attrs.get(WRITTEN, metric))
+        known = any(note.startswith(f"{written} is no count") for note in told)
+        if kind == "proportion" and "trials" not in values.attrs and not known:
+            out.append(
+                f"'{written}' lies between 0 and 1 and has no trials: it is analysed as a continuous score whose noise "
+                "is estimated; if it is a share of right answers, give the number of questions as trials"
+            )
+        if "trials" in values.attrs and isinstance(values.attrs["trials"], str):
+            lacking = int((values.notnull() & cube[values.attrs["trials"]].isnull()).sum())
+            if lacking:
+                out.append(f"'{written}' has no trials at {lacking} checkpoints, which are not analysed")
         if kind == "continuous" and metric not in declared and _like_percentages(values):
             out.append(
-                f"'{metric}' lies between {float(values.min()):.4g} and {float(values.max()):.4g} and was taken for a "
+                f"'{written}' lies between {float(values.min()):.4g} and {float(values.max()):.4g} and was taken for a "
                 "continuous score: if it is a percentage, import it as percent; if not, as continuous"
             )
         if kind == "proportion" and "trials" in values.attrs:
@@ -40,7 +57,7 @@ def doubts(cube: xr.Dataset, declared: frozenset[str]) -> tuple[str, ...]:
                 at = np.flatnonzero(np.asarray(wrong).ravel())[0]
                 share, n = (float(np.asarray(v).ravel()[at]) for v in (values, trials))
                 out.append(
-                    f"'{metric}' is {share:.6g} with {n:.6g} trials, which is no whole number of successes "
+                    f"'{written}' is {share:.6g} with {n:.6g} trials, which is no whole number of successes "
                     f"(at {int(wrong.sum())} checkpoints): are there other trials, or is it an average of several?"
                 )
     return tuple(out)

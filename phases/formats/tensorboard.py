@@ -1,8 +1,8 @@
 """TensorBoard: a log folder whose sub-folders with event files are the runs; scalars, old style and new.
 
-The files of one run are read in the order they were begun. Where a step was written twice, because training was
-restarted from an earlier checkpoint, the later write stands; a restart that announces itself (``purge_step``) also
-voids what the run had written beyond that step.
+The files of one run are read in the order they were begun. A file that goes back to a step which an earlier one has
+passed is a restart: from there on, what was written before is void. So is what lies beyond a restart that announces
+itself (``purge_step``). Within a file steps rise; where they fall, nobody knows why.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 
 from calque.data.errors import UserError
-from calque.phases.formats.base import Array, Log, Request, along_steps, check_known, counts_steps, few, need
+from calque.phases.formats.base import Array, Log, Request, along_steps, brief, check_known, counts_steps, few, need
+from calque.phases.formats.files import files_below, natural
+from calque.phases.formats.timeline import refuse_fall
 
 LOADER = "tensorboard.backend.event_processing.event_file_loader"
 FRAME = 16
@@ -25,11 +27,17 @@ FRAME = 16
 
 @dataclass(eq=False)
 class Run:
-    """The scalars of one run: tag -> step -> value."""
+    """The scalars of one run: tag -> step -> value; and tags whose step fell within a file, with both steps.
+
+    Of tags that are not wanted the first and the last step are kept: they tell whether a later file is a restart.
+    """
 
     name: str
+    wanted: frozenset[str]
     tags: dict[str, dict[int, float]] = field(default_factory=dict)
+    fell: dict[str, tuple[int, int]] = field(default_factory=dict)
     rewritten: int = 0
+    odd: dict[str, int] = field(default_factory=dict)
 
 
 def read(request: Request) -> Log:
@@ -53,9 +61,12 @@ def read(request: Request) -> Log:
     path = request.path
     request.refuse("run", "the runs of a TensorBoard folder are its sub-folders")
     request.refuse("checkpoint", "TensorBoard logs the step")
+    request.refuse("coord", "events hold no coordinates of runs; `run_pattern` takes them from the names of runs")
+    request.refuse("shots", "only lm-eval tells shots")
     notes: list[str] = []
-    runs = [_run(name, files, notes) for name, files in _folders(path).items()]
     extra = tuple(n for n in (request.tokens, request.trials_column) if n)
+    wanted = frozenset((*request.metrics, *extra))
+    runs = [_run(Run(name, wanted), files, request.join, notes) for name, files in _folders(path, notes).items()]
     known = sorted({tag for run in runs for tag in run.tags})
     if not known:
         raise UserError(f"{path} holds no scalar" + (f" ({notes[0]})" if notes else "") + "; expected a log folder")
@@ -63,7 +74,7 @@ def read(request: Request) -> Log:
     used = [run for run in runs if any(m in run.tags for m in request.metrics)]
     for run in runs:
         if run not in used:
-            notes.append(f"run '{run.name}' has none of the tags and is left out")
+            notes.append(f"run '{brief(run.name)}' has none of the tags and is left out")
     rows = [(run.name, _rows(run, request, notes)) for run in used]
     names, parts = [n for n, p in rows if len(p[0])], [p for _, p in rows if len(p[0])]
     if not parts:
@@ -85,16 +96,23 @@ def read(request: Request) -> Log:
 
 def _rows(run: Run, request: Request, notes: list[str]) -> tuple[Array, Array, dict[str, Array], Array]:
     wanted = {m: run.tags.get(m, {}) for m in request.metrics}
+    for tag in (*request.metrics, *(n for n in (request.tokens,) if n)):
+        if tag in run.fell and not request.unsorted:
+            before, after = run.fell[tag]
+            refuse_fall(request, brief(run.name), before, after, by_step=True, columns=False)
+    odd = sum(run.odd.get(tag, 0) for tag in (*request.metrics, request.tokens, request.trials_column) if tag)
+    if odd:
+        notes.append(f"run '{brief(run.name)}': {few(odd, 'value')} of its tags that are no scalar left out")
     for m, values in wanted.items():
         if not values:
-            notes.append(f"run '{run.name}' has no tag '{m}'; it is missing there")
+            notes.append(f"run '{brief(run.name)}' has no tag '{m}'; it is missing there")
         endless = [s for s, v in values.items() if np.isinf(v)]
         if endless:
-            notes.append(f"run '{run.name}': {few(len(endless), 'infinite value')} of '{m}' taken as missing")
+            notes.append(f"run '{brief(run.name)}': {few(len(endless), 'infinite value')} of '{m}' taken as missing")
             values.update(dict.fromkeys(endless, np.nan))
     if run.rewritten:
         notes.append(
-            f"run '{run.name}' was restarted: {few(run.rewritten, 'earlier value')} of its tags replaced or void"
+            f"run '{brief(run.name)}' was restarted: {few(run.rewritten, 'earlier value')} of its tags replaced or void"
         )
     step = np.array(sorted({s for values in wanted.values() for s, v in values.items() if np.isfinite(v)}), float)
     place = step
@@ -107,7 +125,7 @@ def _rows(run: Run, request: Request, notes: list[str]) -> tuple[Array, Array, d
     keep = np.isfinite(place)
     if not keep.all():
         notes.append(
-            f"run '{run.name}': {few(int((~keep).sum()), 'step')} outside those of '{request.tokens}' left out"
+            f"run '{brief(run.name)}': {few(int((~keep).sum()), 'step')} outside those of '{request.tokens}' left out"
         )
     values_of = {m: np.array([v.get(int(s), np.nan) for s in step], float)[keep] for m, v in wanted.items()}
     return step[keep], place[keep], values_of, trials[keep]
@@ -119,17 +137,17 @@ def _at(run: Run, tag: str, step: Array, notes: list[str]) -> Array:
     place, between = along_steps(step, known, np.array([logged[int(s)] for s in known], float))
     if between:
         notes.append(
-            f"run '{run.name}': '{tag}' at {few(between, 'step')} is on the line between the steps that log it"
+            f"run '{brief(run.name)}': '{tag}' at {few(between, 'step')} is on the line between the steps that log it"
         )
     return place
 
 
-def _folders(path: Path) -> dict[str, list[Path]]:
+def _folders(path: Path, notes: list[str]) -> dict[str, list[Path]]:
     """Return the event files by run: the folder they lie in, relative to ``path``."""
-    files = [path] if path.is_file() else sorted(p for p in path.rglob("*tfevents*") if p.is_file())
+    files = [path] if path.is_file() else [p for p in files_below(path, notes) if "tfevents" in p.name]
     files = [p for p in files if not p.name.endswith(".profile-empty")]
     if not files:
-        raise UserError(f"{path} holds no TensorBoard event file (…tfevents…); expected a log folder")
+        raise UserError(f"{path} holds no TensorBoard event file (…tfevents…); expected a log folder that is not empty")
     out: dict[str, list[Path]] = {}
     for file in files:
         name = path.parent.name if path.is_file() else file.parent.relative_to(path).as_posix()
@@ -137,11 +155,10 @@ def _folders(path: Path) -> dict[str, list[Path]]:
     return out
 
 
-def _run(name: str, files: list[Path], notes: list[str]) -> Run:
-    run = Run(name)
+def _run(run: Run, files: list[Path], join: bool, notes: list[str]) -> Run:
     begun = {file: _begun(file) for file in files}
-    for file in sorted(files, key=lambda f: (begun[f], f.name)):
-        _merge(run, file, notes)
+    for file in sorted(files, key=lambda f: (begun[f], natural(f.name))):
+        _merge(run, file, join, notes)
     return run
 
 
@@ -151,44 +168,93 @@ def _begun(file: Path) -> float:
 
 def _events(file: Path) -> Iterator[Any]:
     loader = need(LOADER, "TensorBoard event files")
-    yield from loader.LegacyEventFileLoader(str(file)).Load()
+    decoding = need("google.protobuf.message", "TensorBoard event files")
+    try:
+        yield from loader.LegacyEventFileLoader(str(file)).Load()
+    except (decoding.DecodeError, MemoryError, OverflowError):
+        return  # what follows is no record: the caller sees that the file goes on
 
 
-def _merge(run: Run, file: Path, notes: list[str]) -> None:
-    tensors = need("tensorboard.util.tensor_util", "TensorBoard event files")
+def _merge(run: Run, file: Path, join: bool, notes: list[str]) -> None:
+    """Add one file to its run, with what it makes void."""
     proto = need("tensorboard.compat.proto.event_pb2", "TensorBoard event files")
-    here: dict[str, set[int]] = {}
+    here: dict[str, dict[int, float]] = {}
+    last: dict[str, int] = {}
     n = 0
     for event in _events(file):
         n += 1
+        step = int(event.step)
         if event.HasField("session_log") and event.session_log.status == proto.SessionLog.START:
-            for values in run.tags.values():
-                gone = [s for s in values if s >= event.step]
-                run.rewritten += len(gone)
-                for s in gone:
-                    del values[s]
+            for tags in (run.tags, here):
+                for tag, values in tags.items():
+                    _void(run, tag, values, step)
+            last = {tag: min(before, step - 1) for tag, before in last.items()}
         for value in event.summary.value:
-            number = _number(value, tensors)
+            number = _number(value)
             if number is None:
+                if value.WhichOneof("value") == "tensor":
+                    run.odd[value.tag] = run.odd.get(value.tag, 0) + 1
                 continue
-            values = run.tags.setdefault(value.tag, {})
-            run.rewritten += int(event.step) in values
-            values[int(event.step)] = number
-            here.setdefault(value.tag, set()).add(int(event.step))
+            values = here.setdefault(value.tag, {})
+            if step < last.get(value.tag, step):
+                if join:
+                    _void(run, value.tag, values, step)
+                else:
+                    run.fell.setdefault(value.tag, (last[value.tag], step))
+            run.rewritten += value.tag in run.wanted and step in values
+            values[step] = number
+            last[value.tag] = step
+            if value.tag not in run.wanted and len(values) > 2:
+                del values[sorted(values)[1]]
+    restart(run, here)
     left = file.stat().st_size - _end(file, n)
     if left > 0:
         notes.append(f"{file.name}: the last {left} bytes, after record {n}, are cut or damaged and are not read")
 
 
-def _number(value: Any, tensors: Any) -> float | None:
+def restart(run: Run, here: dict[str, dict[int, float]]) -> None:
+    """Add the scalars of a later file; where it goes back to a step that was passed, it voids all from there on.
+
+    A tag that the later file has not yet written is void from the step to which the others went back: the largest of
+    their first steps, because some tags (``hp_metric``) are written at step 0 by every start.
+
+    Parameters
+    ----------
+    run : Run
+        What earlier files hold; extended in place.
+    here : dict
+        The scalars of the later file, by tag and step.
+    """
+    back = [min(new) for tag, new in here.items() if run.tags.get(tag) and min(new) <= max(run.tags[tag])]
+    for tag, values in run.tags.items():
+        if tag in here:
+            _void(run, tag, values, min(here[tag]))
+        elif back:
+            _void(run, tag, values, max(back))
+    for tag, new in here.items():
+        run.tags.setdefault(tag, {}).update(new)
+
+
+def _void(run: Run, tag: str, values: dict[int, float], step: int) -> None:
+    gone = [s for s in values if s >= step]
+    run.rewritten += len(gone) * (tag in run.wanted)
+    for s in gone:
+        del values[s]
+
+
+def _number(value: Any) -> float | None:
     """Return a scalar, whether written as a simple value or as a tensor of one number; None for anything else."""
     kind = value.WhichOneof("value")
     if kind == "simple_value":
         return float(value.simple_value)
-    if kind != "tensor":
+    if kind != "tensor" or any(dim.size != 1 for dim in value.tensor.tensor_shape.dim):
         return None
-    array = np.asarray(tensors.make_ndarray(value.tensor))
-    return float(array.reshape(-1)[0]) if array.size == 1 and array.dtype.kind in "iufb" else None
+    tensors = need("tensorboard.util.tensor_util", "TensorBoard event files")
+    try:
+        array = np.asarray(tensors.make_ndarray(value.tensor))
+    except (TypeError, ValueError, KeyError):  # a type that there is not, or content of another length
+        return None
+    return float(array.reshape(-1)[0]) if array.size == 1 and array.dtype.kind in "iuf" else None
 
 
 def _end(file: Path, records: int) -> int:

@@ -6,19 +6,19 @@ A history has ``_step`` and one column a metric; several runs are several files,
 
 from __future__ import annotations
 
-import gzip
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from calque.data.errors import UserError
 from calque.phases.formats import delimited, parquet
-from calque.phases.formats.base import LINES, Array, Log, Request, along_steps, check_known, counts_steps, few, finite
-from calque.phases.formats.tables import Table
+from calque.phases.formats.base import LINES, Array, Log, Request, along_steps, brief, check_known, counts_steps, few
+from calque.phases.formats.files import ROWS, by_run, document, files_below, lines, reading
+from calque.phases.formats.parsing import JsonError, finite, flat, parse_json, shown
+from calque.phases.formats.tables import Cells
+from calque.phases.formats.timeline import MOST_RUNS, rows_by_run
 
 STEP = "_step"
 ENDS = ("__MIN", "__MAX")
@@ -44,103 +44,159 @@ def read(request: Request) -> Log:
         When a column is unknown, the files are of another kind, or nothing is left.
     """
     request.refuse("checkpoint", "Weights & Biases logs the step")
+    request.refuse("shots", "only lm-eval tells shots")
     path = request.path
-    if path.is_file() and path.name.lower().endswith(delimited.SUFFIXES) and STEP not in delimited.header(path):
+    if path.is_file() and delimited.is_table(path) and STEP not in delimited.header(path):
         return _chart(request)
     return _histories(request)
+
+
+Part = tuple[np.ndarray, Array, Array | None, dict[str, Array], Array, dict[str, np.ndarray]]
 
 
 def _chart(request: Request) -> Log:
     path, notes = request.path, list[str]()
     request.refuse("run", "a chart's columns name the runs")
-    data = delimited.frame(path)
-    columns = tuple(data.columns)
+    request.refuse("coord", "a chart holds no coordinates of runs; `run_pattern` takes them from the names of runs")
+    table = delimited.load(path)
+    columns = table.columns
     x = request.tokens or "Step"
-    lines = [c for c in columns if " - " in c and not c.endswith(ENDS)]
-    known = tuple(dict.fromkeys(c.rsplit(" - ", 1)[1] for c in lines))
+    lines_ = [c for c in columns if " - " in c and not c.endswith(ENDS)]
+    known = tuple(dict.fromkeys(c.rsplit(" - ", 1)[1] for c in lines_))
     for m in request.metrics:
-        if not any(c.endswith(f" - {m}") for c in lines):
+        if not any(c.endswith(f" - {m}") for c in lines_):
             check_known((m,), known, str(path), "chart of")
-    runs = tuple(dict.fromkeys(c.removesuffix(f" - {m}") for m in request.metrics for c in lines
+    runs = tuple(dict.fromkeys(c.removesuffix(f" - {m}") for m in request.metrics for c in lines_
                                if c.endswith(f" - {m}")))  # fmt: skip
-    own = tuple(c for c in columns if c.endswith(f" - {x}"))
-    if x not in columns and not own:
+    if len(runs) > MOST_RUNS:
+        raise UserError(f"{path} holds {len(runs)} runs; expected at most {MOST_RUNS}: export fewer at once")
+    there = set(columns)
+    if x not in there and not any(c.endswith(f" - {x}") for c in columns):
         check_known((x,), (columns[0], *known), str(path), "x axis")
-    trials_column = request.trials_column
+    must = [f"{run} - {request.trials_column}" for run in runs] if request.trials_column else []
+    must += [x] if x in there else [f"{run} - {x}" for run in runs]
+    check_known(must, columns, str(path), "column")
+    wanted = [*must, *(f"{run} - {m}" for run in runs for m in request.metrics if f"{run} - {m}" in there)]
+    twice = next((c for c in wanted if columns.count(c) > 1), None) if len(there) < len(columns) else None
+    if twice is not None:
+        raise UserError(f"{path} has two columns '{brief(twice)}'; expected one: rename or drop the other")
+    cells, _, told = table.get(tuple(dict.fromkeys(wanted)))
+    notes += told
+    n = len(next(iter(cells.values())))
+
+    def column(name: str) -> Array:
+        return finite(cells[name], name, notes) if name in cells else np.full(n, np.nan)
+
     parts = []
     for run in runs:
-        place = finite(data[x if x in columns else f"{run} - {x}"], x, notes)
-        values = {m: _column(data, f"{run} - {m}", notes) for m in request.metrics}
-        trials = np.full(len(data), np.nan)
-        if trials_column is not None:
-            check_known((f"{run} - {trials_column}",), columns, str(path), "column")
-            trials = _column(data, f"{run} - {trials_column}", notes)
-        parts.append(_kept(run, place, None, values, trials, notes))
-    return _joined(request, parts, counts_steps(x), notes)
+        trials = column(f"{run} - {request.trials_column}")
+        values = {m: column(f"{run} - {m}") for m in request.metrics}
+        label = np.full(n, run, object)
+        parts.append(_kept(label, column(x if x in there else f"{run} - {x}"), None, values, trials, {}, notes))
+    return _log(request, parts, counts_steps(x), notes)
 
 
 def _histories(request: Request) -> Log:
     notes: list[str] = []
-    parts = []
-    seen: tuple[str, ...] = ()
-    for name, files in _runs(request.path).items():
-        tables = [_history(f) for f in files]
-        columns = tuple(dict.fromkeys(c for table in tables for c in table.columns))
-        seen = tuple(dict.fromkeys((*seen, *columns)))
+    files = [p for p in files_below(request.path, notes) if request.path.is_file() or p.name.lower().endswith(SUFFIXES)]
+    if not files:
+        raise UserError(
+            f"{request.path} holds no Weights & Biases history that is not empty; expected {LINES[0]} or CSV"
+        )
+    parts: list[Part] = []
+    seen: dict[str, None] = {}
+    need = [n for n in (request.tokens, request.run, request.trials_column, *request.coord.values()) if n]
+    for name, own in by_run(request.path, files, SUFFIXES).items():
+        histories = [_history(f, {STEP, *request.metrics, *need}, notes) for f in own]
+        columns = tuple(dict.fromkeys(c for known, _ in histories for c in known))
+        seen |= dict.fromkeys(columns)
         if not set(request.metrics) & set(columns):
-            notes.append(f"run '{name}' has none of the metrics and is left out")
+            notes.append(f"run '{brief(name)}' has none of the metrics and is left out")
             continue
         if STEP not in columns and request.tokens is None:
-            raise UserError(f"{files[0]} has no column '{STEP}'; name the position with `tokens`")
-        wanted = [STEP, *request.metrics, *(n for n in (request.tokens, request.run, request.trials_column) if n)]
-        must = [n for n in wanted if n not in request.metrics and n != STEP]
-        check_known(must, columns, str(files[0]), "column")
-        have = [[n for n in dict.fromkeys(wanted) if n in table.columns] for table in tables]
-        data = pd.concat([t.get(names) for t, names in zip(tables, have, strict=True)], ignore_index=True)
-        labels = data[request.run].astype(str) if request.run else pd.Series(name, index=data.index)
-        for run, rows in data.groupby(labels, sort=False):
-            parts.append(_of_run(str(run), rows, request, notes))
+            raise UserError(f"{own[0]} has no column '{STEP}'; name the position with `tokens`")
+        check_known(need, columns, str(own[0]), "column")
+        lengths = [len(next(iter(cells.values()), ())) for _, cells in histories]
+        data = {c: [v for (_, cells), n in zip(histories, lengths, strict=True) for v in cells.get(c, [None] * n)]
+                for c in dict.fromkeys((STEP, *request.metrics, *need)) if c in columns}  # fmt: skip
+        parts.append(_of_run(name, data, sum(lengths), request, notes))
     known = tuple(c for c in seen if not c.startswith("_") or c in request.metrics)
     check_known(request.metrics, known, str(request.path), "column")
-    return _joined(request, parts, request.tokens is None or counts_steps(request.tokens), notes)
+    return _log(request, parts, request.tokens is None or counts_steps(request.tokens), notes)
 
 
-Part = tuple[str, Array, Array | None, dict[str, Array], Array]
+def _of_run(name: str, data: Mapping[str, Sequence[Any]], n: int, request: Request, notes: list[str]) -> Part:
+    def column(wanted: str | None) -> Array:
+        return finite(data[wanted], wanted, notes) if wanted in data and wanted else np.full(n, np.nan)
+
+    step = column(STEP) if STEP in data else None
+    values = {m: column(m) for m in request.metrics}
+    run = np.full(n, name, object)
+    if request.run:
+        run = np.array([str(v).strip() if v is not None else "" for v in data[request.run]], object)
+        if (run == "").any():
+            notes.append(f"{few(int((run == '').sum()), 'row')} without '{brief(request.run)}' left out")
+            values = {m: np.where(run == "", np.nan, v) for m, v in values.items()}
+    coordinates = {c: _filled(run, data[source]) for c, source in request.coord.items()}
+    place = column(request.tokens) if request.tokens else step
+    assert place is not None
+    if request.tokens and step is not None and np.isnan(place).any():
+        place = _between(run, step, place, values, request, notes)
+    return _kept(
+        run, place, step if request.tokens else None, values, column(request.trials_column), coordinates, notes
+    )
 
 
-def _of_run(run: str, rows: pd.DataFrame, request: Request, notes: list[str]) -> Part:
-    step = finite(rows[STEP], STEP, notes) if STEP in rows else None
-    values = {m: _column(rows, m, notes) for m in request.metrics}
-    trials = np.full(len(rows), np.nan)
-    if request.trials_column is not None:
-        trials = _column(rows, request.trials_column, notes)
-    if request.tokens is None:
-        assert step is not None
-        return _kept(run, step, None, values, trials, notes)
-    place = finite(rows[request.tokens], request.tokens, notes)
-    if step is not None and np.isnan(place).any():
-        table = pd.DataFrame({"step": step, "place": place}).dropna().drop_duplicates("step").sort_values("step")
-        filled, between = along_steps(step, table["step"].to_numpy(float), table["place"].to_numpy(float))
-        used = np.isnan(place) & np.isfinite(filled) & np.any([np.isfinite(v) for v in values.values()], axis=0)
-        place = np.where(np.isfinite(place), place, filled)
-        if between and used.any():
-            here = few(int(used.sum()), "row")
-            notes.append(f"run '{run}': '{request.tokens}' of {here} is on the line between the steps that log it")
-    return _kept(run, place, step, values, trials, notes)
+def _filled(run: np.ndarray, cells: Sequence[Any]) -> np.ndarray:
+    """Return what a run's rows say of it; a history says it in some of its rows only."""
+    texts = np.array(["" if v is None or v != v else str(v).strip() for v in cells], object)
+    told: dict[Any, set[str]] = {}
+    for name, text in zip(run, texts, strict=True):
+        if text:
+            told.setdefault(name, set()).add(text)
+    only = {name: next(iter(words)) for name, words in told.items() if len(words) == 1}
+    return np.array([text or only.get(name, "") for name, text in zip(run, texts, strict=True)], object)
 
 
-def _kept(run: str, place: Array, step: Array | None, values: dict[str, Array], trials: Array,
-          notes: list[str]) -> Part:  # fmt: skip
+def _between(
+    run: np.ndarray, step: Array, place: Array, values: dict[str, Array], request: Request, notes: list[str]
+) -> Array:  # fmt: skip
+    """Return positions, those that were logged at other steps than the metrics by interpolation."""
+    out = place.copy()
+    some = np.any([np.isfinite(v) for v in values.values()], axis=0)
+    for own in rows_by_run(run):
+        known = own[np.isfinite(step[own]) & np.isfinite(place[own])]
+        first = np.unique(step[known], return_index=True)[1]
+        steps, places = step[known][first], place[known][first]
+        if np.any(np.diff(places) < 0):  # the counter began again: nothing lies on a line between its values
+            continue
+        filled, _ = along_steps(step[own], steps, places)
+        out[own] = np.where(np.isfinite(place[own]), place[own], filled)
+        used = int((some[own] & np.isnan(place[own]) & np.isfinite(out[own])).sum())
+        if used:
+            where = f"run '{brief(str(run[own[0]]))}': '{request.tokens}' of {few(used, 'row')}"
+            notes.append(f"{where} is on the line between the steps that log it")
+    return out
+
+
+def _kept(
+    run: np.ndarray, place: Array, step: Array | None, values: dict[str, Array], trials: Array,
+    coordinates: dict[str, np.ndarray], notes: list[str],
+) -> Part:  # fmt: skip
     some = np.any([np.isfinite(v) for v in values.values()], axis=0)
     keep = some & np.isfinite(place)
-    if (some & ~keep).any():
-        notes.append(f"run '{run}': {few(int((some & ~keep).sum()), 'row')} without a position left out")
-    if not keep.any():
-        notes.append(f"run '{run}' has no value of the metrics and is left out")
-    return run, place[keep], None if step is None else step[keep], {m: v[keep] for m, v in values.items()}, trials[keep]
+    lacking = some & ~keep
+    for own in rows_by_run(run):
+        name = str(run[own[0]])
+        if lost := int(lacking[own].sum()):
+            notes.append(f"run '{brief(name)}': {few(lost, 'row')} without a position left out")
+        if name and not keep[own].any():
+            notes.append(f"run '{brief(name)}' has no value of the metrics and is left out")
+    return (run[keep], place[keep], None if step is None else step[keep], {m: v[keep] for m, v in values.items()},
+            trials[keep], {c: v[keep] for c, v in coordinates.items()})  # fmt: skip
 
 
-def _joined(request: Request, parts: Sequence[Part], in_steps: bool, notes: list[str]) -> Log:
+def _log(request: Request, parts: Sequence[Part], in_steps: bool, notes: list[str]) -> Log:
     parts = [p for p in parts if len(p[1])]
     if not parts:
         raise UserError(f"{request.path}: no row has both a position and one of {', '.join(request.metrics)}")
@@ -149,73 +205,59 @@ def _joined(request: Request, parts: Sequence[Part], in_steps: bool, notes: list
     if request.trials_column is not None:
         trials = np.concatenate([p[4] for p in parts])
     return Log(
-        run=np.concatenate([np.full(len(p[1]), p[0], object) for p in parts]),
-        place=np.concatenate([p[1] for p in parts]),
+        run=np.concatenate([p[0] for p in parts]), place=np.concatenate([p[1] for p in parts]),
         step=None if any(s is None for s in steps) else np.concatenate([s for s in steps if s is not None]),
         in_steps=in_steps, values={m: np.concatenate([p[3][m] for p in parts]) for m in request.metrics},
         trials={} if trials is None else dict.fromkeys(request.metrics, trials), merge=True,
+        coordinates={c: np.concatenate([p[5][c] for p in parts]) for c in request.coord},
         notes=tuple(dict.fromkeys(notes)),
     )  # fmt: skip
 
 
-def _column(data: pd.DataFrame, name: str, notes: list[str]) -> Array:
-    return finite(data[name], name, notes) if name in data else np.full(len(data), np.nan)
-
-
-def _runs(path: Path) -> dict[str, list[Path]]:
-    """Return the files by run: one file, one sub-folder, or one folder of numbered parts for each."""
-    if path.is_file():
-        return {_stem(path): [path]}
-    files = sorted(p for p in path.rglob("*") if p.is_file() and p.name.lower().endswith(SUFFIXES))
-    out: dict[str, list[Path]] = {}
-    for file in files:
-        folder = file.parent.relative_to(path).as_posix()
-        parts = _stem(file).isdigit()
-        name = folder if folder != "." else path.resolve().name if parts else _stem(file)
-        out.setdefault(name, []).append(file)
-    if not out:
-        raise UserError(f"{path} holds no Weights & Biases history; expected {', '.join(SUFFIXES)}")
-    return out
-
-
-def _stem(path: Path) -> str:
-    name = path.name
-    return name[: -len(next((s for s in sorted(SUFFIXES, key=len, reverse=True) if name.lower().endswith(s)), ""))]
-
-
-def _history(path: Path) -> Table:
-    name = path.name.lower()
-    if name.endswith(parquet.SUFFIXES):
-        return parquet.load(path)
-    if name.endswith(delimited.SUFFIXES):
-        return delimited.load(path)
-    rows = _json_rows(path)
-    nested = any(isinstance(value, dict) for row in rows for value in row.values())
-    data = pd.json_normalize(rows, sep=".") if nested else pd.DataFrame.from_records(rows)
-    return Table(columns=tuple(map(str, data.columns)), get=lambda names: data[list(names)])
-
-
-def _json_rows(path: Path) -> list[dict[str, Any]]:
-    try:
-        if path.name.endswith(".gz"):
-            with gzip.open(path, "rt", encoding="utf-8") as file:
-                text = file.read()
-        else:
-            text = path.read_text(encoding="utf-8")
-        rows = json.loads(text) if text.lstrip().startswith("[") else _lines(text)
-    except (OSError, EOFError, ValueError) as error:
-        raise UserError(f"{path} cannot be read as JSON ({error}); expected one object a line") from error
-    if not rows or not all(isinstance(row, dict) for row in rows):
+def _history(path: Path, wanted: set[str], notes: list[str]) -> tuple[tuple[str, ...], Cells]:
+    """Return the columns of one file, and the cells of those that are wanted."""
+    if parquet.is_table(path) or delimited.is_table(path):
+        table = parquet.load(path) if parquet.is_table(path) else delimited.load(path)
+        names = [c for c in dict.fromkeys(table.columns) if c in wanted]
+        twice = next((c for c in names if table.columns.count(c) > 1), None)
+        if twice is not None:
+            raise UserError(f"{path} has two columns '{brief(twice)}'; expected one: rename or drop the other")
+        if not names:
+            return table.columns, {}
+        cells, _, told = table.get(names)
+        notes += told
+        return table.columns, cells
+    columns: dict[str, None] = {}
+    cells_: dict[str, list[Any]] = {name: [] for name in wanted}
+    for number, row in enumerate(_json_rows(path)):
+        if number == ROWS:
+            raise UserError(f"{path} has more than {ROWS} rows; keep the rows that hold the metrics")
+        if not row.keys() <= columns.keys():
+            columns |= dict.fromkeys(row)
+        for name, column in cells_.items():
+            column.append(row.get(name))
+    if not columns:
         raise UserError(f"{path} holds no JSON objects; expected one a line, each with '{STEP}' and metrics")
-    return rows
+    return tuple(columns), cells_
 
 
-def _lines(text: str) -> list[Any]:
-    rows = []
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
+def _json_rows(path: Path) -> Any:
+    """Yield the objects of JSON lines, or of a list of them."""
+    with reading(path, "one JSON object a line"):
+        first = next((line for line in lines(path) if line.strip()), "")
+        whole = first.lstrip().startswith("[")
+        texts = [(0, document(path))] if whole else enumerate(lines(path), 1)
+        for number, text in texts:
+            if not text.strip():
+                continue
             try:
-                rows.append(json.loads(line))
-            except ValueError as error:
-                raise ValueError(f"line {number}: {error}") from error
-    return rows
+                found = parse_json(text)
+            except JsonError as error:
+                where = f"line {number}: " if number else ""
+                raise UserError(
+                    f"{path} cannot be read as JSON ({where}{error}); expected one object a line: drop cut lines"
+                ) from error
+            for row in found if whole else [found]:
+                if not isinstance(row, dict):
+                    raise UserError(f"{path} holds '{shown(row)}' where one JSON object a line was expected")
+                yield flat(row)

@@ -14,6 +14,7 @@ import xarray as xr
 from calque.data.errors import UserError, nearest
 from calque.data.metrics import ITEM_DIMS, METRICS, STANDARD
 from calque.phases.series.metric_series import Group, standard, variable
+from calque.phases.series.names import by_written_names, written_name
 from calque.phases.series.trajectory import Trajectory
 
 SPLITS = ("run", "size", "mix", "source", "target", "pair")
@@ -45,6 +46,7 @@ def trajectories(
         if name in by and name not in cube.variables:
             raise UserError(f"`by` has '{name}'; the cube has no run coordinate '{name}'; leave it out")
     names = chosen(cube, metrics)
+    cube = by_written_names(cube)
     out = []
     for run in range(cube.sizes["run"]):
         one = cube.isel(run=run)
@@ -66,7 +68,7 @@ def _unsplit(by: Sequence[str]) -> str:
 
 
 def chosen(cube: xr.Dataset, metrics: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the names to analyse; by default the standard set, or every declared metric of a cube without items.
+    """Return the names to analyse, as they were written; by default the standard set, or every declared metric.
 
     Parameters
     ----------
@@ -80,6 +82,8 @@ def chosen(cube: xr.Dataset, metrics: Sequence[str] | None) -> tuple[str, ...]:
     UserError
         For a name that the cube does not have, or a cube without any metric.
     """
+    metrics = None if metrics is None else [written_name(cube, name) for name in metrics]
+    cube = by_written_names(cube)
     variables = analysable(cube)
     standard = available(cube)
     if metrics is None:

@@ -71,4 +71,4 @@ def fit(
         progress=progress,
     )
     fitted = fit_observations(found.observations, law, level=level, seed=seed)
-    return TakeoffFit(metric=metric, fit=fitted, note=found.note, cube_name=found.cube_name)
+    return TakeoffFit(metric=found.metric, fit=fitted, note=found.note, cube_name=found.cube_name)

@@ -72,6 +72,6 @@ def forecast(
         seed=seed,
         progress=progress,
     )
-    result = forecast_observations(found.observations, name, metric=metric, level=level, seed=seed)
+    result = forecast_observations(found.observations, name, metric=found.metric, level=level, seed=seed)
     sentences = (found.note, *result.sentences) if found.note else result.sentences
     return replace(result, sentences=sentences, cube_name=found.cube_name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from calque.data.arguments import checked
 from calque.data.cube.source import CubeLike, as_cube
 from calque.data.errors import UserError
+from calque.phases.series.names import written_name
 from calque.scaling.checks import check_level
 from calque.scaling.laws.share import fit_shares
 from calque.scaling.mixes.by_language import observe_languages
@@ -54,6 +55,7 @@ def mixes(
     data, name = as_cube(cube)
     if "mix" not in data.variables:
         raise UserError("the cube has no run coordinate 'mix'; expected one that names two mixes or more")
+    metric = written_name(data, metric)
     found = transitions(data, metric, boot=boot, seed=seed, progress=progress)
     observations = observe(data, found, metric)
     compared = contrasts(observations, level=level, seed=seed)

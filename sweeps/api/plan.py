@@ -96,7 +96,7 @@ class StudyPlan(Result):
         return draw_bars(axes, list(frame["run"]), frame[cost].to_numpy(float), cost.replace("_", " "))
 
 
-def how_to_submit(path: Path) -> list[str]:
+def how_to_submit(path: str | os.PathLike[str]) -> list[str]:
     """Return a line with the command that submits a study, where its file is no command of its own.
 
     A job of Ray is a line of the shell: a file without a folder is looked for on the ``PATH``, and one that is not
@@ -104,9 +104,10 @@ def how_to_submit(path: Path) -> list[str]:
 
     Parameters
     ----------
-    path : Path
+    path : path
         The study's file.
     """
+    path = Path(path)
     try:
         with path.open("rb") as file:
             command = file.readline().startswith(b"#!") and os.access(path, os.X_OK)

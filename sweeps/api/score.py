@@ -9,26 +9,23 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 import xarray as xr
 
+from calque.data.arguments import checked
 from calque.data.cube import read
 from calque.data.errors import UserError
-from calque.data.quantities import parse_count
 from calque.data.result import Result, Rows, check_backend
 from calque.sweeps.score.display import ScoreDisplay
-from calque.sweeps.score.positions import PatternPositions, TablePositions, place_revisions
-from calque.sweeps.score.questions import Questions
-from calque.sweeps.score.scored_model import HuggingFaceModel, ScoredModel
+from calque.sweeps.score.opening import count, open_positions, open_selection, open_subject
+from calque.sweeps.score.plan import ScoringPlan, plan_scoring
+from calque.sweeps.score.positions import place_revisions
 from calque.sweeps.score.scoring import ScoreResult
 from calque.sweeps.score.scoring import score as score_all
-from calque.sweeps.score.sources import RevisionSource, choose_revisions, open_source
-from calque.sweeps.score.trained_run import TrainedRunModel, TrainedRunSource
+from calque.sweeps.score.sources import FolderSource, choose_revisions, open_source
+from calque.sweeps.score.trained_run import TrainedRunSource
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-
-DTYPES = ("auto", "float32", "bfloat16", "float16")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -41,10 +38,13 @@ class ScoredCheckpoints(Result):
         The cube's file with a row a checkpoint, and the revisions that could not be scored.
     left_out : tuple of str
         Revisions whose names tell no position in training.
+    final : str, optional
+        Name of the model that a Trainer leaves beside its checkpoints.
     """
 
     scored: ScoreResult
     left_out: tuple[str, ...] = ()
+    final: str | None = None
 
     @property
     def failed(self) -> dict[str, str]:
@@ -75,15 +75,17 @@ class ScoredCheckpoints(Result):
         lines = list(self.scored.lines())
         if self.left_out:
             shown = ", ".join(self.left_out[:4]) + (", ..." if len(self.left_out) > 4 else "")
-            lines.insert(0, f"left out, since their names give no position: {shown}")
+            told = f"; '{self.final}' is the final model in the folder itself: give its position in `positions`"
+            lines.insert(0, f"left out, since their names give no position: {shown}"
+                         + (told if self.final in self.left_out else ""))  # fmt: skip
         return lines
 
     def renderables(self) -> Sequence[RenderableType]:
         """Return the doubts, a line each, and how many checkpoints there are."""
         from rich.text import Text
 
-        count = f"{self.scored.file.path}: {len(self.scored.file.rows)} checkpoints"
-        return [Text(line) for line in [*self.doubts(), count]]
+        whole = f"{self.scored.file.path}: {len(self.scored.file.rows)} checkpoints"
+        return [Text(line) for line in [*self.doubts(), whole]]
 
     def plot(self, metric: str = "translation", *, ax: Any = None, backend: str = "matplotlib") -> Any:
         """Draw a metric over tokens.
@@ -107,16 +109,18 @@ class ScoredCheckpoints(Result):
         return self.cube.calque.plot(metric, ax=ax, backend=backend)
 
 
+@checked
 def score(
     model: str | os.PathLike[str], *, output: str | os.PathLike[str], revisions: str | None = None,
     pattern: str | None = None, tokens_per_step: float | str | None = None,
     positions: str | os.PathLike[str] | None = None, languages: str | Sequence[str] | None = None,
     template: str | None = None, shots: int | None = None, shot_seed: int | None = None, concepts: int | None = None,
     minimal_pairs: int | None = None, heldout: str | None = None, heldout_tokens: int | str | None = None,
-    tokenizer: str | os.PathLike[str] | None = None, name: str | None = None, device: str = "auto",
-    dtype: str = "auto",
-    anonymous: bool = False,
-) -> ScoredCheckpoints:  # fmt: skip
+    tasks: str | Sequence[str] | None = None, limit: int | None = None, sample_seed: int = 0,
+    log_answers: int | str | None = None, tokenizer: str | os.PathLike[str] | None = None, name: str | None = None,
+    device: str = "auto", dtype: str = "auto", anonymous: bool = False, dry_run: bool = False,
+    flops_per_second: float | None = None,
+) -> ScoredCheckpoints | ScoringPlan:  # fmt: skip
     """Score existing checkpoints into a cube; what it holds already is not scored again.
 
     Parameters
@@ -133,7 +137,7 @@ def score(
     tokens_per_step : number or str, optional
         Tokens of an optimizer step, such as ``2M``.
     positions : path, optional
-        CSV file with columns revision, tokens and, where it is known, step.
+        CSV file with columns revision, tokens and, where it is known, step; it goes before ``pattern``.
     languages : str or sequence of str, optional
         Codes, in a text with commas between; all nine when None.
     template : str, optional
@@ -141,11 +145,21 @@ def score(
     shots, shot_seed : int, optional
         Lines shown before a question, and the seed that chooses them.
     concepts, minimal_pairs : int, optional
-        At most so many concepts, and pairs a language and phenomenon.
+        Word questions about at most so many concepts, in all pairs of languages, and at most so many minimal pairs a
+        language and phenomenon. Neither bounds the invented words.
     heldout : str, optional
         Text for the loss: sample, none, or a folder of text.
     heldout_tokens : int or str, optional
         Tokens of it a language.
+    tasks : str or sequence of str, optional
+        Some of words, nonce, minimal_pairs, loss, in a text with commas between; all when None.
+    limit : int, optional
+        At most so many items of each task but the loss, the same at every checkpoint.
+    sample_seed : int
+        Chooses these items, and those of ``log_answers``.
+    log_answers : int or str, optional
+        Write what the model says to so many items of each task, or to ``all``, beside the cube
+        (``results.answers.parquet``, read by ``calque.data.answers.read_answers``).
     tokenizer : path, optional
         Folder with a ``tokenizer.json`` for all revisions; their own when None.
     name : str, optional
@@ -156,25 +170,30 @@ def score(
         auto, float32, bfloat16 or float16; auto is float32 on a CPU, else bfloat16.
     anonymous : bool
         Leave out of the cube what tells its maker: environment, absolute paths, addresses.
+    dry_run : bool
+        Score nothing; return a plan: checkpoints, questions, tokens, FLOPs, time.
+    flops_per_second : float, optional
+        Rate of the device, for the time of the plan where no checkpoint has been scored.
 
     Returns
     -------
-    ScoredCheckpoints
-        Its ``failed`` names the revisions that could not be scored.
+    ScoredCheckpoints or ScoringPlan
+        ``failed`` of the first names the revisions that could not be scored.
 
     Raises
     ------
     UserError
-        When no revision has a position, the output is of another model or other questions, or an argument makes no
-        sense.
+        When no revision has a position or could be scored, the output is of another model or other questions, or an
+        argument makes no sense.
     """
     given = {
         "template": template, "shots": shots, "shot_seed": shot_seed, "concepts": concepts,
-        "minimal_pairs": minimal_pairs, "heldout_tokens": _count(heldout_tokens, "heldout_tokens"),
+        "minimal_pairs": minimal_pairs, "heldout_tokens": count(heldout_tokens, "heldout_tokens"),
     }  # fmt: skip
     changes = {key: value for key, value in given.items() if value is not None}
-    where = _positions(pattern, _count(tokens_per_step, "tokens_per_step"), positions)
-    source = open_source(str(model))
+    selection, log = open_selection(tasks, limit, sample_seed, log_answers)
+    where = open_positions(pattern, tokens_per_step, positions)
+    source = open_source(model)
     names, named = choose_revisions(source, revisions)
     if isinstance(source, TrainedRunSource):
         own = {"pattern": pattern, "positions": positions, "languages": languages, "heldout": heldout,
@@ -184,66 +203,16 @@ def score(
                 raise UserError(f"'{model}' is a run of Calque, which records its own; leave out `{parameter}`")
         where = source
     order, left_out = place_revisions(names, where, named)
-    subject = _subject(source, changes, languages, heldout, tokenizer, Path(output), device, dtype)
-    with ScoreDisplay(len(order)) as display:
-        scored = score_all(source, subject, order, Path(output), name or source.name, display, anonymous)
-    return ScoredCheckpoints(scored=scored, left_out=tuple(left_out))
-
-
-def _positions(pattern: str | None, tokens_per_step: int | None, table: str | os.PathLike[str] | None) -> Any:
-    if table is not None:
-        if pattern is not None or tokens_per_step is not None:
-            raise UserError("`positions` gives where revisions stand; leave out `pattern` and `tokens_per_step`")
-        return TablePositions(Path(table))
-    if pattern is None and tokens_per_step is not None:
-        raise UserError("`tokens_per_step` needs `pattern`, such as 'step{step}'")
-    return None if pattern is None else PatternPositions(pattern, tokens_per_step)
-
-
-def _count(given: float | str | None, parameter: str) -> int | None:
-    try:
-        return None if given is None else int(parse_count(str(given) if isinstance(given, str) else f"{given:.15g}"))
-    except ValueError as error:
-        raise UserError(f"`{parameter}`: {error}") from None
-
-
-def _subject(
-    source: RevisionSource, changes: dict[str, Any], languages: str | Sequence[str] | None, heldout: str | None,
-    tokenizer: str | os.PathLike[str] | None, output: Path, device: str, dtype: str,
-) -> ScoredModel:  # fmt: skip
-    place = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    try:
-        torch.empty(1, device=place)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(
-            f"`device` is '{device}', which is not available ({reason}); expected auto, cpu or cuda"
-        ) from None
-    if dtype not in DTYPES:
-        raise UserError(f"`dtype` is '{dtype}'; expected one of {', '.join(DTYPES)}")
-    if isinstance(source, TrainedRunSource):
-        if dtype not in ("auto", "float32"):
-            raise UserError(
-                f"'{source.name}' is a run of Calque, scored in float32 as it was trained; leave out `dtype`"
-            )
-        return TrainedRunModel(source, changes, place)
-    if languages is not None:
-        codes = languages.split(",") if isinstance(languages, str) else languages
-        changes |= {"languages": tuple(code.strip() for code in codes)}
-    if heldout is not None:
-        changes |= {"heldout": heldout}
-    kind = ("float32" if place == "cpu" else "bfloat16") if dtype == "auto" else dtype
-    folder = None if tokenizer is None else Path(tokenizer)
-    if folder is not None and folder.name == "tokenizer.json":
-        folder = folder.parent
-    return HuggingFaceModel(
-        source.name, Questions(**changes), device=place, dtype=getattr(torch, kind), tokenizer=folder,
-        tokenizer_sha256=_earlier_tokenizer(output),
+    subject = open_subject(
+        source, changes, languages=languages, heldout=heldout, tokenizer=tokenizer, output=Path(output), device=device,
+        dtype=dtype, selection=selection, log=log,
     )  # fmt: skip
-
-
-def _earlier_tokenizer(output: Path) -> str | None:
-    if not output.exists():
-        return None
-    old = read(output)
-    return str(old["tokenizer_sha256"].values[0]) if "tokenizer_sha256" in old.coords else None
+    if dry_run:
+        return plan_scoring(
+            source, subject, order, Path(output), name or source.name, flops_per_second=flops_per_second,
+            left_out=left_out,
+        )  # fmt: skip
+    with ScoreDisplay(len(order)) as display:
+        scored = score_all(source, subject, order, output, name or source.name, display, anonymous)
+    final = source.final if isinstance(source, FolderSource) else None
+    return ScoredCheckpoints(scored=scored, left_out=tuple(left_out), final=final)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,18 @@ from calque.sweeps.prepare.prepare import shards_folder
 
 
 def export_checkpoint(
-    run: TrainedRun, output: Path, step: int | None = None, dtype: str = "float32", tokenizer: bool = True
+    run: TrainedRun,
+    output: str | os.PathLike[str],
+    step: int | None = None,
+    dtype: str = "float32",
+    tokenizer: bool = True,
 ) -> dict[str, Any]:
     """Export a checkpoint and return a summary of it, as JSON-ready values.
 
     Parameters
     ----------
     run : TrainedRun
-    output : Path
+    output : path
         Folder to create.
     step : int, optional
         By default the last.
@@ -36,6 +41,7 @@ def export_checkpoint(
         When the weights are missing, damaged or not the run's; when the tokenizer is missing, or cannot be exported
         because each language has tokens of its own.
     """
+    output = Path(output)
     step = max(run.tokens) if step is None else step
     decoder = run.load(step)
     found = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +43,7 @@ class TrainedRun:
     tokenizer_sha256: str
 
     @classmethod
-    def open(cls, folder: Path) -> TrainedRun:
+    def open(cls, folder: str | os.PathLike[str]) -> TrainedRun:
         """Read the run in ``folder``.
 
         Raises
@@ -50,6 +51,7 @@ class TrainedRun:
         UserError
             When it holds no checkpoint yet, or was written by another version.
         """
+        folder = Path(folder)
         path = folder / "run.nc"
         if not path.exists():
             raise UserError(f"{folder} holds no checkpoint yet (run.nc is missing); train the run first")

@@ -52,7 +52,13 @@ def score_command(
     template: Annotated[str | None, Panel(help="Wording: names, brackets or sentence.", rich_help_panel=WHAT)] = None,
     shots: Annotated[int | None, Panel(help="Lines shown before a question (2).", rich_help_panel=WHAT)] = None,
     shot_seed: Annotated[int | None, Panel(help="Chooses the lines shown (0).", rich_help_panel=WHAT)] = None,
-    concepts: Annotated[int | None, Panel(help="Ask at most this many.", rich_help_panel=WHAT)] = None,
+    concepts: Annotated[
+        int | None,
+        Panel(
+            help="Word questions about at most so many concepts; invented words are not bounded by it.",
+            rich_help_panel=WHAT,
+        ),
+    ] = None,
     minimal_pairs: Annotated[
         int | None, Panel(help="At most this many per language and phenomenon.", rich_help_panel=WHAT)
     ] = None,
@@ -60,6 +66,28 @@ def score_command(
         str | None, Panel(help="Text for the loss: sample, none, or a folder of text (sample).", rich_help_panel=WHAT)
     ] = None,
     heldout_tokens: Annotated[str | None, Panel(help="Tokens of it a language (4096).", rich_help_panel=WHAT)] = None,
+    tasks: Annotated[
+        str | None,
+        Panel(
+            help="Some of words,nonce,minimal_pairs,loss, with commas between; by default all.", rich_help_panel=WHAT
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None,
+        Panel(
+            help="At most so many items of each task but the loss, the same at every checkpoint.", rich_help_panel=WHAT
+        ),
+    ] = None,
+    sample_seed: Annotated[
+        int, Panel(help="Chooses the items of --limit and --log-answers.", rich_help_panel=WHAT)
+    ] = 0,
+    log_answers: Annotated[
+        str | None,
+        Panel(
+            help="Keep what the model says to so many items of each task, or all, in OUTPUT.answers.parquet.",
+            rich_help_panel=WHAT,
+        ),
+    ] = None,
     tokenizer: Annotated[
         Path | None,
         Panel(help="Folder with a tokenizer.json for all revisions; by default their own.", rich_help_panel=WHAT),
@@ -76,6 +104,21 @@ def score_command(
         ),
     ] = "auto",
     anonymous: Anonymous = False,
+    dry_run: Annotated[
+        bool,
+        Panel(
+            "--dry-run",
+            help="Score nothing; print the plan: checkpoints, questions, tokens, FLOPs, time.",
+            rich_help_panel=HOW,
+        ),
+    ] = False,
+    flops_per_second: Annotated[
+        float | None,
+        Panel(
+            help="Rate of the device, for the time of the plan where no checkpoint has been scored.",
+            rich_help_panel=HOW,
+        ),
+    ] = None,
     json_file: Json = None,
 ) -> None:
     """Score existing checkpoints into a cube that phases detect reads. Exit 1 if any could not be scored.
@@ -83,14 +126,20 @@ def score_command(
     Run it again after any interruption: what is scored is not scored again. Duplicate weights and outliers are flagged.
     """  # fmt: skip
     from calque.sweeps.api.score import score
+    from calque.sweeps.score.plan import ScoringPlan
 
+    assert isinstance(context.command, Command)
     found = score(
         model, output=output, revisions=revisions, pattern=pattern, tokens_per_step=tokens_per_step,
         positions=positions, languages=languages, template=template, shots=shots, shot_seed=shot_seed,
-        concepts=concepts, minimal_pairs=minimal_pairs, heldout=heldout, heldout_tokens=heldout_tokens,
-        tokenizer=tokenizer, name=name, device=device, dtype=dtype, anonymous=anonymous,
+        concepts=concepts, minimal_pairs=minimal_pairs, heldout=heldout, heldout_tokens=heldout_tokens, tasks=tasks,
+        limit=limit, sample_seed=sample_seed, log_answers=log_answers, tokenizer=tokenizer, name=name, device=device,
+        dtype=dtype, anonymous=anonymous, dry_run=dry_run, flops_per_second=flops_per_second,
     )  # fmt: skip
-    assert isinstance(context.command, Command)
+    if isinstance(found, ScoringPlan):
+        if not emit_json(json_file, found.to_dict()):
+            print(context.command.with_flags(str(found)))
+        return
     for line in found.doubts():
         print(f"sweeps: {context.command.with_flags(line)}", file=sys.stderr)
     count = len(found.scored.file.rows)

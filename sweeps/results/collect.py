@@ -12,6 +12,7 @@ from calque.data import cube
 from calque.data.cube.anonymous import anonymous
 from calque.data.cube.run_file import NAME
 from calque.data.errors import DiskError, UserError
+from calque.sweeps.results.answers import collect_answers
 from calque.sweeps.results.progress import run_folder
 from calque.sweeps.study.run_config import RunConfig
 from calque.sweeps.study.study import Study
@@ -142,4 +143,5 @@ def write_cube(study: Study, folder: Path, output: Path, *, anonymously: bool = 
     if anonymously:
         found = replace(found, cube=anonymous(found.cube))
     cube.write(found.cube, output, {"timing": found.timing} if found.timing is not None else None)
+    collect_answers(folder, study.runs, output)
     return found

@@ -59,7 +59,7 @@ class ResultsRoot:
             return
         self.fetch("study.json")
         names = self.remote.names()
-        wanted = ("progress.json", "run.nc") if cubes else ("progress.json",)
+        wanted = ("progress.json", "run.nc", "run.answers.parquet") if cubes else ("progress.json",)
         for run in runs:
             for name in wanted:
                 if f"runs/{run.name}/{name}" in names:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from calque.data.command_line.progress import ProgressDisplay
 
+PARTS = {"words": "words", "nonce": "words", "minimal_pairs": "minimal pairs", "loss": "held-out text"}
+"""Parts of a scoring, for a person."""
+
 
 class ScoreDisplay(ProgressDisplay):
     """Shows the progress of scoring on stderr within its context.
@@ -20,6 +23,10 @@ class ScoreDisplay(ProgressDisplay):
     def doing(self, revision: str, what: str) -> None:
         """Show what is done with a revision now."""
         self.show(f"{revision}: {what}")
+
+    def part(self, revision: str, part: str, done: int, of: int) -> None:
+        """Show that ``done`` of ``of`` items of a ``part`` of scoring a revision are finished."""
+        self.show(f"{revision}: {PARTS[part]} {100 * done // max(1, of)} %", topic=part)
 
     def done(self, revision: str, how: str, count: int) -> None:
         """Show that a revision is finished.

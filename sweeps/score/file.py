@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -15,10 +16,36 @@ from numpy.typing import NDArray
 from calque.data import cube
 from calque.data.errors import UserError
 from calque.data.metrics import VARIABLES
-from calque.sweeps.score.flags import flags
+from calque.sweeps.score.flags import NOT_FINITE, Evidence, flags
 from calque.sweeps.score.positions import Position
 
 SECONDS = ("loading_seconds", "scoring_seconds")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fingerprint:
+    """What the scores of a revision depend on.
+
+    Attributes
+    ----------
+    sha256 : str
+        Of the weights.
+    config_sha256 : str
+        Of all else.
+    files : str
+        Lines ``SHA-256  NAME`` of the files with weights; empty where they are not known one by one.
+    settings_json : str
+        What the configuration says of the architecture; empty where that is not known.
+    """
+
+    sha256: str
+    config_sha256: str
+    files: str = ""
+    settings_json: str = ""
+
+    def same(self, other: Fingerprint) -> bool:
+        """Return whether the scores of ``other`` are the same."""
+        return (self.sha256, self.config_sha256) == (other.sha256, other.config_sha256)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,12 +55,12 @@ class ScoredRow:
     Attributes
     ----------
     position : Position
-    sha256 : str
-        Of the weights.
-    config_sha256 : str
-        SHA-256 of everything else that the scores depend on.
+    fingerprint : Fingerprint
+        Of the weights and of everything else that the scores depend on.
     commit : str
         Empty where the source has no commits.
+    finite : bool
+        Whether every number that was asked for is finite; what is not is missing.
     scores : mapping of str to array
         Variables with the dimensions of ``calque.data.metrics.VARIABLES``.
     seconds : mapping of str to float
@@ -41,9 +68,9 @@ class ScoredRow:
     """
 
     position: Position
-    sha256: str
-    config_sha256: str
+    fingerprint: Fingerprint
     commit: str
+    finite: bool
     scores: Mapping[str, NDArray[np.generic]]
     seconds: Mapping[str, float]
 
@@ -53,7 +80,7 @@ class ScoreFile:
 
     Parameters
     ----------
-    path : Path
+    path : path
     run_id : str
         Identifies the model and the questions; those of an existing file must be the same.
 
@@ -63,11 +90,11 @@ class ScoreFile:
         When the existing file has other scores or is no cube.
     """
 
-    def __init__(self, path: Path, run_id: str) -> None:
-        self.path, self.run_id = path, run_id
+    def __init__(self, path: str | os.PathLike[str], run_id: str) -> None:
+        self.path, self.run_id = Path(path), run_id
         self.static: xr.Dataset | None = None
         self.rows: dict[str, ScoredRow] = {}
-        if path.exists():
+        if self.path.exists():
             self._load()
 
     def _load(self) -> None:
@@ -79,14 +106,24 @@ class ScoreFile:
             )
         timing = cube.read(self.path, "timing")
         steps = old["step"].values[0] if "step" in old else np.full(old.sizes["checkpoint"], np.nan)
+        not_finite = old["checkpoint_flags"].values[0].astype(int) & NOT_FINITE
+
+        def text(name: str, i: int) -> str:
+            return str(old[name].values[0, i]) if name in old.variables else ""
+
         for i, revision in enumerate(map(str, old["revision"].values[0])):
             self.rows[revision] = ScoredRow(
                 position=Position(
                     tokens=int(old["tokens"].values[0, i]), step=None if np.isnan(steps[i]) else int(steps[i])
                 ),
-                sha256=str(old["checkpoint_sha256"].values[0, i]),
-                config_sha256=str(old["config_sha256"].values[0, i]),
-                commit=str(old["commit"].values[0, i]),
+                fingerprint=Fingerprint(
+                    sha256=text("checkpoint_sha256", i),
+                    config_sha256=text("config_sha256", i),
+                    files=text("weight_files", i),
+                    settings_json=text("settings_json", i),
+                ),
+                commit=text("commit", i),
+                finite=not not_finite[i],
                 scores={name: old[name].values[0, i] for name in VARIABLES},
                 seconds={name: float(timing[name].values[0, i]) for name in SECONDS},
             )
@@ -126,8 +163,17 @@ class ScoreFile:
 
     def flags(self) -> NDArray[np.int8]:
         """Return the flags of the checkpoints (``calque.sweeps.score.flags``), in the order of training."""
-        rows = [self.rows[name] for name in self.order()]
-        return flags([row.sha256 for row in rows], [summary(row.scores) for row in rows])
+        return flags(self.evidence())
+
+    def evidence(self) -> list[Evidence]:
+        """Return what the checkpoints are judged by, in the order of training."""
+        return [
+            Evidence(
+                sha256=row.fingerprint.sha256, score=summary(row.scores), finite=row.finite,
+                files=frozenset(line.partition("  ")[0] for line in row.fingerprint.files.splitlines()),
+            )
+            for row in (self.rows[name] for name in self.order())
+        ]  # fmt: skip
 
     def _write(self) -> None:
         assert self.static is not None
@@ -135,7 +181,7 @@ class ScoreFile:
         rows = [self.rows[name] for name in order]
         variables: dict[str, Any] = {
             "tokens": (("run", "checkpoint"), np.array([[row.position.tokens for row in rows]], np.float64)),
-            "checkpoint_sha256": (("run", "checkpoint"), np.array([[row.sha256 for row in rows]], object)),
+            "checkpoint_sha256": _texts([row.fingerprint.sha256 for row in rows]),
         }
         steps = [np.nan if row.position.step is None else float(row.position.step) for row in rows]
         if np.isfinite(steps).any():
@@ -145,9 +191,11 @@ class ScoreFile:
             variables[name] = (("run", "checkpoint", *dims), stacked)
         coords = {
             "checkpoint": np.arange(len(rows)),
-            "revision": (("run", "checkpoint"), np.array([order], object)),
-            "commit": (("run", "checkpoint"), np.array([[row.commit for row in rows]], object)),
-            "config_sha256": (("run", "checkpoint"), np.array([[row.config_sha256 for row in rows]], object)),
+            "revision": _texts(order),
+            "commit": _texts([row.commit for row in rows]),
+            "config_sha256": _texts([row.fingerprint.config_sha256 for row in rows]),
+            "weight_files": _texts([row.fingerprint.files for row in rows]),
+            "settings_json": _texts([row.fingerprint.settings_json for row in rows]),
             "checkpoint_flags": (("run", "checkpoint"), self.flags()[None]),
         }
         timing = {name: (("run", "checkpoint"), [[row.seconds[name] for row in rows]]) for name in SECONDS}
@@ -158,10 +206,14 @@ class ScoreFile:
 def summary(scores: Mapping[str, NDArray[np.generic]]) -> float:
     """Return one number for the ``scores`` of a checkpoint, by which outliers are found.
 
-    Mean bits per byte, or without held-out text mean log p(target word) in nats; NaN where a score is not finite.
+    Mean bits per byte, or without held-out text mean log p(target word) in nats; NaN where there is neither.
     """
-    words = np.asarray(scores["translation_logprob"], float)[np.asarray(scores["translation_outcome"]) >= 0]
-    bits = np.asarray(scores["bits_per_byte"], float)
-    if np.isnan(bits).all():
-        return float(words.mean()) if words.size else np.nan
-    return float(np.nanmean(bits)) if np.isfinite(words).all() else np.nan
+    for name in ("bits_per_byte", "translation_logprob"):
+        values = np.asarray(scores[name], float)
+        if np.isfinite(values).any():
+            return float(values[np.isfinite(values)].mean())
+    return np.nan
+
+
+def _texts(values: Sequence[str]) -> tuple[tuple[str, str], NDArray[np.object_]]:
+    return ("run", "checkpoint"), np.array([list(values)], object)

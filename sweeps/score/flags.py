@@ -1,11 +1,13 @@
-"""Flags of doubtful checkpoints: duplicate weights, outliers, scores that are not finite.
+"""Flags of doubtful checkpoints: duplicate weights, shared files, outliers, scores that are not finite.
 
 Public suites have served the same weights under most of their revisions; the cube shows this before it is analysed.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,31 +15,71 @@ from numpy.typing import NDArray
 from calque.data.cube import CHECKPOINT_FLAGS
 from calque.data.outliers import outlying, running_median
 
-DUPLICATE, OUTLIER, NOT_FINITE = (1 << i for i in range(len(CHECKPOINT_FLAGS)))
+DUPLICATE, OUTLIER, NOT_FINITE, SHARED = (1 << i for i in range(len(CHECKPOINT_FLAGS)))
 FEWEST = 7
 """Fewest checkpoints among which outliers are looked for."""
 LEAST = 0.01
 """Least robust standard deviation as a share of the scores' range, for curves without noise."""
 
 
-def flags(sha256: Sequence[str], scores: Sequence[float]) -> NDArray[np.int8]:
-    """Return the flags of a run's checkpoints, in the order of training, shape (checkpoints,).
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What a checkpoint is judged by.
+
+    Attributes
+    ----------
+    sha256 : str
+        Of the weights.
+    files : frozenset of str
+        SHA-256 of every file with weights; empty where they are not known one by one.
+    score : float
+        One summary of its scores; NaN where there is none.
+    finite : bool
+        Whether every number that was asked for is finite.
+    """
+
+    sha256: str
+    files: frozenset[str] = frozenset()
+    score: float = math.nan
+    finite: bool = True
+
+
+def flags(checkpoints: Sequence[Evidence]) -> NDArray[np.int8]:
+    """Return the flags of a run's checkpoints, shape (checkpoints,).
+
+    All checkpoints with equal weights are flagged, and all that share a file: which of them has its true position is
+    unknown.
 
     Parameters
     ----------
-    sha256 : sequence of str
-        Of the weights. All equal ones are flagged: which of them has its true position is unknown.
-    scores : sequence of float
-        One summary for each checkpoint; NaN or infinite where it could not be computed.
+    checkpoints : sequence of Evidence
+        In the order of training.
     """
-    values = np.asarray(scores, float)
-    found = np.zeros(len(values), np.int8)
-    found[~np.isfinite(values)] |= NOT_FINITE
-    for group in duplicates(sha256):
+    found = np.zeros(len(checkpoints), np.int8)
+    values = np.array([one.score for one in checkpoints], float)
+    found[[not one.finite for one in checkpoints]] |= NOT_FINITE
+    for group in duplicates([one.sha256 for one in checkpoints]):
         found[group] |= DUPLICATE
-    judged = np.flatnonzero(found == 0)
+    for group in shared_files(checkpoints).values():
+        found[group] |= SHARED
+    judged = np.flatnonzero(((found & (DUPLICATE | NOT_FINITE)) == 0) & np.isfinite(values))
     found[judged[_out_of_line(values[judged])]] |= OUTLIER
     return found
+
+
+def shared_files(checkpoints: Sequence[Evidence]) -> dict[str, list[int]]:
+    """Return, for every file that stands in checkpoints whose weights differ, their indices, ascending.
+
+    Parameters
+    ----------
+    checkpoints : sequence of Evidence
+        In the order of training.
+    """
+    places: dict[str, list[int]] = {}
+    for i, one in enumerate(checkpoints):
+        for file in sorted(one.files):
+            places.setdefault(file, []).append(i)
+    return {file: those for file, those in places.items() if len({checkpoints[i].sha256 for i in those}) > 1}
 
 
 def duplicates(sha256: Sequence[str]) -> list[list[int]]:
@@ -56,30 +98,35 @@ def _out_of_line(values: NDArray[np.float64]) -> NDArray[np.bool_]:
     return outlying(deviation, LEAST * float(np.ptp(values)))
 
 
-def flag_messages(revisions: Sequence[str], sha256: Sequence[str], found: NDArray[np.int8]) -> list[str]:
+def flag_messages(revisions: Sequence[str], checkpoints: Sequence[Evidence], found: NDArray[np.int8]) -> list[str]:
     """Return messages about the flags, one line each.
 
     Parameters
     ----------
     revisions : sequence of str
         Names, in the order of training.
-    sha256 : sequence of str
-        Of their weights.
+    checkpoints : sequence of Evidence
+        What they are judged by.
     found : array of int8
         Their flags.
     """
     lines = []
-    groups = duplicates(sha256)
+    groups = duplicates([one.sha256 for one in checkpoints])
     if groups:
-        shown = "; ".join(" = ".join(_some([revisions[i] for i in group])) for group in groups[:3])
-        more = f"; and {len(groups) - 3} groups more" if len(groups) > 3 else ""
         lines.append(
-            f"{sum(map(len, groups))} of {len(revisions)} checkpoints have the weights of another ({shown}{more}): "
-            "flagged duplicate_weights; at most one of each has its true position"
+            f"{sum(map(len, groups))} of {len(revisions)} checkpoints have the weights of another "
+            f"({_equal(groups, revisions)}): flagged duplicate_weights; at most one of each has its true position"
+        )
+    parts = list({tuple(those): those for those in shared_files(checkpoints).values()}.values())
+    if parts:
+        count = len({i for those in parts for i in those})
+        lines.append(
+            f"{count} of {len(revisions)} checkpoints share a file of weights with another while the rest differs "
+            f"({_equal(parts, revisions)}): flagged shared_file; at most one of each is whole as it was trained"
         )
     for mask, name, what in (
         (OUTLIER, "outlier", "score out of line with their neighbours"),
-        (NOT_FINITE, "not_finite", "gave numbers that are not finite"),
+        (NOT_FINITE, "not_finite", "gave numbers that are not finite, which are missing in the cube"),
     ):
         those = [name for name, flag in zip(revisions, found, strict=True) if flag & mask]
         if those:
@@ -87,6 +134,11 @@ def flag_messages(revisions: Sequence[str], sha256: Sequence[str], found: NDArra
                 f"{len(those)} of {len(revisions)} checkpoints {what} ({', '.join(_some(those))}): flagged {name}"
             )
     return lines
+
+
+def _equal(groups: Sequence[Sequence[int]], revisions: Sequence[str]) -> str:
+    shown = "; ".join(" = ".join(_some([revisions[i] for i in group])) for group in groups[:3])
+    return shown + (f"; and {len(groups) - 3} groups more" if len(groups) > 3 else "")
 
 
 def _some(names: list[str]) -> list[str]:

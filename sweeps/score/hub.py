@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 from huggingface_hub import HfApi
@@ -68,6 +69,19 @@ class HubSource:
             yield self._ask(lambda: self._download(commit, folder))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    @contextmanager
+    def described(self, revision: str) -> Iterator[Path]:
+        """Yield configuration and tokenizer of ``revision``: from the cache, or fetched without the weights."""
+        commit = self.revisions[revision]
+        kept = self._cached(commit)
+        if kept is not None:
+            yield kept
+            return
+        with TemporaryDirectory() as folder:
+            yield Path(self._ask(lambda: self.api.snapshot_download(
+                self.name, revision=commit, cache_dir=folder, allow_patterns=list(SMALL)
+            )))  # fmt: skip
 
     def _cached(self, commit: str) -> Path | None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Protocol
 
 from calque.data.errors import UserError
 from calque.data.quantities import parse_count
+from calque.sweeps.score.one_training import check_one_training
 
 FIELDS = {"step": r"(?P<step>[0-9]+)", "tokens": r"(?P<tokens>[0-9]+(?:\.[0-9]+)?[kKmMbBtT]?)"}
 HOW = (
@@ -32,6 +34,10 @@ class Positions(Protocol):
 
     def of(self, revision: str) -> Position | None:
         """Return the position of ``revision``, or None when it is unknown."""
+        ...
+
+    def rest(self, revision: str) -> str:
+        """Return what the name of ``revision`` says besides its position; empty where the name does not give it."""
         ...
 
 
@@ -80,13 +86,35 @@ class PatternPositions:
             return Position(tokens=step * self.tokens_per_step, step=step)
         return Position(tokens=round(float(parse_count(found["tokens"]))), step=step)
 
+    def rest(self, revision: str) -> str:
+        """Return the name of ``revision`` without the part that gives its position."""
+        match = self.expression.fullmatch(revision)
+        assert match is not None, "only names with a position are taken apart"
+        start, end = match.span("tokens" if self.tokens_per_step is None else "step")
+        return f"{revision[:start]} {revision[end:]}"
+
+
+class TableThenPattern:
+    """Positions in a ``table``, and by a ``pattern`` for the revisions that it does not have."""
+
+    def __init__(self, table: TablePositions, pattern: PatternPositions) -> None:
+        self.table, self.pattern = table, pattern
+
+    def of(self, revision: str) -> Position | None:
+        """Return the position of ``revision`` in the table, or else in its name; None when neither has one."""
+        return self.table.of(revision) or self.pattern.of(revision)
+
+    def rest(self, revision: str) -> str:
+        """Return the name of ``revision`` without the part that gives its position; empty where the table does."""
+        return "" if self.table.of(revision) else self.pattern.rest(revision)
+
 
 class TablePositions:
     """Positions in a CSV file with the columns ``revision``, ``tokens`` and, where it is known, ``step``.
 
     Parameters
     ----------
-    path : Path
+    path : path
 
     Raises
     ------
@@ -94,7 +122,8 @@ class TablePositions:
         When the file is not of this form; the line is named.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        path = Path(path)
         self.found: dict[str, Position] = {}
         try:
             rows = list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines()))
@@ -115,6 +144,10 @@ class TablePositions:
     def of(self, revision: str) -> Position | None:
         """Return the position of ``revision`` in the table; None when it is not there."""
         return self.found.get(revision)
+
+    def rest(self, revision: str) -> str:
+        """Return nothing: the table gives the position of ``revision``, whatever its name says."""
+        return ""
 
 
 def _count(text: str | None, where: str) -> int:
@@ -139,7 +172,8 @@ def place_revisions(
     Raises
     ------
     UserError
-        When there are no positions, a named revision has none, or two revisions have the same.
+        When there are no positions, a named revision has none, two revisions have the same, or their names tell of
+        several trainings.
     """
     if positions is None:
         raise UserError(f"nothing tells how many training tokens '{revisions[0]}' has seen: {HOW}")
@@ -148,7 +182,9 @@ def place_revisions(
     if left_out and (named or len(left_out) == len(revisions)):
         raise UserError(f"nothing tells how many training tokens '{left_out[0]}' has seen: {HOW}")
     known = {revision: position for revision, position in found.items() if position is not None}
-    order = sorted(known, key=lambda revision: known[revision].tokens)
+    order = sorted(known, key=lambda revision: (known[revision].tokens, revision))
+    by_name = [revision for revision in order if positions.rest(revision)]
+    check_one_training(by_name, {revision: positions.rest(revision) for revision in by_name})
     for one, other in zip(order, order[1:], strict=False):
         if known[one].tokens == known[other].tokens:
             raise UserError(

@@ -21,6 +21,7 @@ from calque.data.words.minimal_pairs import minimal_pairs
 from calque.data.words.templates import DEFAULT
 from calque.data.words.words import word_task
 from calque.models.scoring.scorer import Scorer
+from calque.models.scoring.selection import EVERYTHING, Selection
 from calque.models.scoring.texts import HeldOut, MinimalPairScorer
 from calque.models.scoring.words import WordScorer
 from calque.sweeps.trial.scoring import first_pairs
@@ -46,6 +47,8 @@ class Questions:
         Text for the loss: ``sample`` (vendored help pages), ``none``, or a folder in the form of the corpus ``text``.
     heldout_tokens, context : int
         Tokens of a language, and of the windows in which they are read.
+    selection : Selection
+        Which tasks are asked, and how many of their items.
 
     Raises
     ------
@@ -62,6 +65,7 @@ class Questions:
     heldout: str = SAMPLE
     heldout_tokens: int = 4096
     context: int = 256
+    selection: Selection = EVERYTHING
 
     def __post_init__(self) -> None:
         if not self.languages or len(set(self.languages)) < len(self.languages):
@@ -77,14 +81,18 @@ class Questions:
             text_files(self._text())
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON-ready values."""
-        return asdict(self) | {"languages": list(self.languages)}
+        """Return the fields as JSON-ready values; the selection only where it is not everything."""
+        found = asdict(self) | {"languages": list(self.languages)}
+        del found["selection"]
+        if self.selection != EVERYTHING:
+            found |= {**asdict(self.selection), "tasks": list(self.selection.tasks)}
+        return found
 
     def task(self) -> WordTask:
         """Return the word questions."""
         return word_task(self.languages, self.shots, self.shot_seed, self.template)
 
-    def scorer(self, encoding: Encoding, positions: int | None) -> Scorer:
+    def scorer(self, encoding: Encoding, positions: int | None, log: Selection | None = None) -> Scorer:
         """Return the scorer of these questions for a tokenizer.
 
         Parameters
@@ -92,21 +100,24 @@ class Questions:
         encoding : Encoding
         positions : int, optional
             Longest input of the model, in tokens.
+        log : Selection, optional
+            Of the answers that are logged.
 
         Raises
         ------
         UserError
             When a question is longer than that, or the held-out text cannot be read.
         """
-        words = WordScorer(self.task(), encoding, self.concepts)
-        longest = max(len(item.prompt) for item in words.items) + words.new_tokens
+        words = WordScorer(self.task(), encoding, self.concepts, self.selection)
+        longest = max((len(item.prompt) for item in words.items + words.nonces), default=0) + words.new_tokens
         if positions is not None and longest > positions:
             raise UserError(f"the longest question has {longest} tokens and the model takes {positions}; lower `shots`")
         pairs = first_pairs(minimal_pairs(self.languages), self.minimal_pairs)
         context = self.context if positions is None else min(self.context, positions)
         texts = {code: _windows(self._documents(code), encoding, code, self.heldout_tokens, context)
-                 for code in self.languages if self.heldout != NO_TEXT}  # fmt: skip
-        return Scorer(words, MinimalPairScorer(pairs, encoding, self.languages), texts, self.languages)
+                 for code in self.languages if self.heldout != NO_TEXT and "loss" in self.selection.tasks}  # fmt: skip
+        asked = MinimalPairScorer(pairs, encoding, self.languages, self.selection)
+        return Scorer(words, asked, texts, self.languages, log)
 
     def _documents(self, code: str) -> Iterator[str]:
         if self.heldout == SAMPLE:

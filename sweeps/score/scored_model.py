@@ -4,37 +4,44 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 import xarray as xr
 
-from calque.data.cube import code_version
 from calque.data.errors import UserError
 from calque.data.quantities import format_count
 from calque.data.tokens.encoding import Encoding
 from calque.data.tokens.tokenizers import digest
+from calque.data.version import code_version
 from calque.data.words.properties import item_properties
 from calque.models.huggingface.architecture import differences
-from calque.models.huggingface.importing import import_decoder, read_config
+from calque.models.huggingface.config_file import positions_of, read_config, said_of_architecture
+from calque.models.huggingface.importing import import_decoder
 from calque.models.huggingface.tokenizer import encoding_of
-from calque.models.huggingface.transformers_model import load_transformers_model
-from calque.models.huggingface.weights import weight_files, weights_sha256
+from calque.models.huggingface.transformers_model import load_transformers_model, parameter_counts, split_parameters
+from calque.models.huggingface.weights import digest_lines, file_digests, weight_files, weights_sha256
 from calque.models.scoring.language_model import DecoderModel, LanguageModel
 from calque.models.scoring.scorer import Scorer
+from calque.models.scoring.selection import Selection
+from calque.sweeps.score.file import Fingerprint
 from calque.sweeps.score.questions import Questions
 
 
 class ScoredModel(Protocol):
     """A model whose revisions are all asked the same questions."""
 
+    log: Selection | None
+    """Of the answers that are logged."""
+
     @property
     def identity(self) -> dict[str, Any]:
         """Everything that identifies its scores, as JSON-ready values."""
         ...
 
-    def fingerprint(self, revision: str, folder: Path) -> tuple[str, str]:
+    def fingerprint(self, revision: str, folder: Path) -> Fingerprint:
         """Return the SHA-256 of the weights of ``revision`` in ``folder``, and of all else its scores depend on."""
         ...
 
@@ -44,6 +51,10 @@ class ScoredModel(Protocol):
 
     def load(self, revision: str, folder: Path) -> LanguageModel:
         """Load the model of ``revision`` in ``folder``; it is not cached."""
+        ...
+
+    def parameters(self, folder: Path) -> tuple[int, int]:
+        """Return the parameters of the layers, and of the output projection, by the configuration in ``folder``."""
         ...
 
     def static(self, run: str) -> xr.Dataset:
@@ -62,18 +73,22 @@ class HuggingFaceModel:
     device : str
     dtype : torch.dtype
         In which the model computes.
-    tokenizer : Path, optional
+    tokenizer : path, optional
         Folder with the ``tokenizer.json`` of all revisions; by default each has its own.
     tokenizer_sha256 : str, optional
         Of the tokenizer of earlier revisions in the same cube.
+    log : Selection, optional
+        Of the answers that are logged.
     """
 
     def __init__(
-        self, model: str, questions: Questions, *, device: str, dtype: torch.dtype, tokenizer: Path | None = None,
-        tokenizer_sha256: str | None = None,
+        self, model: str, questions: Questions, *, device: str, dtype: torch.dtype,
+        tokenizer: str | os.PathLike[str] | None = None, tokenizer_sha256: str | None = None,
+        log: Selection | None = None,
     ) -> None:  # fmt: skip
         self.model, self.questions, self.device, self.dtype = model, questions, device, dtype
-        self.tokenizer, self.tokenizer_sha256 = tokenizer, tokenizer_sha256
+        self.tokenizer = None if tokenizer is None else Path(tokenizer)
+        self.tokenizer_sha256, self.log = tokenizer_sha256, log
         self.encoding: Encoding | None = None
         self._scorer: Scorer | None = None
         self._seen: set[str] = set()
@@ -84,11 +99,15 @@ class HuggingFaceModel:
         """The model's name, the questions and the precision."""
         return {"model": self.model, "questions": self.questions.to_dict(), "dtype": str(self.dtype)}
 
-    def fingerprint(self, revision: str, folder: Path) -> tuple[str, str]:
+    def fingerprint(self, revision: str, folder: Path) -> Fingerprint:
         """Return the SHA-256 of the weights in ``folder`` and of its configuration, whatever ``revision`` is."""
-        config = {k: v for k, v in read_config(folder).items() if k not in ("_name_or_path", "transformers_version")}
-        rest = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
-        return weights_sha256(weight_files(folder)), rest
+        whole = read_config(folder)
+        config = {k: v for k, v in whole.items() if k not in ("_name_or_path", "transformers_version")}
+        digests = file_digests(weight_files(folder))
+        return Fingerprint(
+            sha256=weights_sha256(digests), files=digest_lines(digests), settings_json=said_of_architecture(whole),
+            config_sha256=hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest(),
+        )  # fmt: skip
 
     def scorer(self, revision: str, folder: Path) -> Scorer:
         """Return the scorer with the tokenizer of ``revision`` in ``folder``; all revisions must have the same.
@@ -115,7 +134,7 @@ class HuggingFaceModel:
             self._seen.add(raw)
             if self._scorer is None:
                 self.encoding, self.tokenizer_sha256 = encoding, sha256
-                self._scorer = self.questions.scorer(encoding, config.get("max_position_embeddings"))
+                self._scorer = self.questions.scorer(encoding, positions_of(config), self.log)
         assert self._scorer is not None
         return self._scorer
 
@@ -131,13 +150,8 @@ class HuggingFaceModel:
         model: LanguageModel
         if differences(config):
             foreign = load_transformers_model(folder, self.dtype, self.device)
-            parameters = dict(foreign.model.named_parameters())
-            ends = {
-                id(part.weight)
-                for part in (foreign.model.get_input_embeddings(), foreign.model.get_output_embeddings())
-            }
-            inner = sum(p.numel() for p in parameters.values() if id(p) not in ends)
-            total, read_by, model = sum(p.numel() for p in parameters.values()), "transformers", foreign
+            total, inner, _ = split_parameters(foreign.model)
+            read_by, model = "transformers", foreign
         else:
             decoder = import_decoder(folder, self.dtype).to(self.device)
             shape = decoder.config
@@ -153,6 +167,10 @@ class HuggingFaceModel:
             "n_params_non_embedding": inner, "size": format_count(inner),
         }  # fmt: skip
         return model
+
+    def parameters(self, folder: Path) -> tuple[int, int]:
+        """Return the parameters of the layers, and of the output projection, by the configuration in ``folder``."""
+        return parameter_counts(folder)
 
     def static(self, run: str) -> xr.Dataset:
         """Return the coordinates of the run called ``run``, and properties of the words such as their overlap."""

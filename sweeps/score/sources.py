@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -36,24 +37,44 @@ class RevisionSource(Protocol):
         """Yield a folder with configuration, weights and tokenizer of ``revision``, valid within the context."""
         ...
 
+    def described(self, revision: str) -> AbstractContextManager[Path]:
+        """Yield a folder with configuration and tokenizer of ``revision``, its weights perhaps absent."""
+        ...
+
 
 class FolderSource:
-    """A model in ``folder``, or one in each of its folders, as ``transformers`` saves them (``checkpoint-500``)."""
+    """A model in ``folder``, or one in each of its folders, as ``transformers`` saves them (``checkpoint-500``).
+
+    A folder may have both, as a Trainer leaves it: the final model is then the last revision, called as the folder.
+
+    Attributes
+    ----------
+    final : str, optional
+        Name of the final model, where there are others in the folder's folders.
+    """
 
     every = True
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.name = folder, folder.absolute().name
-        if _is_model(folder):
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = folder = Path(folder)
+        self.name = folder.absolute().name
+        self.final: str | None = None
+        whole = _has_weights(folder)
+        is_model = _has_weights if whole else _is_model
+        self.folders = {inner.name: inner for inner in _natural(folder.iterdir()) if is_model(inner)}
+        if self.folders and whole:
+            self.final = self.name if self.name not in self.folders else "."
+            self.folders[self.final] = folder
+        elif not self.folders and _is_model(folder):
             self.folders = {self.name: folder}
-        else:
-            self.folders = {inner.name: inner for inner in _natural(folder.iterdir()) if _is_model(inner)}
         self.revisions = dict.fromkeys(self.folders, "")
 
     @contextmanager
     def fetched(self, revision: str) -> Iterator[Path]:
         """Yield the folder of ``revision``."""
         yield self.folders[revision]
+
+    described = fetched
 
 
 class CacheSource:
@@ -64,8 +85,8 @@ class CacheSource:
 
     every = True
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = folder = Path(folder)
         self.name = folder.absolute().name.removeprefix("models--").replace("--", "/")
         refs = folder / "refs"
         named = {
@@ -82,13 +103,15 @@ class CacheSource:
         """Yield the snapshot of ``revision``."""
         yield self.folder / "snapshots" / self.revisions[revision]
 
+    described = fetched
 
-def open_source(model: str) -> RevisionSource:
+
+def open_source(model: str | os.PathLike[str]) -> RevisionSource:
     """Return the source of a model's revisions.
 
     Parameters
     ----------
-    model : str
+    model : str or path
         A path, or ``OWNER/NAME`` on the hub when there is no such path.
 
     Raises
@@ -96,6 +119,7 @@ def open_source(model: str) -> RevisionSource:
     UserError
         When it is neither, or the folder holds no model.
     """
+    model = str(model)
     folder = Path(model).expanduser()
     if not folder.is_dir():
         if folder.exists():
@@ -160,6 +184,10 @@ def choose_revisions(source: RevisionSource, revisions: str | None) -> tuple[lis
 
 def _is_model(folder: Path) -> bool:
     return folder.is_dir() and any((folder / name).exists() for name in ("config.json", *NAMES))
+
+
+def _has_weights(folder: Path) -> bool:
+    return folder.is_dir() and any((folder / name).exists() for name in NAMES)
 
 
 def _natural(paths: Iterator[Path]) -> Sequence[Path]:

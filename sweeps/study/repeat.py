@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from calque.data import cube
@@ -12,12 +13,12 @@ from calque.sweeps.study.run_config import RunConfig
 from calque.sweeps.study.study import Study
 
 
-def study_of_cube(path: Path, run: str) -> Study:
+def study_of_cube(path: str | os.PathLike[str], run: str) -> Study:
     """Return a study of this one run, as the cube has its configuration and the record of its adaptive checkpoints.
 
     Parameters
     ----------
-    path : Path
+    path : path
         A cube that ``sweeps`` wrote.
     run : str
         The run's name, or its id.
@@ -27,6 +28,7 @@ def study_of_cube(path: Path, run: str) -> Study:
     UserError
         When the cube has no such run, or was not written by ``sweeps``.
     """
+    path = Path(path)
     read = cube.read(path)
     names = [str(name) for name in read["run"].values]
     if "config_json" not in read.variables:

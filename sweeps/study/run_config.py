@@ -27,6 +27,7 @@ from calque.models.config.parametrisation import with_base
 from calque.models.config.schedule import CheckpointSchedule
 from calque.models.config.sizes import DecoderConfig, size
 from calque.models.config.training import TrainingConfig
+from calque.models.scoring.selection import logged
 
 CORPORA = ("world", "sample", "debian", "text", "hub")
 
@@ -62,6 +63,9 @@ class EvaluationConfig:
     minimal_pairs_every, logprobs_every : int
         Ask for minimal pairs, and for the log-probabilities of words, only at every n-th planned checkpoint: the
         first, the last, and every k-th between. Elsewhere they are missing.
+    log_answers : int or {"all"}, optional
+        Keep what the model says to so many items of each task, the same at every checkpoint, beside the cube
+        (``calque.data.answers``). It changes no number and is no part of the run's identity.
     """
 
     heldout_tokens: Count = 4096
@@ -70,6 +74,7 @@ class EvaluationConfig:
     minimal_pairs_file: str | None = None
     minimal_pairs_every: int = 1
     logprobs_every: int = 1
+    log_answers: int | Literal["all"] | None = None
 
     def __post_init__(self) -> None:
         """Refuse empty questions."""
@@ -77,6 +82,7 @@ class EvaluationConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UserError(f"{name} is {value}; expected 1 or more")
+        logged(self.log_answers, 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,13 +199,18 @@ class RunConfig:
     def to_dict(self) -> dict[str, Any]:
         """Return nested JSON-ready values, unused sections left out; :meth:`from_dict` reads them."""
         used = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in self._unused()}
-        plain = {name: asdict(value) if is_dataclass(value) else value for name, value in used.items()}
+        plain = {
+            name: asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+            for name, value in used.items()
+        }
         values: dict[str, Any] = json.loads(json.dumps(plain))
         if self.checkpoints.adaptive is None:
             del values["checkpoints"]["adaptive"]
         for name in ("minimal_pairs_every", "logprobs_every"):
             if values["evaluation"][name] == 1:
                 del values["evaluation"][name]
+        if self.evaluation.log_answers is None:
+            del values["evaluation"]["log_answers"]
         return values
 
     def _unused(self) -> tuple[str, ...]:
@@ -224,9 +235,10 @@ class RunConfig:
 
     @cached_property
     def run_id(self) -> str:
-        """Stable hash (12 hexadecimal digits) of everything but the name."""
+        """Stable hash (12 hexadecimal digits) of everything but the name and which answers are logged."""
         values = self.to_dict()
         del values["name"]
+        values["evaluation"].pop("log_answers", None)
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -10,8 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from calque.data.cube import code_version
 from calque.data.json_files import read_json_if_there, write_json
+from calque.data.version import code_version
 
 PACKAGES = (
     "torch", "lightning", "numpy", "xarray", "netCDF4", "tokenizers", "mistral-common", "tiktoken", "safetensors",

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from calque.data import cube
+from calque.data.answers import AnswersFile, LoggedAnswer
 from calque.data.cube.run_file import RunFile
 from calque.data.metrics import VARIABLES
 from calque.models.checkpoints.state import drop_states_from
@@ -47,14 +48,16 @@ class CheckpointRecorder:
         Of training.
     report : callable
         Called after every checkpoint.
+    answers : AnswersFile, optional
+        Where logged answers go.
     """
 
     def __init__(
         self, request: TrialRequest, *, scorer: Scorer, file: RunFile, adaptive_steps: AdaptiveSteps | None,
-        flops_per_token: float, report: Report,
+        flops_per_token: float, report: Report, answers: AnswersFile | None = None,
     ) -> None:  # fmt: skip
         self.request, self.scorer, self.file, self.adaptive_steps = request, scorer, file, adaptive_steps
-        self.flops_per_token, self.report = flops_per_token, report
+        self.flops_per_token, self.report, self.answers = flops_per_token, report, answers
         self.planned = request.config.checkpoint_steps()
 
     def known_steps(self) -> tuple[int, ...]:
@@ -107,14 +110,20 @@ class CheckpointRecorder:
         self.report({"step": step, "tokens": tokens, "loss": loss})
 
     def _write_curves(self) -> None:
-        write_curves(self.request.folder, curves_from(cube.describe(self.file.dataset()), self.file.timing_dataset()))
+        timing = self.file.timing_dataset() if self.file.timing else None
+        write_curves(self.request.folder, curves_from(cube.describe(self.file.dataset()), timing))
 
     def _row(self, step: int, tokens: int, model: Decoder, sha256: Future[str]) -> dict[str, Any]:
         pairs, logprobs = scored_at(self.request.config, step)
+        said: list[LoggedAnswer] = []
+        keep = None if self.answers is None else said.append
         row: dict[str, Any] = {
             "tokens": float(tokens), "flops": float(tokens * self.flops_per_token),
-            **self.scorer(model, pairs=pairs, logprobs=logprobs), "checkpoint_sha256": sha256.result(),
+            **self.scorer(model, pairs=pairs, logprobs=logprobs, keep=keep), "checkpoint_sha256": sha256.result(),
         }  # fmt: skip
+        if self.answers is not None:  # before the row: where a kill comes between, both are made again
+            name = self.request.config.name
+            self.answers.put(f"step-{step}", said, run=name, step=step, tokens=tokens, sha256=sha256.result())
         return row if self.adaptive_steps is None else row | self.adaptive_steps.row(step, row)
 
     def on_progress(self, progress: Progress) -> None:

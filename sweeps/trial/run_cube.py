@@ -8,8 +8,8 @@ import math
 import torch
 import xarray as xr
 
-from calque.data.cube import code_version
 from calque.data.shards.sampler import Sampler
+from calque.data.version import code_version
 from calque.data.words.properties import item_properties
 from calque.models.config.sizes import DecoderConfig
 from calque.sweeps.prepare.prepare import RunData

@@ -6,22 +6,40 @@ import numpy as np
 
 from calque.data.tasks import MinimalPair
 from calque.models.scoring.scorer import Scorer
+from calque.models.scoring.selection import EVERYTHING, Selection
 from calque.models.scoring.texts import HeldOut, MinimalPairScorer
 from calque.models.scoring.words import WordScorer
 from calque.sweeps.prepare.prepare import RunData
 from calque.sweeps.study.run_config import RunConfig
 
 
-def scorer_of(config: RunConfig, prepared: RunData) -> Scorer:
-    """Return the scorer of the run ``config`` with the data ``prepared``."""
+def scorer_of(
+    config: RunConfig, prepared: RunData, selection: Selection = EVERYTHING, log: Selection | None = None
+) -> Scorer:
+    """Return the scorer of a run.
+
+    Parameters
+    ----------
+    config : RunConfig
+    prepared : RunData
+        The run's data.
+    selection : Selection
+        Which tasks are asked, and how many of their items.
+    log : Selection, optional
+        Of the answers that are logged.
+    """
     languages = prepared.task.languages
     pairs = first_pairs(prepared.pairs, config.evaluation.minimal_pairs)
     return Scorer(
-        WordScorer(prepared.task, prepared.encoding, config.evaluation.concepts),
-        MinimalPairScorer(pairs, prepared.encoding, languages),
-        {code: _held_out(config, prepared, code) for code in languages if code in prepared.shards.heldout},
+        WordScorer(prepared.task, prepared.encoding, config.evaluation.concepts, selection),
+        MinimalPairScorer(pairs, prepared.encoding, languages, selection),
+        {
+            code: _held_out(config, prepared, code)
+            for code in languages if code in prepared.shards.heldout and "loss" in selection.tasks
+        },
         languages,
-    )
+        log,
+    )  # fmt: skip
 
 
 def _held_out(config: RunConfig, prepared: RunData, code: str) -> HeldOut:

@@ -9,11 +9,13 @@ import torch
 from calque.data.cube.run_file import RunFile
 from calque.data.shards.sampler import Sampler
 from calque.models.decoder.decoder import Decoder
+from calque.models.scoring.selection import logged
 from calque.models.training import loop, strategy
 from calque.sweeps.prepare.prepare import RunData, prepare, sampler_of
 from calque.sweeps.study.run_config import RunConfig
 from calque.sweeps.trial import provenance
 from calque.sweeps.trial.adaptive import AdaptiveSteps
+from calque.sweeps.trial.answers import open_answers
 from calque.sweeps.trial.recorder import CheckpointRecorder, row_dims
 from calque.sweeps.trial.request import Report, TrialRequest
 from calque.sweeps.trial.run_cube import static_part
@@ -103,7 +105,7 @@ def open_recorder(request: TrialRequest, inputs: TrainingInputs, report: Report)
         When the file is another run's, or its record of adaptive checkpoints is damaged.
     """
     config, shape = request.config, inputs.decoder.config
-    scorer = scorer_of(config, inputs.data)
+    scorer = scorer_of(config, inputs.data, log=logged(config.evaluation.log_answers, 0))
     static = static_part(
         config, inputs.data, sampler=inputs.sampler, decoder=shape, phenomena=scorer.pairs.phenomena,
         study_yaml=request.study_yaml,
@@ -117,6 +119,7 @@ def open_recorder(request: TrialRequest, inputs: TrainingInputs, report: Report)
     return CheckpointRecorder(
         request, scorer=scorer, file=file, adaptive_steps=steps,
         flops_per_token=shape.flops_per_token(config.training.context), report=report,
+        answers=open_answers(request.folder, config),
     )  # fmt: skip
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.fuzz import cubes, imports
+from tests.fuzz import cubes, imports, models
 from tests.fuzz.frame import Kind
 
 KINDS: Mapping[str, Kind] = {
     "imports": imports.make,
     "cubes": cubes.make,
+    "models": models.make,
 }

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 Reading = set[tuple[float, float]]
 """Positions in tokens, and values; runs are compared by their number only."""
 
@@ -72,10 +74,19 @@ def _json(text: str) -> Any:
 
 
 def history(path: Path, tokens: str, metric: str, per_step: float) -> Reading:
-    """JSON lines, one at a time."""
+    """JSON lines, one at a time; a position that is not logged lies on the line between the steps that log it."""
     rows = [_json(line) for line in path.read_bytes().decode("utf-8", "replace").split("\n")]
     dicts = [r for r in rows if isinstance(r, dict)]
-    return pairs(((r.get(tokens), r.get(metric)) for r in dicts), per_step)
+    known = {number(r.get("_step")): number(r.get(tokens)) for r in reversed(dicts)}
+    steps = sorted(s for s, place in known.items() if math.isfinite(s) and math.isfinite(place))
+
+    def place(row: dict[str, Any]) -> float:
+        found, step = number(row.get(tokens)), number(row.get("_step"))
+        if math.isfinite(found) or not steps or not steps[0] <= step <= steps[-1]:
+            return found
+        return float(np.interp(step, steps, [known[s] for s in steps]))
+
+    return pairs(((place(r), r.get(metric)) for r in dicts), per_step)
 
 
 def trainer(path: Path, metric: str, per_step: float) -> Reading:
@@ -105,7 +116,7 @@ def parquet(path: Path, run: str, tokens: str, metric: str) -> Reading:
 
     del run
     try:
-        read = pq.ParquetFile(path).read().to_pydict()
+        read = pq.ParquetFile(path).read(columns=[tokens, metric]).to_pydict()
     except (ArrowException, OSError, ValueError):
         return set()
     cells = [[_plain(v) for v in read.get(name, [])] for name in (tokens, metric)]
