@@ -93,12 +93,12 @@ def newest_states(folder: str | os.PathLike[str]) -> list[Path]:
     return sorted(folder.glob("step-*.ckpt"), reverse=True)
 
 
-def drop_states_from(folder: Path, step: int) -> list[int]:
+def drop_states_from(folder: str | os.PathLike[str], step: int) -> list[int]:
     """Remove the states of ``step`` and of later steps; return their steps, newest first.
 
     Parameters
     ----------
-    folder : Path
+    folder : path
         The run's ``states``.
     step : int
         Optimizer steps taken.
