@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Hashable, Mapping
-from functools import lru_cache
+from collections.abc import Mapping
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +15,7 @@ from calque.data.errors import UserError, file_error
 from calque.data.files import write_atomically
 
 Kind = TypeVar("Kind")
+_adapters: dict[Any, TypeAdapter[Any]] = {}
 
 
 def strict(value: Any) -> Any:
@@ -118,6 +118,7 @@ def read_json_if_there(path: Path, kind: type[Kind]) -> Kind | None:
     return found
 
 
-@lru_cache(maxsize=32)
-def _adapter(kind: Hashable) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    if kind not in _adapters:
+        _adapters[kind] = TypeAdapter(kind)
+    return _adapters[kind]
