@@ -225,3 +225,20 @@ def test_a_cube_of_other_questions_is_left_alone(cached: Path, tmp_path: Path) -
     with pytest.raises(UserError, match="holds scores of another model or of other questions"):
         sweeps_score(cached, tmp_path / "r.nc", *STEPS, "--shots", "2")
     assert (tmp_path / "r.nc").read_bytes() == before
+
+
+def test_an_anonymous_cube_names_no_folder_and_holds_the_same_numbers(cached: Path, tmp_path: Path) -> None:
+    texts = tmp_path / "ada" / "texts"
+    for code in ("en", "de"):
+        (texts / code).mkdir(parents=True)
+        lines = (f"A text of one's own in {code} is read here, the {i}th.\n\n" for i in range(400))
+        (texts / code / "a.txt").write_text("".join(lines))
+    more = ("--languages", "en,de", "--heldout", texts, "--revisions", "step1000,step2000")
+    sweeps_score(cached, tmp_path / "open.nc", *STEPS, *more)
+    sweeps_score(cached, tmp_path / "closed.nc", *STEPS, *more, "--anonymous")
+    told, silent = cube.read(tmp_path / "open.nc"), cube.read(tmp_path / "closed.nc")
+    assert str(texts) in str(told["questions_json"].values[0])
+    assert str(tmp_path) not in str(silent.to_dict()) and "[left out]" in str(silent["questions_json"].values[0])
+    assert silent["translation_outcome"].variable.equals(told["translation_outcome"].variable)
+    again = sweeps_score(cached, tmp_path / "closed.nc", *STEPS, *more, "--anonymous")
+    assert again.exit_code == 0, again.output
