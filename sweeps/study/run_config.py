@@ -199,7 +199,10 @@ class RunConfig:
     def to_dict(self) -> dict[str, Any]:
         """Return nested JSON-ready values, unused sections left out; :meth:`from_dict` reads them."""
         used = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in self._unused()}
-        plain = {name: asdict(value) if is_dataclass(value) else value for name, value in used.items()}
+        plain = {
+            name: asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+            for name, value in used.items()
+        }
         values: dict[str, Any] = json.loads(json.dumps(plain))
         if self.checkpoints.adaptive is None:
             del values["checkpoints"]["adaptive"]
