@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from calque.data.command_line.tables import WIDE, fitted
 from calque.data.errors import UserError, file_error
 from calque.data.json_files import to_json, write_json
-from calque.data.tables import WIDE, fitted
 
 if TYPE_CHECKING:
     import pandas as pd
