@@ -179,7 +179,9 @@ def _transition(row: dict[str, Any]) -> Transition:
     names = {f.name for f in fields(Transition)}
     try:
         known = {k: v for k, v in row.items() if k in names}
-        return Transition(**{**known, "outcome": Outcome(row["outcome"])})
+        less = row.get("without_outcome")
+        outcomes = {"outcome": Outcome(row["outcome"]), "without_outcome": None if less is None else Outcome(less)}
+        return Transition(**{**known, **outcomes})
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(
             f"`detect` has a row that is no transition ({error}); expected the file of 'phases detect CUBE --json FILE'"

@@ -9,10 +9,13 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from calque.data.cube import OUTCOMES, OVERLAPS
+from calque.data.cube.variables import ATTRIBUTES
 from calque.data.errors import UserError, nearest
 from calque.data.metrics import ITEM_DIMS, METRICS, TRIALS_OF
 from calque.phases.series.clusters import design_effect
 from calque.phases.series.trajectory import Array, Trajectory
+
+LONGEST_UNIT = 24
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,9 @@ def standard(one: xr.Dataset, run: str, tokens: Array, group: Group, name: str) 
     concept = np.broadcast_to(np.arange(chosen_items.shape[2]), chosen_items.shape)[chosen_items]
     if not METRICS[name].is_count_of_items:
         values = np.asarray(one[name].transpose("checkpoint", *ITEM_DIMS), float)[:, chosen_items]
-        return Trajectory.of_values(run, name, tokens, _mean(values), group=group.label, falls=False)
+        return Trajectory.of_values(
+            run, name, tokens, _mean(values), group=group.label, falls=False, units=units_of(one, name)
+        )
     outcome = np.asarray(one["translation_outcome"].transpose("checkpoint", *ITEM_DIMS))[:, chosen_items]
     success = succeeded(outcome, name)
     asked = outcome >= 0
@@ -163,7 +168,7 @@ def variable(one: xr.Dataset, run: str, tokens: Array, group: Group, name: str) 
     if trials is None or kind not in ("count", "proportion"):
         y = _over_checkpoint(values, _nanmean)
         return Trajectory.of_values(
-            run, name, tokens, y, group=group.label, proportion=kind == "proportion",
+            run, name, tokens, y, group=group.label, proportion=kind == "proportion", units=units_of(one, name),
         )  # fmt: skip
     if isinstance(trials, str) and not _number(trials):
         if trials not in one.variables:
@@ -179,6 +184,20 @@ def variable(one: xr.Dataset, run: str, tokens: Array, group: Group, name: str) 
         run, name, tokens, _over_checkpoint(k.where(both), np.nansum), _over_checkpoint(n.where(both), np.nansum),
         group=group.label,
     )  # fmt: skip
+
+
+def units_of(cube: xr.Dataset, name: str) -> str:
+    """Return the unit of a variable for people; empty where it has none, or one that is no short word.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        A cube, or one run of it.
+    name : str
+        The variable.
+    """
+    given = str(cube[name].attrs.get("units") or ATTRIBUTES.get(name, {}).get("units", ""))
+    return given if given != "1" and given.isprintable() and len(given) <= LONGEST_UNIT else ""
 
 
 def _number(text: str) -> bool:
