@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Literal, TypeVar
 
@@ -116,7 +116,8 @@ class Curve:
 class DetectionReport:
     """All transitions and lags of a cube, with the settings that gave them.
 
-    ``notes`` say what was decided for the user, such as the dimensions that scores were averaged over.
+    ``notes`` say what was decided for the user, such as the dimensions that scores were averaged over; ``parts`` say
+    what the label of each group stands for.
     """
 
     cube: str
@@ -126,6 +127,7 @@ class DetectionReport:
     curves: tuple[Curve, ...] = ()
     provenance: dict[str, str] | None = None
     notes: tuple[str, ...] = ()
+    parts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object of the contract (DESIGN, section 8)."""

@@ -218,7 +218,7 @@ def test_settings_and_metrics_that_cannot_be_used():
             Settings(**wrong)
     with pytest.raises(UserError, match="did you mean 'score'"):
         detect(cube, Settings(metrics=("scor",)))
-    with pytest.raises(UserError, match="did you mean 'source'"):
+    with pytest.raises(UserError, match="`by` has 'sorce', and the cube is not split by sorce; .* choose of run$"):
         detect(cube, Settings(by=("sorce",)))
     with pytest.raises(UserError, match="counts 250 successes of 100 trials"):
         detect(counts_cube(np.full(20, 250.0), np.linspace(1e5, 1e6, 20)), FAST)

@@ -11,7 +11,7 @@ import xarray as xr
 
 from calque.data.errors import UserError
 from calque.data.quantities import ABSENT
-from calque.phases.report.figures import SPARE, colour
+from calque.phases.report.figures import SPARE, colour, hues
 from calque.phases.report.forecast_pictures import law_layers
 from calque.phases.report.forest import Estimate
 from calque.phases.report.loss_pictures import LEAST, LOSS
@@ -190,9 +190,11 @@ def rates_plot(rates: xr.Dataset, metric: str, log: bool = True) -> Any:
         frame = frame[frame["tokens"] > 0]
     keys = ["run", *(["group"] if "group" in frame else [])]
     frame["line"] = frame[keys].astype(str).agg(" ".join, axis=1)
-    parts = [frame.hvplot.line("tokens", "rate", by="line")]
+    own = hues(frame["line"].nunique())
+    parts = [frame.hvplot.line("tokens", "rate", by="line", color=own)]
     if frame["low"].notna().any():
-        parts.insert(0, frame.hvplot.area("tokens", "low", "high", by="line", alpha=0.15, legend=False, stacked=False))
+        area = {"by": "line", "color": own, "alpha": 0.15, "legend": False, "stacked": False}
+        parts.insert(0, frame.hvplot.area("tokens", "low", "high", **area))
     return hv.Overlay(parts).collate().opts(
         logx=log, xlabel="training tokens", ylabel=metric.replace("_", " "), width=820, height=380
     )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from calque.data.cube.source import CubeLike, as_cube
 from calque.data.errors import UserError
 from calque.data.result import Result, Rows, check_backend
-from calque.phases.api.detect import several
+from calque.phases.api.arguments import check_jobs, several
 from calque.phases.pooling.pool import PoolSettings
 from calque.phases.pooling.pool import pool as pool_report
 from calque.phases.pooling.questions import parse
@@ -135,6 +135,7 @@ def pool(
     UserError
         When the cube cannot be pooled, or a setting cannot be used.
     """
+    check_jobs(jobs)
     data, name = as_cube(cube)
     settings = PoolSettings(
         metrics=several(metric) or ("translation",), estimands=several(estimand, "estimand") or ("takeoff",), over=over,

@@ -204,7 +204,13 @@ def amplitudes(t: Trajectory, mu: Array, variant: Variant) -> tuple[Array, Array
 
 
 def least_variance(t: Trajectory) -> float:
-    """Return the least variance of the noise of a continuous score."""
+    """Return the least variance of the noise of a continuous score.
+
+    Parameters
+    ----------
+    t : Trajectory
+        The series.
+    """
     return (RESOLUTION * float(np.ptp(t.y))) ** 2
 
 

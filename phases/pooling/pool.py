@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from calque.data.cube import validate
-from calque.data.errors import UserError
+from calque.data.errors import UserError, shown
 from calque.data.metrics import LOGPROB_OF
 from calque.phases.detection.detect import detect
 from calque.phases.pooling.mixed_model import MixedEffects, pool_mixed
@@ -104,10 +104,10 @@ def pool(
     """
     cube = validate(cube, name)
     if settings.over not in ("pair", "language"):
-        raise UserError(f"`over` is '{settings.over}'; expected pair or language")
+        raise UserError(f"`over` is {shown(settings.over)}; expected pair or language")
     for estimand in settings.estimands:
         if estimand not in ("takeoff", "lag"):
-            raise UserError(f"`estimands` has '{estimand}'; expected takeoff or lag")
+            raise UserError(f"`estimand` has {shown(estimand)}; expected takeoff or lag")
     wanted = settings.wanted()
     metrics = tuple(
         dict.fromkeys([*settings.metrics, settings.primary.metric, *(q.first for q in wanted if q.first is not None)])

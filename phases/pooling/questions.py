@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import xarray as xr
 
-from calque.data.errors import UserError, nearest
+from calque.data.errors import UserError, nearest, shown
 from calque.data.metrics import METRICS
 from calque.phases.series.metrics import available, chosen
 
@@ -48,23 +48,24 @@ def parse(text: str) -> Question:
     UserError
         When the text has another form, or no such lag is defined.
     """
+    if not isinstance(text, str):
+        raise UserError(f"`primary` is {shown(text)}; expected METRIC:ESTIMAND, such as translation:delay")
     metric, colon, estimand = text.partition(":")
     if not colon or not metric or estimand not in ESTIMANDS:
         hint = nearest(estimand, ESTIMANDS) if colon else ""
         raise UserError(
-            f"`primary` is '{text}'; expected METRIC:ESTIMAND with one of {', '.join(ESTIMANDS)}, such as "
+            f"`primary` is {shown(text)}; expected METRIC:ESTIMAND with one of {', '.join(ESTIMANDS)}, such as "
             f"translation:delay or copying>translation:lag{hint}"
         )
     first, arrow, second = metric.partition(">")
     if not arrow:
         return Question(metric, estimand, firsts_of(metric)[0] if estimand == "lag" else None)
     if estimand != "lag":
-        raise UserError(f"`primary` is '{text}'; only a lag is between two metrics; write {second}:{estimand}")
+        raise UserError(f"`primary` is {shown(text)}; only a lag is between two metrics; write {second}:{estimand}")
     if first not in firsts_of(second):
         known = firsts_of(second)
-        raise UserError(
-            f"`primary` is '{text}'; lags of {second} are from {', '.join(known)}, not {first}{nearest(first, known)}"
-        )
+        near = nearest(first, known)
+        raise UserError(f"`primary` is {shown(text)}; lags of {second} are from {', '.join(known)}{near}")
     return Question(second, "lag", first)
 
 

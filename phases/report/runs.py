@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from calque.data.quantities import format_count
-from calque.phases.report.figures import INK, SPARE, STYLE, colour, figure, label, svg, token_axis
+from calque.phases.report.figures import INK, STYLE, colour, figure, hues, label, svg, token_axis
 from calque.phases.results import Curve, DetectionReport, Lag, Outcome, Transition
 from calque.phases.series.axis import Array
 from calque.phases.wording import Extent, extent, outcome_words, ratio_text, with_mark
@@ -213,13 +213,13 @@ def loss_picture(runs: Sequence[str], tokens: Array, loss: Array, name: str) -> 
 
     with mpl.rc_context(STYLE):
         made, axes = figure(3.0)
-        for i, run in enumerate(runs):
+        for i, (run, hue) in enumerate(zip(runs, hues(len(runs)), strict=True)):
             seen = np.isfinite(loss[i]) & (tokens[i] > 0)
             axes.plot(
                 tokens[i][seen],
                 loss[i][seen],
                 lw=1.4,
-                color=SPARE[i % len(SPARE)],
+                color=hue,
                 label=label(run) if len(runs) <= 12 else None,
             )
         axes.set_xscale("log")

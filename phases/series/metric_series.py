@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -13,18 +11,10 @@ from calque.data.cube.variables import ATTRIBUTES
 from calque.data.errors import UserError, nearest
 from calque.data.metrics import ITEM_DIMS, METRICS, TRIALS_OF
 from calque.phases.series.clusters import design_effect
+from calque.phases.series.parts import Group
 from calque.phases.series.trajectory import Array, Trajectory
 
 LONGEST_UNIT = 24
-
-
-@dataclass(frozen=True)
-class Group:
-    """A part of a run's items."""
-
-    label: str
-    source: int | None = None
-    target: int | None = None
 
 
 def standard(one: xr.Dataset, run: str, tokens: Array, group: Group, name: str) -> Trajectory | None:
@@ -44,14 +34,12 @@ def standard(one: xr.Dataset, run: str, tokens: Array, group: Group, name: str) 
         The metric.
     """
     if METRICS[name].items is None:
-        split = group.target is not None or group.source is not None
-        return None if split else _stored_count(one, run, tokens, group, name)
+        return _stored_count(one, run, tokens, group, name)
     mask = item_mask(one, name)
-    for dim, i in (("source", group.source), ("target", group.target)):
-        if i is not None:
-            part = xr.zeros_like(mask)
-            part[{dim: i}] = mask.isel({dim: i})
-            mask = part
+    for dim, i in group.at:
+        part = xr.zeros_like(mask)
+        part[{dim: i}] = mask.isel({dim: i})
+        mask = part
     if not bool(mask.any()):
         return None
     chosen_items = np.asarray(mask.transpose(*ITEM_DIMS))
@@ -126,7 +114,8 @@ def succeeded(outcome: NDArray[np.generic], name: str) -> NDArray[np.bool_]:
 
 
 def _stored_count(one: xr.Dataset, run: str, tokens: Array, group: Group, name: str) -> Trajectory | None:
-    k, n = (_over_checkpoint(one[v], np.nansum) for v in METRICS[name].variables)
+    stored = (one[v].isel(group.within(one[v].dims)) for v in METRICS[name].variables)
+    k, n = (_over_checkpoint(v, np.nansum) for v in stored)
     if not np.any(n > 0):
         return None
     return Trajectory.of_counts(run, name, tokens, k, n, group=group.label)
@@ -162,9 +151,7 @@ def variable(one: xr.Dataset, run: str, tokens: Array, group: Group, name: str) 
         )
     if kind == "count" and trials is None:
         raise UserError(f"{name} has metric_kind 'count' but no attribute 'trials' (a variable or a number)")
-    where = {d: i for d, i in (("source", group.source), ("target", group.target)) if i is not None}
-    where = {d: i for d, i in where.items() if d in values.dims}
-    values = values.isel(where)
+    values = values.isel(group.within(values.dims))
     if trials is None or kind not in ("count", "proportion"):
         y = _over_checkpoint(values, _nanmean)
         return Trajectory.of_values(
@@ -174,7 +161,7 @@ def variable(one: xr.Dataset, run: str, tokens: Array, group: Group, name: str) 
         if trials not in one.variables:
             known = tuple(map(str, one.variables))
             raise UserError(f"{name} names its trials '{trials}', which is not in the cube" + nearest(trials, known))
-        n = one[trials].isel({d: i for d, i in where.items() if d in one[trials].dims})
+        n = one[trials].isel(group.within(one[trials].dims))
     else:
         n = xr.DataArray(float(trials))
     n = n.astype(float).broadcast_like(values)

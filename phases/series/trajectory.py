@@ -37,6 +37,8 @@ class Trajectory:
         Whether ``y`` is the negated metric.
     proportion : bool
         Whether the score lives on [0, 1], so that a rise of 5 points has a meaning.
+    part : tuple of (str, str)
+        What ``group`` stands for: names of properties and dimensions with their values.
     units : str
         Unit of the metric, such as ``nat``; empty where it has none.
     spacing : float or None
@@ -54,6 +56,7 @@ class Trajectory:
     falls: bool = False
     proportion: bool = False
     places: Array | None = None
+    part: tuple[tuple[str, str], ...] = ()
     units: str = ""
     spacing: float | None = None
 
