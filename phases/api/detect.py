@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
+from calque.data.cube import validate
 from calque.data.cube.source import CubeLike, as_cube
 from calque.data.errors import UserError, nearest, shown
 from calque.data.result import Result, Rows, check_backend
 from calque.phases.api.arguments import check_jobs, several, splits
 from calque.phases.api.columns import LAG, TRANSITION
 from calque.phases.detection.detect import detect as detect_report
+from calque.phases.pooling.across_runs import across_runs
+from calque.phases.pooling.results import Pooled, plain
 from calque.phases.results import DetectionReport, Lag, Transition
 from calque.phases.series.axis import Scale
 from calque.phases.series.parts import with_parts
@@ -36,10 +39,13 @@ class Detection(Result):
         All rows, with the curves that the pictures need.
     cube : xarray.Dataset
         What was analysed.
+    across : tuple of Pooled
+        Takeoffs over the runs of each size, corpus and mix; empty where no two runs share these.
     """
 
     report: DetectionReport
     cube: xr.Dataset
+    across: tuple[Pooled, ...] = ()
 
     @property
     def transitions(self) -> tuple[Transition, ...]:
@@ -53,15 +59,17 @@ class Detection(Result):
 
     def to_dict(self) -> dict[str, Any]:
         """Return what ``phases detect --json`` writes."""
-        return self.report.to_dict()
+        return self.report.to_dict() | {"across_runs": [plain(asdict(row)) for row in self.across]}
 
     def tables(self) -> dict[str, Rows]:
-        """Return ``transitions``, and ``lags`` where there are any."""
+        """Return ``transitions``, and ``lags`` and ``across_runs`` where there are any."""
         found = self.to_dict()
         rows = Rows(found["transitions"], ("run", "group", "metric", "estimand"), ("without_outcome",), TRANSITION)
         out = {"transitions": rows}
         if found["lags"]:
             out["lags"] = Rows(found["lags"], ("run", "group", "first", "second"), (), LAG)
+        if self.across:
+            out["across_runs"] = Rows(found["across_runs"], text=("run", "size", "corpus", "mix", "first"))
         return out
 
     def to_xarray(self) -> xr.Dataset:
@@ -71,9 +79,11 @@ class Detection(Result):
     def renderables(self) -> Sequence[RenderableType]:
         """Return the tables of the terminal."""
         if self.report.settings["family"] == "dictionary":
+            from calque.phases.pooling.tables import across_table
             from calque.phases.report.tables import report_parts
 
-            return report_parts(self.report)
+            *tables, legend = report_parts(self.report)
+            return [*tables, *([across_table(self.across)] if self.across else []), legend]
         from calque.phases.report.classical import report_parts as classical_parts
 
         return classical_parts(self.report)
@@ -179,9 +189,11 @@ class Detection(Result):
         """
         beside = {"forecast": forecast, "power": power, "loss": loss}
         if self.report.settings["family"] == "dictionary":
+            from calque.phases.pooling.tables import condition
             from calque.phases.report.html import write_report
 
-            write_report(self.report, self.cube, Path(path), **beside)
+            sentences = tuple(f"{condition(row)}, {row.metric}: {row.reason}." for row in self.across)
+            write_report(self.report, self.cube, Path(path), across=sentences, **beside)
             return
         for name, given in beside.items():
             if given is not None:
@@ -244,4 +256,8 @@ def detect(
         metrics=several(metric), by=splits(by), boot=boot, seed=seed, level=level, rise=rise, scale=scale,
         family=family, link=link,
     )  # fmt: skip
-    return Detection(report=detect_report(data, settings, progress=progress, name=name, jobs=jobs), cube=data)
+    report = detect_report(data, settings, progress=progress, name=name, jobs=jobs)
+    if settings.family != "dictionary":
+        return Detection(report=report, cube=data)
+    across, notes = across_runs(report, validate(data, name), settings.level)
+    return Detection(report=replace(report, notes=(*report.notes, *notes)), cube=data, across=across)

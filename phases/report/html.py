@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ PROVENANCE = ("created", "code_version", "calque_schema", "Conventions", "study"
 
 def write_report(
     report: DetectionReport, cube: xr.Dataset, path: Path, *, forecast: dict[str, Any] | None = None,
-    power: dict[str, Any] | None = None, loss: dict[str, Any] | None = None,
+    power: dict[str, Any] | None = None, loss: dict[str, Any] | None = None, across: Sequence[str] = (),
 ) -> None:  # fmt: skip
     """Write the report with its pictures as one HTML file.
 
@@ -42,6 +43,8 @@ def write_report(
         The file.
     forecast, power, loss : dict, optional
         What ``scaling forecast``, ``scaling power`` and ``scaling loss`` wrote with ``--json``.
+    across : sequence of str
+        Sentences over the runs of each condition.
 
     Raises
     ------
@@ -49,12 +52,12 @@ def write_report(
         When the file cannot be written.
     """
     check_output(path)
-    path.write_text(render(report, cube, forecast, power, loss), encoding="utf-8")
+    path.write_text(render(report, cube, forecast, power, loss, across), encoding="utf-8")
 
 
 def render(
     report: DetectionReport, cube: xr.Dataset, forecast: dict[str, Any] | None = None,
-    power: dict[str, Any] | None = None, loss: dict[str, Any] | None = None,
+    power: dict[str, Any] | None = None, loss: dict[str, Any] | None = None, across: Sequence[str] = (),
 ) -> str:  # fmt: skip
     """Return the report's HTML.
 
@@ -70,6 +73,8 @@ def render(
         What ``scaling power --json`` wrote.
     loss : dict, optional
         What ``scaling loss --json`` wrote.
+    across : sequence of str
+        Sentences over the runs of each condition.
 
     Returns
     -------
@@ -100,6 +105,7 @@ def render(
         report=report,
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         headline=headline(report),
+        across=across,
         series=by_series(report),
         grouped=any(group for _, group in parts),
         sections=sections,

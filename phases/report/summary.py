@@ -134,12 +134,12 @@ def caveats(report: DetectionReport) -> list[str]:
     out = []
     if runs < 6:
         out.append(
-            f"{runs} run{'s' * (runs != 1)}: with fewer than 6 seeds no interval over seeds is honest (a percentile "
-            "bootstrap of 5 seeds is a sign test with 126 atoms). Every interval here is about its own run; "
-            "nothing is said about what another seed would do beyond what the runs show side by side."
+            f"{runs} run{'s' * (runs != 1)}: with fewer than 6 seeds no interval over seeds is exact (a percentile "
+            "bootstrap of 5 seeds is a sign test with 126 atoms; a t interval takes log times to be normal). Every "
+            "interval of a series is about its own run."
         )
     else:
-        out.append("Every interval is about its own run; this version does not pool runs.")
+        out.append("Every interval of a series is about its own run; those over runs stand under 'Across runs'.")
     tests = sum(t.estimand == "delay" and t.p_value is not None for t in report.transitions)
     if tests > 1:
         out.append(

@@ -221,7 +221,7 @@ def averaging_note(over: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     for name, dims in over.items():
         by_dims.setdefault(tuple(dims), []).append(name)
     parts = [f"{_and(names)} over {_and(dims)}" for dims, names in by_dims.items()]
-    return (f"each series is a mean: {'; '.join(parts)} (`by` splits them)",) if parts else ()
+    return (f"each series is a mean: {'; '.join(parts)} (--by, or by=, splits them)",) if parts else ()
 
 
 def _and(words: Sequence[str]) -> str:
