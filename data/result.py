@@ -176,11 +176,12 @@ class Result(ABC):
         merged = xr.merge(parts, join="outer", compat="no_conflicts") if parts else xr.Dataset()
         # pandas and xarray sort; the order of runs and metrics is the cube's
         merged = merged.reindex({key: list(values) for key, values in order.items()})
-        for key, variable in merged.data_vars.items():
+        for name, variable in merged.data_vars.items():
+            key = str(name)
             if variable.dtype.kind in "OT":
                 merged[key] = variable.where(variable.notnull(), "").astype(str)
             if key in about:
-                long_name, units = about[str(key)]
+                long_name, units = about[key]
                 merged[key].attrs = {"long_name": long_name} | ({"units": units} if units else {})
         found = self.to_dict()
         known = {"cube": found.get("cube"), "settings_json": found.get("settings")}

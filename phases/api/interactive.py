@@ -138,11 +138,11 @@ def forest_plot(rows: Sequence[Estimate], xlabel: str, *, log: bool = True) -> A
     bars = hv.Segments(frame, ["low", "at", "high", "at"]).opts(line_width=3, alpha=0.7)
     dots = frame.hvplot.scatter("value", "at", hover_cols=["name", "low", "high"], size=40)
     ticks = list(zip(frame["at"], frame["name"], strict=True))
-    ends = [
+    intervals = [
         (low, row.low is None, high, row.high is None)
         for row, low, high in zip(rows[::-1], frame["low"], frame["high"], strict=True)
     ]
-    return hv.Overlay([bars, dots, *_arrows(ends, list(frame["at"]), SPARE[0])]).opts(
+    return hv.Overlay([bars, dots, *_arrows(intervals, list(frame["at"]), SPARE[0])]).opts(
         logx=log, xlabel=xlabel, ylabel="", yticks=ticks, width=820, height=90 + 32 * len(frame)
     )  # fmt: skip
 

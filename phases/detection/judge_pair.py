@@ -46,7 +46,7 @@ def lag_row(first: Analysis | Refusal, second: Analysis | Refusal, usable: Colle
     low, high = finite(estimate.low), finite(estimate.high)
     start = _median_tokens(first)
     tokens = start * (math.exp(estimate.log_ratio) - 1) if start is not None else None
-    times = ratio_text(*(None if v is None else math.exp(v) for v in (estimate.log_ratio, low, high)))
+    times = ratio_text(math.exp(estimate.log_ratio), *(None if v is None else math.exp(v) for v in (low, high)))
     if low is not None and low > 0:
         outcome = Outcome.FOUND
         reason = f"{b.metric} takes off later than {a.metric}, at {times} times its tokens"

@@ -125,7 +125,7 @@ class SizesPage(Page):
                 hv.Segments(mine, ["x", "low", "x1", "high"], extra).opts(color=hues[ladder], line_width=2, alpha=0.6)
             )
             dots = mine[mine["tokens"].notna()]
-            kinds = (
+            kinds: tuple[tuple[pd.DataFrame, str, str, dict[str, Any]], ...] = (
                 (dots[dots["found"]], "tokens", ladder, {}),
                 (dots[~dots["found"]], "tokens", f"{ladder}: not found", {"fill_alpha": 0.0}),
                 (mine[mine["open_high"]], "high", f"{ladder}: or later", {"marker": "triangle", "fill_alpha": 0.0}),
