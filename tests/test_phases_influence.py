@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
+import calque
 import calque.phases.detection.influence
 from calque.data.quantities import format_count
 from calque.phases.detection.group import judge_group
@@ -84,3 +86,23 @@ def test_a_rise_that_one_wild_score_hides_says_so_in_any_unit():
         rows = judge_group([t], SETTINGS).transitions
         said.append([r.outcome for r in rows] + [r.reason.partition("; hangs")[2] for r in rows])
     assert said[0] == said[1] and any("without it found" in reason for reason in said[0])
+
+
+def test_the_answer_without_the_checkpoint_stands_beside_it_in_every_face(tmp_path):
+    wild = series(flat, wild={N - 1: 0.9})
+    cube = xr.Dataset(
+        {"tokens": (("run", "checkpoint"), TOKENS[None]),
+         "score": (("run", "checkpoint"), np.round(wild.y * TRIALS)[None], {"metric_kind": "count", "trials": TRIALS})},
+        coords={"run": ["r"]},
+    )  # fmt: skip
+    found = calque.detect(cube, boot=99)
+    text = found.summary(300)
+    place = format_count(sim.END)
+    (row,) = [line for line in text.splitlines() if f"  without {place}" in line]
+    assert [cell.strip() for cell in row.split("│")][3] == "none"
+    assert f"r score hangs on the one checkpoint at {place} tokens" in " ".join(text.split())
+    (takeoff,) = [t for t in found.to_dict()["transitions"] if t["estimand"] == "takeoff"]
+    assert takeoff["without_checkpoint"] == sim.END and takeoff["without_outcome"] == "none"
+    found.to_html(tmp_path / "r.html")
+    page = (tmp_path / "r.html").read_text()
+    assert f"… without {place}" in page and f"hangs on the one checkpoint at {place} tokens" in page
