@@ -176,8 +176,8 @@ class Result(ABC):
         merged = xr.merge(parts, join="outer", compat="no_conflicts") if parts else xr.Dataset()
         # pandas and xarray sort; the order of runs and metrics is the cube's
         merged = merged.reindex({key: list(values) for key, values in order.items()})
-        for name, variable in merged.data_vars.items():
-            key = str(name)
+        for column, variable in merged.data_vars.items():
+            key = str(column)
             if variable.dtype.kind in "OT":
                 merged[key] = variable.where(variable.notnull(), "").astype(str)
             if key in about:

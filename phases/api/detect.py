@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
+from calque.data.arguments import checked
 from calque.data.cube import validate
 from calque.data.cube.source import CubeLike, as_cube
 from calque.data.errors import UserError, nearest, shown
@@ -203,6 +204,7 @@ class Detection(Result):
         write_classical(self.report, Path(path))
 
 
+@checked
 def detect(
     cube: CubeLike, *, metric: str | Sequence[str] | None = None, by: str | Sequence[str] = "run", boot: int = 999,
     seed: int = 0, level: float = 0.95, rise: float = 0.05, scale: Scale = "log", family: str = "dictionary",

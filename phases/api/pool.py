@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from calque.data.arguments import checked
 from calque.data.cube.source import CubeLike, as_cube
 from calque.data.errors import UserError
 from calque.data.result import Result, Rows, check_backend
@@ -94,6 +95,7 @@ def _label(row: Pooled) -> str:
     return with_mark(f"{of}: {metric} ({row.method})".replace("_", " "), row.outcome)
 
 
+@checked
 def pool(
     cube: CubeLike, *, metric: str | Sequence[str] | None = None, estimand: str | Sequence[str] = "takeoff",
     over: str | None = None, primary: str | None = None, boot: int = 99, seed: int = 0, level: float = 0.95,
