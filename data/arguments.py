@@ -21,7 +21,8 @@ SHOWN = 60
 """Characters of a value that an error quotes."""
 WORDS: dict[Any, str] = {
     str: "text", int: "a whole number", float: "a number", bool: "True or False", type(None): "None",
-    "Dataset": "a dataset", "HoldsCube": "a result that holds a cube", os.PathLike: "a path", Sequence: "a list", Mapping: "a mapping", Callable: "a function",
+    "HoldsCube": "a result that holds a cube", os.PathLike: "a path", Sequence: "a list",
+    Mapping: "a mapping", Callable: "a function",
 }  # fmt: skip
 
 

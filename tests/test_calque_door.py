@@ -164,7 +164,7 @@ def test_a_path_a_dataset_and_a_result_are_the_same_cube(log: Any, tmp_path: Pat
     rows = [calque.detect(one, boot=19).to_dict()["transitions"] for one in given]
     assert all(one == rows[0] for one in rows)
     with pytest.raises(
-        UserError, match="`cube` is 3; expected a dataset or text or a path or a result that holds a cube"
+        UserError, match="`cube` is 3; expected Dataset or text or a path or a result that holds a cube"
     ):
         calque.detect(3)  # type: ignore[arg-type]
 

@@ -141,7 +141,7 @@ def test_censored_pairs_are_fitted_not_dropped():
         (times(languages=3)[0], Outcome.TOO_FEW_POINTS, "3 languages"),
         (times(share=0.6)[0], Outcome.CENSORED, "of 72 pairs are censored"),
         (PairTimes(np.array([0, 0, 0, 1, 2, 3]), np.array([1, 2, 3, 0, 0, 0]), np.arange(6.0), np.arange(6.0)),
-         Outcome.NOT_CONVERGED, "without one of the languages"),
+         Outcome.NOT_SHARPLY_LOCATED, "without one of 1 of 4 languages"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_pooled_says_so(made, outcome, word):
