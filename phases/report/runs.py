@@ -154,9 +154,12 @@ def _strip(axes: Axes, row: Transition, place: Extent, strip: int, hue: str) -> 
         filled = row.outcome == Outcome.FOUND
         axes.plot([place.at], [y], "o", ms=6, color=hue, mfc=hue if filled else "white", mec=hue, **common)
     if row.outcome != Outcome.FOUND:
+        # an open end reaches the edge of the picture: the words stand at the other one
+        before = place.open_high and not place.open_low
         axes.annotate(
-            outcome_words(row.outcome), (place.high, y), xycoords=common["transform"], xytext=(8, 0), fontsize=8,
-            textcoords="offset points", va="center", ha="left", color=hue, annotation_clip=False,
+            outcome_words(row.outcome), (place.low if before else place.high, y), xycoords=common["transform"],
+            xytext=(-8 if before else 8, 0), textcoords="offset points", va="center", ha="right" if before else "left",
+            fontsize=8, color=hue, annotation_clip=False,
         )  # fmt: skip
     return None if place.at is None else (place.at, y)
 
