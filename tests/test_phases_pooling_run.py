@@ -223,4 +223,6 @@ def test_pool_command(small, tmp_path, monkeypatch):
     refused(phases("pool", few), "2 source languages", "at least 4")
     plain = small[0].assign(score=(("run", "checkpoint"), np.zeros((2, small[0].sizes["checkpoint"]))))
     cubes.write(plain, few)
-    refused(phases("pool", few, "--metric", "score"), "not split by source and target")
+    refused(phases("pool", few, "--metric", "score", "--over", "pair"), "not split by source and target", "--over seed")
+    seeds = phases("pool", few, "--metric", "score", "--boot", 19)
+    assert seeds.returncode == 0 and "runs are the replicates (--over seed)" in seeds.stdout

@@ -15,7 +15,7 @@ import xarray as xr
 from calque.data.errors import UserError
 from calque.data.quantities import format_count
 from calque.data.result import Result, Rows, check_backend
-from calque.phases.api.detect import several
+from calque.phases.api.arguments import several
 from calque.phases.formats.base import Request, brief
 from calque.phases.formats.importing import import_log as read_log
 from calque.phases.series.names import WRITTEN

@@ -50,7 +50,8 @@ def detect(
         str,
         typer.Option(
             "--by",
-            help="How to split, commas between: run, size, mix, source, target, pair. Runs are always apart.",
+            help="How to split, commas between: pair, any property of runs (size, mix, seed), any dimension of metrics "
+            "(source, target, language, layer). Runs are always apart; what is not split is averaged over.",
         ),
     ] = "run",
     boot: Boot = 999,
