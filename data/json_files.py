@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from functools import lru_cache
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter
 
 from calque.data.errors import UserError, file_error
 from calque.data.files import write_atomically
+
+Kind = TypeVar("Kind")
 
 
 def strict(value: Any) -> Any:
@@ -90,13 +95,16 @@ def read_json(path: Path, expected: str = "") -> Any:
         raise UserError(f"{path} is not valid JSON ({reason}){ending}") from error
 
 
-def read_json_if_there(path: Path) -> Any:
-    """Read a JSON file that can be made again; return None where it is missing or damaged.
+def read_json_if_there(path: Path, kind: type[Kind]) -> Kind | None:
+    """Read a JSON file that can be made again; return None where it is missing, damaged or of another kind.
 
     Parameters
     ----------
     path : Path
         The file.
+    kind : type
+        What it must hold, such as ``dict[str, int]`` or a dataclass; numbers are not taken for texts nor texts for
+        numbers.
 
     Returns
     -------
@@ -104,6 +112,12 @@ def read_json_if_there(path: Path) -> Any:
         The content.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+        found: Kind = _adapter(kind).validate_json(path.read_bytes(), strict=True)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError):
         return None
+    return found
+
+
+@lru_cache(maxsize=32)
+def _adapter(kind: Hashable) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from calque.data.errors import UserError
+from calque.data.files import make_folder
 
 POLL_SECONDS = 0.2
 
@@ -43,7 +45,7 @@ def locked(
     until, waited = time.monotonic() + wait, False
     while True:
         left = until - time.monotonic() if waited else 0.0
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         try:
             lock.acquire(timeout=-1 if left == math.inf else max(0.0, left))
             break
@@ -58,3 +60,31 @@ def locked(
         yield
     finally:
         lock.release()
+
+
+def is_held(path: Path) -> bool | None:
+    """Return whether a process holds the lock of a file; None where that cannot be told.
+
+    Nothing is made or changed, and whoever asks for the lock meanwhile waits for a moment at the most.
+
+    Parameters
+    ----------
+    path : Path
+        The lock's file.
+    """
+    import fcntl
+
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:  # never locked, or not to be read by us
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # a file system without locks
+        return None
+    else:
+        return False
+    finally:
+        os.close(handle)

@@ -78,10 +78,10 @@ class Result(ABC):
 
     def summary(self, width: int = WIDTH) -> str:
         """Return it as text, without colours, at most ``width`` columns wide."""
-        from rich.console import Console
+        from calque.data.command_line.console import PlainConsole
 
         file = io.StringIO()
-        self._print(Console(file=file, width=width, color_system=None, markup=False, emoji=False))
+        self._print(PlainConsole(file=file, width=width, color_system=None, markup=False, emoji=False))
         return file.getvalue().rstrip("\n")
 
     def __str__(self) -> str:
@@ -93,9 +93,11 @@ class Result(ABC):
 
     def _repr_html_(self) -> str:
         """Return the same text for a notebook, with its colours."""
-        from rich.console import Console
+        from calque.data.command_line.console import PlainConsole
 
-        page = Console(file=io.StringIO(), record=True, width=WIDTH, force_jupyter=False, markup=False, emoji=False)
+        page = PlainConsole(
+            file=io.StringIO(), record=True, width=WIDTH, force_jupyter=False, markup=False, emoji=False
+        )
         self._print(page)
         return page.export_html(inline_styles=True, code_format=PRE + "{code}</pre>")
 
@@ -204,15 +206,18 @@ def _numeric(frame: pd.DataFrame, text: Sequence[str] = ()) -> pd.DataFrame:
 def console(*, stderr: bool = False) -> Console:
     """Return the terminal to print on; where a file or a program reads, it is as wide as any table needs.
 
+    It escapes control characters, which names of other people's files may hold.
+
     Parameters
     ----------
     stderr : bool
         Print on standard error.
     """
-    from rich.console import Console
+    from calque.data.command_line.console import PlainConsole
 
     to = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=None if to.isatty() else WIDE)
+    width = None if to.isatty() else WIDE
+    return PlainConsole(stderr=stderr, highlight=False, markup=False, emoji=False, width=width)
 
 
 def check_backend(backend: str) -> None:

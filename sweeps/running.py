@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,7 +14,9 @@ from calque.data.locks import locked
 from calque.sweeps.launch.address import check_answers, cluster_address
 from calque.sweeps.launch.errors import LaunchError
 from calque.sweeps.plan import placement
-from calque.sweeps.results.collect import claim, write_cube
+from calque.sweeps.results.claim import claim
+from calque.sweeps.results.collect import write_cube
+from calque.sweeps.results.damage import unfinished
 from calque.sweeps.results.progress import RunProgress, read_progress, run_folder
 from calque.sweeps.results.root import ResultsRoot
 from calque.sweeps.study.run_config import RunConfig
@@ -159,12 +162,15 @@ def run_study(study: Study, results: str | None, cpus: int | None) -> LaunchResu
     ------
     UserError
         When the root is another study's or in use, or a run does not fit into the cluster.
+    FolderGoneError
+        When the root was removed while the study ran; it is not made again.
     LaunchError
         When Ray did not start, or ended before any run had a checkpoint.
     """
     root = claimed_root(study, results)
-    with locked(root.folder / ".lock", f"study '{study.name}' in {root}", wait=0):
-        open_runs = [run for run in study.runs if read_progress(root.folder, run).state != "done"]
+    with locked(root.folder / ".lock", f"study '{study.name}' in {root}", wait=0), root.kept():
+        root.refresh(study.runs, cubes=True)
+        open_runs = unfinished(root, study.runs)
         for run in open_runs:
             if run.training.devices > 1 and root.remote is not None:
                 raise UserError(
@@ -178,9 +184,12 @@ def run_study(study: Study, results: str | None, cpus: int | None) -> LaunchResu
             check_answers(address)  # before the data are made, which may take hours
         reason = _launch(study, root, open_runs, cpus) if open_runs else None
         root.refresh(study.runs, cubes=True)
-        if reason and not any((run_folder(root.folder, run) / "run.nc").exists() for run in study.runs):
-            raise LaunchError(f"{reason}, before any run had a checkpoint; run the same again: sweeps run {study.path}")
-        write_cube(study, root.folder, root.folder / "results.nc")
+        if not any((run_folder(root.folder, run) / "run.nc").exists() for run in study.runs):
+            failed = [one.message for run in study.runs if (one := read_progress(root.folder, run)).state == "failed"]
+            why = reason or (failed[0] if failed else "all runs ended")
+            raise LaunchError(f"{why}, before any run had a checkpoint; run the same again: sweeps run {study.path}")
+        for warning in write_cube(study, root.folder, root.folder / "results.nc").warnings():
+            print(f"sweeps: {warning}", file=sys.stderr)
         root.publish("results.nc")
         if answers_path(root.folder / "results.nc").exists():
             root.publish("results.answers.parquet")
@@ -224,7 +233,7 @@ def run_one(study: Study, run: RunConfig, results: str | None) -> tuple[RunProgr
 
     placement.check_by_hand(run)
     root = claimed_root(study, results)
-    with Display(study, root, only=run), LivePage(study, root), root.working(run) as folder:
+    with root.kept(), Display(study, root, only=run), LivePage(study, root), root.working(run) as folder:
         with tracked(run, run_folder(folder, run)) as report:
             standing = run_trial(
                 TrialRequest(

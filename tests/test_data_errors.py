@@ -96,7 +96,7 @@ def test_a_cube_that_may_not_be_read_is_not_said_to_be_truncated(
     def refuse(*args: object, **kwargs: object) -> None:
         raise os_error(errno.EACCES, path)
 
-    monkeypatch.setattr("xarray.load_dataset", refuse)
+    monkeypatch.setattr("netCDF4.Dataset", refuse)
     with pytest.raises(UserError, match="^cannot read .*results.nc: Permission denied; change its permissions"):
         cube.read(path)
 

@@ -58,6 +58,21 @@ def test_a_missing_file_is_told_or_made_anew(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     with pytest.raises(UserError, match="^cannot read .*a.json: No such file or directory; expected an answer$"):
         read_json(path, "an answer")
-    assert read_json_if_there(path) is None
+    assert read_json_if_there(path, dict[str, int]) is None
     path.write_text("{")
-    assert read_json_if_there(path) is None
+    assert read_json_if_there(path, dict[str, int]) is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b"null", b"7", b'"text"', b'{"a": "1"}', b'{"a": 1.5}', b'{"a": null}', b"\xff\xfe{}",
+     b"[" * 20000, b"\0" * 64],
+)  # fmt: skip
+def test_a_file_that_can_be_made_again_is_of_its_kind_or_not_there(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(content)
+    assert read_json_if_there(path, dict[str, int]) is None
+    assert read_json_if_there(tmp_path, dict[str, int]) is None
+    assert read_json_if_there(path / "below", dict[str, int]) is None
+    path.write_text('{"a": 1}')
+    assert read_json_if_there(path, dict[str, int]) == {"a": 1}

@@ -38,3 +38,24 @@ def test_a_pipe_gets_whole_tables_and_a_summary_its_width(
         assert all(f" column {i} " in head for i in range(40))
     for width in (80, 160):
         assert max(map(len, Wide().summary(width).splitlines())) <= width
+
+
+@pytest.mark.parametrize("name", ["a\x1b[31mred", "b\x07\x08\x0d", "c\u202eabc", "d\x9b2J", "e\x00"])
+def test_control_characters_of_names_are_escaped_wherever_they_are_printed(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from calque.data.errors import escaped
+    from calque.data.result import console
+
+    table = Table(title=name, caption=name)
+    table.add_column(name, footer=name)
+    table.add_column(Text(name))
+    table.add_row(name, Text(name))
+    for part in (name, Text(f"run {name} is done"), table):
+        console().print(part)
+    shown = capsys.readouterr().out
+    assert shown.count(escaped(name)) >= (3 if "\r" in name else 7), "whole, not cut; rich drops some by itself"
+    assert all(c.isprintable() or c == "\n" for c in shown)

@@ -20,7 +20,8 @@ from calque.data.errors import UserError
 from calque.phases.adaptive.record import AdaptiveDesign, designs_of
 from calque.phases.adaptive.rule import Prior
 from calque.sweeps.cli import app
-from calque.sweeps.results.collect import claim, write_cube
+from calque.sweeps.results.claim import claim
+from calque.sweeps.results.collect import write_cube
 from calque.sweeps.results.progress import read_progress
 from calque.sweeps.study.study import read_study
 from calque.sweeps.trial import siblings as adaptive_siblings

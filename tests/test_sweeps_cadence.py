@@ -13,7 +13,8 @@ from calque.data import cube
 from calque.data.errors import UserError
 from calque.phases.series.metrics import trajectories
 from calque.sweeps.cli import app
-from calque.sweeps.results.collect import claim, write_cube
+from calque.sweeps.results.claim import claim
+from calque.sweeps.results.collect import write_cube
 from calque.sweeps.study.study import read_study
 from calque.sweeps.trial.request import TrialRequest
 from calque.sweeps.trial.scoring import scored_at

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from calque.data import cube
-from calque.sweeps.results.collect import claim, write_cube
+from calque.sweeps.results.claim import claim
+from calque.sweeps.results.collect import write_cube
 from calque.sweeps.results.progress import read_progress
 from calque.sweeps.study.study import read_study
 from calque.sweeps.trial.request import TrialRequest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import sys
 import threading
@@ -15,17 +16,16 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-import xarray as xr
 
 from calque.data import cube
-from calque.sweeps.results.collect import write_cube
 from calque.sweeps.results.progress import read_progress, write_progress
 from calque.sweeps.results.root import ResultsRoot
 from calque.sweeps.running import run_one
 from calque.sweeps.study.study import Study, read_study
 from calque.sweeps.watch import trackers
-from calque.sweeps.watch.curves import curves_of
+from calque.sweeps.watch.curves import Curve, CurveReader, curves_of
 from calque.sweeps.watch.live import PAGE, LivePage
 from calque.sweeps.watch.live_server import LiveServer
 from tests.conftest import SMALL_STUDY
@@ -72,37 +72,43 @@ def test_the_page_shows_every_run_and_the_curves_of_those_that_began(finished: t
 
 def test_the_curves_are_those_of_the_cube(finished: tuple[Study, ResultsRoot]) -> None:
     _, root = finished
-    path = root.folder / "runs" / "first-s0" / "run.nc"
-    one, curves = cube.read(path), curves_of(path)
+    folder = root.folder / "runs" / "first-s0"
+    one, curves = cube.read(folder / "run.nc"), curves_of(folder)
     assert curves["loss"].values == pytest.approx(one["loss"].values[0].mean(-1))
     assert set(curves) == {"loss", "copying", "false_copying", "translation", "tokens_per_second"}
     assert (curves["tokens_per_second"].values > 0).all()
-    assert curves_of(path.with_name("missing.nc")) == {}
+    assert curves_of(folder.with_name("missing")) == {}
 
 
-def test_a_row_that_comes_between_two_readings_is_no_trouble(
+def test_the_page_opens_no_cube_where_curves_are_written(
     finished: tuple[Study, ResultsRoot], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study, root = finished
-    file = tmp_path / "runs" / "first-s0" / "run.nc"
-    whole = root.folder / "runs" / "first-s0" / "run.nc"
-    one, timing, read = cube.read(whole), cube.read(whole, "timing"), cube.read
-    fewer = {"checkpoint": slice(0, 3)}
-    cube.write(one.isel(fewer), file, {"timing": timing.isel(fewer)})
+    _, root = finished
+    shutil.copytree(root.folder / "runs" / "first-s0", tmp_path / "run")
+    told = curves_of(tmp_path / "run")
+    monkeypatch.setattr(cube, "read_with", lambda *given: pytest.fail("a cube was opened"))
+    assert _equal(curves_of(tmp_path / "run"), told)
+    monkeypatch.undo()
+    for damage in (b"", b"{half", b"\xff\xfe", b'{"loss": [[1.0], []]}', b'{"loss": 3}', b"[]", b"[" * 9999):
+        (tmp_path / "run" / "curves.json").write_bytes(damage)
+        assert _equal(curves_of(tmp_path / "run"), told), damage
+    (tmp_path / "run" / "curves.json").unlink()
+    assert _equal(curves_of(tmp_path / "run"), told), "older runs have no such file"
+    fewer = cube.read(tmp_path / "run" / "run.nc").isel(checkpoint=slice(0, 3))
+    shutil.copy2(root.folder / "runs" / "first-s0" / "curves.json", tmp_path / "run")
+    cube.write(fewer, tmp_path / "run" / "run.nc")
+    assert len(curves_of(tmp_path / "run")["loss"].values) == 3, "curves that are older than the rows are not shown"
+    read = CurveReader()
+    assert len(read(tmp_path / "run")["loss"].values) == 3
+    (tmp_path / "run" / "run.nc").write_bytes(b"damaged")
+    assert read(tmp_path / "run") == {}
 
-    def replaced_after(path: Path, group: str | None = None) -> xr.Dataset:
-        found = read(path, group)
-        file.write_bytes(whole.read_bytes())
-        return found
 
-    monkeypatch.setattr(cube, "read", replaced_after)
-    curves = curves_of(file)
-    assert len(curves["loss"].values) == 3
-    assert len(curves["tokens_per_second"].values) == 2
-    cube.write(one.isel(fewer), file, {"timing": timing.isel(fewer)})
-    sizes = write_cube(study, tmp_path, tmp_path / "results.nc")
-    assert sizes["checkpoint"] == 3
-    assert read(tmp_path / "results.nc", "timing").sizes["checkpoint"] == 3
+def _equal(one: dict[str, Curve], other: dict[str, Curve]) -> bool:
+    return one.keys() == other.keys() and all(
+        np.array_equal(one[name].tokens, other[name].tokens) and np.array_equal(one[name].values, other[name].values)
+        for name in one
+    )
 
 
 def test_a_failed_run_says_why_on_the_page(finished: tuple[Study, ResultsRoot], tmp_path: Path) -> None:

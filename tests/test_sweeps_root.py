@@ -222,7 +222,6 @@ def test_nothing_in_the_root_is_unpickled(small_study: Path, tmp_path: Path, mon
     assert run_one(study, run, place)[0].state == "done"
     run_folder = tmp_path / "results" / "runs" / run.name
     (run_folder / "progress.json").unlink()  # the run goes on from its newest state
-    (run_folder / "run.nc").unlink()
 
     def opened(*args: object, **named: object) -> None:
         raise AssertionError("a stranger could have put it there")
@@ -236,5 +235,5 @@ def test_nothing_in_the_root_is_unpickled(small_study: Path, tmp_path: Path, mon
     monkeypatch.setattr(training, "load_state", lambda *args: (went_on.append(args), load(*args))[1])
     standing, root = run_one(study, run, place)
     assert went_on
-    assert standing.state == "failed" and "checkpoints are missing" in standing.message, "states hold no rows"
+    assert standing.state == "done", standing.message
     root.refresh(study.runs, cubes=True)

@@ -18,7 +18,8 @@ import xarray as xr
 
 from calque.data import cube
 from calque.data.errors import UserError
-from calque.sweeps.results.collect import claim, collect
+from calque.sweeps.results.claim import claim
+from calque.sweeps.results.collect import collect
 from calque.sweeps.study.run_config import RunConfig
 from calque.sweeps.study.study import Study, read_study
 from calque.sweeps.trial.request import TrialRequest
@@ -173,7 +174,7 @@ def test_a_folder_with_other_files_is_left_alone(small_study: Path, tmp_path: Pa
 def test_collect_takes_the_runs_that_are_there(finished: tuple[Path, Path], tmp_path: Path) -> None:
     study, results = finished
     loaded = read_study(study)
-    joined = collect(results, loaded)
+    joined = collect(results, loaded).cube
     assert list(joined["run"].values) == ["first-s0"]
     cube.write(joined, tmp_path / "results.nc")
     assert cube.read(tmp_path / "results.nc").attrs["study"] == "small"

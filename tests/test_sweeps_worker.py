@@ -13,7 +13,7 @@ from calque.data.errors import UserError
 from calque.sweeps.launch import crash_loop, worker
 from calque.sweeps.launch.request import LaunchRequest
 from calque.sweeps.plan.placement import ResourceRequest
-from calque.sweeps.results.collect import claim
+from calque.sweeps.results.claim import claim
 from calque.sweeps.results.progress import read_progress, run_folder
 from calque.sweeps.study.study import Study, read_study
 from calque.sweeps.trial.request import TrialRequest

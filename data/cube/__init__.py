@@ -1,7 +1,16 @@
 """The cube: every checkpoint's metrics of every run, in one netCDF-4 file (schema 1). Layout: docs/CUBE.md."""
 
 from calque.data.cube.checks import validate
-from calque.data.cube.file import describe, has_group, read, read_groups, write
+from calque.data.cube.file import (
+    describe,
+    has_group,
+    is_whole,
+    read,
+    read_columns,
+    read_groups,
+    read_with,
+    write,
+)
 from calque.data.cube.joining import concat
 from calque.data.cube.variables import (
     ATTRIBUTES,
@@ -17,5 +26,6 @@ from calque.data.cube.variables import (
 
 __all__ = [
     "ATTRIBUTES", "CHECKPOINT_FLAGS", "CHECKPOINT_KINDS", "EXPOSURES", "METRIC_KINDS", "NOT_ASKED", "OUTCOMES",
-    "OVERLAPS", "SCHEMA", "concat", "describe", "has_group", "read", "read_groups", "validate", "write",
+    "OVERLAPS", "SCHEMA", "concat", "describe", "has_group", "is_whole", "read", "read_columns",
+    "read_groups", "read_with", "validate", "write",
 ]  # fmt: skip

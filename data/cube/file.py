@@ -11,18 +11,18 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from calque.data.cube import netcdf
 from calque.data.cube.checks import validate
-from calque.data.cube.header import check_header
 from calque.data.cube.variable_checks import short
-from calque.data.cube.variables import ATTRIBUTES, ENCODED_COUNTS, SCHEMA
+from calque.data.cube.variables import ATTRIBUTES, SCHEMA
 from calque.data.errors import STORAGE, UserError, file_error
 from calque.data.files import replacing
 from calque.data.version import code_version
@@ -51,7 +51,12 @@ def describe(cube: xr.Dataset) -> xr.Dataset:
     return cube
 
 
-def write(cube: xr.Dataset, path: str | os.PathLike[str], groups: Mapping[str, xr.Dataset] | None = None) -> None:
+def write(
+    cube: xr.Dataset,
+    path: str | os.PathLike[str],
+    groups: Mapping[str, xr.Dataset] | None = None,
+    previous: Path | None = None,
+) -> None:
     """Write a cube whole and atomically: to a temporary name beside ``path``, fsync, ``os.replace``.
 
     Parameters
@@ -62,6 +67,8 @@ def write(cube: xr.Dataset, path: str | os.PathLike[str], groups: Mapping[str, x
         Where the file shall stand; whatever stood there is replaced only when the new file is complete.
     groups : mapping of str to xarray.Dataset, optional
         Further groups such as ``timing``.
+    previous : Path, optional
+        Where the file that stood at ``path`` stays, in the same folder.
 
     Raises
     ------
@@ -75,11 +82,8 @@ def write(cube: xr.Dataset, path: str | os.PathLike[str], groups: Mapping[str, x
             raise UserError(f"variable '{name}' cannot be written: netCDF allows no slash; rename it with cube.rename")
     cube = describe(cube).drop_encoding()  # a file's string lengths, for instance, would cut longer strings
     try:
-        with replacing(path) as temporary:
-            cube.to_netcdf(temporary, engine="netcdf4", encoding=_encoding(cube))
-            for name, group in (groups or {}).items():
-                plain = group.drop_encoding()
-                plain.to_netcdf(temporary, engine="netcdf4", mode="a", group=name, encoding=_encoding(plain))
+        with replacing(path, previous) as temporary:
+            netcdf.save(temporary, cube, groups or {})
     except OSError as error:
         raise file_error(error, "write", path) from error
     except RuntimeError as error:  # netCDF4 reports a full disk as RuntimeError("NetCDF: HDF error")
@@ -87,23 +91,6 @@ def write(cube: xr.Dataset, path: str | os.PathLike[str], groups: Mapping[str, x
         full = shutil.disk_usage(parent).free < ALMOST_FULL
         found = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) if full else OSError(errno.EIO, str(error))
         raise file_error(found, "write", path) from error
-
-
-def _encoding(cube: xr.Dataset) -> dict[str, dict[str, Any]]:
-    encoding: dict[str, dict[str, Any]] = {}
-    for name, variable in cube.variables.items():
-        key = str(name)
-        if key in ENCODED_COUNTS:
-            encoding[key] = {"dtype": "int32", "_FillValue": np.int32(-1)}
-        elif variable.dtype.kind == "f":
-            encoding[key] = {"_FillValue": variable.dtype.type(np.nan)}
-        elif variable.dtype.kind in "iu":
-            encoding[key] = {"_FillValue": None}
-        else:
-            continue
-        if variable.size > 512:
-            encoding[key] |= {"zlib": True, "complevel": 1, "shuffle": True}
-    return encoding
 
 
 def read(path: str | os.PathLike[str], group: str | None = None) -> xr.Dataset:
@@ -122,45 +109,100 @@ def read(path: str | os.PathLike[str], group: str | None = None) -> xr.Dataset:
         When the file is missing, truncated, no netCDF file, or breaks a rule of :func:`validate`.
     """
     path = Path(path)
+    (found,) = _load(path, [group])
+    if group is None:
+        assert found is not None, "every file has a root"
+        return validate(found, str(path))
+    if found is None:
+        raise UserError(f"{path} holds no readable group '{group}'")
+    return found
+
+
+def read_with(path: str | os.PathLike[str], group: str) -> tuple[xr.Dataset, xr.Dataset | None]:
+    """Read a cube and one of its groups from one opening of the file, so that they belong together.
+
+    Parameters
+    ----------
+    path : path
+        A netCDF file that holds at least ``tokens``.
+    group : str
+        Such as ``timing``.
+
+    Returns
+    -------
+    cube : xarray.Dataset
+        Validated.
+    group : xarray.Dataset or None
+        None when the file has no such group.
+
+    Raises
+    ------
+    UserError
+        As :func:`read`.
+    """
+    path = Path(path)
+    root, found = _load(path, [None, group])
+    assert root is not None, "every file has a root"
+    return validate(root, str(path)), found
+
+
+def has_group(path: str | os.PathLike[str], group: str) -> bool:
+    """Return whether the netCDF file at ``path`` holds ``group``."""
+    return group in netcdf.group_names(Path(path))
+
+
+def read_groups(path: str | os.PathLike[str]) -> dict[str, xr.Dataset]:
+    """Return every group of the cube at ``path`` but the root, by name."""
+    path = Path(path)
+    with _errors_named(path):
+        names = netcdf.group_names(path)
+        found = netcdf.load(path, names)
+    return {name: group for name, group in zip(names, found, strict=True) if group is not None}
+
+
+def read_columns(path: str | os.PathLike[str], names: Sequence[str]) -> list[np.ndarray]:
+    """Read some variables of a cube, unchecked: for many files of which little is wanted.
+
+    Parameters
+    ----------
+    path : path
+        A netCDF file.
+    names : sequence of str
+        Variables of its root.
+
+    Raises
+    ------
+    UserError
+        When the file is missing, damaged, or has no such variable.
+    """
+    path = Path(path)
+    with _errors_named(path):
+        return netcdf.columns(path, names)
+
+
+def is_whole(path: str | os.PathLike[str]) -> bool:
+    """Return whether the file at ``path`` is of netCDF-4 and not cut short, without opening it as a cube."""
+    return netcdf.is_whole(Path(path))
+
+
+def _load(path: Path, groups: list[str | None]) -> list[xr.Dataset | None]:
+    with _errors_named(path):
+        return netcdf.load(path, groups)
+
+
+@contextmanager
+def _errors_named(path: Path) -> Iterator[None]:
     if not path.is_file():
         what = "a folder" if path.is_dir() else "missing"
         raise UserError(f"{path} is {what}; expected a netCDF cube such as results.nc")
     try:
-        _check_header(path)
-        cube = xr.load_dataset(path, engine="netcdf4", group=group)
+        yield
     except UserError:
         raise
     except Exception as error:  # a foreign file fails in as many ways as netCDF4 and xarray have
         if isinstance(error, OSError) and error.errno in STORAGE:
             raise file_error(error, "read", path) from error
-        if group is not None:
-            raise UserError(f"{path} holds no readable group '{group}'") from error
         raise UserError(
             f"{path} cannot be read as netCDF ({short(error)}); the file is truncated or of another kind: "
             "write it again, or collect the study's runs again"
         ) from error
-    return cube if group is not None else validate(cube, str(path))
-
-
-def _check_header(path: Path) -> None:
-    import netCDF4
-
-    with netCDF4.Dataset(path) as file:
-        check_header(file, str(path))
-
-
-def has_group(path: str | os.PathLike[str], group: str) -> bool:
-    """Return whether the netCDF file at ``path`` holds ``group``."""
-    import netCDF4
-
-    with netCDF4.Dataset(path) as file:
-        return group in file.groups
-
-
-def read_groups(path: str | os.PathLike[str]) -> dict[str, xr.Dataset]:
-    """Return every group of the cube at ``path`` but the root, by name."""
-    import netCDF4
-
-    with netCDF4.Dataset(path) as file:
-        names = list(file.groups)
-    return {name: read(path, name) for name in names}

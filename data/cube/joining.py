@@ -65,18 +65,45 @@ def _fill(name: str, cubes: Sequence[xr.Dataset]) -> Any:
 def _join_static(name: str, cubes: Sequence[xr.Dataset], joined: xr.Dataset) -> xr.DataArray:
     parts = [cube[name] for cube in cubes]
     fill = _fill(name, cubes)
-    aligned = xr.align(*parts, join="outer", fill_value=fill)
-    indexers = {d: joined[d] for d in aligned[0].dims if d in joined.indexes}
-    aligned = tuple(part.reindex(indexers, fill_value=fill) for part in aligned)
-    united = aligned[0].copy()
-    for part in aligned[1:]:
+    distinct = list({_key(part): part for part in reversed(parts)}.values())[::-1]  # a thousand runs mostly agree
+    united = _united(distinct, fill, joined)
+    if united is not None:
+        return united.astype(parts[0].dtype).assign_attrs(parts[0].attrs)
+    spread = [
+        part.reindex(_indexers(part, joined), fill_value=fill).expand_dims(run=cube["run"].values)
+        for part, cube in zip(parts, cubes, strict=True)
+    ]
+    return xr.concat(spread, "run").reindex(run=joined["run"], fill_value=fill)
+
+
+def _united(parts: Sequence[xr.DataArray], fill: Any, joined: xr.Dataset) -> xr.DataArray | None:
+    """Return the parts as one, each item as all parts that hold it have it; None where two disagree."""
+    united: xr.DataArray | None = None
+    for part in parts:
+        part = part.reindex(_indexers(part, joined), fill_value=fill)
+        if united is None:
+            united = part.copy()
+            continue
         known, here = _known(united, fill), _known(part, fill)
         if bool(((united != part) & known & here).any()):
-            runs = [cube["run"].values for cube in cubes]
-            spread = [part.expand_dims(run=run) for part, run in zip(aligned, runs, strict=True)]
-            return xr.concat(spread, "run").reindex(run=joined["run"], fill_value=fill)
+            return None
         united = united.where(known, part)
-    return united.astype(parts[0].dtype).assign_attrs(parts[0].attrs)
+    return united
+
+
+def _indexers(part: xr.DataArray, joined: xr.Dataset) -> dict[Any, xr.DataArray]:
+    return {dim: joined[dim] for dim in part.dims if dim in joined.indexes}
+
+
+def _key(part: xr.DataArray) -> tuple[Any, ...]:
+    """Return what two parts share that are equal in every value and label."""
+    values = [(str(name), part.coords[name].values) for name in sorted(part.coords, key=str)]
+    return part.dims, *((name, _bytes(found)) for name, found in [("", part.values), *values])
+
+
+def _bytes(values: np.ndarray) -> bytes:
+    text = values.dtype.str.encode()
+    return text + (repr(values.tolist()).encode() if values.dtype.kind == "O" else values.tobytes())
 
 
 def _known(part: xr.DataArray, fill: Any) -> xr.DataArray:

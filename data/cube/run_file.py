@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,11 +13,18 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from calque.data.cube import file as cube
-from calque.data.errors import UserError
+from calque.data.errors import STORAGE, UserError
+from calque.data.files import keep_previous
+
+NAME, PREVIOUS, DAMAGED = "run.nc", "run.previous.nc", "run.damaged.nc"
+"""The file of a run; the one before it, a checkpoint older; one that could not be used, moved aside."""
+LOG = logging.getLogger("calque")
 
 
 class RunFile:
     """Writes ``run.nc``: what stands in it is always a complete, readable cube of the checkpoints so far.
+
+    The file before it is kept as ``run.previous.nc``. Where ``run.nc`` is damaged, its rows are taken from there.
 
     Parameters
     ----------
@@ -28,34 +36,64 @@ class RunFile:
     dims : mapping of str to tuple of str
         Dimensions after (run, checkpoint) of every variable that :meth:`put` takes.
 
+    Attributes
+    ----------
+    kept : xarray.Dataset or None
+        The cube whose rows go on.
+    note : str
+        What was damaged and what was done, one line; empty where nothing was.
+
     Raises
     ------
     UserError
-        When the existing file belongs to another run.
+        When the existing file belongs to another run, or cannot be read because of the disk or its permissions.
     """
 
     def __init__(self, path: str | os.PathLike[str], static: xr.Dataset, dims: Mapping[str, tuple[str, ...]]) -> None:
         self.path, self.static, self.dims = Path(path), static, dict(dims)
         self.rows: dict[int, dict[str, np.ndarray]] = {}
         self.timing: dict[int, dict[str, float]] = {}
-        if self.path.exists():
-            self._load()
+        self.kept: xr.Dataset | None = None
+        self.note = ""
+        damaged = False
+        for candidate in (self.path, self.path.with_name(PREVIOUS)):
+            if not candidate.exists():
+                continue
+            try:
+                self._load(candidate)
+                if candidate != self.path:  # so that there is a cube to read before the next checkpoint
+                    keep_previous(candidate, self.path)
+                break
+            except (UserError, KeyError, ValueError, IndexError, TypeError) as error:
+                if isinstance(error, _ForeignError) or _of_the_disk(error):
+                    raise
+                damaged = True
+                self.note = f"{candidate.name} is damaged and was moved aside"
+                LOG.warning("%s is damaged (%s) and is moved to %s", candidate, _reason(error), DAMAGED)
+                os.replace(candidate, candidate.with_name(DAMAGED))
+        if damaged:
+            found = f"{len(self.rows)} checkpoints of {PREVIOUS} are kept" if self.rows else "no checkpoint is left"
+            self.note += f"; {found}"
 
-    def _load(self) -> None:
-        old = cube.read(self.path)
+    def _load(self, path: Path) -> None:
+        old, timed = cube.read_with(path, "timing")
         mine, theirs = self.static.attrs.get("run_id"), old.attrs.get("run_id")
         if mine != theirs:
-            raise UserError(f"{self.path} belongs to run {theirs}, not {mine}; choose another results folder")
-        self.static.attrs = {**self.static.attrs, "created": old.attrs["created"]}
-        for i, step in enumerate(old["step"].values[0]):
-            row = {name: old[name].values[0, i] for name in self.dims if name in old.variables}
-            self.rows[int(step)] = row
-        if cube.has_group(self.path, "timing"):
-            timing = cube.read(self.path, "timing")
-            for i, step in enumerate(old["step"].values[0]):
-                row = {str(name): float(timing[name].values[0, i]) for name in timing.data_vars}
+            raise _ForeignError(f"{path} belongs to run {theirs}, not {mine}; choose another results folder")
+        for name, dims in self.dims.items():
+            wanted = {"run": 1, "checkpoint": old.sizes["checkpoint"], **{d: self.static.sizes[d] for d in dims}}
+            if dict(old[name].sizes) != wanted or old[name].dims != tuple(wanted):
+                raise ValueError(f"{name} has dimensions {dict(old[name].sizes)}, expected {wanted}")
+        steps = [int(step) for step in old["step"].values[0]]
+        rows = {step: {name: old[name].values[0, i] for name in self.dims} for i, step in enumerate(steps)}
+        timing: dict[int, dict[str, float]] = {}
+        if timed is not None:
+            for i, step in enumerate(steps):
+                row = {str(name): float(timed[name].values[0, i]) for name in timed.data_vars}
                 if not all(np.isnan(value) for value in row.values()):
-                    self.timing[int(step)] = row
+                    timing[step] = row
+        self.static.attrs = {**self.static.attrs, "created": old.attrs["created"]}
+        self.rows, self.timing, self.kept = rows, timing, old
 
     def has(self, step: int, sha256: str) -> bool:
         """Return whether there is a row of ``step`` for the weights with this ``sha256``."""
@@ -78,7 +116,8 @@ class RunFile:
         self.rows[step] = {name: np.asarray(value) for name, value in row.items()}
         if timing is not None:
             self.timing[step] = dict(timing)
-        cube.write(self.dataset(), self.path, {"timing": self._timing()} if self.timing else None)
+        groups = {"timing": self.timing_dataset()} if self.timing else None
+        cube.write(self.dataset(), self.path, groups, previous=self.path.with_name(PREVIOUS))
 
     def dataset(self) -> xr.Dataset:
         """Return the run's cube as it stands."""
@@ -91,9 +130,22 @@ class RunFile:
             variables[name] = (("run", "checkpoint", *dims), stacked)
         return self.static.assign(variables).assign_coords(checkpoint=np.arange(len(steps)))
 
-    def _timing(self) -> xr.Dataset:
+    def timing_dataset(self) -> xr.Dataset:
         """Return seconds by (run, checkpoint), beside the root's rows; groups share the root's dimensions."""
         steps = sorted(self.rows)
         names = sorted({name for row in self.timing.values() for name in row})
         values = {name: [[self.timing.get(step, {}).get(name, np.nan) for step in steps]] for name in names}
         return xr.Dataset({name: (("run", "checkpoint"), value) for name, value in values.items()})
+
+
+class _ForeignError(UserError):
+    """The file is another run's: it is whole, and stays."""
+
+
+def _of_the_disk(error: Exception) -> bool:
+    """Return whether the file could not be read at all: what stands in it may be whole."""
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno in STORAGE
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

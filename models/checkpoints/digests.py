@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 from calque.data.errors import UserError
 from calque.data.files import write_atomically
+
+LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 
 
 def digest_of(path: str | os.PathLike[str]) -> str:
@@ -59,9 +62,12 @@ def verify(path: str | os.PathLike[str]) -> None:
     sums = digest_file(path)
     if not sums.exists():
         raise UserError(f"{path} has no {sums.name} beside it; expected a checkpoint that training finished writing")
-    for line in sums.read_text().splitlines():
-        expected, _, name = line.partition("  ")
-        file = path.parent / name
+    lines = sums.read_text(errors="replace").splitlines()
+    parts = [LINE.fullmatch(line) for line in lines]
+    files = [path.parent / part[2] for part in parts if part]
+    if not lines or not all(parts) or not all(file == path or path in file.parents for file in files):
+        raise UserError(f"{sums} is damaged; expected the SHA-256 of {path.name}: choose another checkpoint")
+    for expected, file in zip([part[1] for part in parts if part], files, strict=True):
         found = digest_of(file) if file.exists() else "missing"
         if found != expected:
             raise UserError(

@@ -25,7 +25,7 @@ from torch.distributed.checkpoint.state_dict_saver import save as save_shards
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from calque.data.errors import UserError
-from calque.data.files import replacing, sync_folder
+from calque.data.files import make_folder, replacing, sync_folder
 from calque.models.checkpoints import digests
 
 KEPT_STATES = 2
@@ -72,7 +72,7 @@ def save_sharded_state(state: State, folder: str | os.PathLike[str]) -> None:
     first = dist.get_rank() == 0
     if first:
         shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
+        make_folder(partial)
     dist.barrier()
     save_shards(state, storage_writer=HuggingFaceStorageWriter(str(partial), save_distributed=True))
     mine = {f"{path.name}/{p.name}": digests.digest_of(p) for p in partial.glob(f"shard-{dist.get_rank() + 1:05d}-*")}
@@ -91,6 +91,23 @@ def newest_states(folder: str | os.PathLike[str]) -> list[Path]:
     """Return the states saved in ``folder``, newest first."""
     folder = Path(folder)
     return sorted(folder.glob("step-*.ckpt"), reverse=True)
+
+
+def drop_states_from(folder: str | os.PathLike[str], step: int) -> list[int]:
+    """Remove the states of ``step`` and of later steps; return their steps, newest first.
+
+    Parameters
+    ----------
+    folder : path
+        The run's ``states``.
+    step : int
+        Optimizer steps taken.
+    """
+    found = [(int(path.stem.removeprefix("step-")), path) for path in newest_states(folder)]
+    late = [(at, path) for at, path in found if at >= step]
+    for _, path in late:
+        digests.remove(path)
+    return [at for at, _ in late]
 
 
 def newest_valid_state(folder: str | os.PathLike[str]) -> Path | None:

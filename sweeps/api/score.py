@@ -118,7 +118,8 @@ def score(
     minimal_pairs: int | None = None, heldout: str | None = None, heldout_tokens: int | str | None = None,
     tasks: str | Sequence[str] | None = None, limit: int | None = None, sample_seed: int = 0,
     log_answers: int | str | None = None, tokenizer: str | os.PathLike[str] | None = None, name: str | None = None,
-    device: str = "auto", dtype: str = "auto", dry_run: bool = False, flops_per_second: float | None = None,
+    device: str = "auto", dtype: str = "auto", anonymous: bool = False, dry_run: bool = False,
+    flops_per_second: float | None = None,
 ) -> ScoredCheckpoints | ScoringPlan:  # fmt: skip
     """Score existing checkpoints into a cube; what it holds already is not scored again.
 
@@ -167,6 +168,8 @@ def score(
         auto, cpu, cuda, cuda:1, ...
     dtype : str
         auto, float32, bfloat16 or float16; auto is float32 on a CPU, else bfloat16.
+    anonymous : bool
+        Leave out of the cube what tells its maker: environment, absolute paths, addresses.
     dry_run : bool
         Score nothing; return a plan: checkpoints, questions, tokens, FLOPs, time.
     flops_per_second : float, optional
@@ -210,6 +213,6 @@ def score(
             left_out=left_out,
         )  # fmt: skip
     with ScoreDisplay(len(order)) as display:
-        scored = score_all(source, subject, order, output, name or source.name, display)
+        scored = score_all(source, subject, order, output, name or source.name, display, anonymous)
     final = source.final if isinstance(source, FolderSource) else None
     return ScoredCheckpoints(scored=scored, left_out=tuple(left_out), final=final)

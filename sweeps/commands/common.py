@@ -15,3 +15,9 @@ Results = Annotated[
         "the study's key 'results', or results/NAME."
     ),
 ]
+Anonymous = Annotated[
+    bool,
+    typer.Option(
+        "--anonymous", help="Leave out of the cube what tells its maker: environment, absolute paths, addresses."
+    ),
+]

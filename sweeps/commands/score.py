@@ -11,6 +11,7 @@ import typer
 from calque.data.command_line.command import Command
 from calque.data.command_line.options import Json
 from calque.data.command_line.output import emit_json
+from calque.sweeps.commands.common import Anonymous
 
 WHERE, WHAT, HOW = "Which checkpoints, and where in training they stand", "What is asked", "How"
 Panel = typer.Option
@@ -102,6 +103,7 @@ def score_command(
             rich_help_panel=HOW,
         ),
     ] = "auto",
+    anonymous: Anonymous = False,
     dry_run: Annotated[
         bool,
         Panel(
@@ -132,7 +134,7 @@ def score_command(
         positions=positions, languages=languages, template=template, shots=shots, shot_seed=shot_seed,
         concepts=concepts, minimal_pairs=minimal_pairs, heldout=heldout, heldout_tokens=heldout_tokens, tasks=tasks,
         limit=limit, sample_seed=sample_seed, log_answers=log_answers, tokenizer=tokenizer, name=name, device=device,
-        dtype=dtype, dry_run=dry_run, flops_per_second=flops_per_second,
+        dtype=dtype, anonymous=anonymous, dry_run=dry_run, flops_per_second=flops_per_second,
     )  # fmt: skip
     if isinstance(found, ScoringPlan):
         if not emit_json(json_file, found.to_dict()):

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from calque.sweeps.launch.cluster import cluster, quiet, started_nodes
+from calque.sweeps.launch.crash_loop import MAX_CRASHES
+from calque.sweeps.launch.deaths import MAX_RESTARTS, death_counter
 from calque.sweeps.launch.group import run_group
 from calque.sweeps.launch.interruption import interrupted_by_node_loss, interrupted_by_signals
 from calque.sweeps.launch.request import LaunchRequest
@@ -16,8 +18,6 @@ from calque.sweeps.plan.placement import LEADER_CPUS, check, longest_first
 from calque.sweeps.study.run_config import RunConfig
 
 Work = Callable[[LaunchRequest], None]
-MAX_RESTARTS = 100
-"""Of one run, however far it got in between; ``calque.sweeps.launch.crash_loop`` counts deaths at one place."""
 
 
 def launch(
@@ -50,8 +50,6 @@ def launch(
         When a run does not fit into the cluster; nothing has been started then.
     """
     with scratch() as own, cluster(cpus, own):
-        from ray import tune
-
         resources = check(runs, started_nodes(own))
         launch_id = uuid.uuid4().hex
         requests = {
@@ -60,19 +58,13 @@ def launch(
             )
             for run in longest_first(runs)
         }
-        tuner = tune.Tuner(
-            tune.with_resources(_trainable(work, requests), lambda config: _resources(requests[config["run"]])),
-            param_space={"run": tune.grid_search(list(requests))},
-            tune_config=tune.TuneConfig(
-                reuse_actors=True, trial_name_creator=_trial_name, trial_dirname_creator=_trial_name
-            ),
-            run_config=tune.RunConfig(
-                name="study", storage_path=str(own.folder / "tune"), verbose=0,
-                failure_config=tune.FailureConfig(max_failures=MAX_RESTARTS),
-            ),
-        )  # fmt: skip
         with interrupted_by_signals() as interruption, interrupted_by_node_loss(interruption, own), quiet():
-            outcome = tuner.fit()
+            for attempt in range(MAX_CRASHES + 1):
+                deaths = death_counter(requests)
+                outcome = _tuner(work, requests, str(own.folder / f"tune-{attempt}"), deaths).fit()
+                requests = {name: requests[name] for name in deaths.again}
+                if not requests or interruption.reason:
+                    break
     interruption.finished.set()
     if interruption.reason:
         return interruption.reason
@@ -80,6 +72,22 @@ def launch(
         last = (str(outcome.errors[0]).strip().splitlines() or ["no reason is known"])[-1]
         return f"{outcome.num_errors} runs could not be kept alive; the first: {last}"
     return None
+
+
+def _tuner(work: Work, requests: Mapping[str, LaunchRequest], storage: str, deaths: Any) -> Any:
+    from ray import tune
+
+    return tune.Tuner(
+        tune.with_resources(_trainable(work, requests), lambda config: _resources(requests[config["run"]])),
+        param_space={"run": tune.grid_search(list(requests))},
+        tune_config=tune.TuneConfig(
+            reuse_actors=True, trial_name_creator=_trial_name, trial_dirname_creator=_trial_name
+        ),
+        run_config=tune.RunConfig(
+            name="study", storage_path=storage, verbose=0, callbacks=[deaths],
+            failure_config=tune.FailureConfig(max_failures=MAX_RESTARTS),
+        ),
+    )  # fmt: skip
 
 
 def _trainable(work: Work, requests: Mapping[str, LaunchRequest]) -> type:

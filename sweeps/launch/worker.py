@@ -6,9 +6,9 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from calque.data.errors import UserError
+from calque.data.files import FolderGoneError
 from calque.sweeps.launch import crash_loop
 from calque.sweeps.launch.request import LaunchRequest
 from calque.sweeps.results.root import ResultsRoot
@@ -47,6 +47,8 @@ def run_alone(request: LaunchRequest) -> None:
                 counted = True
                 _train(trial)
             return
+        except FolderGoneError:  # the launching process tells
+            return
         except OSError as error:
             if time.monotonic() - began > LONGEST_WAIT:  # it went well for a while: this is a new fault
                 waited, wait = 0.0, FIRST_WAIT
@@ -68,14 +70,18 @@ def run_processes(request: LaunchRequest, start: Callable[[], None]) -> None:
     start : callable
         Starts the processes and waits for them; raises when one of them ends early.
     """
-    trial = request.trial(Path(request.place))
-    if trial.progress().state == "done" or not _may_start(trial, request.launch_id):
-        return
     try:
-        start()
-    except Exception:
-        if trial.progress().state != "failed":  # a process died: Ray tries the trial again
-            raise
+        with ResultsRoot(request.place).working(request.run) as results:
+            trial = request.trial(results)
+            if trial.progress().state == "done" or not _may_start(trial, request.launch_id):
+                return
+            try:
+                start()
+            except Exception:
+                if trial.progress().state != "failed":  # a process died: Ray tries the trial again
+                    raise
+    except FolderGoneError:  # the launching process tells
+        return
 
 
 def run_rank(request: LaunchRequest) -> None:
@@ -94,24 +100,25 @@ def run_rank(request: LaunchRequest) -> None:
     from calque.sweeps.trial.trial import run_trial
     from calque.sweeps.watch.trackers import tracked
 
-    trial = request.trial(Path(request.place))
-    if rank() > 0:
-        run_trial(trial)
-        return
-    with tracked(trial.config, trial.folder) as report:
-        standing = run_trial(trial, report)
+    with ResultsRoot(request.place).working(request.run) as results:
+        trial = request.trial(results)
+        if rank() > 0:
+            run_trial(trial)
+            return
+        with tracked(trial.config, trial.folder) as report:
+            standing = run_trial(trial, report)
     if standing.state != "done":
         raise RuntimeError(standing.message or f"run '{trial.config.name}' ended before its end")
 
 
 def _may_start(trial: TrialRequest, launch_id: str) -> bool:
     """Count this process; return whether the run is worth another try, and record it as failed where it is not."""
-    from calque.sweeps.trial.trial import record_failure
-
     try:
-        crash_loop.count_start(trial.folder, launch_id)
+        crash_loop.count_start(trial.folder, launch_id)  # before torch is imported, which may be the death of it
+    except FolderGoneError:
+        raise
     except UserError as error:
-        record_failure(trial, error)
+        trial.update_progress(state="failed", message=str(error))
         return False
     return True
 
@@ -123,6 +130,8 @@ def _train(trial: TrialRequest) -> None:
     try:
         with tracked(trial.config, trial.folder) as report:
             run_trial(trial, report)
+    except FolderGoneError:
+        raise
     except UserError as error:  # recorded in the run's progress file
         if isinstance(error.__cause__, OSError | RuntimeError):  # netCDF4 reports a full disk as RuntimeError
             raise OSError(str(error)) from error

@@ -1,50 +1,84 @@
-"""The results folder of a study: whose it is, and the cube of what is there."""
+"""The cube of a study: the rows of all runs, joined; runs that cannot be read are named and left out."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 
 from calque.data import cube
-from calque.data.errors import UserError
-from calque.data.json_files import read_json_if_there, write_json
+from calque.data.cube.anonymous import anonymous
+from calque.data.cube.run_file import NAME
+from calque.data.errors import DiskError, UserError
 from calque.sweeps.results.answers import collect_answers
 from calque.sweeps.results.progress import run_folder
+from calque.sweeps.study.run_config import RunConfig
 from calque.sweeps.study.study import Study
 
 
-def claim(results: Path, study: Study) -> None:
-    """Make the results folder this study's, or check that it is.
+class DamagedError(UserError):
+    """Files that were written whole are damaged."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Collected:
+    """What a results folder holds.
+
+    Attributes
+    ----------
+    cube : xarray.Dataset
+        Of all runs that have a checkpoint and can be read, in the study's order.
+    timing : xarray.Dataset or None
+        The group ``timing``: seconds by (run, checkpoint), of the same rows.
+    damaged : dict of str to str
+        By run that is left out, the reason.
+    """
+
+    cube: xr.Dataset
+    timing: xr.Dataset | None
+    damaged: dict[str, str]
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The cube's dimensions."""
+        return {str(name): size for name, size in self.cube.sizes.items()}
+
+    def warnings(self) -> list[str]:
+        """Return a line for every run that is left out, with the remedy."""
+        return [f"run '{run}' is left out: {reason}; sweeps run mends it" for run, reason in self.damaged.items()]
+
+
+def read_run(results: Path, run: RunConfig) -> tuple[xr.Dataset, xr.Dataset | None] | None:
+    """Return the cube of one run and its timing; None while it has no checkpoint.
+
+    Parameters
+    ----------
+    results : Path
+        The results folder.
+    run : RunConfig
 
     Raises
     ------
     UserError
-        When it holds another study's results; nothing is changed.
+        When the file is damaged or another run's.
     """
-    marker = results / "study.json"
-    mine = {"study": study.name, "study_id": study.study_id, "runs": {r.name: r.run_id for r in study.runs}}
-    if not marker.exists():
-        if results.exists() and any(not p.name.startswith(".") for p in results.iterdir()):
-            raise UserError(f"{results} holds files that no study wrote; choose an empty folder with `results`")
-        results.mkdir(parents=True, exist_ok=True)
-        write_json(marker, mine)
-        return
-    theirs = read_json_if_there(marker)
-    if theirs is None:
-        raise UserError(f"{marker} is damaged; choose another folder with `results`")
-    if (theirs["study"], theirs["study_id"]) == (study.name, study.study_id):
-        return
-    changed = sorted(n for n, i in theirs["runs"].items() if mine["runs"].get(n) != i)  # type: ignore[attr-defined]
-    if theirs["study"] == study.name and not changed:  # runs were added: what is there stays valid
-        write_json(marker, mine)
-        return
-    what = f"run '{changed[0]}' differs" if theirs["study"] == study.name else f"it is of study '{theirs['study']}'"
-    raise UserError(f"{results} holds results of another study ({what}); choose another folder with `results`")
+    path = run_folder(results, run) / NAME
+    if not path.exists():
+        return None
+    found, timing = cube.read_with(path, "timing")
+    if found.attrs.get("run_id") != run.run_id or list(map(str, found["run"].values)) != [run.name]:
+        raise UserError(f"{path} is of run '{found['run'].values[0]}' ({found.attrs.get('run_id')})")
+    if not {"step", "checkpoint_sha256"} <= set(found.variables):
+        raise UserError(f"{path} has no steps and sums of its checkpoints")
+    return found, timing
 
 
-def collect(results: Path, study: Study) -> xr.Dataset:
-    """Return the cube of all runs that have at least one checkpoint, in the study's order.
+def collect(results: Path, study: Study) -> Collected:
+    """Join the cubes of all runs that have at least one checkpoint.
 
     Parameters
     ----------
@@ -56,40 +90,38 @@ def collect(results: Path, study: Study) -> xr.Dataset:
     Raises
     ------
     UserError
-        When no run has one yet.
+        When no run has one yet that can be read. A disk that fails is no damage of one run.
     """
-    files = [run_folder(results, run) / "run.nc" for run in study.runs]
-    cubes = [cube.read(file) for file in files if file.exists()]
+    cubes, timings = [], []
+    damaged: dict[str, str] = {}
+    for run in study.runs:
+        try:
+            found = read_run(results, run)
+        except DiskError:
+            raise
+        except UserError as error:
+            damaged[run.name] = str(error).partition(";")[0]
+            continue
+        if found is not None:
+            one, timing = found
+            cubes.append(one)
+            if timing is not None:
+                timings.append(timing.assign_coords(run=[run.name], checkpoint=np.arange(timing.sizes["checkpoint"])))
+    if not cubes and damaged:
+        raise DamagedError(f"no run can be read: {next(iter(damaged.values()))}; sweeps run {study.path} mends it")
     if not cubes:
         raise UserError(
             f"{results} has no checkpoint of study '{study.name}' yet; start it with: sweeps run {study.path}"
         )
     joined = cube.concat(cubes)
     joined.attrs |= {"study": study.name, "study_yaml": study.text, "title": study.about or study.name}
-    return joined
+    return Collected(
+        cube=joined, timing=xr.concat(timings, "run", join="outer") if timings else None, damaged=damaged
+    )  # fmt: skip
 
 
-def collect_timing(results: Path, study: Study) -> xr.Dataset | None:
-    """Return the group ``timing`` of all runs: seconds and tokens/s by (run, checkpoint), or None.
-
-    Parameters
-    ----------
-    results : Path
-        The results folder.
-    study : Study
-        Its runs.
-    """
-    parts = []
-    for run in study.runs:
-        file = run_folder(results, run) / "run.nc"
-        if file.exists() and cube.has_group(file, "timing"):
-            timing = cube.read(file, "timing")
-            parts.append(timing.assign_coords(run=[run.name], checkpoint=range(timing.sizes["checkpoint"])))
-    return xr.concat(parts, "run", join="outer") if parts else None
-
-
-def write_cube(study: Study, folder: Path, output: Path) -> dict[str, int]:
-    """Collect the study's runs into ``output`` and return the cube's dimensions.
+def write_cube(study: Study, folder: Path, output: Path, *, anonymously: bool = False) -> Collected:
+    """Collect the study's runs into the file ``output`` and return what was written.
 
     Parameters
     ----------
@@ -99,11 +131,17 @@ def write_cube(study: Study, folder: Path, output: Path) -> dict[str, int]:
         The results folder.
     output : Path
         The cube to write.
+    anonymously : bool
+        Leave out what tells its maker (``calque.data.cube.anonymous``).
+
+    Raises
+    ------
+    UserError
+        As :func:`collect`, and when the file cannot be written.
     """
-    joined = collect(folder, study)
-    timing = collect_timing(folder, study)
-    if timing is not None:  # a run may have got a row between the two readings
-        timing = timing.isel(checkpoint=slice(joined.sizes["checkpoint"]))
-    cube.write(joined, output, {"timing": timing} if timing is not None else None)
+    found = collect(folder, study)
+    if anonymously:
+        found = replace(found, cube=anonymous(found.cube))
+    cube.write(found.cube, output, {"timing": found.timing} if found.timing is not None else None)
     collect_answers(folder, study.runs, output)
-    return {str(name): size for name, size in joined.sizes.items()}
+    return found

@@ -23,7 +23,9 @@ SECONDS_BETWEEN = 10.0
 SECONDS_OF_PATIENCE = 900.0
 STATE = re.compile(r"states/step-(\d+)")
 LAST = ("run.nc", "progress.json")
-FETCHED = ("run.nc", "run.answers.parquet", "progress.json", "error.txt", "attempts.json", "provenance.json")
+FETCHED = (
+    "run.nc", "run.previous.nc", "run.answers.parquet", "progress.json", "error.txt", "attempts.json", "provenance.json"
+)  # fmt: skip
 
 
 class Mirror:

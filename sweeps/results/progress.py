@@ -6,17 +6,20 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from rich.table import Table
 from rich.text import Text
 
 from calque.data.json_files import read_json_if_there, write_json
+from calque.data.locks import is_held
 from calque.data.quantities import format_count, format_duration
 from calque.sweeps.study.run_config import RunConfig
 
 State = Literal["waiting", "preparing", "training", "done", "failed"]
 STALE_SECONDS = 60.0
+LOCK = ".lock"
+"""Held in a run's folder by the process that works on it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +38,12 @@ class RunProgress:
         Kept and planned.
     message : str
         The error of a failed run, one line.
+    note : str
+        What was found damaged when the run was resumed, and what was done, one line.
     updated : float
         Seconds since the epoch.
+    held : bool or None
+        Whether a process holds the run's lock, as it was read; None where that cannot be told. Not in the file.
     """
 
     run: str
@@ -49,19 +56,40 @@ class RunProgress:
     checkpoints: int = 0
     total_checkpoints: int = 0
     message: str = ""
+    note: str = ""
     updated: float = 0.0
+    held: bool | None = None
 
     @property
     def stale(self) -> bool:
-        """Whether a run that says it is at work has not been heard of for a minute: its process died."""
-        return self.state in ("preparing", "training") and time.time() - self.updated > STALE_SECONDS
+        """Whether a run that says it is at work is not: no process holds its lock.
+
+        Where locks cannot be seen, as at an address, it has not been heard of for a minute.
+        """
+        if self.state not in ("preparing", "training"):
+            return False
+        return not self.held if self.held is not None else time.time() - self.updated > STALE_SECONDS
+
+    @property
+    def status(self) -> str:
+        """The state in words: ``stopped`` for a run that says it is at work and is not."""
+        return "stopped" if self.stale else self.state
+
+    @property
+    def rate(self) -> float | None:
+        """Tokens a second now; None of a run that does not train."""
+        return self.tokens_per_second if self.status == "training" else None
 
     @property
     def seconds_left(self) -> float | None:
         """Training time left at the present rate, in seconds."""
-        if self.state != "training" or not self.tokens_per_second:
-            return None
-        return (self.total_tokens - self.tokens) / self.tokens_per_second
+        return (self.total_tokens - self.tokens) / self.rate if self.rate else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what stands in the progress file, as JSON-ready values."""
+        values = asdict(self)
+        del values["held"]
+        return values
 
 
 def run_folder(results: Path, config: RunConfig) -> Path:
@@ -90,11 +118,13 @@ def write_progress(results: Path, config: RunConfig, progress: RunProgress) -> N
         What is written; its time is set here.
     """
     path = run_folder(results, config) / "progress.json"
-    write_json(path, asdict(replace(progress, updated=time.time())))
+    write_json(path, replace(progress, updated=time.time()).to_dict())
 
 
 def read_progress(results: Path, config: RunConfig) -> RunProgress:
     """Return the run's standing; ``waiting`` when it has not begun or belongs to another configuration.
+
+    A file that is damaged, which says nothing, counts as missing: the run's rows and states tell where it goes on.
 
     Parameters
     ----------
@@ -103,15 +133,14 @@ def read_progress(results: Path, config: RunConfig) -> RunProgress:
     config : RunConfig
         Of the run.
     """
-    fresh = RunProgress(
+    folder = run_folder(results, config)
+    found = read_json_if_there(folder / "progress.json", RunProgress)
+    if found is not None and found.run_id == config.run_id:
+        return replace(found, held=is_held(folder / LOCK) if found.state in ("preparing", "training") else None)
+    return RunProgress(
         run=config.name, run_id=config.run_id, total_tokens=config.training.steps * config.training.tokens_per_step,
         total_checkpoints=len(config.checkpoint_steps()),
     )  # fmt: skip
-    try:
-        progress = RunProgress(**read_json_if_there(run_folder(results, config) / "progress.json"))
-    except TypeError:  # missing, damaged, or of another version
-        return fresh
-    return progress if progress.run_id == config.run_id else fresh
 
 
 def progress_table(standings: Sequence[RunProgress], title: str) -> Table:
@@ -129,11 +158,10 @@ def progress_table(standings: Sequence[RunProgress], title: str) -> Table:
         table.add_column(name, justify="left" if name in ("run", "state") else "right", no_wrap=True)
     colours = {"done": "green", "failed": "red", "training": "cyan", "preparing": "cyan", "waiting": "dim"}
     for p in standings:
-        state = "stopped" if p.stale else p.state
         table.add_row(
-            p.run, Text(state, style=colours.get(state, "yellow")),
+            p.run, Text(p.status, style=colours.get(p.status, "yellow")),
             f"{format_count(p.tokens)} / {format_count(p.total_tokens)}",
-            "" if p.tokens_per_second is None or p.state != "training" else format_count(p.tokens_per_second),
+            "" if p.rate is None else format_count(p.rate),
             "" if p.loss is None else f"{p.loss:.3f}", f"{p.checkpoints} / {p.total_checkpoints}",
             format_duration(p.seconds_left),
         )  # fmt: skip

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from calque.data.files import in_use
 from calque.data.home import home
 from calque.sweeps.study.run_config import RunConfig
 from calque.sweeps.study.study import is_address
 
 if TYPE_CHECKING:
     from calque.sweeps.results.remote import RemoteFolder
+
+MARKER = "study.json"
+"""Says whose the results are (``calque.sweeps.results.claim``)."""
 
 
 class ResultsRoot:
@@ -47,7 +51,10 @@ class ResultsRoot:
         return self.place
 
     def refresh(self, runs: Iterable[RunConfig], cubes: bool = False) -> None:
-        """Fetch where the runs stand, and with ``cubes`` their cubes so far; nothing to do for a folder."""
+        """Fetch where the runs stand, and with ``cubes`` their cubes so far; nothing to do for a folder.
+
+        What is no longer at the address is removed here.
+        """
         if self.remote is None:
             return
         self.fetch("study.json")
@@ -57,17 +64,19 @@ class ResultsRoot:
             for name in wanted:
                 if f"runs/{run.name}/{name}" in names:
                     self.fetch(f"runs/{run.name}/{name}")
+                else:
+                    (self.folder / "runs" / run.name / name).unlink(missing_ok=True)
 
     def fetch(self, name: str) -> None:
-        """Fetch one file into ``folder``.
+        """Fetch one file into ``folder``, or remove it there where the address has none.
 
         Parameters
         ----------
         name : str
             Below the results root.
         """
-        if self.remote is not None:
-            self.remote.get(name, self.folder / name)
+        if self.remote is not None and not self.remote.get(name, self.folder / name):
+            (self.folder / name).unlink(missing_ok=True)
 
     def publish(self, name: str) -> None:
         """Copy one file of ``folder`` to the address.
@@ -81,10 +90,33 @@ class ResultsRoot:
             self.remote.put(self.folder / name, name)
 
     @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Within the context the folder is not made again once it was removed; an address is left to itself.
+
+        Raises
+        ------
+        FolderGoneError
+            When it was removed.
+        """
+        with nullcontext() if self.remote is not None else in_use(self.folder / MARKER):
+            yield
+
+    @contextmanager
     def working(self, run: RunConfig) -> Iterator[Path]:
-        """Give the folder in which a run may be trained: ``runs/NAME`` in it is copied to the address meanwhile."""
+        """Give the folder in which a run may be trained: ``runs/NAME`` in it is copied to the address meanwhile.
+
+        Parameters
+        ----------
+        run : RunConfig
+
+        Raises
+        ------
+        FolderGoneError
+            When the folder is not there any more; it is not made again.
+        """
         if self.remote is None:
-            yield self.folder
+            with self.kept():
+                yield self.folder
             return
         from calque.sweeps.results.mirror import mirrored
 

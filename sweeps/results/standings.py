@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from calque.sweeps.results.progress import RunProgress
@@ -23,7 +22,7 @@ def standings_json(study: Study, root: ResultsRoot, standings: Sequence[RunProgr
     standings : sequence of RunProgress
         One a run.
     """
-    runs = [asdict(s) | {"stopped": s.stale, "seconds_left": s.seconds_left} for s in standings]
+    runs = [s.to_dict() | {"stopped": s.stale, "seconds_left": s.seconds_left} for s in standings]
     return {"schema": 1, "study": study.name, "results": root.place, "runs": runs}
 
 

@@ -154,8 +154,8 @@ def _look(
 
 def _on_record(path: Path) -> dict[int, str]:
     """Return the SHA-256 of the weights of every step in a run's cube."""
-    made = cube.read(path)
-    return dict(zip(map(int, made["step"].values[0]), map(str, made["checkpoint_sha256"].values[0]), strict=True))
+    steps, sums = cube.read_columns(path, ("step", "checkpoint_sha256"))
+    return dict(zip(map(int, steps[0]), map(str, sums[0]), strict=True))
 
 
 def _weights(folder: Path) -> dict[int, Path]:

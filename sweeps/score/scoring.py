@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from calque.data.answers import AnswersFile, LoggedAnswer, answers_path
+from calque.data.cube.anonymous import anonymous
 from calque.data.errors import FULL, DiskError, UserError, file_error
 from calque.data.locks import locked
 from calque.data.quantities import format_duration
@@ -95,6 +96,7 @@ def score(
     output: str | os.PathLike[str],
     name: str,
     display: ScoreDisplay,
+    anonymously: bool = False,
 ) -> ScoreResult:
     """Score revisions in the order of training; those in ``output`` are not scored again.
 
@@ -113,6 +115,8 @@ def score(
     name : str
         Name of the run in the cube.
     display : ScoreDisplay
+    anonymously : bool
+        Leave out of the cube what tells its maker (``calque.data.cube.anonymous``).
 
     Raises
     ------
@@ -130,7 +134,7 @@ def score(
             answers.place({revision: (row.position.step, row.position.tokens)
                            for revision, row in scored.file.rows.items()})  # fmt: skip
         logging = None if subject.log is None else answers
-        _Scoring(source, subject, scored, logging, name, identity, display).all(positions)
+        _Scoring(source, subject, scored, logging, name, identity, display, anonymously).all(positions)
     if scored.failed and not scored.file.rows:
         revision, why = next(iter(scored.failed.items()))
         others = f" (and none of {len(scored.failed) - 1} others)" if len(scored.failed) > 1 else ""
@@ -149,10 +153,10 @@ def _answers(output: Path, log: Selection | None, identity: str) -> AnswersFile 
 class _Scoring:
     def __init__(
         self, source: RevisionSource, subject: ScoredModel, scored: ScoreResult, answers: AnswersFile | None,
-        name: str, identity: str, display: ScoreDisplay,
+        name: str, identity: str, display: ScoreDisplay, anonymously: bool,
     ) -> None:  # fmt: skip
         self.source, self.subject, self.scored, self.display = source, subject, scored, display
-        self.answers, self.name, self.identity = answers, name, identity
+        self.answers, self.name, self.identity, self.anonymously = answers, name, identity, anonymously
         self.spent: list[float] = []
 
     def all(self, positions: Mapping[str, Position]) -> None:
@@ -224,8 +228,9 @@ class _Scoring:
                 model, partial(self.display.part, revision), keep=None if self.answers is None else said.append
             )
         if file.static is None:
-            file.static = self.subject.static(self.name).assign_attrs(run_id=self.identity)
-            file.static = file.static.assign_coords(items_json=("run", [json.dumps(scorer.counts())]))
+            static = self.subject.static(self.name).assign_attrs(run_id=self.identity)
+            static = static.assign_coords(items_json=("run", [json.dumps(scorer.counts())]))
+            file.static = anonymous(static) if self.anonymously else static
         seconds = {"loading_seconds": loaded - began, "scoring_seconds": time.monotonic() - loaded}
         if self.answers is not None:  # before the row: without its answers a row is scored again
             self.answers.put(

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict, TypeAdapter
@@ -233,7 +233,7 @@ class RunConfig:
         """
         return adapter().validate_python(values)
 
-    @property
+    @cached_property
     def run_id(self) -> str:
         """Stable hash (12 hexadecimal digits) of everything but the name and which answers are logged."""
         values = self.to_dict()

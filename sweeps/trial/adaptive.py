@@ -67,8 +67,8 @@ class AdaptiveSteps:
         )  # fmt: skip
         self.design = AdaptiveDesign(metric=self.settings.metric, rule=rule)
         self.repeated = None if recorded is None else self._checked(AdaptiveDesign.from_json(recorded), "the cube")
-        if file.path.exists():
-            kept = designs_of(cube.read(file.path), str(file.path)).get(config.name)
+        if file.kept is not None:
+            kept = designs_of(file.kept, str(file.path)).get(config.name)
             if kept is not None:
                 self.design = self._checked(kept, str(file.path))
         self._record()

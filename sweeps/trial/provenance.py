@@ -41,7 +41,7 @@ def note(folder: Path) -> str:
     Successive processes with equal environments count once.
     """
     path = folder / FILE
-    known = read_json_if_there(path) or []
+    known = read_json_if_there(path, list[dict[str, Any]]) or []
     here = environment()
     if not known or known[-1] != here:
         known.append(here)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from concurrent.futures import Future
 from typing import Any
 
 import numpy as np
 
+from calque.data import cube
 from calque.data.answers import AnswersFile, LoggedAnswer
 from calque.data.cube.run_file import RunFile
 from calque.data.metrics import VARIABLES
+from calque.models.checkpoints.state import drop_states_from
 from calque.models.decoder.decoder import Decoder
 from calque.models.scoring.scorer import Scorer
 from calque.models.training.loop import Progress
@@ -18,7 +21,9 @@ from calque.sweeps.trial import adaptive
 from calque.sweeps.trial.adaptive import AdaptiveSteps
 from calque.sweeps.trial.request import Report, TrialRequest
 from calque.sweeps.trial.scoring import scored_at
+from calque.sweeps.watch.curves import curves_from, write_curves
 
+LOG = logging.getLogger("calque")
 ROW_DIMS: dict[str, tuple[str, ...]] = {"tokens": (), "flops": (), "checkpoint_sha256": (), **VARIABLES}
 """Variables of a checkpoint, and their dimensions after (run, checkpoint)."""
 
@@ -59,6 +64,23 @@ class CheckpointRecorder:
         """Return the steps of all checkpoints known by now: the planned ones and those decided so far."""
         return self.planned if self.adaptive_steps is None else self.adaptive_steps.all()
 
+    def go_back(self) -> None:
+        """Remove states beyond the rows: training then goes on from the newest state whose checkpoints all have rows.
+
+        Rows are missing where ``run.nc`` was damaged, or an older one was put in its place. What was found and done is
+        noted in the progress file.
+        """
+        missing = next((step for step in self.known_steps() if step not in self.file.rows), None)
+        dropped = [] if missing is None else drop_states_from(self.request.folder / "states", missing)
+        note = self.file.note
+        if dropped:
+            note = f"{note or 'run.nc is older than the states'}; training is repeated from before step {missing}"
+            LOG.warning("run '%s': %s (states of steps %s were removed)", self.request.config.name, note, dropped)
+        if self.file.rows:
+            self._write_curves()
+        if note:
+            self.request.update_progress(note=note)
+
     def on_checkpoint(self, step: int, model: Decoder, sha256: Future[str], training_seconds: float) -> None:
         """Score a checkpoint, unless its row stands already, and tell of it.
 
@@ -79,12 +101,17 @@ class CheckpointRecorder:
             row = self._row(step, tokens, model, sha256)
             seconds = {"training_seconds": training_seconds, "scoring_seconds": time.monotonic() - began}
             self.file.put(step, row, seconds)
+            self._write_curves()
         loss, known = float(np.nanmean(self.file.rows[step]["loss"])), self.known_steps()
         self.request.update_progress(
             tokens=tokens, loss=loss, state="training", checkpoints=sum(s in self.file.rows for s in known),
             total_checkpoints=len(known),
         )  # fmt: skip
         self.report({"step": step, "tokens": tokens, "loss": loss})
+
+    def _write_curves(self) -> None:
+        timing = self.file.timing_dataset() if self.file.timing else None
+        write_curves(self.request.folder, curves_from(cube.describe(self.file.dataset()), timing))
 
     def _row(self, step: int, tokens: int, model: Decoder, sha256: Future[str]) -> dict[str, Any]:
         pairs, logprobs = scored_at(self.request.config, step)

@@ -64,9 +64,11 @@ def train_run(request: TrialRequest, report: Report, stop: StopSignal) -> None:
     """
     first = strategy.rank() == 0
     if first:
-        request.update_progress(state="preparing", message="")
+        request.update_progress(state="preparing", message="", tokens_per_second=None)  # a rate of before is none
     inputs = prepare_inputs(request.config)
     recorder = open_recorder(request, inputs, report) if first else None
+    if recorder is not None:
+        recorder.go_back()
     stop.at_once = False  # from here on a step is finished and a state is kept
     _train(request, inputs, recorder, stop)
     if recorder is not None:

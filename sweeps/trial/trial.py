@@ -7,11 +7,12 @@ import sys
 import traceback
 
 from calque.data.errors import STORAGE, UserError, file_error
+from calque.data.files import FolderGoneError
 from calque.data.locks import locked
 from calque.models.training import strategy, workers
 from calque.models.training.loop import StoppedError
 from calque.sweeps.prepare.prepare import prepare
-from calque.sweeps.results.progress import RunProgress
+from calque.sweeps.results.progress import LOCK, RunProgress
 from calque.sweeps.trial.request import Report, TrialRequest
 from calque.sweeps.trial.stopping import TerminatedError, catch_sigterm
 from calque.sweeps.trial.training import train_run
@@ -55,7 +56,7 @@ def run_trial(request: TrialRequest, report: Report = no_report) -> RunProgress:
         except (StoppedError, TerminatedError) as stopped:  # rank 0 records it
             raise SystemExit(1) from stopped
         return request.progress()
-    with locked(request.folder / ".lock", f"run '{request.config.name}'", wait=LOCK_WAIT):
+    with locked(request.folder / LOCK, f"run '{request.config.name}'", wait=LOCK_WAIT):
         try:
             if request.config.training.devices > strategy.world_size() == 1:
                 _train_in_processes(request)
@@ -81,10 +82,10 @@ def run_trial(request: TrialRequest, report: Report = no_report) -> RunProgress:
 def record_failure(request: TrialRequest, error: BaseException) -> None:
     """Record in the folder of ``request`` that the run failed, with the message and traceback of ``error``.
 
-    Nothing is raised where the disk is full: that would hide the error itself.
+    Nothing is raised where the disk is full or the results are gone: that would hide the error itself.
     """
     message = " ".join(f"{error}".split()) or type(error).__name__
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, FolderGoneError):
         request.update_progress(state="failed", message=message)
         (request.folder / "error.txt").write_text(traceback.format_exc())
 
@@ -107,7 +108,7 @@ def _train(request: TrialRequest, report: Report) -> None:
 
 def _train_in_processes(request: TrialRequest) -> None:
     """Train in as many processes as the run has devices; when one dies, all start again from the newest state."""
-    request.update_progress(state="preparing", message="")
+    request.update_progress(state="preparing", message="", tokens_per_second=None)
     with catch_sigterm(at_once=True):
         prepare(request.config)
         workers.launch(_rank_main, request.config.training.devices, request)

@@ -41,6 +41,7 @@ class Display(Recurring):
         self.live = Live(console=console, refresh_per_second=2) if console.is_terminal else None
         self.began = self.refreshed = time.monotonic()
         self.shown: dict[str, str] = {}
+        self.noted: dict[str, str] = {}
         self.next_line = 0.0
 
     def __enter__(self) -> Self:
@@ -67,11 +68,14 @@ class Display(Recurring):
             )
             return
         for standing in standings:
-            changed = self.shown.get(standing.run) != standing.state
-            at_work = standing.state == "training" and now >= self.next_line
-            if (changed and standing.state != "waiting") or at_work:
+            before, status = self.shown.get(standing.run), standing.status
+            at_work = status == "training" and now >= self.next_line
+            old = status == "waiting" or (before is None and status == "stopped")  # as an earlier launch left it
+            if (before != status and not old) or at_work:
                 print(f"[{format_duration(now)}] {_line(standing)}", file=sys.stderr, flush=True)
-            self.shown[standing.run] = standing.state
+            if standing.note not in ("", self.noted.get(standing.run)):
+                print(f"[{format_duration(now)}] {standing.run}: {standing.note}", file=sys.stderr, flush=True)
+            self.shown[standing.run], self.noted[standing.run] = status, standing.note
         if now >= self.next_line:
             self.next_line = now + LINE_SECONDS
 
@@ -84,9 +88,9 @@ class Display(Recurring):
 
 
 def _line(p: RunProgress) -> str:
-    if p.state != "training":
-        return f"{p.run}: {p.state}" + (f": {p.message}" if p.message else "")
-    rate = f", {format_count(p.tokens_per_second)} tokens/s" if p.tokens_per_second else ""
+    if p.status != "training":
+        return f"{p.run}: {p.status}" + (f": {p.message}" if p.message else "")
+    rate = f", {format_count(p.rate)} tokens/s" if p.rate else ""
     left = f", {format_duration(p.seconds_left)} left" if p.seconds_left is not None else ""
     loss = f", loss {p.loss:.3f}" if p.loss is not None else ""
     return f"{p.run}: {format_count(p.tokens)} of {format_count(p.total_tokens)} tokens{rate}{loss}{left}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from calque.data.quantities import format_count, format_duration
 from calque.sweeps.results.progress import RunProgress, read_progress, run_folder
 from calque.sweeps.results.root import ResultsRoot
 from calque.sweeps.study.study import Study
-from calque.sweeps.watch.curves import Curve, curves_of
+from calque.sweeps.watch.curves import Curve, CurveReader
 from calque.sweeps.watch.recurring import Recurring
 
 PAGE = "live.html"
@@ -62,14 +61,14 @@ class LivePage(Recurring):
 
     def __init__(self, study: Study, root: ResultsRoot, seconds: float = SECONDS_BETWEEN) -> None:
         super().__init__("live page", seconds)
-        self.study, self.root, self.read = study, root, _CurveReader()
+        self.study, self.root, self.read = study, root, CurveReader()
 
     def html(self, served: float | None = None) -> str:
         """Return the page as things stand; with ``served``, its script asks for it again after so many seconds."""
         if self.root.remote is not None:
             self.root.refresh(self.study.runs, cubes=True)
         standings = [read_progress(self.root.folder, run) for run in self.study.runs]
-        curves = {run.name: self.read(run_folder(self.root.folder, run) / "run.nc") for run in self.study.runs}
+        curves = {run.name: self.read(run_folder(self.root.folder, run)) for run in self.study.runs}
         return render(self.study, str(self.root), standings, curves, served)
 
     def write(self) -> None:
@@ -81,22 +80,6 @@ class LivePage(Recurring):
         """Write the page if it can be written."""
         with suppress(OSError, UserError):  # runs go on; the page follows when it can
             self.write()
-
-
-class _CurveReader:
-    """Reads a run's curves again only when its file has changed."""
-
-    def __init__(self) -> None:
-        self.known: dict[Path, tuple[int, dict[str, Curve]]] = {}
-
-    def __call__(self, path: Path) -> dict[str, Curve]:
-        changed = path.stat().st_mtime_ns if path.exists() else 0
-        if path not in self.known or self.known[path][0] != changed:
-            try:
-                self.known[path] = (changed, curves_of(path))
-            except UserError:  # damaged on its way here
-                return {}
-        return self.known[path][1]
 
 
 def render(
@@ -125,7 +108,7 @@ def render(
     colours = {run.name: f"hsl({i * 360 // len(study.runs)} 65% 50%)" for i, run in enumerate(study.runs)}
     charts = [chart(title, name, curves, colours) for name, title in TITLES.items()]
     done = sum(p.state == "done" for p in standings)
-    left = [p.seconds_left for p in standings if p.seconds_left is not None and not p.stale]
+    left = [p.seconds_left for p in standings if p.seconds_left is not None]
     return environment.get_template("live.html.j2").render(
         study=study, place=place, rows=[_row(p, colours[p.run]) for p in standings], charts=[c for c in charts if c],
         done=done, longest=format_duration(max(left)) if left else "", now=time.strftime("%Y-%m-%d %H:%M:%S %Z"),
@@ -135,12 +118,12 @@ def render(
 
 def _row(p: RunProgress, colour: str) -> dict[str, Any]:
     return {
-        "run": p.run, "colour": colour, "state": "stopped" if p.stale else p.state, "message": p.message,
+        "run": p.run, "colour": colour, "state": p.status, "message": p.message,
         "share": min(1.0, p.tokens / max(1, p.total_tokens)), "tokens": format_count(p.tokens),
         "total": format_count(p.total_tokens), "loss": "" if p.loss is None else f"{p.loss:.3f}",
-        "rate": "" if p.state != "training" or not p.tokens_per_second else format_count(p.tokens_per_second),
+        "rate": format_count(p.rate) if p.rate else "",
         "checkpoints": f"{p.checkpoints} / {p.total_checkpoints}",
-        "left": "" if p.stale else format_duration(p.seconds_left),
+        "left": format_duration(p.seconds_left),
     }  # fmt: skip
 
 

@@ -142,7 +142,7 @@ def tracked(run: RunConfig, folder: Path) -> Iterator[Callable[[dict[str, float]
 def _log(tracker: Tracker, folder: Path, only: int | None) -> bool:
     """Log the checkpoint at ``only`` tokens, or all that are there."""
     by_tokens: dict[int, dict[str, float]] = {}
-    for name, curve in curves_of(folder / "run.nc").items():
+    for name, curve in curves_of(folder).items():
         for tokens, value in zip(curve.tokens, curve.values, strict=True):
             by_tokens.setdefault(int(tokens), {})[name] = float(value)
     for tokens in sorted(by_tokens):

@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "chinchilla": (),
     "sampler": (),
     "ray_cost": (),
+    "many_runs": (),
 }
 """Modules that write a table, with the arguments that the committed one was made with."""
 

@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from calque.data.corpora.debian.archive import read_name
 from calque.data.corpora.debian.files import PARTIAL, publish
@@ -178,7 +179,7 @@ class _Known:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._entries: dict[str, list[str]] = read_json_if_there(path) or {}
+        self._entries: dict[str, list[str]] = read_json_if_there(path, dict[str, list[str]]) or {}
         self._changed = False
 
     def package(self, path: Path) -> Package:
@@ -202,7 +203,7 @@ class _Known:
 
 def _from_apt(wanted: Sequence[str], folder: Path, report: Callable[[str, int, int], None]) -> dict[str, Package]:
     """Return what was chosen by the first call: a later ``apt-get update`` does not change the corpus."""
-    choice = read_json_if_there(folder / CHOICE) or {}
+    choice = read_json_if_there(folder / CHOICE, dict[str, Any]) or {}
     if choice.get("wanted") != list(wanted):
         report("asking apt-get which packages there are", 0, len(wanted))
         offered = _offered(wanted, folder)

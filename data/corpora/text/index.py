@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -146,7 +147,7 @@ class TextIndex:
         return hashlib.sha256(key.encode()).hexdigest()[:24]
 
     def _known(self, file: TextFile) -> FileEntry | None:
-        values = read_json_if_there(self.folder / f"{self._name(file)}.json")
+        values = read_json_if_there(self.folder / f"{self._name(file)}.json", dict[str, Any])
         if values is None or set(values) != {field.name for field in fields(FileEntry)}:
             return None
         entry, hashes = FileEntry(**values), self._hashes_path(file)
@@ -202,7 +203,7 @@ class TextIndex:
 
     def _summary(self, code: str, entries: tuple[FileEntry, ...]) -> LanguageEntry:
         path, first = (self._path(code, entries, suffix) for suffix in ("json", "first.npy"))
-        counts = read_json_if_there(path)
+        counts = read_json_if_there(path, dict[str, int])
         if counts is None or not first.exists():
             counts = self._compare(code, first)
             write_json(path, counts)

@@ -1,0 +1,157 @@
+"""The one door to netCDF's library, which is not thread-safe: every call of this process happens under one lock.
+
+Two threads in the library end in a segmentation fault or in numbers of another file. What is read here is in memory
+when the lock is released, and the file is closed: no later access, and no garbage collection, enters the library.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numpy as np
+import xarray as xr
+from xarray.backends import NetCDF4DataStore
+
+from calque.data.cube.header import check_header
+from calque.data.cube.variables import ENCODED_COUNTS
+
+LOCK = threading.RLock()
+"""Held for every call of the library; whoever opens a file by another way must hold it until the file is closed."""
+os.register_at_fork(before=LOCK.acquire, after_in_parent=LOCK.release, after_in_child=LOCK.release)
+# a child that is forked in the midst of a call would find the library, and this lock, in that state for ever
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+
+def load(path: Path, groups: Sequence[str | None]) -> list[xr.Dataset | None]:
+    """Read groups of a netCDF file into memory, all from one opening: no writer can replace it in between.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    groups : sequence of str or None
+        Names of groups; None is the root.
+
+    Returns
+    -------
+    list of xarray.Dataset or None
+        In the order of ``groups``; None for a group that the file lacks.
+
+    Raises
+    ------
+    UserError
+        When the file is larger than it can be, or than this machine's memory.
+    Exception
+        Of as many kinds as netCDF4 and xarray have, when the file cannot be read.
+    """
+    with LOCK, netCDF4.Dataset(path) as file:
+        check_header(file, str(path))
+        found: list[xr.Dataset | None] = []
+        for name in groups:
+            held = file if name is None else file.groups.get(name)
+            store = None if held is None else NetCDF4DataStore(held)  # type: ignore[no-untyped-call]
+            found.append(None if store is None else xr.open_dataset(store).load())
+        return found
+
+
+def group_names(path: Path) -> list[str]:
+    """Return the names of the groups below the root of the file at ``path``."""
+    with LOCK, netCDF4.Dataset(path) as file:
+        return list(file.groups)
+
+
+def save(path: Path, root: xr.Dataset, groups: Mapping[str, xr.Dataset]) -> None:
+    """Write datasets as the root and the groups of a new netCDF-4 file.
+
+    Numbers have checksums (Fletcher-32): a value that was damaged later is an error when it is read, never another
+    number.
+
+    Parameters
+    ----------
+    path : Path
+        A file that is there is replaced in place.
+    root : xarray.Dataset
+    groups : mapping of str to xarray.Dataset
+
+    Raises
+    ------
+    OSError, RuntimeError
+        When the file cannot be written; RuntimeError is also the library's word for a full disk.
+    """
+    with LOCK:
+        root.to_netcdf(path, engine="netcdf4", encoding=_encoding(root))
+        for name, group in groups.items():
+            plain = group.drop_encoding()
+            plain.to_netcdf(path, engine="netcdf4", mode="a", group=name, encoding=_encoding(plain))
+
+
+def columns(path: Path, names: Sequence[str]) -> list[np.ndarray]:
+    """Read some variables of the root as they stand in the file, which takes a fraction of reading all of it.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    names : sequence of str
+        Its variables.
+
+    Returns
+    -------
+    list of numpy.ndarray
+        In the order of ``names``.
+
+    Raises
+    ------
+    Exception
+        Of as many kinds as netCDF4 and xarray have, when the file cannot be read.
+    """
+    with LOCK, netCDF4.Dataset(path) as file:
+        file.set_auto_mask(False)
+        return [np.asarray(file.variables[name][:]) for name in names]
+
+
+def is_whole(path: Path) -> bool:
+    """Return whether a file is HDF5 and as long as its superblock says; nothing of its content is read.
+
+    Parameters
+    ----------
+    path : Path
+
+    Notes
+    -----
+    The superblock and its versions: HDF5 File Format Specification 3.0, section II.A.
+    """
+    with path.open("rb") as file:
+        head = file.read(52)
+        if not head.startswith(SIGNATURE) or len(head) < 52:
+            return False
+        version = head[8]
+        at, width = {0: (40, head[13]), 1: (44, head[13])}.get(version, (28, head[9]))
+        end = int.from_bytes(head[at : at + width], "little")
+        return version > 3 or file.seek(0, os.SEEK_END) >= end
+
+
+def _encoding(cube: xr.Dataset) -> dict[str, dict[str, Any]]:
+    encoding: dict[str, dict[str, Any]] = {}
+    for name, variable in cube.variables.items():
+        key, chosen = str(name), {}
+        if key in ENCODED_COUNTS:
+            chosen = {"dtype": "int32", "_FillValue": np.int32(-1)}
+        elif variable.dtype.kind == "f":
+            chosen = {"_FillValue": variable.dtype.type(np.nan)}
+        elif variable.dtype.kind in "iu":
+            chosen = {"_FillValue": None}
+        else:
+            continue
+        if variable.ndim and variable.size:
+            chosen["fletcher32"] = True
+        if variable.size > 512:
+            chosen |= {"zlib": True, "complevel": 1, "shuffle": True}
+        encoding[key] = chosen
+    return encoding
