@@ -8,7 +8,7 @@ from collections.abc import Hashable, Mapping
 from functools import lru_cache
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter
 
@@ -112,12 +112,12 @@ def read_json_if_there(path: Path, kind: type[Kind]) -> Kind | None:
         The content.
     """
     try:
-        found: Kind = _adapter(kind).validate_json(path.read_bytes(), strict=True)
+        found: Kind = _adapter(cast(Hashable, kind)).validate_json(path.read_bytes(), strict=True)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError):
         return None
     return found
 
 
 @lru_cache(maxsize=32)
-def _adapter(kind: Hashable) -> TypeAdapter[Any]:
+def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
