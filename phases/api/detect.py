@@ -19,6 +19,7 @@ from calque.phases.api.columns import LAG, TRANSITION
 from calque.phases.detection.detect import detect as detect_report
 from calque.phases.pooling.across_runs import across_runs
 from calque.phases.pooling.results import Pooled, plain
+from calque.phases.processes import Progress
 from calque.phases.results import DetectionReport, Lag, Transition
 from calque.phases.series.axis import Scale
 from calque.phases.series.parts import with_parts
@@ -26,8 +27,6 @@ from calque.phases.settings import Link, Settings
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-
-    from calque.phases.processes import Progress
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)

@@ -15,14 +15,13 @@ from calque.phases.pooling.pool import PoolSettings
 from calque.phases.pooling.pool import pool as pool_report
 from calque.phases.pooling.questions import Question, has_pairs, parse
 from calque.phases.pooling.results import Pooled, PoolReport
+from calque.phases.processes import Progress
 from calque.phases.series.axis import Scale
 from calque.phases.series.metrics import available, chosen
 from calque.phases.wording import with_mark
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-
-    from calque.phases.processes import Progress
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)

@@ -157,7 +157,9 @@ def smallest_possible(pairs: Sequence[PairTest], boot: int, level: float) -> tup
         more = "so that no pair can pass"
     else:
         more = f"so that none passes unless {needed} pairs have the smallest p-value there is"
-    return (f"{m} pair tests with --boot {boot} are adjusted together, {more}: raise --boot for single pairs",)
+    return (
+        f"{m} pair tests with {boot} bootstrap replicates are adjusted together, {more}: raise boot for single pairs",
+    )
 
 
 def sizes_out_of_reach(tests: Sequence[SizeTest], boot: int, level: float) -> tuple[str, ...]:
@@ -177,7 +179,7 @@ def sizes_out_of_reach(tests: Sequence[SizeTest], boot: int, level: float) -> tu
         least = (t.n_runs - t.at_least + 1) / (boot + 1)
         if t.first is None and least > (1 - level) * (1 + 1e-9):
             out[t.n_runs] = (
-                f"with --boot {boot} the test of {t.n_runs} runs cannot fall below p = {least:.2g}: raise --boot to "
+                f"with boot {boot} the test of {t.n_runs} runs cannot fall below p = {least:.2g}: raise boot to "
                 f"{math.ceil((t.n_runs - t.at_least + 1) / (1 - level) - 1e-9) - 1} or more"
             )
     return tuple(out.values())
