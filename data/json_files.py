@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Hashable, Mapping
-from functools import lru_cache
+from collections.abc import Mapping
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
@@ -16,6 +15,7 @@ from calque.data.errors import UserError, file_error
 from calque.data.files import write_atomically
 
 Kind = TypeVar("Kind")
+_adapters: dict[Any, TypeAdapter[Any]] = {}
 
 
 def strict(value: Any) -> Any:
@@ -112,12 +112,13 @@ def read_json_if_there(path: Path, kind: type[Kind]) -> Kind | None:
         The content.
     """
     try:
-        found: Kind = _adapter(cast(Hashable, kind)).validate_json(path.read_bytes(), strict=True)
+        found: Kind = _adapter(kind).validate_json(path.read_bytes(), strict=True)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError):
         return None
     return found
 
 
-@lru_cache(maxsize=32)
 def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+    if kind not in _adapters:
+        _adapters[kind] = TypeAdapter(kind)
+    return _adapters[kind]
