@@ -90,11 +90,13 @@ def detect(
         raise UserError(f"--{given[0]} is shown with the takeoffs of the dictionary alone: leave it out, or --family")
     from calque.phases.api.detect import detect as run_detect
     from calque.phases.json_files import read_json
+    from calque.phases.noise.compiled import announce_compiling
 
     check_json(json_file)
     if html is not None:
         check_output(html)
     beside = {kind: read_json(kind, path) for kind, path in files.items() if path is not None}
+    announce_compiling(quiet)
     with progress(quiet) as shown:
         found = run_detect(
             cube, metric=metric, by=by, boot=boot, seed=seed, level=level, rise=rise,

@@ -80,8 +80,10 @@ def pool(
     what cannot be claimed.
     """
     from calque.phases.api.pool import pool as run_pool
+    from calque.phases.noise.compiled import announce_compiling
 
     check_json(json_file)
+    announce_compiling(quiet)
     with progress(quiet) as shown:
         found = run_pool(
             cube, metric=metric, estimand=[e.value for e in estimand] if estimand else "takeoff",
