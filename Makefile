@@ -55,7 +55,7 @@ lint: $(STAMP) $(LINKS)
 	cd $(VENV)/src && ../bin/lint-imports --config ../../pyproject.toml
 
 test: lint
-	$(BIN)/python -m pytest -n 2 -q
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -q
 
 wheel: $(STAMP)
 	rm -rf dist

@@ -21,7 +21,8 @@ SHOWN = 60
 """Characters of a value that an error quotes."""
 WORDS: dict[Any, str] = {
     str: "text", int: "a whole number", float: "a number", bool: "True or False", type(None): "None",
-    os.PathLike: "a path", Sequence: "a list", Mapping: "a mapping", Callable: "a function",
+    "HoldsCube": "a result that holds a cube", os.PathLike: "a path", Sequence: "a list",
+    Mapping: "a mapping", Callable: "a function",
 }  # fmt: skip
 
 
@@ -116,7 +117,8 @@ def in_words(declared: Any) -> str:
     if origin is Literal:
         return " or ".join(map(str, inner))
     kind = origin or declared
-    name = WORDS.get(kind, getattr(kind, "__name__", str(kind)))
+    named = getattr(kind, "__name__", str(kind))
+    name = WORDS.get(kind, WORDS.get(named, named))
     if kind is Sequence and inner:
         return f"{name} of {in_words(inner[0])}"
     return name

@@ -117,17 +117,18 @@ class StoppedError(UserError):
     exit_code = 128 + 2
 
 
-def nearest(word: str, known: list[str] | tuple[str, ...], likeness: float = 0.5) -> str:
+def nearest(word: object, known: list[str] | tuple[str, ...], likeness: float = 0.5) -> str:
     """Return ``"; did you mean 'x'?"`` for the known word nearest to ``word``, or an empty string.
 
     Parameters
     ----------
-    word : str
+    word : object
+        Its text counts.
     known : list of str
     likeness : float
         Least ratio of two words that are near (``difflib``), in (0, 1].
     """
-    close = get_close_matches(word[:LONGEST_MESSAGE], known, n=1, cutoff=likeness)
+    close = get_close_matches(str(word)[:LONGEST_MESSAGE], known, n=1, cutoff=likeness)
     return f"; did you mean '{close[0]}'?" if close else ""
 
 

@@ -11,6 +11,8 @@ from pydantic import BeforeValidator
 MOST = 10**18
 """Beyond any text, and what a float tells apart by ones."""
 ABSENT = "–"
+MOST_DIGITS = 7
+"""Counts that differ less than this many digits show read alike."""
 _FACTORS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "t": 10**12}
 
 
@@ -46,13 +48,15 @@ def parse_count(value: Any) -> Any:
     return round(number)
 
 
-def format_count(value: float | None) -> str:
-    """Return a count with three significant digits and k, M, B or T, such as ``1.67B``; a dash where it is missing.
+def format_count(value: float | None, digits: int = 3) -> str:
+    """Return a count with its significant digits and k, M, B or T, such as ``1.67B``; a dash where it is missing.
 
     Parameters
     ----------
     value : float or None
         The count; None or a number that is not finite is missing.
+    digits : int
+        Significant digits.
 
     Returns
     -------
@@ -67,9 +71,36 @@ def format_count(value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return ABSENT
     for factor, unit in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= factor * 0.9995:
-            return f"{value / factor:.3g}{unit}"
-    return f"{value:.3g}"
+        if abs(value) >= factor * (1 - 0.5 * 10.0**-digits):
+            return f"{value / factor:.{digits}g}{unit}"
+    return f"{value:.{digits}g}"
+
+
+def format_counts(*values: float | None) -> tuple[str, ...]:
+    """Return counts that stand together, with three digits or as many more as tell different ones apart.
+
+    Parameters
+    ----------
+    *values : float or None
+        The counts; missing ones are dashes.
+
+    Returns
+    -------
+    tuple of str
+        One text a value.
+
+    Examples
+    --------
+    >>> format_counts(1_900, 1_895, 1_904)
+    ('1.9k', '1.895k', '1.904k')
+    """
+    different = len({v for v in values if v is not None and math.isfinite(v)})
+    texts: tuple[str, ...] = ()
+    for digits in range(3, MOST_DIGITS + 1):
+        texts = tuple(format_count(v, digits) for v in values)
+        if len(set(texts) - {ABSENT}) == different:
+            break
+    return texts
 
 
 def format_interval(low: float | None, high: float | None) -> str:
@@ -87,13 +118,39 @@ def format_interval(low: float | None, high: float | None) -> str:
     str
         The text.
     """
+    return _interval(low, high, *format_counts(low, high))
+
+
+def format_estimate(value: float | None, low: float | None, high: float | None, unit: str = "") -> str:
+    """Return a count with its interval, such as ``1.9k (1.895k to 1.904k)``; the interval alone where there is none.
+
+    Parameters
+    ----------
+    value : float or None
+        The estimate.
+    low, high : float or None
+        Ends of its interval; None where open.
+    unit : str
+        What is counted, after the estimate.
+
+    Returns
+    -------
+    str
+        The text.
+    """
+    texts = format_counts(value, low, high)
+    interval = _interval(low, high, *texts[1:])
+    return interval if value is None else f"{texts[0]}{unit and ' ' + unit} ({interval})"
+
+
+def _interval(low: float | None, high: float | None, low_text: str, high_text: str) -> str:
     if low is None and high is None:
         return "unbounded"
     if low is None:
-        return f"before {format_count(high)}"
+        return f"before {high_text}"
     if high is None:
-        return f"after {format_count(low)}"
-    return f"{format_count(low)} to {format_count(high)}"
+        return f"after {low_text}"
+    return f"{low_text} to {high_text}"
 
 
 def format_p(p: float | None) -> str:

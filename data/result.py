@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from calque.data.errors import UserError, file_error
+from calque.data.command_line.tables import WIDE, fitted
+from calque.data.errors import UserError, file_error, shown
 from calque.data.json_files import to_json, write_json
-from calque.data.terminal.tables import WIDE, fitted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,10 +35,16 @@ class Rows:
         One a row, as in the JSON; absent values are None.
     index : tuple of str
         Columns that name a row; they become the dimensions of :meth:`Result.to_xarray`. Empty: rows are numbered.
+    text : tuple of str
+        Columns of words that may be absent from every row; other such columns are numbers.
+    about : mapping of str to (str, str)
+        Long name and unit of columns, for :meth:`Result.to_xarray`; no unit where that is empty.
     """
 
     rows: Sequence[Mapping[str, Any]]
     index: tuple[str, ...] = ()
+    text: tuple[str, ...] = ()
+    about: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 class Result(ABC):
@@ -71,7 +78,7 @@ class Result(ABC):
 
     def summary(self, width: int = WIDTH) -> str:
         """Return it as text, without colours, at most ``width`` columns wide."""
-        from calque.data.terminal.console import PlainConsole
+        from calque.data.command_line.console import PlainConsole
 
         file = io.StringIO()
         self._print(PlainConsole(file=file, width=width, color_system=None, markup=False, emoji=False))
@@ -86,7 +93,7 @@ class Result(ABC):
 
     def _repr_html_(self) -> str:
         """Return the same text for a notebook, with its colours."""
-        from calque.data.terminal.console import PlainConsole
+        from calque.data.command_line.console import PlainConsole
 
         page = PlainConsole(
             file=io.StringIO(), record=True, width=WIDTH, force_jupyter=False, markup=False, emoji=False
@@ -136,46 +143,62 @@ class Result(ABC):
 
         known = self.tables()
         name = table if table is not None else next(iter(known))
-        if name not in known:
-            raise UserError(f"`table` is '{name}'; expected one of {', '.join(known)}")
+        if not isinstance(name, str) or name not in known:
+            raise UserError(f"`table` is {shown(name)}; expected one of {', '.join(known)}")
         rows = [dict(row) for row in known[name].rows]
-        return _numeric(pd.DataFrame(rows, columns=list(rows[0]) if rows else list(known[name].index)))
+        frame = pd.DataFrame(rows, columns=list(rows[0]) if rows else list(known[name].index))
+        return _numeric(frame, known[name].text)
 
     def to_xarray(self) -> xr.Dataset:
         """Return all tables as one dataset.
 
-        The index of a table becomes dimensions; where there is no row, numbers are NaN and words empty. Variables of
-        every table but the main one carry the table's name in front.
+        The index of a table becomes dimensions, in the order of its rows; where there is no row, numbers are NaN and
+        words empty. Variables of every table but the main one carry the table's name in front. The settings stand in
+        the attribute ``settings_json``.
         """
         import xarray as xr
 
-        parts = []
+        parts: list[xr.Dataset] = []
+        order: dict[str, dict[Any, None]] = {}
+        about: dict[str, tuple[str, str]] = {}
         for i, (name, table) in enumerate(self.tables().items()):
             frame = self.to_dataframe(name)
             if frame.empty:
                 continue
             keys = list(table.index)
+            for key in keys:
+                order.setdefault(key, {}).update(dict.fromkeys(frame[key]))
             if keys and frame.duplicated(keys).any():
                 frame = frame.assign(number=frame.groupby(keys, dropna=False).cumcount())
                 keys.append("number")
             part = frame.set_index(keys).to_xarray() if keys else frame.rename_axis(f"{name}_row").to_xarray()
             prefix = f"{name}_" if i else ""
+            about |= {f"{prefix}{column}": what for column, what in table.about.items()}
             parts.append(part.rename({v: f"{prefix}{v}" for v in part.data_vars}))
         merged = xr.merge(parts, join="outer", compat="no_conflicts") if parts else xr.Dataset()
-        for key, variable in merged.data_vars.items():
+        # pandas and xarray sort; the order of runs and metrics is the cube's
+        merged = merged.reindex({key: list(values) for key, values in order.items()})
+        for column, variable in merged.data_vars.items():
+            key = str(column)
             if variable.dtype.kind in "OT":
                 merged[key] = variable.where(variable.notnull(), "").astype(str)
+            if key in about:
+                long_name, units = about[key]
+                merged[key].attrs = {"long_name": long_name} | ({"units": units} if units else {})
+        found = self.to_dict()
+        known = {"cube": found.get("cube"), "settings_json": found.get("settings")}
+        merged.attrs = {k: v if isinstance(v, str) else json.dumps(v) for k, v in known.items() if v is not None}
         return merged
 
 
-def _numeric(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the frame with columns of numbers and None as floats with NaN."""
+def _numeric(frame: pd.DataFrame, text: Sequence[str] = ()) -> pd.DataFrame:
+    """Return the frame with columns of numbers and None as floats with NaN; ``text`` are columns of words."""
     import pandas as pd
 
     for name in frame.columns:
-        if frame[name].dtype == object:
+        if frame[name].dtype == object and name not in text:
             known = frame[name].dropna()
-            if len(known) and all(isinstance(v, int | float) and not isinstance(v, bool) for v in known):
+            if all(isinstance(v, int | float) and not isinstance(v, bool) for v in known) and len(frame):
                 frame[name] = pd.to_numeric(frame[name]).astype(float)
     return frame
 
@@ -190,7 +213,7 @@ def console(*, stderr: bool = False) -> Console:
     stderr : bool
         Print on standard error.
     """
-    from calque.data.terminal.console import PlainConsole
+    from calque.data.command_line.console import PlainConsole
 
     to = sys.stderr if stderr else sys.stdout
     width = None if to.isatty() else WIDE
@@ -200,4 +223,4 @@ def console(*, stderr: bool = False) -> Console:
 def check_backend(backend: str) -> None:
     """Refuse a backend of pictures that is none."""
     if backend not in ("matplotlib", "hvplot"):
-        raise UserError(f"`backend` is '{backend}'; expected matplotlib or hvplot")
+        raise UserError(f"`backend` is {shown(backend)}; expected matplotlib or hvplot")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Literal
 
-from calque.data.errors import UserError, nearest
+from calque.data.errors import UserError, nearest, shown
 
 if TYPE_CHECKING:
     from calque.phases.series.axis import Scale  # with numpy, which --help does not need
@@ -26,7 +27,7 @@ class Settings:
     metrics : tuple of str, optional
         Names of metrics or variables; the standard set when None.
     by : tuple of str
-        How to split: run (always), size, mix, source, target, pair.
+        How to split: run (always), pair, properties of runs, dimensions of the metrics.
     boot : int
         Bootstrap replicates a series, at least 19.
     seed : int
@@ -54,11 +55,12 @@ class Settings:
     link: Link = "logit"
 
     def __post_init__(self) -> None:
-        for name, kind, what in (("boot", int, "a whole number"), ("seed", int, "a whole number"),
-                                 ("level", (int, float), "a number"), ("rise", (int, float), "a number")):  # fmt: skip
+        for name, kind, what in (("boot", Integral, "a whole number"), ("seed", Integral, "a whole number"),
+                                 ("level", Real, "a number"), ("rise", Real, "a number"), ("scale", str, "a name"),
+                                 ("family", str, "a name"), ("link", str, "a name")):  # fmt: skip
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, kind):
-                raise UserError(f"`{name}` is {value!r}; expected {what}")
+                raise UserError(f"`{name}` is {shown(value)}; expected {what}")
         if not 19 <= self.boot <= 100_000:
             raise UserError(f"`boot` is {self.boot}; expected 19 to 100000 replicates")
         if not 0.5 <= self.level <= 0.999:
@@ -66,12 +68,13 @@ class Settings:
         if not 0 < self.rise < 1:
             raise UserError(f"`rise` is {self.rise:g}; expected a height between 0 and 1, such as 0.05")
         if self.scale not in ("log", "linear"):
-            raise UserError(f"`scale` is '{self.scale}'; expected log or linear")
+            raise UserError(f"`scale` is {shown(self.scale)}; expected log or linear")
         if self.seed < 0:
             raise UserError(f"`seed` is {self.seed}; expected 0 or more")
         if self.family not in FAMILIES:
             raise UserError(
-                f"`family` is '{self.family}'; expected one of {', '.join(FAMILIES)}" + nearest(self.family, FAMILIES)
+                f"`family` is {shown(self.family)}; expected one of {', '.join(FAMILIES)}"
+                + nearest(self.family, FAMILIES)
             )
         if self.link not in ("identity", "logit"):
-            raise UserError(f"`link` is '{self.link}'; expected identity or logit")
+            raise UserError(f"`link` is {shown(self.link)}; expected identity or logit")

@@ -59,7 +59,7 @@ def select(cube: xr.Dataset, where: Sequence[str] = ()) -> tuple[xr.Dataset, str
     kept, left = int(members[best].sum()), int((~members[best]).sum())
     return cube.isel(run=members[best]), (
         f"Only the {kept} runs of {name} are used, {left} other{'s are' if left != 1 else ' is'} not: "
-        "a law in size cannot pool mixes or corpora (choose with --where)."
+        "a law in size cannot pool mixes or corpora (where chooses others, as in mix=uniform)."
     )
 
 

@@ -163,7 +163,9 @@ def test_a_path_a_dataset_and_a_result_are_the_same_cube(log: Any, tmp_path: Pat
     given = [log, log.cube, tmp_path / "x.nc", str(tmp_path / "x.nc"), calque.read(tmp_path / "x.nc")]
     rows = [calque.detect(one, boot=19).to_dict()["transitions"] for one in given]
     assert all(one == rows[0] for one in rows)
-    with pytest.raises(UserError, match="`cube` is of type int"):
+    with pytest.raises(
+        UserError, match="`cube` is 3; expected Dataset or text or a path or a result that holds a cube"
+    ):
         calque.detect(3)  # type: ignore[arg-type]
 
 

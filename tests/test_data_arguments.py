@@ -83,7 +83,11 @@ def test_pairs_come_as_text_list_or_mapping() -> None:
 ROOT = Path(__file__).parent.parent
 NEEDED: dict[str, dict[str, Any]] = {
     "acquisition": {"cube": "{cube}"}, "calibrate": {"cube": "{cube}"}, "edit": {"cubes": "{cube}"},
-    "forecast": {"cube": "{cube}", "size": "1.7b"}, "simulate": {"truth": str(ROOT / "docs/examples/truth.yaml")},
+    "forecast": {"cube": "{cube}", "size": "1.7b"}, "detect": {"cube": "{cube}"}, "pool": {"cube": "{cube}"},
+    "import_log": {"path": str(ROOT / "docs/examples/log.csv"), "metric": "accuracy", "tokens": "tokens"},
+    "plan": {"study": str(ROOT / "sweeps/quick.yaml")}, "run": {"study": "no.yaml"},
+    "score": {"model": "no", "output": "no.nc"},
+    "simulate": {"truth": str(ROOT / "docs/examples/truth.yaml")},
 }  # fmt: skip
 
 

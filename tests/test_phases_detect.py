@@ -21,7 +21,8 @@ from tests.phases_cube import study
 
 T_FIELDS = {
     "run", "group", "metric", "estimand", "outcome", "reason", "tokens", "low", "high", "level", "p_value",
-    "p_adjusted", "elasticity", "phases", "n_checkpoints",
+    "p_adjusted", "elasticity", "phases", "falls", "n_checkpoints", "without_checkpoint", "without_outcome",
+    "without_tokens", "without_low", "without_high", "without_p_value",
 }  # fmt: skip
 L_FIELDS = {
     "run", "group", "first", "second", "log_ratio", "low", "high", "level", "p_value", "tokens", "outcome", "reason",
@@ -82,7 +83,7 @@ def test_json_is_the_contract(studied, tmp_path):
     report.to_json(tmp_path / "r.json")
     text = (tmp_path / "r.json").read_text()
     found = json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} in JSON"))
-    assert found["schema"] == 1 and set(found) == {"schema", "cube", "settings", "transitions", "lags"}
+    assert found["schema"] == 1 and set(found) == {"schema", "cube", "settings", "transitions", "lags", "notes"}
     known = {o.value for o in Outcome}
     for t in found["transitions"]:
         assert set(t) == T_FIELDS and t["outcome"] in known and t["reason"]
@@ -217,7 +218,7 @@ def test_settings_and_metrics_that_cannot_be_used():
             Settings(**wrong)
     with pytest.raises(UserError, match="did you mean 'score'"):
         detect(cube, Settings(metrics=("scor",)))
-    with pytest.raises(UserError, match="did you mean 'source'"):
+    with pytest.raises(UserError, match="`by` has 'sorce', and the cube is not split by sorce; .* choose of run$"):
         detect(cube, Settings(by=("sorce",)))
     with pytest.raises(UserError, match="counts 250 successes of 100 trials"):
         detect(counts_cube(np.full(20, 250.0), np.linspace(1e5, 1e6, 20)), FAST)

@@ -15,6 +15,7 @@ import calque
 from calque.data.cube import read, read_groups
 from calque.data.cube.editing import distinct_names
 from calque.data.cube.file import write
+from calque.data.cube.variables import CHECKPOINT_FLAGS
 from calque.data.errors import UserError
 from calque.phases.cli import app
 
@@ -167,6 +168,11 @@ def test_the_command_writes_what_the_function_gives(two: list[Path], tmp_path: P
     answer = json.loads(done.stdout)
     assert [row["run"] for row in answer["runs"]] == ["first", "seed1"] and answer["cube"].endswith("e.nc")
     assert list(read(tmp_path / "e.nc")["mix"].values) == ["uniform", "uniform"]
+
+
+def test_help_names_every_flag() -> None:
+    shown = " ".join(CliRunner().invoke(app, ["edit", "--help"], env={"COLUMNS": "300"}).output.split())
+    assert f"with this flag: {', '.join(CHECKPOINT_FLAGS)}; repeatable." in shown
 
 
 def test_names_of_paths_are_where_they_differ() -> None:

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
+import calque
 import calque.phases.detection.influence
 from calque.data.quantities import format_count
 from calque.phases.detection.group import judge_group
@@ -60,7 +62,9 @@ def test_without_leaves_distances_of_the_others_alone():
 def test_a_rise_that_is_one_checkpoint_says_so():
     rows = {r.estimand: r for r in judge_group([series(flat, wild={N - 1: 0.9})], SETTINGS).transitions}
     assert rows["takeoff"].outcome != Outcome.NONE
-    assert f"hangs on one checkpoint: without {format_count(sim.END)} it is none" in rows["takeoff"].reason
+    assert f"hangs on the one checkpoint at {format_count(sim.END)} tokens: without it none" in rows["takeoff"].reason
+    assert rows["takeoff"].without_checkpoint == sim.END and rows["takeoff"].without_outcome == Outcome.NONE
+    assert rows["takeoff"].without_tokens is None and rows["delay"].without_p_value > 0.05
 
 
 def test_an_answer_that_stands_without_it_says_nothing(monkeypatch):
@@ -81,4 +85,24 @@ def test_a_rise_that_one_wild_score_hides_says_so_in_any_unit():
         t = Trajectory.of_values("r", "logprob", TOKENS, unit * y, falls=False)
         rows = judge_group([t], SETTINGS).transitions
         said.append([r.outcome for r in rows] + [r.reason.partition("; hangs")[2] for r in rows])
-    assert said[0] == said[1] and any("it is found" in reason for reason in said[0])
+    assert said[0] == said[1] and any("without it found" in reason for reason in said[0])
+
+
+def test_the_answer_without_the_checkpoint_stands_beside_it_in_every_face(tmp_path):
+    wild = series(flat, wild={N - 1: 0.9})
+    cube = xr.Dataset(
+        {"tokens": (("run", "checkpoint"), TOKENS[None]),
+         "score": (("run", "checkpoint"), np.round(wild.y * TRIALS)[None], {"metric_kind": "count", "trials": TRIALS})},
+        coords={"run": ["r"]},
+    )  # fmt: skip
+    found = calque.detect(cube, boot=99)
+    text = found.summary(300)
+    place = format_count(sim.END)
+    (row,) = [line for line in text.splitlines() if f"  without {place}" in line]
+    assert [cell.strip() for cell in row.split("│")][3] == "none"
+    assert f"r score hangs on the one checkpoint at {place} tokens" in " ".join(text.split())
+    (takeoff,) = [t for t in found.to_dict()["transitions"] if t["estimand"] == "takeoff"]
+    assert takeoff["without_checkpoint"] == sim.END and takeoff["without_outcome"] == "none"
+    found.to_html(tmp_path / "r.html")
+    page = (tmp_path / "r.html").read_text()
+    assert f"… without {place}" in page and f"hangs on the one checkpoint at {place} tokens" in page

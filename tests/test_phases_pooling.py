@@ -141,7 +141,7 @@ def test_censored_pairs_are_fitted_not_dropped():
         (times(languages=3)[0], Outcome.TOO_FEW_POINTS, "3 languages"),
         (times(share=0.6)[0], Outcome.CENSORED, "of 72 pairs are censored"),
         (PairTimes(np.array([0, 0, 0, 1, 2, 3]), np.array([1, 2, 3, 0, 0, 0]), np.arange(6.0), np.arange(6.0)),
-         Outcome.NOT_CONVERGED, "without one of the languages"),
+         Outcome.NOT_SHARPLY_LOCATED, "without one of 1 of 4 languages"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_pooled_says_so(made, outcome, word):
@@ -271,3 +271,12 @@ def test_mixed_effects_near_a_boundary_converge():
         y = 14 + 0.09 * rng.standard_normal(9)[s] + 0.1 * rng.standard_normal(9)[t] + 0.5 * rng.standard_normal(72)
         found = pool_mixed(PairTimes(s, t, y, np.where(rng.random(72) < 0.1, np.inf, y)))
         assert found.outcome == Outcome.FOUND, found.reason
+
+
+def test_a_mean_that_rests_on_one_language_stands_without_an_interval():
+    source, target = (np.array(v) for v in zip(*[(s, t) for s in range(4) for t in range(4) if s != t], strict=True))
+    low = 3.0 + 0.1 * np.arange(12)
+    known = (source == 0) | (target == 0)
+    found = pool_pairs(PairTimes(source, target, low, np.where(known, low, np.inf)))
+    assert found.outcome == Outcome.NOT_SHARPLY_LOCATED and found.interval is None
+    assert found.reason.startswith("the pairs have a mean but no interval: without one of 1 of 4 languages")

@@ -93,7 +93,7 @@ def test_replicates_too_few_for_so_many_runs_are_said():
     q = Question("translation", "delay")
     tests = size_tests(designs(6), [q], q, detection([0.05] * 6), {}, 0.95)
     assert tests[0].p_value == pytest.approx(0.15)
-    assert "cannot fall below p = 0.15: raise --boot to 59" in sizes_out_of_reach(tests, 19, 0.95)[0]
+    assert "cannot fall below p = 0.15: raise boot to 59" in sizes_out_of_reach(tests, 19, 0.95)[0]
     assert sizes_out_of_reach(tests, 59, 0.95) == ()
 
 
@@ -223,4 +223,6 @@ def test_pool_command(small, tmp_path, monkeypatch):
     refused(phases("pool", few), "2 source languages", "at least 4")
     plain = small[0].assign(score=(("run", "checkpoint"), np.zeros((2, small[0].sizes["checkpoint"]))))
     cubes.write(plain, few)
-    refused(phases("pool", few, "--metric", "score"), "not split by source and target")
+    refused(phases("pool", few, "--metric", "score", "--over", "pair"), "not split by source and target", "--over seed")
+    seeds = phases("pool", few, "--metric", "score", "--boot", 19)
+    assert seeds.returncode == 0 and "runs are the replicates (--over seed)" in seeds.stdout

@@ -153,7 +153,7 @@ def test_an_older_file_of_rows_leaves_no_hole(roots: Roots, tmp_path: Path, root
     assert "run.nc is older than the states; training is repeated from before step" in note
 
 
-@pytest.mark.parametrize("damage", [*DAMAGES, "older"], ids=str)
+@pytest.mark.parametrize("damage", [*DAMAGES, "older"], ids=lambda damage: getattr(damage, "__name__", str(damage)))
 def test_a_run_that_was_done_and_lost_rows_is_opened_again(
     roots: Roots, tmp_path: Path, damage: Callable[[Path], None] | str
 ) -> None:

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from typer.testing import CliRunner
 
+from calque.data.command_line.tables import fitted
 from calque.data.errors import UserError
-from calque.data.terminal.tables import fitted
 from calque.sweeps.api.plan import how_to_submit, plan
 from calque.sweeps.cli import app
 from calque.sweeps.plan.makespan import hint, timetable

@@ -11,6 +11,8 @@ import pytest
 
 from calque.data.errors import LONGEST_MESSAGE, UserError, escaped, one_line, shown
 from calque.sweeps.study.study import read_study
+from tests.fuzz import studies
+from tests.fuzz.frame import attempt, within
 
 
 def refused(path: Path) -> str:
@@ -100,3 +102,9 @@ def test_a_message_keeps_its_beginning_and_its_remedy() -> None:
     assert escaped("äöü 語") == "äöü 語"
     for value in ("x" * 1000, list(range(1000)), {str(i): "y" * 99 for i in range(99)}, 10**5000, {"a": [[[[1]]]]}):
         assert len(shown(value)) <= 62
+
+
+def test_mutated_studies_are_planned_or_refused_in_one_line() -> None:
+    """The long form: python -m tests.fuzz --kind studies."""
+    faults = [(number, fault) for number in range(60) if (fault := within(attempt(studies.make, 7, number)))]
+    assert not faults

@@ -9,7 +9,8 @@ import pytest
 from calque.data import cube
 from calque.data.answers import answers_path, read_answers
 from calque.data.errors import UserError
-from calque.sweeps.results.collect import claim, write_cube
+from calque.sweeps.results.claim import claim
+from calque.sweeps.results.collect import write_cube
 from calque.sweeps.study.study import read_study
 from calque.sweeps.trial.request import TrialRequest
 from calque.sweeps.trial.trial import run_trial

@@ -11,13 +11,14 @@ import pytest
 from calque.data import cube, files
 from calque.data.errors import UserError
 from calque.sweeps.launch import crash_loop, worker
+from calque.sweeps.launch.errors import ProcessDiedError
 from calque.sweeps.launch.request import LaunchRequest
 from calque.sweeps.plan.placement import ResourceRequest
 from calque.sweeps.results.claim import claim
 from calque.sweeps.results.progress import read_progress, run_folder
 from calque.sweeps.study.study import Study, read_study
 from calque.sweeps.trial.request import TrialRequest
-from calque.sweeps.trial.trial import run_trial
+from calque.sweeps.trial.trial import record_failure, run_trial
 from tests.test_sweeps_trial import same
 
 
@@ -115,3 +116,23 @@ def test_deaths_further_on_do_not_add_up(tmp_path: Path) -> None:
         crash_loop.count_start(tmp_path, "one")
     with pytest.raises(UserError, match="states|step-00000019"):
         crash_loop.count_start(tmp_path, "one")
+
+
+@pytest.mark.parametrize("died", [True, False])
+def test_what_a_process_reports_that_lost_another_does_not_fail_the_run(
+    study: Study, tmp_path: Path, died: bool
+) -> None:
+    results = tmp_path / "results"
+    claim(results, study)
+    request, config = launched(study, results), study.run("first-s0")
+
+    def start() -> None:
+        record_failure(request.trial(results), RuntimeError("Connection reset by peer"))
+        raise ProcessDiedError("killed") if died else RuntimeError("the run failed")
+
+    if died:
+        with pytest.raises(ProcessDiedError):  # Ray begins all of them again
+            worker.run_processes(request, start)
+    else:
+        worker.run_processes(request, start)
+    assert read_progress(results, config).state == ("waiting" if died else "failed")

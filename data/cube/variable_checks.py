@@ -44,6 +44,8 @@ def check_variables(cube: xr.Dataset, origin: str) -> None:
         if dim in cube.variables and cube.variables[dim].dims != (dim,):
             given = ", ".join(map(short, cube.variables[dim].dims))
             raise UserError(f"{origin}: the coordinate {short(dim)} has dimensions ({given}); expected ({short(dim)})")
+        if dim in cube.variables and dim not in ("run", "checkpoint"):
+            _check_labels(dim, cube.variables[dim].values, origin)
     for name, dims in _registered().items():
         if name in cube.variables:
             _check_dimensions(name, cube.variables[name], dims, origin)
@@ -79,6 +81,14 @@ def _check_dimensions(name: str, variable: xr.Variable, dims: tuple[str, ...], o
     if extra or not set(dims) <= set(given):
         told, wanted = ", ".join(map(short, given)), ", ".join(dims)
         raise UserError(f"{origin}: {name} has dimensions ({told}); expected ({wanted}): rename them, or the variable")
+
+
+def _check_labels(dim: str, labels: np.ndarray, origin: str) -> None:
+    """Refuse a label that stands twice: which items are the same word in two languages is told by the labels."""
+    found = [str(label) for label in labels.tolist()]
+    if len(set(found)) < len(found):
+        twice = next(label for i, label in enumerate(found) if label in found[:i])
+        raise UserError(f"{origin}: {short(dim)} '{short(twice)}' occurs twice; expected each once: rename or drop one")
 
 
 def _check_flags(name: str, values: np.ndarray, most: int, origin: str) -> None:

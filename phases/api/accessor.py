@@ -34,7 +34,7 @@ class CubeAccessor:
         metric : str
             A metric of the standard set, or a variable over (run, checkpoint, ...).
         by : str or sequence of str
-            How to split: some of run, size, mix, source, target, pair. Runs are always apart.
+            How to split: pair, any property of runs, any dimension of the metric. Runs are always apart.
         level : float
             Coverage of the intervals, of each point by itself.
 

@@ -13,7 +13,7 @@ from calque.data.result import Result, Rows, check_backend
 from calque.phases.acquisition.regression import AcquisitionSettings
 from calque.phases.acquisition.regression import acquisition as acquisition_report
 from calque.phases.acquisition.results import AcquisitionReport
-from calque.phases.api.detect import several
+from calque.phases.api.arguments import several
 from calque.phases.processes import Progress
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from calque.data.errors import UserError, nearest
 from calque.data.metrics import LAGS
 from calque.data.result import Result, Rows, check_backend
 from calque.phases.adaptive.record import designs_of, with_noise_in_tokens
-from calque.phases.api.detect import several
+from calque.phases.api.arguments import several
 from calque.phases.calibration.cells import Cell, chosen
 from calque.phases.calibration.grids import Grid, parts
 from calque.phases.calibration.outcomes import Options

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
+from calque.data.arguments import checked
+from calque.data.cube import validate
 from calque.data.cube.source import CubeLike, as_cube
-from calque.data.errors import UserError, nearest
+from calque.data.errors import UserError, nearest, shown
 from calque.data.result import Result, Rows, check_backend
+from calque.phases.api.arguments import check_jobs, several, splits
+from calque.phases.api.columns import LAG, TRANSITION
 from calque.phases.detection.detect import detect as detect_report
+from calque.phases.pooling.across_runs import across_runs
+from calque.phases.pooling.results import Pooled, plain
+from calque.phases.processes import Progress
 from calque.phases.results import DetectionReport, Lag, Transition
 from calque.phases.series.axis import Scale
-from calque.phases.series.metrics import SPLITS
+from calque.phases.series.parts import with_parts
 from calque.phases.settings import Link, Settings
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-
-    from calque.phases.processes import Progress
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -34,10 +39,13 @@ class Detection(Result):
         All rows, with the curves that the pictures need.
     cube : xarray.Dataset
         What was analysed.
+    across : tuple of Pooled
+        Takeoffs over the runs of each size, corpus and mix; empty where no two runs share these.
     """
 
     report: DetectionReport
     cube: xr.Dataset
+    across: tuple[Pooled, ...] = ()
 
     @property
     def transitions(self) -> tuple[Transition, ...]:
@@ -51,22 +59,31 @@ class Detection(Result):
 
     def to_dict(self) -> dict[str, Any]:
         """Return what ``phases detect --json`` writes."""
-        return self.report.to_dict()
+        return self.report.to_dict() | {"across_runs": [plain(asdict(row)) for row in self.across]}
 
     def tables(self) -> dict[str, Rows]:
-        """Return ``transitions``, and ``lags`` where there are any."""
+        """Return ``transitions``, and ``lags`` and ``across_runs`` where there are any."""
         found = self.to_dict()
-        out = {"transitions": Rows(found["transitions"], ("run", "group", "metric", "estimand"))}
+        rows = Rows(found["transitions"], ("run", "group", "metric", "estimand"), ("without_outcome",), TRANSITION)
+        out = {"transitions": rows}
         if found["lags"]:
-            out["lags"] = Rows(found["lags"], ("run", "group", "first", "second"))
+            out["lags"] = Rows(found["lags"], ("run", "group", "first", "second"), (), LAG)
+        if self.across:
+            out["across_runs"] = Rows(found["across_runs"], text=("run", "size", "corpus", "mix", "first"))
         return out
+
+    def to_xarray(self) -> xr.Dataset:
+        """Return the tables as one dataset, runs in the cube's order; parts of runs have their names as coordinates."""
+        return with_parts(super().to_xarray(), self.report.parts)
 
     def renderables(self) -> Sequence[RenderableType]:
         """Return the tables of the terminal."""
         if self.report.settings["family"] == "dictionary":
+            from calque.phases.pooling.tables import across_table
             from calque.phases.report.tables import report_parts
 
-            return report_parts(self.report)
+            *tables, legend = report_parts(self.report)
+            return [*tables, *([across_table(self.across)] if self.across else []), legend]
         from calque.phases.report.classical import report_parts as classical_parts
 
         return classical_parts(self.report)
@@ -108,7 +125,7 @@ class Detection(Result):
             for one in wanted:
                 if one not in known:
                     raise UserError(
-                        f"`metric` is '{one}'; run '{name}' has {', '.join(known[:8])}" + nearest(one, known)
+                        f"`metric` is {shown(one)}; run '{name}' has {', '.join(known[:8])}" + nearest(one, known)
                     )
             curves = [replace(c, counts=True) for c in curves if c.metric in wanted]  # on one axis, as asked
         rows = [t for t in self.transitions if (t.run, t.group) == (name, part)]
@@ -135,11 +152,13 @@ class Detection(Result):
         parts = list(dict.fromkeys((t.run, t.group) for t in self.transitions))
         runs = list(dict.fromkeys(r for r, _ in parts))
         if run is not None and run not in runs:
-            raise UserError(f"`run` is '{run}'; the result has {', '.join(runs[:8])}" + nearest(run, runs))
+            raise UserError(f"`run` is {shown(run)}; the result has {', '.join(runs[:8])}" + nearest(run, runs))
         fitting = [(r, g) for r, g in parts if run in (None, r) and group in (None, g)]
         if not fitting:
             groups = list(dict.fromkeys(g for r, g in parts if run in (None, r)))
-            raise UserError(f"`group` is '{group}'; it is one of {', '.join(groups[:8])}" + nearest(str(group), groups))
+            raise UserError(
+                f"`group` is {shown(group)}; it is one of {', '.join(groups[:8])}" + nearest(str(group), groups)
+            )
         return fitting[0]
 
     def _bars(self) -> str:
@@ -170,9 +189,11 @@ class Detection(Result):
         """
         beside = {"forecast": forecast, "power": power, "loss": loss}
         if self.report.settings["family"] == "dictionary":
+            from calque.phases.pooling.tables import condition
             from calque.phases.report.html import write_report
 
-            write_report(self.report, self.cube, Path(path), **beside)
+            sentences = tuple(f"{condition(row)}, {row.metric}: {row.reason}." for row in self.across)
+            write_report(self.report, self.cube, Path(path), across=sentences, **beside)
             return
         for name, given in beside.items():
             if given is not None:
@@ -182,6 +203,7 @@ class Detection(Result):
         write_classical(self.report, Path(path))
 
 
+@checked
 def detect(
     cube: CubeLike, *, metric: str | Sequence[str] | None = None, by: str | Sequence[str] = "run", boot: int = 999,
     seed: int = 0, level: float = 0.95, rise: float = 0.05, scale: Scale = "log", family: str = "dictionary",
@@ -196,7 +218,9 @@ def detect(
     metric : str or sequence of str, optional
         Metrics or variables of the cube; the standard set when None.
     by : str or sequence of str
-        How to split: some of run, size, mix, source, target, pair, with commas between or as a sequence.
+        How to split: run (always), pair, any property of runs (size, mix, seed, your own) and any dimension of the
+        metrics (source, target, language, layer, ...), with commas between or as a sequence. What is not split is
+        averaged over, and a note says so.
     boot : int
         Bootstrap replicates a series, 19 to 100000.
     seed : int
@@ -227,49 +251,14 @@ def detect(
     UserError
         When the cube or a setting cannot be used.
     """
+    check_jobs(jobs)
     data, name = as_cube(cube)
     settings = Settings(
         metrics=several(metric), by=splits(by), boot=boot, seed=seed, level=level, rise=rise, scale=scale,
         family=family, link=link,
     )  # fmt: skip
-    return Detection(report=detect_report(data, settings, progress=progress, name=name, jobs=jobs), cube=data)
-
-
-def several(given: str | Sequence[str] | None, parameter: str = "metric") -> tuple[str, ...] | None:
-    """Return one name, or a sequence of names, as a tuple without repeats; None stays None.
-
-    Parameters
-    ----------
-    given : str or sequence of str, optional
-        As a caller passes names.
-    parameter : str
-        Whose argument it is, for the errors.
-
-    Raises
-    ------
-    UserError
-        For an empty sequence, or what is no text.
-    """
-    if given is None:
-        return None
-    if not isinstance(given, str | Sequence) or isinstance(given, bytes):
-        raise UserError(f"`{parameter}` is {given!r}; expected a name, or several in a list")
-    found = tuple(dict.fromkeys([given] if isinstance(given, str) else map(str, given)))
-    if not found:
-        raise UserError(f"`{parameter}` is empty; expected at least one name")
-    return found
-
-
-def splits(by: str | Sequence[str]) -> tuple[str, ...]:
-    """Return the names of ``by``: a sequence, or text with commas between.
-
-    Raises
-    ------
-    UserError
-        When there is none.
-    """
-    parts = by.split(",") if isinstance(by, str) else by
-    found = tuple(part.strip() for part in parts if part.strip())
-    if not found:
-        raise UserError(f"`by` is empty; expected some of {', '.join(SPLITS)}")
-    return found
+    report = detect_report(data, settings, progress=progress, name=name, jobs=jobs)
+    if settings.family != "dictionary":
+        return Detection(report=report, cube=data)
+    across, notes = across_runs(report, validate(data, name), settings.level)
+    return Detection(report=replace(report, notes=(*report.notes, *notes)), cube=data, across=across)

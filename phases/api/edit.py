@@ -24,7 +24,7 @@ from calque.data.cube.source import CubeLike, HoldsCube, as_cube, groups_of
 from calque.data.errors import UserError, nearest
 from calque.data.quantities import format_count
 from calque.data.result import Result, Rows, check_backend
-from calque.phases.api.detect import several
+from calque.phases.api.arguments import several
 from calque.phases.formats.coordinates import of_names, with_coordinates
 
 if TYPE_CHECKING:

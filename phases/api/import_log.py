@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from calque.data.arguments import checked
 from calque.data.errors import UserError
 from calque.data.quantities import format_count
 from calque.data.result import Result, Rows, check_backend
-from calque.phases.api.detect import several
+from calque.phases.api.arguments import several
 from calque.phases.formats.base import Request, brief
 from calque.phases.formats.importing import import_log as read_log
 from calque.phases.series.names import WRITTEN
@@ -148,6 +149,7 @@ class ImportedLog(Result):
         return self.cube.calque.plot(metric or self.metrics()[0], ax=ax, backend=backend)
 
 
+@checked
 def import_log(
     path: str | os.PathLike[str], *, metric: str | Sequence[str], tokens: str | None = None,
     tokens_per_step: float | str | None = None, trials: str | float | None = None, run: str | None = None,

@@ -10,14 +10,15 @@ import pandas as pd
 import xarray as xr
 
 from calque.data.errors import UserError
-from calque.phases.report.figures import colour
+from calque.data.quantities import ABSENT
+from calque.phases.report.figures import SPARE, colour, hues
 from calque.phases.report.forecast_pictures import law_layers
 from calque.phases.report.forest import Estimate
 from calque.phases.report.loss_pictures import LEAST, LOSS
 from calque.phases.report.power_pictures import RATIO, SEEDS, power_lines
 from calque.phases.report.runs import worth_showing
-from calque.phases.report.tables import located
 from calque.phases.results import Curve, Transition
+from calque.phases.wording import extent, location
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -60,11 +61,13 @@ def run_plot(curves: Sequence[Curve], transitions: Sequence[Transition], scale: 
     parts = []
     for order, c in enumerate(worth_showing(curves)):
         hue = colour(c.metric, order)
-        for row in transitions:
-            if row.metric == c.metric and row.estimand == bars and row.high is not None:
-                low = row.low if row.low is not None else float(c.tokens[c.tokens > 0].min())
-                parts.append(hv.VSpan(low, row.high).opts(color=hue, alpha=0.12))
-        note = next((located(t) for t in transitions if t.metric == c.metric and t.estimand == bars), "–")
+        rows = [t for t in transitions if t.metric == c.metric and t.estimand == bars]
+        first, last = float(c.tokens[c.tokens > 0].min()), float(c.tokens.max())
+        for place in (extent(t.tokens, t.low, t.high, first, last) for t in rows):
+            if place is not None:
+                parts.append(hv.VSpan(place.low, place.high).opts(color=hue, alpha=0.12))
+                parts += _arrows([(place.low, place.open_low, place.high, place.open_high)], [_top(c)], hue)
+        note = "; ".join(map(location, rows)) or ABSENT
         frame = pd.DataFrame({"tokens": c.tokens, "score": c.y, bars: note})
         frame = frame[frame["tokens"] > 0] if scale == "log" else frame
         name = c.metric.replace("_", " ")
@@ -77,13 +80,39 @@ def run_plot(curves: Sequence[Curve], transitions: Sequence[Transition], scale: 
     return hv.Overlay(parts).opts(logx=scale == "log", xlabel="training tokens", ylabel="score", width=820, height=380)
 
 
+def _top(c: Curve) -> float:
+    return float(np.nanmax(c.y))
+
+
+def _arrows(ends: Sequence[tuple[float, bool, float, bool]], at: Sequence[float], hue: str) -> list[Any]:
+    """Return arrow heads at the open ends of intervals.
+
+    Parameters
+    ----------
+    ends : sequence of (low, whether it is open, high, whether it is open)
+        The intervals.
+    at : sequence of float
+        Where each stands on the other axis.
+    hue : str
+        Their colour.
+    """
+    import holoviews as hv
+
+    out = []
+    for which, angle in ((0, 90), (2, -90)):
+        points = [(end[which], y) for end, y in zip(ends, at, strict=True) if end[which + 1]]
+        if points:
+            out.append(hv.Points(points).opts(marker="triangle", angle=angle, size=9, color=hue))
+    return out
+
+
 def forest_plot(rows: Sequence[Estimate], xlabel: str, *, log: bool = True) -> Any:
     """Return estimates with their intervals, one row each, the first on top.
 
     Parameters
     ----------
     rows : sequence of Estimate
-        Open ends are drawn to the outermost end of any row.
+        Open ends are arrows, at the outermost end of any row.
     xlabel : str
         What the numbers are.
     log : bool
@@ -109,7 +138,11 @@ def forest_plot(rows: Sequence[Estimate], xlabel: str, *, log: bool = True) -> A
     bars = hv.Segments(frame, ["low", "at", "high", "at"]).opts(line_width=3, alpha=0.7)
     dots = frame.hvplot.scatter("value", "at", hover_cols=["name", "low", "high"], size=40)
     ticks = list(zip(frame["at"], frame["name"], strict=True))
-    return (bars * dots).opts(
+    intervals = [
+        (low, row.low is None, high, row.high is None)
+        for row, low, high in zip(rows[::-1], frame["low"], frame["high"], strict=True)
+    ]
+    return hv.Overlay([bars, dots, *_arrows(intervals, list(frame["at"]), SPARE[0])]).opts(
         logx=log, xlabel=xlabel, ylabel="", yticks=ticks, width=820, height=90 + 32 * len(frame)
     )  # fmt: skip
 
@@ -157,9 +190,11 @@ def rates_plot(rates: xr.Dataset, metric: str, log: bool = True) -> Any:
         frame = frame[frame["tokens"] > 0]
     keys = ["run", *(["group"] if "group" in frame else [])]
     frame["line"] = frame[keys].astype(str).agg(" ".join, axis=1)
-    parts = [frame.hvplot.line("tokens", "rate", by="line")]
+    own = hues(frame["line"].nunique())
+    parts = [frame.hvplot.line("tokens", "rate", by="line", color=own)]
     if frame["low"].notna().any():
-        parts.insert(0, frame.hvplot.area("tokens", "low", "high", by="line", alpha=0.15, legend=False, stacked=False))
+        area = {"by": "line", "color": own, "alpha": 0.15, "legend": False, "stacked": False}
+        parts.insert(0, frame.hvplot.area("tokens", "low", "high", **area))
     return hv.Overlay(parts).collate().opts(
         logx=log, xlabel="training tokens", ylabel=metric.replace("_", " "), width=820, height=380
     )  # fmt: skip

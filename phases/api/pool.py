@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from calque.data.arguments import checked
 from calque.data.cube.source import CubeLike, as_cube
 from calque.data.errors import UserError
 from calque.data.result import Result, Rows, check_backend
-from calque.phases.api.detect import several
+from calque.phases.api.arguments import check_jobs, several
 from calque.phases.pooling.pool import PoolSettings
 from calque.phases.pooling.pool import pool as pool_report
-from calque.phases.pooling.questions import parse
+from calque.phases.pooling.questions import Question, has_pairs, parse
 from calque.phases.pooling.results import Pooled, PoolReport
+from calque.phases.processes import Progress
 from calque.phases.series.axis import Scale
+from calque.phases.series.metrics import available, chosen
+from calque.phases.wording import with_mark
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-
-    from calque.phases.processes import Progress
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -89,28 +91,31 @@ class PooledTransitions(Result):
 def _label(row: Pooled) -> str:
     of = {"run": row.run, "mix": row.mix, "size": row.size}[row.at] or "all"
     metric = row.metric if row.first is None else f"{row.metric} / {row.first}"
-    return f"{of}: {metric} ({row.method})".replace("_", " ")
+    return with_mark(f"{of}: {metric} ({row.method})".replace("_", " "), row.outcome)
 
 
+@checked
 def pool(
-    cube: CubeLike, *, metric: str | Sequence[str] = "translation", estimand: str | Sequence[str] = "takeoff",
-    over: str = "pair", primary: str = "translation:delay", boot: int = 99, seed: int = 0, level: float = 0.95,
+    cube: CubeLike, *, metric: str | Sequence[str] | None = None, estimand: str | Sequence[str] = "takeoff",
+    over: str | None = None, primary: str | None = None, boot: int = 99, seed: int = 0, level: float = 0.95,
     rise: float = 0.05, scale: Scale = "log", jobs: int = 1, progress: Progress | None = None,
 ) -> PooledTransitions:  # fmt: skip
-    """Pool takeoffs and lags over pairs of languages, then over seeds, with one primary test a size.
+    """Pool takeoffs and lags over pairs of languages and over seeds, with one primary test a size.
 
     Parameters
     ----------
     cube : xarray.Dataset or path
-        With dimensions source and target.
-    metric : str or sequence of str
-        Metrics that are split by source and target.
+        Runs of one size, corpus and mix are replicates.
+    metric : str or sequence of str, optional
+        When None translation, or, where the cube lacks it, every metric that ``detect`` would analyse.
     estimand : str or sequence of str
         ``takeoff``, or ``lag`` (the ratio to copying and to false copying).
-    over : {"pair", "language"}
-        What the jackknife takes apart: log times of directed pairs, or the run located again without each language.
-    primary : str
-        The one test a size, declared before looking, as ``METRIC:ESTIMAND`` or ``FIRST>METRIC:lag``.
+    over : {"pair", "language", "seed"}, optional
+        What is pooled of each run: log times of directed pairs; the run located again without each language; or, of
+        any metric, the run's own time. When None pair, or seed for metrics without source and target.
+    primary : str, optional
+        The one test a size, declared before looking, as ``METRIC:ESTIMAND`` or ``FIRST>METRIC:lag``; when None the
+        delay of the first metric.
     boot : int
         Bootstrap replicates a series, 19 to 100000.
     seed : int
@@ -135,9 +140,18 @@ def pool(
     UserError
         When the cube cannot be pooled, or a setting cannot be used.
     """
+    check_jobs(jobs)
+    asked, estimands = several(metric), several(estimand, "estimand") or ("takeoff",)
     data, name = as_cube(cube)
+    metrics = asked or (("translation",) if "translation" in available(data) else chosen(data, None))
+    notes: tuple[str, ...] = ()
+    if over is None:
+        over = "pair" if "translation" in metrics or has_pairs(data, metrics) else "seed"
+        if over == "seed":
+            notes = ("the metrics have no pairs of languages: runs are the replicates (--over seed)",)
     settings = PoolSettings(
-        metrics=several(metric) or ("translation",), estimands=several(estimand, "estimand") or ("takeoff",), over=over,
-        primary=parse(primary), boot=boot, seed=seed, level=level, rise=rise, scale=scale,
+        metrics=metrics, estimands=estimands, over=over, boot=boot, seed=seed, level=level, rise=rise, scale=scale,
+        primary=Question(metrics[0], "delay") if primary is None else parse(primary),
     )  # fmt: skip
-    return PooledTransitions(report=pool_report(data, settings, progress=progress, name=name, jobs=jobs))
+    report = pool_report(data, settings, progress=progress, name=name, jobs=jobs)
+    return PooledTransitions(report=replace(report, notes=(*notes, *report.notes)))

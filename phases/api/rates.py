@@ -11,10 +11,12 @@ import xarray as xr
 
 from calque.data.cube.source import as_cube
 from calque.data.cube.variables import CHECKPOINT_FLAGS
-from calque.data.errors import UserError, nearest
+from calque.data.errors import UserError, nearest, shown
 from calque.data.result import check_backend
-from calque.phases.api.detect import splits
-from calque.phases.series.metrics import trajectories
+from calque.phases.api.arguments import splits
+from calque.phases.series.metrics import splitting, trajectories
+from calque.phases.series.names import by_written_names, written_name
+from calque.phases.series.parts import averaged_over, with_parts
 from calque.phases.series.trajectory import Trajectory
 from calque.phases.stats.proportion import wilson
 
@@ -48,15 +50,16 @@ def rates(cube: xr.Dataset, metric: str, by: str | Sequence[str], level: float) 
     Returns
     -------
     xarray.Dataset
-        Over (run, checkpoint), or (run, group, checkpoint) when split.
+        Over (run, checkpoint), or (run, group, checkpoint) when split; then with a coordinate along group for each
+        name in ``by``.
 
     Raises
     ------
     UserError
         When ``level`` is out of range, the dataset is no cube, or it has no such metric or split.
     """
-    if not 0 < level < 1:
-        raise UserError(f"`level` is {level}; expected a coverage between 0 and 1, such as 0.95")
+    if isinstance(level, bool) or not isinstance(level, int | float) or not 0 < level < 1:
+        raise UserError(f"`level` is {shown(level)}; expected a coverage between 0 and 1, such as 0.95")
     data, _ = as_cube(cube)
     ways = splits(by)
     series = trajectories(data, (metric,), ways)
@@ -79,11 +82,20 @@ def rates(cube: xr.Dataset, metric: str, by: str | Sequence[str], level: float) 
         {name: (("run", "group", "checkpoint"), grid) for name, grid in grids.items()}
         | {"design_effect": (("run", "group"), effect)},
         coords={"run": runs, "group": groups},
-        attrs={"metric": metric, "level": level},
+        attrs={"metric": metric, "level": level} | _over(data, metric, ways),
     )
     for name, (long_name, units) in LONG_NAMES.items():
         out[name].attrs = {"long_name": long_name, "units": units}
+    out["rate"].attrs["units"] = next((t.units for t in series if t.units), "1")
+    out = with_parts(out, {t.group: dict(t.part) for t in series if t.group})
     return out if groups != [""] else out.isel(group=0, drop=True)
+
+
+def _over(cube: xr.Dataset, metric: str, ways: Sequence[str]) -> dict[str, str]:
+    """Return the attribute that says what each rate is averaged over; none where it is over nothing."""
+    name = written_name(cube, metric)
+    over = averaged_over(by_written_names(cube), (name,), splitting(cube, ways)[1]).get(name)
+    return {"averaged_over": ", ".join(over)} if over else {}
 
 
 def one_trajectory(cube: xr.Dataset, metric: str, run: str | None, by: str | Sequence[str], group: str) -> Trajectory:
@@ -118,13 +130,13 @@ def one_trajectory(cube: xr.Dataset, metric: str, run: str | None, by: str | Seq
         raise UserError(f"`run` is missing and the cube has {len(runs)} runs; name one of {', '.join(runs[:8])}")
     name = runs[0] if run is None else run
     if name not in runs:
-        raise UserError(f"`run` is '{name}'; expected one of {', '.join(runs[:8])}" + nearest(name, runs))
+        raise UserError(f"`run` is {shown(name)}; expected one of {', '.join(runs[:8])}" + nearest(name, runs))
     series = trajectories(data.sel(run=[name]), (metric,), splits(by))
     for t in series:
         if t.group == group:
             return t
     known = [t.group or "''" for t in series]
-    raise UserError(f"`group` is '{group}'; run '{name}' has {', '.join(known[:8])}" + nearest(group, known))
+    raise UserError(f"`group` is {shown(group)}; run '{name}' has {', '.join(known[:8])}" + nearest(group, known))
 
 
 def plot_rates(found: xr.Dataset, metric: str, ax: Any, backend: str) -> Any:
@@ -157,7 +169,7 @@ def plot_rates(found: xr.Dataset, metric: str, ax: Any, backend: str) -> Any:
         from calque.phases.api.interactive import rates_plot
 
         return rates_plot(found, metric, positive)
-    from calque.phases.report.figures import colour, label, new_axes, token_axis
+    from calque.phases.report.figures import colour, hues, label, new_axes, token_axis
 
     axes = new_axes() if ax is None else ax
     lines = found if "group" in found.dims else found.expand_dims(group=[""])
@@ -167,8 +179,8 @@ def plot_rates(found: xr.Dataset, metric: str, ax: Any, backend: str) -> Any:
         for group in lines["group"].values
     ]
     drawn = [(name, one) for name, one in drawn if bool(one["rate"].notnull().any())]
-    for i, (name, one) in enumerate(drawn):
-        hue = colour(metric if len(drawn) == 1 else name, i)
+    own = [colour(metric)] if len(drawn) == 1 else hues(len(drawn))
+    for (name, one), hue in zip(drawn, own, strict=True):
         seen = np.isfinite(one["tokens"].values) & ((one["tokens"].values > 0) | (not positive))
         x = one["tokens"].values[seen]
         axes.plot(x, one["rate"].values[seen], color=hue, lw=1.6, label=label(name))
@@ -178,7 +190,8 @@ def plot_rates(found: xr.Dataset, metric: str, ax: Any, backend: str) -> Any:
     if positive:
         axes.set_xscale("log")
     token_axis(axes)
-    axes.set_ylabel(label(metric))
+    units = found["rate"].attrs.get("units", "1")
+    axes.set_ylabel(label(metric) + (f", {label(units)}" if units != "1" else ""))
     if 0 < len(drawn) <= 16:
         axes.legend(fontsize=9)
     return axes

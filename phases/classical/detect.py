@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from calque.data.quantities import format_count, format_interval
+from calque.data.quantities import format_count, format_estimate
 from calque.phases.classical.growth import Name, fit_growth
 from calque.phases.classical.kink import fit_kink
 from calque.phases.classical.level import Break, fit_levels
@@ -17,7 +17,7 @@ from calque.phases.classical.markov import fit_switch
 from calque.phases.classical.series import RegressionSeries
 from calque.phases.generators import classical_generator
 from calque.phases.processes import one_thread
-from calque.phases.results import Curve, DetectionReport, Estimand, Outcome, Transition, finite
+from calque.phases.results import Curve, DetectionReport, Estimand, Outcome, Transition, finite, isolated
 from calque.phases.series.axis import Array, Axis
 from calque.phases.series.trajectory import Trajectory
 from calque.phases.stats.multiplicity import benjamini_yekutieli
@@ -101,7 +101,11 @@ def answer(t: Trajectory, settings: Settings) -> Answer:
     if not isinstance(s, RegressionSeries):
         common = _Common(t, settings.level, t.n, ())
         return Answer(tuple(common.empty(e, s.outcome, s.reason) for e in ESTIMANDS[settings.family]))
-    return MODELS[settings.family](s, _Common(t, settings.level, s.n, s.notes), settings)
+    common = _Common(t, settings.level, s.n, s.notes)
+    return isolated(
+        lambda: MODELS[settings.family](s, common, settings),
+        lambda why: Answer(tuple(common.empty(e, Outcome.NOT_CONVERGED, why) for e in ESTIMANDS[settings.family])),
+    )
 
 
 @dataclass(frozen=True)
@@ -117,11 +121,16 @@ class _Common:
     def sign(self) -> float:
         return -1.0 if self.trajectory.falls else 1.0
 
+    @property
+    def noun(self) -> str:
+        return "fall" if self.trajectory.falls else "rise"
+
     def _row(self, estimand: Estimand, outcome: Outcome, reason: str, **numbers: float | None) -> Transition:
         t = self.trajectory
         return Transition(
             run=t.run, group=t.group, metric=t.metric, estimand=estimand, outcome=outcome,
-            reason="; ".join((reason, *self.notes)), level=self.level, n_checkpoints=self.n, **cast(Any, numbers),
+            reason="; ".join((reason, *self.notes)), level=self.level, n_checkpoints=self.n, falls=t.falls,
+            **cast(Any, numbers),
         )  # fmt: skip
 
     def empty(self, estimand: Estimand, outcome: Outcome, reason: str, p: float | None = None) -> Transition:
@@ -134,7 +143,7 @@ class _Common:
         low = None if low is None or not math.isfinite(low) or low <= 0 else low
         high = None if high is None else finite(high)
         outcome = Outcome.FOUND
-        reason = f"{what} at {format_count(tokens)} tokens ({format_interval(low, high)})"
+        reason = f"{what} at {format_estimate(tokens, low, high, 'tokens')}"
         if low is None and high is None:
             outcome, reason = Outcome.NOT_SHARPLY_LOCATED, reason + ": anywhere in the run fits"
         elif high is None:
@@ -205,7 +214,9 @@ def _growth(s: RegressionSeries, common: _Common, settings: Settings) -> Answer:
     rows = []
     for estimand, q in (("t10", 0.1), ("t50", 0.5)):
         tokens, low, high = (float(s.axis.to_tokens(v)) for v in g.place(q, settings.level))
-        row = common.located(cast(Estimand, estimand), f"{100 * q:g} % of the rise", (tokens, low, high), None, rest)
+        row = common.located(
+            cast(Estimand, estimand), f"{100 * q:g} % of the {common.noun}", (tokens, low, high), None, rest
+        )
         if tokens > last:
             reason = f"{row.reason}; beyond the last checkpoint: the upper asymptote is extrapolated"
             row = replace(row, outcome=Outcome.CENSORED, reason=reason)
@@ -216,8 +227,8 @@ def _growth(s: RegressionSeries, common: _Common, settings: Settings) -> Answer:
     start = g.place(0.1, settings.level)[0]
     at = float(s.axis.to_tokens(start))
     width = tuple(finite(float(s.axis.to_tokens(start + w)) - at) for w in g.width(settings.level))
-    row = common.located("width", "10 to 50 % of the rise:", cast(Place, width), None)
-    reason = f"10 to 50 % of the rise takes {format_count(width[0])} tokens ({format_interval(width[1], width[2])})"
+    row = common.located("width", f"10 to 50 % of the {common.noun}:", cast(Place, width), None)
+    reason = f"10 to 50 % of the {common.noun} takes {format_estimate(width[0], row.low, row.high, 'tokens')}"
     censored = Outcome.CENSORED if Outcome.CENSORED in (r.outcome for r in rows) else row.outcome
     rows.append(replace(row, outcome=censored, reason="; ".join((reason, *common.notes))))
     x = _fine(s.axis)
@@ -250,5 +261,5 @@ def adjusted(series: Iterable[Sequence[Transition]]) -> list[Transition]:
 def _curve(t: Trajectory, a: Answer) -> Curve:
     return Curve(
         run=t.run, group=t.group, metric=t.metric, tokens=t.tokens, y=(-1.0 if t.falls else 1.0) * t.y,
-        counts=t.proportion, fitted_tokens=a.fitted_tokens, fitted=a.fitted,
+        counts=t.proportion, fitted_tokens=a.fitted_tokens, fitted=a.fitted, units=t.units,
     )  # fmt: skip

@@ -50,6 +50,7 @@ def calibrate(
     from calque.phases.api.calibrate import calibrate as run_calibrate
     from calque.phases.calibration.grids import between_markers, marked
     from calque.phases.calibration.grids import markdown as as_markdown
+    from calque.phases.noise.compiled import announce_compiling
 
     check_json(json_file)
     for path in (out, markdown):
@@ -62,6 +63,7 @@ def calibrate(
     if list_cells:
         _list_cells(suite or "standard", cells, replicates, boot, seed, level, rise)
         return
+    announce_compiling(quiet)
     with progress(quiet, delay=0.0) as shown:
         found = run_calibrate(
             cube, suite=suite, cells=cells, metric=metric, run=run, replicates=replicates, boot=boot, seed=seed,

@@ -50,7 +50,8 @@ def detect(
         str,
         typer.Option(
             "--by",
-            help="How to split, commas between: run, size, mix, source, target, pair. Runs are always apart.",
+            help="How to split, commas between: pair, any property of runs (size, mix, seed), any dimension of metrics "
+            "(source, target, language, layer). Runs are always apart; what is not split is averaged over.",
         ),
     ] = "run",
     boot: Boot = 999,
@@ -89,11 +90,13 @@ def detect(
         raise UserError(f"--{given[0]} is shown with the takeoffs of the dictionary alone: leave it out, or --family")
     from calque.phases.api.detect import detect as run_detect
     from calque.phases.json_files import read_json
+    from calque.phases.noise.compiled import announce_compiling
 
     check_json(json_file)
     if html is not None:
         check_output(html)
     beside = {kind: read_json(kind, path) for kind, path in files.items() if path is not None}
+    announce_compiling(quiet)
     with progress(quiet) as shown:
         found = run_detect(
             cube, metric=metric, by=by, boot=boot, seed=seed, level=level, rise=rise,

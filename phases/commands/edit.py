@@ -9,7 +9,6 @@ import typer
 
 from calque.data.command_line.options import OUTPUT_CUBE, Json, Quiet, Runs
 from calque.data.command_line.output import check_json, check_output, emit_json
-from calque.data.cube.variables import CHECKPOINT_FLAGS
 
 
 def edit(
@@ -39,7 +38,8 @@ def edit(
         typer.Option(
             "--drop",
             metavar="FLAG",
-            help=f"Leave out checkpoints with this flag: {', '.join(CHECKPOINT_FLAGS)}; repeatable.",
+            help="Leave out checkpoints with this flag: "
+            "duplicate_weights, outlier, not_finite, shared_file; repeatable.",
         ),
     ] = None,
     json_file: Json = None,

@@ -26,13 +26,17 @@ class OverName(StrEnum):
 
     pair = "pair"
     language = "language"
+    seed = "seed"
 
 
 def pool(
     cube: Annotated[Path, CUBE],
     metric: Annotated[
         list[str] | None,
-        typer.Option("--metric", help="Metric split by source and target; repeatable.", show_default="translation"),
+        typer.Option(
+            "--metric",
+            help="Metric, repeatable; by default translation, or all of 'phases detect' where the cube lacks it.",
+        ),
     ] = None,
     estimand: Annotated[
         list[EstimandName] | None,
@@ -43,22 +47,23 @@ def pool(
         ),
     ] = None,
     over: Annotated[
-        OverName,
+        OverName | None,
         typer.Option(
             "--over",
             help="pair: pool the log times of directed pairs. language: locate the run again without each language, "
-            "for pairs too thin to be located alone.",
+            "for pairs too thin to be located alone. seed: runs as replicates, of any metric. By default pair, or seed "
+            "for metrics without source and target.",
         ),
-    ] = OverName.pair,
+    ] = None,
     primary: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--primary",
             help="The one test a size, declared before looking, as METRIC:ESTIMAND (delay, takeoff, lag) or "
-            "FIRST>METRIC:lag. All others are secondary and adjusted.",
+            "FIRST>METRIC:lag; by default the delay of the first metric. All others are secondary and adjusted.",
             metavar="METRIC:ESTIMAND",
         ),
-    ] = "translation:delay",
+    ] = None,
     boot: Boot = 99,
     seed: Seed = 0,
     level: Level = 0.95,
@@ -68,19 +73,21 @@ def pool(
     json_file: Json = None,
     quiet: Quiet = False,
 ) -> None:
-    """Pool takeoffs and lags over pairs of languages, then over seeds, with one primary test a size.
+    """Pool takeoffs and lags over pairs of languages and over seeds, with one primary test a size.
 
     Intervals are delete-one-language jackknife t intervals, with crossed random effects as a second opinion; runs of
     one size and mix are replicates. Pairs without a takeoff are censored, not dropped. With fewer than 6 seeds it says
     what cannot be claimed.
     """
     from calque.phases.api.pool import pool as run_pool
+    from calque.phases.noise.compiled import announce_compiling
 
     check_json(json_file)
+    announce_compiling(quiet)
     with progress(quiet) as shown:
         found = run_pool(
-            cube, metric=metric or "translation", estimand=[e.value for e in estimand] if estimand else "takeoff",
-            over=over.value, primary=primary, boot=boot, seed=seed, level=level, rise=rise,
+            cube, metric=metric, estimand=[e.value for e in estimand] if estimand else "takeoff",
+            over=None if over is None else over.value, primary=primary, boot=boot, seed=seed, level=level, rise=rise,
             scale="linear" if scale is ScaleName.linear else "log", progress=shown, jobs=jobs or cores(),
         )  # fmt: skip
     emit_json(json_file, found.to_dict())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from itertools import groupby
+from typing import Any
 
 import xarray as xr
 
@@ -13,7 +14,9 @@ from calque.phases.adaptive.record import with_noise_in_tokens
 from calque.phases.detection.group import GroupResult, judge_group
 from calque.phases.processes import Progress, spread
 from calque.phases.results import DetectionReport, Transition
-from calque.phases.series.metrics import trajectories
+from calque.phases.series.metrics import chosen, left_whole, splitting, trajectories
+from calque.phases.series.names import by_written_names
+from calque.phases.series.parts import averaged_over, averaging_note
 from calque.phases.series.trajectory import Trajectory
 from calque.phases.settings import Settings
 from calque.phases.stats.multiplicity import benjamini_yekutieli
@@ -48,11 +51,15 @@ def detect(
     """
     cube = validate(cube, name)
     series = trajectories(cube, settings.metrics, settings.by)
+    asked, notes = _asked(cube, settings)
     provenance = {str(k): str(v) for k, v in cube.attrs.items()}
     if settings.family != "dictionary":
         from calque.phases.classical.detect import detect_classical
 
-        return detect_classical(series, settings, progress, name, provenance)
+        return replace(
+            detect_classical(series, settings, progress, name, provenance), settings=asked, notes=notes,
+            parts=_parts(series),
+        )  # fmt: skip
     series = with_noise_in_tokens(series, cube, name)
     tasks = [
         (i, tuple(of_group), settings)
@@ -71,12 +78,30 @@ def detect(
     inorder = [found[i] for i in range(len(tasks))]
     return DetectionReport(
         cube=name,
-        settings=asdict(settings),
+        settings=asked,
+        notes=notes,
+        parts=_parts(series),
         transitions=tuple(adjusted([row for one in inorder for row in one.transitions])),
         lags=tuple(lag for one in inorder for lag in one.lags),
         curves=tuple(curve for one in inorder for curve in one.curves),
         provenance=provenance,
     )
+
+
+def _asked(cube: xr.Dataset, settings: Settings) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return the settings with what scores were averaged over, and notes on what was decided by that."""
+    _, along = splitting(cube, settings.by)
+    lacking = left_whole(cube, settings.metrics, along)
+    analysed = [name for name in chosen(cube, settings.metrics) if name not in lacking]
+    over = averaged_over(by_written_names(cube), analysed, along)
+    notes = list(averaging_note(over))
+    if lacking:
+        notes.append(f"left out, for they are not split by {' and '.join(along)}: {', '.join(lacking)}")
+    return asdict(settings) | {"averaged_over": over}, tuple(notes)
+
+
+def _parts(series: Sequence[Trajectory]) -> dict[str, dict[str, str]]:
+    return {t.group: dict(t.part) for t in series if t.group}
 
 
 def numbered(task: tuple[int, tuple[Trajectory, ...], Settings]) -> tuple[int, GroupResult]:

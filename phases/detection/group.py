@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
+from typing import TypeVar
 
 import numpy as np
 
@@ -14,10 +15,13 @@ from calque.phases.detection.influence import label_influence
 from calque.phases.detection.judge import rows
 from calque.phases.detection.judge_pair import crossover_row, lag_row
 from calque.phases.dictionary.grid import Dictionary
-from calque.phases.results import Curve, Lag, Outcome, Refusal, Transition
+from calque.phases.results import Curve, Lag, Outcome, Refusal, Transition, isolated
 from calque.phases.series.axis import Axis, Scale
 from calque.phases.series.trajectory import Trajectory
 from calque.phases.settings import Settings
+from calque.phases.wording import hangs
+
+Row = TypeVar("Row", Transition, Lag)
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,8 @@ def judge_group(series: Sequence[Trajectory], settings: Settings) -> GroupResult
 def analysed(t: Trajectory, settings: Settings) -> Analysis | Refusal:
     """Analyse one series, with the dictionary of its schedule.
 
+    A failure of its numbers is its own outcome, ``not_converged``: the other series of a cube do not depend on it.
+
     Parameters
     ----------
     t : Trajectory
@@ -54,11 +60,15 @@ def analysed(t: Trajectory, settings: Settings) -> Analysis | Refusal:
     settings : Settings
         What is asked of the cube.
     """
-    grid = dictionary_of(t.tokens.tobytes(), settings.scale) if t.n >= 2 else None
-    return analyse(
-        t, rise=settings.rise, boot=settings.boot, level=settings.level, seed=settings.seed, scale=settings.scale,
-        dictionary=grid,
-    )  # fmt: skip
+
+    def work() -> Analysis | Refusal:
+        grid = dictionary_of(t.tokens.tobytes(), settings.scale) if t.n >= 2 else None
+        return analyse(
+            t, rise=settings.rise, boot=settings.boot, level=settings.level, seed=settings.seed, scale=settings.scale,
+            dictionary=grid,
+        )  # fmt: skip
+
+    return isolated(work, lambda why: Refusal(trajectory=t, outcome=Outcome.NOT_CONVERGED, reason=why))
 
 
 @lru_cache(maxsize=8)
@@ -81,16 +91,33 @@ def _of_group(by_metric: dict[str, Analysis | Refusal], settings: Settings) -> t
     for metric, companion in LOGPROB_OF.items():
         if metric in found and companion in found:
             found[metric] = _checked(found[metric], by_metric[companion], companion, settings.level)
-    transitions = [row for m in found for row in found[m]]
+    transitions = [
+        replace(row, reason=f"{row.reason}; {hangs(row)}") if hangs(row) else row for m in found for row in found[m]
+    ]
     lags = []
     usable = {m for m in by_metric if _has_takeoff(found[m])}
     for first, second in CROSSOVERS:
         if first in by_metric and second in by_metric:
-            transitions.append(crossover_row(by_metric[first], by_metric[second], usable, settings))
+            transitions.append(_pair(crossover_row, by_metric[first], by_metric[second], usable, settings))
     for first, second in LAGS:
         if first in by_metric and second in by_metric:
-            lags.append(lag_row(by_metric[first], by_metric[second], usable, settings))
+            lags.append(_pair(lag_row, by_metric[first], by_metric[second], usable, settings))
     return transitions, lags
+
+
+def _pair(
+    row: Callable[[Analysis | Refusal, Analysis | Refusal, Collection[str], Settings], Row], first: Analysis | Refusal,
+    second: Analysis | Refusal, usable: Collection[str], settings: Settings,
+) -> Row:  # fmt: skip
+    """Return a row of two series; where their joint numbers fail, the row of series that failed."""
+
+    def failed(why: str) -> Row:
+        one, two = (
+            Refusal(trajectory=a.trajectory, outcome=Outcome.NOT_CONVERGED, reason=why) for a in (first, second)
+        )
+        return replace(row(one, two, (), settings), outcome=Outcome.NOT_CONVERGED, reason=why)
+
+    return isolated(lambda: row(first, second, usable, settings), failed)
 
 
 def _has_takeoff(found: Sequence[Transition]) -> bool:
@@ -98,15 +125,17 @@ def _has_takeoff(found: Sequence[Transition]) -> bool:
 
 
 def _checked(found: list[Transition], companion: Analysis | Refusal, name: str, level: float) -> list[Transition]:
-    """Label a delayed start metric-dependent when the log-probability rises without one."""
+    """Label a delayed start metric-dependent when the log-probability rises and no delayed start of it is shown."""
     delay = None if isinstance(companion, Refusal) else companion.delay
     if delay is None or delay.p_rise > 1 - level or delay.p_value <= 1 - level:
         return found
     out = []
     for t in found:
         if t.estimand in ("delay", "takeoff") and t.outcome == Outcome.FOUND:
-            note = f"; but {name} rises without a delayed start (p = {delay.p_value:.2g}): depends on the metric"
+            note = f"; but {name} rises and shows no delayed start (p = {delay.p_value:.2g}): depends on the metric"
             t = replace(t, outcome=Outcome.METRIC_DEPENDENT, reason=t.reason + note)
+        if t.estimand in ("delay", "takeoff") and t.without_outcome == Outcome.FOUND:
+            t = replace(t, without_outcome=Outcome.METRIC_DEPENDENT)
         out.append(t)
     return out
 
@@ -127,5 +156,5 @@ def _curve(a: Analysis | Refusal) -> Curve:
     y = sign * (origin + unit * t.y)
     return Curve(
         run=t.run, group=t.group, metric=t.metric, tokens=t.tokens, y=y, counts=t.proportion,
-        fitted_tokens=fitted_tokens, fitted=fitted,
+        fitted_tokens=fitted_tokens, fitted=fitted, units=t.units,
     )  # fmt: skip

@@ -1,7 +1,7 @@
 """Whether an answer depends on a single checkpoint: an outlier is found, and the question asked again without it.
 
 A checkpoint is an outlier by the rule of ``calque.data.outliers``, its deviation in units of the fitted noise. It is
-never left out; where the answer without it differs, the reason says so.
+never left out; where the answer without it differs, the row carries that answer beside its own.
 """
 
 from __future__ import annotations
@@ -12,12 +12,11 @@ from dataclasses import replace
 import numpy as np
 
 from calque.data.outliers import LIMIT, outlying, running_median
-from calque.data.quantities import format_count
 from calque.phases.detection.analyse import Analysis
 from calque.phases.detection.fitting import FEWEST
 from calque.phases.detection.judge import rows
 from calque.phases.noise.noise import VARIANTS, Noise, amplitudes
-from calque.phases.results import Refusal, Transition
+from calque.phases.results import Outcome, Refusal, Transition
 from calque.phases.series.trajectory import Trajectory
 
 LEAST_SCALE = 0.3
@@ -74,7 +73,7 @@ def without(t: Trajectory, i: int) -> Trajectory:
 def label_influence(
     a: Analysis | Refusal, found: Sequence[Transition], again: Callable[[Trajectory], Analysis | Refusal], level: float
 ) -> list[Transition]:
-    """Return the rows of a series; a row that depends on one outlier says what it is without that checkpoint.
+    """Return the rows of a series; a row that depends on one outlier carries what it is without that checkpoint.
 
     Parameters
     ----------
@@ -90,7 +89,7 @@ def label_influence(
     Returns
     -------
     list of Transition
-        The rows, some with a longer reason.
+        The rows, some with the answer without the checkpoint.
     """
     if isinstance(a, Refusal):
         return list(found)
@@ -98,16 +97,18 @@ def label_influence(
     i = None if original.n <= FEWEST else largest_outlier(a.trajectory, a.fit.noise)
     if i is None:
         return list(found)
-    other = {row.estimand: row for row in rows(again(without(original, i)), level) if row.estimand in ESTIMANDS}
-    where = format_count(float(original.tokens[i]))
+    less = again(without(original, i))
+    if isinstance(less, Refusal) and less.outcome == Outcome.NOT_CONVERGED:
+        return list(found)  # what a failed analysis would have said is not known
+    other = {row.estimand: row for row in rows(less, level) if row.estimand in ESTIMANDS}
     out = []
     for row in found:
         one = other.get(row.estimand)
         if one is not None and _differs(row, one):
-            place = f" at {format_count(one.tokens)} tokens" if one.tokens is not None else ""
             row = replace(
-                row, reason=f"{row.reason}; hangs on one checkpoint: without {where} it is {one.outcome}{place}"
-            )
+                row, without_checkpoint=float(original.tokens[i]), without_outcome=one.outcome,
+                without_tokens=one.tokens, without_low=one.low, without_high=one.high, without_p_value=one.p_value,
+            )  # fmt: skip
         out.append(row)
     return out
 

@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from calque.data.quantities import format_count, format_interval
+from calque.data.quantities import format_count, format_estimate
 from calque.phases.detection.analyse import Analysis
 from calque.phases.detection.fitting import FEWEST
 from calque.phases.detection.phase_count import PhaseCount
+from calque.phases.detection.terms import Terms
 from calque.phases.dictionary.location import Location
 from calque.phases.results import Estimand, Outcome, Refusal, Transition, finite
+from calque.phases.wording import growth
 
 BLUNT = math.log(10.0)
 """An interval that spans more than a factor of ten does not locate anything sharply."""
@@ -33,14 +35,15 @@ def rows(a: Analysis | Refusal, level: float) -> list[Transition]:
     """
     t = a.trajectory
     common: dict[str, Any] = {
-        "run": t.run, "group": t.group, "metric": t.metric, "level": level, "n_checkpoints": t.n
+        "run": t.run, "group": t.group, "metric": t.metric, "level": level, "n_checkpoints": t.n, "falls": t.falls
     }  # fmt: skip
     if isinstance(a, Refusal):
         # a score that never changes did not start late
-        p = {} if a.outcome == Outcome.TOO_FEW_POINTS else {"p_value": 1.0}
+        p = {"p_value": 1.0} if a.outcome == Outcome.NONE else {}
         return [_empty("delay", a.outcome, a.reason, common | p), _empty("takeoff", a.outcome, a.reason, common)]
     if a.delay is None:
-        reason = f"the peak comes before checkpoint {FEWEST}: too few before it to test for a delayed start"
+        top = terms_of(a).place("peak")
+        reason = f"the {top} comes before checkpoint {FEWEST}: too few before it to test for a delayed start"
         delay = _empty("delay", Outcome.TOO_FEW_POINTS, reason, common)
         out = [delay, _takeoff_row(a, delay, common)]
     else:
@@ -52,8 +55,19 @@ def rows(a: Analysis | Refusal, level: float) -> list[Transition]:
         if name in a.locations:
             out.append(_place_row(name, a, common))
     if a.phases is not None:
-        out.append(_phases_row(a.phases, common))
+        out.append(_phases_row(a.phases, terms_of(a), common))
     return out
+
+
+def terms_of(a: Analysis) -> Terms:
+    """Return the words of an analysed series.
+
+    Parameters
+    ----------
+    a : Analysis
+        Of the series.
+    """
+    return Terms.of(a.trajectory, a.unit)
 
 
 def rises(a: Analysis, level: float) -> str:
@@ -67,16 +81,12 @@ def rises(a: Analysis, level: float) -> str:
         Coverage of intervals, such as 0.95; tests are at 1 - level.
     """
     needed = a.rise if a.trajectory.proportion else 0.0
+    terms = terms_of(a)
     if a.delay is not None and a.delay.p_rise > 1 - level and a.gain < RISE_EVIDENCE:
-        return f"no rise that noise does not explain (p = {a.delay.p_rise:.2g})"
+        return f"no {terms.noun} that noise does not explain (p = {a.delay.p_rise:.2g})"
     if a.risen < needed:
-        return f"the fitted rise is {points(a.risen)}, less than the {points(needed)} asked for"
+        return f"the fitted rise is {terms.height(a.risen)}, less than the {terms.height(needed)} asked for"
     return ""
-
-
-def points(height: float) -> str:
-    """Return a height of a proportion in points."""
-    return f"{100 * height:.3g} points"
 
 
 def _delay_row(a: Analysis, level: float, common: dict[str, Any]) -> Transition:
@@ -86,67 +96,60 @@ def _delay_row(a: Analysis, level: float, common: dict[str, Any]) -> Transition:
     flat = rises(a, level)
     if flat:
         return _empty("delay", Outcome.NONE, flat, common)
+    terms = terms_of(a)
     if gamma is None:
-        reason = f"rises, but constant or diminishing returns from the first token explain it (p = {p:.2g})"
+        reason = f"{terms.verb}, but constant or diminishing returns from the first token explain it (p = {p:.2g})"
         return _empty("delay", Outcome.SMOOTH, reason, common)
-    how = {1.0: "faster than in proportion to tokens", 2.0: "faster than tokens squared"}.get(
-        gamma, "abruptly, faster than tokens cubed"
-    )
-    reason = f"growth started late: at its steepest {how} (p = {p:.2g})"
+    how = {1.0: ", faster than in proportion to tokens T", 3.0: ", abrupt"}.get(gamma, "")
+    reason = f"the {terms.noun} started late: at its steepest {growth(gamma)}{how} (p = {p:.2g})"
     return Transition(estimand="delay", outcome=Outcome.FOUND, reason=reason, elasticity=gamma, **common)
 
 
 def _takeoff_row(a: Analysis, delay: Transition, common: dict[str, Any]) -> Transition:
     level = common["level"]
     flat = rises(a, level)
-    what = points(a.rise) if a.trajectory.proportion else f"{100 * a.rise:.3g} % of its rise"
+    terms = terms_of(a)
+    what = terms.threshold(a.rise)
     if a.delay is not None:
         common = common | {"p_value": a.delay.p_rise}
     if flat:
         return _empty("takeoff", Outcome.NONE, flat, common)
     place = a.locations["takeoff"]
     if not place.exists:
-        reason = f"rises, but is not {what} above its floor by the last checkpoint"
+        reason = f"{terms.verb}, but {what} is not reached by the last checkpoint"
         return _empty("takeoff", Outcome.CENSORED, reason, common | {"low": _low(a, place)})
-    outcome, tokens, low, high, reason = _judged(a, place, f"{what} above its floor")
+    outcome, tokens, low, high, reason = _judged(a, place, what)
     if outcome == Outcome.FOUND and delay.outcome == Outcome.SMOOTH:
         outcome = Outcome.SMOOTH
-        reason += "; growth shows no delayed start, so this is a level passed, not a transition"
+        reason += "; no delayed start is shown, so this is where a level was passed, not a transition that is shown"
     return Transition(estimand="takeoff", outcome=outcome, reason=reason, tokens=tokens, low=low, high=high, **common)
-
-
-WORDS: dict[str, str] = {
-    "onset": "corner, conditional on there being one",
-    "t10": "10 % of its rise",
-    "t50": "50 % of its rise",
-    "peak": "peak",
-    "decline": "half of the fall from its peak",
-}
 
 
 def _place_row(name: Estimand, a: Analysis, common: dict[str, Any]) -> Transition:
     place = a.locations[name]
     if name == "width":
         return _width_row(a, place, common)
+    terms = terms_of(a)
+    what = terms.place(name)
     if not place.exists:
-        return _empty(name, Outcome.CENSORED, f"{WORDS[name]} is not reached by the last checkpoint", common)
-    outcome, tokens, low, high, reason = _judged(a, place, WORDS[name])
+        return _empty(name, Outcome.CENSORED, f"{what} is not reached by the last checkpoint", common)
+    outcome, tokens, low, high, reason = _judged(a, place, what)
     still = _still_rising(a)
     if name in ("t10", "t50") and still and outcome == Outcome.FOUND:
         outcome, reason = (
             Outcome.CENSORED,
-            reason + "; still rising at the last checkpoint, so the rise is only a part",
+            f"{reason}; the {terms.noun} goes on at the last checkpoint, so only a part of it is seen",
         )
     if name == "peak":
-        reason += f"; from {points(a.risen)} above the floor down by {points(a.fallen)}"
+        reason += f"; {terms.peak(a.risen, a.fallen)}"
     return Transition(estimand=name, outcome=outcome, reason=reason, tokens=tokens, low=low, high=high, **common)
 
 
-def _phases_row(counted: PhaseCount, common: dict[str, Any]) -> Transition:
+def _phases_row(counted: PhaseCount, terms: Terms, common: dict[str, Any]) -> Transition:
     """Return the row of the number of waves of the rise."""
-    one = f"one wave of growth is rejected (p = {counted.p_one:.2g})"
+    one = f"one wave is rejected (p = {counted.p_one:.2g})"
     reason = {
-        1: f"one wave of growth explains the rise (p = {counted.p_one:.2g})",
+        1: f"one wave explains the {terms.noun} (p = {counted.p_one:.2g})",
         2: f"{one}, two waves are enough (p = {counted.p_two or 0:.2g})",
         3: f"{one}, and so are two (p = {counted.p_two or 0:.2g})",
     }[counted.count]
@@ -159,16 +162,17 @@ def _width_row(a: Analysis, place: Location, common: dict[str, Any]) -> Transiti
     """Width in tokens between 10 and 50 % of the rise, from the ratio's interval and the averaged t10."""
     start = a.locations["t10"]
     if not (place.exists and start.exists):
-        return _empty("width", Outcome.CENSORED, "50 % of the rise is not reached", common)
+        return _empty("width", Outcome.CENSORED, f"50 % of its {terms_of(a).noun} is not reached", common)
     at = a.fit.axis.to_tokens(start.x)
     tokens, low, high = (
         finite(float(a.fit.axis.to_tokens(start.x + w) - at)) for w in (place.x, place.low, place.high)
     )
     blunt = low is None or high is None or (place.high - place.low) * math.log(10) > BLUNT
     outcome = Outcome.NOT_SHARPLY_LOCATED if blunt else Outcome.FOUND
+    noun, more = terms_of(a).noun, ""
     if _still_rising(a):
-        outcome = Outcome.CENSORED
-    reason = f"10 to 50 % of the rise takes {format_count(tokens)} tokens ({format_interval(low, high)})"
+        outcome, more = Outcome.CENSORED, f"; the {noun} goes on at the last checkpoint, so only a part of it is seen"
+    reason = f"10 to 50 % of its {noun} takes {format_estimate(tokens, low, high, 'tokens')}{more}"
     return Transition(estimand="width", outcome=outcome, reason=reason, tokens=tokens, low=low, high=high, **common)
 
 
@@ -177,7 +181,7 @@ def _judged(a: Analysis, place: Location, what: str) -> tuple[Outcome, float | N
     axis = a.fit.axis
     tokens = float(axis.to_tokens(place.x))
     low, high = _low(a, place), _high(a, place)
-    where = f"{what} at {format_count(tokens)} tokens ({format_interval(low, high)})"
+    where = f"{what} at {format_estimate(tokens, low, high, 'tokens')}"
     if place.x < axis.first:
         first = float(axis.to_tokens(axis.first))
         return (
@@ -190,7 +194,8 @@ def _judged(a: Analysis, place: Location, what: str) -> tuple[Outcome, float | N
     if low is None and high is None:
         return Outcome.NOT_SHARPLY_LOCATED, tokens, low, high, where + ": anywhere in the run fits"
     if low is None:
-        return Outcome.FOUND if place.x > axis.first else Outcome.CENSORED, tokens, low, high, where
+        outcome = Outcome.FOUND if place.x > axis.first else Outcome.CENSORED
+        return outcome, tokens, low, high, where + ": it may come before the first trained checkpoint"
     if high is None:
         return Outcome.CENSORED, tokens, low, high, where + ": it may not come before the last checkpoint"
     if math.log(high / max(low, 1e-300)) > BLUNT:

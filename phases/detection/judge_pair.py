@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection
 from typing import Any
 
-from calque.data.quantities import format_count, format_interval
+from calque.data.quantities import format_estimate
 from calque.phases.detection.analyse import Analysis
 from calque.phases.detection.crossover import crossover
 from calque.phases.detection.fitting import FEWEST
@@ -14,6 +14,7 @@ from calque.phases.detection.judge import BLUNT
 from calque.phases.detection.lag import lag
 from calque.phases.results import Lag, Outcome, Refusal, Transition, finite
 from calque.phases.settings import Settings
+from calque.phases.wording import ratio_text
 
 
 def lag_row(first: Analysis | Refusal, second: Analysis | Refusal, usable: Collection[str], settings: Settings) -> Lag:
@@ -36,33 +37,43 @@ def lag_row(first: Analysis | Refusal, second: Analysis | Refusal, usable: Colle
     }  # fmt: skip
     missing = [t.metric for t in (a, b) if t.metric not in usable]
     if missing or isinstance(first, Refusal) or isinstance(second, Refusal):
-        few = min(a.n, b.n) < FEWEST
-        outcome = Outcome.TOO_FEW_POINTS if few else Outcome.NONE
-        return Lag(outcome=outcome, reason=f"no takeoff of {' and '.join(missing)} to measure from", **common)
+        return Lag(
+            outcome=_why_none(first, second), reason=f"no takeoff of {' and '.join(missing)} to measure from", **common
+        )
     estimate = lag(first, second, boot=settings.boot, level=settings.level, seed=settings.seed)
     if estimate is None:
         return Lag(outcome=Outcome.CENSORED, reason="one of the two takeoffs lies beyond the run", **common)
     low, high = finite(estimate.low), finite(estimate.high)
     start = _median_tokens(first)
     tokens = start * (math.exp(estimate.log_ratio) - 1) if start is not None else None
-    factor = math.exp(abs(estimate.log_ratio))
+    times = ratio_text(math.exp(estimate.log_ratio), *(None if v is None else math.exp(v) for v in (low, high)))
     if low is not None and low > 0:
         outcome = Outcome.FOUND
-        reason = f"{b.metric} takes off later than {a.metric}, at {factor:.3g} times its tokens"
+        reason = f"{b.metric} takes off later than {a.metric}, at {times} times its tokens"
     elif high is not None and high < 0:
         outcome = Outcome.FOUND
-        reason = f"{b.metric} takes off earlier than {a.metric}, at 1/{factor:.3g} of its tokens"
+        reason = f"{b.metric} takes off earlier than {a.metric}, at {times} times its tokens"
     elif low is None or high is None:
-        outcome, reason = Outcome.CENSORED, "one of the two may take off beyond the run: the lag is open"
+        outcome = Outcome.CENSORED
+        reason = f"one of the two may take off beyond the run: {b.metric} at {times} times the tokens of {a.metric}"
     elif high - low > 2 * BLUNT:
         outcome = Outcome.NOT_SHARPLY_LOCATED
-        reason = "the interval of the lag spans more than a factor of a hundred"
+        reason = f"{b.metric} at {times} times the tokens of {a.metric}: more than a factor of a hundred"
     else:
-        outcome, reason = Outcome.NONE, f"no lag between {a.metric} and {b.metric} that noise does not explain"
+        outcome = Outcome.NONE
+        reason = f"no lag that noise does not explain: {b.metric} at {times} times the tokens of {a.metric}"
     return Lag(
         log_ratio=estimate.log_ratio, low=low, high=high, p_value=estimate.p_value, tokens=tokens, outcome=outcome,
         reason=reason, **common,
     )  # fmt: skip
+
+
+def _why_none(first: Analysis | Refusal, second: Analysis | Refusal) -> Outcome:
+    """Return the outcome of a question about two series where one of them has no takeoff."""
+    if min(first.trajectory.n, second.trajectory.n) < FEWEST:
+        return Outcome.TOO_FEW_POINTS
+    failed = any(isinstance(one, Refusal) and one.outcome == Outcome.NOT_CONVERGED for one in (first, second))
+    return Outcome.NOT_CONVERGED if failed else Outcome.NONE
 
 
 def _median_tokens(a: Analysis) -> float | None:
@@ -88,12 +99,12 @@ def crossover_row(
     a, b = first.trajectory, second.trajectory
     common: dict[str, Any] = {
         "run": b.run, "group": b.group, "metric": b.metric, "estimand": "crossover", "level": settings.level,
-        "n_checkpoints": b.n,
+        "n_checkpoints": b.n, "falls": b.falls,
     }  # fmt: skip
     if min(a.n, b.n) < FEWEST:
         return Transition(outcome=Outcome.TOO_FEW_POINTS, reason=f"fewer than {FEWEST} checkpoints", **common)
     if isinstance(first, Refusal) or isinstance(second, Refusal) or b.metric not in usable:
-        return Transition(outcome=Outcome.NONE, reason=f"{b.metric} has no takeoff", **common)
+        return Transition(outcome=_why_none(first, second), reason=f"no takeoff of {b.metric} is shown", **common)
     crossing = crossover(first, second, boot=settings.boot, level=settings.level, seed=settings.seed)
     if crossing is None:
         reason = f"{b.metric} is not above {a.metric} at the last checkpoint"
@@ -109,5 +120,5 @@ def crossover_row(
         outcome = Outcome.CENSORED
     elif low is None or math.log(high / low) > BLUNT:
         outcome = Outcome.NOT_SHARPLY_LOCATED
-    reason = f"{b.metric} overtakes {a.metric} at {format_count(crossing.tokens)} tokens ({format_interval(low, high)})"
+    reason = f"{b.metric} overtakes {a.metric} at {format_estimate(crossing.tokens, low, high, 'tokens')}"
     return Transition(outcome=outcome, reason=reason, tokens=crossing.tokens, low=low, high=high, **common)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import holoviews as hv
@@ -10,7 +9,7 @@ import numpy as np
 import pandas as pd
 from hvplot import hvPlot
 
-from calque.data.quantities import format_count, format_interval, format_p
+from calque.data.quantities import format_count
 from calque.phases.explore.drawing import (
     ABOVE,
     LAYERS,
@@ -26,7 +25,8 @@ from calque.phases.explore.drawing import (
 from calque.phases.explore.located import Located
 from calque.phases.explore.panels import SHARE_LABEL, PanelOfLines
 from calque.phases.explore.series import ScoreLine
-from calque.phases.results import Transition
+from calque.phases.results import Outcome
+from calque.phases.wording import delay_words, extent, location
 
 STRIPS = 0.045
 MOST_BANDS = 16
@@ -123,7 +123,7 @@ def _bands(panel: PanelOfLines, hues: dict[str, str], log: bool) -> Any:
 
 
 def _strips(panel: PanelOfLines, located: Located, split: str, hues: dict[str, str], log: bool) -> Any:
-    """Return takeoffs: a bar over the interval below the curves, a dot at the estimate, an arrow where not reached."""
+    """Return takeoffs: a bar over the interval below the curves, a point at the estimate, an arrow at an open end."""
     every = [s for series in panel.lines.values() for s in series]
     values = np.concatenate([s.value[np.isfinite(s.value)] for s in every] or [np.zeros(1)])
     ground, top = float(values.min()), float(values.max())
@@ -140,34 +140,36 @@ def _strips(panel: PanelOfLines, located: Located, split: str, hues: dict[str, s
     bars, dots = [], []
     for i, (label, s, takeoff, delay) in enumerate(rows):
         first, last = float(s.tokens[s.tokens > 0].min()), float(s.tokens.max())
-        if takeoff.tokens is None and takeoff.low is None and takeoff.high is None:
+        ends = extent(takeoff.tokens, takeoff.low, takeoff.high, first, last)
+        if ends is None:
             continue
-        low, high = takeoff.low or first, takeoff.high or last
         y = ground - step * (1.2 + i * min(1.0, 9 / len(rows)))
-        tooltip = {"what": f"{label} · {s.run} {s.part}".strip(), "where": place(takeoff), "verdict": verdict(delay)}
-        bars.append({"tokens": low, "value": y, "x1": high, "y1": y, "hue": hues[label], **tooltip})
-        at = takeoff.tokens if takeoff.tokens is not None else high
-        dots.append({"tokens": at, "value": y, "hue": hues[label], **tooltip})
+        tooltip = {
+            "what": f"{label} · {s.run} {s.part}".strip(), "where": location(takeoff), "verdict": delay_words(delay)
+        }  # fmt: skip
+        bars.append({"tokens": ends.low, "value": y, "x1": ends.high, "y1": y, "hue": hues[label], **tooltip})
+        mark = {"value": y, "hue": hues[label], **tooltip}
+        if ends.at is not None:
+            found = takeoff.outcome == Outcome.FOUND
+            dots.append({"tokens": ends.at, "kind": "found" if found else "other", **mark})
+        dots += [{"tokens": ends.low, "kind": "before", **mark}] * ends.open_low
+        dots += [{"tokens": ends.high, "kind": "after", **mark}] * ends.open_high
     extra = ["what", "where", "verdict"]
     tips = [("", "@what"), ("takeoff", "@where"), ("delayed start", "@verdict")]
     frame = pd.DataFrame(bars, columns=["tokens", "value", "x1", "y1", "hue", *extra])
-    points = pd.DataFrame(dots, columns=["tokens", "value", "hue", *extra])
+    points = pd.DataFrame(dots, columns=["tokens", "value", "hue", "kind", *extra])
     lines = hv.Segments(frame, ["tokens", "value", "x1", "y1"], ["hue", *extra])
-    marks = hv.Points(points, ["tokens", "value"], ["hue", *extra])
     common = {"tools": ["hover"], "hover_tooltips": tips, "show_legend": False, "default_tools": TOOLS}
-    return lines.opts(color="hue", line_width=4, alpha=0.75, **common) * marks.opts(color="hue", size=7, **common)
+    made = lines.opts(color="hue", line_width=4, alpha=0.75, **common)
+    for kind, options in MARKERS.items():
+        some = points[points["kind"] == kind]
+        if len(some) or kind == "found":
+            made = made * hv.Points(some, ["tokens", "value"], ["hue", *extra]).opts(color="hue", **options, **common)
+    return made
 
 
-def place(takeoff: Transition) -> str:
-    """Return ``takeoff`` with its interval in tokens as text."""
-    if takeoff.tokens is None:
-        return f"{takeoff.outcome.value.replace('_', ' ')} ({format_interval(takeoff.low, takeoff.high)})"
-    return f"{format_count(takeoff.tokens)} ({format_interval(takeoff.low, takeoff.high)})"
-
-
-def verdict(delay: Transition | None) -> str:
-    """Return the outcome of the ``delay`` test with its p-value and elasticity bound as text."""
-    if delay is None:
-        return "–"
-    steep = "" if delay.elasticity is None or not math.isfinite(delay.elasticity) else f", > T^{delay.elasticity:.0f}"
-    return f"{delay.outcome.value.replace('_', ' ')} (p {format_p(delay.p_value)}{steep})"
+MARKERS: dict[str, dict[str, Any]] = {
+    "found": {"size": 7}, "other": {"size": 7, "fill_color": "white"},
+    "before": {"marker": "triangle", "angle": 90, "size": 9}, "after": {"marker": "triangle", "angle": -90, "size": 9},
+}  # fmt: skip
+"""A point is a takeoff that is found, a hollow one has another outcome, an arrow head is an open end."""

@@ -155,13 +155,16 @@ class Located:
         return one.isel({dim: np.flatnonzero(asked.any(axis)) for dim, axis in axes.items()}) if asked.any() else one
 
     def _take(self, rows: Sequence[Transition]) -> None:
+        parts = {str(d) for v in self.cube.data_vars.values() for d in v.dims} - {"source", "target", "run"}
         for row in rows:
+            if parts & {word.split("=", 1)[0] for word in row.group.split() if "=" in word}:
+                continue  # a part of the run that no page shows, never the run itself
             split, part = split_of(row.group)
             self.rows.setdefault((row.run, split, part, row.metric), {})[row.estimand] = row
 
 
 def split_of(group: str) -> tuple[str, str]:
-    """Return the split and the part that the label ``group`` names; size and mix in it are ignored."""
+    """Return the split and the part that the label ``group`` names; properties of the run in it are ignored."""
     words = dict(word.split("=", 1) for word in group.split() if "=" in word)
     if "source" in words and "target" in words:
         return PAIR, f"{words['source']} → {words['target']}"
@@ -179,7 +182,9 @@ def _transition(row: dict[str, Any]) -> Transition:
     names = {f.name for f in fields(Transition)}
     try:
         known = {k: v for k, v in row.items() if k in names}
-        return Transition(**{**known, "outcome": Outcome(row["outcome"])})
+        less = row.get("without_outcome")
+        outcomes = {"outcome": Outcome(row["outcome"]), "without_outcome": None if less is None else Outcome(less)}
+        return Transition(**{**known, **outcomes})
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(
             f"`detect` has a row that is no transition ({error}); expected the file of 'phases detect CUBE --json FILE'"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,7 +14,12 @@ from calque.phases.explore.items import Totals
 from calque.phases.explore.located import Located
 from calque.phases.explore.series import PAIR
 from calque.phases.explore.study import Study
+from calque.phases.results import Outcome, Transition
 from calque.phases.series.axis import Array
+from calque.phases.wording import outcome_words
+
+UNLIKE_FOUND = " †"
+"""Mark of a takeoff in a cell of the map, too narrow for words, whose outcome is not ``found``."""
 
 
 def languages(study: Study, runs: Sequence[str], metric: str) -> tuple[list[int], list[int]]:
@@ -120,6 +126,7 @@ def takeoff_table(
                 continue
             times = [row.tokens for row in known if row.tokens is not None]
             middle = float(np.median(times)) if len(times) * 2 > len(known) else np.nan
+            sharp = all(row.outcome == Outcome.FOUND for row in known)
             lone = known[0] if len(known) == 1 else None
             interval = f"{len(times)} of {len(known)} runs" if lone is None else format_interval(lone.low, lone.high)
             rows.append(
@@ -129,8 +136,13 @@ def takeoff_table(
                     "tokens": middle,
                     "log": np.log10(middle),
                     "interval": interval,
-                    "shown": format_count(middle) if np.isfinite(middle) else "–",
-                    "outcome": lone.outcome.value.replace("_", " ") if lone is not None else "",
+                    "shown": f"{format_count(middle)}{'' if sharp else UNLIKE_FOUND}" if np.isfinite(middle) else "–",
+                    "outcome": outcome_words(lone.outcome) if lone is not None else _outcomes(known),
                 }  # fmt: skip
             )
     return pd.DataFrame(rows, columns=["source", "target", "tokens", "log", "interval", "shown", "outcome"])
+
+
+def _outcomes(rows: Sequence[Transition]) -> str:
+    """Return how many rows have which outcome, such as ``2 found, 1 censored``."""
+    return ", ".join(f"{n} {word}" for word, n in Counter(outcome_words(row.outcome) for row in rows).items())

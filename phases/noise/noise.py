@@ -33,6 +33,12 @@ FLOORS = (0.02, 0.12)
 OVERDISPERSION = (1.0, 2.0, 4.0)
 LEAST = 0.004
 """Scores nearer to 0 or 1 than this have the variance of this score: a floor seen as exactly 0 is not noiseless."""
+RESOLUTION = 1e-4
+"""Least standard deviation of the noise of a continuous score, as a share of its range.
+
+A curve can pass through every score (a formula, a smoothed log). Its residuals are rounding, and no test or interval
+can be calibrated on those.
+"""
 
 
 @dataclass(frozen=True)
@@ -197,6 +203,17 @@ def amplitudes(t: Trajectory, mu: Array, variant: Variant) -> tuple[Array, Array
     return variant.over * w / t.effective_trials, v
 
 
+def least_variance(t: Trajectory) -> float:
+    """Return the least variance of the noise of a continuous score.
+
+    Parameters
+    ----------
+    t : Trajectory
+        The series.
+    """
+    return (RESOLUTION * float(np.ptp(t.y))) ** 2
+
+
 def _grid(t: Trajectory) -> Array:
     return COUNT_VARIANCE if t.counts else CONTINUOUS_VARIANCE
 
@@ -224,7 +241,7 @@ def profile_likelihood(t: Trajectory, mu: Array, among: list[int] | None = None)
         white, shift = amplitudes(t, mu, VARIANTS[k])
         gap = np.diff(t.distances[VARIANTS[k].distance])
         determinant, product_ = kalman.products(e, white, shift, gap, RHO, _grid(t))
-        rss = np.maximum(product_[:, :, 0, 0], 1e-300)
+        rss = np.maximum(product_[:, :, 0, 0], 1e-300 if t.counts else t.n * least_variance(t))
         best = max(best, float((-determinant - (rss if t.counts else t.n * np.log(rss / t.n))).max()))
     return best
 
@@ -270,8 +287,12 @@ def restricted_likelihood(t: Trajectory, mu: Array, tangents: Array, among: list
         if t.counts:
             loglik[k] = -0.5 * (determinant + rss)
         else:
-            scale[k] = rss / freedom
-            loglik[k] = -0.5 * (determinant + freedom * np.log(rss))
+            least = freedom * least_variance(t)
+            known = np.maximum(rss, least)
+            scale[k] = known / freedom
+            # with the scale held at its least value, the residuals themselves count; above it this last term is 0
+            held = freedom * (np.minimum(rss / least, 1.0) - 1.0)
+            loglik[k] = -0.5 * (determinant + freedom * np.log(known) + held)
     # flat in sigma: a prior flat in its square would attribute short rises to noise
     prior = np.gradient(np.sqrt(variances)) if t.counts else np.gradient(np.log(variances + 0.05))
     weight = np.exp(loglik - loglik.max()) * prior * np.gradient(RHO)[:, None]

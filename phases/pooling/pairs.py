@@ -118,7 +118,12 @@ def pool_pairs(pairs: PairTimes, level: float = 0.95) -> PooledTimes:
     if not np.isfinite(estimate):
         return ended(Outcome.NOT_CONVERGED, "the normal law of the censored times has no finite maximum")
     if not np.all(np.isfinite(deleted)):
-        return ended(Outcome.NOT_CONVERGED, "without one of the languages too few times are left to pool")
+        lost = int((~np.isfinite(deleted)).sum())
+        reason = (
+            f"the pairs have a mean but no interval: without one of {lost} of {len(languages)} languages too few times "
+            "are left"
+        )
+        return ended(Outcome.NOT_SHARPLY_LOCATED, reason)
     interval = t_interval(estimate, float(jackknife_variance(deleted)), len(languages) - 1, level)
     how = f"{n} pairs of {len(languages)} languages"
     if right or left:

@@ -9,21 +9,22 @@ import numpy as np
 import xarray as xr
 
 from calque.data.cube import validate
-from calque.data.errors import UserError
+from calque.data.errors import UserError, shown
 from calque.data.metrics import LOGPROB_OF
 from calque.phases.detection.detect import detect
+from calque.phases.pooling.across_runs import last_tokens, own_row, run_ends, seed_rows, taken_as_replicates
 from calque.phases.pooling.mixed_model import MixedEffects, pool_mixed
 from calque.phases.pooling.pairs import FEWEST_LANGUAGES, PooledTimes, pool_deleted, pool_pairs
 from calque.phases.pooling.questions import Question, check_poolable, firsts_of
 from calque.phases.pooling.results import PairTest, Pooled, PoolReport, SizeTest
 from calque.phases.pooling.rows import Condition, mixed_row, run_row, size_rows
 from calque.phases.pooling.seeds import cannot_be_claimed
-from calque.phases.pooling.tests import pair_tests, size_tests, sizes_out_of_reach, smallest_possible
+from calque.phases.pooling.tests import p_later, pair_tests, size_tests, sizes_out_of_reach, smallest_possible
 from calque.phases.pooling.times import collect, label, lags, pairs_by_group, takeoffs
 from calque.phases.processes import Progress, one_thread
 from calque.phases.results import DetectionReport, Transition
 from calque.phases.series.metric_series import item_mask
-from calque.phases.series.metrics import available
+from calque.phases.series.metrics import available, chosen
 from calque.phases.settings import Settings
 
 
@@ -37,9 +38,9 @@ class PoolSettings:
         Metrics with dimensions source and target.
     estimands : tuple of {"takeoff", "lag"}
         What is pooled of each metric.
-    over : {"pair", "language"}
+    over : {"pair", "language", "seed"}
         ``pair``: every directed pair is a series, their log times are pooled. ``language``: the run's one series is
-        located again without each language.
+        located again without each language. ``seed``: the run's one series, of any metric; runs are the replicates.
     primary : Question
         The one test a size that is not adjusted for others.
     boot, seed, level, rise, scale
@@ -103,26 +104,36 @@ def pool(
         When the cube has too few languages, or a metric no pairs.
     """
     cube = validate(cube, name)
-    if settings.over not in ("pair", "language"):
-        raise UserError(f"`over` is '{settings.over}'; expected pair or language")
+    if settings.over not in ("pair", "language", "seed"):
+        raise UserError(f"`over` is {shown(settings.over)}; expected pair, language or seed")
     for estimand in settings.estimands:
         if estimand not in ("takeoff", "lag"):
-            raise UserError(f"`estimands` has '{estimand}'; expected takeoff or lag")
+            raise UserError(f"`estimand` has {shown(estimand)}; expected takeoff or lag")
     wanted = settings.wanted()
     metrics = tuple(
         dict.fromkeys([*settings.metrics, settings.primary.metric, *(q.first for q in wanted if q.first is not None)])
     )
-    check_poolable(cube, metrics, FEWEST_LANGUAGES)
+    if settings.over == "seed":
+        chosen(cube, metrics)
+    else:
+        check_poolable(cube, metrics, FEWEST_LANGUAGES)
     # detection needs a metric's log-probability to label a delayed start as metric-dependent
     companions = [LOGPROB_OF[m] for m in metrics if LOGPROB_OF.get(m) in available(cube)]
     with_companions = tuple(dict.fromkeys([*metrics, *companions]))
     whole = detect(cube, settings.detection(with_companions, ("run",)), _named(progress, "whole runs"), name, jobs)
     designs = [Condition.of(cube, str(run)) for run in cube["run"].values]
-    last = {d.run: float(np.nanmax(np.asarray(cube["tokens"].sel(run=d.run), float))) for d in designs}
+    last = last_tokens(cube)
     rows: list[Pooled] = []
     pairs: list[PairTest] = []
     pooled: dict[tuple[str, Question], tuple[PooledTimes, tuple[str, ...]]] = {}
-    if settings.over == "pair":
+    later: dict[tuple[str, Question], float | None] = {}
+    if settings.over == "seed":
+        for q in wanted:
+            rows += _own_rows(whole, designs, q, settings.level)
+            rows += seed_rows(designs, q, run_ends(whole, q, last), settings.level)
+            if q.first is not None:
+                later |= {(run, q): p for run, p in _lags_later(whole, q).items()}
+    elif settings.over == "pair":
         by_pair = detect(cube, settings.detection(metrics, ("pair",)), progress, name, jobs)
         groups = pairs_by_group(cube)
         at = {(t.run, t.metric, t.group): t for t in by_pair.transitions if t.estimand == "takeoff"}
@@ -148,10 +159,10 @@ def pool(
         for d, q, one, names in _over_languages(cube, settings, metrics, whole, designs, wanted, progress, name, jobs):
             pooled[d.run, q] = one, names
             rows.append(run_row(d, q, one, settings.level, None))
-    for q in wanted:
+    for q in wanted if pooled else ():
         rows += size_rows(designs, q, {d.run: pooled[d.run, q] for d in designs}, settings.level)
-    lag_p = {(run, q): one.interval for (run, q), (one, _) in pooled.items() if q.first is not None}
-    tests: list[SizeTest] = size_tests(designs, settings.questions(), settings.primary, whole, lag_p, settings.level)
+    later |= {(run, q): p_later(one.interval) for (run, q), (one, _) in pooled.items() if q.first is not None}
+    tests: list[SizeTest] = size_tests(designs, settings.questions(), settings.primary, whole, later, settings.level)
     return PoolReport(
         cube=name,
         settings={
@@ -165,10 +176,26 @@ def pool(
         pairs=tuple(pairs),
         cannot_be_claimed=_not_claimed(designs),
         notes=(
+            *(whole.notes if settings.over == "seed" else ()),
+            *taken_as_replicates(designs),
             *sizes_out_of_reach(tests, settings.boot, settings.level),
             *smallest_possible(pairs, settings.boot, settings.level),
         ),
     )  # fmt: skip
+
+
+def _own_rows(whole: DetectionReport, designs: list[Condition], q: Question, level: float) -> list[Pooled]:
+    """Return the takeoff or lag of every run with its own interval."""
+    if q.first is None:
+        return [own_row(d, q, whole.of(d.run, q.metric, "takeoff"), level) for d in designs]
+    lags = {lag.run: lag for lag in whole.lags if (lag.first, lag.second) == (q.first, q.metric)}
+    return [own_row(d, q, lags.get(d.run), level) for d in designs]
+
+
+def _lags_later(whole: DetectionReport, q: Question) -> dict[str, float | None]:
+    """Return the p-value of a later second metric of every run; 1 where it is earlier."""
+    of = [lag for lag in whole.lags if (lag.first, lag.second) == (q.first, q.metric)]
+    return {lag.run: 1.0 if lag.log_ratio is not None and lag.log_ratio <= 0 else lag.p_value for lag in of}
 
 
 def _over_languages(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import xarray as xr
 
-from calque.data.errors import UserError, nearest
+from calque.data.errors import UserError, nearest, shown
 from calque.data.metrics import METRICS
 from calque.phases.series.metrics import available, chosen
+from calque.phases.series.parts import dims_of
 
 ESTIMANDS = ("delay", "takeoff", "lag")
 FIRST_OF_LAG = {
@@ -48,23 +50,24 @@ def parse(text: str) -> Question:
     UserError
         When the text has another form, or no such lag is defined.
     """
+    if not isinstance(text, str):
+        raise UserError(f"`primary` is {shown(text)}; expected METRIC:ESTIMAND, such as translation:delay")
     metric, colon, estimand = text.partition(":")
     if not colon or not metric or estimand not in ESTIMANDS:
         hint = nearest(estimand, ESTIMANDS) if colon else ""
         raise UserError(
-            f"`primary` is '{text}'; expected METRIC:ESTIMAND with one of {', '.join(ESTIMANDS)}, such as "
+            f"`primary` is {shown(text)}; expected METRIC:ESTIMAND with one of {', '.join(ESTIMANDS)}, such as "
             f"translation:delay or copying>translation:lag{hint}"
         )
     first, arrow, second = metric.partition(">")
     if not arrow:
         return Question(metric, estimand, firsts_of(metric)[0] if estimand == "lag" else None)
     if estimand != "lag":
-        raise UserError(f"`primary` is '{text}'; only a lag is between two metrics; write {second}:{estimand}")
+        raise UserError(f"`primary` is {shown(text)}; only a lag is between two metrics; write {second}:{estimand}")
     if first not in firsts_of(second):
         known = firsts_of(second)
-        raise UserError(
-            f"`primary` is '{text}'; lags of {second} are from {', '.join(known)}, not {first}{nearest(first, known)}"
-        )
+        near = nearest(first, known)
+        raise UserError(f"`primary` is {shown(text)}; lags of {second} are from {', '.join(known)}{near}")
     return Question(second, "lag", first)
 
 
@@ -103,7 +106,7 @@ def check_poolable(cube: xr.Dataset, metrics: tuple[str, ...], fewest: int) -> N
         if cube.sizes.get(dim, 0) < fewest:
             raise UserError(
                 f"the cube has {cube.sizes.get(dim, 0)} {dim} languages; pooling over languages needs at least "
-                f"{fewest}: use 'phases detect' on it"
+                f"{fewest}: pool runs instead with `over` seed"
             )
     items = {m for m in available(cube) if METRICS[m].items is not None}
     for name in metrics:
@@ -111,5 +114,18 @@ def check_poolable(cube: xr.Dataset, metrics: tuple[str, ...], fewest: int) -> N
         if name not in items and not {"source", "target"} <= dims:
             raise UserError(
                 f"metric '{name}' is not split by source and target, so there are no pairs to pool; it can be one of "
-                f"{', '.join(sorted(items)) or 'none here'}, or use 'phases detect'"
+                f"{', '.join(sorted(items)) or 'none here'}; pool runs instead with `over` seed"
             )
+
+
+def has_pairs(cube: xr.Dataset, metrics: Sequence[str]) -> bool:
+    """Return whether all metrics are split by source and target.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        A validated cube.
+    metrics : sequence of str
+        Names of metrics or variables.
+    """
+    return all({"source", "target"} <= set(dims_of(cube, name)) & set(map(str, cube.dims)) for name in metrics)

@@ -12,7 +12,7 @@ import numpy as np
 from calque.phases.results import SCHEMA, Outcome
 
 Pooling = Literal["run", "mix", "size"]
-Method = Literal["jackknife_t", "mixed_effects", "seed_t", "seeds_and_languages"]
+Method = Literal["jackknife_t", "mixed_effects", "seed_t", "seed_median", "seeds_and_languages", "own"]
 Role = Literal["primary", "secondary", "exploratory"]
 
 
@@ -28,7 +28,8 @@ class Pooled:
         Mean takeoff (geometric, in tokens), or mean ratio of the takeoff of ``metric`` to that of ``first``.
     method : str
         The interval of ``jackknife_t`` generalises to other languages, that of ``seed_t`` to other seeds, that of
-        ``seeds_and_languages`` to both; ``mixed_effects`` is a second estimate beside ``jackknife_t``.
+        ``seeds_and_languages`` to both; ``mixed_effects`` is a second estimate beside ``jackknife_t``. ``seed_median``
+        is the median over runs with an exact interval for other seeds, ``own`` a run's own interval.
     estimate, low, high : float or None
         In tokens, or a ratio; the interval is symmetric in logs.
     se : float or None
@@ -57,7 +58,7 @@ class Pooled:
     df: float | None = None
     p_value: float | None = None
     n_runs: int
-    n_languages: int
+    n_languages: int | None = None
     n_pairs: int | None = None
     n_censored: int | None = None
     n_missing: int | None = None

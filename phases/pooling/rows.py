@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from calque.data.quantities import format_count, format_interval
+from calque.data.quantities import format_count, format_estimate
 from calque.phases.pooling.mixed_model import MixedEffects
 from calque.phases.pooling.pairs import PooledTimes
 from calque.phases.pooling.questions import Question
@@ -18,6 +18,7 @@ from calque.phases.pooling.results import Method, Pooled, Pooling
 from calque.phases.pooling.seeds import PooledRuns
 from calque.phases.results import Outcome
 from calque.phases.stats.jackknife import Interval
+from calque.phases.wording import ratio_text
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,13 @@ class Condition:
     def of(cls, cube: xr.Dataset, run: str) -> Condition:
         """Read the condition of ``run`` from the coordinates of ``cube``."""
         one = cube.sel(run=run)
-        return cls(run, *(str(one[n].item()) if n in one.variables else None for n in ("size", "corpus", "mix")))
+        size, corpus, mix = (
+            str(one[n].item()) if n in one.variables else None for n in ("size", "corpus", "mix")
+        )  # fmt: skip
+        for name in ("n_params_non_embedding", "n_params"):
+            if size is None and name in one.variables and np.isfinite(float(one[name])):
+                size = format_count(float(one[name]))
+        return cls(run, size, corpus, mix)
 
     @property
     def cell(self) -> tuple[str | None, str | None, str | None]:
@@ -51,16 +58,39 @@ def shown(q: Question, interval: Interval) -> str:
     interval : Interval
         In natural logarithms.
     """
-    low, middle, high = (math.exp(v) for v in (interval.low, interval.estimate, interval.high))
+    with np.errstate(over="ignore"):
+        ends = [float(np.exp(v)) for v in (interval.estimate, interval.low, interval.high)]
+    middle, low, high = ends[0], *(v if math.isfinite(v) else None for v in ends[1:])
     if q.first is None:
-        return f"{format_count(middle)} tokens ({format_interval(low, high)})"
-    return f"{middle:.3g} times the tokens of {q.first} ({low:.3g} to {high:.3g})"
+        return format_estimate(middle, low, high, "tokens")
+    return f"{ratio_text(middle, low, high)} times the tokens of {q.first}"
 
 
-def _row(
+def pooled_row(
     at: Pooling, q: Question, method: Method, outcome: Outcome, reason: str, interval: Interval | None, level: float,
     **more: Any,
 ) -> Pooled:  # fmt: skip
+    """Return a row of pooled times.
+
+    Parameters
+    ----------
+    at : {"run", "mix", "size"}
+        Level of pooling.
+    q : Question
+        Estimand and metric.
+    method : str
+        What the interval generalises to, see :class:`Pooled`.
+    outcome : Outcome
+        What came of it.
+    reason : str
+        The same in words.
+    interval : Interval, optional
+        In natural logarithms.
+    level : float
+        Confidence level.
+    **more
+        Other fields of the row.
+    """
     numbers: dict[str, Any] = {}
     if interval is not None:
         with np.errstate(over="ignore"):
@@ -104,7 +134,7 @@ def run_row(d: Condition, q: Question, one: PooledTimes, level: float, missing: 
         reason = f"mean {q.estimand} {shown(q, one.interval)}; {one.reason}"
     if missing:
         reason += f"; {missing} more pairs say nothing and are left out"
-    return _row("run", q, "jackknife_t", one.outcome, reason, one.interval, level, **_of_run(d, one, missing))
+    return pooled_row("run", q, "jackknife_t", one.outcome, reason, one.interval, level, **_of_run(d, one, missing))
 
 
 def mixed_row(d: Condition, q: Question, second: MixedEffects, one: PooledTimes, level: float, missing: int) -> Pooled:
@@ -131,7 +161,9 @@ def mixed_row(d: Condition, q: Question, second: MixedEffects, one: PooledTimes,
             f"mean {q.estimand} {shown(q, second.interval)}; {second.reason}; standard deviations of logs: source "
             f"{second.source_sd:.2g}, target {second.target_sd:.2g}, rest {second.residual_sd:.2g}"
         )
-    return _row("run", q, "mixed_effects", second.outcome, reason, second.interval, level, **_of_run(d, one, missing))
+    return pooled_row(
+        "run", q, "mixed_effects", second.outcome, reason, second.interval, level, **_of_run(d, one, missing)
+    )
 
 
 def size_rows(
@@ -175,12 +207,12 @@ def _replicated(
         if len(lost) == len(runs):
             why = pooled[runs[0].run][0]
             reason = why.reason if len(runs) == 1 else f"none of {len(runs)} runs has a pooled {q.estimand}"
-            return [_row(at, q, "jackknife_t", why.outcome, reason, None, level, **where)]
+            return [pooled_row(at, q, "jackknife_t", why.outcome, reason, None, level, **where)]
         reason = (
             f"{len(lost)} of {len(runs)} runs have no pooled {q.estimand} ({', '.join(lost)}): the mean of the others "
             "would be a mean of those that had one"
         )
-        return [_row(at, q, "seed_t", Outcome.CENSORED, reason, None, level, **where)]
+        return [pooled_row(at, q, "seed_t", Outcome.CENSORED, reason, None, level, **where)]
     same = len({pooled[d.run][1] for d in runs}) == 1
     values = PooledRuns([_logs(mix, pooled) for mix in mixes], [_deleted(m, pooled) for m in mixes] if same else None)
     out = []
@@ -193,10 +225,10 @@ def _replicated(
     for method, interval, scope, why_not in kinds:
         if interval is not None:
             reason = f"mean {q.estimand} {shown(q, interval)} over {about}; for {scope}"
-            out.append(_row(at, q, method, Outcome.FOUND, reason, interval, level, **where))
+            out.append(pooled_row(at, q, method, Outcome.FOUND, reason, interval, level, **where))
         elif why_not:
             reason = f"no interval for {scope.split(',')[0]} over {about}: {why_not}"
-            out.append(_row(at, q, method, Outcome.TOO_FEW_POINTS, reason, None, level, **where))
+            out.append(pooled_row(at, q, method, Outcome.TOO_FEW_POINTS, reason, None, level, **where))
     return out
 
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from calque.data.quantities import format_count, format_interval, format_p
+from calque.data.quantities import ABSENT, format_count, format_p
 from calque.phases.pooling.results import Pooled, PoolReport, SizeTest
 from calque.phases.report.tables import outcome_text
 from calque.phases.results import Outcome
+from calque.phases.wording import estimate_words, ratio_words, with_mark
 
 METHODS = {
     "jackknife_t": "other languages (jackknife t)",
     "mixed_effects": "  second opinion (MixedLM)",
     "seed_t": "other seeds (t)",
+    "seed_median": "other seeds (exact, of the median)",
     "seeds_and_languages": "other seeds and languages",
+    "own": "this run",
 }
 
 
@@ -60,12 +65,34 @@ def pooled_table(report: PoolReport) -> Table:
 
 
 def pooled_text(row: Pooled) -> str:
-    """Return estimate and interval of ``row``, or a dash."""
-    if row.estimate is None:
-        return "–"
-    if row.unit == "tokens":
-        return f"{format_count(row.estimate)} ({format_interval(row.low, row.high)})"
-    return f"{row.estimate:.3g} ({row.low:.3g} to {row.high:.3g})"
+    """Return estimate and interval of ``row`` with its outcome, unless that is ``found``."""
+    if row.estimate is not None and row.outcome == Outcome.TOO_FEW_POINTS:
+        # an estimate that so few runs give no interval of
+        alone = format_count(row.estimate) if row.unit == "tokens" else f"{row.estimate:.3g}"
+        return with_mark(f"{alone} (no interval)", row.outcome)
+    words = estimate_words if row.unit == "tokens" else ratio_words
+    return words(row.estimate, row.low, row.high, row.outcome)
+
+
+def across_table(rows: Sequence[Pooled]) -> Table:
+    """Return a table of takeoffs over the runs of each condition in ``rows``: the median and the mean."""
+    table = Table(title="Across runs (takeoffs, seeds as replicates)", title_justify="left", header_style="bold")
+    for name in ("condition", "metric", "located", "median (exact interval)", "geometric mean (t interval)"):
+        table.add_column(name, overflow="fold")
+    by: dict[tuple[str, str], dict[str, Pooled]] = {}
+    for row in rows:
+        by.setdefault((condition(row), row.metric), {})[row.method] = row
+    for (name, metric), found in by.items():
+        any_row = next(iter(found.values()))
+        located = any_row.n_runs - (any_row.n_censored or 0) - (any_row.n_missing or 0)
+        cells = [pooled_text(found[m]) if m in found else ABSENT for m in ("seed_median", "seed_t")]
+        table.add_row(name, metric, f"{located} of {any_row.n_runs}", *cells)
+    return table
+
+
+def condition(row: Pooled) -> str:
+    """Return the size, corpus and mix of a ``row``."""
+    return " ".join(v for v in (row.size, row.corpus, row.mix) if v) or "all runs"
 
 
 def _count(n: int | None) -> str:
@@ -76,7 +103,9 @@ def pool_parts(report: PoolReport) -> list[RenderableType]:
     """Return the tables of ``report`` and the sentences below them."""
     sentences = [f"Primary ({_where(t)}): {t.reason}." for t in report.tests if t.role == "primary"]
     for row in report.pooled:
-        if row.outcome != Outcome.FOUND and row.method in ("jackknife_t", "seed_t"):
+        if row.method == "seed_median":
+            sentences.append(f"{condition(row)}, {row.metric}: {row.reason}.")
+        elif row.outcome != Outcome.FOUND and row.method in ("jackknife_t", "seed_t"):
             of = row.run if row.at == "run" else f"{row.at} {_where(row)}"
             sentences.append(f"{of}, {row.metric} {row.estimand}: {row.reason}.")
     if report.pairs:

@@ -20,7 +20,7 @@ from calque.phases.stats.multiplicity import benjamini_yekutieli
 
 def size_tests(
     designs: Sequence[Condition], questions: Sequence[Question], primary: Question, whole: DetectionReport,
-    lags: Mapping[tuple[str, Question], Interval | None], level: float,
+    lags: Mapping[tuple[str, Question], float | None], level: float,
 ) -> list[SizeTest]:  # fmt: skip
     """Test every question at every size and corpus; p-values are adjusted for all but the primary question.
 
@@ -34,8 +34,8 @@ def size_tests(
         The one declared in advance.
     whole : DetectionReport
         Transitions of whole runs.
-    lags : mapping of (run, Question) to Interval or None
-        Intervals of the log ratios; None where there is none.
+    lags : mapping of (run, Question) to float or None
+        p-values of a later second metric; None where there is none.
     level : float
         Confidence level; tests are at 1 - level.
     """
@@ -59,11 +59,11 @@ def size_tests(
 
 def _size_test(
     size: str | None, corpus: str | None, runs: Sequence[Condition], q: Question, primary: bool, whole: DetectionReport,
-    lags: Mapping[tuple[str, Question], Interval | None], level: float,
+    lags: Mapping[tuple[str, Question], float | None], level: float,
 ) -> SizeTest:  # fmt: skip
     rows = [whole.of(d.run, q.metric, q.estimand) for d in runs] if q.first is None else []
     p_values = (
-        [_p_of(t) for t in rows] if q.first is None else [_p_later(lags.get((d.run, q))) for d in runs]
+        [_p_of(t) for t in rows] if q.first is None else [lags.get((d.run, q)) for d in runs]
     )  # fmt: skip
     silent = sum(p is None for p in p_values)
     u = majority(len(runs))
@@ -95,8 +95,8 @@ def _p_of(row: Transition | None) -> float | None:
     return 1.0 if row.outcome == Outcome.NONE else row.p_value
 
 
-def _p_later(interval: Interval | None) -> float | None:
-    """Return the two-sided p-value of a lag, 1 when it goes the other way."""
+def p_later(interval: Interval | None) -> float | None:
+    """Return the two-sided p-value of a lag's ``interval``, 1 when it goes the other way."""
     if interval is None:
         return None
     return interval.p_value() if interval.estimate > 0 else 1.0
@@ -157,7 +157,9 @@ def smallest_possible(pairs: Sequence[PairTest], boot: int, level: float) -> tup
         more = "so that no pair can pass"
     else:
         more = f"so that none passes unless {needed} pairs have the smallest p-value there is"
-    return (f"{m} pair tests with --boot {boot} are adjusted together, {more}: raise --boot for single pairs",)
+    return (
+        f"{m} pair tests with {boot} bootstrap replicates are adjusted together, {more}: raise boot for single pairs",
+    )
 
 
 def sizes_out_of_reach(tests: Sequence[SizeTest], boot: int, level: float) -> tuple[str, ...]:
@@ -177,7 +179,7 @@ def sizes_out_of_reach(tests: Sequence[SizeTest], boot: int, level: float) -> tu
         least = (t.n_runs - t.at_least + 1) / (boot + 1)
         if t.first is None and least > (1 - level) * (1 + 1e-9):
             out[t.n_runs] = (
-                f"with --boot {boot} the test of {t.n_runs} runs cannot fall below p = {least:.2g}: raise --boot to "
+                f"with boot {boot} the test of {t.n_runs} runs cannot fall below p = {least:.2g}: raise boot to "
                 f"{math.ceil((t.n_runs - t.at_least + 1) / (1 - level) - 1e-9) - 1} or more"
             )
     return tuple(out.values())

@@ -13,8 +13,9 @@ from rich.text import Text
 from calque.data.command_line.output import check_output
 from calque.data.quantities import format_p
 from calque.phases.report.runs import run_picture
-from calque.phases.report.tables import located, outcome_text
+from calque.phases.report.tables import marked, outcome_text, setting_words
 from calque.phases.results import DetectionReport
+from calque.phases.wording import location, outcome_words
 
 MODELS: Mapping[str, str] = {
     "kink": "Segmented regression: a line with one corner; p is Davies' bound against no corner. A corner is assumed, "
@@ -52,8 +53,9 @@ def report_parts(report: DetectionReport) -> list[RenderableType]:
         table.add_column(name, overflow="fold")
     for t in report.transitions:
         outcome = outcome_text(t.outcome)
-        table.add_row(t.run, t.group, t.metric, t.estimand, outcome, format_p(t.p_value), located(t))
-    return [table, Text(f"Intervals {100 * report.settings['level']:g} %. {MODELS[family]}", style="dim")]
+        table.add_row(t.run, t.group, t.metric, t.estimand, outcome, format_p(t.p_value), marked(t))
+    notes = [Text(f"Note: {line}.") for line in report.notes]
+    return [table, *notes, Text(f"Intervals {100 * report.settings['level']:g} %. {MODELS[family]}", style="dim")]
 
 
 def write_report(report: DetectionReport, path: Path) -> None:
@@ -101,8 +103,8 @@ def render(report: DetectionReport) -> str:
         rows = [t for t in report.transitions if (t.run, t.group) == (run, group)]
         picture = run_picture(curves, rows, (), report.settings["scale"], BARS[family])
         sections.append({"name": f"{run} {group}".strip(), "picture": picture, "rows": rows})
-    settings = {k: ", ".join(map(str, v)) if isinstance(v, tuple) else str(v) for k, v in report.settings.items()}
+    settings = {k: setting_words(v) for k, v in report.settings.items()}
     return environment.get_template("classical.html.j2").render(
-        report=report, family=family, what=MODELS[family], sections=sections, settings=settings, located=located,
-        p_text=format_p, made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        report=report, family=family, what=MODELS[family], sections=sections, settings=settings, located=location,
+        p_text=format_p, outcome_words=outcome_words, made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )  # fmt: skip

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SPARE = ("#7a6ff0", "#2aa198", "#b0641d", "#6d8a1f", "#c04fc0", "#58739b")
+FURTHER = ("#2f86e0", "#d58a00", "#d6456b", "#444444", "#00a5d8", "#8f1d3f", "#3c7d3c", "#e08b8b", "#9a7b2f")
 INK = "#010203"
 """Placeholder for the page's text colour until the SVG is written."""
 STYLE: Any = {
@@ -57,6 +58,27 @@ def colour(metric: str, order: int = 0) -> str:
         ``#rrggbb``.
     """
     return COLOURS.get(metric, SPARE[order % len(SPARE)])
+
+
+def hues(n: int) -> list[str]:
+    """Return ``n`` colours of which no two are the same: the spare ones, then more, then steps of a colour map.
+
+    Parameters
+    ----------
+    n : int
+        Number of lines.
+
+    Returns
+    -------
+    list of str
+        ``#rrggbb``.
+    """
+    if n <= len(SPARE) + len(FURTHER):
+        return [*SPARE, *FURTHER][:n]
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
+
+    return [to_hex(colormaps["turbo"](i / (n - 1))) for i in range(n)]
 
 
 def svg(figure: Figure, salt: str) -> str:

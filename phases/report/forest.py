@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from calque.phases.report.figures import INK, SPARE, STYLE, colour, figure, label, svg, token_axis
 from calque.phases.results import Lag
 from calque.phases.series.axis import Array
+from calque.phases.wording import with_mark
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +35,8 @@ def lag_forest(lags: Sequence[Lag]) -> str | None:
 
 
 def _lag_name(lag: Lag) -> str:
-    return f"{lag.run}{' ' + lag.group if lag.group else ''}: {lag.first} → {lag.second}".replace("_", " ")
+    name = f"{lag.run}{' ' + lag.group if lag.group else ''}: {lag.first} → {lag.second}".replace("_", " ")
+    return with_mark(name, lag.outcome)
 
 
 def _ratio(log_ratio: float | None) -> float | None:
@@ -42,7 +44,7 @@ def _ratio(log_ratio: float | None) -> float | None:
 
 
 class Estimate(NamedTuple):
-    """A row of a forest plot; an open end is None."""
+    """A row of a forest plot; an open end is None, and drawn as an arrow."""
 
     name: str
     value: float | None
@@ -149,6 +151,9 @@ def _forest(axes: Axes, rows: Sequence[Estimate], left: float, right: float, sca
     for i, row in enumerate(rows):
         low, high = left if row.low is None else row.low, right if row.high is None else row.high
         axes.plot([low, high], [i, i], color=row.hue, lw=3, alpha=0.7, solid_capstyle="butt")
+        for end, given, marker in ((low, row.low, "<"), (high, row.high, ">")):
+            if given is None:
+                axes.plot([end], [i], marker, ms=8, color=row.hue, mec="none", clip_on=False)
         if row.value is not None:
             axes.plot([row.value], [i], "o", ms=6, color=row.hue, mec="none")
     axes.set_xscale(scale)

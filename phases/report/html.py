@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,16 @@ import xarray as xr
 
 from calque.data.command_line.output import check_output
 from calque.data.metrics import LOSSES, METRICS
-from calque.data.quantities import format_count, format_p
+from calque.data.quantities import ABSENT, format_count, format_p
 from calque.phases.report.forecast_pictures import forecast_svgs
 from calque.phases.report.forest import lag_forest
 from calque.phases.report.loss_pictures import loss_svgs
 from calque.phases.report.power_pictures import power_svgs
 from calque.phases.report.runs import loss_picture, run_picture, takeoffs_in
 from calque.phases.report.summary import by_run, caveats, headline
-from calque.phases.report.tables import by_series, factor, located
+from calque.phases.report.tables import by_series, legend, setting_words, without_row
 from calque.phases.results import DetectionReport
+from calque.phases.wording import growth, lag_ratio, location, outcome_words
 
 PICTURES = 40
 PROVENANCE = ("created", "code_version", "calque_schema", "Conventions", "study", "imported_from", "title", "history")
@@ -27,7 +29,7 @@ PROVENANCE = ("created", "code_version", "calque_schema", "Conventions", "study"
 
 def write_report(
     report: DetectionReport, cube: xr.Dataset, path: Path, *, forecast: dict[str, Any] | None = None,
-    power: dict[str, Any] | None = None, loss: dict[str, Any] | None = None,
+    power: dict[str, Any] | None = None, loss: dict[str, Any] | None = None, across: Sequence[str] = (),
 ) -> None:  # fmt: skip
     """Write the report with its pictures as one HTML file.
 
@@ -41,6 +43,8 @@ def write_report(
         The file.
     forecast, power, loss : dict, optional
         What ``scaling forecast``, ``scaling power`` and ``scaling loss`` wrote with ``--json``.
+    across : sequence of str
+        Sentences over the runs of each condition.
 
     Raises
     ------
@@ -48,12 +52,12 @@ def write_report(
         When the file cannot be written.
     """
     check_output(path)
-    path.write_text(render(report, cube, forecast, power, loss), encoding="utf-8")
+    path.write_text(render(report, cube, forecast, power, loss, across), encoding="utf-8")
 
 
 def render(
     report: DetectionReport, cube: xr.Dataset, forecast: dict[str, Any] | None = None,
-    power: dict[str, Any] | None = None, loss: dict[str, Any] | None = None,
+    power: dict[str, Any] | None = None, loss: dict[str, Any] | None = None, across: Sequence[str] = (),
 ) -> str:  # fmt: skip
     """Return the report's HTML.
 
@@ -69,6 +73,8 @@ def render(
         What ``scaling power --json`` wrote.
     loss : dict, optional
         What ``scaling loss --json`` wrote.
+    across : sequence of str
+        Sentences over the runs of each condition.
 
     Returns
     -------
@@ -93,12 +99,13 @@ def render(
                 "sentences": by_run(report, run, group),
             }
         )
-    settings = {k: ("standard set" if v is None else _plain(v)) for k, v in report.settings.items()}
+    settings = {k: ("standard set" if v is None else setting_words(v)) for k, v in report.settings.items()}
     provenance = {k: v for k, v in (report.provenance or {}).items() if k in PROVENANCE}
     return environment.get_template("report.html.j2").render(
         report=report,
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         headline=headline(report),
+        across=across,
         series=by_series(report),
         grouped=any(group for _, group in parts),
         sections=sections,
@@ -112,16 +119,16 @@ def render(
         caveats=caveats(report),
         settings=settings,
         provenance=provenance,
-        located=located,
+        located=location,
+        outcome_words=outcome_words,
+        growth=growth,
+        ratio=lag_ratio,
+        without_row=without_row,
+        legend=legend(report),
         p_text=format_p,
-        factor=factor,
         level=f"{100 * report.settings['level']:g}",
         rise=f"{100 * report.settings['rise']:g}",
     )
-
-
-def _plain(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
 
 
 def _losses(cube: xr.Dataset) -> str | None:
@@ -166,7 +173,7 @@ def _forecast(forecast: dict[str, Any] | None) -> dict[str, Any] | None:
                 "law": row.get("law") or "–",
                 "tokens": format_count(tokens),
                 "interval": "–" if low is None and high is None else f"{format_count(low)} to {format_count(high)}",
-                "outcome": str(row.get("outcome") or "–").replace("_", " "),
+                "outcome": outcome_words(row.get("outcome") or ABSENT),
                 "reason": row.get("reason") or "",
             }
         )

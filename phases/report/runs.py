@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from calque.data.quantities import format_count
-from calque.phases.report.figures import INK, SPARE, STYLE, colour, figure, label, svg, token_axis
-from calque.phases.results import Curve, DetectionReport, Lag, Transition
+from calque.phases.report.figures import INK, STYLE, colour, figure, hues, label, svg, token_axis
+from calque.phases.results import Curve, DetectionReport, Lag, Outcome, Transition
 from calque.phases.series.axis import Array
+from calque.phases.wording import Extent, extent, outcome_words, ratio_text, with_mark
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -102,10 +103,13 @@ def draw_run(
         else:
             axes.plot([], [], color=hue, lw=2, label=label(c.metric))
         rows = [t for t in transitions if t.metric == c.metric and t.estimand == bars]
-        shown_rows = [t for t in rows if t.tokens is not None or t.high is not None]
-        for row in shown_rows:
-            placed[c.metric] = _strip(axes, row, c.tokens, strip, hue)
-        strip += bool(shown_rows)
+        ends = [(row, _extent(row, c.tokens)) for row in rows]
+        drawn = [(row, place) for row, place in ends if place is not None]
+        for row, place in drawn:
+            at = _strip(axes, row, place, strip, hue)
+            if at is not None:
+                placed[c.metric] = at
+        strip += bool(drawn)
     if scale == "log":
         axes.set_xscale("log")
     _arrows(axes, lags, placed)
@@ -113,25 +117,51 @@ def draw_run(
     low, high = axes.get_ylim()
     axes.set_ylim(min(low, -0.01), high)
     if shown:
-        axes.set_ylabel("share of items" if shown[0].counts else label(shown[0].metric))
+        axes.set_ylabel("share of items" if shown[0].counts else with_units(shown[0]))
         axes.legend(loc="upper left", ncols=1, fontsize=9)
     return axes
 
 
-def _strip(axes: Axes, row: Transition, tokens: Array, strip: int, hue: str) -> tuple[float, float]:
-    """Draw an interval as a bar under the axis and a faint band behind the curves."""
-    first = float(tokens[tokens > 0].min())
-    low = row.low if row.low is not None else first
-    high = row.high if row.high is not None else float(tokens.max())
-    at = row.tokens if row.tokens is not None else high
+def with_units(c: Curve) -> str:
+    """Return the name of a curve's metric with its unit, for an axis.
+
+    Parameters
+    ----------
+    c : Curve
+        The curve.
+    """
+    return label(c.metric) + (f", {label(c.units)}" if c.units else "")
+
+
+def _extent(row: Transition, tokens: Array) -> Extent | None:
+    return extent(row.tokens, row.low, row.high, float(tokens[tokens > 0].min()), float(tokens.max()))
+
+
+def _strip(axes: Axes, row: Transition, place: Extent, strip: int, hue: str) -> tuple[float, float] | None:
+    """Draw an interval as a bar under the axis and a faint band behind the curves.
+
+    Open ends are arrows, an outcome other than ``found`` is a hollow point with its words, and without an estimate
+    there is no point.
+    """
     y = -0.16 - 0.045 * strip
-    axes.axvspan(low, high, color=hue, alpha=0.10, lw=0)
-    transform = axes.get_xaxis_transform()
-    axes.plot(
-        [low, high], [y, y], color=hue, lw=4, alpha=0.75, transform=transform, clip_on=False, solid_capstyle="butt"
-    )
-    axes.plot([at], [y], "o", ms=6, color=hue, mec="none", transform=transform, clip_on=False)
-    return at, y
+    axes.axvspan(place.low, place.high, color=hue, alpha=0.10, lw=0)
+    common: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "clip_on": False}
+    axes.plot([place.low, place.high], [y, y], color=hue, lw=4, alpha=0.75, solid_capstyle="butt", **common)
+    for end, is_open, marker in ((place.low, place.open_low, "<"), (place.high, place.open_high, ">")):
+        if is_open:
+            axes.plot([end], [y], marker, ms=8, color=hue, mec="none", **common)
+    if place.at is not None:
+        filled = row.outcome == Outcome.FOUND
+        axes.plot([place.at], [y], "o", ms=6, color=hue, mfc=hue if filled else "white", mec=hue, **common)
+    if row.outcome != Outcome.FOUND:
+        # an open end reaches the edge of the picture: the words stand at the other one
+        before = place.open_high and not place.open_low
+        axes.annotate(
+            outcome_words(row.outcome), (place.low if before else place.high, y), xycoords=common["transform"],
+            xytext=(-8 if before else 8, 0), textcoords="offset points", va="center", ha="right" if before else "left",
+            fontsize=8, color=hue, annotation_clip=False,
+        )  # fmt: skip
+    return None if place.at is None else (place.at, y)
 
 
 def _arrows(axes: Axes, lags: Sequence[Lag], placed: dict[str, tuple[float, float]]) -> None:
@@ -143,9 +173,10 @@ def _arrows(axes: Axes, lags: Sequence[Lag], placed: dict[str, tuple[float, floa
             "", xy=(b, 1.02), xytext=(a, 1.02), xycoords=axes.get_xaxis_transform(), annotation_clip=False,
             arrowprops={"arrowstyle": "->", "color": INK, "lw": 1},
         )  # fmt: skip
+        low, high = (None if v is None else math.exp(v) for v in (lag.low, lag.high))
+        words = f"{ratio_text(math.exp(lag.log_ratio), low, high)} times the tokens"
         axes.text(
-            math.sqrt(a * b), 1.035, f"{math.exp(lag.log_ratio):.2g} times the tokens", ha="center", va="bottom",
-            fontsize=9,
+            math.sqrt(a * b), 1.035, with_mark(words, lag.outcome), ha="center", va="bottom", fontsize=9,
             transform=axes.get_xaxis_transform(),
         )  # fmt: skip
 
@@ -185,13 +216,13 @@ def loss_picture(runs: Sequence[str], tokens: Array, loss: Array, name: str) -> 
 
     with mpl.rc_context(STYLE):
         made, axes = figure(3.0)
-        for i, run in enumerate(runs):
+        for i, (run, hue) in enumerate(zip(runs, hues(len(runs)), strict=True)):
             seen = np.isfinite(loss[i]) & (tokens[i] > 0)
             axes.plot(
                 tokens[i][seen],
                 loss[i][seen],
                 lw=1.4,
-                color=SPARE[i % len(SPARE)],
+                color=hue,
                 label=label(run) if len(runs) <= 12 else None,
             )
         axes.set_xscale("log")

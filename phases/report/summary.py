@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
-from calque.data.quantities import format_count, format_interval
-from calque.phases.results import DetectionReport, Outcome
+from calque.data.quantities import format_counts
+from calque.phases.report.tables import hanging
+from calque.phases.results import DetectionReport, Outcome, Transition
+from calque.phases.wording import location, outcome_words
 
 LOCATED = (Outcome.FOUND, Outcome.METRIC_DEPENDENT)
 
 
 def headline(report: DetectionReport) -> list[str]:
-    """Return one or two sentences for each metric and each lag, over all runs.
+    """Return one or two sentences for each metric and each lag over all runs, what hangs on one checkpoint, and notes.
 
     Parameters
     ----------
@@ -29,21 +32,16 @@ def headline(report: DetectionReport) -> list[str]:
         delays = [t for t in report.transitions if t.metric == metric and t.estimand == "delay"]
         late = [t for t in delays if t.outcome in LOCATED]
         if not late:
-            kinds = sorted({t.outcome.value.replace("_", " ") for t in delays})
+            kinds = sorted({outcome_words(t.outcome) for t in delays})
             series = "the one series" if len(delays) == 1 else f"any of {len(delays)} series"
             out.append(f"{_name(metric)}: no delayed start shown in {series} ({', '.join(kinds)}).")
             continue
-        places = [
-            t.tokens
-            for t in report.transitions
-            if t.metric == metric and t.estimand == "takeoff" and t.tokens is not None
-        ]
+        placed = [t for t in report.transitions if t.metric == metric and t.estimand == "takeoff"]
         where = ""
-        if len(places) == 1:
-            row = next(t for t in report.transitions if t.metric == metric and t.estimand == "takeoff" and t.tokens)
-            where = f", at {format_count(row.tokens)} tokens ({format_interval(row.low, row.high)})"
-        elif places:
-            where = f", takeoffs from {format_count(min(places))} to {format_count(max(places))} tokens"
+        if len(placed) == 1:
+            where = f"; takeoff {location(placed[0])}"
+        elif placed:
+            where = f"; {_takeoffs(placed)}"
         doubt = sum(t.outcome == Outcome.METRIC_DEPENDENT for t in late)
         note = f"; in {doubt} of them its log-probability shows none" if doubt else ""
         out.append(f"{_name(metric)}: a delayed start in {_of(len(late), len(delays))}{where}{note}.")
@@ -57,7 +55,17 @@ def headline(report: DetectionReport) -> list[str]:
             f"{_name(second)} takes off later than {first.replace('_', ' ')} in {_of(len(later), len(rows))}{span}, "
             "each by one joint interval above 0."
         )
-    return out
+    return [*out, *(f"{sentence[0].upper()}{sentence[1:]}." for sentence in (*hanging(report), *report.notes))]
+
+
+def _takeoffs(rows: list[Transition]) -> str:
+    """Return the range of several takeoffs that are found, and how many have other outcomes."""
+    found = [t.tokens for t in rows if t.outcome == Outcome.FOUND and t.tokens is not None]
+    others = Counter(outcome_words(t.outcome) for t in rows if t.outcome != Outcome.FOUND)
+    least, most = format_counts(min(found, default=None), max(found, default=None))
+    span = [f"takeoffs found from {least} to {most} tokens" if least != most else f"takeoff found at {least} tokens"]
+    span = span if found else []
+    return ", ".join([*span, *(f"{n} {word}" for word, n in others.items())])
 
 
 def _span(values: list[float]) -> str:
@@ -97,7 +105,7 @@ def by_run(report: DetectionReport, run: str, group: str) -> list[str]:
         sentence = f"{_name(metric)}: "
         delay, takeoff = mine.get("delay"), mine.get("takeoff")
         assert delay is not None and takeoff is not None
-        if takeoff.outcome in (Outcome.NONE, Outcome.TOO_FEW_POINTS):
+        if takeoff.outcome in (Outcome.NONE, Outcome.TOO_FEW_POINTS, Outcome.NOT_CONVERGED):
             sentence += takeoff.reason
         else:
             sentence += f"{takeoff.reason}; {delay.reason}"
@@ -126,12 +134,12 @@ def caveats(report: DetectionReport) -> list[str]:
     out = []
     if runs < 6:
         out.append(
-            f"{runs} run{'s' * (runs != 1)}: with fewer than 6 seeds no interval over seeds is honest (a percentile "
-            "bootstrap of 5 seeds is a sign test with 126 atoms). Every interval here is about its own run; "
-            "nothing is said about what another seed would do beyond what the runs show side by side."
+            f"{runs} run{'s' * (runs != 1)}: with fewer than 6 seeds no interval over seeds is exact (a percentile "
+            "bootstrap of 5 seeds is a sign test with 126 atoms; a t interval takes log times to be normal). Every "
+            "interval of a series is about its own run."
         )
     else:
-        out.append("Every interval is about its own run; this version does not pool runs.")
+        out.append("Every interval of a series is about its own run; those over runs stand under 'Across runs'.")
     tests = sum(t.estimand == "delay" and t.p_value is not None for t in report.transitions)
     if tests > 1:
         out.append(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from calque.data.quantities import format_count, format_interval, format_p
-from calque.phases.results import DetectionReport, Lag, Outcome, Transition
+from calque.data.quantities import ABSENT, format_count, format_p
+from calque.phases.results import DetectionReport, Outcome, Transition
+from calque.phases.wording import GROWTH, UNMARKED, answer, growth, lag_ratio, location, outcome_words, without
 
 COLOURS = {
     Outcome.FOUND: "green", Outcome.SMOOTH: "yellow", Outcome.METRIC_DEPENDENT: "yellow", Outcome.NONE: "dim",
@@ -26,7 +25,7 @@ def outcome_text(outcome: Outcome) -> Text:
     outcome : Outcome
         What came of a question.
     """
-    return Text(outcome.value.replace("_", " "), style=COLOURS[outcome])
+    return Text(outcome_words(outcome), style=COLOURS[outcome])
 
 
 def by_series(report: DetectionReport) -> dict[tuple[str, str, str], dict[str, Transition]]:
@@ -48,32 +47,21 @@ def by_series(report: DetectionReport) -> dict[tuple[str, str, str], dict[str, T
     return out
 
 
-def located(t: Transition | None) -> str:
-    """Return the tokens of a transition with their interval, or a dash.
+def without_row(rows: dict[str, Transition]) -> tuple[str, dict[str, Transition]] | None:
+    """Return a series without the checkpoint that its answer hangs on: that checkpoint, and the rows that change.
 
     Parameters
     ----------
-    t : Transition or None
-        The row.
+    rows : dict of str to Transition
+        Rows of the series by estimand.
 
     Returns
     -------
-    str
-        Such as ``1.2B (1B to 1.5B)``.
+    tuple of str and dict, or None
+        None where the answer hangs on no single checkpoint.
     """
-    if t is None or (t.tokens is None and t.low is None and t.high is None):
-        return "–"
-    if t.tokens is None:
-        return format_interval(t.low, t.high)
-    return f"{format_count(t.tokens)} ({format_interval(t.low, t.high)})"
-
-
-def factor(lag: Lag) -> str:
-    """Return a lag as a factor of tokens with its interval."""
-    if lag.log_ratio is None:
-        return "–"
-    ends = [("–" if v is None else f"{math.exp(v):.2f}") for v in (lag.low, lag.high)]
-    return f"{math.exp(lag.log_ratio):.2f} ({ends[0]} to {ends[1]})"
+    less = {name: one for name, t in rows.items() if (one := without(t)) is not None}
+    return (format_count(next(iter(less.values())).without_checkpoint), less) if less else None
 
 
 def transitions_table(report: DetectionReport) -> Table:
@@ -93,23 +81,41 @@ def transitions_table(report: DetectionReport) -> Table:
     grouped = any(t.group for t in report.transitions)
     for name in ("run", *(["group"] if grouped else []), "metric"):
         table.add_column(name, overflow="fold")
-    for name in ("outcome", "delay p", "faster than", "takeoff", "t50", "peak"):
+    for name in ("delayed start", "p", "growth", "takeoff", "t50", "peak"):
         table.add_column(name, justify="left")
     last = None
     for (run, group, metric), rows in by_series(report).items():
         if last is not None and last != (run, group):
             table.add_section()
-        delay, takeoff = rows.get("delay"), rows.get("takeoff")
-        assert delay is not None and takeoff is not None
-        outcome = delay.outcome if takeoff.outcome == Outcome.FOUND else takeoff.outcome
-        steep = "–" if delay.elasticity is None else f"T^{delay.elasticity:.0f}"
         shown = [run if last != (run, group) else "", *([group] if grouped else []), metric]
-        table.add_row(
-            *shown, outcome_text(outcome), format_p(delay.p_value), steep,
-            located(takeoff), located(rows.get("t50")), located(rows.get("peak")),
-        )  # fmt: skip
+        table.add_row(*shown, *_cells(rows))
+        less = without_row(rows)
+        if less is not None:
+            table.add_row("", *([""] if grouped else []), f"  without {less[0]}", *_cells(less[1]))
         last = (run, group)
     return table
+
+
+def _cells(rows: dict[str, Transition]) -> list[str | Text]:
+    delay = rows.get("delay")
+    return [
+        ABSENT if delay is None else outcome_text(delay.outcome),
+        format_p(None if delay is None else delay.p_value),
+        growth(None if delay is None else delay.elasticity),
+        *(marked(rows.get(name)) for name in ("takeoff", "t50", "peak")),
+    ]
+
+
+def marked(t: Transition | None) -> Text:
+    """Return a location with its interval and its outcome, in the outcome's colour unless that is ``found``.
+
+    Parameters
+    ----------
+    t : Transition or None
+        The row.
+    """
+    plain = t is None or t.outcome == Outcome.FOUND
+    return Text(location(t), style="" if plain or t is None else COLOURS[t.outcome])
 
 
 def lags_table(report: DetectionReport) -> Table:
@@ -132,12 +138,12 @@ def lags_table(report: DetectionReport) -> Table:
         table.add_column(name, overflow="fold")
     for lag in report.lags:
         outcome = outcome_text(lag.outcome)
-        table.add_row(lag.run, lag.group, lag.first, lag.second, factor(lag), format_p(lag.p_value), outcome)
+        table.add_row(lag.run, lag.group, lag.first, lag.second, lag_ratio(lag), format_p(lag.p_value), outcome)
     return table
 
 
 def report_parts(report: DetectionReport) -> list[RenderableType]:
-    """Return the report for a terminal: both tables, and a note on what the numbers are.
+    """Return the report for a terminal: both tables, what hangs on one checkpoint, notes, and what the numbers are.
 
     Parameters
     ----------
@@ -149,10 +155,60 @@ def report_parts(report: DetectionReport) -> list[RenderableType]:
     list of rich renderables
         Tables and a note.
     """
-    level, rise = report.settings["level"], report.settings["rise"]
-    note = (
-        f"Intervals {100 * level:g} %; delay p: constant or diminishing returns from the first token on; "
-        f"takeoff: {100 * rise:g} points above the floor (% of the rise where a score is no proportion)."
-    )
     tables = [transitions_table(report), *([lags_table(report)] if report.lags else [])]
-    return [*tables, Text(note, style="dim")]
+    lines = [*hanging(report), *report.notes]
+    return [*tables, *(Text(f"Note: {line}.") for line in lines), Text(" ".join(legend(report)), style="dim")]
+
+
+def legend(report: DetectionReport) -> list[str]:
+    """Return what the columns of the tables are, in sentences.
+
+    Parameters
+    ----------
+    report : DetectionReport
+        The results.
+    """
+    level, rise = report.settings["level"], report.settings["rise"]
+    return [
+        f"Intervals {100 * level:g} %.",
+        UNMARKED,
+        "Delayed start: p of constant or diminishing returns from the first token on.",
+        f"{GROWTH[0].upper()}{GROWTH[1:]}.",
+        f"Takeoff: {100 * rise:g} points above the floor; of what is no proportion, {100 * rise:g} % of its rise or "
+        "fall.",
+    ]
+
+
+def hanging(report: DetectionReport) -> list[str]:
+    """Return a sentence for each series whose answer hangs on one checkpoint, with the answer without it.
+
+    Parameters
+    ----------
+    report : DetectionReport
+        The results.
+    """
+    out = []
+    for (run, group, metric), rows in by_series(report).items():
+        less = without_row(rows)
+        if less is not None:
+            parts = [f"{NAMES[k]} {answer(rows[k])}, without it {answer(one)}" for k, one in less[1].items()]
+            series = " ".join(v for v in (run, group, metric) if v)
+            out.append(f"{series} hangs on the one checkpoint at {less[0]} tokens: {'; '.join(parts)}")
+    return out
+
+
+NAMES = {"delay": "delayed start", "takeoff": "takeoff"}
+"""What the estimands that may hang on one checkpoint are called in a sentence."""
+
+
+def setting_words(value: object) -> str:
+    """Return a setting as text: lists with commas, mappings as ``key: value``.
+
+    Parameters
+    ----------
+    value : object
+        As it stands in the JSON.
+    """
+    if isinstance(value, dict):
+        return "; ".join(f"{key}: {setting_words(one)}" for key, one in value.items()) or "none"
+    return ", ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from calque.data.cube import OUTCOMES, OVERLAPS
+from calque.data.cube.variables import ATTRIBUTES
 from calque.data.errors import UserError, nearest
 from calque.data.metrics import ITEM_DIMS, METRICS, TRIALS_OF
 from calque.phases.series.clusters import design_effect
+from calque.phases.series.parts import Group
 from calque.phases.series.trajectory import Array, Trajectory
 
-
-@dataclass(frozen=True)
-class Group:
-    """A part of a run's items."""
-
-    label: str
-    source: int | None = None
-    target: int | None = None
+LONGEST_UNIT = 24
 
 
 def standard(one: xr.Dataset, run: str, tokens: Array, group: Group, name: str) -> Trajectory | None:
@@ -41,21 +34,21 @@ def standard(one: xr.Dataset, run: str, tokens: Array, group: Group, name: str) 
         The metric.
     """
     if METRICS[name].items is None:
-        split = group.target is not None or group.source is not None
-        return None if split else _stored_count(one, run, tokens, group, name)
+        return _stored_count(one, run, tokens, group, name)
     mask = item_mask(one, name)
-    for dim, i in (("source", group.source), ("target", group.target)):
-        if i is not None:
-            part = xr.zeros_like(mask)
-            part[{dim: i}] = mask.isel({dim: i})
-            mask = part
+    for dim, i in group.at:
+        part = xr.zeros_like(mask)
+        part[{dim: i}] = mask.isel({dim: i})
+        mask = part
     if not bool(mask.any()):
         return None
     chosen_items = np.asarray(mask.transpose(*ITEM_DIMS))
     concept = np.broadcast_to(np.arange(chosen_items.shape[2]), chosen_items.shape)[chosen_items]
     if not METRICS[name].is_count_of_items:
         values = np.asarray(one[name].transpose("checkpoint", *ITEM_DIMS), float)[:, chosen_items]
-        return Trajectory.of_values(run, name, tokens, _mean(values), group=group.label, falls=False)
+        return Trajectory.of_values(
+            run, name, tokens, _mean(values), group=group.label, falls=False, units=units_of(one, name)
+        )
     outcome = np.asarray(one["translation_outcome"].transpose("checkpoint", *ITEM_DIMS))[:, chosen_items]
     success = succeeded(outcome, name)
     asked = outcome >= 0
@@ -121,7 +114,8 @@ def succeeded(outcome: NDArray[np.generic], name: str) -> NDArray[np.bool_]:
 
 
 def _stored_count(one: xr.Dataset, run: str, tokens: Array, group: Group, name: str) -> Trajectory | None:
-    k, n = (_over_checkpoint(one[v], np.nansum) for v in METRICS[name].variables)
+    stored = (one[v].isel(group.within(one[v].dims)) for v in METRICS[name].variables)
+    k, n = (_over_checkpoint(v, np.nansum) for v in stored)
     if not np.any(n > 0):
         return None
     return Trajectory.of_counts(run, name, tokens, k, n, group=group.label)
@@ -157,19 +151,17 @@ def variable(one: xr.Dataset, run: str, tokens: Array, group: Group, name: str) 
         )
     if kind == "count" and trials is None:
         raise UserError(f"{name} has metric_kind 'count' but no attribute 'trials' (a variable or a number)")
-    where = {d: i for d, i in (("source", group.source), ("target", group.target)) if i is not None}
-    where = {d: i for d, i in where.items() if d in values.dims}
-    values = values.isel(where)
+    values = values.isel(group.within(values.dims))
     if trials is None or kind not in ("count", "proportion"):
         y = _over_checkpoint(values, _nanmean)
         return Trajectory.of_values(
-            run, name, tokens, y, group=group.label, proportion=kind == "proportion",
+            run, name, tokens, y, group=group.label, proportion=kind == "proportion", units=units_of(one, name),
         )  # fmt: skip
     if isinstance(trials, str) and not _number(trials):
         if trials not in one.variables:
             known = tuple(map(str, one.variables))
             raise UserError(f"{name} names its trials '{trials}', which is not in the cube" + nearest(trials, known))
-        n = one[trials].isel({d: i for d, i in where.items() if d in one[trials].dims})
+        n = one[trials].isel(group.within(one[trials].dims))
     else:
         n = xr.DataArray(float(trials))
     n = n.astype(float).broadcast_like(values)
@@ -179,6 +171,20 @@ def variable(one: xr.Dataset, run: str, tokens: Array, group: Group, name: str) 
         run, name, tokens, _over_checkpoint(k.where(both), np.nansum), _over_checkpoint(n.where(both), np.nansum),
         group=group.label,
     )  # fmt: skip
+
+
+def units_of(cube: xr.Dataset, name: str) -> str:
+    """Return the unit of a variable for people; empty where it has none, or one that is no short word.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        A cube, or one run of it.
+    name : str
+        The variable.
+    """
+    given = str(cube[name].attrs.get("units") or ATTRIBUTES.get(name, {}).get("units", ""))
+    return given if given != "1" and given.isprintable() and len(given) <= LONGEST_UNIT else ""
 
 
 def _number(text: str) -> bool:

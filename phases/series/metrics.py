@@ -7,17 +7,17 @@ that the answer is an accepted form of the target word, also where that equals t
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import xarray as xr
 
-from calque.data.errors import UserError, nearest
+from calque.data.errors import UserError, nearest, shown
 from calque.data.metrics import ITEM_DIMS, METRICS, STANDARD
-from calque.phases.series.metric_series import Group, standard, variable
+from calque.phases.series.metric_series import standard, variable
 from calque.phases.series.names import by_written_names, written_name
+from calque.phases.series.parts import Group, checked, dims_of, groups
 from calque.phases.series.trajectory import Trajectory
-
-SPLITS = ("run", "size", "mix", "source", "target", "pair")
 
 
 def trajectories(
@@ -32,39 +32,75 @@ def trajectories(
     metrics : sequence of str, optional
         Names of metrics or variables; the standard set when None.
     by : sequence of str
-        How to split: run (always), size, mix, source, target, pair.
+        How to split: run (always), pair, a property of runs such as size, or a dimension such as source. A metric that
+        lacks a dimension is left out.
 
     Raises
     ------
     UserError
         For an unknown metric or split, or when the cube holds no metric at all.
     """
-    for split in by:
-        if split not in SPLITS:
-            raise UserError(f"`by` has '{split}'; expected some of {', '.join(SPLITS)}" + nearest(split, SPLITS))
-    for name in ("size", "mix"):
-        if name in by and name not in cube.variables:
-            raise UserError(f"`by` has '{name}'; the cube has no run coordinate '{name}'; leave it out")
+    properties, along = splitting(cube, by)
     names = chosen(cube, metrics)
     cube = by_written_names(cube)
+    split = tuple(name for name in names if set(along) <= set(dims_of(cube, name)))
     out = []
     for run in range(cube.sizes["run"]):
         one = cube.isel(run=run)
-        for group in groups(one, by):
-            out += list(_of_run(one, group, names))
+        for group in groups(one, properties, along):
+            out += list(_of_run(one, group, split))
     if metrics is not None:
         for name in names:
             if not any(t.metric == name and t.n for t in out):
-                raise UserError(f"metric '{name}' has no checkpoint with a value in any run of the cube{_unsplit(by)}")
+                why = f"has no checkpoint with a value in any run of the cube{_unsplit(cube, along)}"
+                raise UserError(f"`metric` has {shown(name)}, which {why}")
     if not out:
-        raise UserError(f"the cube has no series to analyse{_unsplit(by)}")
+        raise UserError(f"the cube has no series to analyse{_unsplit(cube, along)}")
     return out
 
 
-def _unsplit(by: Sequence[str]) -> str:
-    """Return the remedy where metrics may lack the dimensions that ``by`` asks for."""
-    apart = [split for split in by if split in ("source", "target", "pair")]
-    return f" that is split by {' and '.join(apart)}; leave it out of `by`" if apart else ""
+def splitting(cube: xr.Dataset, by: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the properties of runs and the dimensions that ``by`` names.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        A validated cube.
+    by : sequence of str
+        How to split.
+
+    Raises
+    ------
+    UserError
+        For a name that is no property of runs and no dimension of a metric.
+    """
+    cube = by_written_names(cube)
+    return checked(cube, by, (*available(cube), *analysable(cube)))
+
+
+def left_whole(cube: xr.Dataset, metrics: Sequence[str] | None, along: Sequence[str]) -> tuple[str, ...]:
+    """Return the metrics that would be analysed but lack a dimension that runs are split by.
+
+    Parameters
+    ----------
+    cube : xarray.Dataset
+        A validated cube.
+    metrics : sequence of str, optional
+        Names of metrics or variables; the standard set when None.
+    along : sequence of str
+        Dimensions that runs are split by.
+    """
+    names, cube = chosen(cube, metrics), by_written_names(cube)
+    return tuple(name for name in names if not set(along) <= set(dims_of(cube, name)))
+
+
+def _unsplit(cube: xr.Dataset, along: Sequence[str]) -> str:
+    """Return the remedy where metrics lack the dimensions that runs are split by."""
+    if not along:
+        return ""
+    having = [n for n in (*available(cube), *analysable(cube)) if set(along) <= set(dims_of(cube, n))]
+    name = f" or name one that has it with `metric` ({_listed(having)})" if having else ""
+    return f" that is split by {' and '.join(along)}; leave it out of `by`{name}"
 
 
 def chosen(cube: xr.Dataset, metrics: Sequence[str] | None) -> tuple[str, ...]:
@@ -105,7 +141,9 @@ def chosen(cube: xr.Dataset, metrics: Sequence[str] | None) -> tuple[str, ...]:
                 if name in STANDARD
                 else "is not in the cube"
             )
-            raise UserError(f"metric '{name}' {why}; it has {_listed(all_known)}" + nearest(name, all_known))
+            raise UserError(
+                f"`metric` has {shown(name)}, which {why}; it has {_listed(all_known)}" + nearest(name, all_known)
+            )
     return tuple(dict.fromkeys(metrics))
 
 
@@ -141,41 +179,13 @@ def available(cube: xr.Dataset) -> tuple[str, ...]:
     )
 
 
-def groups(one: xr.Dataset, by: Sequence[str]) -> list[Group]:
-    """Return the parts of one run that ``by`` asks for."""
-    prefix = [f"{name}={one[name].item()}" for name in ("size", "mix") if name in by]
-    sources: list[int | None] = [None]
-    targets: list[int | None] = [None]
-    if {"source", "pair"} & set(by):
-        sources = list(range(one.sizes.get("source", 0)))
-    if {"target", "pair"} & set(by):
-        targets = list(range(one.sizes.get("target", 0)))
-    out = []
-    for s in sources:
-        for t in targets:
-            label = list(prefix)
-            if s is not None:
-                label.append(f"source={_label(one, 'source', s)}")
-            if t is not None:
-                label.append(f"target={_label(one, 'target', t)}")
-            out.append(Group(" ".join(label), s, t))
-    return out
-
-
-def _label(one: xr.Dataset, dim: str, i: int) -> str:
-    return str(one[dim].values[i]) if dim in one.coords else str(i)
-
-
 def _of_run(one: xr.Dataset, group: Group, names: Sequence[str]) -> Iterator[Trajectory]:
     run = str(one["run"].item())
     tokens = np.asarray(one["tokens"], float)
-    split = group.source is not None or group.target is not None
     for name in names:
         if name in STANDARD and name in available(one):
             t = standard(one, run, tokens, group, name)
-        elif split and not {"source", "target"} & set(map(str, one[name].dims)):
-            continue
         else:
             t = variable(one, run, tokens, group, name)
         if t is not None:
-            yield t
+            yield replace(t, part=group.names)

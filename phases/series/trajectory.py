@@ -37,6 +37,10 @@ class Trajectory:
         Whether ``y`` is the negated metric.
     proportion : bool
         Whether the score lives on [0, 1], so that a rise of 5 points has a meaning.
+    part : tuple of (str, str)
+        What ``group`` stands for: names of properties and dimensions with their values.
+    units : str
+        Unit of the metric, such as ``nat``; empty where it has none.
     spacing : float or None
         Tokens that count as one step of the noise; the median spacing of checkpoints when None.
     """
@@ -52,6 +56,8 @@ class Trajectory:
     falls: bool = False
     proportion: bool = False
     places: Array | None = None
+    part: tuple[tuple[str, str], ...] = ()
+    units: str = ""
     spacing: float | None = None
 
     def __post_init__(self) -> None:
@@ -105,7 +111,7 @@ class Trajectory:
     @classmethod
     def of_values(
         cls, run: str, metric: str, tokens: ArrayLike, values: ArrayLike,
-        *, group: str = "", falls: bool | None = None, proportion: bool = False,
+        *, group: str = "", falls: bool | None = None, proportion: bool = False, units: str = "",
     ) -> Trajectory:  # fmt: skip
         """Build from continuous values; ``falls`` negates a falling metric (determined from the data when None).
 
@@ -125,6 +131,8 @@ class Trajectory:
             Whether the metric falls as training succeeds.
         proportion : bool
             Whether values lie on [0, 1].
+        units : str
+            Unit of the values; empty where they have none.
 
         Raises
         ------
@@ -147,7 +155,7 @@ class Trajectory:
             falls = bool(len(y) > 1 and y[-third:].mean() < y[:third].mean())
         return cls(
             run=run, metric=metric, tokens=t, y=-y if falls else y, index=index, group=group, falls=falls,
-            proportion=proportion,
+            proportion=proportion, units=units,
         )  # fmt: skip
 
     @property

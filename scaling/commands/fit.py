@@ -27,8 +27,10 @@ def fit_command(
     Too few sizes are an answer, not a failure: it is printed and the exit code is 0.
     """
     from calque.data.command_line.progress import progress
+    from calque.phases.noise.compiled import announce_compiling
     from calque.scaling.api.fit import fit
 
+    announce_compiling(quiet=False)
     with progress() as shown:
         result = fit(
             cube, law=law, metric=metric, where=where or (), params=params or (), level=level, boot=boot, seed=seed,

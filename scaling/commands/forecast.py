@@ -35,11 +35,13 @@ def forecast_command(
     are an answer, not a failure: it is printed and the exit code is 0.
     """
     from calque.data.command_line.progress import progress
+    from calque.phases.noise.compiled import announce_compiling
     from calque.phases.report.forecast_pictures import law_figure
     from calque.scaling.api.forecast import forecast
     from calque.scaling.commands.pictures import check_picture, save
 
     check_picture(picture)
+    announce_compiling(quiet=False)
     with progress() as shown:
         result = forecast(
             cube, size=size, metric=metric, where=where or (), params=params or (), level=level, boot=boot, seed=seed,

@@ -27,8 +27,10 @@ def mixes_command(
     T = (T0 + c N^-gamma) p^-eta exp(-kappa overlap) in the languages' shares p.
     """
     from calque.data.command_line.progress import progress
+    from calque.phases.noise.compiled import announce_compiling
     from calque.scaling.api.mixes import mixes
 
+    announce_compiling(quiet=False)
     with progress() as shown:
         result = mixes(cube, metric=metric, by_language=by_language, level=level, boot=boot, seed=seed, progress=shown)
     if not emit_json(json, result.to_dict()):

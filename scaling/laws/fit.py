@@ -81,7 +81,9 @@ def fit(
     outcome = "found"
     reason = f"{chosen.formula} fitted to {int(data.located.sum())} located runs of {data.n.size}"
     if not converged:
-        outcome, reason = "not_converged", "the search or the sampler did not settle; the parameters are no estimate"
+        outcome, reason = "not_converged", "the search did not settle; the parameters are no estimate"
+        if ok:
+            reason = "the fit settled, but the sampler of its intervals did not: the intervals are no statement"
     elif flat:
         outcome = "not_sharply_located"
         reason = (

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from calque.data.arguments import checked
 from calque.data.errors import UserError
 from calque.data.result import Result, Rows, check_backend
 from calque.sweeps.plan.placement import parse_nodes
@@ -120,6 +121,7 @@ def how_to_submit(path: str | os.PathLike[str]) -> list[str]:
     return [f"to submit it: {own} ({why})"]
 
 
+@checked
 def plan(
     study: str | os.PathLike[str] | Study, *, device: str | None = None, flops: float | None = None,
     utilisation: float = 0.4, nodes: str | None = None, price: float | None = None,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
+from calque.data.arguments import checked
 from calque.data.cube import read
 from calque.data.result import Result, Rows, check_backend
 from calque.sweeps.results.progress import RunProgress, read_progress
@@ -97,6 +98,7 @@ class StudyRun(Result):
         return self.cube.calque.plot(metric, ax=ax, backend=backend)
 
 
+@checked
 def run(study: str | os.PathLike[str] | Study, *, results: str | None = None, cpus: int | None = None) -> StudyRun:
     """Run all runs of a study under Ray Tune; a second call resumes where it stood.
 

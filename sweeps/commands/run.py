@@ -9,9 +9,9 @@ import typer
 
 from calque.data.command_line.options import Json
 from calque.data.command_line.output import emit_json
+from calque.data.command_line.tables import fitted
 from calque.data.errors import UserError
 from calque.data.result import console
-from calque.data.terminal.tables import fitted
 from calque.sweeps.commands.common import Results, StudyFile
 
 

@@ -6,8 +6,12 @@ import os
 from typing import Any
 
 from calque.sweeps.launch import worker
+from calque.sweeps.launch.errors import ProcessDiedError
 from calque.sweeps.launch.ranks import ProcessPlacement, environments, free_port
 from calque.sweeps.launch.request import LaunchRequest
+
+DEATH_SECONDS = 10.0
+"""By then Ray knows of a process that died."""
 
 
 def run_group(request: LaunchRequest) -> None:
@@ -44,12 +48,38 @@ def run_group(request: LaunchRequest) -> None:
             ]
             while working:
                 ended, working = ray.wait(working)
-                ray.get(ended)
+                try:
+                    ray.get(ended)
+                except Exception as error:
+                    if _died(error) or _any_died(working):
+                        raise ProcessDiedError(str(error)) from error
+                    raise
         finally:
             for each in actors:
                 ray.kill(each)
 
     worker.run_processes(request, start)
+
+
+def _died(error: Exception) -> bool:
+    """Return whether an error is the death of a process, and none that it raised."""
+    from ray.exceptions import RayActorError
+
+    return isinstance(error, RayActorError)
+
+
+def _any_died(working: list[Any]) -> bool:
+    """Return whether one of the processes has died: another, which lost it, may have ended before Ray knew."""
+    import ray
+
+    ended, _ = ray.wait(working, num_returns=len(working), timeout=DEATH_SECONDS) if working else ([], [])
+    for each in ended:
+        try:
+            ray.get(each)
+        except Exception as error:
+            if _died(error):
+                return True
+    return False
 
 
 class RankActor:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from calque.data.errors import UserError
 from calque.data.files import FolderGoneError
 from calque.sweeps.launch import crash_loop
+from calque.sweeps.launch.errors import ProcessDiedError
 from calque.sweeps.launch.request import LaunchRequest
 from calque.sweeps.results.root import ResultsRoot
 from calque.sweeps.trial.request import TrialRequest
@@ -68,7 +69,8 @@ def run_processes(request: LaunchRequest, start: Callable[[], None]) -> None:
     request : LaunchRequest
         Its ``place`` is a folder that all nodes see.
     start : callable
-        Starts the processes and waits for them; raises when one of them ends early.
+        Starts the processes and waits for them; raises when one of them ends early, a ``ProcessDiedError`` when one
+        died.
     """
     try:
         with ResultsRoot(request.place).working(request.run) as results:
@@ -77,6 +79,10 @@ def run_processes(request: LaunchRequest, start: Callable[[], None]) -> None:
                 return
             try:
                 start()
+            except ProcessDiedError:
+                if trial.progress().state == "failed":  # by one that lost the dead one: the run itself is well
+                    trial.update_progress(state="waiting", message="one of its processes died")
+                raise
             except Exception:
                 if trial.progress().state != "failed":  # a process died: Ray tries the trial again
                     raise

@@ -1,4 +1,4 @@
-"""The live page of a study: where every run stands and its curves so far, one HTML file without scripts."""
+"""The live page of a study: where every run stands and its curves so far; as a file, without scripts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from calque.data.errors import UserError
+from calque.data.errors import UserError, escaped
 from calque.data.files import write_atomically
 from calque.data.metrics import HEADLINE, METRICS
 from calque.data.quantities import format_count, format_duration
@@ -37,8 +37,9 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
-    """A chart: title, lines, and the places and words of its ticks."""
+    """A chart: the measure's name and title, lines, and the places and words of its ticks."""
 
+    name: str
     title: str
     lines: tuple[Line, ...]
     x_ticks: tuple[tuple[float, str], ...]
@@ -62,17 +63,17 @@ class LivePage(Recurring):
         super().__init__("live page", seconds)
         self.study, self.root, self.read = study, root, CurveReader()
 
-    def html(self, reload: float | None = None) -> str:
-        """Return the page as things stand; ``reload`` seconds make the browser ask again."""
+    def html(self, served: float | None = None) -> str:
+        """Return the page as things stand; with ``served``, its script asks for it again after so many seconds."""
         if self.root.remote is not None:
             self.root.refresh(self.study.runs, cubes=True)
         standings = [read_progress(self.root.folder, run) for run in self.study.runs]
         curves = {run.name: self.read(run_folder(self.root.folder, run)) for run in self.study.runs}
-        return render(self.study, str(self.root), standings, curves, reload)
+        return render(self.study, str(self.root), standings, curves, served)
 
     def write(self) -> None:
         """Write the page now."""
-        write_atomically(self.root.folder / PAGE, self.html(self.seconds).encode())
+        write_atomically(self.root.folder / PAGE, self.html().encode())
         self.root.publish(PAGE)
 
     def act(self) -> None:
@@ -82,7 +83,7 @@ class LivePage(Recurring):
 
 
 def render(
-    study: Study, place: str, standings: list[RunProgress], curves: dict[str, dict[str, Curve]], reload: float | None
+    study: Study, place: str, standings: list[RunProgress], curves: dict[str, dict[str, Curve]], served: float | None
 ) -> str:
     """Return the page.
 
@@ -95,14 +96,14 @@ def render(
         In the study's order.
     curves : dict of str to dict of str to Curve
         By run, then by measure.
-    reload : float, optional
-        Seconds after which a browser asks again.
+    served : float, optional
+        Seconds after which the page's script asks a server for it again; None for a file, which has no script.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
         loader=PackageLoader("calque.sweeps.watch", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
+        lstrip_blocks=True, finalize=lambda value: escaped(value) if isinstance(value, str) else value,
     )  # fmt: skip
     colours = {run.name: f"hsl({i * 360 // len(study.runs)} 65% 50%)" for i, run in enumerate(study.runs)}
     charts = [chart(title, name, curves, colours) for name, title in TITLES.items()]
@@ -111,7 +112,7 @@ def render(
     return environment.get_template("live.html.j2").render(
         study=study, place=place, rows=[_row(p, colours[p.run]) for p in standings], charts=[c for c in charts if c],
         done=done, longest=format_duration(max(left)) if left else "", now=time.strftime("%Y-%m-%d %H:%M:%S %Z"),
-        reload=reload, width=WIDTH, height=HEIGHT, left=LEFT, bottom=HEIGHT - BOTTOM, top=TOP, right=WIDTH - RIGHT,
+        served=served, width=WIDTH, height=HEIGHT, left=LEFT, bottom=HEIGHT - BOTTOM, top=TOP, right=WIDTH - RIGHT,
     )  # fmt: skip
 
 
@@ -175,7 +176,7 @@ def chart(
     powers = [p for p in range(int(np.ceil(first)), int(np.floor(last)) + 1)] or [int(round((first + last) / 2))]
     x_ticks = tuple((across(p), format_count(10**p)) for p in powers if first <= p <= last)
     y_ticks = tuple((up(v), _words(name, v)) for v in np.linspace(low, high, 4))
-    return Chart(title=title, lines=lines, x_ticks=x_ticks, y_ticks=y_ticks)
+    return Chart(name=name, title=title, lines=lines, x_ticks=x_ticks, y_ticks=y_ticks)
 
 
 def _words(name: str, value: float) -> str:

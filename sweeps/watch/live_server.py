@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import resources
+from typing import Any
 
-from calque.data.errors import UserError
+from calque.data.errors import UserError, one_line
 from calque.sweeps.watch.live import LivePage
 
 HOST = "127.0.0.1"
 NAMES = (HOST, "localhost")
 SECONDS_BETWEEN = 5.0
+READER_SECONDS = 30.0
+"""A reader that takes longer to read or to ask is let go."""
+SCRIPT = "live.js"
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; connect-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'"
+)
 
 
 class LiveServer(ThreadingHTTPServer):
-    """Serves one page at ``/``.
+    """Serves one page at ``/``, and its script.
 
     Parameters
     ----------
@@ -44,6 +54,17 @@ class LiveServer(ThreadingHTTPServer):
         """What to open in a browser."""
         return f"http://{HOST}:{self.server_port}/"
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a reader that went away; other errors are shown.
+
+        Parameters
+        ----------
+        request, client_address : object
+            As ``socketserver`` gives them.
+        """
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
+
     def current(self) -> bytes:
         """Return the page, at most a few seconds old."""
         with self.making:
@@ -54,25 +75,34 @@ class LiveServer(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: LiveServer
+    timeout = READER_SECONDS
 
     def do_GET(self) -> None:
-        """Answer with the page."""
+        """Answer with the page, or its script."""
         if (self.headers.get("Host") or "").rpartition(":")[0] not in NAMES:  # a foreign name that leads here
             self.send_error(403, "this page is for this machine alone")
+        elif self.path == f"/{SCRIPT}":
+            self._answer("text/javascript", resources.files("calque.sweeps.watch").joinpath(SCRIPT).read_bytes())
         elif self.path != "/":
             self.send_error(404)
         else:
             try:
                 text = self.server.current()
             except (UserError, OSError) as error:
-                self.send_error(503, " ".join(str(error).split())[:200])
+                self.send_error(503, ascii(one_line(str(error)))[1:-1])
                 return
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html; charset=utf-8")
-            self.send_header("Cache-Control", "no-store")
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
+            self._answer("text/html", text)
+
+    def _answer(self, kind: str, content: bytes) -> None:
+        self.send_response(200)
+        for name, value in (
+            ("Content-Type", f"{kind}; charset=utf-8"), ("Content-Length", str(len(content))),
+            ("Content-Security-Policy", POLICY), ("X-Content-Type-Options", "nosniff"),
+            ("Referrer-Policy", "no-referrer"), ("Cache-Control", "no-store"),
+        ):  # fmt: skip
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing of every request."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.fuzz import cubes, imports, models
+from tests.fuzz import cubes, imports, models, studies
 from tests.fuzz.frame import Kind
 
 KINDS: Mapping[str, Kind] = {
     "imports": imports.make,
     "cubes": cubes.make,
     "models": models.make,
+    "studies": studies.make,
 }

@@ -7,14 +7,16 @@ from typing import Any
 import pandas as pd
 import panel as pn
 
-from calque.data.quantities import format_count, format_p
-from calque.phases.explore.curves import MOST_BANDS, draw_panel, place, verdict
+from calque.data.quantities import ABSENT, format_count, format_p
+from calque.phases.explore.curves import MOST_BANDS, draw_panel
 from calque.phases.explore.drawing import palette, words
 from calque.phases.explore.locate_button import LOCATE, LocateButton
 from calque.phases.explore.located import SPLITS
 from calque.phases.explore.page import Page, note, picture, table
 from calque.phases.explore.panels import CHOICES, arrange
 from calque.phases.explore.series import BAND, WHOLE, ScoreLine, many
+from calque.phases.results import Transition
+from calque.phases.wording import growth, location, outcome_words, without
 
 MOST_LINES = 400
 MOST_PANELS = 6
@@ -26,7 +28,8 @@ class CurvesPage(Page):
     title = "Curves"
     about = (
         "Scores over training. Runs that differ only in their seeds share a colour. Bars below the curves: takeoff "
-        "with its interval; point at one for whether growth started late."
+        "with its interval, an arrow at an open end, a hollow point for an outcome other than found; point at one for "
+        "whether growth started late."
     )
 
     def build(self) -> None:
@@ -93,25 +96,34 @@ class CurvesPage(Page):
         for s in series:
             known = self.study.located.of(s.run, self.split.value, s.part, s.metric)
             if "takeoff" in known:
-                takeoff, delay = known["takeoff"], known.get("delay")
-                rows.append(
-                    {
-                        "run": s.run,
-                        "part": s.part,
-                        "metric": words(s.metric),
-                        "takeoff": place(takeoff),
-                        "delayed start": verdict(delay),
-                        "p": format_p(None if delay is None else delay.p_value),
-                        "t50": format_count(known["t50"].tokens) if "t50" in known else "–",
-                        "in words": takeoff.reason,
-                    }  # fmt: skip
-                )
+                rows.append(_row(s, known))
+                less = {k: one for k, t in known.items() if (one := without(t)) is not None}
+                if less:
+                    checkpoint = format_count(next(iter(less.values())).without_checkpoint)
+                    rows.append(_row(s, less) | {"metric": f"… without {checkpoint}"})
         if rows:
             frame = pd.DataFrame(rows)
             return [table(frame.drop(columns=["part"]) if not frame["part"].any() else frame)]
         if self.split.value in SPLITS:
             return [note(f"No transition is known of these yet: {LOCATE} finds them, or start with --detect FILE.")]
         return []
+
+
+def _row(s: ScoreLine, known: dict[str, Transition]) -> dict[str, str]:
+    delay = known.get("delay")
+    why = known.get("takeoff", delay)
+    return {
+        "run": s.run,
+        "part": s.part,
+        "metric": words(s.metric),
+        "delayed start": ABSENT if delay is None else outcome_words(delay.outcome),
+        "p": format_p(None if delay is None else delay.p_value),
+        "growth": growth(None if delay is None else delay.elasticity),
+        "takeoff": location(known.get("takeoff")),
+        "t50": location(known.get("t50")),
+        "peak": location(known.get("peak")),
+        "in words": "" if why is None else why.reason,
+    }
 
 
 def _sizes(page: CurvesPage) -> list[str]:

@@ -14,7 +14,7 @@ from calque.phases.explore.curves import draw_panel
 from calque.phases.explore.drawing import SQUARE, finish, palette, words
 from calque.phases.explore.locate_button import LOCATE, LocateButton
 from calque.phases.explore.page import Page, note, picture
-from calque.phases.explore.pairs import languages, positions, rate_table, takeoff_table
+from calque.phases.explore.pairs import UNLIKE_FOUND, languages, positions, rate_table, takeoff_table
 from calque.phases.explore.panels import arrange
 from calque.phases.explore.series import PAIR, series_of
 
@@ -93,9 +93,10 @@ class PairsPage(Page):
                 f"Takeoffs of pairs are not known for {words(metric)} yet: {LOCATE} finds them, or start with --detect "
                 "and the file of 'phases detect CUBE --by pair --json FILE'."
             )
-        made = self._map(
-            frame, "log", f"takeoff of {words(metric)}, tokens", None, ["shown", "interval", "outcome"], "viridis_r"
-        )
+        title = f"takeoff of {words(metric)}, tokens"
+        if frame["shown"].str.endswith(UNLIKE_FOUND).any():
+            title += f" ({UNLIKE_FOUND.strip()} not all found: point at it)"
+        made = self._map(frame, "log", title, None, ["shown", "interval", "outcome"], "viridis_r")
         return self._clickable(made, frame)
 
     def _map(

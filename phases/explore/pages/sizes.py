@@ -10,13 +10,15 @@ import numpy as np
 import pandas as pd
 import panel as pn
 
-from calque.data.quantities import format_count, format_interval, format_p
+from calque.data.quantities import ABSENT, format_count, format_interval, format_p
 from calque.phases.explore.drawing import LAYERS, finish, palette, styled, token_ticks, words
 from calque.phases.explore.locate_button import LOCATE, LocateButton
 from calque.phases.explore.page import Page, drawing, note, picture, table
 from calque.phases.explore.series import WHOLE
 from calque.phases.report.figures import svg
 from calque.phases.report.forecast_pictures import law_layers, rollout_figure
+from calque.phases.results import Outcome
+from calque.phases.wording import extent, location, outcome_words
 
 ESTIMANDS = ("takeoff", "t10", "t50", "onset", "peak", "crossover")
 MARKED = 9
@@ -29,8 +31,8 @@ class SizesPage(Page):
 
     title = "Sizes and mixes"
     about = (
-        "When the transition comes, by size: a dot a run with its interval, runs of one size set slightly apart; open "
-        "triangles did not reach it by their last checkpoint. Lines and band: the laws of --forecast."
+        "When the transition comes, by size: a dot a run with its interval, runs of one size set slightly apart; a "
+        "hollow dot has another outcome than found, a triangle is an open end. Lines and band: the laws of --forecast."
     )
 
     def build(self) -> None:
@@ -71,24 +73,30 @@ class SizesPage(Page):
         rows = []
         for run in self.selection.runs:
             found = self.study.located.of(run, WHOLE, "", self.metric.value).get(self.estimand.value)
-            if found is None or (found.tokens is None and found.low is None):
+            if found is None:
+                continue
+            tokens = self.study.tokens(run)
+            ends = extent(
+                found.tokens, found.low, found.high, float(tokens[tokens > 0].min()), float(np.nanmax(tokens))
+            )
+            if ends is None:
                 continue
             n = float(runs["n_params_non_embedding"].get(run, np.nan)) if "n_params_non_embedding" in runs else np.nan
-            last = float(np.nanmax(self.study.tokens(run)))
             rows.append(
                 {
                     "run": run,
                     "n": n,
                     "ladder": runs["ladder"][run],
-                    "located": found.tokens is not None,
-                    "tokens": found.tokens if found.tokens is not None else found.low or last,
-                    "low": found.low or found.tokens,
-                    "high": found.high or last,
-                    "interval": format_interval(found.low, found.high),
-                    "outcome": words(found.outcome.value),
+                    "tokens": np.nan if ends.at is None else ends.at,
+                    "found": found.outcome == Outcome.FOUND,
+                    "low": ends.low,
+                    "high": ends.high,
+                    "open_low": ends.open_low,
+                    "open_high": ends.open_high,
+                    "shown": location(found),
                 }  # fmt: skip
             )
-        columns = ["run", "n", "ladder", "located", "tokens", "low", "high", "interval", "outcome"]
+        columns = ["run", "n", "ladder", "tokens", "found", "low", "high", "open_low", "open_high", "shown"]
         frame = pd.DataFrame(rows, columns=columns)
         if len(frame) and not np.isfinite(frame["n"]).all():
             conditions = [self.study.condition(run) for run in frame["run"]]
@@ -108,27 +116,26 @@ class SizesPage(Page):
         rank = frame.groupby("n").cumcount() - (frame.groupby("n")["n"].transform("size") - 1) / 2
         frame = frame.assign(x=frame["n"] + APART * rank if named else frame["n"] * np.exp(APART * rank))
         layers: list[Any] = [] if forecast is None else law_layers(forecast)
-        tips = [("run", "@run"), ("", "@outcome"), ("tokens", "@shown"), ("interval", "@interval")]
-        frame["shown"] = [format_count(t) for t in frame["tokens"]]
-        extra = ["run", "outcome", "shown", "interval"]
+        tips = [("run", "@run"), ("tokens", "@shown")]
+        extra = ["run", "shown"]
+        hover: dict[str, Any] = {"tools": ["hover"], "hover_tooltips": tips, "size": 8}
         for ladder in ladders:
-            mine = frame[frame["ladder"] == ladder]
-            bars = mine[mine["located"]].assign(x1=lambda f: f["x"])
+            mine = frame[frame["ladder"] == ladder].assign(x1=lambda f: f["x"])
             layers.append(
-                hv.Segments(bars, ["x", "low", "x1", "high"], extra).opts(color=hues[ladder], line_width=2, alpha=0.6)
+                hv.Segments(mine, ["x", "low", "x1", "high"], extra).opts(color=hues[ladder], line_width=2, alpha=0.6)
             )
-            for located, marker in ((True, "circle"), (False, "triangle")):
-                some = mine[mine["located"] == located]
+            dots = mine[mine["tokens"].notna()]
+            kinds: tuple[tuple[pd.DataFrame, str, str, dict[str, Any]], ...] = (
+                (dots[dots["found"]], "tokens", ladder, {}),
+                (dots[~dots["found"]], "tokens", f"{ladder}: not found", {"fill_alpha": 0.0}),
+                (mine[mine["open_high"]], "high", f"{ladder}: or later", {"marker": "triangle", "fill_alpha": 0.0}),
+                (mine[mine["open_low"]], "low", f"{ladder}: or earlier",
+                 {"marker": "inverted_triangle", "fill_alpha": 0.0}),
+            )  # fmt: skip
+            for some, at, name, marker in kinds:
                 if len(some):
                     layers.append(
-                        hv.Points(some, ["x", "tokens"], extra, label=ladder if located else f"{ladder}: not yet").opts(
-                            color=hues[ladder],
-                            marker=marker,
-                            size=8,
-                            fill_alpha=1.0 if located else 0.0,
-                            tools=["hover"],
-                            hover_tooltips=tips,
-                        )  # fmt: skip
+                        hv.Points(some, ["x", at], extra, label=name).opts(color=hues[ladder], **hover, **marker)
                     )
         what = f"{self.estimand.value} of {words(self.metric.value)}"
         axis = _named_axis(frame) if named else _size_axis(frame, forecast)
@@ -148,7 +155,7 @@ class SizesPage(Page):
         rows = [
             {
                 "law": row.get("law"), "tokens": format_count(row.get("tokens")), "interval": _interval(row),
-                "outcome": words(row.get("outcome") or "–"), "typical miss, ln T": row.get("rollout_rms"),
+                "outcome": outcome_words(row.get("outcome") or ABSENT), "typical miss, ln T": row.get("rollout_rms"),
                 "why": row.get("reason") or "",
             }
             for row in forecast.get("rows") or []
@@ -175,7 +182,7 @@ class SizesPage(Page):
                     "high": _ratio(row, "high"),
                     "p": format_p(row.get("p_value")),
                     "p adjusted": format_p(row.get("p_adjusted")),
-                    "outcome": words(row.get("outcome") or "–"),
+                    "outcome": outcome_words(row.get("outcome") or ABSENT),
                     "in words": row.get("reason") or "",
                 }  # fmt: skip
                 for row in rows

@@ -1,1 +1,0 @@
-"""What terminals show: tables that fit, names with their control characters escaped."""

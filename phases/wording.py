@@ -1,0 +1,239 @@
+"""Results in words: the one place where a row becomes the text and the marks that people see.
+
+Terminal, JSON (``reason``), report, explorer, notebook and pictures take their words from here. A location is never
+shown without its outcome: it stands behind every location that is not ``found``, and alone where there is none.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import NamedTuple
+
+from calque.data.quantities import ABSENT, format_count, format_estimate, format_p
+from calque.phases.results import Lag, Outcome, Transition
+
+UNMARKED = "A location without a mark is found; any other outcome stands behind it."
+"""The note under every table of locations."""
+GROWTH = (
+    "growth: at its steepest, the score grows at least as this power of the tokens T (the largest of 1, 2, 3 shown)"
+)
+"""What the column of elasticity bounds says."""
+LOWEST = {"peak": "lowest point", "decline": "half way up from the lowest point"}
+"""What these estimands are of a score that falls."""
+RATIO_DIGITS = 7
+"""Ratios that differ less than this many digits show read alike."""
+
+
+class Extent(NamedTuple):
+    """Where an interval is drawn: its ends on the axis, the estimate if there is one, and which ends are arrows."""
+
+    low: float
+    high: float
+    at: float | None
+    open_low: bool
+    open_high: bool
+
+
+def outcome_words(outcome: Outcome | str) -> str:
+    """Return an outcome as people read it, such as ``not sharply located``.
+
+    Parameters
+    ----------
+    outcome : Outcome or str
+        What came of a question.
+    """
+    return str(getattr(outcome, "value", outcome)).replace("_", " ")
+
+
+def with_mark(text: str, outcome: Outcome | str) -> str:
+    """Return an estimate followed by its outcome, unless that is ``found``; the outcome alone where there is no text.
+
+    Parameters
+    ----------
+    text : str
+        The estimate with its interval; empty where there is none.
+    outcome : Outcome or str
+        What came of the question.
+    """
+    words = outcome_words(outcome)
+    if not text:
+        return words
+    return text if words == Outcome.FOUND.value else f"{text}, {words}"
+
+
+def estimate_words(value: float | None, low: float | None, high: float | None, outcome: Outcome | str) -> str:
+    """Return tokens with their interval and mark, such as ``12B (after 10B), censored``.
+
+    Parameters
+    ----------
+    value : float or None
+        Tokens.
+    low, high : float or None
+        Ends of the interval; None where open.
+    outcome : Outcome or str
+        What came of the question.
+    """
+    known = any(v is not None for v in (value, low, high))
+    return with_mark(format_estimate(value, low, high) if known else "", outcome)
+
+
+def ratio_words(value: float | None, low: float | None, high: float | None, outcome: Outcome | str) -> str:
+    """Return a ratio with its interval and mark, such as ``3.9 (above 3.6), censored``.
+
+    Parameters
+    ----------
+    value : float or None
+        The ratio.
+    low, high : float or None
+        Ends of the interval; None where open.
+    outcome : Outcome or str
+        What came of the question.
+    """
+    if value is None:
+        return outcome_words(outcome)
+    return with_mark(ratio_text(value, low, high), outcome)
+
+
+def ratio_text(value: float, low: float | None, high: float | None) -> str:
+    """Return a ratio with its interval, such as ``3.90 (3.63 to 4.22)``.
+
+    Parameters
+    ----------
+    value : float
+        The ratio.
+    low, high : float or None
+        Ends of the interval; None where open.
+    """
+    known = [v for v in (value, low, high) if v is not None]
+    digits = 3
+    while digits < RATIO_DIGITS and len({f"{v:.{digits}g}" for v in known}) < len(set(known)):
+        digits += 1
+    one, first, last = ("" if v is None else f"{v:#.{digits}g}".rstrip(".") for v in (value, low, high))
+    if low is None and high is None:
+        return f"{one} (unbounded)"
+    if low is None or high is None:
+        return f"{one} ({'below' if low is None else 'above'} {last if low is None else first})"
+    return f"{one} ({first} to {last})"
+
+
+def location(t: Transition | None) -> str:
+    """Return where a transition is, with its interval and its mark; a dash where the question was not asked.
+
+    Parameters
+    ----------
+    t : Transition or None
+        The row.
+
+    Returns
+    -------
+    str
+        Such as ``1.2B (1B to 1.5B)``, ``1.2B (after 1B), censored`` or ``none``.
+    """
+    if t is None:
+        return ABSENT
+    if t.estimand == "phases":
+        return with_mark("" if t.phases is None else f"{t.phases}{' or more' * (t.phases == 3)}", t.outcome)
+    text = estimate_words(t.tokens, t.low, t.high, t.outcome)
+    return f"{LOWEST[t.estimand]} {text}" if t.falls and t.estimand in LOWEST and t.tokens is not None else text
+
+
+def lag_ratio(lag: Lag) -> str:
+    """Return a lag as a ratio of tokens, with its interval and its mark.
+
+    Parameters
+    ----------
+    lag : Lag
+        The row.
+    """
+    value, low, high = (None if v is None else math.exp(v) for v in (lag.log_ratio, lag.low, lag.high))
+    return ratio_words(value, low, high, lag.outcome)
+
+
+def growth(elasticity: float | None) -> str:
+    """Return the elasticity bound, such as ``at least T^2``; a dash where there is none.
+
+    Parameters
+    ----------
+    elasticity : float or None
+        The bound.
+    """
+    return ABSENT if elasticity is None or not math.isfinite(elasticity) else f"at least T^{elasticity:.0f}"
+
+
+def delay_words(delay: Transition | None) -> str:
+    """Return the test of a delayed start: its outcome, p-value and elasticity bound.
+
+    Parameters
+    ----------
+    delay : Transition or None
+        The row.
+    """
+    if delay is None:
+        return ABSENT
+    rest = [f"p {format_p(delay.p_value)}"] if delay.p_value is not None else []
+    rest += [growth(delay.elasticity)] if delay.elasticity is not None else []
+    return outcome_words(delay.outcome) + (f" ({', '.join(rest)})" if rest else "")
+
+
+def answer(t: Transition) -> str:
+    """Return the answer of a row in the fewest words: an outcome of the delay test, else a location with its mark.
+
+    Parameters
+    ----------
+    t : Transition
+        The row.
+    """
+    return outcome_words(t.outcome) if t.estimand == "delay" else location(t)
+
+
+def without(t: Transition) -> Transition | None:
+    """Return a row as it is without the checkpoint that it hangs on; None where it hangs on none.
+
+    Parameters
+    ----------
+    t : Transition
+        A row of delay or takeoff.
+    """
+    if t.without_outcome is None:
+        return None
+    return replace(
+        t, outcome=t.without_outcome, tokens=t.without_tokens, low=t.without_low, high=t.without_high,
+        p_value=t.without_p_value, p_adjusted=None, elasticity=None, without_outcome=None,
+    )  # fmt: skip
+
+
+def hangs(t: Transition) -> str:
+    """Return the sentence part that an answer hangs on one checkpoint; empty where it does not.
+
+    Parameters
+    ----------
+    t : Transition
+        A row of delay or takeoff.
+    """
+    less = without(t)
+    if less is None:
+        return ""
+    return f"hangs on the one checkpoint at {format_count(t.without_checkpoint)} tokens: without it {answer(less)}"
+
+
+def extent(
+    value: float | None, low: float | None, high: float | None, first: float, last: float
+) -> Extent | None:  # fmt: skip
+    """Return where an interval is drawn on an axis; None where nothing is known of it.
+
+    Parameters
+    ----------
+    value : float or None
+        The estimate.
+    low, high : float or None
+        Ends of its interval; None where open.
+    first, last : float
+        Ends of the axis, which open intervals are drawn to.
+    """
+    if value is None and low is None and high is None:
+        return None
+    known = [v for v in (value, low, high) if v is not None]
+    left = min([first, *known]) if low is None else low
+    right = max([last, *known]) if high is None else high
+    return Extent(left, right, value, low is None, high is None)
