@@ -92,6 +92,13 @@ def test_sizes_are_looked_at_before_values(tmp_path: Path, length: int, kind: An
     assert len(str(error.value)) <= 300 + len(str(path))
 
 
+@pytest.mark.parametrize("name", ["log.csv", "history.jsonl", "evals.PARQUET"])
+def test_a_log_in_place_of_a_cube_is_told_how_it_becomes_one(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("tokens,acc\n1,2\n")
+    with pytest.raises(UserError, match=r"is a log; expected a netCDF cube: make one with phases import"):
+        read(tmp_path / name)
+
+
 def test_a_type_of_its_own_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "pair.nc"
     with netCDF4.Dataset(path, "w") as file:

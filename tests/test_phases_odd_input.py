@@ -202,3 +202,13 @@ def test_infinite_values_count_as_missing(kind):
 def test_a_single_run_without_the_dimension():
     cube = cube_of(np.round(100 * S)).isel(run=0)
     assert {t.run for t in detect(cube, Settings(boot=19)).transitions} == {"run0"}
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
+def test_infinite_scores_are_missing_with_a_note(value):
+    cube = cube_of(np.stack([5 - 4 * S, 5 - 4 * S]), kind="continuous")
+    cube["score"].values[1, 3:5] = value
+    report = detect(cube, Settings(boot=19, metrics=("score",)))
+    assert "score: infinite values are taken as missing: run1 2" in report.notes
+    assert [t.n_checkpoints for t in report.transitions if t.estimand == "delay"] == [N, N - 2]
+    assert not detect(cube.isel(run=[0]), Settings(boot=19, metrics=("score",))).notes

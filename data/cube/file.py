@@ -27,6 +27,8 @@ from calque.data.errors import STORAGE, UserError, file_error
 from calque.data.files import replacing
 from calque.data.version import code_version
 
+LOGS = (".csv", ".tsv", ".jsonl", ".json", ".parquet", ".txt")
+"""Endings of logs, which no cube has."""
 ALMOST_FULL = 1 << 20
 """Bytes: with fewer left a disk counts as full."""
 
@@ -195,6 +197,8 @@ def _errors_named(path: Path) -> Iterator[None]:
     if not path.is_file():
         what = "a folder" if path.is_dir() else "missing"
         raise UserError(f"{path} is {what}; expected a netCDF cube such as results.nc")
+    if path.suffix.lower() in LOGS:
+        raise UserError(f"{path} is a log; expected a netCDF cube: make one with phases import {path} -o CUBE")
     try:
         yield
     except UserError:

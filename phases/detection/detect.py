@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from itertools import groupby
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from calque.data.cube import validate
@@ -94,10 +95,21 @@ def _asked(cube: xr.Dataset, settings: Settings) -> tuple[dict[str, Any], tuple[
     lacking = left_whole(cube, settings.metrics, along)
     analysed = [name for name in chosen(cube, settings.metrics) if name not in lacking]
     over = averaged_over(by_written_names(cube), analysed, along)
-    notes = list(averaging_note(over))
+    notes = [*averaging_note(over), *_infinite(by_written_names(cube), analysed)]
     if lacking:
         notes.append(f"left out, for they are not split by {' and '.join(along)}: {', '.join(lacking)}")
     return asdict(settings) | {"averaged_over": over}, tuple(notes)
+
+
+def _infinite(cube: xr.Dataset, names: Sequence[str]) -> Iterator[str]:
+    """Yield a note for every variable with infinite values: they are taken as missing."""
+    for name in names:
+        if name in cube.variables and cube[name].dtype.kind == "f":
+            by_run = np.isinf(cube[name].values).sum(axis=tuple(i for i, d in enumerate(cube[name].dims) if d != "run"))
+            where = [f"{run} {n}" for run, n in zip(cube["run"].values, by_run, strict=True) if n]
+            if where:
+                more = ", ..." if len(where) > 6 else ""
+                yield f"{name}: infinite values are taken as missing: {', '.join(where[:6])}{more}"
 
 
 def _parts(series: Sequence[Trajectory]) -> dict[str, dict[str, str]]:
