@@ -17,7 +17,7 @@ from calque.data.errors import UserError
 from calque.data.processes import cores
 from calque.phases.detection.detect import WORTH_SPREADING
 from calque.phases.detection.group import GroupResult, judge_group
-from calque.phases.explore.drawing import words
+from calque.phases.explore.elements import shown
 from calque.phases.explore.items import Items
 from calque.phases.explore.series import PAIR, WHOLE
 from calque.phases.processes import Progress, spread
@@ -120,7 +120,7 @@ class Located:
             series = trajectories(self._asked(run), known, (by,))
             groups += [list(group) for _, group in groupby(series, key=lambda t: t.group)]
         if not groups:
-            raise UserError(f"none of {', '.join(map(words, metrics))} is known by {by}; choose other metrics")
+            raise UserError(f"none of {', '.join(map(shown, metrics))} is known by {by}; choose other metrics")
         done, total = 0, sum(map(len, groups))
         # in other processes where that is faster; the pages must respond meanwhile
         jobs = cores() if total >= WORTH_SPREADING else 1

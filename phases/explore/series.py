@@ -12,9 +12,8 @@ from calque.data.metrics import ITEM_LOGPROBS, METRICS, STANDARD, STORED_AS, TRI
 from calque.phases.explore.items import Items, Totals
 from calque.phases.series.axis import Array
 from calque.phases.series.clusters import design_effect
-from calque.phases.series.metric_series import variable
+from calque.phases.series.metric_series import Group, variable
 from calque.phases.series.metrics import analysable, available
-from calque.phases.series.parts import Group
 from calque.phases.series.trajectory import Trajectory
 
 WHOLE, PAIR = "whole", "pair"
@@ -91,7 +90,14 @@ def parts_of(cube: xr.Dataset, items: Items) -> list[str]:
     return [*ways, *sorted(other - {"concept"})]
 
 
-def series_of(cube: xr.Dataset, items: Items, run: int, metric: str, split: str = WHOLE) -> Iterator[ScoreLine]:
+def pair_label(source: str, target: str) -> str:
+    """Return the name of a directed pair, such as en → de."""
+    return f"{source} → {target}"
+
+
+def series_of(
+    cube: xr.Dataset, items: Items, run: int, metric: str, split: str = WHOLE, part: str | None = None
+) -> Iterator[ScoreLine]:
     """Yield the lines of one metric of one run; none where the metric cannot be split in this way.
 
     Parameters
@@ -106,13 +112,15 @@ def series_of(cube: xr.Dataset, items: Items, run: int, metric: str, split: str 
         Name of the metric.
     split : str
         One of :func:`parts_of`.
+    part : str, optional
+        This part alone.
     """
     tokens = np.asarray(cube["tokens"].isel(run=run).transpose("checkpoint"), float)
     name = str(cube["run"].values[run])
     if metric in METRICS and METRICS[metric].items is not None:
-        for part, totals in _item_parts(items, run, metric, split):
+        for label, totals in _item_parts(items, run, metric, split, part):
             if totals.n.any():
-                yield _of_totals(name, part, metric, tokens, totals)
+                yield _of_totals(name, label, metric, tokens, totals)
         return
     stored = STORED_AS.get(metric, metric)
     dims = set(map(str, cube[stored].dims)) - {"run", "checkpoint"}
@@ -120,29 +128,36 @@ def series_of(cube: xr.Dataset, items: Items, run: int, metric: str, split: str 
         pieces = [("", cube.isel(run=run))]
     elif split in dims:
         labels = cube[split].values if split in cube.coords else range(cube.sizes[split])
-        pieces = [(str(label), cube.isel({"run": run, split: [i]})) for i, label in enumerate(labels)]
+        pieces = [(str(one), cube.isel({"run": run, split: [i]})) for i, one in enumerate(labels)]
     else:
         return
-    for part, one in pieces:
-        found = _of_trajectory(variable(one, name, tokens, Group(), stored), part, metric)
+    for label, one in pieces:
+        if part is not None and label != part:
+            continue
+        found = _of_trajectory(variable(one, name, tokens, Group(""), stored), label, metric)
         if len(found.tokens):
             yield found
 
 
-def _item_parts(items: Items, run: int, metric: str, split: str) -> Iterator[tuple[str, Totals]]:
+def _item_parts(
+    items: Items, run: int, metric: str, split: str, only: str | None = None
+) -> Iterator[tuple[str, Totals]]:
+    wanted = (lambda label: True) if only is None else (lambda label: label == only)
     if split == WHOLE:
         yield "", items.by_concept(run, metric)
     elif split in ("source", "target"):
         for i, label in enumerate(items.labels(split)):
-            yield label, items.by_concept(run, metric, **{split: i})
+            if wanted(label):
+                yield label, items.by_concept(run, metric, **{split: i})
     elif split == PAIR:
         asked = items.mask(run, metric).any(-1)
         sources, targets = items.labels("source"), items.labels("target")
         for s, t in np.argwhere(asked).tolist():
-            yield f"{sources[s]} → {targets[t]}", items.by_concept(run, metric, source=s, target=t)
+            if wanted(label := pair_label(sources[s], targets[t])):
+                yield label, items.by_concept(run, metric, source=s, target=t)
     elif split in items.groupings:
         labels = items.groups(split)
-        for label in np.unique(labels[labels != ""]).tolist():
+        for label in filter(wanted, np.unique(labels[labels != ""]).tolist()):
             yield label, items.by_concept(run, metric, group=(split, label))
 
 
@@ -168,7 +183,7 @@ def _of_trajectory(t: Trajectory, part: str, metric: str) -> ScoreLine:
 def many(
     cube: xr.Dataset, items: Items, runs: Sequence[int], metrics: Sequence[str], split: str, most: int
 ) -> tuple[list[ScoreLine], int]:
-    """Return the lines of runs and metrics, and how many were left out.
+    """Return the lines of whole runs, until there are enough, and of how many runs they are.
 
     Parameters
     ----------
@@ -183,10 +198,20 @@ def many(
     split : str
         One of :func:`parts_of`.
     most : int
-        Largest number of lines.
+        No further run is read once there are that many lines.
+
+    Returns
+    -------
+    lines : list of ScoreLine
+        By metric, then by run; never more than ``most``.
+    read : int
+        The first so many of ``runs`` were read.
     """
     found: list[ScoreLine] = []
-    for metric in metrics:
-        for run in runs:
-            found += series_of(cube, items, run, metric, split)
-    return found[:most], max(0, len(found) - most)
+    read = 0
+    for run in runs:
+        if len(found) >= most:
+            break
+        found += [line for metric in metrics for line in series_of(cube, items, run, metric, split)]
+        read += 1
+    return sorted(found[:most], key=lambda line: metrics.index(line.metric)), read

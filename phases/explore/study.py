@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import xarray as xr
 
 from calque.data import cube as cubes
 from calque.data.errors import UserError
+from calque.phases.explore.elements import labelled, shown
 from calque.phases.explore.items import Items
 from calque.phases.explore.located import Located
 from calque.phases.explore.series import metrics_of, parts_of
@@ -39,6 +42,8 @@ class Study:
         The cube's group of that name.
     files : dict
         Content of the JSON files given, by option: forecast, power, loss, mixes, plan.
+
+    What is computed of it is shared by all sessions.
     """
 
     cube: xr.Dataset
@@ -49,19 +54,31 @@ class Study:
     timing: xr.Dataset | None
     files: dict[str, dict[str, Any]]
 
-    @property
+    @cached_property
     def metrics(self) -> list[str]:
         """Every metric that can be drawn."""
         return metrics_of(self.cube, self.items)
 
-    @property
+    def shown(self, metric: str) -> str:
+        """Return what is shown of the name of a ``metric``."""
+        return shown(metric)
+
+    def named(self, metrics: Sequence[str]) -> dict[str, str]:
+        """Return ``metrics`` by what is shown of them, for a menu."""
+        return labelled(metrics, self.shown)
+
+    @cached_property
     def splits(self) -> list[str]:
         """Every way to split a run."""
         return parts_of(self.cube, self.items)
 
     def position(self, run: str) -> int:
         """Return the position of ``run`` along the cube's dimension run."""
-        return self.runs["run"].tolist().index(run)
+        return self._positions[run]
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {run: i for i, run in enumerate(self.runs["run"])}
 
     def tokens(self, run: str) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Return the positions (checkpoint,) of ``run`` in tokens; NaN at the end of a ragged run."""

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from calque.phases.explore.drawing import words
 from calque.phases.explore.series import WHOLE, ScoreLine
 from calque.phases.explore.study import Study
-from calque.phases.series.metric_series import units_of
 
 CHOICES = ("auto", "metric", "part", "condition", "run", "size", "mix")
 SHARE_LABEL = "share of items"
@@ -56,17 +54,12 @@ def arrange(study: Study, series: Sequence[ScoreLine], split: str, colour: str, 
     shown = [by for by in shown if by != colour]
     panels: dict[tuple[str, ...], PanelOfLines] = {}
     for s in series:
-        unit = SHARE_LABEL if s.share else _axis_label(study, s.metric)
+        unit = SHARE_LABEL if s.share else study.shown(s.metric)
         labels = tuple(keys[by](s) for by in shown)
         title = " · ".join(labels)
         panel = panels.setdefault((unit, *labels), PanelOfLines(title=title, unit=unit))
         panel.lines.setdefault(keys[colour](s), []).append(s)
     return list(panels.values())
-
-
-def _axis_label(study: Study, metric: str) -> str:
-    units = units_of(study.cube, metric) if metric in study.cube.variables else ""
-    return words(metric) + (f", {units}" if units else "")
 
 
 def _keys(study: Study, split: str) -> dict[str, Callable[[ScoreLine], str]]:
@@ -75,7 +68,7 @@ def _keys(study: Study, split: str) -> dict[str, Callable[[ScoreLine], str]]:
         return lambda s: str(study.runs[name].iloc[study.position(s.run)]) if known else s.run
 
     return {
-        "metric": lambda s: words(s.metric), "part": lambda s: s.part or WHOLE,
+        "metric": lambda s: study.shown(s.metric), "part": lambda s: s.part or WHOLE,
         "condition": lambda s: study.condition(s.run), "run": lambda s: s.run, "size": column("size"),
         "mix": column("mix"),
     }  # fmt: skip
