@@ -30,8 +30,8 @@ def values_of(widget: Any) -> list[str]:
     """Return what is chosen in a ``widget``, as text."""
     value = widget.value
     if isinstance(value, list):
-        return [_text(one) for one in value]
-    return [_text(value)]
+        return [text_of(one) for one in value]
+    return [text_of(value)]
 
 
 def choose(widget: Any, texts: Sequence[str]) -> list[str]:
@@ -48,7 +48,7 @@ def choose(widget: Any, texts: Sequence[str]) -> list[str]:
         known = {ON: True, OFF: False}
     else:
         offered = widget.options
-        known = {_text(v): v for v in (offered.values() if isinstance(offered, Mapping) else offered)}
+        known = {text_of(v): v for v in (offered.values() if isinstance(offered, Mapping) else offered)}
     found = [known[text] for text in dict.fromkeys(texts) if text in known]
     several = isinstance(widget.value, list)
     if several and (found or list(texts) == [""]):
@@ -58,7 +58,8 @@ def choose(widget: Any, texts: Sequence[str]) -> list[str]:
     return [text for text in texts if text not in known and text]
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """Return a ``value`` of a widget as it stands in an address."""
     if isinstance(value, bool):
         return ON if value else OFF
     return f"{value:.15g}" if isinstance(value, float) else str(value)

@@ -18,6 +18,7 @@ from calque.phases.explore.pages.planning import PlanningPage
 from calque.phases.explore.pages.runs import RunsPage
 from calque.phases.explore.pages.sizes import SizesPage
 from calque.phases.explore.pages.words import WordsPage
+from calque.phases.explore.scripts import numbered
 from calque.phases.explore.selection import Selection
 from calque.phases.explore.study import Study
 
@@ -94,7 +95,8 @@ class App:
         """Return the query of the address that shows this page with this selection; what is as at first is left out."""
         chosen = {**self.selection.kept, **self.page.kept}
         now = {name: address.values_of(widget) for name, widget in chosen.items()}
-        values = {name: of for name, of in now.items() if of != self._first.get(name)}
+        first = {**self._first, **{name: [address.text_of(v)] for name, v in self.page.usual.items()}}
+        values = {name: of for name, of in now.items() if of != first.get(name)}
         tab = {TAB: [self.page.key]} if self.page is not self.pages[0] else {}
         return address.write({**tab, **values})
 
@@ -157,11 +159,11 @@ def framed(study: Study, about: str, *, saved: bool) -> Any:
     panel.Template
         To be given the panels ``pages`` and, when it is served, ``side`` and ``finished``.
     """
-    frame = pn.Template(FRAME.read_text(encoding="utf-8"))
+    frame = pn.Template(FRAME.read_text(encoding="utf-8"), location=not saved)
     # the policy names this number, and so do the page's own scripts; nothing in a cube can know it
     given = {
         "name": study.name, "about": about, "saved": saved, "nonce": secrets.token_urlsafe(24),
-        "script": SCRIPT.read_text(encoding="utf-8"),
+        "script": SCRIPT.read_text(encoding="utf-8"), "numbered": numbered,
     }  # fmt: skip
     for name, value in given.items():
         frame.add_variable(name, value)

@@ -28,6 +28,16 @@
         input.setAttribute("aria-label", label)
       }
     }
+    for (const box of place.querySelectorAll("input[type=checkbox]:not([aria-label])")) {
+      box.setAttribute("aria-label", box.nextElementSibling?.textContent.trim() ?? "")
+    }
+    for (const handle of place.querySelectorAll("[role=slider]:not([aria-label])")) {
+      const host = handle.getRootNode().host
+      const beside = [...(host?.parentNode.children ?? [])].filter((one) => one !== host)
+      const texts = beside.map((one) => one.shadowRoot?.querySelector("div")?.innerText ?? "")
+      const label = texts.find((text) => text.includes(":"))?.split(":")[0].trim()
+      if (label) handle.setAttribute("aria-label", label)
+    }
     const tabs = [...place.querySelectorAll(".bk-tab")]
     tabs[0]?.parentElement.setAttribute("role", "tablist")
     for (const tab of tabs) {

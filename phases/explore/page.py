@@ -35,6 +35,8 @@ class Page(ABC):
         self.study, self.selection = study, selection
         self.body = column()
         self.drawn = False
+        self.usual: dict[str, Any] = {}
+        """Values, by names in the address, of widgets whose choices change, as they stand until one is chosen."""
         self.ask: Callable[[], None] = self.redraw
         """Called when the page has to be drawn anew; a session draws it a moment later."""
         self.build()

@@ -55,9 +55,11 @@ class PairsPage(Page):
         options = list(self.selection.together())
         if not self.kept or not options:
             return
+        self.usual["of"] = options[0]
         if self.run.options != options:
             self.run.param.update(options=options, value=self.run.value if self.run.value in options else options[0])
         places = positions(self.study, self._runs()).tolist()
+        self.usual["tokens"] = places[-1]
         if list(self.slider.options.values()) != places:
             last = self.slider.value == list(self.slider.options.values())[-1] or self.slider.value not in places
             value = places[-1] if last else self.slider.value
@@ -65,8 +67,9 @@ class PairsPage(Page):
         self.order = self._languages()
         sources, targets = self.order
         pairs = [pair_label(s, t) for s in sources for t in targets]
+        apart = next((pair_label(s, t) for s in sources for t in targets if s != t), pairs[0] if pairs else None)
+        self.usual["pair"] = apart
         if self.pair.options != pairs:
-            apart = next((pair_label(s, t) for s in sources for t in targets if s != t), pairs[0] if pairs else None)
             self.pair.param.update(options=pairs, value=self.pair.value if self.pair.value in pairs else apart)
 
     def _languages(self) -> tuple[list[str], list[str]]:

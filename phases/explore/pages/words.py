@@ -42,7 +42,10 @@ class WordsPage(Page):
     def offer(self) -> None:
         """Update the runs that there are."""
         options = list(self.selection.together())
-        if options and self.run.options != options:
+        if not options:
+            return
+        self.usual["of"] = options[0]
+        if self.run.options != options:
             self.run.param.update(options=options, value=self.run.value if self.run.value in options else options[0])
 
     def show(self) -> list[Any]:
