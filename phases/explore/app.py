@@ -11,6 +11,7 @@ import panel as pn
 from calque.phases.explore import address
 from calque.phases.explore.elements import column, note, watch
 from calque.phases.explore.page import Page
+from calque.phases.explore.pages.answers import AnswersPage
 from calque.phases.explore.pages.curves import CurvesPage
 from calque.phases.explore.pages.loss import LossPage
 from calque.phases.explore.pages.pairs import PairsPage
@@ -23,7 +24,7 @@ from calque.phases.explore.selection import Selection
 from calque.phases.explore.study import Study
 
 PAGES: tuple[type[Page], ...] = (
-    CurvesPage, PairsPage, WordsPage, SizesPage, LossPage, PlanningPage, RunsPage,
+    CurvesPage, PairsPage, WordsPage, AnswersPage, SizesPage, LossPage, PlanningPage, RunsPage,
 )  # fmt: skip
 FRAME = Path(__file__).with_name("frame.html.j2")
 SCRIPT = FRAME.with_name("frame.js")

@@ -14,6 +14,7 @@ import xarray as xr
 
 from calque.data import cube as cubes
 from calque.data.errors import UserError
+from calque.phases.explore.answers import Answers, answers_beside
 from calque.phases.explore.elements import labelled, shown
 from calque.phases.explore.items import Items
 from calque.phases.explore.located import Located
@@ -42,6 +43,8 @@ class Study:
         The cube's group of that name.
     files : dict
         Content of the JSON files given, by option: forecast, power, loss, mixes, plan.
+    answers : Answers or None
+        What the models said, where it was kept.
 
     What is computed of it is shared by all sessions.
     """
@@ -53,6 +56,7 @@ class Study:
     runs: pd.DataFrame
     timing: xr.Dataset | None
     files: dict[str, dict[str, Any]]
+    answers: Answers | None = None
 
     @cached_property
     def metrics(self) -> list[str]:
@@ -107,12 +111,14 @@ def read_study(path: Path, files: dict[str, dict[str, Any]]) -> Study:
     cube = cubes.read(path)
     timing = cubes.read(path, "timing") if cubes.has_group(path, "timing") else None
     rest = {kind: content for kind, content in files.items() if kind != "detect"}
-    return make_study(cube, path.name, files.get("detect"), timing, rest)
+    beside = answers_beside(path)
+    answers = Answers(beside) if beside.is_file() else None
+    return make_study(cube, path.name, files.get("detect"), timing, rest, answers)
 
 
 def make_study(
     cube: xr.Dataset, name: str, detected: dict[str, Any] | None = None, timing: xr.Dataset | None = None,
-    files: dict[str, dict[str, Any]] | None = None,
+    files: dict[str, dict[str, Any]] | None = None, answers: Answers | None = None,
 ) -> Study:  # fmt: skip
     """Return the study of a cube.
 
@@ -128,6 +134,8 @@ def make_study(
         The cube's group of that name.
     files : dict, optional
         Content of the other JSON reports by option.
+    answers : Answers, optional
+        What the models said.
 
     Raises
     ------
@@ -141,7 +149,7 @@ def make_study(
         raise UserError(f"{name} holds no metric over run and checkpoint (it has {known}); there is nothing to draw")
     return Study(
         cube=cube, name=name, items=items, located=Located(cube, items, detected), runs=run_table(cube), timing=timing,
-        files=files or {},
+        files=files or {}, answers=answers,
     )  # fmt: skip
 
 
