@@ -13,7 +13,7 @@ from calque.phases.explore.app import PAGES, App, prepare
 from calque.phases.explore.page import Page
 from calque.phases.explore.pages.curves import CurvesPage
 from calque.phases.explore.pictures.panels import arrange
-from calque.phases.explore.series import WHOLE, many
+from calque.phases.explore.series import WHOLE
 from calque.phases.explore.study import make_study
 from calque.phases.settings import Settings
 from tests.explore_cube import explored, timing
@@ -160,7 +160,10 @@ def test_choices_narrow_what_is_drawn(app):
 
 def test_shares_and_scores_never_share_an_axis(cube):
     study = make_study(cube, "cube")
-    lines, _ = many(cube, study.items, range(4), ["copying", "translation", "translation_logprob", "loss"], WHOLE, 99)
+    metrics = ("copying", "translation", "translation_logprob", "loss")
+    lines, _ = study.many_lines(["a-s0", "a-s1", "b", "c"], metrics, WHOLE, 99)
+        ["a-s0", "a-s1", "b", "c"], ["copying", "translation", "translation_logprob", "loss"], WHOLE, 99
+    )
     for beside in ("auto", "none", "run"):
         for panel in arrange(study, lines, WHOLE, "auto", beside):
             units = {"share" if s.share else s.metric for of in panel.lines.values() for s in of}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,19 @@ from numpy.typing import NDArray
 
 from calque.data.cube import EXPOSURES, OVERLAPS
 from calque.data.metrics import ITEM_DIMS, ITEM_LOGPROBS, METRICS, STANDARD
+from calque.phases.acquisition.times import ItemTimes, item_times
+from calque.phases.explore.kept import Kept
 from calque.phases.series.axis import Array
 from calque.phases.series.metric_series import item_mask, succeeded
 from calque.phases.series.metrics import available
 
 Mask = NDArray[np.bool_]
 THIRDS = ("rare", "middling", "frequent")
+LASTING = 3
+"""Correct answers in a row by which an item is acquired."""
+MEBIBYTE = 1 << 20
+MOST_AT_ONCE = 192 * MEBIBYTE
+"""Largest block of runs that is read at once, because a file keeps them together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +43,8 @@ class Totals:
 class Items:
     """The item metrics of a validated cube; their items and successes are those of :mod:`calque.phases.series.metrics`.
 
-    Nothing is copied: sums are computed from the cube's own arrays on demand, and the most recent ones are cached.
+    The cube may be one that is read as it is looked at: its items are read in blocks of runs, as they are stored, and
+    what is kept of them and of their sums has a bound.
 
     Parameters
     ----------
@@ -47,15 +55,108 @@ class Items:
     def __init__(self, cube: xr.Dataset) -> None:
         self.cube = cube
         self.metrics = tuple(m for m in STANDARD if m in available(cube) and METRICS[m].items is not None)
-        self.mask = lru_cache(maxsize=4096)(self._mask)
-        self.by_pair = lru_cache(maxsize=512)(self._by_pair)
-        self.by_concept = lru_cache(maxsize=512)(self._by_concept)
-
-    @cached_property
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """The item variables as (run, checkpoint, source, target, concept)."""
+        dims = {"run", "checkpoint", *ITEM_DIMS}
         names = ("translation_outcome", *ITEM_LOGPROBS)
-        return {n: np.asarray(self.cube[n].transpose("run", "checkpoint", *ITEM_DIMS)) for n in names if n in self.cube}
+        self.stored = tuple(n for n in names if n in cube and dims <= set(map(str, cube[n].dims)))
+        self._blocks: Kept[NDArray[Any]] = Kept(2 * MOST_AT_ONCE, lambda block: block.nbytes)
+        self._sums: Kept[Totals] = Kept(128 * MEBIBYTE, lambda sums: sums.total.nbytes + sums.n.nbytes)
+        self._masks: Kept[Mask] = Kept(64 * MEBIBYTE, lambda mask: mask.nbytes)
+        self._times: Kept[ItemTimes] = Kept(64 * MEBIBYTE, lambda times: 6 * times.high.nbytes)
+
+    def values(self, name: str, run: int) -> NDArray[Any]:
+        """Return a variable of items of one run, (checkpoint, source, target, concept).
+
+        Parameters
+        ----------
+        name : str
+            One of ``stored``.
+        run : int
+            Position of the run.
+        """
+        variable = self.cube[name]
+        together = self._together(variable)
+        start = run - run % together
+
+        def read() -> NDArray[Any]:
+            part = variable.isel(run=slice(start, start + together))
+            return np.asarray(part.transpose("run", "checkpoint", *ITEM_DIMS))
+
+        return np.asarray(self._blocks.get((name, start), read)[run - start])
+
+    def _together(self, variable: xr.DataArray) -> int:
+        """Return how many runs are read at once: as many as the file keeps in one chunk, if they are not too large."""
+        chunks = variable.encoding.get("chunksizes")
+        if chunks is None or len(chunks) != variable.ndim:
+            return 1
+        runs = int(chunks[variable.dims.index("run")])
+        return runs if variable.nbytes // max(1, variable.sizes["run"]) * runs <= MOST_AT_ONCE else 1
+
+    def loaded(self, run: int) -> xr.Dataset:
+        """Return the cube of one ``run`` alone, by position, with its items in memory."""
+        one = self.cube.isel(run=[run])
+        dims = ("run", "checkpoint", *ITEM_DIMS)
+        return one.assign({n: (dims, self.values(n, run)[None], one[n].attrs) for n in self.stored})
+
+    def mask(self, run: int, metric: str) -> Mask:
+        """Return which items (source, target, concept) a metric of one run is about.
+
+        Parameters
+        ----------
+        run : int
+            Position of the run.
+        metric : str
+            A metric of items.
+        """
+        return self._masks.get((run, metric), lambda: self._mask(run, metric))
+
+    def by_pair(self, run: int, metric: str) -> Totals:
+        """Return sums over concepts, (checkpoint, source, target).
+
+        Parameters
+        ----------
+        run : int
+            Position of the run.
+        metric : str
+            A metric of items.
+        """
+        return self._sums.get(("pair", run, metric), lambda: self._by_pair(run, metric))
+
+    def by_concept(
+        self, run: int, metric: str, source: int | None = None, target: int | None = None,
+        group: tuple[str, str] | None = None,
+    ) -> Totals:  # fmt: skip
+        """Return sums over pairs of languages, (checkpoint, concept): of all, of a source, of a target, of a group.
+
+        Parameters
+        ----------
+        run : int
+            Position of the run.
+        metric : str
+            A metric of items.
+        source, target : int, optional
+            Positions of languages.
+        group : (grouping, label), optional
+            Of :attr:`groupings`.
+        """
+        key = (run, metric, source, target, group)
+        return self._sums.get(key, lambda: self._by_concept(run, metric, source, target, group))
+
+    def times(self, run: int, metric: str) -> ItemTimes:
+        """Return when the items of a metric of one run were lastingly acquired.
+
+        Parameters
+        ----------
+        run : int
+            Position of the run.
+        metric : str
+            A count of items.
+
+        Raises
+        ------
+        UserError
+            When the run has no such item.
+        """
+        return self._times.get((run, metric), lambda: item_times(self.loaded(run), metric, LASTING))
 
     def labels(self, dim: str) -> list[str]:
         """Return the names along ``dim``, source, target or concept; numbers where the cube has none."""
@@ -63,30 +164,26 @@ class Items:
         return [str(v) for v in values]
 
     def _mask(self, run: int, metric: str) -> Mask:
-        names = [n for n in ("translation_outcome", *ITEM_LOGPROBS, "overlap", "exposure", "source", "target")
-                 if n in self.cube.variables]  # fmt: skip
-        return np.asarray(item_mask(self.cube[names].isel(run=run), metric))
+        names = [n for n in (*self.stored, "overlap", "exposure", "source", "target") if n in self.cube.variables]
+        return np.asarray(item_mask(self.loaded(run)[names].isel(run=0), metric))
 
     def _values(self, run: int, metric: str) -> tuple[NDArray[Any], Mask]:
         """Return success or log-probability, and where it is known, (checkpoint, source, target, concept)."""
         if metric in ITEM_LOGPROBS:
-            values = self.arrays[metric][run]
+            values = self.values(metric, run)
             return values, np.isfinite(values)
-        outcome = self.arrays["translation_outcome"][run]
+        outcome = self.values("translation_outcome", run)
         asked = outcome >= 0  # NaN, where a cube keeps flags as floats, is not
         return succeeded(outcome, metric), asked
 
     def _by_pair(self, run: int, metric: str) -> Totals:
-        """Return sums over concepts, (checkpoint, source, target)."""
         values, known = self._values(run, metric)
         keep = known & self.mask(run, metric)
         return Totals(np.where(keep, values, 0).sum(-1, dtype=float), keep.sum(-1, dtype=float))
 
     def _by_concept(
-        self, run: int, metric: str, source: int | None = None, target: int | None = None,
-        group: tuple[str, str] | None = None,
-    ) -> Totals:  # fmt: skip
-        """Return sums over pairs of languages, (checkpoint, concept): of all, of a source, of a target, of a group."""
+        self, run: int, metric: str, source: int | None, target: int | None, group: tuple[str, str] | None
+    ) -> Totals:
         part = (slice(None), _slice(source), _slice(target))
         values, known = self._values(run, metric)
         mask = self.mask(run, metric)

@@ -147,7 +147,7 @@ class Located:
 
     def _asked(self, run: int) -> xr.Dataset:
         """Return one run with only the languages and concepts of its items, which is much faster to analyse."""
-        one = self.cube.isel(run=[run])
+        one = self.items.loaded(run)
         if not self.items.metrics:
             return one
         asked = np.any([self.items.mask(run, m) for m in self.items.metrics], axis=0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -124,17 +124,19 @@ def series_of(
         return
     stored = STORED_AS.get(metric, metric)
     dims = set(map(str, cube[stored].dims)) - {"run", "checkpoint"}
+    trials = str(cube[stored].attrs.get("trials", TRIALS_OF.get(stored, "")))
+    one = cube[[name for name in (stored, trials) if name in cube.variables]].isel(run=run).load()
     if split == WHOLE:
-        pieces = [("", cube.isel(run=run))]
+        pieces = [("", one)]
     elif split in dims:
         labels = cube[split].values if split in cube.coords else range(cube.sizes[split])
-        pieces = [(str(one), cube.isel({"run": run, split: [i]})) for i, one in enumerate(labels)]
+        pieces = [(str(label), one.isel({split: [i]})) for i, label in enumerate(labels)]
     else:
         return
-    for label, one in pieces:
+    for label, piece in pieces:
         if part is not None and label != part:
             continue
-        found = _of_trajectory(variable(one, name, tokens, Group(""), stored), label, metric)
+        found = _of_trajectory(variable(piece, name, tokens, Group(""), stored), label, metric)
         if len(found.tokens):
             yield found
 
@@ -178,40 +180,3 @@ def _of_trajectory(t: Trajectory, part: str, metric: str) -> ScoreLine:
     value = -t.y if t.falls else t.y
     low, high = wilson(value, t.effective_trials) if t.counts else (None, None)
     return ScoreLine(run=t.run, part=part, metric=metric, tokens=t.tokens, value=value, low=low, high=high)
-
-
-def many(
-    cube: xr.Dataset, items: Items, runs: Sequence[int], metrics: Sequence[str], split: str, most: int
-) -> tuple[list[ScoreLine], int]:
-    """Return the lines of whole runs, until there are enough, and of how many runs they are.
-
-    Parameters
-    ----------
-    cube : xarray.Dataset
-        A validated cube.
-    items : Items
-        Its item metrics.
-    runs : sequence of int
-        Positions of the runs.
-    metrics : sequence of str
-        Names of the metrics.
-    split : str
-        One of :func:`parts_of`.
-    most : int
-        No further run is read once there are that many lines.
-
-    Returns
-    -------
-    lines : list of ScoreLine
-        By metric, then by run; never more than ``most``.
-    read : int
-        The first so many of ``runs`` were read.
-    """
-    found: list[ScoreLine] = []
-    read = 0
-    for run in runs:
-        if len(found) >= most:
-            break
-        found += [line for metric in metrics for line in series_of(cube, items, run, metric, split)]
-        read += 1
-    return sorted(found[:most], key=lambda line: metrics.index(line.metric)), read

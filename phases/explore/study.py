@@ -16,9 +16,10 @@ from calque.data import cube as cubes
 from calque.data.errors import UserError
 from calque.phases.explore.answers import Answers, answers_beside
 from calque.phases.explore.elements import labelled, shown
-from calque.phases.explore.items import Items
+from calque.phases.explore.items import MEBIBYTE, Items
+from calque.phases.explore.kept import Kept
 from calque.phases.explore.located import Located
-from calque.phases.explore.series import metrics_of, parts_of
+from calque.phases.explore.series import ScoreLine, metrics_of, parts_of, series_of
 from calque.phases.series.names import by_written_names
 
 CONDITIONS = ("size", "mix", "corpus", "template")
@@ -79,6 +80,56 @@ class Study:
     def position(self, run: str) -> int:
         """Return the position of ``run`` along the cube's dimension run."""
         return self._positions[run]
+
+    def lines(self, run: str, metric: str, split: str, part: str | None = None) -> tuple[ScoreLine, ...]:
+        """Return the lines of one metric of one run; none where the metric cannot be split in this way.
+
+        Parameters
+        ----------
+        run, metric : str
+            Names.
+        split : str
+            One of :attr:`splits`.
+        part : str, optional
+            This part alone.
+        """
+        at = self.position(run)
+        key = (at, metric, split, part)
+        return self._lines.get(key, lambda: tuple(series_of(self.cube, self.items, at, metric, split, part)))
+
+    def many_lines(
+        self, runs: Sequence[str], metrics: Sequence[str], split: str, most: int
+    ) -> tuple[list[ScoreLine], int]:
+        """Return the lines of whole runs, until there are enough, and of how many runs they are.
+
+        Parameters
+        ----------
+        runs, metrics : sequence of str
+            Names.
+        split : str
+            One of :attr:`splits`.
+        most : int
+            No further run is read once there are that many lines.
+
+        Returns
+        -------
+        lines : list of ScoreLine
+            By metric, then by run; never more than ``most``.
+        read : int
+            The first so many of ``runs`` were read.
+        """
+        found: list[ScoreLine] = []
+        read = 0
+        for run in runs:
+            if len(found) >= most:
+                break
+            found += [line for metric in metrics for line in self.lines(run, metric, split)]
+            read += 1
+        return sorted(found[:most], key=lambda line: metrics.index(line.metric)), read
+
+    @cached_property
+    def _lines(self) -> Kept[tuple[ScoreLine, ...]]:
+        return Kept(128 * MEBIBYTE, lambda lines: sum(4 * line.value.nbytes + 500 for line in lines))
 
     @cached_property
     def _positions(self) -> dict[str, int]:

@@ -22,7 +22,7 @@ from calque.phases.explore.pictures.curves import (
     verdict,
 )  # fmt: skip
 from calque.phases.explore.pictures.panels import CHOICES, PanelOfLines, arrange
-from calque.phases.explore.series import BAND, WHOLE, ScoreLine, many
+from calque.phases.explore.series import BAND, WHOLE, ScoreLine
 
 MOST_LINES = 400
 MOST_PANELS = 6
@@ -68,15 +68,14 @@ class CurvesPage(Page):
         chosen, split = self.selection, self.split.value
         if not chosen.runs or not chosen.metrics:
             return [note("Nothing is chosen: choose a metric and a run at the left.")]
-        positions = [self.study.position(run) for run in chosen.runs]
-        series, read = many(self.study.cube, self.study.items, positions, chosen.metrics, split, MOST_LINES)
+        series, read = self.study.many_lines(chosen.runs, chosen.metrics, split, MOST_LINES)
         if not series:
             return [note(f"None of the chosen metrics is known by {shown(split)}: choose other parts or metrics.")]
         panels = arrange(self.study, series, split, self.colour.value, self.beside.value)
         drawn = [picture(one) for one in self._pictures(panels[:MOST_PANELS])]
         out = drawn if len(drawn) == 1 else [grid(*drawn)]
-        left = [f"{len(positions) - read} of the {len(positions)} runs, as there are {MOST_LINES} lines already"]
-        left = left if read < len(positions) else []
+        runs = len(chosen.runs)
+        left = [f"{runs - read} of the {runs} runs, as there are {MOST_LINES} lines already"] * (read < runs)
         left += [f"{len(panels) - MOST_PANELS} panels more than {MOST_PANELS}"] * (len(panels) > MOST_PANELS)
         if left:
             out.append(note(f"Not shown: {' and '.join(left)}; choose fewer runs, metrics or parts."))

@@ -14,7 +14,7 @@ from calque.phases.explore.pictures.colours import palette
 from calque.phases.explore.pictures.curves import draw_panel
 from calque.phases.explore.pictures.grid import pair_map
 from calque.phases.explore.pictures.panels import arrange
-from calque.phases.explore.series import PAIR, pair_label, series_of
+from calque.phases.explore.series import PAIR, pair_label
 
 
 class PairsPage(Page):
@@ -123,12 +123,7 @@ class PairsPage(Page):
         kind = self.metric.value in ITEM_LOGPROBS
         wanted = dict.fromkeys((*self.selection.metrics, self.metric.value))
         metrics = [m for m in wanted if m in self.study.items.metrics and (m in ITEM_LOGPROBS) == kind]
-        found = [
-            s
-            for metric in metrics
-            for run in runs
-            for s in series_of(self.study.cube, self.study.items, self.study.position(run), metric, PAIR, part)
-        ]
+        found = [s for metric in metrics for run in runs for s in self.study.lines(run, metric, PAIR, part)]
         if not found:
             return note(f"The chosen runs have no item of {part}.")
         panel = arrange(self.study, found, PAIR, "metric", "none")[0]
