@@ -162,8 +162,6 @@ def test_shares_and_scores_never_share_an_axis(cube):
     study = make_study(cube, "cube")
     metrics = ("copying", "translation", "translation_logprob", "loss")
     lines, _ = study.many_lines(["a-s0", "a-s1", "b", "c"], metrics, WHOLE, 99)
-        ["a-s0", "a-s1", "b", "c"], ["copying", "translation", "translation_logprob", "loss"], WHOLE, 99
-    )
     for beside in ("auto", "none", "run"):
         for panel in arrange(study, lines, WHOLE, "auto", beside):
             units = {"share" if s.share else s.metric for of in panel.lines.values() for s in of}
