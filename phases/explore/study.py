@@ -23,6 +23,7 @@ from calque.phases.explore.series import ScoreLine, metrics_of, parts_of, series
 from calque.phases.series.names import by_written_names
 
 CONDITIONS = ("size", "mix", "corpus", "template")
+LOGS = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
 NUMBERS = ("n_params", "n_params_non_embedding", "init_seed", "data_seed", "seed")
 
 
@@ -159,12 +160,24 @@ def read_study(path: Path, files: dict[str, dict[str, Any]]) -> Study:
     UserError
         When the cube cannot be read or holds nothing to draw.
     """
+    _refuse_others(path)
     cube = cubes.read(path)
     timing = cubes.read(path, "timing") if cubes.has_group(path, "timing") else None
     rest = {kind: content for kind, content in files.items() if kind != "detect"}
     beside = answers_beside(path)
     answers = Answers(beside) if beside.is_file() else None
     return make_study(cube, path.name, files.get("detect"), timing, rest, answers)
+
+
+def _refuse_others(path: Path) -> None:
+    """Say what to do with a folder of results, and with a log, which people give in place of a cube."""
+    if path.is_dir():
+        inside = sorted(path.glob("*.nc"))
+        known = f"its cube is {inside[0]}" if len(inside) == 1 else f"expected one of its {len(inside)} files *.nc"
+        if inside:
+            raise UserError(f"{path} is a folder; {known}")
+    elif path.suffix.lower() in LOGS and path.is_file():
+        raise UserError(f"{path} is no cube but, by its name, a log: make a cube of it with 'phases import' first")
 
 
 def make_study(
