@@ -6,6 +6,7 @@ when the lock is released, and the file is closed: no later access, and no garba
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,10 @@ LOCK = threading.RLock()
 os.register_at_fork(before=LOCK.acquire, after_in_parent=LOCK.release, after_in_child=LOCK.release)
 # a child that is forked in the midst of a call would find the library, and this lock, in that state for ever
 
+HELD: list[netCDF4.Dataset] = []
+"""Files that stay open. Nothing else keeps them: a garbage collection would close them without the lock."""
+CHUNK = 4 << 20
+"""Bytes that are stored together at most, and up to which the library decides."""
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
@@ -58,6 +63,50 @@ def load(path: Path, groups: Sequence[str | None]) -> list[xr.Dataset | None]:
             store = None if held is None else NetCDF4DataStore(held)  # type: ignore[no-untyped-call]
             found.append(None if store is None else xr.open_dataset(store).load())
         return found
+
+
+def hold(path: Path, groups: Sequence[str | None], large: int) -> list[xr.Dataset | None]:
+    """Read groups of a netCDF file as :func:`load` does, but leave large variables in it until they are looked at.
+
+    The file stays open as long as the process lives, and is read under the same lock.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    groups : sequence of str or None
+        Names of groups; None is the root.
+    large : int
+        Numbers that take more bytes in memory stay in the file.
+
+    Returns
+    -------
+    list of xarray.Dataset or None
+        In the order of ``groups``; None for a group that the file lacks.
+
+    Raises
+    ------
+    UserError, Exception
+        As :func:`load`.
+    """
+    with LOCK:
+        file = netCDF4.Dataset(path)
+        try:
+            check_header(file, str(path))
+            found = [_held(file if name is None else file.groups.get(name), large) for name in groups]
+        except BaseException:
+            file.close()
+            raise
+        HELD.append(file)
+        return found
+
+
+def _held(group: Any, large: int) -> xr.Dataset | None:
+    if group is None:
+        return None
+    found = xr.open_dataset(NetCDF4DataStore(group, lock=LOCK), cache=False)  # type: ignore[no-untyped-call]
+    small = [n for n, v in found.variables.items() if v.dtype.kind not in "iufb" or v.nbytes <= large]
+    return found.assign({n: found[n].load() for n in small})
 
 
 def group_names(path: Path) -> list[str]:
@@ -153,5 +202,15 @@ def _encoding(cube: xr.Dataset) -> dict[str, dict[str, Any]]:
             chosen["fletcher32"] = True
         if variable.size > 512:
             chosen |= {"zlib": True, "complevel": 1, "shuffle": True}
+        if variable.nbytes > CHUNK and "run" in variable.dims:
+            chosen["chunksizes"] = _chunks(variable)
         encoding[key] = chosen
     return encoding
+
+
+def _chunks(variable: xr.Variable) -> tuple[int, ...]:
+    """Return what is stored together: one run, or some of its checkpoints, so that a run is read without the others."""
+    sizes = {str(dim): 1 if dim == "run" else n for dim, n in variable.sizes.items()}
+    while variable.dtype.itemsize * math.prod(sizes.values()) > CHUNK and sizes.get("checkpoint", 1) > 1:
+        sizes["checkpoint"] = -(-sizes["checkpoint"] // 2)
+    return tuple(sizes.values())

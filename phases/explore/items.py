@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,8 @@ THIRDS = ("rare", "middling", "frequent")
 LASTING = 3
 """Correct answers in a row by which an item is acquired."""
 MEBIBYTE = 1 << 20
-MOST_AT_ONCE = 192 * MEBIBYTE
+FEWEST = 16
+MOST_AT_ONCE = 384 * MEBIBYTE
 """Largest block of runs that is read at once, because a file keeps them together."""
 
 
@@ -58,7 +60,7 @@ class Items:
         dims = {"run", "checkpoint", *ITEM_DIMS}
         names = ("translation_outcome", *ITEM_LOGPROBS)
         self.stored = tuple(n for n in names if n in cube and dims <= set(map(str, cube[n].dims)))
-        self._blocks: Kept[NDArray[Any]] = Kept(2 * MOST_AT_ONCE, lambda block: block.nbytes)
+        self._blocks: Kept[NDArray[Any]] = Kept(128 * MEBIBYTE, lambda block: block.nbytes)
         self._sums: Kept[Totals] = Kept(128 * MEBIBYTE, lambda sums: sums.total.nbytes + sums.n.nbytes)
         self._masks: Kept[Mask] = Kept(64 * MEBIBYTE, lambda mask: mask.nbytes)
         self._times: Kept[ItemTimes] = Kept(64 * MEBIBYTE, lambda times: 6 * times.high.nbytes)
@@ -74,7 +76,7 @@ class Items:
             Position of the run.
         """
         variable = self.cube[name]
-        together = self._together(variable)
+        together = self._stored_together(variable)
         start = run - run % together
 
         def read() -> NDArray[Any]:
@@ -83,7 +85,12 @@ class Items:
 
         return np.asarray(self._blocks.get((name, start), read)[run - start])
 
-    def _together(self, variable: xr.DataArray) -> int:
+    @cached_property
+    def together(self) -> int:
+        """How many runs are best asked for together, variable by variable."""
+        return max([FEWEST, *(self._stored_together(self.cube[name]) for name in self.stored)])
+
+    def _stored_together(self, variable: xr.DataArray) -> int:
         """Return how many runs are read at once: as many as the file keeps in one chunk, if they are not too large."""
         chunks = variable.encoding.get("chunksizes")
         if chunks is None or len(chunks) != variable.ndim:
@@ -91,11 +98,20 @@ class Items:
         runs = int(chunks[variable.dims.index("run")])
         return runs if variable.nbytes // max(1, variable.sizes["run"]) * runs <= MOST_AT_ONCE else 1
 
-    def loaded(self, run: int) -> xr.Dataset:
-        """Return the cube of one ``run`` alone, by position, with its items in memory."""
-        one = self.cube.isel(run=[run])
+    def loaded(self, run: int, stored: Sequence[str] | None = None) -> xr.Dataset:
+        """Return the cube of one run alone, with its items in memory.
+
+        Parameters
+        ----------
+        run : int
+            Position of the run.
+        stored : sequence of str, optional
+            Variables of items that are wanted; all when None.
+        """
+        names = self.stored if stored is None else stored
+        one = self.cube.drop_vars([n for n in self.stored if n not in names]).isel(run=[run])
         dims = ("run", "checkpoint", *ITEM_DIMS)
-        return one.assign({n: (dims, self.values(n, run)[None], one[n].attrs) for n in self.stored})
+        return one.assign({n: (dims, self.values(n, run)[None], one[n].attrs) for n in names})
 
     def mask(self, run: int, metric: str) -> Mask:
         """Return which items (source, target, concept) a metric of one run is about.
@@ -107,7 +123,18 @@ class Items:
         metric : str
             A metric of items.
         """
-        return self._masks.get((run, metric), lambda: self._mask(run, metric))
+
+        def of_block() -> Mask:
+            # of all runs that are read with this one: the values of a metric would take the place of their outcomes
+            decides = self._decides(metric)
+            together = self._stored_together(self.cube[decides])
+            start = run - run % together
+            for other in range(start, min(start + together, self.cube.sizes["run"])):
+                if other != run:
+                    self._masks.get((other, metric), partial(self._mask, other, metric))
+            return self._mask(run, metric)
+
+        return self._masks.get((run, metric), of_block)
 
     def by_pair(self, run: int, metric: str) -> Totals:
         """Return sums over concepts, (checkpoint, source, target).
@@ -156,7 +183,9 @@ class Items:
         UserError
             When the run has no such item.
         """
-        return self._times.get((run, metric), lambda: item_times(self.loaded(run), metric, LASTING))
+        return self._times.get(
+            (run, metric), lambda: item_times(self.loaded(run, ["translation_outcome"]), metric, LASTING)
+        )
 
     def labels(self, dim: str) -> list[str]:
         """Return the names along ``dim``, source, target or concept; numbers where the cube has none."""
@@ -164,8 +193,13 @@ class Items:
         return [str(v) for v in values]
 
     def _mask(self, run: int, metric: str) -> Mask:
-        names = [n for n in (*self.stored, "overlap", "exposure", "source", "target") if n in self.cube.variables]
-        return np.asarray(item_mask(self.loaded(run)[names].isel(run=0), metric))
+        decides = self._decides(metric)
+        names = [n for n in (decides, "overlap", "exposure", "source", "target") if n in self.cube.variables]
+        return np.asarray(item_mask(self.loaded(run, [decides])[names].isel(run=0), metric))
+
+    def _decides(self, metric: str) -> str:
+        """Return the variable that decides which items a metric is about."""
+        return "translation_outcome" if "translation_outcome" in self.stored else metric
 
     def _values(self, run: int, metric: str) -> tuple[NDArray[Any], Mask]:
         """Return success or log-probability, and where it is known, (checkpoint, source, target, concept)."""

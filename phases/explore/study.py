@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,7 @@ import xarray as xr
 
 from calque.data import cube as cubes
 from calque.data.errors import UserError
+from calque.data.metrics import METRICS
 from calque.phases.explore.answers import Answers, answers_beside
 from calque.phases.explore.elements import labelled, shown
 from calque.phases.explore.items import MEBIBYTE, Items
@@ -66,8 +68,8 @@ class Study:
         return metrics_of(self.cube, self.items)
 
     def shown(self, metric: str) -> str:
-        """Return what is shown of the name of a ``metric``."""
-        return shown(metric)
+        """Return what is shown of the name of a ``metric``: one that is not ours stands as its tool wrote it."""
+        return shown(metric) if metric in METRICS else metric
 
     def named(self, metrics: Sequence[str]) -> dict[str, str]:
         """Return ``metrics`` by what is shown of them, for a menu."""
@@ -110,23 +112,28 @@ class Study:
         split : str
             One of :attr:`splits`.
         most : int
-            No further run is read once there are that many lines.
+            Largest number of lines.
 
         Returns
         -------
         lines : list of ScoreLine
             By metric, then by run; never more than ``most``.
         read : int
-            The first so many of ``runs`` were read.
+            The lines are of the first so many of ``runs``.
         """
-        found: list[ScoreLine] = []
-        read = 0
-        for run in runs:
-            if len(found) >= most:
-                break
-            found += [line for metric in metrics for line in self.lines(run, metric, split)]
-            read += 1
-        return sorted(found[:most], key=lambda line: metrics.index(line.metric)), read
+        found: list[list[ScoreLine]] = []
+        count, some = 0, runs[:1]
+        while some and count < most:
+            # metric by metric: a file may keep a variable of several runs together
+            lines = {(metric, run): self.lines(run, metric, split) for metric in metrics for run in some}
+            found += [[line for metric in metrics for line in lines[metric, run]] for run in some]
+            count = sum(map(len, found))
+            wanted = math.ceil((most - count) * len(found) / max(1, count))
+            some = runs[len(found) :][: min(max(1, wanted), self.items.together)]
+        fit = int(np.searchsorted(np.cumsum([len(one) for one in found]), most, side="right"))
+        read = max(1, fit)  # of a single run with more lines, the first ones
+        kept = [line for one in found[:read] for line in one][:most]
+        return sorted(kept, key=lambda line: metrics.index(line.metric)), min(read, len(runs))
 
     @cached_property
     def _lines(self) -> Kept[tuple[ScoreLine, ...]]:
@@ -161,7 +168,7 @@ def read_study(path: Path, files: dict[str, dict[str, Any]]) -> Study:
         When the cube cannot be read or holds nothing to draw.
     """
     _refuse_others(path)
-    cube = cubes.read(path)
+    cube = cubes.read_lazily(path)
     timing = cubes.read(path, "timing") if cubes.has_group(path, "timing") else None
     rest = {kind: content for kind, content in files.items() if kind != "detect"}
     beside = answers_beside(path)
