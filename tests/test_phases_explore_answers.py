@@ -2,10 +2,14 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from calque.data.answers import answers_path
+from calque.data.answers.table import schema
 from calque.data.errors import UserError
-from calque.phases.explore.answers import MOST_ROWS, Answers, answers_beside, text
+from calque.phases.explore.answers import MOST_ROWS, Answers, text
 from calque.phases.explore.app import App, prepare
 from calque.phases.explore.study import make_study, read_study
 from tests.explore_cube import explored
@@ -31,9 +35,7 @@ def answered(runs=("a-s0", "b"), concepts=20, checkpoints=(1e6, 2e6)):
         for i, tokens in enumerate(checkpoints)
         for c in range(concepts)
     ]  # fmt: skip
-    frame = pd.DataFrame(rows).astype({"other_logprob": "float32", "phenomenon": "string"})
-    columns = ("run", "revision", "task", "source", "target", "concept", "outcome")
-    return frame.astype(dict.fromkeys(columns, "category"))
+    return pa.Table.from_pylist(rows, schema())
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -43,8 +45,7 @@ def prepared():
 
 @pytest.fixture
 def answers(tmp_path):
-    frame = answered()
-    frame.to_parquet(tmp_path / "results.answers.parquet", row_group_size=20)
+    pq.write_table(answered(), tmp_path / "results.answers.parquet", row_group_size=20)
     return Answers(tmp_path / "results.answers.parquet")
 
 
@@ -96,7 +97,7 @@ def test_runs_are_those_chosen_at_the_left(shown):
 
 def test_rows_are_bounded_and_counted(tmp_path):
     path = tmp_path / "many.answers.parquet"
-    answered(concepts=3 * MOST_ROWS).to_parquet(path, row_group_size=1000)
+    pq.write_table(answered(concepts=3 * MOST_ROWS), path, row_group_size=1000)
     found = Answers(path).find({"run": "b", "tokens": 1e6})
     assert len(found.rows) == MOST_ROWS and found.total == 3 * MOST_ROWS
     app = App(make_study(explored(), "x", answers=Answers(path)))
@@ -111,11 +112,11 @@ def test_a_cube_without_answers_says_so_and_a_damaged_file_too(tmp_path):
     assert read_study(path, {}).answers is None
     assert "No answers were kept" in said(page(App(read_study(path, {})), "AnswersPage").results())
     for damage in (b"", b"PAR1 and no more"):
-        answers_beside(path).write_bytes(damage)
+        answers_path(path).write_bytes(damage)
         study = read_study(path, {})
-        assert "cannot be read as a table of answers" in said(page(App(study), "AnswersPage").results())
-    pd.DataFrame({"run": ["a"]}).to_parquet(answers_beside(path))
-    with pytest.raises(UserError, match="no column 'tokens'"):
+        assert "is no table of answers" in said(page(App(study), "AnswersPage").results())
+    pd.DataFrame({"run": ["a"]}).to_parquet(answers_path(path))
+    with pytest.raises(UserError, match="no column 'revision'"):
         _ = read_study(path, {}).answers.choices
 
 

@@ -5,27 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from calque.data.answers.table import open_table
 from calque.data.errors import UserError
 
 if TYPE_CHECKING:
     import pyarrow.dataset as ds
 
-ENDING = ".answers.parquet"
 FILTERS = ("run", "tokens", "task", "source", "target", "concept", "outcome")
 """Columns by which answers are chosen; a concept is missing where a task has none."""
 SHOWN = ("prompt", "expected", "answer", "expected_logprob", "other_logprob")
 MOST_ROWS = 500
-
-
-def answers_beside(cube: Path) -> Path:
-    """Return where the answers to the questions of a ``cube`` stand: results.answers.parquet for results.nc."""
-    return cube.with_name(cube.name.removesuffix(".nc") + ENDING)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +50,7 @@ class Answers:
     Parameters
     ----------
     path : Path
-        Parquet file with the columns ``FILTERS`` and ``SHOWN``.
+        Of the Parquet file, see :mod:`calque.data.answers`.
     """
 
     path: Path
@@ -73,7 +67,7 @@ class Answers:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        file, groups = self._parquet(), []
+        file, groups = open_table(self.path), []
         try:
             with file:
                 for i in range(file.num_row_groups):
@@ -116,21 +110,6 @@ class Answers:
             raise self._broken(error) from error
         found = {str(one["values"]): int(one["counts"]) for one in counts}
         return Found(rows.to_pandas(), dict(sorted(found.items(), key=lambda pair: -pair[1])))
-
-    def _parquet(self) -> Any:
-        if find_spec("pyarrow") is None:
-            raise UserError(f"{self.path.name} needs the package 'pyarrow' to be read: pip install 'calque[formats]'")
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        try:
-            file = pq.ParquetFile(self.path)
-        except (OSError, pa.ArrowException) as error:
-            raise self._broken(error) from error
-        lacking = [name for name in (*FILTERS, *SHOWN) if name not in file.schema_arrow.names]
-        if lacking:
-            raise UserError(f"{self.path.name} is no table of answers: it has no column '{lacking[0]}'; score again")
-        return file
 
     def _broken(self, error: Exception) -> UserError:
         reason = " ".join(str(error).split())[:100]

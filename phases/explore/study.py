@@ -14,9 +14,10 @@ import pandas as pd
 import xarray as xr
 
 from calque.data import cube as cubes
+from calque.data.answers import answers_path
 from calque.data.errors import UserError
 from calque.data.metrics import METRICS
-from calque.phases.explore.answers import Answers, answers_beside
+from calque.phases.explore.answers import Answers
 from calque.phases.explore.elements import labelled, shown
 from calque.phases.explore.items import MEBIBYTE, Items
 from calque.phases.explore.kept import Kept
@@ -171,7 +172,7 @@ def read_study(path: Path, files: dict[str, dict[str, Any]]) -> Study:
     cube = cubes.read_lazily(path)
     timing = cubes.read(path, "timing") if cubes.has_group(path, "timing") else None
     rest = {kind: content for kind, content in files.items() if kind != "detect"}
-    beside = answers_beside(path)
+    beside = answers_path(path)
     answers = Answers(beside) if beside.is_file() else None
     return make_study(cube, path.name, files.get("detect"), timing, rest, answers)
 
