@@ -9,7 +9,7 @@ from typing import Any
 import panel as pn
 
 from calque.phases.explore import address
-from calque.phases.explore.elements import column, note, watch
+from calque.phases.explore.elements import column, counter, note, watch
 from calque.phases.explore.page import Page
 from calque.phases.explore.pages.answers import AnswersPage
 from calque.phases.explore.pages.curves import CurvesPage
@@ -48,7 +48,7 @@ class App:
         )
         self.lost = column()
         """Says what of an address the cube lacks."""
-        self.finished = pn.widgets.IntInput(value=0, visible=False)
+        self.finished = counter()
         """Counts what was drawn; the browser then takes its busy sign away."""
         self._first = {name: address.values_of(widget) for name, widget in self._kept().items()}
         self._waits = self._restoring = False
@@ -90,7 +90,7 @@ class App:
             if pn.state.location is not None:
                 pn.state.location.search = self.query()
         finally:
-            self.finished.value += 1
+            self.finished.value = (self.finished.value or 0) + 1
 
     def query(self) -> str:
         """Return the query of the address that shows this page with this selection; what is as at first is left out."""

@@ -193,6 +193,11 @@ def progress_bar() -> Any:
     return pn.indicators.Progress(value=0, max=1, width=180, visible=False)
 
 
+def counter() -> Any:
+    """Return a number that is not shown, for the browser to see change."""
+    return pn.widgets.IntInput(value=0, visible=False)
+
+
 def watch(widget: Any, call: Callable[..., object]) -> None:
     """Call a function when the value of a widget changes, of a slider when it is let go.
 

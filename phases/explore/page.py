@@ -34,7 +34,7 @@ class Page(ABC):
     def __init__(self, study: Study, selection: Selection) -> None:
         self.study, self.selection = study, selection
         self.body = column()
-        self.drawn = False
+        self.drawn = self._drawing = False
         self.usual: dict[str, Any] = {}
         """Values, by names in the address, of widgets whose choices change, as they stand until one is chosen."""
         self.ask: Callable[[], None] = self.redraw
@@ -64,7 +64,7 @@ class Page(ABC):
         """Return the results for the selection: pictures, tables, sentences."""
 
     def _changed(self, *_: object) -> None:
-        if self.drawn:  # else it is being drawn, or waits for it
+        if not self._drawing:  # what is offered may change while a page is drawn
             self.drawn = False
             self.ask()
 
@@ -78,8 +78,11 @@ class Page(ABC):
 
     def redraw(self) -> None:
         """Draw the page again."""
-        self.drawn = False
-        self.body.objects = self.results()
+        self._drawing = True
+        try:
+            self.body.objects = self.results()
+        finally:
+            self._drawing = False
         self.drawn = True
 
     def view(self) -> Any:

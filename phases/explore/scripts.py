@@ -23,7 +23,7 @@ class ScriptTags(HTMLParser):
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note where a script begins."""
+        """Note where a script begins, whatever its ``attrs``."""
         if tag == "script":
             line, column = self.getpos()
             self.found.append(self._starts[line - 1] + column)

@@ -91,7 +91,7 @@ def parts_of(cube: xr.Dataset, items: Items) -> list[str]:
 
 
 def pair_label(source: str, target: str) -> str:
-    """Return the name of a directed pair, such as en → de."""
+    """Return the name of the directed pair of ``source`` and ``target``, such as en → de."""
     return f"{source} → {target}"
 
 
@@ -149,8 +149,9 @@ def _item_parts(
         yield "", items.by_concept(run, metric)
     elif split in ("source", "target"):
         for i, label in enumerate(items.labels(split)):
+            source, target = (i, None) if split == "source" else (None, i)
             if wanted(label):
-                yield label, items.by_concept(run, metric, **{split: i})
+                yield label, items.by_concept(run, metric, source=source, target=target)
     elif split == PAIR:
         asked = items.mask(run, metric).any(-1)
         sources, targets = items.labels("source"), items.labels("target")

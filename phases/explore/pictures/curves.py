@@ -159,13 +159,13 @@ def _points_of_lines(
     for label, series in panel.lines.items():
         tokens = [s.tokens[_kept(s, log)] for s in series]
         texts = [[format_count(t) for t in one] for one in tokens]
-        data = source(
+        data = source(dict(
             tokens=_broken(tokens), value=_broken([s.value[_kept(s, log)] for s in series]),
             at=[text for one in texts for text in (*one, "")][:-1],
             run=[s.run for s, one in zip(series, tokens, strict=True) for _ in range(len(one) + 1)][:-1],
             part=[s.part for s, one in zip(series, tokens, strict=True) for _ in range(len(one) + 1)][:-1],
             label=[label] * (sum(map(len, tokens)) + len(tokens) - 1),
-        )  # fmt: skip
+        ))  # fmt: skip
         style = {"line_color": hues[label], "line_dash": styles[label], "line_width": 1.6, "line_alpha": 0.9}
         out[label] = [made.line("tokens", "value", source=data, name=label, **style)]
     rows = [("", "label"), ("run", "run"), ("part", "part"), ("tokens", "at"), (panel.unit, "value")]
@@ -178,11 +178,11 @@ def _whole_lines(
 ) -> dict[str, list[Any]]:
     """Draw one glyph for all lines, fast for hundreds of them; its tooltips are of whole lines."""
     every = [(label, s) for label, series in panel.lines.items() for s in series if _kept(s, log).any()]
-    data = source(
+    data = source(dict(
         tokens=[s.tokens[_kept(s, log)] for _, s in every], value=[s.value[_kept(s, log)] for _, s in every],
         label=[label for label, _ in every], run=[s.run for _, s in every], part=[s.part for _, s in every],
         hue=[hues[label] for label, _ in every], style=[styles[label] for label, _ in every],
-    )  # fmt: skip
+    ))  # fmt: skip
     drawn = made.multi_line(
         "tokens", "value", source=data, line_color="hue", line_dash="style", line_width=1.6, line_alpha=0.9
     )
@@ -202,7 +202,7 @@ def _bands(made: Any, panel: PanelOfLines, hues: dict[str, str], log: bool) -> d
             keep = _kept(s, log)
             xs.append(np.concatenate([s.tokens[keep], s.tokens[keep][::-1]]))
             ys.append(np.concatenate([s.low[keep], s.high[keep][::-1]]))
-        data = source(tokens=xs, value=ys)
+        data = source(dict(tokens=xs, value=ys))
         out[label] = [
             made.patches("tokens", "value", source=data, fill_color=hues[label], line_color=None, fill_alpha=0.13)
         ]
@@ -242,7 +242,7 @@ def _strips(made: Any, rows: list[Row], hues: dict[str, str], ground: float, ste
         }  # fmt: skip
         for name, value in one.items():
             bars[name].append(value)
-    data = source(**bars)
+    data = source(bars)
     lines = made.segment("low", "y", "high", "y", source=data, line_color="hue", line_width=4, line_alpha=0.75)
     dots = made.scatter("at", "y", source=data, color="hue", size=7)
     tips(made, [lines, dots], [("", "what"), ("takeoff", "where"), ("delayed start", "verdict")])

@@ -6,16 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from bokeh.models import (
-    ColumnDataSource,
-    CustomJSTickFormatter,
-    FixedTicker,
-    HoverTool,
-    Legend,
-    LegendItem,
-    PlainText,
-    Range1d,
-)  # fmt: skip
+from bokeh.models import ColumnDataSource, CustomJSTickFormatter, FixedTicker, HoverTool, PlainText, Range1d
+from bokeh.models.annotations import Legend, LegendItem
 from bokeh.plotting import figure
 
 from calque.data.quantities import format_count
@@ -58,7 +50,7 @@ def frame(
     """
     size = {"sizing_mode": "stretch_width"} if width is None else {"width": width}
     given = {name: value for name, value in (("x_range", x), ("y_range", y)) if value is not None}
-    made = figure(
+    made: Any = figure(
         height=height, x_axis_type="log" if logx else "auto", y_axis_type="log" if logy else "auto",
         tools="pan,box_zoom,wheel_zoom,save,reset", outline_line_color=None, **size, **given,
     )  # fmt: skip
@@ -135,7 +127,7 @@ def tips(made: Any, renderers: Sequence[Any], rows: Sequence[tuple[str, str]]) -
     made.add_tools(HoverTool(renderers=list(renderers), tooltips=shown, visible=False))
 
 
-def legend(made: Any, entries: Mapping[str, Sequence[Any]], title: str = "") -> None:
+def legend(made: Any, entries: Mapping[str, Sequence[Any]]) -> None:
     """Add a legend outside the data: above for few entries, at the right for more; a click on one hides its lines.
 
     One entry has no legend, and more than ``MOST_LABELS`` have tooltips alone.
@@ -146,23 +138,20 @@ def legend(made: Any, entries: Mapping[str, Sequence[Any]], title: str = "") -> 
         Where to add it.
     entries : mapping of str to renderers
         By label.
-    title : str
-        Above the entries; none when empty.
     """
     if not 1 < len(entries) <= MOST_LABELS:
         return
     wide = len(entries) <= ABOVE and sum(map(len, entries)) <= LINE
-    made.add_layout(
-        Legend(
-            items=[LegendItem(label={"value": brief(label, 40)}, renderers=list(of)) for label, of in entries.items()],
-            orientation="horizontal" if wide else "vertical", border_line_color=None, margin=0, padding=2,
-            label_text_font_size="9pt", title=title or None, title_text_font_style="normal", click_policy="hide",
-        ),
-        "above" if wide else "right",
+    made_of: Any = Legend(
+        items=[LegendItem(label={"value": brief(label, 40)}, renderers=list(of)) for label, of in entries.items()],
+        orientation="horizontal" if wide else "vertical", border_line_color=None, margin=0,
+        label_text_font_size="9pt", click_policy="hide",
     )  # fmt: skip
+    made_of.padding = 2
+    made.add_layout(made_of, "above" if wide else "right")
 
 
-def source(**columns: Any) -> Any:
+def source(columns: Mapping[str, Any]) -> Any:
     """Return a data source of equally long ``columns``."""
     return ColumnDataSource({name: values if len(values) else [] for name, values in columns.items()})
 
@@ -190,9 +179,9 @@ def reach(values: Sequence[Array], log: bool = False, room: float = 0.04) -> Any
     if log:
         ends = np.log10([low, high])
         spare = room * (ends[1] - ends[0]) or 0.1
-        return Range1d(10 ** (ends[0] - spare), 10 ** (ends[1] + spare))
+        return Range1d(start=10 ** (ends[0] - spare), end=10 ** (ends[1] + spare))
     spare = room * (high - low) or 0.05 * max(abs(high), 1.0)
-    return Range1d(low - spare, high + spare)
+    return Range1d(start=low - spare, end=high + spare)
 
 
 def edges(places: Array, log: bool) -> Array:

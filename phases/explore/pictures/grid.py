@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from bokeh.models import ColorBar, FactorRange, PlainText, TapTool
-from bokeh.transform import linear_cmap
+from bokeh.models import FactorRange, LinearColorMapper, PlainText, TapTool
+from bokeh.models.annotations import ColorBar
 
 from calque.phases.explore.pictures.figure import (
     INK,
@@ -27,7 +27,6 @@ from calque.phases.series.axis import Array
 WRITTEN = 12
 """Most languages with which the cells show their numbers."""
 SCALE, MOST_NAMES = "viridis", 120
-SQUARE = {"height": 430, "width": 500}
 
 
 def scale(backwards: bool = False) -> list[str]:
@@ -72,9 +71,8 @@ def pair_map(
     bokeh.plotting.figure
     """
     sources, targets = languages
-    made = frame(
-        title, "target (answer)", "source (prompt)", **SQUARE, x=FactorRange(*targets), y=FactorRange(*sources[::-1])
-    )
+    across, up = FactorRange(factors=list(targets)), FactorRange(factors=list(sources[::-1]))
+    made = frame(title, "target (answer)", "source (prompt)", height=430, width=500, x=across, y=up)
     for axis, names in ((made.xaxis, targets), (made.yaxis, sources)):
         axis.major_label_overrides = {name: PlainText(text=brief(name, 12)) for name in names}
     made.xgrid.grid_line_color = made.ygrid.grid_line_color = None
@@ -84,12 +82,14 @@ def pair_map(
     high = high if high > low else low + 1e-9
     dark = (numbers - low) / (high - low) < 0.55
     hues = ["#ffffff" if one else INK for one in ((~dark if backwards else dark) & np.isfinite(numbers))]
-    data = source(**{name: frame_[name].to_numpy() for name in frame_}, hue=hues)
-    colour = linear_cmap(value, scale(backwards), low, high, nan_color=MISSING)
+    columns = {str(name): frame_[name].to_numpy() for name in frame_}
+    data = source({**columns, "hue": hues})
+    mapper = LinearColorMapper(palette=scale(backwards), low=low, high=high, nan_color=MISSING)
+    colour = {"field": value, "transform": mapper}
     cells = made.rect("target", "source", 1, 1, source=data, fill_color=colour, line_color="#ffffff")
     cells.nonselection_glyph = None  # a click chooses a pair and leaves the others as they are
     if bar:
-        made.add_layout(ColorBar(color_mapper=colour.transform, width=10, border_line_color=None), "right")
+        made.add_layout(ColorBar(color_mapper=mapper, width=10, border_line_color=None), "right")
     if max(len(sources), len(targets)) <= WRITTEN:
         made.text(
             "target", "source", "shown", source=data, text_color="hue", text_font_size="8pt", text_align="center",
@@ -143,15 +143,16 @@ def concept_map(
     else:
         made.yaxis.visible = False
     y, left = np.repeat(rows, len(places)), np.tile(borders[:-1], count)
-    colour = linear_cmap("share", scale(), 0, 100, nan_color=MISSING)
+    mapper = LinearColorMapper(palette=scale(), low=0, high=100, nan_color=MISSING)
+    colour = {"field": "share", "transform": mapper}
     cells = made.quad(
         left="left", right="right", bottom="bottom", top="top", fill_color=colour, line_color=None,
-        source=source(
+        source=source(dict(
             left=left, right=np.tile(borders[1:], count), bottom=y - 0.5, top=y + 0.5, share=values.T.ravel(),
             concept=np.repeat(np.asarray(names, object), len(places)), tokens=np.tile(places, count),
-        ),
+        )),
     )  # fmt: skip
-    made.add_layout(ColorBar(color_mapper=colour.transform, width=10, border_line_color=None), "right")
+    made.add_layout(ColorBar(color_mapper=mapper, width=10, border_line_color=None), "right")
     tips(made, [cells], [("", "concept"), ("tokens", "tokens"), ("share, %", "share")])
     reached = np.isfinite(marks) & ((marks > 0) | (not log))
     made.scatter(marks[reached], rows[reached], marker="dash", angle=np.pi / 2, size=12, color="#ff5d5d", line_width=3)

@@ -53,7 +53,7 @@ def lines_picture(
     for i, (label, of) in enumerate(pieces.items()):
         gaps = [part for frame_ in of for part in (frame_, frame_.tail(1).assign(x=np.nan, y=np.nan))][:-1]
         joined = pd.concat(gaps, ignore_index=True)
-        data = source(**{name: joined[name].to_numpy() for name in joined})
+        data = source({str(name): joined[name].to_numpy() for name in joined})
         style = {"line_color": hues[label], "line_dash": dash(i), "line_width": 1.5}
         entries[label] = [made.line("x", "y", source=data, **style)]
     tips(made, [one for drawn in entries.values() for one in drawn], rows)
@@ -97,7 +97,7 @@ def profile_picture(found: Sequence[IsoFlopProfile], runs: Sequence[str], unit: 
         line = made.line(means["n"].to_numpy(), means["loss"].to_numpy(), line_color=hues[label], line_width=1.6)
         columns = {"n": data["n"].to_numpy(), "loss": data["loss"].to_numpy(), "run": data["run"].to_numpy(),
                    "level": np.repeat(np.array([label], object), len(data))}  # fmt: skip
-        points.append(made.scatter("n", "loss", source=source(**columns), color=hues[label], size=6))
+        points.append(made.scatter("n", "loss", source=source(columns), color=hues[label], size=6))
         entries[label] = [line, points[-1]]
         if profile.best_n is not None:
             row = (profile.best_n, profile.best_loss, label, format_count(profile.best_n))
@@ -105,7 +105,7 @@ def profile_picture(found: Sequence[IsoFlopProfile], runs: Sequence[str], unit: 
                 best[name].append(value)
     tips(made, points, [("run", "run"), ("", "level"), ("loss", "loss{0.0000}")])
     if best["n"]:
-        marks = made.scatter("n", "loss", source=source(**best), color="#1d2430", marker="diamond", size=11)
+        marks = made.scatter("n", "loss", source=source(best), color="#1d2430", marker="diamond", size=11)
         tips(made, [marks], [("lowest at", "lowest"), ("", "level"), ("loss", "loss{0.0000}")])
         entries["lowest"] = [marks]
     legend(made, entries)

@@ -85,7 +85,7 @@ def _runs(made: Any, rows: pd.DataFrame) -> dict[str, list[Any]]:
         mine = rows[rows["ladder"] == ladder]
         bars = mine[mine["located"]]
         made.segment(
-            "x", "low", "x", "high", source=source(**{n: bars[n].to_numpy() for n in ("x", "low", "high")}),
+            "x", "low", "x", "high", source=source({n: bars[n].to_numpy() for n in ("x", "low", "high")}),
             line_color=hues[ladder], line_width=2, line_alpha=0.6,
         )  # fmt: skip
         for located, marker in ((True, "circle"), (False, "triangle")):
@@ -94,7 +94,7 @@ def _runs(made: Any, rows: pd.DataFrame) -> dict[str, list[Any]]:
                 continue
             names = ("x", "tokens", "run", "outcome", "shown", "interval")
             dots = made.scatter(
-                "x", "tokens", source=source(**{n: some[n].to_numpy() for n in names}), marker=marker, size=8,
+                "x", "tokens", source=source({n: some[n].to_numpy() for n in names}), marker=marker, size=8,
                 color=hues[ladder], fill_alpha=1.0 if located else 0.0,
             )  # fmt: skip
             tips(made, [dots], [("run", "run"), ("", "outcome"), ("tokens", "shown"), ("interval", "interval")])

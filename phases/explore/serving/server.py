@@ -59,7 +59,7 @@ class Headers(OutputTransform):
     def transform_first_chunk(
         self, status_code: int, headers: HTTPHeaders, chunk: bytes, finishing: bool
     ) -> tuple[int, HTTPHeaders, bytes]:
-        """Return the answer with the headers added."""
+        """Return ``status_code`` and ``chunk`` as they are, with headers added, ``finishing`` or not."""
         headers["Content-Security-Policy"] = "frame-ancestors 'none'"
         headers["X-Content-Type-Options"] = "nosniff"
         headers["Referrer-Policy"] = "no-referrer"
