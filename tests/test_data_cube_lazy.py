@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from calque.data import cube as cubes
-from calque.data.cube import file, lazy, variable_checks
+from calque.data.cube import netcdf, variable_checks
 from calque.data.errors import UserError
 from calque.phases.explore.items import Items
 from calque.phases.explore.study import read_study
@@ -18,10 +18,8 @@ DIMS = ("run", "checkpoint", "source", "target", "concept")
 MEGABYTE = 1 << 20
 
 
-@pytest.fixture
-def everything_large(monkeypatch):
-    monkeypatch.setattr(lazy, "SMALL", 0)
-    monkeypatch.setattr(file, "CHUNK", 2000)
+def lazily(path, large=0):
+    return cubes.read_with(path, "timing", large)[0]
 
 
 def large(runs=16, concepts=100):
@@ -35,12 +33,12 @@ def large(runs=16, concepts=100):
     )
 
 
-def test_numbers_are_those_of_the_whole_cube(tmp_path, everything_large):
+def test_numbers_are_those_of_the_whole_cube(tmp_path):
     path = tmp_path / "cube.nc"
     cubes.write(explored(), path)
-    whole, found = cubes.read(path), cubes.read_lazily(path)
+    whole, found = cubes.read(path), lazily(path)
     xr.testing.assert_identical(whole, found.load())
-    one, other = Items(whole), Items(cubes.read_lazily(path))
+    one, other = Items(whole), Items(lazily(path))
     for run in range(4):
         for metric in one.metrics:
             np.testing.assert_array_equal(one.mask(run, metric), other.mask(run, metric))
@@ -67,12 +65,11 @@ def test_a_large_cube_is_opened_and_a_run_is_read_in_little_memory(tmp_path, mon
 
 @pytest.mark.parametrize("together", [1, 3, 7, 16])
 def test_runs_that_a_file_keeps_together_are_read_once(tmp_path, monkeypatch, together):
-    monkeypatch.setattr(lazy, "SMALL", 0)
     path = tmp_path / "other.nc"
     cube = large(runs=16, concepts=2)
     encoding = {"translation_outcome": {"chunksizes": (together, 50, 6, 6, 2), "zlib": True}}
     cube.to_netcdf(path, engine="netcdf4", encoding=encoding)
-    items, reads = Items(cubes.read_lazily(path)), []
+    items, reads = Items(lazily(path)), []
     kept = items._blocks.get
     monkeypatch.setattr(items._blocks, "get", lambda key, make: kept(key, lambda: reads.append(key) or make()))
     found = [items.by_pair(run, "translation").mean[-1, 0, 1] for run in range(16)]
@@ -80,10 +77,10 @@ def test_runs_that_a_file_keeps_together_are_read_once(tmp_path, monkeypatch, to
     assert len(reads) == len(set(reads)) == -(-16 // together)
 
 
-def test_what_was_opened_is_read_also_after_another_took_its_place(tmp_path, everything_large):
+def test_what_was_opened_is_read_also_after_another_took_its_place(tmp_path):
     path = tmp_path / "cube.nc"
     cubes.write(explored(), path)
-    found = cubes.read_lazily(path)
+    found = lazily(path)
     before = cubes.read(path)["translation_outcome"].values
     cubes.write(explored(seed=7), path)
     np.testing.assert_array_equal(found["translation_outcome"].values, before)
@@ -96,10 +93,9 @@ def test_a_wrong_value_anywhere_is_found_when_it_is_opened(tmp_path, monkeypatch
     cubes.write(large(concepts=2), path)
     with netCDF4.Dataset(path, "a") as held:
         held["translation_outcome"][run, 99, 17, 17, 1] = 99
-    monkeypatch.setattr(lazy, "SMALL", 0)
     monkeypatch.setattr(variable_checks, "AT_ONCE", 10_000)
     with pytest.raises(UserError, match="translation_outcome holds 99"):
-        cubes.read_lazily(path)
+        lazily(path)
 
 
 def test_a_run_is_stored_apart_from_the_others(tmp_path):
@@ -107,7 +103,7 @@ def test_a_run_is_stored_apart_from_the_others(tmp_path):
     cubes.write(large(), path)
     with netCDF4.Dataset(path) as held:
         chunks = held["translation_outcome"].chunking()
-    assert chunks[0] == 1 and np.prod(chunks) <= file.CHUNK
+    assert chunks[0] == 1 and np.prod(chunks) <= netcdf.CHUNK
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\x89HDF\r\n\x1a\n", b"step,acc\n1,0.5\n"])
@@ -115,8 +111,8 @@ def test_what_is_no_cube_is_refused_as_when_it_is_read(tmp_path, content):
     path = tmp_path / "cube.nc"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(UserError) as lazily:
-        cubes.read_lazily(path)
+    with pytest.raises(UserError) as asked:
+        lazily(path)
     with pytest.raises(UserError) as whole:
         cubes.read(path)
-    assert str(lazily.value) == str(whole.value)
+    assert str(asked.value) == str(whole.value)

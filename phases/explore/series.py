@@ -12,8 +12,9 @@ from calque.data.metrics import ITEM_LOGPROBS, METRICS, STANDARD, STORED_AS, TRI
 from calque.phases.explore.items import Items, Totals
 from calque.phases.series.axis import Array
 from calque.phases.series.clusters import design_effect
-from calque.phases.series.metric_series import Group, variable
+from calque.phases.series.metric_series import variable
 from calque.phases.series.metrics import analysable, available
+from calque.phases.series.parts import Group
 from calque.phases.series.trajectory import Trajectory
 
 WHOLE, PAIR = "whole", "pair"
@@ -136,7 +137,7 @@ def series_of(
     for label, piece in pieces:
         if part is not None and label != part:
             continue
-        found = _of_trajectory(variable(piece, name, tokens, Group(""), stored), label, metric)
+        found = _of_trajectory(variable(piece, name, tokens, Group(), stored), label, metric)
         if len(found.tokens):
             yield found
 

@@ -26,6 +26,8 @@ from calque.phases.explore.series import ScoreLine, metrics_of, parts_of, series
 from calque.phases.series.names import by_written_names
 
 CONDITIONS = ("size", "mix", "corpus", "template")
+LARGE = 16 * MEBIBYTE
+"""Bytes above which a variable stays in the file."""
 LOGS = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
 NUMBERS = ("n_params", "n_params_non_embedding", "init_seed", "data_seed", "seed")
 
@@ -169,8 +171,7 @@ def read_study(path: Path, files: dict[str, dict[str, Any]]) -> Study:
         When the cube cannot be read or holds nothing to draw.
     """
     _refuse_others(path)
-    cube = cubes.read_lazily(path)
-    timing = cubes.read(path, "timing") if cubes.has_group(path, "timing") else None
+    cube, timing = cubes.read_with(path, "timing", large=LARGE)
     rest = {kind: content for kind, content in files.items() if kind != "detect"}
     beside = answers_path(path)
     answers = Answers(beside) if beside.is_file() else None

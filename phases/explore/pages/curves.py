@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from calque.data.quantities import format_count, format_p
+from calque.data.quantities import ABSENT, format_count, format_p
 from calque.phases.explore.elements import grid, labelled, note, one_of, picture, shown, switch, table
 from calque.phases.explore.locate_button import LOCATE, LocateButton
 from calque.phases.explore.located import SPLITS
@@ -16,13 +16,13 @@ from calque.phases.explore.pictures.curves import (
     MOST_BANDS,
     draw_panel,
     known,
-    place,
     score_range,
     token_range,
-    verdict,
 )  # fmt: skip
 from calque.phases.explore.pictures.panels import CHOICES, PanelOfLines, arrange
 from calque.phases.explore.series import BAND, WHOLE, ScoreLine
+from calque.phases.results import Transition
+from calque.phases.wording import growth, location, outcome_words, without
 
 MOST_LINES = 400
 MOST_PANELS = 6
@@ -35,7 +35,8 @@ class CurvesPage(Page):
     title = "Curves"
     about = (
         "Scores over training. Runs that differ only in their seeds share a colour. Bars below the curves: takeoff "
-        "with its interval; point at one for whether growth started late."
+        "with its interval, an arrow at an open end, a hollow point for an outcome other than found; point at one for "
+        "whether growth started late."
     )
 
     def build(self) -> None:
@@ -112,22 +113,30 @@ class CurvesPage(Page):
         for s in series:
             found = self.study.located.of(s.run, self.split.value, s.part, s.metric)
             if "takeoff" in found:
-                takeoff, delay = found["takeoff"], found.get("delay")
-                rows.append(
-                    {
-                        "run": s.run,
-                        "part": s.part,
-                        "metric": self.study.shown(s.metric),
-                        "takeoff": place(takeoff),
-                        "delayed start": verdict(delay),
-                        "p": format_p(None if delay is None else delay.p_value),
-                        "t50": format_count(found["t50"].tokens) if "t50" in found else "–",
-                        "in words": takeoff.reason,
-                    }  # fmt: skip
-                )
+                rows.append(self._row(s, found))
+                less = {k: one for k, t in found.items() if (one := without(t)) is not None}
+                if less:
+                    checkpoint = format_count(next(iter(less.values())).without_checkpoint)
+                    rows.append(self._row(s, less) | {"metric": f"… without {checkpoint}"})
         if rows:
             frame = pd.DataFrame(rows)
             return [table(frame.drop(columns=["part"]) if not frame["part"].any() else frame)]
         if self.split.value in SPLITS:
             return [note(f"No transition is known of these yet: the button '{LOCATE}' finds them.")]
         return []
+
+    def _row(self, s: ScoreLine, found: dict[str, Transition]) -> dict[str, str]:
+        delay = found.get("delay")
+        why = found.get("takeoff", delay)
+        return {
+            "run": s.run,
+            "part": s.part,
+            "metric": self.study.shown(s.metric),
+            "delayed start": ABSENT if delay is None else outcome_words(delay.outcome),
+            "p": format_p(None if delay is None else delay.p_value),
+            "growth": growth(None if delay is None else delay.elasticity),
+            "takeoff": location(found.get("takeoff")),
+            "t50": location(found.get("t50")),
+            "peak": location(found.get("peak")),
+            "in words": "" if why is None else why.reason,
+        }

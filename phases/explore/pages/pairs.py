@@ -9,7 +9,7 @@ from calque.data.quantities import format_count
 from calque.phases.explore.elements import note, one_of, picture, row, slider
 from calque.phases.explore.locate_button import LOCATE, LocateButton
 from calque.phases.explore.page import Page
-from calque.phases.explore.pairs import languages, positions, rate_table, takeoff_table
+from calque.phases.explore.pairs import UNLIKE_FOUND, languages, positions, rate_table, takeoff_table
 from calque.phases.explore.pictures.colours import palette
 from calque.phases.explore.pictures.curves import draw_panel
 from calque.phases.explore.pictures.grid import pair_map
@@ -113,9 +113,10 @@ class PairsPage(Page):
             return note(f"Takeoffs of pairs are not known for {name} yet: the button '{LOCATE}' finds them.")
         rows = [(n, n) for n in ("source", "target")]
         rows += [("takeoff", "shown"), ("interval", "interval"), ("outcome", "outcome")]
-        return picture(
-            pair_map(frame, "log", f"takeoff of {name}, tokens", self.order, rows, self._clicked, backwards=True)
-        )
+        title = f"takeoff of {name}, tokens"
+        if frame["shown"].str.endswith(UNLIKE_FOUND).any():
+            title += f" ({UNLIKE_FOUND.strip()} not all found: point at it)"
+        return picture(pair_map(frame, "log", title, self.order, rows, self._clicked, backwards=True))
 
     def _curves(self, runs: list[str]) -> Any:
         """Return the metrics of the pair chosen over training."""

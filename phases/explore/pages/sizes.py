@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from calque.data.quantities import format_count, format_interval, format_p
+from calque.data.quantities import ABSENT, format_count, format_interval, format_p
 from calque.phases.explore.elements import absent, drawing, note, one_of, picture, shown, table
 from calque.phases.explore.locate_button import LOCATE, LocateButton
 from calque.phases.explore.page import Page
@@ -16,6 +16,8 @@ from calque.phases.explore.pictures.sizes import size_picture
 from calque.phases.explore.series import WHOLE
 from calque.phases.report.figures import svg
 from calque.phases.report.forecast_pictures import rollout_figure
+from calque.phases.results import Outcome
+from calque.phases.wording import extent, location, outcome_words
 
 ESTIMANDS = ("takeoff", "t10", "t50", "onset", "peak", "crossover")
 
@@ -26,8 +28,8 @@ class SizesPage(Page):
     key = "sizes"
     title = "Sizes and mixes"
     about = (
-        "When the transition comes, by size: a dot a run with its interval, runs of one size set slightly apart; open "
-        "triangles did not reach it by their last checkpoint. Lines and band: the laws of a forecast, if there is one."
+        "When the transition comes, by size: a dot a run with its interval, runs of one size set slightly apart; a "
+        "hollow dot has another outcome than found, a triangle is an open end. Lines and band: the laws of a forecast."
     )
 
     def build(self) -> None:
@@ -70,24 +72,30 @@ class SizesPage(Page):
         rows = []
         for run in self.selection.runs:
             found = self.study.located.of(run, WHOLE, "", self.metric.value).get(self.estimand.value)
-            if found is None or (found.tokens is None and found.low is None):
+            if found is None:
+                continue
+            tokens = self.study.tokens(run)
+            ends = extent(
+                found.tokens, found.low, found.high, float(tokens[tokens > 0].min()), float(np.nanmax(tokens))
+            )
+            if ends is None:
                 continue
             n = float(runs["n_params_non_embedding"].get(run, np.nan)) if "n_params_non_embedding" in runs else np.nan
-            last = float(np.nanmax(self.study.tokens(run)))
             rows.append(
                 {
                     "run": run,
                     "n": n,
                     "ladder": runs["ladder"][run],
-                    "located": found.tokens is not None,
-                    "tokens": found.tokens if found.tokens is not None else found.low or last,
-                    "low": found.low or found.tokens,
-                    "high": found.high or last,
-                    "interval": format_interval(found.low, found.high),
-                    "outcome": shown(found.outcome.value),
+                    "tokens": np.nan if ends.at is None else ends.at,
+                    "found": found.outcome == Outcome.FOUND,
+                    "low": ends.low,
+                    "high": ends.high,
+                    "open_low": ends.open_low,
+                    "open_high": ends.open_high,
+                    "shown": location(found),
                 }  # fmt: skip
             )
-        columns = ["run", "n", "ladder", "located", "tokens", "low", "high", "interval", "outcome"]
+        columns = ["run", "n", "ladder", "tokens", "found", "low", "high", "open_low", "open_high", "shown"]
         frame = pd.DataFrame(rows, columns=columns)
         if len(frame) and not np.isfinite(frame["n"]).all():
             conditions = [self.study.condition(run) for run in frame["run"]]
@@ -108,7 +116,7 @@ class SizesPage(Page):
         rows = [
             {
                 "law": row.get("law"), "tokens": format_count(row.get("tokens")), "interval": _interval(row),
-                "outcome": shown(row.get("outcome") or "–"), "typical miss, ln T": row.get("rollout_rms"),
+                "outcome": outcome_words(row.get("outcome") or ABSENT), "typical miss, ln T": row.get("rollout_rms"),
                 "why": row.get("reason") or "",
             }
             for row in forecast.get("rows") or []
@@ -135,7 +143,7 @@ class SizesPage(Page):
                     "high": _ratio(row, "high"),
                     "p": format_p(row.get("p_value")),
                     "p adjusted": format_p(row.get("p_adjusted")),
-                    "outcome": shown(row.get("outcome") or "–"),
+                    "outcome": outcome_words(row.get("outcome") or ABSENT),
                     "in words": row.get("reason") or "",
                 }  # fmt: skip
                 for row in rows

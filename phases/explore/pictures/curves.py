@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from calque.data.quantities import format_count, format_interval, format_p
+from calque.data.quantities import format_count
 from calque.phases.explore.located import Located
 from calque.phases.explore.pictures.colours import dash, palette
 from calque.phases.explore.pictures.figure import frame, legend, reach, share_ticks, source, tips, token_ticks
 from calque.phases.explore.pictures.panels import SHARE_LABEL, PanelOfLines
 from calque.phases.explore.series import ScoreLine
-from calque.phases.results import Transition
+from calque.phases.results import Outcome, Transition
 from calque.phases.series.axis import Array
+from calque.phases.wording import Extent, delay_words, extent, location
 
 STRIPS = 0.045
 MOST_BANDS = 16
@@ -136,8 +137,7 @@ def known(panel: PanelOfLines, located: Located, split: str) -> list[Row]:
         (label, s, rows)
         for label, series in panel.lines.items()
         for s in series
-        if "takeoff" in (rows := located.of(s.run, split, s.part, s.metric))
-        and (rows["takeoff"].tokens, rows["takeoff"].low, rows["takeoff"].high) != (None, None, None)
+        if "takeoff" in (rows := located.of(s.run, split, s.part, s.metric)) and _extent(s, rows["takeoff"]) is not None
     ]
     return found if len(found) <= MOST_STRIPS else []
 
@@ -228,36 +228,47 @@ def _order(i: int, n: int) -> float:
 
 
 def _strips(made: Any, rows: list[Row], hues: dict[str, str], ground: float, step: float) -> None:
-    """Draw takeoffs below the curves: a bar over the interval, a dot at the estimate or at the end not reached."""
-    bars: dict[str, list[Any]] = {name: [] for name in ("low", "high", "at", "y", "hue", "what", "where", "verdict")}
+    """Draw takeoffs: a bar over the interval below the curves, a point at the estimate, an arrow at an open end."""
+    columns = ("low", "high", "y", "hue", "what", "where", "verdict")
+    bars: dict[str, list[Any]] = {name: [] for name in columns}
+    marks = {kind: {name: [] for name in (*columns, "at")} for kind in MARKERS}
     for i, (label, s, found) in enumerate(rows):
         takeoff = found["takeoff"]
-        first, last = float(s.tokens[s.tokens > 0].min()), float(s.tokens.max())
-        low, high = takeoff.low or first, takeoff.high or last
+        ends = _extent(s, takeoff)
+        assert ends is not None, "rows without a place are left out"
         one = {
-            "low": low, "high": high, "at": takeoff.tokens if takeoff.tokens is not None else high,
-            "y": ground - step * (1.2 + _order(i, len(rows))), "hue": hues[label],
-            "what": f"{label} · {s.run} {s.part}".strip(), "where": place(takeoff),
-            "verdict": verdict(found.get("delay")),
+            "low": ends.low, "high": ends.high, "y": ground - step * (1.2 + _order(i, len(rows))), "hue": hues[label],
+            "what": f"{label} · {s.run} {s.part}".strip(), "where": location(takeoff),
+            "verdict": delay_words(found.get("delay")),
         }  # fmt: skip
-        for name, value in one.items():
-            bars[name].append(value)
-    data = source(bars)
-    lines = made.segment("low", "y", "high", "y", source=data, line_color="hue", line_width=4, line_alpha=0.75)
-    dots = made.scatter("at", "y", source=data, color="hue", size=7)
-    tips(made, [lines, dots], [("", "what"), ("takeoff", "where"), ("delayed start", "verdict")])
+        points = [("before", ends.low)] * ends.open_low + [("after", ends.high)] * ends.open_high
+        if ends.at is not None:
+            points.append(("found" if takeoff.outcome == Outcome.FOUND else "other", ends.at))
+        _append(bars, one)
+        for kind, at in points:
+            _append(marks[kind], {**one, "at": at})
+    lines = made.segment("low", "y", "high", "y", source=source(bars), line_color="hue", line_width=4, line_alpha=0.75)
+    dots = [
+        made.scatter("at", "y", source=source(marks[kind]), name=kind, **{"color": "hue", **options})
+        for kind, options in MARKERS.items()
+        if marks[kind]["at"]
+    ]
+    tips(made, [lines, *dots], [("", "what"), ("takeoff", "where"), ("delayed start", "verdict")])
 
 
-def place(takeoff: Transition) -> str:
-    """Return ``takeoff`` with its interval in tokens as text."""
-    if takeoff.tokens is None:
-        return f"{takeoff.outcome.value.replace('_', ' ')} ({format_interval(takeoff.low, takeoff.high)})"
-    return f"{format_count(takeoff.tokens)} ({format_interval(takeoff.low, takeoff.high)})"
+def _append(columns: dict[str, list[Any]], row: dict[str, Any]) -> None:
+    for name, values in columns.items():
+        values.append(row[name])
 
 
-def verdict(delay: Transition | None) -> str:
-    """Return the outcome of the ``delay`` test with its p-value and elasticity bound as text."""
-    if delay is None:
-        return "–"
-    steep = "" if delay.elasticity is None or not math.isfinite(delay.elasticity) else f", > T^{delay.elasticity:.0f}"
-    return f"{delay.outcome.value.replace('_', ' ')} (p {format_p(delay.p_value)}{steep})"
+def _extent(s: ScoreLine, takeoff: Transition) -> Extent | None:
+    first, last = float(s.tokens[s.tokens > 0].min()), float(s.tokens.max())
+    return extent(takeoff.tokens, takeoff.low, takeoff.high, first, last)
+
+
+MARKERS: dict[str, dict[str, Any]] = {
+    "found": {"size": 7}, "other": {"size": 7, "color": None, "line_color": "hue", "fill_color": "white"},
+    "before": {"marker": "triangle", "angle": math.pi / 2, "size": 9},
+    "after": {"marker": "triangle", "angle": -math.pi / 2, "size": 9},
+}  # fmt: skip
+"""A point is a takeoff that is found, a hollow one has another outcome, an arrow head is an open end."""

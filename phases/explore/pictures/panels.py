@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from calque.phases.explore.series import WHOLE, ScoreLine
 from calque.phases.explore.study import Study
+from calque.phases.series.metric_series import units_of
 
 CHOICES = ("auto", "metric", "part", "condition", "run", "size", "mix")
 SHARE_LABEL = "share of items"
@@ -54,12 +55,17 @@ def arrange(study: Study, series: Sequence[ScoreLine], split: str, colour: str, 
     shown = [by for by in shown if by != colour]
     panels: dict[tuple[str, ...], PanelOfLines] = {}
     for s in series:
-        unit = SHARE_LABEL if s.share else study.shown(s.metric)
+        unit = SHARE_LABEL if s.share else _axis_label(study, s.metric)
         labels = tuple(keys[by](s) for by in shown)
         title = " · ".join(labels)
         panel = panels.setdefault((unit, *labels), PanelOfLines(title=title, unit=unit))
         panel.lines.setdefault(keys[colour](s), []).append(s)
     return list(panels.values())
+
+
+def _axis_label(study: Study, metric: str) -> str:
+    units = units_of(study.cube, metric) if metric in study.cube.variables else ""
+    return study.shown(metric) + (f", {units}" if units else "")
 
 
 def _keys(study: Study, split: str) -> dict[str, Callable[[ScoreLine], str]]:

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from calque.data.quantities import format_count
 from calque.phases.explore.pictures.colours import palette
 from calque.phases.explore.pictures.figure import (
     count_ticks,
@@ -33,8 +32,9 @@ def size_picture(frame_: pd.DataFrame, forecast: dict[str, Any] | None, title: s
     Parameters
     ----------
     frame_ : DataFrame
-        One row a run: ``run``, ``n`` (its size), ``ladder``, ``located``, ``tokens``, ``low``, ``high``, ``outcome``,
-        ``interval``; with a column ``named``, ``n`` is a position that has this name in place of a size.
+        One row a run: ``run``, ``n`` (its size), ``ladder``, ``tokens`` (the estimate, NaN where there is none),
+        ``found``, ``low``, ``high``, ``open_low``, ``open_high`` (whether an end is open), ``shown``; with a column
+        ``named``, ``n`` is a position that has this name in place of a size.
     forecast : dict or None
         What ``scaling forecast --json`` wrote, with ``curves``.
     title : str
@@ -47,7 +47,6 @@ def size_picture(frame_: pd.DataFrame, forecast: dict[str, Any] | None, title: s
     named = "named" in frame_
     rank = frame_.groupby("n").cumcount() - (frame_.groupby("n")["n"].transform("size") - 1) / 2
     rows = frame_.assign(x=frame_["n"] + APART * rank if named else frame_["n"] * np.exp(APART * rank))
-    rows["shown"] = [format_count(t) for t in rows["tokens"]]
     curves = [] if forecast is None else list(forecast["curves"].values())
     ends = [_flat(curve[name]) for curve in curves for name in ("tokens", "low", "high")]
     y = reach([*(rows[name].to_numpy() for name in ("tokens", "low", "high")), *ends], log=True)
@@ -83,22 +82,21 @@ def _runs(made: Any, rows: pd.DataFrame) -> dict[str, list[Any]]:
     entries: dict[str, list[Any]] = {}
     for ladder in ladders:
         mine = rows[rows["ladder"] == ladder]
-        bars = mine[mine["located"]]
-        made.segment(
-            "x", "low", "x", "high", source=source({n: bars[n].to_numpy() for n in ("x", "low", "high")}),
-            line_color=hues[ladder], line_width=2, line_alpha=0.6,
-        )  # fmt: skip
-        for located, marker in ((True, "circle"), (False, "triangle")):
-            some = mine[mine["located"] == located]
-            if not len(some):
-                continue
-            names = ("x", "tokens", "run", "outcome", "shown", "interval")
-            dots = made.scatter(
-                "x", "tokens", source=source({n: some[n].to_numpy() for n in names}), marker=marker, size=8,
-                color=hues[ladder], fill_alpha=1.0 if located else 0.0,
-            )  # fmt: skip
-            tips(made, [dots], [("run", "run"), ("", "outcome"), ("tokens", "shown"), ("interval", "interval")])
-            entries[ladder if located else f"{ladder}: not yet"] = [dots]
+        bars = source({n: mine[n].to_numpy() for n in ("x", "low", "high")})
+        made.segment("x", "low", "x", "high", source=bars, line_color=hues[ladder], line_width=2, line_alpha=0.6)
+        dots = mine[mine["tokens"].notna()]
+        kinds = (
+            (dots[dots["found"]], "tokens", ladder, "circle", 1.0),
+            (dots[~dots["found"]], "tokens", f"{ladder}: not found", "circle", 0.0),
+            (mine[mine["open_high"]], "high", f"{ladder}: or later", "triangle", 0.0),
+            (mine[mine["open_low"]], "low", f"{ladder}: or earlier", "inverted_triangle", 0.0),
+        )
+        for some, at, name, marker, fill in kinds:
+            if len(some):
+                data = source({n: some[n].to_numpy() for n in ("x", at, "run", "shown")})
+                drawn = made.scatter("x", at, source=data, marker=marker, size=8, color=hues[ladder], fill_alpha=fill)
+                tips(made, [drawn], [("run", "run"), ("tokens", "shown")])
+                entries[name] = [drawn]
     return entries
 
 
