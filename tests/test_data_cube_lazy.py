@@ -1,5 +1,6 @@
 """A cube that is read as it is looked at: the same numbers, in bounded memory, of the file as it was opened."""
 
+import os
 import tracemalloc
 
 import netCDF4
@@ -77,14 +78,24 @@ def test_runs_that_a_file_keeps_together_are_read_once(tmp_path, monkeypatch, to
     assert len(reads) == len(set(reads)) == -(-16 // together)
 
 
-def test_what_was_opened_is_read_also_after_another_took_its_place(tmp_path):
+@pytest.mark.parametrize("change", ["replaced", "removed", "damaged"])
+def test_numbers_of_another_file_are_never_taken_for_those_of_the_cube(tmp_path, change):
     path = tmp_path / "cube.nc"
     cubes.write(explored(), path)
     found = lazily(path)
-    before = cubes.read(path)["translation_outcome"].values
-    cubes.write(explored(seed=7), path)
-    np.testing.assert_array_equal(found["translation_outcome"].values, before)
-    assert not (cubes.read(path)["translation_outcome"].values == before).all()
+    if change == "replaced":
+        cubes.write(explored(seed=7), path)
+    elif change == "removed":
+        path.unlink()
+    else:
+        at = os.stat(path)
+        content = bytearray(path.read_bytes())
+        content[200:-200] = bytes(len(content) - 400)
+        path.write_bytes(content)
+        os.utime(path, ns=(at.st_atime_ns, at.st_mtime_ns))
+    message = "cannot be read" if change == "damaged" else "was replaced or removed"
+    with pytest.raises(UserError, match=message):
+        _ = found["translation_outcome"].values
 
 
 @pytest.mark.parametrize("run", [0, 15])

@@ -130,8 +130,9 @@ def read_with(
     group : str
         Such as ``timing``.
     large : int, optional
-        Variables of more bytes stay in the file, which stays open; of them only what is asked for is read, each time it
-        is, and as it was when the file was opened. ``encoding["chunksizes"]`` says what is stored together.
+        Variables of more bytes stay in the file; of them only what is asked for is read, each time it is.
+        ``encoding["chunksizes"]`` says what is stored together. What is asked for after the file was replaced is
+        refused with a UserError.
 
     Returns
     -------
@@ -192,7 +193,7 @@ def is_whole(path: str | os.PathLike[str]) -> bool:
 
 def _load(path: Path, groups: list[str | None], large: int | None = None) -> list[xr.Dataset | None]:
     with _errors_named(path):
-        return netcdf.load(path, groups) if large is None else netcdf.hold(path, groups, large)
+        return netcdf.load(path, groups) if large is None else netcdf.load_lazily(path, groups, large)
 
 
 @contextmanager

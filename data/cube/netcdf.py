@@ -16,20 +16,21 @@ from typing import Any
 import netCDF4
 import numpy as np
 import xarray as xr
-from xarray.backends import NetCDF4DataStore
+from xarray.backends import BackendArray, NetCDF4DataStore
+from xarray.core import indexing
 
 from calque.data.cube.header import check_header
 from calque.data.cube.variables import ENCODED_COUNTS
+from calque.data.errors import UserError
 
 LOCK = threading.RLock()
 """Held for every call of the library; whoever opens a file by another way must hold it until the file is closed."""
 os.register_at_fork(before=LOCK.acquire, after_in_parent=LOCK.release, after_in_child=LOCK.release)
 # a child that is forked in the midst of a call would find the library, and this lock, in that state for ever
 
-HELD: list[netCDF4.Dataset] = []
-"""Files that stay open. Nothing else keeps them: a garbage collection would close them without the lock."""
 CHUNK = 4 << 20
 """Bytes that are stored together at most, and up to which the library decides."""
+Identity = tuple[int, int, int, int]
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
@@ -65,10 +66,58 @@ def load(path: Path, groups: Sequence[str | None]) -> list[xr.Dataset | None]:
         return found
 
 
-def hold(path: Path, groups: Sequence[str | None], large: int) -> list[xr.Dataset | None]:
-    """Read groups of a netCDF file as :func:`load` does, but leave large variables in it until they are looked at.
+class StoredArray(BackendArray):  # type: ignore[misc]
+    """The values of a variable in a file, decoded as xarray decodes them.
 
-    The file stays open as long as the process lives, and is read under the same lock.
+    Parameters
+    ----------
+    path : Path
+        The file.
+    identity : tuple
+        Says which file stood there, see :func:`identity_of`.
+    group : str or None
+        Group of the variable; None is the root.
+    name : str
+        The variable.
+    like : xarray.Variable
+        Gives shape and type.
+    """
+
+    def __init__(self, path: Path, identity: Identity, group: str | None, name: str, like: xr.Variable) -> None:
+        self.path, self.identity, self.group, self.name = path, identity, group, name
+        self.shape, self.dtype = like.shape, like.dtype
+
+    def __getitem__(self, key: Any) -> Any:
+        """Return values; xarray asks with an indexer of its own."""
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
+
+    def _read(self, key: tuple[Any, ...]) -> np.ndarray:
+        with LOCK:
+            try:
+                there = identity_of(self.path)
+            except OSError:
+                there = None
+            if there != self.identity:
+                raise UserError(f"{self.path} was replaced or removed while it was looked at; open it again")
+            try:
+                with netCDF4.Dataset(self.path) as file:
+                    held = file if self.group is None else file.groups[self.group]
+                    others = [name for name in held.variables if name != self.name]
+                    store = NetCDF4DataStore(held)  # type: ignore[no-untyped-call]
+                    return np.asarray(xr.open_dataset(store, drop_variables=others).variables[self.name][key].values)
+            except Exception as error:  # as where a file is opened: in as many ways as the libraries have
+                reason = " ".join(str(error).split())[:80]
+                raise UserError(f"{self.path}: {self.name} cannot be read ({reason}); the file is damaged") from error
+
+
+def identity_of(path: Path) -> Identity:
+    """Return what distinguishes the file at ``path`` from another that takes its place."""
+    found = os.stat(path)
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def load_lazily(path: Path, groups: Sequence[str | None], large: int) -> list[xr.Dataset | None]:
+    """Read groups of a netCDF file as :func:`load` does, but for large variables.
 
     Parameters
     ----------
@@ -86,27 +135,29 @@ def hold(path: Path, groups: Sequence[str | None], large: int) -> list[xr.Datase
 
     Raises
     ------
-    UserError, Exception
-        As :func:`load`.
+    UserError
+        When the file is larger than it can be.
+    Exception
+        Of as many kinds as netCDF4 and xarray have, when the file cannot be read.
     """
-    with LOCK:
-        file = netCDF4.Dataset(path)
-        try:
-            check_header(file, str(path))
-            found = [_held(file if name is None else file.groups.get(name), large) for name in groups]
-        except BaseException:
-            file.close()
-            raise
-        HELD.append(file)
+    with LOCK, netCDF4.Dataset(path) as file:
+        identity = identity_of(path)
+        check_header(file, str(path))
+        found: list[xr.Dataset | None] = []
+        for group in groups:
+            held = file if group is None else file.groups.get(group)
+            if held is None:
+                found.append(None)
+                continue
+            opened = xr.open_dataset(NetCDF4DataStore(held), cache=False)  # type: ignore[no-untyped-call]
+            stored = [n for n, v in opened.variables.items() if v.dtype.kind in "iufb" and v.nbytes > large]
+            kept = opened.drop_vars(stored).load()
+            for name in stored:
+                like = opened.variables[name]
+                array = indexing.LazilyIndexedArray(StoredArray(path, identity, group, str(name), like))
+                kept[name] = xr.Variable(like.dims, array, like.attrs, like.encoding)
+            found.append(kept.set_coords([name for name in opened.coords if name in stored])[list(opened.variables)])
         return found
-
-
-def _held(group: Any, large: int) -> xr.Dataset | None:
-    if group is None:
-        return None
-    found = xr.open_dataset(NetCDF4DataStore(group, lock=LOCK), cache=False)  # type: ignore[no-untyped-call]
-    small = [n for n, v in found.variables.items() if v.dtype.kind not in "iufb" or v.nbytes <= large]
-    return found.assign({n: found[n].load() for n in small})
 
 
 def group_names(path: Path) -> list[str]:

@@ -231,7 +231,7 @@ def _strips(made: Any, rows: list[Row], hues: dict[str, str], ground: float, ste
     """Draw takeoffs: a bar over the interval below the curves, a point at the estimate, an arrow at an open end."""
     columns = ("low", "high", "y", "hue", "what", "where", "verdict")
     bars: dict[str, list[Any]] = {name: [] for name in columns}
-    marks = {kind: {name: [] for name in (*columns, "at")} for kind in MARKERS}
+    marks: dict[str, dict[str, list[Any]]] = {kind: {n: [] for n in (*columns, "at")} for kind in MARKERS}
     for i, (label, s, found) in enumerate(rows):
         takeoff = found["takeoff"]
         ends = _extent(s, takeoff)
