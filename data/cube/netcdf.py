@@ -66,7 +66,7 @@ def load(path: Path, groups: Sequence[str | None]) -> list[xr.Dataset | None]:
         return found
 
 
-class StoredArray(BackendArray):  # type: ignore[misc]
+class StoredArray(BackendArray):
     """The values of a variable in a file, decoded as xarray decodes them.
 
     Parameters
