@@ -142,7 +142,7 @@ def load_lazily(path: Path, groups: Sequence[str | None], large: int) -> list[xr
     """
     with LOCK, netCDF4.Dataset(path) as file:
         identity = identity_of(path)
-        check_header(file, str(path))
+        check_header(file, str(path), whole=False)
         found: list[xr.Dataset | None] = []
         for group in groups:
             held = file if group is None else file.groups.get(group)
