@@ -11,6 +11,8 @@ import xarray as xr
 from calque.data import cube as cubes
 from calque.data.cube import netcdf, variable_checks
 from calque.data.errors import UserError
+from calque.phases.explore import items as items_module
+from calque.phases.explore import study as study_module
 from calque.phases.explore.items import Items
 from calque.phases.explore.study import read_study
 from tests.explore_cube import explored
@@ -53,6 +55,8 @@ def test_a_large_cube_is_opened_and_a_run_is_read_in_little_memory(tmp_path, mon
     cubes.write(large(), path)
     assert cubes.read(path).nbytes > 49 * MEGABYTE
     monkeypatch.setattr(variable_checks, "AT_ONCE", 4 * MEGABYTE)
+    monkeypatch.setattr(study_module, "LARGE", MEGABYTE)
+    monkeypatch.setattr(items_module, "FEW_AT_ONCE", 4 * MEGABYTE)
     tracemalloc.start()
     try:
         study = read_study(path, {})
@@ -66,6 +70,7 @@ def test_a_large_cube_is_opened_and_a_run_is_read_in_little_memory(tmp_path, mon
 
 @pytest.mark.parametrize("together", [1, 3, 7, 16])
 def test_runs_that_a_file_keeps_together_are_read_once(tmp_path, monkeypatch, together):
+    monkeypatch.setattr(items_module, "FEW_AT_ONCE", 0)
     path = tmp_path / "other.nc"
     cube = large(runs=16, concepts=2)
     encoding = {"translation_outcome": {"chunksizes": (together, 50, 6, 6, 2), "zlib": True}}

@@ -31,6 +31,8 @@ os.register_at_fork(before=LOCK.acquire, after_in_parent=LOCK.release, after_in_
 CHUNK = 4 << 20
 """Bytes that are stored together at most, and up to which the library decides."""
 Identity = tuple[int, int, int, int]
+IN_FILE = "in_file"
+"""In the encoding of a variable that was left in its file."""
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
@@ -155,7 +157,7 @@ def load_lazily(path: Path, groups: Sequence[str | None], large: int) -> list[xr
             for name in stored:
                 like = opened.variables[name]
                 array = indexing.LazilyIndexedArray(StoredArray(path, identity, group, str(name), like))
-                kept[name] = xr.Variable(like.dims, array, like.attrs, like.encoding)
+                kept[name] = xr.Variable(like.dims, array, like.attrs, {**like.encoding, IN_FILE: True})
             found.append(kept.set_coords([name for name in opened.coords if name in stored])[list(opened.variables)])
         return found
 

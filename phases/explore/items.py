@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from calque.data.cube import EXPOSURES, OVERLAPS
+from calque.data.cube import EXPOSURES, IN_FILE, OVERLAPS
 from calque.data.metrics import ITEM_DIMS, ITEM_LOGPROBS, METRICS, STANDARD
 from calque.phases.acquisition.times import ItemTimes, item_times
 from calque.phases.explore.kept import Kept
@@ -25,8 +25,8 @@ LASTING = 3
 """Correct answers in a row by which an item is acquired."""
 MEBIBYTE = 1 << 20
 FEWEST = 16
-MOST_AT_ONCE = 384 * MEBIBYTE
-"""Largest block of runs that is read at once, because a file keeps them together."""
+FEW_AT_ONCE, MOST_AT_ONCE = 24 * MEBIBYTE, 384 * MEBIBYTE
+"""Runs are read in blocks of the first size; in larger ones, up to the second, where a file keeps them together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,12 +91,14 @@ class Items:
         return max([FEWEST, *(self._stored_together(self.cube[name]) for name in self.stored)])
 
     def _stored_together(self, variable: xr.DataArray) -> int:
-        """Return how many runs are read at once: as many as the file keeps in one chunk, if they are not too large."""
+        """Return how many runs are read at once: what the file keeps in one chunk, and several small chunks."""
         chunks = variable.encoding.get("chunksizes")
-        if chunks is None or len(chunks) != variable.ndim:
+        if not variable.encoding.get(IN_FILE) or chunks is None or len(chunks) != variable.ndim:
             return 1
-        runs = int(chunks[variable.dims.index("run")])
-        return runs if variable.nbytes // max(1, variable.sizes["run"]) * runs <= MOST_AT_ONCE else 1
+        runs, size = int(chunks[variable.dims.index("run")]), variable.nbytes // max(1, variable.sizes["run"])
+        if runs * size > MOST_AT_ONCE:
+            return 1
+        return runs * max(1, FEW_AT_ONCE // max(1, size * runs))
 
     def loaded(self, run: int, stored: Sequence[str] | None = None) -> xr.Dataset:
         """Return the cube of one run alone, with its items in memory.

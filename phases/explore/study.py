@@ -26,7 +26,7 @@ from calque.phases.explore.series import ScoreLine, metrics_of, parts_of, series
 from calque.phases.series.names import by_written_names
 
 CONDITIONS = ("size", "mix", "corpus", "template")
-LARGE = 16 * MEBIBYTE
+LARGE = 96 * MEBIBYTE
 """Bytes above which a variable stays in the file."""
 LOGS = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
 NUMBERS = ("n_params", "n_params_non_embedding", "init_seed", "data_seed", "seed")
