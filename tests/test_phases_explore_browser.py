@@ -205,6 +205,22 @@ def test_a_link_shows_the_page_again(page, plain, chromium):
     page.get_by_role("tab", name="Pairs", selected=True).wait_for()
 
 
+def test_a_sign_says_that_a_page_is_drawn_and_that_it_has_ended(page, tmp_path):
+    path = tmp_path / "results.nc"
+    cubes.write(explored(), path)
+    with served(path) as address:
+        opened(page, address)
+        page.evaluate("""() => {
+            const sign = document.getElementById("busy")
+            window.signs = []
+            new MutationObserver(() => window.signs.push(sign.textContent)).observe(sign, {childList: true})
+        }""")
+        page.get_by_label("parts").select_option("target")
+        page.wait_for_function("() => window.signs.length >= 2")
+        assert page.evaluate("window.signs") == ["Drawing …", ""]
+    page.wait_for_function("() => document.getElementById('busy').textContent.startsWith('These pages have ended')")
+
+
 def test_inputs_have_names_and_pages_have_landmarks(page, plain):
     opened(page, plain)
     page.get_by_role("tablist").wait_for()

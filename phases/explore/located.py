@@ -112,8 +112,8 @@ class Located:
         total = sum(parts.values())
         if total > MOST:
             raise UserError(
-                f"{total} series would take minutes: choose fewer runs or metrics, or give `detect` the file of "
-                f"'phases detect CUBE --by {by} --json FILE'"
+                f"{total} series would take minutes: choose fewer runs or metrics, or have the pages started with the "
+                f"result of 'phases detect' by {by}"
             )
         known = [m for m in metrics if split == WHOLE or m in self.items.metrics]
         groups: list[list[Trajectory]] = []
