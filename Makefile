@@ -8,7 +8,7 @@ PARTS  := data models phases scaling sweeps
 OUT    ?= results/quick
 
 .DEFAULT_GOAL := help
-.PHONY: help study test lint wheel bench env clean
+.PHONY: help study test lint wheel bench env browser clean
 
 help:
 	@echo "make study   run sweeps/quick.yaml, detect the transitions, forecast, write $(OUT)/report.html"
@@ -17,6 +17,7 @@ help:
 	@echo "make wheel   sdist and wheel in dist/, checked: installed without extras, the wheel runs what the README says it does"
 	@echo "make bench   tables of tests/benchmarks beside their peers, hours; one of them: python -m tests.benchmarks NAME"
 	@echo "make env     the environment in $(VENV), made when missing or out of date"
+	@echo "make browser Chromium, for the tests of explore's pages: by apt-get, where there is none and one may"
 	@echo "make clean   remove the environment and caches (results stay)"
 
 # The links below are put on the import path: a checkout called calque is no empty package to whoever works in the folder above it.
@@ -56,6 +57,11 @@ lint: $(STAMP) $(LINKS)
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -q
+
+browser:
+	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
+	if command -v apt-get >/dev/null && test "$$(id -u)" = 0; then apt-get update -qq && apt-get install -y -qq chromium; \
+	else echo "no Chromium here: the tests in a browser are left out; install the package 'chromium' to have them run"; fi
 
 wheel: $(STAMP)
 	rm -rf dist

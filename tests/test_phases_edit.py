@@ -95,7 +95,7 @@ def test_coordinates_come_by_value_by_run_and_from_a_table(two: list[Path], tmp_
     assert any("other" in note for note in done.notes)
     frame = pd.DataFrame({"run": ["seed0", "seed1"], "lr": ["1e-3", "3e-4"]})
     assert calque.edit(two, names_from_files=True, coords=frame).cube["lr"].values.tolist() == [1e-3, 3e-4]
-    with pytest.raises(UserError, match="'mix' is in `coord` and in `coords`; expected one"):
+    with pytest.raises(UserError, match="'mix' is in `coord` and in `coords`; expected it"):
         table.write_text("run,mix\nseed0,a\nseed1,b\n")
         calque.edit(two, names_from_files=True, coord="mix=uniform", coords=table)
 

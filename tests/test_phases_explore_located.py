@@ -72,7 +72,7 @@ def test_too_much_and_the_unknown_are_refused_before_any_work(cube, monkeypatch)
     with pytest.raises(UserError, match="none of loss is known by source"):
         located.locate(["b"], ["loss"], "source")
     monkeypatch.setattr("calque.phases.explore.located.MOST", 10)
-    with pytest.raises(UserError, match=r"30 series would take minutes: .*phases detect CUBE --by pair"):
+    with pytest.raises(UserError, match=r"30 series would take minutes: .*'phases detect' by pair"):
         located.locate(["b", "c"], METRICS, PAIR)
 
 

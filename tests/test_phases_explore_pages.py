@@ -4,16 +4,16 @@ import asyncio
 import json
 from functools import partial
 
-import holoviews as hv
 import panel as pn
 import pytest
+from bokeh.models import Legend
 
 from calque.phases.detection.detect import detect
 from calque.phases.explore.app import PAGES, App, prepare
 from calque.phases.explore.page import Page
 from calque.phases.explore.pages.curves import CurvesPage
-from calque.phases.explore.panels import arrange
-from calque.phases.explore.series import WHOLE, many
+from calque.phases.explore.pictures.panels import arrange
+from calque.phases.explore.series import WHOLE
 from calque.phases.explore.study import make_study
 from calque.phases.settings import Settings
 from tests.explore_cube import explored, timing
@@ -81,7 +81,21 @@ def text(objects):
 
 
 def pictures(objects):
-    return [one.object for one in within(objects) if isinstance(one, pn.pane.HoloViews)]
+    return [one.object for one in within(objects) if isinstance(one, pn.pane.Bokeh)]
+
+
+def drawn(picture, glyph):
+    """Return the data and the glyphs of one kind in a picture."""
+    found = [r for r in picture.renderers if type(r.glyph).__name__ == glyph]
+    return [(r.data_source.data, r.glyph) for r in found]
+
+
+def entries(picture):
+    return [item.label["value"] for legend in picture.select({"type": Legend}) for item in legend.items]
+
+
+def title(picture):
+    return picture.title.text.text
 
 
 def tables(objects):
@@ -96,21 +110,21 @@ def test_every_page_is_drawn_for_the_browser(app, kind):
     root = pn.Column(*one.body.objects).get_root()  # makes every Bokeh model
     assert len(root.children) >= 1 and one.drawn
     for made in pictures(one.body):
-        assert hv.render(made).xaxis.axis_label != "tokens"
+        assert made.xaxis.axis_label is None or made.xaxis.axis_label.text != "tokens"
 
 
 def test_curves_overlay_seeds_and_draw_their_takeoffs(app, report):
     app.view()
     body = page(app, "CurvesPage").body
-    drawn = pictures(body)
-    assert len(drawn) == 3  # nano, micro, tiny with its mix; two seeds of nano in one
-    first = drawn[0].traverse(lambda x: x, [hv.Curve])
-    assert sorted({name for c in first for name in c.data["label"]}) == ["copying", "false copying", "translation"]
-    assert {run for c in first for run in c.data["run"]} == {"a-s0", "a-s1"}
-    bars = drawn[0].traverse(lambda x: x, [hv.Segments])[0].data
+    panels = pictures(body)
+    assert len(panels) == 3  # nano, micro, tiny with its mix; two seeds of nano in one
+    lines = drawn(panels[0], "Line")
+    assert [data["label"][0] for data, _ in lines] == ["copying", "false copying", "translation"]
+    assert {run for data, _ in lines for run in data["run"]} == {"a-s0", "a-s1"}
+    (bars, _) = drawn(panels[0], "Segment")[0]
     known = [t for t in report["transitions"] if t["estimand"] == "takeoff" and t["run"] in ("a-s0", "a-s1")]
     ends = sorted(t["low"] for t in known if t["low"] is not None)
-    assert set(ends) <= set(bars["tokens"]) and len(bars) >= len(ends) > 0
+    assert set(ends) <= set(bars["low"]) and len(bars["low"]) >= len(ends) > 0
     verdicts = tables(body)[0]
     assert list(verdicts["run"]) == ["a-s0", "a-s1", "b", "c"] * 3
     assert set(verdicts["delayed start"]) == {"found"} and verdicts["p"].str.match("<?[.]").all()
@@ -139,16 +153,15 @@ def test_choices_narrow_what_is_drawn(app):
     assert app.selection.runs == ["a-s0", "a-s1"] and len(pictures(curves.body)) == 1
     curves.split.value = "target"
     shown = pictures(curves.body)
-    assert (
-        len(shown) == 3 and {c.label for c in shown[0].traverse(lambda x: x, [hv.Curve])} == {"de", "en", "ru"} or True
-    )
+    assert len(shown) == 3 and set(entries(shown[0])) == set(map(str, app.study.cube["target"].values))
     app.selection.chosen_runs.value = ["b"]
     assert app.selection.runs == [] and "Nothing is chosen" in text(curves.body)
 
 
 def test_shares_and_scores_never_share_an_axis(cube):
     study = make_study(cube, "cube")
-    lines, _ = many(cube, study.items, range(4), ["copying", "translation", "translation_logprob", "loss"], WHOLE, 99)
+    metrics = ("copying", "translation", "translation_logprob", "loss")
+    lines, _ = study.many_lines(["a-s0", "a-s1", "b", "c"], metrics, WHOLE, 99)
     for beside in ("auto", "none", "run"):
         for panel in arrange(study, lines, WHOLE, "auto", beside):
             units = {"share" if s.share else s.metric for of in panel.lines.values() for s in of}
@@ -160,38 +173,40 @@ def test_shares_and_scores_never_share_an_axis(cube):
 def test_a_click_on_a_pair_shows_its_curves(app):
     app.tabs.active = 1
     pairs = page(app, "PairsPage")
-    pairs.redraw()
-    heat = pictures(pairs.body)[0].traverse(lambda x: x, [hv.HeatMap])[0]
-    stream = next(s for s in hv.streams.Stream.registry[heat] if isinstance(s, hv.streams.Tap))
     names = [str(v) for v in app.study.cube["source"].values]
-    stream.event(x=names[2], y=names[1])
-    assert pairs.pair == (names[1], names[2])
-    assert pictures([pairs.below])[0].opts.get("plot").kwargs["title"] == f"{names[1]} → {names[2]}"
-    stream.event(x=names[0], y=names[0])  # translation has no diagonal
-    assert pairs.pair == (names[1], names[2])
+
+    def click(source, target):
+        heat = pictures(pairs.body)[0].renderers[0].data_source
+        at = list(zip(heat.data["source"], heat.data["target"], strict=True)).index((source, target))
+        heat.selected.indices = [at]
+
+    click(names[1], names[2])
+    assert pairs.pair.value == f"{names[1]} → {names[2]}" == title(pictures(pairs.body)[-1])
+    with pytest.raises(ValueError, match="is not in"):
+        click(names[0], names[0])  # translation has no diagonal
+    pairs.pair.value = f"{names[0]} → {names[2]}"  # without a mouse
+    assert title(pictures(pairs.body)[-1]) == f"{names[0]} → {names[2]}"
 
 
 def test_takeoffs_of_pairs_are_a_map_of_their_own(cube):
     found = detect(cube.isel(run=[2]), Settings(metrics=("translation",), by=("pair",), boot=19))
     app = App(make_study(cube, "cube", json.loads(json.dumps(found.to_dict()))))
+    app.tabs.active = 1
     pairs = page(app, "PairsPage")
-    pairs.redraw()
     pairs.run.value = "b"
-    rates, takeoffs, _ = pictures(pairs.body)
-    title = hv.render(takeoffs).title.text
-    assert title.startswith("takeoff of translation, tokens († not all found") and hv.render(rates)
-    data = takeoffs.traverse(lambda x: x, [hv.HeatMap])[0].data
+    _, takeoffs, _ = pictures(pairs.body)
+    assert title(takeoffs).startswith("takeoff of translation, tokens († not all found")
+    data = takeoffs.renderers[0].data_source.data
     theirs = {t.group: t.tokens for t in found.transitions if t.estimand == "takeoff"}
     for source, target, tokens in zip(data["source"], data["target"], data["tokens"], strict=True):
         assert (theirs[f"source={source} target={target}"] or 0) == (tokens if tokens == tokens else 0)
 
 
 def test_forecasts_plans_and_contrasts_stand_where_they_belong(app):
-    shown = {type(p).__name__: p.show() for p in app.pages}
+    shown = {type(p).__name__: p.results() for p in app.pages}
     sizes = shown["SizesPage"]
     assert "By the law." in text(sizes) and "tokens found / forecast" in text(sizes)
-    laws = [c.label for c in pictures(sizes)[0].traverse(lambda x: x, [hv.Curve]) if c.label]
-    assert laws == ["law: average"]
+    assert entries(pictures(sizes)[0])[0] == "law: average"
     contrasts = tables(sizes)[-1]
     assert contrasts["contrast"].tolist() == ["skewed / uniform"]
     assert contrasts["ratio of tokens"].item() == pytest.approx(1.492)
@@ -206,12 +221,13 @@ def test_forecasts_plans_and_contrasts_stand_where_they_belong(app):
 def test_pages_say_what_they_lack(cube):
     bare = cube[["tokens", "loss"]].drop_vars(["n_params_non_embedding", "size", "mix"])
     app = App(make_study(bare, "log.nc"))
-    said = {type(p).__name__: text(p.show()) for p in app.pages}
+    said = {type(p).__name__: text(p.results()) for p in app.pages}
     assert "no outcomes of single items" in said["PairsPage"] and "no outcomes of single items" in said["WordsPage"]
-    assert "scaling power STUDY" in said["PlanningPage"] and "scaling plan" in said["PlanningPage"]
-    assert "--detect FILE" in said["SizesPage"] and "scaling forecast" in said["SizesPage"]
+    assert "scaling power" in said["PlanningPage"] and "scaling plan" in said["PlanningPage"]
+    assert "Locate transitions" in said["SizesPage"] and "scaling forecast" in said["SizesPage"]
+    assert not [name for name, words in said.items() if "--" in words]  # flags are for who types commands
     assert "training_seconds" in said["LossPage"] and "n_params_non_embedding" in said["LossPage"]
-    assert len(pictures(page(app, "CurvesPage").show())) == 1
+    assert len(pictures(page(app, "CurvesPage").results())) == 1
 
 
 def test_the_button_locates_while_the_page_lives(cube):

@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 
 from calque.phases.acquisition.times import item_times
-from calque.phases.explore.concepts import LASTING, concept_table, shares
-from calque.phases.explore.items import Items
+from calque.phases.explore.concepts import concept_table, shares
+from calque.phases.explore.items import LASTING, Items
 from calque.phases.explore.pairs import at_position, rate_table
-from calque.phases.explore.series import PAIR, WHOLE, many, metrics_of, parts_of, series_of, wilson
+from calque.phases.explore.series import PAIR, WHOLE, metrics_of, parts_of, series_of, wilson
 from calque.phases.explore.study import make_study
 from calque.phases.series.metrics import trajectories
 from tests.explore_cube import explored
+
+RUNS = ("a-s0", "a-s1", "b", "c")
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +42,8 @@ def test_lines_and_bands_are_those_of_the_trajectories(cube, items, split):
         metrics.append("loss")
     by = ("run",) if split == WHOLE else (split,)
     theirs = {(t.run, t.group, t.metric): t for t in trajectories(cube, metrics, by) if t.n}
-    ours, cut = many(cube, items, range(4), metrics, split, 10_000)
-    assert cut == 0 and {(s.run, label(split, s.part), s.metric) for s in ours} == set(theirs)
+    ours, read = make_study(cube, "cube").many_lines(RUNS, metrics, split, 10_000)
+    assert read == 4 and {(s.run, label(split, s.part), s.metric) for s in ours} == set(theirs)
     for s in ours:
         t = theirs[s.run, label(split, s.part), s.metric]
         np.testing.assert_array_equal(s.tokens, t.tokens)
@@ -83,8 +85,8 @@ def test_what_can_be_drawn_and_how_it_can_be_split(cube, items):
     assert [s.part for s in by_language] == [str(v) for v in cube["language"].values]
     np.testing.assert_allclose(by_language[1].value, np.asarray(cube["loss"])[2, :, 1])
     assert list(series_of(cube, items, 2, "loss", "source")) == []
-    some, cut = many(cube, items, range(4), ["copying"], PAIR, 10)
-    assert len(some) == 10 and cut == 4 * 9 - 10
+    some, read = make_study(cube, "cube").many_lines(RUNS, ["copying"], PAIR, 10)
+    assert len(some) == 9 and read == 1  # of nine lines each
 
 
 def test_a_log_of_one_metric_needs_no_items():

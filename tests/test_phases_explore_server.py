@@ -91,6 +91,24 @@ def test_other_names_and_origins_are_refused(address, headers):
     assert b"okeh" in get(f"{address}static/js/bokeh-gl.min.js", Host=address.split("/")[2], Origin=address.rstrip("/"))
 
 
+def test_every_answer_keeps_the_pages_apart_from_others(address, page):
+    for name in ("", "static/js/bokeh-gl.min.js", "nowhere"):
+        try:
+            answer = urllib.request.urlopen(urljoin(address, name), timeout=20)
+        except urllib.error.HTTPError as error:
+            answer = error
+        with answer:
+            assert answer.headers["Content-Security-Policy"] == "frame-ancestors 'none'"
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]+)"', page)[1]
+    (nonce,) = re.findall(r"'nonce-([^']+)'", policy)
+    assert "default-src 'none'" in policy
+    assert nonce not in get(address).decode(), "every session has a number of its own"
+    scripts = re.findall(r"<script[^>]*>", page)
+    assert len(scripts) > 3 and all(f'nonce="{nonce}"' in script for script in scripts)
+    assert 'http-equiv="refresh"' not in page
+
+
 @pytest.mark.parametrize("origin", ["http://evil.example", "http://localhost:1"])
 def test_the_websocket_takes_its_own_origin_alone(address, origin):
     async def connect():
@@ -118,6 +136,11 @@ def test_a_port_in_use_is_one_line(address, cube_file):
 
 def test_mistakes_are_one_line(cube_file, tmp_path, monkeypatch):
     refused(phases("explore", tmp_path / "none.nc"), "missing")
+    refused(phases("explore", tmp_path), "is a folder", "expected a netCDF cube")
+    refused(phases("explore", cube_file.parent), "is a folder", f"its cube is {cube_file}")
+    for name in ("log.csv", "log.JSONL"):
+        (tmp_path / name).write_text("step,acc\n1,0.5\n")
+        refused(phases("explore", tmp_path / name), f"{name} is no cube", "phases import")
     refused(phases("explore", cube_file, "--detect", cube_file), "--detect", "not valid JSON")
     refused(phases("explore", cube_file, "--save", tmp_path / "no" / "x.html"), "folder does not exist")
     bare = tmp_path / "bare.nc"
@@ -145,6 +168,6 @@ def test_the_still_needs_no_network(cube_file, tmp_path):
     page = target.read_text()
     assert list(tmp_path.iterdir()) == [target] and "results.nc" in page and "Loss and compute" in page
     assert not re.findall(r"""<(?:script|link|img)[^>]*(?:src|href)=["']?https?:""", page)
-    document = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', page, re.DOTALL)[1]
+    document = re.search(r'<script[^>]* type="application/json"[^>]*>(.*?)</script>', page, re.DOTALL)[1]
     assert not re.findall(r'https?://(?!www\.w3\.org/)[^"\\]+', document)
     assert "ImportedStyleSheet" in document and "data:text/css;base64," in document

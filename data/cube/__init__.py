@@ -12,6 +12,7 @@ from calque.data.cube.file import (
     write,
 )
 from calque.data.cube.joining import concat
+from calque.data.cube.netcdf import IN_FILE
 from calque.data.cube.variables import (
     ATTRIBUTES,
     CHECKPOINT_FLAGS,
@@ -25,7 +26,7 @@ from calque.data.cube.variables import (
 )
 
 __all__ = [
-    "ATTRIBUTES", "CHECKPOINT_FLAGS", "CHECKPOINT_KINDS", "EXPOSURES", "METRIC_KINDS", "NOT_ASKED", "OUTCOMES",
-    "OVERLAPS", "SCHEMA", "concat", "describe", "has_group", "is_whole", "read", "read_columns",
+    "ATTRIBUTES", "CHECKPOINT_FLAGS", "CHECKPOINT_KINDS", "EXPOSURES", "IN_FILE", "METRIC_KINDS", "NOT_ASKED",
+    "OUTCOMES", "OVERLAPS", "SCHEMA", "concat", "describe", "has_group", "is_whole", "read", "read_columns",
     "read_groups", "read_with", "validate", "write",
 ]  # fmt: skip

@@ -120,7 +120,9 @@ def read(path: str | os.PathLike[str], group: str | None = None) -> xr.Dataset:
     return found
 
 
-def read_with(path: str | os.PathLike[str], group: str) -> tuple[xr.Dataset, xr.Dataset | None]:
+def read_with(
+    path: str | os.PathLike[str], group: str, large: int | None = None
+) -> tuple[xr.Dataset, xr.Dataset | None]:
     """Read a cube and one of its groups from one opening of the file, so that they belong together.
 
     Parameters
@@ -129,6 +131,10 @@ def read_with(path: str | os.PathLike[str], group: str) -> tuple[xr.Dataset, xr.
         A netCDF file that holds at least ``tokens``.
     group : str
         Such as ``timing``.
+    large : int, optional
+        Variables of more bytes stay in the file; of them only what is asked for is read, each time it is.
+        ``encoding["chunksizes"]`` says what is stored together. What is asked for after the file was replaced is
+        refused with a UserError.
 
     Returns
     -------
@@ -143,7 +149,7 @@ def read_with(path: str | os.PathLike[str], group: str) -> tuple[xr.Dataset, xr.
         As :func:`read`.
     """
     path = Path(path)
-    root, found = _load(path, [None, group])
+    root, found = _load(path, [None, group], large)
     assert root is not None, "every file has a root"
     return validate(root, str(path)), found
 
@@ -187,9 +193,9 @@ def is_whole(path: str | os.PathLike[str]) -> bool:
     return netcdf.is_whole(Path(path))
 
 
-def _load(path: Path, groups: list[str | None]) -> list[xr.Dataset | None]:
+def _load(path: Path, groups: list[str | None], large: int | None = None) -> list[xr.Dataset | None]:
     with _errors_named(path):
-        return netcdf.load(path, groups)
+        return netcdf.load(path, groups) if large is None else netcdf.load_lazily(path, groups, large)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ COMPRESSION = 1100
 """No chunk of values is compressed further by deflate."""
 
 
-def check_header(file: netCDF4.Dataset, origin: str) -> None:
+def check_header(file: netCDF4.Dataset, origin: str, whole: bool = True) -> None:
     """Refuse a file whose variables are of types that no cube has, or larger than memory or than the file explains.
 
     Parameters
@@ -29,6 +29,8 @@ def check_header(file: netCDF4.Dataset, origin: str) -> None:
         An open file.
     origin : str
         What errors call it, such as its path.
+    whole : bool
+        Whether all of it is to be in memory.
 
     Raises
     ------
@@ -48,7 +50,7 @@ def check_header(file: netCDF4.Dataset, origin: str) -> None:
                 "was never written; expected the sizes of what was measured"
             )
         total += needed
-    if total > (there := _memory()):
+    if whole and total > (there := _memory()):
         raise UserError(
             f"{origin} would take {format_bytes(total)} of memory; this machine has {format_bytes(there)}: "
             "write a cube of fewer runs, or use a larger machine"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from calque.data.metrics import ITEM_DIMS, TRIALS_OF, VARIABLES
 
 SHOWN = 40
 """Characters of a foreign text that an error quotes."""
+AT_ONCE = 64 << 20
+"""Bytes that are looked at together."""
 FLAGS = {"translation_outcome": len(OUTCOMES), "overlap": len(OVERLAPS), "exposure": len(EXPOSURES)}
 """Variables of flags -1, 0, ..., and how many flags there are."""
 BY_RUN = ("size", "mix", "n_params", "n_params_non_embedding")
@@ -55,7 +58,8 @@ def check_variables(cube: xr.Dataset, origin: str) -> None:
             raise UserError(f"{origin}: {name} has dimensions ({given}); expected one value for each run, (run)")
     for name, most in FLAGS.items():
         if name in cube.variables:
-            _check_flags(name, cube[name].values, most, origin)
+            for part in _parts(cube.variables[name]):
+                _check_flags(name, part, most, origin)
     for name, total in TRIALS_OF.items():
         if name in cube.variables and total in cube.variables:
             _check_counts(name, cube[name], cube[total], origin)
@@ -89,6 +93,17 @@ def _check_labels(dim: str, labels: np.ndarray, origin: str) -> None:
     if len(set(found)) < len(found):
         twice = next(label for i, label in enumerate(found) if label in found[:i])
         raise UserError(f"{origin}: {short(dim)} '{short(twice)}' occurs twice; expected each once: rename or drop one")
+
+
+def _parts(variable: xr.Variable) -> Iterator[np.ndarray]:
+    """Yield the values in parts that fit into memory, which those of a cube that stays in its file may not."""
+    if not variable.ndim or not variable.shape[0]:
+        yield variable.values
+        return
+    together = int((variable.encoding.get("chunksizes") or (1,))[0])
+    together *= max(1, AT_ONCE * variable.shape[0] // max(1, variable.nbytes) // together)
+    for start in range(0, variable.shape[0], together):
+        yield variable[start : start + together].values
 
 
 def _check_flags(name: str, values: np.ndarray, most: int, origin: str) -> None:

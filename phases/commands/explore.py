@@ -55,12 +55,12 @@ def explore(
     files = {kind: read_json(kind, path) for kind, path in paths.items() if path is not None}
     study = read_study(cube, files)
     if save is not None:
-        from calque.phases.explore.snapshot import save as write
+        from calque.phases.explore.serving.snapshot import save as write
 
         write(study, save)
         print(f"pages: {save}")
         return
-    from calque.phases.explore.server import serve
+    from calque.phases.explore.serving.server import serve
 
     def started(address: str) -> None:
         print(f"{study.name} at {address} (this machine alone; Ctrl-C ends it)", flush=True)

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from calque.data.errors import UserError
 from calque.data.metrics import ITEM_COUNTS
-from calque.phases.acquisition.times import item_times
 from calque.phases.explore.study import Study
 from calque.phases.series.axis import Array
 
-LASTING = 3
 ASKED = ITEM_COUNTS
 """Metrics whose items have acquisition times."""
 
@@ -64,10 +63,19 @@ def concept_table(study: Study, runs: Sequence[str], metric: str) -> pd.DataFram
         Names of the runs.
     metric : str
         One of ``ASKED``.
+
+    Raises
+    ------
+    UserError
+        When the runs have no such item.
     """
-    cube = study.cube.isel(run=[study.position(run) for run in runs])
-    times = item_times(cube, metric, LASTING)
-    frame = pd.DataFrame({"concept": times.concept, "low": times.low, "high": times.high})
+    at = [study.position(run) for run in runs]
+    times = [study.items.times(i, metric) for i in at if study.items.mask(i, metric).any()]
+    if not times:
+        raise UserError(f"none of the chosen runs has an item of {study.shown(metric)}; choose other runs")
+    frame = pd.DataFrame({
+        name: np.concatenate([getattr(one, name) for one in times]) for name in ("concept", "low", "high")
+    })  # fmt: skip
     frame["acquired"] = np.isfinite(frame["high"])
     grouped = frame.groupby("concept")
     out = grouped.agg(items=("high", "size"), acquired=("acquired", "mean")).reset_index()
@@ -77,6 +85,7 @@ def concept_table(study: Study, runs: Sequence[str], metric: str) -> pd.DataFram
     out["position"] = out["concept"]
     labels = study.items.labels("concept")
     out["concept"] = [labels[i] for i in out["position"]]
+    cube = study.cube
     if "zipf_frequency" in cube and set(map(str, cube["zipf_frequency"].dims)) == {"language", "concept"}:
         values = np.asarray(cube["zipf_frequency"].transpose("language", "concept"), float)
         known = np.isfinite(values)

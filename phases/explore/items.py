@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from calque.data.cube import EXPOSURES, OVERLAPS
+from calque.data.cube import EXPOSURES, IN_FILE, OVERLAPS
 from calque.data.metrics import ITEM_DIMS, ITEM_LOGPROBS, METRICS, STANDARD
+from calque.phases.acquisition.times import ItemTimes, item_times
+from calque.phases.explore.kept import Kept
 from calque.phases.series.axis import Array
 from calque.phases.series.metric_series import item_mask, succeeded
 from calque.phases.series.metrics import available
 
 Mask = NDArray[np.bool_]
 THIRDS = ("rare", "middling", "frequent")
+LASTING = 3
+"""Correct answers in a row by which an item is acquired."""
+MEBIBYTE = 1 << 20
+FEWEST = 16
+FEW_AT_ONCE, MOST_AT_ONCE = 24 * MEBIBYTE, 384 * MEBIBYTE
+"""Runs are read in blocks of the first size; in larger ones, up to the second, where a file keeps them together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +45,8 @@ class Totals:
 class Items:
     """The item metrics of a validated cube; their items and successes are those of :mod:`calque.phases.series.metrics`.
 
-    Nothing is copied: sums are computed from the cube's own arrays on demand, and the most recent ones are cached.
+    The cube may be one that is read as it is looked at: its items are read in blocks of runs, as they are stored, and
+    what is kept of them and of their sums has a bound.
 
     Parameters
     ----------
@@ -47,15 +57,137 @@ class Items:
     def __init__(self, cube: xr.Dataset) -> None:
         self.cube = cube
         self.metrics = tuple(m for m in STANDARD if m in available(cube) and METRICS[m].items is not None)
-        self.mask = lru_cache(maxsize=4096)(self._mask)
-        self.by_pair = lru_cache(maxsize=512)(self._by_pair)
-        self.by_concept = lru_cache(maxsize=512)(self._by_concept)
+        dims = {"run", "checkpoint", *ITEM_DIMS}
+        names = ("translation_outcome", *ITEM_LOGPROBS)
+        self.stored = tuple(n for n in names if n in cube and dims <= set(map(str, cube[n].dims)))
+        self._blocks: Kept[NDArray[Any]] = Kept(128 * MEBIBYTE, lambda block: block.nbytes)
+        self._sums: Kept[Totals] = Kept(128 * MEBIBYTE, lambda sums: sums.total.nbytes + sums.n.nbytes)
+        self._masks: Kept[Mask] = Kept(64 * MEBIBYTE, lambda mask: mask.nbytes)
+        self._times: Kept[ItemTimes] = Kept(64 * MEBIBYTE, lambda times: 6 * times.high.nbytes)
+
+    def values(self, name: str, run: int) -> NDArray[Any]:
+        """Return a variable of items of one run, (checkpoint, source, target, concept).
+
+        Parameters
+        ----------
+        name : str
+            One of ``stored``.
+        run : int
+            Position of the run.
+        """
+        variable = self.cube[name]
+        together = self._stored_together(variable)
+        start = run - run % together
+
+        def read() -> NDArray[Any]:
+            part = variable.isel(run=slice(start, start + together))
+            return np.asarray(part.transpose("run", "checkpoint", *ITEM_DIMS))
+
+        return np.asarray(self._blocks.get((name, start), read)[run - start])
 
     @cached_property
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """The item variables as (run, checkpoint, source, target, concept)."""
-        names = ("translation_outcome", *ITEM_LOGPROBS)
-        return {n: np.asarray(self.cube[n].transpose("run", "checkpoint", *ITEM_DIMS)) for n in names if n in self.cube}
+    def together(self) -> int:
+        """How many runs are best asked for together, variable by variable."""
+        return max([FEWEST, *(self._stored_together(self.cube[name]) for name in self.stored)])
+
+    def _stored_together(self, variable: xr.DataArray) -> int:
+        """Return how many runs are read at once: what the file keeps in one chunk, and several small chunks."""
+        chunks = variable.encoding.get("chunksizes")
+        if not variable.encoding.get(IN_FILE) or chunks is None or len(chunks) != variable.ndim:
+            return 1
+        runs, size = int(chunks[variable.dims.index("run")]), variable.nbytes // max(1, variable.sizes["run"])
+        if runs * size > MOST_AT_ONCE:
+            return 1
+        return runs * max(1, FEW_AT_ONCE // max(1, size * runs))
+
+    def loaded(self, run: int, stored: Sequence[str] | None = None) -> xr.Dataset:
+        """Return the cube of one run alone, with its items in memory.
+
+        Parameters
+        ----------
+        run : int
+            Position of the run.
+        stored : sequence of str, optional
+            Variables of items that are wanted; all when None.
+        """
+        names = self.stored if stored is None else stored
+        one = self.cube.drop_vars([n for n in self.stored if n not in names]).isel(run=[run])
+        dims = ("run", "checkpoint", *ITEM_DIMS)
+        return one.assign({n: (dims, self.values(n, run)[None], one[n].attrs) for n in names})
+
+    def mask(self, run: int, metric: str) -> Mask:
+        """Return which items (source, target, concept) a metric of one run is about.
+
+        Parameters
+        ----------
+        run : int
+            Position of the run.
+        metric : str
+            A metric of items.
+        """
+
+        def of_block() -> Mask:
+            # of all runs that are read with this one: the values of a metric would take the place of their outcomes
+            decides = self._decides(metric)
+            together = self._stored_together(self.cube[decides])
+            start = run - run % together
+            for other in range(start, min(start + together, self.cube.sizes["run"])):
+                if other != run:
+                    self._masks.get((other, metric), partial(self._mask, other, metric))
+            return self._mask(run, metric)
+
+        return self._masks.get((run, metric), of_block)
+
+    def by_pair(self, run: int, metric: str) -> Totals:
+        """Return sums over concepts, (checkpoint, source, target).
+
+        Parameters
+        ----------
+        run : int
+            Position of the run.
+        metric : str
+            A metric of items.
+        """
+        return self._sums.get(("pair", run, metric), lambda: self._by_pair(run, metric))
+
+    def by_concept(
+        self, run: int, metric: str, source: int | None = None, target: int | None = None,
+        group: tuple[str, str] | None = None,
+    ) -> Totals:  # fmt: skip
+        """Return sums over pairs of languages, (checkpoint, concept): of all, of a source, of a target, of a group.
+
+        Parameters
+        ----------
+        run : int
+            Position of the run.
+        metric : str
+            A metric of items.
+        source, target : int, optional
+            Positions of languages.
+        group : (grouping, label), optional
+            Of :attr:`groupings`.
+        """
+        key = (run, metric, source, target, group)
+        return self._sums.get(key, lambda: self._by_concept(run, metric, source, target, group))
+
+    def times(self, run: int, metric: str) -> ItemTimes:
+        """Return when the items of a metric of one run were lastingly acquired.
+
+        Parameters
+        ----------
+        run : int
+            Position of the run.
+        metric : str
+            A count of items.
+
+        Raises
+        ------
+        UserError
+            When the run has no such item.
+        """
+        return self._times.get(
+            (run, metric), lambda: item_times(self.loaded(run, ["translation_outcome"]), metric, LASTING)
+        )
 
     def labels(self, dim: str) -> list[str]:
         """Return the names along ``dim``, source, target or concept; numbers where the cube has none."""
@@ -63,38 +195,38 @@ class Items:
         return [str(v) for v in values]
 
     def _mask(self, run: int, metric: str) -> Mask:
-        names = [n for n in ("translation_outcome", *ITEM_LOGPROBS, "overlap", "exposure", "source", "target")
-                 if n in self.cube.variables]  # fmt: skip
-        return np.asarray(item_mask(self.cube[names].isel(run=run), metric))
+        decides = self._decides(metric)
+        names = [n for n in (decides, "overlap", "exposure", "source", "target") if n in self.cube.variables]
+        return np.asarray(item_mask(self.loaded(run, [decides])[names].isel(run=0), metric))
+
+    def _decides(self, metric: str) -> str:
+        """Return the variable that decides which items a metric is about."""
+        return "translation_outcome" if "translation_outcome" in self.stored else metric
 
     def _values(self, run: int, metric: str) -> tuple[NDArray[Any], Mask]:
         """Return success or log-probability, and where it is known, (checkpoint, source, target, concept)."""
         if metric in ITEM_LOGPROBS:
-            values = self.arrays[metric][run]
+            values = self.values(metric, run)
             return values, np.isfinite(values)
-        outcome = self.arrays["translation_outcome"][run]
+        outcome = self.values("translation_outcome", run)
         asked = outcome >= 0  # NaN, where a cube keeps flags as floats, is not
         return succeeded(outcome, metric), asked
 
     def _by_pair(self, run: int, metric: str) -> Totals:
-        """Return sums over concepts, (checkpoint, source, target)."""
         values, known = self._values(run, metric)
         keep = known & self.mask(run, metric)
-        return Totals(np.where(keep, values, 0).sum(-1, dtype=float), keep.sum(-1, dtype=float))
+        return Totals(_total(values, keep, -1), keep.sum(-1, dtype=float))
 
     def _by_concept(
-        self, run: int, metric: str, source: int | None = None, target: int | None = None,
-        group: tuple[str, str] | None = None,
-    ) -> Totals:  # fmt: skip
-        """Return sums over pairs of languages, (checkpoint, concept): of all, of a source, of a target, of a group."""
+        self, run: int, metric: str, source: int | None, target: int | None, group: tuple[str, str] | None
+    ) -> Totals:
         part = (slice(None), _slice(source), _slice(target))
         values, known = self._values(run, metric)
         mask = self.mask(run, metric)
         if group is not None:
             mask = mask & (self.groups(group[0]) == group[1])
         keep = known[part] & mask[part[1:]]
-        total = np.where(keep, values[part], 0).sum((1, 2), dtype=float)
-        return Totals(total, keep.sum((1, 2), dtype=float))
+        return Totals(_total(values[part], keep, (1, 2)), keep.sum((1, 2), dtype=float))
 
     @cached_property
     def groupings(self) -> dict[str, NDArray[np.str_]]:
@@ -133,6 +265,13 @@ class Items:
                 cuts = np.quantile(row[known], [1 / 3, 2 / 3])
                 out[i, known] = np.array(THIRDS)[np.searchsorted(cuts, row[known], side="right")]
         return out
+
+
+def _total(values: NDArray[Any], keep: Mask, axes: int | tuple[int, int]) -> Array:
+    """Return sums of what is kept; of counts without a copy of eight bytes an item."""
+    if values.dtype == bool:
+        return np.asarray((values & keep).sum(axes, dtype=float))
+    return np.asarray(np.where(keep, values, 0).sum(axes, dtype=float))
 
 
 def _slice(position: int | None) -> slice:

@@ -6,9 +6,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-import panel as pn
-
 from calque.data.errors import UserError
+from calque.phases.explore.elements import button, message, progress_bar, row
 from calque.phases.explore.located import Located
 
 LOCATE = "Locate transitions"
@@ -31,15 +30,13 @@ class LocateButton:
 
     def __init__(self, located: Located, wanted: Wanted, done: Callable[[], None]) -> None:
         self.located, self.wanted, self.done = located, wanted, done
-        self.button = pn.widgets.Button(label=LOCATE, color="primary")
-        self.bar = pn.indicators.Progress(value=0, max=1, width=180, visible=False)
-        self.message = pn.pane.Str("", margin=(8, 6))
+        self.button, self.bar, self.message = button(LOCATE), progress_bar(), message()
         self.button.on_click(self._clicked)
 
     @property
     def view(self) -> Any:
         """Button, progress bar and message in a row."""
-        return pn.Row(self.button, self.bar, self.message, align="end", margin=0)
+        return row(self.button, self.bar, self.message, align="end", margin=0)
 
     async def _clicked(self, _: object) -> None:
         runs, metrics, split = self.wanted()

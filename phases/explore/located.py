@@ -14,10 +14,11 @@ import numpy as np
 import xarray as xr
 
 from calque.data.errors import UserError
+from calque.data.metrics import METRICS
 from calque.data.processes import cores
 from calque.phases.detection.detect import WORTH_SPREADING
 from calque.phases.detection.group import GroupResult, judge_group
-from calque.phases.explore.drawing import words
+from calque.phases.explore.elements import shown
 from calque.phases.explore.items import Items
 from calque.phases.explore.series import PAIR, WHOLE
 from calque.phases.processes import Progress, spread
@@ -111,16 +112,16 @@ class Located:
         total = sum(parts.values())
         if total > MOST:
             raise UserError(
-                f"{total} series would take minutes: choose fewer runs or metrics, or give `detect` the file of "
-                f"'phases detect CUBE --by {by} --json FILE'"
+                f"{total} series would take minutes: choose fewer runs or metrics, or have the pages started with the "
+                f"result of 'phases detect' by {by}"
             )
         known = [m for m in metrics if split == WHOLE or m in self.items.metrics]
         groups: list[list[Trajectory]] = []
         for run in (run for run, count in parts.items() if count):
-            series = trajectories(self._asked(run), known, (by,))
+            series = trajectories(self._asked(run, known), known, (by,))
             groups += [list(group) for _, group in groupby(series, key=lambda t: t.group)]
         if not groups:
-            raise UserError(f"none of {', '.join(map(words, metrics))} is known by {by}; choose other metrics")
+            raise UserError(f"none of {', '.join(map(shown, metrics))} is known by {by}; choose other metrics")
         done, total = 0, sum(map(len, groups))
         # in other processes where that is faster; the pages must respond meanwhile
         jobs = cores() if total >= WORTH_SPREADING else 1
@@ -145,9 +146,11 @@ class Located:
         masks = [self.items.mask(run, m).any(axes) for m in metrics if m in self.items.metrics]
         return sum(int(mask.sum()) for mask in masks)
 
-    def _asked(self, run: int) -> xr.Dataset:
+    def _asked(self, run: int, metrics: Sequence[str]) -> xr.Dataset:
         """Return one run with only the languages and concepts of its items, which is much faster to analyse."""
-        one = self.cube.isel(run=[run])
+        # the outcomes decide which items a metric is about, also one of log-probabilities
+        needed = {"translation_outcome", *(n for m in metrics if m in METRICS for n in METRICS[m].variables)}
+        one = self.items.loaded(run, [n for n in self.items.stored if n in needed])
         if not self.items.metrics:
             return one
         asked = np.any([self.items.mask(run, m) for m in self.items.metrics], axis=0)

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from html import escape
+from collections.abc import Callable
 from typing import Any
 
-import panel as pn
-
 from calque.data.errors import UserError
+from calque.phases.explore.elements import column, controls, note, watch
 from calque.phases.explore.selection import Selection
 from calque.phases.explore.study import Study
-
-NOTE = {"color": "#5b6575", "font-size": "13px", "max-width": "80em"}
 
 
 class Page(ABC):
     """A tab; drawn when it is active and its selection has changed.
 
-    ``title``, ``about`` and ``hint`` are its name, what it shows, and what its widgets do.
+    ``key``, ``title``, ``about`` and ``hint`` are its name in the address, its name, what it shows, and what its
+    widgets do.
 
     Parameters
     ----------
@@ -28,88 +26,66 @@ class Page(ABC):
         Widgets that all pages share.
     """
 
+    key: str
     title: str
     about: str
     hint: str = ""
 
     def __init__(self, study: Study, selection: Selection) -> None:
         self.study, self.selection = study, selection
-        self.body = pn.Column(sizing_mode="stretch_width")
-        self.drawn = False
+        self.body = column()
+        self.drawn = self._drawing = False
+        self.usual: dict[str, Any] = {}
+        """Values, by names in the address, of widgets whose choices change, as they stand until one is chosen."""
+        self.ask: Callable[[], None] = self.redraw
+        """Called when the page has to be drawn anew; a session draws it a moment later."""
         self.build()
-        for widget in self.controls:
-            if hasattr(widget, "value") and not isinstance(widget, pn.widgets.Button):
-                widget.param.watch(self.redraw, _value(widget))
+        for widget in self.kept.values():
+            watch(widget, self._changed)
 
     def build(self) -> None:  # noqa: B027, a page may have no widgets
         """Make the page's own widgets."""
 
     @property
+    def kept(self) -> dict[str, Any]:
+        """The widgets whose values decide what is shown, by their names in the address, in the order of choosing."""
+        return {}
+
+    @property
     def controls(self) -> list[Any]:
-        """The page's own widgets."""
-        return []
+        """What stands above the results: the page's widgets, and its buttons."""
+        return list(self.kept.values())
+
+    def offer(self) -> None:  # noqa: B027, the choices of most widgets are always the same
+        """Update what the widgets offer, where that depends on the selection or on each other."""
 
     @abstractmethod
     def show(self) -> list[Any]:
         """Return the results for the selection: pictures, tables, sentences."""
 
-    def redraw(self, *_: object) -> None:
-        """Draw the page again; an error of the user's is shown in its place."""
+    def _changed(self, *_: object) -> None:
+        if not self._drawing:  # what is offered may change while a page is drawn
+            self.drawn = False
+            self.ask()
+
+    def results(self) -> list[Any]:
+        """Return what :meth:`show` does; an error of the user's is shown in its place."""
         try:
-            self.body.objects = self.show()
+            self.offer()
+            return self.show()
         except UserError as error:
-            self.body.objects = [note(str(error))]
+            return [note(str(error))]
+
+    def redraw(self) -> None:
+        """Draw the page again."""
+        self._drawing = True
+        try:
+            self.body.objects = self.results()
+        finally:
+            self._drawing = False
         self.drawn = True
 
     def view(self) -> Any:
         """Return the page with its widgets."""
-        row = pn.FlexBox(*self.controls, align_items="end", gap="14px") if self.controls else None
-        return pn.Column(
-            *filter(None, (note(f"{self.about} {self.hint}".strip()), row)), self.body, sizing_mode="stretch_width"
-        )
-
-
-def note(text: str) -> Any:
-    """Return ``text`` as a paragraph in small grey print."""
-    return pn.pane.HTML(escape(text), styles=NOTE, sizing_mode="stretch_width", margin=(2, 8))
-
-
-def picture(made: Any) -> Any:
-    """Return ``made``, a HoloViews object, as an interactive picture as wide as the page."""
-    return pn.pane.HoloViews(made, sizing_mode="stretch_width", linked_axes=False, margin=(2, 4))
-
-
-def drawing(svg: str, width: int = 860) -> Any:
-    """Return a static picture.
-
-    Parameters
-    ----------
-    svg : str
-        SVG element.
-    width : int
-        Largest width in pixels.
-    """
-    return pn.pane.HTML(f'<div style="color:#1d2430;max-width:{width}px">{svg}</div>', sizing_mode="stretch_width")
-
-
-def table(frame: Any, height: int | None = None, formatters: dict[str, Any] | None = None) -> Any:
-    """Return a table that can be sorted by its column heads.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        Rows and columns.
-    height : int, optional
-        In pixels; that of its rows when None.
-    formatters : dict, optional
-        Formatters of Bokeh by column.
-    """
-    pages = {"pagination": "local", "page_size": 100} if len(frame) > 100 else {}
-    return pn.widgets.Tabulator(
-        frame, disabled=True, show_index=False, layout="fit_data_table", height=height, sizing_mode="stretch_width",
-        theme="simple", margin=(4, 8), selectable=False, formatters=formatters or {}, **pages,
-    )  # fmt: skip
-
-
-def _value(widget: Any) -> str:
-    return "value_throttled" if "value_throttled" in widget.param else "value"
+        above = controls(self.controls) if self.controls else None
+        return column(*filter(None, (note(f"{self.about} {self.hint}".strip()), above)), self.body)

@@ -12,7 +12,7 @@ from calque.data.metrics import ITEM_LOGPROBS
 from calque.data.quantities import format_count, format_interval
 from calque.phases.explore.items import Totals
 from calque.phases.explore.located import Located
-from calque.phases.explore.series import PAIR
+from calque.phases.explore.series import PAIR, pair_label
 from calque.phases.explore.study import Study
 from calque.phases.results import Outcome, Transition
 from calque.phases.series.axis import Array
@@ -119,7 +119,7 @@ def takeoff_table(
     rows = []
     for source in sources:
         for target in targets:
-            part = f"{source} → {target}"
+            part = pair_label(source, target)
             found = [located.of(run, PAIR, part, metric).get(estimand) for run in runs]
             known = [row for row in found if row is not None]
             if not known:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import panel as pn
-
 from calque.data.metrics import HEADLINE
-from calque.phases.explore.drawing import words
-from calque.phases.explore.series import metrics_of
+from calque.phases.explore.elements import one_of, shown, some_of
 from calque.phases.explore.study import Study
 
 FIRST_RUNS = 16
@@ -30,22 +27,14 @@ class Selection:
         self.study = study
         table = study.runs
         self.filters = {
-            name: pn.widgets.MultiChoice(
-                label=words(name), options=table[name].unique().tolist(), placeholder="all", sizing_mode="stretch_width"
-            )
+            name: some_of(shown(name), table[name].unique().tolist(), empty="all")
             for name in FILTERS
             if name in table and table[name].nunique() > 1
         }
-        self.chosen_runs = pn.widgets.MultiChoice(
-            label="runs", options=table["run"].tolist(), placeholder="all that fit", sizing_mode="stretch_width"
-        )
-        metrics = study.metrics
-        shares = [m for m in metrics if m in HEADLINE]
-        self.chosen_metrics = pn.widgets.MultiChoice(
-            label="metrics", options={words(m): m for m in metrics}, value=shares or metrics[:1],
-            sizing_mode="stretch_width",
-        )  # fmt: skip
-        self.axis = pn.widgets.RadioButtonGroup(label="token axis", options=["log", "linear"], value="log")
+        self.chosen_runs = some_of("runs", table["run"].tolist(), empty="all that fit")
+        shares = [m for m in study.metrics if m in HEADLINE]
+        self.chosen_metrics = some_of("metrics", study.named(study.metrics), shares or study.metrics[:1])
+        self.axis = one_of("token axis", ("log", "linear"), width=110)
         self._narrow()
 
     def _narrow(self) -> None:
@@ -56,9 +45,9 @@ class Selection:
                 self.filters[name].value = [left[name].value_counts(sort=True).index[0]]
 
     @property
-    def widgets(self) -> list[Any]:
-        """The widgets, in their order."""
-        return [self.chosen_metrics, *self.filters.values(), self.chosen_runs, self.axis]
+    def kept(self) -> dict[str, Any]:
+        """The widgets, in their order, by their names in the page's address."""
+        return {"metrics": self.chosen_metrics, **self.filters, "runs": self.chosen_runs, "axis": self.axis}
 
     @property
     def runs(self) -> list[str]:
@@ -81,14 +70,9 @@ class Selection:
     @property
     def metrics(self) -> list[str]:
         """The metrics chosen, in the cube's order."""
-        return [m for m in metrics_of(self.study.cube, self.study.items) if m in self.chosen_metrics.value]
+        return [m for m in self.study.metrics if m in self.chosen_metrics.value]
 
     @property
     def log(self) -> bool:
         """Whether the token axis is logarithmic."""
         return bool(self.axis.value == "log")
-
-    def address(self) -> dict[str, Any]:
-        """Return widgets by their name in the page's address."""
-        named = {"metrics": self.chosen_metrics, "runs": self.chosen_runs, "axis": self.axis}
-        return {**named, **self.filters}

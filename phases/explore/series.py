@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,7 +91,14 @@ def parts_of(cube: xr.Dataset, items: Items) -> list[str]:
     return [*ways, *sorted(other - {"concept"})]
 
 
-def series_of(cube: xr.Dataset, items: Items, run: int, metric: str, split: str = WHOLE) -> Iterator[ScoreLine]:
+def pair_label(source: str, target: str) -> str:
+    """Return the name of the directed pair of ``source`` and ``target``, such as en → de."""
+    return f"{source} → {target}"
+
+
+def series_of(
+    cube: xr.Dataset, items: Items, run: int, metric: str, split: str = WHOLE, part: str | None = None
+) -> Iterator[ScoreLine]:
     """Yield the lines of one metric of one run; none where the metric cannot be split in this way.
 
     Parameters
@@ -106,43 +113,55 @@ def series_of(cube: xr.Dataset, items: Items, run: int, metric: str, split: str 
         Name of the metric.
     split : str
         One of :func:`parts_of`.
+    part : str, optional
+        This part alone.
     """
     tokens = np.asarray(cube["tokens"].isel(run=run).transpose("checkpoint"), float)
     name = str(cube["run"].values[run])
     if metric in METRICS and METRICS[metric].items is not None:
-        for part, totals in _item_parts(items, run, metric, split):
+        for label, totals in _item_parts(items, run, metric, split, part):
             if totals.n.any():
-                yield _of_totals(name, part, metric, tokens, totals)
+                yield _of_totals(name, label, metric, tokens, totals)
         return
     stored = STORED_AS.get(metric, metric)
     dims = set(map(str, cube[stored].dims)) - {"run", "checkpoint"}
+    trials = str(cube[stored].attrs.get("trials", TRIALS_OF.get(stored, "")))
+    one = cube[[name for name in (stored, trials) if name in cube.variables]].isel(run=run).load()
     if split == WHOLE:
-        pieces = [("", cube.isel(run=run))]
+        pieces = [("", one)]
     elif split in dims:
         labels = cube[split].values if split in cube.coords else range(cube.sizes[split])
-        pieces = [(str(label), cube.isel({"run": run, split: [i]})) for i, label in enumerate(labels)]
+        pieces = [(str(label), one.isel({split: [i]})) for i, label in enumerate(labels)]
     else:
         return
-    for part, one in pieces:
-        found = _of_trajectory(variable(one, name, tokens, Group(), stored), part, metric)
+    for label, piece in pieces:
+        if part is not None and label != part:
+            continue
+        found = _of_trajectory(variable(piece, name, tokens, Group(), stored), label, metric)
         if len(found.tokens):
             yield found
 
 
-def _item_parts(items: Items, run: int, metric: str, split: str) -> Iterator[tuple[str, Totals]]:
+def _item_parts(
+    items: Items, run: int, metric: str, split: str, only: str | None = None
+) -> Iterator[tuple[str, Totals]]:
+    wanted = (lambda label: True) if only is None else (lambda label: label == only)
     if split == WHOLE:
         yield "", items.by_concept(run, metric)
     elif split in ("source", "target"):
         for i, label in enumerate(items.labels(split)):
-            yield label, items.by_concept(run, metric, **{split: i})
+            source, target = (i, None) if split == "source" else (None, i)
+            if wanted(label):
+                yield label, items.by_concept(run, metric, source=source, target=target)
     elif split == PAIR:
         asked = items.mask(run, metric).any(-1)
         sources, targets = items.labels("source"), items.labels("target")
         for s, t in np.argwhere(asked).tolist():
-            yield f"{sources[s]} → {targets[t]}", items.by_concept(run, metric, source=s, target=t)
+            if wanted(label := pair_label(sources[s], targets[t])):
+                yield label, items.by_concept(run, metric, source=s, target=t)
     elif split in items.groupings:
         labels = items.groups(split)
-        for label in np.unique(labels[labels != ""]).tolist():
+        for label in filter(wanted, np.unique(labels[labels != ""]).tolist()):
             yield label, items.by_concept(run, metric, group=(split, label))
 
 
@@ -163,30 +182,3 @@ def _of_trajectory(t: Trajectory, part: str, metric: str) -> ScoreLine:
     value = -t.y if t.falls else t.y
     low, high = wilson(value, t.effective_trials) if t.counts else (None, None)
     return ScoreLine(run=t.run, part=part, metric=metric, tokens=t.tokens, value=value, low=low, high=high)
-
-
-def many(
-    cube: xr.Dataset, items: Items, runs: Sequence[int], metrics: Sequence[str], split: str, most: int
-) -> tuple[list[ScoreLine], int]:
-    """Return the lines of runs and metrics, and how many were left out.
-
-    Parameters
-    ----------
-    cube : xarray.Dataset
-        A validated cube.
-    items : Items
-        Its item metrics.
-    runs : sequence of int
-        Positions of the runs.
-    metrics : sequence of str
-        Names of the metrics.
-    split : str
-        One of :func:`parts_of`.
-    most : int
-        Largest number of lines.
-    """
-    found: list[ScoreLine] = []
-    for metric in metrics:
-        for run in runs:
-            found += series_of(cube, items, run, metric, split)
-    return found[:most], max(0, len(found) - most)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +14,21 @@ import pandas as pd
 import xarray as xr
 
 from calque.data import cube as cubes
+from calque.data.answers import answers_path
 from calque.data.errors import UserError
-from calque.phases.explore.items import Items
+from calque.data.metrics import METRICS
+from calque.phases.explore.answers import Answers
+from calque.phases.explore.elements import labelled, shown
+from calque.phases.explore.items import MEBIBYTE, Items
+from calque.phases.explore.kept import Kept
 from calque.phases.explore.located import Located
-from calque.phases.explore.series import metrics_of, parts_of
+from calque.phases.explore.series import ScoreLine, metrics_of, parts_of, series_of
 from calque.phases.series.names import by_written_names
 
 CONDITIONS = ("size", "mix", "corpus", "template")
+LARGE = 96 * MEBIBYTE
+"""Bytes above which a variable stays in the file."""
+LOGS = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
 NUMBERS = ("n_params", "n_params_non_embedding", "init_seed", "data_seed", "seed")
 
 
@@ -39,6 +50,10 @@ class Study:
         The cube's group of that name.
     files : dict
         Content of the JSON files given, by option: forecast, power, loss, mixes, plan.
+    answers : Answers or None
+        What the models said, where it was kept.
+
+    What is computed of it is shared by all sessions.
     """
 
     cube: xr.Dataset
@@ -48,20 +63,88 @@ class Study:
     runs: pd.DataFrame
     timing: xr.Dataset | None
     files: dict[str, dict[str, Any]]
+    answers: Answers | None = None
 
-    @property
+    @cached_property
     def metrics(self) -> list[str]:
         """Every metric that can be drawn."""
         return metrics_of(self.cube, self.items)
 
-    @property
+    def shown(self, metric: str) -> str:
+        """Return what is shown of the name of a ``metric``: one that is not ours stands as its tool wrote it."""
+        return shown(metric) if metric in METRICS else metric
+
+    def named(self, metrics: Sequence[str]) -> dict[str, str]:
+        """Return ``metrics`` by what is shown of them, for a menu."""
+        return labelled(metrics, self.shown)
+
+    @cached_property
     def splits(self) -> list[str]:
         """Every way to split a run."""
         return parts_of(self.cube, self.items)
 
     def position(self, run: str) -> int:
         """Return the position of ``run`` along the cube's dimension run."""
-        return self.runs["run"].tolist().index(run)
+        return self._positions[run]
+
+    def lines(self, run: str, metric: str, split: str, part: str | None = None) -> tuple[ScoreLine, ...]:
+        """Return the lines of one metric of one run; none where the metric cannot be split in this way.
+
+        Parameters
+        ----------
+        run, metric : str
+            Names.
+        split : str
+            One of :attr:`splits`.
+        part : str, optional
+            This part alone.
+        """
+        at = self.position(run)
+        key = (at, metric, split, part)
+        return self._lines.get(key, lambda: tuple(series_of(self.cube, self.items, at, metric, split, part)))
+
+    def many_lines(
+        self, runs: Sequence[str], metrics: Sequence[str], split: str, most: int
+    ) -> tuple[list[ScoreLine], int]:
+        """Return the lines of whole runs, until there are enough, and of how many runs they are.
+
+        Parameters
+        ----------
+        runs, metrics : sequence of str
+            Names.
+        split : str
+            One of :attr:`splits`.
+        most : int
+            Largest number of lines.
+
+        Returns
+        -------
+        lines : list of ScoreLine
+            By metric, then by run; never more than ``most``.
+        read : int
+            The lines are of the first so many of ``runs``.
+        """
+        found: list[list[ScoreLine]] = []
+        count, some = 0, runs[:1]
+        while some and count < most:
+            # metric by metric: a file may keep a variable of several runs together
+            lines = {(metric, run): self.lines(run, metric, split) for metric in metrics for run in some}
+            found += [[line for metric in metrics for line in lines[metric, run]] for run in some]
+            count = sum(map(len, found))
+            wanted = math.ceil((most - count) * len(found) / max(1, count))
+            some = runs[len(found) :][: min(max(1, wanted), self.items.together)]
+        fit = int(np.searchsorted(np.cumsum([len(one) for one in found]), most, side="right"))
+        read = max(1, fit)  # of a single run with more lines, the first ones
+        kept = [line for one in found[:read] for line in one][:most]
+        return sorted(kept, key=lambda line: metrics.index(line.metric)), min(read, len(runs))
+
+    @cached_property
+    def _lines(self) -> Kept[tuple[ScoreLine, ...]]:
+        return Kept(128 * MEBIBYTE, lambda lines: sum(4 * line.value.nbytes + 500 for line in lines))
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {run: i for i, run in enumerate(self.runs["run"])}
 
     def tokens(self, run: str) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Return the positions (checkpoint,) of ``run`` in tokens; NaN at the end of a ragged run."""
@@ -87,15 +170,28 @@ def read_study(path: Path, files: dict[str, dict[str, Any]]) -> Study:
     UserError
         When the cube cannot be read or holds nothing to draw.
     """
-    cube = cubes.read(path)
-    timing = cubes.read(path, "timing") if cubes.has_group(path, "timing") else None
+    _refuse_others(path)
+    cube, timing = cubes.read_with(path, "timing", large=LARGE)
     rest = {kind: content for kind, content in files.items() if kind != "detect"}
-    return make_study(cube, path.name, files.get("detect"), timing, rest)
+    beside = answers_path(path)
+    answers = Answers(beside) if beside.is_file() else None
+    return make_study(cube, path.name, files.get("detect"), timing, rest, answers)
+
+
+def _refuse_others(path: Path) -> None:
+    """Say what to do with a folder of results, and with a log, which people give in place of a cube."""
+    if path.is_dir():
+        inside = sorted(path.glob("*.nc"))
+        known = f"its cube is {inside[0]}" if len(inside) == 1 else f"expected one of its {len(inside)} files *.nc"
+        if inside:
+            raise UserError(f"{path} is a folder; {known}")
+    elif path.suffix.lower() in LOGS and path.is_file():
+        raise UserError(f"{path} is no cube but, by its name, a log: make a cube of it with 'phases import' first")
 
 
 def make_study(
     cube: xr.Dataset, name: str, detected: dict[str, Any] | None = None, timing: xr.Dataset | None = None,
-    files: dict[str, dict[str, Any]] | None = None,
+    files: dict[str, dict[str, Any]] | None = None, answers: Answers | None = None,
 ) -> Study:  # fmt: skip
     """Return the study of a cube.
 
@@ -111,6 +207,8 @@ def make_study(
         The cube's group of that name.
     files : dict, optional
         Content of the other JSON reports by option.
+    answers : Answers, optional
+        What the models said.
 
     Raises
     ------
@@ -124,7 +222,7 @@ def make_study(
         raise UserError(f"{name} holds no metric over run and checkpoint (it has {known}); there is nothing to draw")
     return Study(
         cube=cube, name=name, items=items, located=Located(cube, items, detected), runs=run_table(cube), timing=timing,
-        files=files or {},
+        files=files or {}, answers=answers,
     )  # fmt: skip
 
 

@@ -5,16 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
-import panel as pn
 
 from calque.data.quantities import ABSENT, format_count, format_p
-from calque.phases.explore.curves import MOST_BANDS, draw_panel
-from calque.phases.explore.drawing import palette, words
+from calque.phases.explore.elements import grid, labelled, note, one_of, picture, shown, switch, table
 from calque.phases.explore.locate_button import LOCATE, LocateButton
 from calque.phases.explore.located import SPLITS
-from calque.phases.explore.page import Page, note, picture, table
-from calque.phases.explore.panels import CHOICES, arrange
-from calque.phases.explore.series import BAND, WHOLE, ScoreLine, many
+from calque.phases.explore.page import Page
+from calque.phases.explore.pictures.colours import palette
+from calque.phases.explore.pictures.curves import (
+    MOST_BANDS,
+    draw_panel,
+    known,
+    score_range,
+    token_range,
+)  # fmt: skip
+from calque.phases.explore.pictures.panels import CHOICES, PanelOfLines, arrange
+from calque.phases.explore.series import BAND, WHOLE, ScoreLine
 from calque.phases.results import Transition
 from calque.phases.wording import growth, location, outcome_words, without
 
@@ -25,6 +31,7 @@ MOST_PANELS = 6
 class CurvesPage(Page):
     """Curves with the transitions known of them."""
 
+    key = "curves"
     title = "Curves"
     about = (
         "Scores over training. Runs that differ only in their seeds share a colour. Bars below the curves: takeoff "
@@ -34,13 +41,10 @@ class CurvesPage(Page):
 
     def build(self) -> None:
         """Make the page's widgets."""
-        self.split = pn.widgets.Select(
-            label="parts", options={words(s): s for s in self.study.splits}, value=WHOLE, width=150
-        )
-        self.colour = pn.widgets.Select(label="colours", options=list(CHOICES), width=110)
-        self.beside = pn.widgets.Select(label="side by side", options=["none", *CHOICES], value="auto", width=110)
-        self.bands = pn.widgets.Checkbox(label="binomial bands", value=True)
-        self.strips = pn.widgets.Checkbox(label="takeoffs", value=True)
+        self.split = one_of("parts", labelled(self.study.splits), WHOLE, 150)
+        self.colour = one_of("colours", CHOICES, width=110)
+        self.beside = one_of("side by side", ["none", *CHOICES], "auto", 110)
+        self.bands, self.strips = switch("binomial bands", True), switch("takeoffs", True)
         self.locate = LocateButton(
             self.study.located,
             lambda: (self.selection.runs, self.selection.metrics, self.split.value),
@@ -48,42 +52,31 @@ class CurvesPage(Page):
         )
 
     @property
+    def kept(self) -> dict[str, Any]:
+        """Parts, colours, panels, bands, takeoffs."""
+        return {
+            "parts": self.split, "colours": self.colour, "beside": self.beside, "bands": self.bands,
+            "takeoffs": self.strips,
+        }  # fmt: skip
+
+    @property
     def controls(self) -> list[Any]:
-        """Parts, colours, panels, bands, takeoffs, and the button."""
-        return [self.split, self.colour, self.beside, self.bands, self.strips, self.locate.view]
+        """The widgets and the button."""
+        return [*self.kept.values(), self.locate.view]
 
     def show(self) -> list[Any]:
         """Return the panels, then the verdicts as a table."""
         chosen, split = self.selection, self.split.value
         if not chosen.runs or not chosen.metrics:
             return [note("Nothing is chosen: choose a metric and a run at the left.")]
-        positions = [self.study.position(run) for run in chosen.runs]
-        series, cut = many(self.study.cube, self.study.items, positions, chosen.metrics, split, MOST_LINES)
+        series, read = self.study.many_lines(chosen.runs, chosen.metrics, split, MOST_LINES)
         if not series:
-            return [note(f"None of the chosen metrics is known by {words(split)}: choose other parts or metrics.")]
+            return [note(f"None of the chosen metrics is known by {shown(split)}: choose other parts or metrics.")]
         panels = arrange(self.study, series, split, self.colour.value, self.beside.value)
-        labels = list(dict.fromkeys(label for panel in panels for label in panel.lines))
-        ordered = bool(labels) and self.colour.value in ("auto", "size") and set(labels) <= set(_sizes(self))
-        hues = palette([label.replace(" ", "_") for label in labels], ordered)
-        colours = {label: hues[label.replace(" ", "_")] for label in labels}
-        shown = panels[:MOST_PANELS]
-        drawn = [
-            picture(
-                draw_panel(
-                    panel,
-                    self.study.located,
-                    split,
-                    log=chosen.log,
-                    bands=self.bands.value,
-                    strips=self.strips.value,
-                    height=420 if len(shown) == 1 else 320,
-                    colours=colours,
-                )  # fmt: skip
-            )
-            for panel in shown
-        ]
-        out = [*drawn] if len(drawn) == 1 else [pn.GridBox(*drawn, ncols=2, sizing_mode="stretch_width")]
-        left = [f"{cut} lines more than {MOST_LINES}"] * bool(cut)
+        drawn = [picture(one) for one in self._pictures(panels[:MOST_PANELS])]
+        out = drawn if len(drawn) == 1 else [grid(*drawn)]
+        runs = len(chosen.runs)
+        left = [f"{runs - read} of the {runs} runs, as there are {MOST_LINES} lines already"] * (read < runs)
         left += [f"{len(panels) - MOST_PANELS} panels more than {MOST_PANELS}"] * (len(panels) > MOST_PANELS)
         if left:
             out.append(note(f"Not shown: {' and '.join(left)}; choose fewer runs, metrics or parts."))
@@ -91,40 +84,59 @@ class CurvesPage(Page):
             out.append(note(f"Bands: {BAND}; left out of panels with more than {MOST_BANDS} lines."))
         return [*out, *self._verdicts(series)]
 
+    def _pictures(self, panels: list[PanelOfLines]) -> list[Any]:
+        """Return the pictures of panels side by side: those of one unit have one scale, all have the same tokens."""
+        split, log, bands = self.split.value, self.selection.log, self.bands.value
+        rows = [known(panel, self.study.located, split) if self.strips.value else [] for panel in panels]
+        units = dict.fromkeys(panel.unit for panel in panels)
+        of = {unit: [i for i, panel in enumerate(panels) if panel.unit == unit] for unit in units}
+        y = {unit: score_range([panels[i] for i in at], [rows[i] for i in at], bands) for unit, at in of.items()}
+        x, colours = token_range(panels, log), self._colours(panels)
+        return [
+            draw_panel(
+                panel, self.study.located, split, log=log, bands=bands, strips=self.strips.value,
+                height=420 if len(panels) == 1 else 320, colours=colours, x=x, y=y[panel.unit],
+            )
+            for panel in panels
+        ]  # fmt: skip
+
+    def _colours(self, panels: list[PanelOfLines]) -> dict[str, str]:
+        labels = list(dict.fromkeys(label for panel in panels for label in panel.lines))
+        sizes = self.study.runs["size"].unique().tolist() if "size" in self.study.runs else []
+        ordered = bool(labels) and self.colour.value in ("auto", "size") and set(labels) <= set(sizes)
+        named = {self.study.shown(m): m for m in self.selection.metrics}
+        hues = palette([named.get(label, label) for label in labels], ordered)
+        return {label: hues[named.get(label, label)] for label in labels}
+
     def _verdicts(self, series: list[ScoreLine]) -> list[Any]:
         rows = []
         for s in series:
-            known = self.study.located.of(s.run, self.split.value, s.part, s.metric)
-            if "takeoff" in known:
-                rows.append(_row(s, known))
-                less = {k: one for k, t in known.items() if (one := without(t)) is not None}
+            found = self.study.located.of(s.run, self.split.value, s.part, s.metric)
+            if "takeoff" in found:
+                rows.append(self._row(s, found))
+                less = {k: one for k, t in found.items() if (one := without(t)) is not None}
                 if less:
                     checkpoint = format_count(next(iter(less.values())).without_checkpoint)
-                    rows.append(_row(s, less) | {"metric": f"… without {checkpoint}"})
+                    rows.append(self._row(s, less) | {"metric": f"… without {checkpoint}"})
         if rows:
             frame = pd.DataFrame(rows)
             return [table(frame.drop(columns=["part"]) if not frame["part"].any() else frame)]
         if self.split.value in SPLITS:
-            return [note(f"No transition is known of these yet: {LOCATE} finds them, or start with --detect FILE.")]
+            return [note(f"No transition is known of these yet: the button '{LOCATE}' finds them.")]
         return []
 
-
-def _row(s: ScoreLine, known: dict[str, Transition]) -> dict[str, str]:
-    delay = known.get("delay")
-    why = known.get("takeoff", delay)
-    return {
-        "run": s.run,
-        "part": s.part,
-        "metric": words(s.metric),
-        "delayed start": ABSENT if delay is None else outcome_words(delay.outcome),
-        "p": format_p(None if delay is None else delay.p_value),
-        "growth": growth(None if delay is None else delay.elasticity),
-        "takeoff": location(known.get("takeoff")),
-        "t50": location(known.get("t50")),
-        "peak": location(known.get("peak")),
-        "in words": "" if why is None else why.reason,
-    }
-
-
-def _sizes(page: CurvesPage) -> list[str]:
-    return page.study.runs["size"].unique().tolist() if "size" in page.study.runs else []
+    def _row(self, s: ScoreLine, found: dict[str, Transition]) -> dict[str, str]:
+        delay = found.get("delay")
+        why = found.get("takeoff", delay)
+        return {
+            "run": s.run,
+            "part": s.part,
+            "metric": self.study.shown(s.metric),
+            "delayed start": ABSENT if delay is None else outcome_words(delay.outcome),
+            "p": format_p(None if delay is None else delay.p_value),
+            "growth": growth(None if delay is None else delay.elasticity),
+            "takeoff": location(found.get("takeoff")),
+            "t50": location(found.get("t50")),
+            "peak": location(found.get("peak")),
+            "in words": "" if why is None else why.reason,
+        }

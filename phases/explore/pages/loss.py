@@ -4,28 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import holoviews as hv
 import numpy as np
 import pandas as pd
-import panel as pn
-from hvplot import hvPlot
 
 from calque.data.metrics import LOSSES, METRICS
 from calque.data.quantities import format_count
-from calque.phases.explore.drawing import (
-    LAYERS,
-    LOOK,
-    broken,
-    finish,
-    legend_place,
-    palette,
-    styled,
-    token_ticks,
-    words,
-)
-from calque.phases.explore.page import Page, drawing, note, picture, table
+from calque.phases.explore.elements import absent, drawing, note, one_of, picture, table
+from calque.phases.explore.page import Page
+from calque.phases.explore.pictures.figure import token_ticks
+from calque.phases.explore.pictures.losses import lines_picture, profile_picture
 from calque.phases.report.figures import svg
-from calque.phases.report.isoflop import IsoFlopProfile, profiles
+from calque.phases.report.isoflop import profiles
 from calque.phases.report.loss_pictures import isoflop_figure
 from calque.phases.series.axis import Array
 
@@ -35,6 +24,7 @@ ALL = "mean of languages"
 class LossPage(Page):
     """Losses against compute."""
 
+    key = "loss"
     title = "Loss and compute"
     about = "Held-out loss of every run, at equal FLOPs against size, and how fast training went."
 
@@ -42,18 +32,19 @@ class LossPage(Page):
         """Make the page's widgets."""
         cube = self.study.cube
         known = [name for name in LOSSES if name in cube.data_vars and {"run", "checkpoint"} <= set(cube[name].dims)]
-        self.metric = pn.widgets.Select(label="loss", options={words(m): m for m in known}, width=130)
+        self.metric = one_of("loss", self.study.named(known), width=130)
         several = bool(known) and "language" in cube[known[0]].dims and "language" in cube.coords
         languages = [str(v) for v in cube["language"].values] if several else []
-        self.language = pn.widgets.Select(label="language", options=[ALL, *languages], width=170)
-        self.against = pn.widgets.Select(label="against", options=["tokens", "FLOPs"], width=110)
-        ladders = self.study.runs["ladder"].unique().tolist()
-        self.ladder = pn.widgets.Select(label="isoFLOP over", options=ladders, width=190)
+        self.language = one_of("language", [ALL, *languages])
+        self.against = one_of("against", ["tokens", "FLOPs"], width=110)
+        self.ladder = one_of("isoFLOP over", self.study.runs["ladder"].unique().tolist(), width=190)
 
     @property
-    def controls(self) -> list[Any]:
+    def kept(self) -> dict[str, Any]:
         """Loss, language, axis, ladder."""
-        return [self.metric, self.language, self.against, self.ladder] if self.metric.options else []
+        if not self.metric.options:
+            return {}
+        return {"loss": self.metric, "language": self.language, "against": self.against, "isoflop": self.ladder}
 
     def show(self) -> list[Any]:
         """Return losses, the isoFLOP view, the fitted law's, and throughput."""
@@ -62,8 +53,7 @@ class LossPage(Page):
             return [note("No run is chosen: choose one at the left.")]
         out: list[Any] = []
         if self.metric.options:
-            out.append(picture(self._losses(runs)))
-            out += self._isoflop()
+            out += [self._losses(runs), *self._isoflop()]
         else:
             out.append(note("The cube holds neither loss nor bits_per_byte."))
         return [*out, *self._law(), *self._throughput(runs)]
@@ -97,18 +87,18 @@ class LossPage(Page):
             frame["at"] = [f"{v:.3g}" if flops else format_count(v) for v in frame["x"]]
             if len(frame):
                 pieces.setdefault(self.study.condition(run), []).append(frame)
+        name = self.study.shown(self.metric.value)
         if not pieces:
-            return hv.Text(0.5, 0.5, f"no {self.metric.value} of {self.language.value} in the chosen runs")
-        hues = palette(list(pieces), ordered=len(pieces) > 2 and self.study.runs["ladder"].nunique() == 1)
-        log = flops or self.selection.log
-        made = hvPlot(pd.concat([broken(frames) for frames in pieces.values()], ignore_index=True)).line(
-            x="x", y="y", by="condition", color=[hues[c] for c in pieces], line_width=1.5, logx=log, height=360,
-            xlabel="FLOPs so far" if flops else "training tokens", ylabel=METRICS[self.metric.value].label,
-            title=f"{words(self.metric.value)}, {self.language.value}", hover_cols=["run", "at"],
-            hover_tooltips=[("run", "@run"), ("FLOPs" if flops else "tokens", "@at"), ("loss", "@y{0.0000}")],
-            **({} if flops else {"xformatter": token_ticks()}), **LOOK,
+            return note(f"The chosen runs have no {name} of {self.language.value}.")
+        return picture(
+            lines_picture(
+                pieces, f"{name}, {self.language.value}", "FLOPs so far" if flops else "training tokens",
+                METRICS[self.metric.value].label,
+                [("run", "run"), ("FLOPs" if flops else "tokens", "at"), ("loss", "y{0.0000}")],
+                log=flops or self.selection.log, plain=flops,
+                ordered=len(pieces) > 2 and self.study.runs["ladder"].nunique() == 1,
+            )
         )  # fmt: skip
-        return styled(made, hooks=[finish(logx=log)], **_legend(len(pieces)))
 
     def _isoflop(self) -> list[Any]:
         table_ = self.study.runs
@@ -125,12 +115,12 @@ class LossPage(Page):
             f"fallen, it lies above what a run of that length would reach. Diamonds: lowest point of a parabola "
             f"through the sizes.{source}"
         )
-        return [picture(_profiles_picture(found, runs, METRICS[self.metric.value].label)), how]
+        return [picture(profile_picture(found, runs, METRICS[self.metric.value].label)), how]
 
     def _law(self) -> list[Any]:
         loss = self.study.files.get("loss")
         if loss is None:
-            return [note("For a fitted law of loss: 'scaling loss CUBE --language L --json F', then --loss F.")]
+            return [absent("Fitted laws of loss", "one", "scaling loss")]
         out = [note(sentence) for sentence in loss.get("sentences") or []]
         made = isoflop_figure(loss)
         return [*out, drawing(svg(made, "explore-isoflop"))] if made is not None else out
@@ -140,7 +130,8 @@ class LossPage(Page):
         if timing is None or "training_seconds" not in timing:
             return [note("The cube's group 'timing' holds no training_seconds: nothing is known of throughput.")]
         known = [str(run) for run in timing["run"].values]
-        pieces, rows = [], []
+        rows = []
+        pieces: dict[str, list[pd.DataFrame]] = {}
         for run in (r for r in runs if r in known):
             at = known.index(run)
             seconds = np.asarray(timing["training_seconds"].isel(run=at), float)
@@ -149,7 +140,8 @@ class LossPage(Page):
             keep = np.isfinite(speed)
             if not keep.any():
                 continue
-            pieces.append(pd.DataFrame({"x": tokens[1:][keep], "y": speed[keep], "run": run}))
+            keep &= (tokens[1:] > 0) | (not self.selection.log)
+            pieces[run] = [pd.DataFrame({"x": tokens[1:][keep], "y": speed[keep], "run": run})]
             row = {
                 "run": run, "tokens": format_count(float(np.nanmax(tokens))),
                 "training hours": round(float(np.nansum(seconds)) / 3600, 3),
@@ -161,54 +153,9 @@ class LossPage(Page):
             rows.append(row)
         if not pieces:
             return [note("Nothing is known of the chosen runs' throughput.")]
-        many = len(pieces) > 15
-        data = broken(pieces) if many else pd.concat(pieces, ignore_index=True)
-        hues = list(palette([str(piece["run"].iloc[0]) for piece in pieces]).values())
-        made = hvPlot(data).line(
-            x="x", y="y", **({} if many else {"by": "run", "color": hues}), line_width=1.3,
-            logx=self.selection.log, height=280, xlabel="training tokens", ylabel="tokens a second",
-            title="throughput between checkpoints", xformatter=token_ticks(), yformatter=token_ticks(),
-            hover_cols=["run"], hover_tooltips=[("run", "@run"), ("tokens/s", "@y{0,0}")], **LOOK,
+        made = lines_picture(
+            pieces, "throughput between checkpoints", "training tokens", "tokens a second",
+            [("run", "run"), ("tokens/s", "y{0,0}")], log=self.selection.log, height=280,
         )  # fmt: skip
-        legend = {} if many else _legend(len(pieces))
-        return [
-            picture(styled(made, hooks=[finish(logx=self.selection.log)], **legend)), table(pd.DataFrame(rows))
-        ]  # fmt: skip
-
-
-def _legend(labels: int) -> dict[str, Any]:
-    return legend_place(labels) if labels > 1 else {}
-
-
-def _profiles_picture(found: list[IsoFlopProfile], runs: list[str], unit: str) -> Any:
-    labels = [f"{p.flops:.2g} FLOPs" for p in found]
-    hues = palette(labels, ordered=True)
-    layers: list[Any] = []
-    best = []
-    for label, profile in zip(labels, found, strict=True):
-        frame = pd.DataFrame({"n": profile.n, "loss": profile.loss, "run": [runs[i] for i in profile.run]})
-        means = frame.groupby("n", as_index=False)["loss"].mean()
-        layers.append(hv.Curve(means, "n", "loss", label=label).opts(color=hues[label], line_width=1.6))
-        layers.append(
-            hv.Points(frame, ["n", "loss"], "run").opts(
-                color=hues[label],
-                size=6,
-                tools=["hover"],
-                show_legend=False,
-                hover_tooltips=[("run", "@run"), ("", label), ("loss", "@loss{0.0000}")],
-            )  # fmt: skip
-        )
-        if profile.best_n is not None:
-            best.append((profile.best_n, profile.best_loss, label, format_count(profile.best_n)))
-    if best:
-        marks = hv.Points(best, ["n", "loss"], ["level", "lowest"], label="lowest")
-        tips = [("lowest at", "@lowest parameters"), ("", "@level"), ("loss", "@loss{0.0000}")]
-        layers.append(marks.opts(color="#1d2430", marker="diamond", size=11, tools=["hover"], hover_tooltips=tips))
-    sizes = np.unique(np.concatenate([profile.n for profile in found]))
-    ticks = {"xticks": [(n, format_count(n)) for n in sizes]} if len(sizes) <= 9 else {"xformatter": token_ticks()}
-    return styled(
-        hv.Overlay(layers), hooks=[finish(logx=True)], logx=True, height=360, xlabel="non-embedding parameters",
-        ylabel=unit, title="loss against size at equal FLOPs", legend_position="right",
-        xlim=(sizes[0] / 1.3, sizes[-1] * 1.3),
-        **ticks, **LAYERS,
-    )  # fmt: skip
+        token_ticks(made.yaxis)
+        return [picture(made), table(pd.DataFrame(rows))]

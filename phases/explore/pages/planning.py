@@ -9,13 +9,15 @@ import pandas as pd
 from bokeh.models.widgets.tables import ScientificFormatter
 
 from calque.data.quantities import format_count
-from calque.phases.explore.page import Page, drawing, note, table
+from calque.phases.explore.elements import absent, drawing, note, table
+from calque.phases.explore.page import Page
 from calque.phases.report.power_pictures import power_svgs
 
 
 class PlanningPage(Page):
     """Results of ``scaling power`` and ``scaling plan``."""
 
+    key = "planning"
     title = "Planning"
     about = "What the next study can detect, before it is paid for."
 
@@ -26,7 +28,7 @@ class PlanningPage(Page):
     def _power(self) -> list[Any]:
         power = self.study.files.get("power")
         if power is None:
-            return [note("For power curves: 'scaling power STUDY --json F', then --power F.")]
+            return [absent("Curves of power", "a power analysis", "scaling power")]
         rows = pd.DataFrame(power.get("rows") or [])
         out = [note(sentence) for sentence in power.get("sentences") or []]
         out += [drawing(made) for made in power_svgs(power)]
@@ -40,7 +42,7 @@ class PlanningPage(Page):
     def _plan(self) -> list[Any]:
         plan = self.study.files.get("plan")
         if plan is None:
-            return [note("For ladders under a budget: 'scaling plan --budget N --json F', then --plan F.")]
+            return [absent("Ladders under a budget", "a plan", "scaling plan")]
         unit = str(plan.get("unit") or "cost")
         rows = [
             {

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from html import escape
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import panel as pn
 
-from calque.phases.explore.page import Page, table
+from calque.phases.explore.elements import folded, labelled, one_of, table
+from calque.phases.explore.page import Page
 
 LONG = ("study_yaml", "truth_json")
 
@@ -18,17 +17,18 @@ LONG = ("study_yaml", "truth_json")
 class RunsPage(Page):
     """A table of runs and the cube's provenance."""
 
+    key = "runs"
     title = "Runs"
     about = "Every run of the cube, chosen or not, and where the cube comes from."
 
     def build(self) -> None:
         """Make the choice of the run whose configuration is shown."""
-        self.run = pn.widgets.Select(label="configuration of", options=self.study.runs["run"].tolist(), width=220)
+        self.run = one_of("configuration of", self.study.runs["run"].tolist(), width=220)
 
     @property
-    def controls(self) -> list[Any]:
+    def kept(self) -> dict[str, Any]:
         """The run whose configuration is shown."""
-        return [self.run] if "config_json" in self.study.cube.variables else []
+        return {"configuration": self.run} if "config_json" in self.study.cube.variables else {}
 
     def show(self) -> list[Any]:
         """Return the table, the cube's attributes, a run's configuration."""
@@ -36,16 +36,16 @@ class RunsPage(Page):
         last = self._last_loss()
         if last is not None:
             frame["last loss"] = last
-        frame.columns = [name.replace("_", " ") for name in frame.columns]
+        frame.columns = list(labelled(list(frame.columns)))
         out = [table(frame)]
         attributes = {str(k): str(v) for k, v in self.study.cube.attrs.items()}
         short = {k: v for k, v in attributes.items() if k not in LONG}
         if short:
             out.append(table(pd.DataFrame({"of the cube": list(short), "": list(short.values())})))
-        out += [_folded(k, attributes[k]) for k in LONG if k in attributes]
-        if self.controls:
+        out += [folded(k, attributes[k]) for k in LONG if k in attributes]
+        if self.kept:
             text = str(self.study.cube["config_json"].values[self.study.position(self.run.value)])
-            out.append(_folded(f"configuration of {self.run.value}", _pretty(text)))
+            out.append(folded(f"configuration of {self.run.value}", _pretty(text)))
         return out
 
     def _last_loss(self) -> list[float] | None:
@@ -66,8 +66,3 @@ def _pretty(text: str) -> str:
         return json.dumps(json.loads(text), indent=1)
     except ValueError:
         return text
-
-
-def _folded(name: str, text: str) -> Any:
-    made = f"<details><summary>{escape(name)}</summary><pre style='white-space:pre-wrap'>{escape(text)}</pre></details>"
-    return pn.pane.HTML(made, sizing_mode="stretch_width", margin=(6, 8))

@@ -5,34 +5,31 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import holoviews as hv
 import numpy as np
 import pandas as pd
-import panel as pn
 
 from calque.data.quantities import ABSENT, format_count, format_interval, format_p
-from calque.phases.explore.drawing import LAYERS, finish, palette, styled, token_ticks, words
+from calque.phases.explore.elements import absent, drawing, note, one_of, picture, shown, table
 from calque.phases.explore.locate_button import LOCATE, LocateButton
-from calque.phases.explore.page import Page, drawing, note, picture, table
+from calque.phases.explore.page import Page
+from calque.phases.explore.pictures.sizes import size_picture
 from calque.phases.explore.series import WHOLE
 from calque.phases.report.figures import svg
-from calque.phases.report.forecast_pictures import law_layers, rollout_figure
+from calque.phases.report.forecast_pictures import rollout_figure
 from calque.phases.results import Outcome
 from calque.phases.wording import extent, location, outcome_words
 
 ESTIMANDS = ("takeoff", "t10", "t50", "onset", "peak", "crossover")
-MARKED = 9
-APART = 0.05
-"""Runs of one size are set this far apart, in ln size."""
 
 
 class SizesPage(Page):
     """Transitions by size, with the results of ``scaling forecast`` and ``scaling mixes``."""
 
+    key = "sizes"
     title = "Sizes and mixes"
     about = (
         "When the transition comes, by size: a dot a run with its interval, runs of one size set slightly apart; a "
-        "hollow dot has another outcome than found, a triangle is an open end. Lines and band: the laws of --forecast."
+        "hollow dot has another outcome than found, a triangle is an open end. Lines and band: the laws of a forecast."
     )
 
     def build(self) -> None:
@@ -40,16 +37,21 @@ class SizesPage(Page):
         metrics = self.study.metrics
         law = self.study.files.get("forecast", {}).get("metric")
         first = law if law in metrics else "translation" if "translation" in metrics else metrics[0]
-        self.metric = pn.widgets.Select(label="metric", options={words(m): m for m in metrics}, value=first, width=170)
-        self.estimand = pn.widgets.Select(label="estimand", options=list(ESTIMANDS), width=110)
+        self.metric = one_of("metric", self.study.named(metrics), first)
+        self.estimand = one_of("estimand", ESTIMANDS, width=110)
         self.locate = LocateButton(
             self.study.located, lambda: (self.selection.runs, [self.metric.value], WHOLE), self.redraw
         )
 
     @property
+    def kept(self) -> dict[str, Any]:
+        """Metric and estimand."""
+        return {"metric": self.metric, "estimand": self.estimand}
+
+    @property
     def controls(self) -> list[Any]:
-        """Metric, estimand, and the button."""
-        return [self.metric, self.estimand, self.locate.view]
+        """The widgets and the button."""
+        return [*self.kept.values(), self.locate.view]
 
     def show(self) -> list[Any]:
         """Return the transitions by size, the forecast with its roll-outs, and the contrasts of mixes."""
@@ -57,14 +59,11 @@ class SizesPage(Page):
         frame = self._transitions()
         forecast = self._law()
         if frame.empty and forecast is None:
-            out.append(
-                note(
-                    f"No {self.estimand.value} of {words(self.metric.value)} is known of the chosen runs: {LOCATE} "
-                    "finds them, or start with --detect FILE."
-                )
-            )
+            what = f"No {self.estimand.value} of {self.study.shown(self.metric.value)} is known of the chosen runs yet"
+            out.append(note(f"{what}: the button '{LOCATE}' finds them."))
         else:
-            out.append(picture(self._picture(frame, forecast)))
+            title = f"{self.estimand.value} of {self.study.shown(self.metric.value)}"
+            out.append(picture(size_picture(frame, forecast, title)))
         out += self._forecast()
         return [*out, *self._mixes()]
 
@@ -109,48 +108,10 @@ class SizesPage(Page):
         same = forecast is not None and forecast.get("metric") == self.metric.value and self.estimand.value == "takeoff"
         return forecast if same and (forecast or {}).get("curves") else None
 
-    def _picture(self, frame: pd.DataFrame, forecast: dict[str, Any] | None) -> Any:
-        named = "named" in frame
-        ladders = frame["ladder"].unique().tolist()
-        hues = {ladders[0]: "#3a4252"} if len(ladders) == 1 else palette(ladders)  # laws have the colours then
-        rank = frame.groupby("n").cumcount() - (frame.groupby("n")["n"].transform("size") - 1) / 2
-        frame = frame.assign(x=frame["n"] + APART * rank if named else frame["n"] * np.exp(APART * rank))
-        layers: list[Any] = [] if forecast is None else law_layers(forecast)
-        tips = [("run", "@run"), ("tokens", "@shown")]
-        extra = ["run", "shown"]
-        hover: dict[str, Any] = {"tools": ["hover"], "hover_tooltips": tips, "size": 8}
-        for ladder in ladders:
-            mine = frame[frame["ladder"] == ladder].assign(x1=lambda f: f["x"])
-            layers.append(
-                hv.Segments(mine, ["x", "low", "x1", "high"], extra).opts(color=hues[ladder], line_width=2, alpha=0.6)
-            )
-            dots = mine[mine["tokens"].notna()]
-            kinds: tuple[tuple[pd.DataFrame, str, str, dict[str, Any]], ...] = (
-                (dots[dots["found"]], "tokens", ladder, {}),
-                (dots[~dots["found"]], "tokens", f"{ladder}: not found", {"fill_alpha": 0.0}),
-                (mine[mine["open_high"]], "high", f"{ladder}: or later", {"marker": "triangle", "fill_alpha": 0.0}),
-                (mine[mine["open_low"]], "low", f"{ladder}: or earlier",
-                 {"marker": "inverted_triangle", "fill_alpha": 0.0}),
-            )  # fmt: skip
-            for some, at, name, marker in kinds:
-                if len(some):
-                    layers.append(
-                        hv.Points(some, ["x", at], extra, label=name).opts(color=hues[ladder], **hover, **marker)
-                    )
-        what = f"{self.estimand.value} of {words(self.metric.value)}"
-        axis = _named_axis(frame) if named else _size_axis(frame, forecast)
-        return styled(
-            hv.Overlay(layers), hooks=[finish(logx=not named, logy=True)], logx=not named, logy=True, height=430,
-            show_legend=True, ylabel=f"tokens at {what}", title=what, legend_position="right", yformatter=token_ticks(),
-            **axis, **LAYERS,
-        )  # fmt: skip
-
     def _forecast(self) -> list[Any]:
         forecast = self.study.files.get("forecast")
         if forecast is None:
-            return [
-                note("For laws and a size not run: 'scaling forecast CUBE --size SIZE --json F', then --forecast F.")
-            ]
+            return [absent("Laws, and sizes that were not run,", "a forecast", "scaling forecast")]
         out = [note(sentence) for sentence in forecast.get("sentences") or []]
         rows = [
             {
@@ -188,21 +149,13 @@ class SizesPage(Page):
                 for row in rows
             ]
         )
-        metric = words(mixes.get("metric") or "the metric")
+        metric = shown(mixes.get("metric") or "the metric")
         heading = note(f"Contrasts of mixes: ratios of takeoffs of {metric}, seeds as replicates.")
-        return [heading, table(frame.round(3))] if rows else [note("--mixes holds no contrast: the cube had one mix.")]
-
-
-def _named_axis(frame: pd.DataFrame) -> dict[str, Any]:
-    ticks = dict(zip(frame["n"], frame["named"], strict=True))
-    return {"xlabel": "", "xticks": list(ticks.items()), "xlim": (-0.5, len(ticks) - 0.5)}
-
-
-def _size_axis(frame: pd.DataFrame, forecast: dict[str, Any] | None) -> dict[str, Any]:
-    """Return an axis marked at the sizes run and the one forecast, with some room at both ends."""
-    sizes = sorted({*frame["n"], *([forecast["n_params_non_embedding"]] if forecast is not None else [])})
-    ticks = {"xticks": [(n, format_count(n)) for n in sizes]} if len(sizes) <= MARKED else {"xformatter": token_ticks()}
-    return {"xlabel": "non-embedding parameters", "xlim": (sizes[0] / 1.3, sizes[-1] * 1.3), **ticks}
+        return (
+            [heading, table(frame.round(3))]
+            if rows
+            else [note("The contrasts of mixes are empty: the cube had one mix.")]
+        )
 
 
 def _interval(row: dict[str, Any]) -> str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import holoviews as hv
 import numpy as np
-import panel as pn
 
 from calque.data.quantities import format_count
 from calque.phases.explore.concepts import ASKED, concept_table, shares
-from calque.phases.explore.drawing import LOOK, edges, finish, styled, token_ticks, words
-from calque.phases.explore.page import Page, note, picture, table
+from calque.phases.explore.elements import note, one_of, picture, table
+from calque.phases.explore.page import Page
+from calque.phases.explore.pictures.grid import concept_map
 
 SHOWN = 40
 
@@ -19,25 +18,35 @@ SHOWN = 40
 class WordsPage(Page):
     """A row a concept, the first acquired on top."""
 
+    key = "words"
     title = "Words"
     about = (
         "Which words first: a row a concept, sorted by the tokens at which half of its items (its pairs of languages) "
         "were acquired: answered correctly at three checkpoints in a row. "
-        "What explains the order: 'phases acquisition CUBE'."
+        "What explains the order is a question for 'acquisition' (see the documentation)."
     )
 
     def build(self) -> None:
         """Make the page's widgets."""
         metrics = [m for m in self.study.items.metrics if m in ASKED]
         first = "translation" if "translation" in metrics else metrics[0] if metrics else None
-        self.metric = pn.widgets.Select(label="metric", options={words(m): m for m in metrics}, value=first, width=170)
-        self.run = pn.widgets.Select(label="runs", options=[], width=220)
-        self.which = pn.widgets.Select(label="words", options=[f"first {SHOWN}", f"last {SHOWN}", "all"], width=110)
+        self.metric = one_of("metric", self.study.named(metrics), first)
+        self.run = one_of("runs", [], width=220)
+        self.which = one_of("words", [f"first {SHOWN}", f"last {SHOWN}", "all"], width=110)
 
     @property
-    def controls(self) -> list[Any]:
+    def kept(self) -> dict[str, Any]:
         """Metric, runs, and which words."""
-        return [self.metric, self.run, self.which] if self.metric.options else []
+        return {"metric": self.metric, "of": self.run, "words": self.which} if self.metric.options else {}
+
+    def offer(self) -> None:
+        """Update the runs that there are."""
+        options = list(self.selection.together())
+        if not options:
+            return
+        self.usual["of"] = options[0]
+        if self.run.options != options:
+            self.run.param.update(options=options, value=self.run.value if self.run.value in options else options[0])
 
     def show(self) -> list[Any]:
         """Return the words' shares over training as a map, then their times as a table."""
@@ -46,9 +55,6 @@ class WordsPage(Page):
         together = self.selection.together()
         if not together:
             return [note("No run is chosen: choose one at the left.")]
-        if self.run.options != list(together):
-            value = self.run.value if self.run.value in together else next(iter(together))
-            self.run.param.update(options=list(together), value=value)
         runs, metric = together[self.run.value], self.metric.value
         frame = concept_table(self.study, runs, metric)
         part = {"first": slice(0, SHOWN), "last": slice(-SHOWN, None)}.get(self.which.value.split()[0], slice(None))
@@ -65,32 +71,8 @@ class WordsPage(Page):
         places, values = shares(self.study, runs, metric)
         log = self.selection.log
         keep = places > 0 if log else np.ones(len(places), bool)
-        rows = shown["position"].to_numpy()[::-1]
-        values = 100 * values[keep][:, rows]
-        x = edges(places[keep], log)
-        y = np.arange(len(rows) + 1) - 0.5
-        names = shown["concept"].tolist()[::-1]
-        mesh = hv.QuadMesh((x, y, values.T), ["tokens", "concept"], "share")
-        at = np.minimum(shown["half by"].to_numpy()[::-1], np.inf)
-        reached = np.isfinite(at) & (at > 0)
-        marks = hv.Points((at[reached], np.flatnonzero(reached)), ["tokens", "concept"])
-        ticks = list(enumerate(names)) if len(names) <= 120 else 0
-        made = mesh.opts(
-            cmap="viridis", clim=(0, 100), colorbar=True, clabel="", line_alpha=0, tools=["hover"],
-            hover_tooltips=[("tokens", "@tokens"), ("share, %", "@share")], clipping_colors={"NaN": "#eef0f3"},
-        ) * marks.opts(color="#ff5d5d", marker="dash", angle=90, size=12, line_width=3)  # fmt: skip
+        title = f"{self.study.shown(metric)}, % of each word's items; red: half of them acquired"
+        values = 100 * values[keep][:, shown["position"].to_numpy()]
         return picture(
-            styled(
-                made,
-                hooks=[finish(logx=log)],
-                logx=log,
-                xlabel="training tokens",
-                ylabel="",
-                yticks=ticks,
-                xformatter=token_ticks(),
-                height=max(260, min(14 * len(rows) + 90, 1800)),
-                responsive=True,
-                title=f"{words(metric)}, % of each word's items; red: half of them acquired",
-                fontsize={**LOOK["fontsize"], "yticks": 8 if len(names) <= 60 else 6},
-            )  # fmt: skip
+            concept_map(places[keep], values, shown["concept"].tolist(), shown["half by"].to_numpy(), title, log)
         )

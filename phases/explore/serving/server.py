@@ -15,10 +15,10 @@ from typing import Any
 
 from bokeh.server.server import Server
 from panel.io.server import get_server
-from tornado.httputil import HTTPServerRequest
+from tornado.httputil import HTTPHeaders, HTTPServerRequest
 from tornado.ioloop import IOLoop
 from tornado.routing import Matcher, Rule
-from tornado.web import RequestHandler
+from tornado.web import OutputTransform, RequestHandler
 
 from calque.data.errors import UserError
 from calque.phases.explore.app import App, prepare
@@ -50,6 +50,22 @@ class Refuse(RequestHandler):
         self.send_error(403, reason="these pages are for this machine alone")
 
 
+class Headers(OutputTransform):
+    """Adds to every answer what only a header can say: no page frames ours, and nothing is taken for another kind.
+
+    What scripts may run stands in the document itself, see ``frame.html.j2``: a saved page has no headers.
+    """
+
+    def transform_first_chunk(
+        self, status_code: int, headers: HTTPHeaders, chunk: bytes, finishing: bool
+    ) -> tuple[int, HTTPHeaders, bytes]:
+        """Return ``status_code`` and ``chunk`` as they are, with headers added, ``finishing`` or not."""
+        headers["Content-Security-Policy"] = "frame-ancestors 'none'"
+        headers["X-Content-Type-Options"] = "nosniff"
+        headers["Referrer-Policy"] = "no-referrer"
+        return status_code, headers, chunk
+
+
 def make_server(study: Study, port: int = 0) -> Server:
     """Return a server of the study's pages, listening on loopback; the caller starts it and runs its loop.
 
@@ -73,6 +89,7 @@ def make_server(study: Study, port: int = 0) -> Server:
     )  # fmt: skip
     # before every other rule: pages, scripts and the websocket alike
     made._tornado.default_router.rules.insert(0, Rule(Foreign(), Refuse))
+    made._tornado.transforms.append(Headers)
     return made
 
 

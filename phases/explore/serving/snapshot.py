@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 from base64 import b64encode
-from html import escape
 from mimetypes import guess_type
 from pathlib import Path
 
@@ -14,8 +13,8 @@ from bokeh.resources import INLINE
 from panel.io.resources import CDN_DIST, DIST_DIR
 
 from calque.data.files import replacing
-from calque.phases.explore.app import App, prepare
-from calque.phases.explore.page import note
+from calque.phases.explore.app import App, framed, prepare
+from calque.phases.explore.elements import column, note
 from calque.phases.explore.study import Study
 
 
@@ -32,14 +31,15 @@ def save(study: Study, path: Path) -> None:
     prepare()
     app = App(study)
     tabs = pn.Tabs(
-        *((page.title, pn.Column(note(page.about), *page.show(), sizing_mode="stretch_width")) for page in app.pages),
-        sizing_mode="stretch_width",
+        *((page.title, column(note(page.about), *page.results())) for page in app.pages), sizing_mode="stretch_width"
     )
-    chosen = f"{', '.join(app.selection.metrics)} of {len(app.selection.runs)} of {len(study.runs)} runs"
-    heading = pn.pane.HTML(f"<b>{escape(study.name)}</b>", styles={"font-size": "18px"}, margin=(10, 8, 0, 8))
-    about = note(f"A snapshot of 'phases explore': {chosen}. Start it on the cube to choose others.")
+    metrics = ", ".join(study.shown(m) for m in app.selection.metrics)
+    chosen = f"{metrics} of {len(app.selection.runs)} of {len(study.runs)} runs"
+    about = f"A snapshot of 'phases explore': {chosen}. Start it on the cube to choose others."
+    frame = framed(study, about, saved=True)
+    frame.add_panel("pages", tabs)
     text = io.StringIO()
-    pn.Column(heading, about, tabs, sizing_mode="stretch_width").save(text, title=study.name, resources=INLINE)
+    frame.save(text, title=study.name, resources=INLINE)
     with replacing(path) as partial:
         partial.write_text(embedded(text.getvalue()), encoding="utf-8")
 

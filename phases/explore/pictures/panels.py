@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from calque.phases.explore.drawing import words
 from calque.phases.explore.series import WHOLE, ScoreLine
 from calque.phases.explore.study import Study
 from calque.phases.series.metric_series import units_of
@@ -66,7 +65,7 @@ def arrange(study: Study, series: Sequence[ScoreLine], split: str, colour: str, 
 
 def _axis_label(study: Study, metric: str) -> str:
     units = units_of(study.cube, metric) if metric in study.cube.variables else ""
-    return words(metric) + (f", {units}" if units else "")
+    return study.shown(metric) + (f", {units}" if units else "")
 
 
 def _keys(study: Study, split: str) -> dict[str, Callable[[ScoreLine], str]]:
@@ -75,7 +74,7 @@ def _keys(study: Study, split: str) -> dict[str, Callable[[ScoreLine], str]]:
         return lambda s: str(study.runs[name].iloc[study.position(s.run)]) if known else s.run
 
     return {
-        "metric": lambda s: words(s.metric), "part": lambda s: s.part or WHOLE,
+        "metric": lambda s: study.shown(s.metric), "part": lambda s: s.part or WHOLE,
         "condition": lambda s: study.condition(s.run), "run": lambda s: s.run, "size": column("size"),
         "mix": column("mix"),
     }  # fmt: skip

@@ -1,0 +1,1 @@
+"""Pictures of the pages: Bokeh figures, made by functions that take data and return a figure."""
