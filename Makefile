@@ -60,7 +60,7 @@ test: lint
 
 browser:
 	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
-	if command -v apt-get >/dev/null && test "$$(id -u)" = 0; then apt-get update -qq && apt-get install -y -qq chromium; \
+	if command -v apt-get >/dev/null && test "$$(id -u)" = 0 && apt-get update -qq && apt-get install -y -qq chromium; then :; \
 	else echo "no Chromium here: the tests in a browser are left out; install the package 'chromium' to have them run"; fi
 
 wheel: $(STAMP)
