@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 import threading
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -64,8 +65,15 @@ def load(path: Path, groups: Sequence[str | None]) -> list[xr.Dataset | None]:
         for name in groups:
             held = file if name is None else file.groups.get(name)
             store = None if held is None else NetCDF4DataStore(held)  # type: ignore[no-untyped-call]
-            found.append(None if store is None else xr.open_dataset(store).load())
+            found.append(None if store is None else _opened(store).load())
         return found
+
+
+def _opened(store: NetCDF4DataStore, **given: Any) -> xr.Dataset:
+    """Return the variables of a file, without xarray's remarks on attributes that it does not apply."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", xr.SerializationWarning)
+        return xr.open_dataset(store, **given)
 
 
 class StoredArray(BackendArray):
@@ -106,7 +114,7 @@ class StoredArray(BackendArray):
                     held = file if self.group is None else file.groups[self.group]
                     others = [name for name in held.variables if name != self.name]
                     store = NetCDF4DataStore(held)  # type: ignore[no-untyped-call]
-                    return np.asarray(xr.open_dataset(store, drop_variables=others).variables[self.name][key].values)
+                    return np.asarray(_opened(store, drop_variables=others).variables[self.name][key].values)
             except Exception as error:  # as where a file is opened: in as many ways as the libraries have
                 reason = " ".join(str(error).split())[:80]
                 raise UserError(f"{self.path}: {self.name} cannot be read ({reason}); the file is damaged") from error
@@ -151,7 +159,7 @@ def load_lazily(path: Path, groups: Sequence[str | None], large: int) -> list[xr
             if held is None:
                 found.append(None)
                 continue
-            opened = xr.open_dataset(NetCDF4DataStore(held), cache=False)  # type: ignore[no-untyped-call]
+            opened = _opened(NetCDF4DataStore(held), cache=False)  # type: ignore[no-untyped-call]
             stored = [n for n, v in opened.variables.items() if v.dtype.kind in "iufb" and v.nbytes > large]
             kept = opened.drop_vars(stored).load()
             for name in stored:

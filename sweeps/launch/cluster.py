@@ -7,10 +7,12 @@ import logging
 import os
 import re
 import secrets
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Timer
 
 from calque.data.processes import cores
 from calque.sweeps.launch.address import check_answers, cluster_address
@@ -18,6 +20,8 @@ from calque.sweeps.launch.errors import LaunchError
 from calque.sweeps.launch.scratch import Scratch
 from calque.sweeps.plan.placement import Node
 
+START_SECONDS = 180.0
+"""A local Ray that has not started after this time never will."""
 OBJECT_STORE_BYTES = 80 << 20
 LOOPBACK = "127.0.0.1"
 ONE_MACHINE = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
@@ -184,13 +188,43 @@ def _told_if_ended(scratch: Scratch) -> Iterator[None]:
     )
     waits = ["sh", "-c", f"read -r went_well || {say}", str(scratch.logs)]
     with subprocess.Popen(waits, stdin=subprocess.PIPE, start_new_session=True) as watcher:
+        limit = Timer(START_SECONDS, _give_up, (scratch, watcher))
+        limit.daemon = True
+        limit.start()
         try:
             yield
         finally:
-            assert watcher.stdin is not None
-            with contextlib.suppress(BrokenPipeError):  # somebody ended it
-                watcher.stdin.write(b"yes\n")
-                watcher.stdin.flush()
+            limit.cancel()
+            _went_well(watcher)
+
+
+def _went_well(watcher: subprocess.Popen[bytes]) -> None:
+    assert watcher.stdin is not None
+    with contextlib.suppress(BrokenPipeError):  # somebody ended it
+        watcher.stdin.write(b"yes\n")
+        watcher.stdin.flush()
+
+
+def _give_up(scratch: Scratch, watcher: subprocess.Popen[bytes]) -> None:
+    """End this process and what it started of Ray: Ray's library waits for ever where a process cannot be started."""
+    _went_well(watcher)
+    why = ended_agent(scratch.logs) or "is the machine or its control group out of memory?"
+    said = f"sweeps: Ray did not start within {START_SECONDS:.0f} s ({why}); its logs are in {scratch.logs}"
+    print(f"{said}: remove the cause and run the same again", file=sys.stderr, flush=True)
+    for pid in _processes_with(str(scratch.ray)):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    os._exit(1)
+
+
+def _processes_with(word: str) -> list[int]:
+    """Return the other processes whose command line has ``word`` in it, where the system tells."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if word in (process / "cmdline").read_text(errors="replace") and int(process.name) != os.getpid():
+                found.append(int(process.name))
+    return found
 
 
 def ended_agent(logs: Path) -> str | None:
