@@ -168,3 +168,46 @@ def test_ctrl_c_is_one_line_and_exit_130(inside: bool, capsys: pytest.CaptureFix
     with pytest.raises(SystemExit) as end:
         guard("phases", lambda: app([]))
     assert end.value.code == 130 and capsys.readouterr().err == "phases: stopped by Ctrl-C\n"
+
+
+@pytest.mark.parametrize("words", [["--at", "1", "--at", "2"], ["--at=1", "--at", "2"], ["-a", "1", "--at", "2"]])
+def test_an_option_of_one_value_is_not_given_twice(words: list[str]) -> None:
+    app = typer.Typer()
+
+    @app.command(cls=Command)
+    def command(
+        at: Annotated[int, typer.Option("--at", "-a")] = 0, each: list[int] | None = None, on: bool = False
+    ) -> None:
+        print(at, each, on)
+
+    done = CliRunner().invoke(app, words)
+    assert isinstance(done.exception, UserError) and str(done.exception) == "--at is given twice; expected it once"
+    assert CliRunner().invoke(app, ["--each", "1", "--each", "2", "--on", "--on"]).output == "0 [1, 2] True\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "means"),
+    [
+        (["in.csv", "--output", "in.csv"], "--output is in.csv, which is read; expected another file"),
+        (["in.csv", "--json", "./in.csv"], "--json is ./in.csv, which is read"),
+        (["x", "--coords", "in.csv", "--output", "link.csv"], "--output is link.csv, which is read"),
+        (["x", "--output", "new", "--json", "new"], "--output and --json are both new; expected two files"),
+    ],
+)
+def test_no_file_that_is_read_is_written_over(
+    words: list[str], means: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("in.csv").write_text("kept")
+    Path("link.csv").symlink_to("in.csv")
+    app = typer.Typer()
+
+    @app.command(cls=Command)
+    def command(source: Path, output: str | None = None, json: str | None = None, coords: Path | None = None) -> None:
+        for name in filter(None, (output, json)):
+            Path(name).write_text("lost")
+
+    done = CliRunner().invoke(app, words)
+    assert isinstance(done.exception, UserError) and means in str(done.exception)
+    assert Path("in.csv").read_text() == "kept"
+    assert CliRunner().invoke(app, ["in.csv", "--output", "out.csv"]).exit_code == 0

@@ -95,7 +95,7 @@ def test_coordinates_come_by_value_by_run_and_from_a_table(two: list[Path], tmp_
     assert any("other" in note for note in done.notes)
     frame = pd.DataFrame({"run": ["seed0", "seed1"], "lr": ["1e-3", "3e-4"]})
     assert calque.edit(two, names_from_files=True, coords=frame).cube["lr"].values.tolist() == [1e-3, 3e-4]
-    with pytest.raises(UserError, match="'mix' is in `coord` and in `coords`; expected it"):
+    with pytest.raises(UserError, match="'mix' is in `coord` and in `coords`; expected one"):
         table.write_text("run,mix\nseed0,a\nseed1,b\n")
         calque.edit(two, names_from_files=True, coord="mix=uniform", coords=table)
 
@@ -182,3 +182,29 @@ def test_names_of_paths_are_where_they_differ() -> None:
     assert distinct_names([Path("x/1/r.nc"), Path("y/1/s.nc")]) == ["r", "s"]
     with pytest.raises(UserError, match="twice"):
         distinct_names([Path("a.nc"), Path("a.nc")])
+
+
+@pytest.mark.parametrize("indexed", [False, True])
+def test_flags_are_dropped_from_cubes_as_scoring_writes_them(indexed: bool) -> None:
+    data = cube(n=6)
+    data["checkpoint_flags"] = (("run", "checkpoint"), np.array([[0, 1, 0, 8, 0, 0]], np.int8))
+    data = data.assign_coords(weight_files=(("run", "checkpoint"), np.array([list("abcdef")], object)))
+    if indexed:
+        data = data.assign_coords(checkpoint=np.arange(6))
+    done = calque.edit(data, drop=["duplicate_weights", "shared_file"]).cube
+    assert done["tokens"].values.tolist() == [[1e6, 3e6, 5e6, 6e6]]
+    assert done["weight_files"].values.tolist() == [list("acef")] and "weight_files" in done.coords
+
+
+@pytest.mark.parametrize("name", ["bad name!", "a/b", "", "1st", "x" * 80, "\x1b[31m"])
+def test_a_name_that_no_coordinate_can_have_is_refused(two: list[Path], name: str) -> None:
+    with pytest.raises(UserError, match="no coordinate of runs can be called|expected NAME=VALUE") as error:
+        calque.edit(two, names_from_files=True, coord=f"{name}=5")
+    assert str(error.value).isprintable()
+
+
+def test_a_new_size_says_that_numbers_of_parameters_stay(two: list[Path]) -> None:
+    old = calque.edit(two, names_from_files=True, coord=["size=70m", "n_params_non_embedding=18915328"])
+    new = calque.edit(old, coord="size=1b")
+    assert any("size is new" in note and "n_params_non_embedding" in note for note in new.notes)
+    assert "18915328" in new.summary()

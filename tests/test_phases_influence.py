@@ -106,3 +106,15 @@ def test_the_answer_without_the_checkpoint_stands_beside_it_in_every_face(tmp_pa
     found.to_html(tmp_path / "r.html")
     page = (tmp_path / "r.html").read_text()
     assert f"… without {place}" in page and f"hangs on the one checkpoint at {place} tokens" in page
+
+
+SMOOTH = (lambda x: 2 + 3 * x**-0.3, np.log, np.sqrt, lambda x: 1 - np.exp(-5 * x / 40), np.square)
+
+
+@pytest.mark.parametrize("curve", SMOOTH, ids=["power", "log", "root", "exponential", "square"])
+@pytest.mark.parametrize("spaced", ["even", "log"])
+def test_the_steep_end_of_a_smooth_curve_is_no_outlier(curve, spaced):
+    x = np.linspace(1, 40, 40) if spaced == "even" else np.geomspace(1, 200, 40)
+    for noise in (0.0, 0.01 * np.random.default_rng(0).standard_normal(40)):
+        t = Trajectory.of_values("r", "score", 1e8 * x, curve(x) + noise, falls=False)
+        assert all(row.without_checkpoint is None for row in judge_group([t], Settings(boot=19)).transitions)

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
+import os
 import re
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from typer.core import TyperCommand
 
 from calque.data.errors import StoppedError, UserError
+
+OUTPUTS = ("output", "out", "html", "json", "json_file", "save", "picture")
+"""Parameters that name a file to be written."""
 
 
 class Command(TyperCommand):
@@ -29,6 +35,39 @@ class Command(TyperCommand):
     def __init__(self, *args: Any, help: str | None = None, **kwargs: Any) -> None:
         super().__init__(*args, help=_reflow(help or ""), **kwargs)
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the words that were typed.
+
+        Parameters
+        ----------
+        ctx : typer.Context
+            Of the call.
+        args : list of str
+            The words.
+
+        Returns
+        -------
+        list of str
+            Words that are left.
+
+        Raises
+        ------
+        UserError
+            When an option that takes one value is given twice: which of them is meant is not known.
+        """
+        single = {
+            name: p for p in self.params if p.param_type_name == "option" and not p.multiple for name in p.opts
+            if not getattr(p, "is_flag", False)
+        }  # fmt: skip
+        words = args[: args.index("--")] if "--" in args else args
+        seen: set[int] = set()
+        for word in words:
+            option = single.get(word.partition("=")[0])
+            if option is not None and id(option) in seen:
+                raise UserError(f"{option.opts[0]} is given twice; expected it once")
+            seen |= {id(option)} if option is not None else set()
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
         """Run the command.
 
@@ -45,14 +84,15 @@ class Command(TyperCommand):
         Raises
         ------
         UserError
-            When an option is not finite, or from the command itself; the message names the option as its flag. After
-            Ctrl-C a :class:`calque.data.errors.StoppedError`.
+            When an option is not finite, when a file that is read would be written over, or from the command itself;
+            the message names the option as its flag. After Ctrl-C a :class:`calque.data.errors.StoppedError`.
         """
         for parameter in self.params:
             given = ctx.params.get(parameter.name or "")
             for value in given if isinstance(given, list | tuple) else (given,):
                 if isinstance(value, float) and not math.isfinite(value):
                     raise UserError(f"{parameter.opts[0]} is {value}; expected a finite number")
+        self._keep_apart(ctx.params)
         try:
             return super().invoke(ctx)
         except UserError as error:
@@ -62,6 +102,27 @@ class Command(TyperCommand):
             if not _interrupted(error):
                 raise
             raise StoppedError("stopped by Ctrl-C") from None
+
+    def _keep_apart(self, given: Mapping[str, Any]) -> None:
+        """Refuse to write over a file that is read, or two outputs into one file."""
+        shown = {parameter.name: parameter.opts[0] for parameter in self.params}
+        read: dict[Path, str] = {}
+        for name, value in given.items():
+            if name not in OUTPUTS:
+                for one in value if isinstance(value, list | tuple) else (value,):
+                    if isinstance(one, str | os.PathLike) and os.path.isfile(one):
+                        read[Path(one).resolve()] = os.fspath(one)
+        written: dict[Path, str] = {}
+        for name in OUTPUTS:
+            value = given.get(name)
+            if not isinstance(value, str | os.PathLike) or value == "-":
+                continue
+            path = Path(value).resolve()
+            if path in read:
+                raise UserError(f"{shown[name]} is {value}, which is read; expected another file: it would be lost")
+            if path in written:
+                raise UserError(f"{written[path]} and {shown[name]} are both {value}; expected two files")
+            written[path] = shown[name]
 
     def with_flags(self, message: str) -> str:
         """Return a message with parameters in backticks replaced by this command's options and arguments."""

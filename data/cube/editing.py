@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from calque.data.cube.variables import CHECKPOINT_FLAGS, missing_value
-from calque.data.errors import UserError, nearest
+from calque.data.errors import UserError, escaped, nearest
 
+NAME = re.compile(r"[^\W\d]\w{0,60}")
 NOT_COORDINATES = ("run", "checkpoint", "language", "source", "target", "concept", "phenomenon", "tokens", "step")
 
 
@@ -61,8 +63,11 @@ def with_run_coordinate(cube: xr.Dataset, name: str, values: Mapping[str, object
         When the name is taken by something else, or a run has no value.
     """
     taken = cube.variables.get(name)
-    if name in NOT_COORDINATES or "/" in name or not name or (taken is not None and taken.dims != ("run",)):
-        raise UserError(f"`coord` is '{name}', which no coordinate of runs can be called; such as size, mix or seed")
+    if name in NOT_COORDINATES or not NAME.fullmatch(name) or (taken is not None and taken.dims != ("run",)):
+        raise UserError(
+            f"`coord` is '{escaped(name[:40])}', which no coordinate of runs can be called; expected letters, digits and "
+            "_, such as size, mix or seed"
+        )
     runs = [str(run) for run in cube["run"].values]
     missing = [run for run in runs if run not in values]
     if missing:
@@ -126,21 +131,24 @@ def without_checkpoints(cube: xr.Dataset, left_out: NDArray[np.bool_]) -> xr.Dat
     """
     if not left_out.any() or "checkpoint" not in cube.dims:
         return cube
+    along = [str(name) for name, c in cube.coords.items() if "checkpoint" in c.dims and name != "checkpoint"]
+    data = cube.drop_vars("checkpoint", errors="ignore").reset_coords(along)
     order = np.argsort(left_out, axis=1, kind="stable")
     gone = np.take_along_axis(left_out, order, axis=1)
     keep = int((~left_out).sum(1).max())
+    moving = [name for name, variable in data.data_vars.items() if "checkpoint" in variable.dims]
     runs = []
-    for i in range(cube.sizes["run"]):
-        one = cube.isel(run=[i], checkpoint=order[i, :keep])
+    for i in range(data.sizes["run"]):
+        one = data[moving].isel(run=[i], checkpoint=order[i, :keep])
         present = xr.DataArray(~gone[i, :keep], dims="checkpoint")
-        for name, variable in one.variables.items():
-            if "checkpoint" in variable.dims and name in one.data_vars and not bool(present.all()):
-                one[name] = one[name].where(present, missing_value(str(name), variable.dtype.kind))
-        runs.append(one.assign_coords(checkpoint=np.arange(keep)) if "checkpoint" in cube.coords else one)
-    moving = [name for name, variable in cube.data_vars.items() if "checkpoint" in variable.dims]
-    joined = xr.concat([run[moving] for run in runs], "run", combine_attrs="override", join="override")
-    still = cube.drop_vars([*moving, *(["checkpoint"] if "checkpoint" in cube.coords else [])])
-    return still.merge(joined, compat="override").assign_attrs(cube.attrs)[list(cube.data_vars)]
+        for name in moving if not bool(present.all()) else ():
+            one[name] = one[name].where(present, missing_value(str(name), one[name].dtype.kind))
+        runs.append(one)
+    joined = xr.concat(runs, "run", data_vars="all", combine_attrs="override", join="override")
+    out = data.drop_vars(moving).merge(joined, compat="override")[list(data.data_vars)].set_coords(along)
+    if "checkpoint" in cube.coords:
+        out = out.assign_coords(checkpoint=("checkpoint", np.arange(keep), cube["checkpoint"].attrs))
+    return out.assign_attrs(cube.attrs)
 
 
 def distinct_names(paths: Sequence[Path]) -> list[str]:

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import RenderableType
 
+SHORT = 24
+"""Characters of a coordinate that a table has room for."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class EditedCube(Result):
@@ -53,7 +56,7 @@ class EditedCube(Result):
     def to_dict(self) -> dict[str, Any]:
         """Return what ``phases edit --json`` writes, but for the cube's path."""
         coordinates = [str(n) for n, c in self.cube.coords.items() if c.dims == ("run",) and n != "run"]
-        short = [n for n in coordinates if self.cube[n].dtype.kind in "iufb" or n in ("size", "mix")]
+        short = [n for n in coordinates if all(len(str(value)) <= SHORT for value in self.cube[n].values)]
         rows = []
         for i, run in enumerate(self.cube["run"].values):
             tokens = self.cube["tokens"].transpose("run", "checkpoint").values[i].astype(float)
@@ -84,7 +87,7 @@ class EditedCube(Result):
         table = Table("run", "checkpoints", "from", "to", *more)
         for row in rows:
             values = [str(row["checkpoints"]), format_count(row["first_tokens"]), format_count(row["last_tokens"])]
-            table.add_row(str(row["run"]), *values, *(str(row[name]) for name in more))
+            table.add_row(str(row["run"]), *values, *(_plain(row[name]) for name in more))
         return [table, *(Text(f"note: {note}") for note in self.notes)]
 
     def plot(self, metric: str | None = None, *, ax: Any = None, backend: str = "matplotlib") -> Any:
@@ -188,6 +191,13 @@ def edit(
     else:
         united = {name: edited(group) for name, group in united.items()}
     return EditedCube(cube=as_cube(cube)[0], groups=united, notes=tuple(notes))
+
+
+def _plain(value: object) -> str:
+    """Return a coordinate as a person writes it: 3 for 3.0, nothing for NaN."""
+    if isinstance(value, float):
+        return "" if np.isnan(value) else f"{value:.12g}"
+    return str(value)
 
 
 def _listed(cubes: CubeLike | Sequence[CubeLike]) -> list[CubeLike]:

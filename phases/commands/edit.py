@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -68,3 +69,4 @@ def edit(
     emit_json(json_file, {**done.to_dict(), "cube": str(output)})
     if not quiet:
         done.show(stderr=json_file == "-")
+        print(f"wrote {output}", file=sys.stderr if json_file == "-" else sys.stdout)

@@ -21,11 +21,16 @@ from calque.phases.series.trajectory import Trajectory
 
 LEAST_SCALE = 0.3
 """Least robust standard deviation, in units of the fitted noise."""
+STEEPER = 4.0
+"""Of two neighbouring steps of a smooth curve at its end the outer one is no more times the inner one than this."""
 ESTIMANDS = ("delay", "takeoff")
 
 
 def largest_outlier(t: Trajectory, noise: Noise) -> int | None:
     """Return the checkpoint that is furthest from its neighbours, if that exceeds what the noise explains.
+
+    The first and the last have neighbours on one side alone, and smooth curves are often steepest there: they count
+    only where their step is many times the one beside it.
 
     Parameters
     ----------
@@ -45,6 +50,8 @@ def largest_outlier(t: Trajectory, noise: Noise) -> int | None:
     away = np.abs(t.y - middle) / np.sqrt(phi * (white + shift**2 * variance))
     # the noise was fitted with the outliers: it gives the profile over the run, the median gives the size
     far = outlying(away, LEAST_SCALE)
+    for end, beside, next_but_one in ((0, 1, 2), (-1, -2, -3)):  # where a smooth curve is steepest is no outlier
+        far[end] &= abs(t.y[end] - t.y[beside]) > STEEPER * abs(t.y[beside] - t.y[next_but_one])
     if t.counts:
         # at a floor of zeros, where most deviations are 0, a single success is no outlier
         share = np.clip(middle, 1 / t.effective_trials, 1 - 1 / t.effective_trials)

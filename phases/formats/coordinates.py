@@ -128,8 +128,11 @@ def with_coordinates(cube: xr.Dataset, found: Mapping[str, Mapping[str, str]], n
         elif name.startswith("n_params") and (cube[name].dtype.kind not in "iuf" or float(cube[name].min()) < 1):
             raise UserError(f"`coord` {name} is '{brief(values[runs[0]])}' somewhere; expected numbers of parameters")
     if "size" in found and "n_params" not in found:
+        kept = [name for name in ("n_params", "n_params_non_embedding") if name in cube.coords and name not in found]
         counts = [_parameters(found["size"][run]) for run in runs]
-        if all(n is not None for n in counts):
+        if kept:
+            notes.append(f"size is new, {' and '.join(kept)} as before: give them too if the runs are of another size")
+        elif all(n is not None for n in counts):
             cube = cube.assign_coords(n_params=("run", np.array(counts, float)))
             notes.append("n_params is the number that size names; scaling laws need n_params_non_embedding, too")
     return cube

@@ -38,7 +38,7 @@ def describe(fitted: LossFit, target: Points | None) -> tuple[tuple[str, ...], d
         flops = float((6 * fitted.points.n * fitted.points.d).max())
         n, d = optimum(fitted.parameters, flops)
         sentences.append(
-            f"With the {flops:.2g} FLOPs of the largest run ({_run(float(n), float(d))}) would reach the least loss."
+            f"At the {flops:.2g} FLOPs of the largest run, {_run(float(n), float(d))} would reach the least loss."
         )
     return tuple(sentences), prediction
 
@@ -48,7 +48,7 @@ def _predict(fitted: LossFit, target: Points) -> tuple[dict[str, Any], str]:
     n, d = float(target.n[0]), float(target.d[0])
     reach = n * d / float((fitted.points.n * fitted.points.d).max())
     best = next_run(fitted, target)
-    advice = f"a run of {_run(best.n, best.d)} would leave {best.remaining:.0%} of its width"
+    advice = f"a run of {_run(best.n, best.d)} would leave {best.remaining:.0%} of the interval's width"
     row: dict[str, Any] = {"n": n, "d": d, "loss": middle, "low": low, "high": high, "extrapolation": reach}
     row["outcome"] = "found"
     if fitted.outcome == "not_converged" or reach > FARTHEST or high / low > WIDEST:
