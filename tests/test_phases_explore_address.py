@@ -1,8 +1,11 @@
 """Addresses: what is chosen comes back from a link, and what a cube lacks is said."""
 
+from dataclasses import replace
+
 import pytest
 
 from calque.phases.explore import address
+from calque.phases.explore.answers import Answers
 from calque.phases.explore.app import PAGES, App, prepare
 from calque.phases.explore.elements import one_of, some_of, switch
 from calque.phases.explore.kept import Kept
@@ -112,6 +115,32 @@ def test_a_page_is_drawn_once_for_all_that_changes_together(study, monkeypatch):
     assert drawn == [1] and app.finished.value == before + 1  # the busy sign goes
     app.selection.axis.value = "log"
     assert len(calls) == 1
+
+
+def test_an_address_is_written_when_something_else_is_chosen(study, monkeypatch):
+    class Location:
+        search = "?page=curves&axis=log&gone=1"
+
+    class State:
+        curdoc, location = None, Location
+
+    monkeypatch.setattr("calque.phases.explore.app.pn.state", State)
+    app = App(study)
+    app.restore(Location.search)
+    app._ask()
+    assert Location.search == "?page=curves&axis=log&gone=1"  # else going back would lead here again
+    app.selection.axis.value = "linear"
+    assert Location.search == "?axis=linear"
+    app.selection.axis.value = "log"
+    assert Location.search == ""
+
+
+def test_a_link_to_answers_that_cannot_be_read_opens_the_page(study, tmp_path):
+    (tmp_path / "x.answers.parquet").write_bytes(b"PAR1 and no more")
+    app = App(replace(study, answers=Answers(tmp_path / "x.answers.parquet")))
+    app.restore("?page=answers&run=a-s0&concept=c1")
+    app._ask()
+    assert app.page.key == "answers" and "is no table of answers" in text(app.page.body)
 
 
 def test_what_is_kept_has_a_bound_and_the_oldest_goes_first():

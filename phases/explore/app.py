@@ -8,6 +8,7 @@ from typing import Any
 
 import panel as pn
 
+from calque.data.errors import UserError
 from calque.phases.explore import address
 from calque.phases.explore.elements import column, counter, note, watch
 from calque.phases.explore.page import Page
@@ -52,6 +53,7 @@ class App:
         """Counts what was drawn; the browser then takes its busy sign away."""
         self._first = {name: address.values_of(widget) for name, widget in self._kept().items()}
         self._waits = self._restoring = False
+        self._written: str | None = None
         for page in self.pages:
             page.ask = self._ask
         for widget in self.selection.kept.values():
@@ -87,10 +89,16 @@ class App:
         try:
             if not self.page.drawn:
                 self.page.redraw()
-            if pn.state.location is not None:
-                pn.state.location.search = self.query()
+            self._write_address()
         finally:
             self.finished.value = (self.finished.value or 0) + 1
+
+    def _write_address(self) -> None:
+        """Write what is chosen; the address that a session came with stays, also where it says it in other words."""
+        query = self.query()
+        if self._written not in (None, query) and pn.state.location is not None:
+            pn.state.location.search = query
+        self._written = query
 
     def query(self) -> str:
         """Return the query of the address that shows this page with this selection; what is as at first is left out."""
@@ -121,14 +129,20 @@ class App:
             for name, widget in self.selection.kept.items():
                 lost += [f"{name} {text}" for text in address.choose(widget, given.pop(name, []))]
             for name in self.page.kept:
-                if name in given:  # what the page offers depends on what was chosen before
-                    self.page.offer()
+                if name in given:
+                    self._offer()  # it depends on what was chosen before
                     lost += [f"{name} {text}" for text in address.choose(self.page.kept[name], given.pop(name))]
             lost += list(given)
         finally:
             self._restoring = False
         text = ", ".join(lost[:5]) + f" and {len(lost) - 5} more" * (len(lost) > 5)
         self.lost.objects = [note(f"The address names what there is not here: {text[:200]}.")] if lost else []
+
+    def _offer(self) -> None:
+        try:
+            self.page.offer()
+        except UserError:
+            return  # the page says it, when it is drawn
 
     def view(self) -> Any:
         """Return the document of a session. Its active page is drawn when the browser is there to show it."""

@@ -25,6 +25,8 @@ LASTING = 3
 """Correct answers in a row by which an item is acquired."""
 MEBIBYTE = 1 << 20
 FEWEST = 16
+WORDS = ("overlap", "exposure")
+"""Variables of the words and of what training paired that decide which items a metric is about."""
 FEW_AT_ONCE, MOST_AT_ONCE = 24 * MEBIBYTE, 384 * MEBIBYTE
 """Runs are read in blocks of the first size; in larger ones, up to the second, where a file keeps them together."""
 
@@ -63,6 +65,7 @@ class Items:
         self._blocks: Kept[NDArray[Any]] = Kept(128 * MEBIBYTE, lambda block: block.nbytes)
         self._sums: Kept[Totals] = Kept(128 * MEBIBYTE, lambda sums: sums.total.nbytes + sums.n.nbytes)
         self._masks: Kept[Mask] = Kept(64 * MEBIBYTE, lambda mask: mask.nbytes)
+        self._patterns: Kept[Mask] = Kept(16 * MEBIBYTE, lambda mask: mask.nbytes)
         self._times: Kept[ItemTimes] = Kept(64 * MEBIBYTE, lambda times: 6 * times.high.nbytes)
 
     def values(self, name: str, run: int) -> NDArray[Any]:
@@ -196,7 +199,14 @@ class Items:
 
     def _mask(self, run: int, metric: str) -> Mask:
         decides = self._decides(metric)
-        names = [n for n in (decides, "overlap", "exposure", "source", "target") if n in self.cube.variables]
+        base = self.values(decides, run)
+        asked = (np.isfinite(base) if base.dtype.kind == "f" else base >= 0).any(0)
+        # runs that were asked the same have the same items, unless their words differ
+        whose = run if any("run" in self.cube[n].dims for n in WORDS if n in self.cube) else None
+        return self._patterns.get((metric, asked.tobytes(), whose), lambda: self._mask_of(run, metric, decides))
+
+    def _mask_of(self, run: int, metric: str, decides: str) -> Mask:
+        names = [n for n in (decides, *WORDS, "source", "target") if n in self.cube.variables]
         return np.asarray(item_mask(self.loaded(run, [decides])[names].isel(run=0), metric))
 
     def _decides(self, metric: str) -> str:
