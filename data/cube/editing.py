@@ -64,9 +64,9 @@ def with_run_coordinate(cube: xr.Dataset, name: str, values: Mapping[str, object
     """
     taken = cube.variables.get(name)
     if name in NOT_COORDINATES or not NAME.fullmatch(name) or (taken is not None and taken.dims != ("run",)):
+        word = escaped(name[:40])
         raise UserError(
-            f"`coord` is '{escaped(name[:40])}', which no coordinate of runs can be called; expected letters, digits and "
-            "_, such as size, mix or seed"
+            f"`coord` is '{word}', which no coordinate of runs can be called; expected letters, digits, _, such as seed"
         )
     runs = [str(run) for run in cube["run"].values]
     missing = [run for run in runs if run not in values]
