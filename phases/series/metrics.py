@@ -161,7 +161,8 @@ def analysable(cube: xr.Dataset) -> tuple[str, ...]:
     cube : xarray.Dataset
         A cube, or one run of it.
     """
-    skip = {"tokens", "step", "flops", "translation_outcome", "checkpoint_sha256"}
+    trials = {str(v.attrs["trials"]) for v in cube.data_vars.values() if isinstance(v.attrs.get("trials"), str)}
+    skip = {"tokens", "step", "flops", "translation_outcome", "checkpoint_sha256", *trials}
     return tuple(
         str(n)
         for n, v in cube.data_vars.items()
