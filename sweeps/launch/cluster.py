@@ -7,14 +7,13 @@ import logging
 import os
 import re
 import secrets
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Timer
 
 from calque.data.processes import cores
+from calque.sweeps.launch import start_watcher
 from calque.sweeps.launch.address import check_answers, cluster_address
 from calque.sweeps.launch.errors import LaunchError
 from calque.sweeps.launch.scratch import Scratch
@@ -181,50 +180,21 @@ def _loopback() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _told_if_ended(scratch: Scratch) -> Iterator[None]:
-    """Say why this process ended if it ends in here: Ray's library ends it at once when the node it joins dies."""
-    agent = r"""sed -n 's/.*agent_name = \([a-z_]*\).*/ (its \1 ended, killed or out of memory)/p' "$0"/raylet.err"""
-    say = (
-        f'printf "sweeps: Ray ended while it started%s; its logs are in %s: run the same again\n" "$({agent})" "$0" >&2'
-    )
-    waits = ["sh", "-c", f"read -r went_well || {say}", str(scratch.logs)]
+    """Say why this process ends if it ends in here, and end it where Ray never starts.
+
+    Ray's library ends a process at once when the node that it joins dies, and holds all of its threads while it waits
+    for one: both are seen from another process alone.
+    """
+    own = [str(os.getpid()), str(START_SECONDS), str(scratch.ray), str(scratch.logs)]
+    waits = [sys.executable, "-S", str(Path(start_watcher.__file__)), *own]
     with subprocess.Popen(waits, stdin=subprocess.PIPE, start_new_session=True) as watcher:
-        limit = Timer(START_SECONDS, _give_up, (scratch, watcher))
-        limit.daemon = True
-        limit.start()
         try:
             yield
         finally:
-            limit.cancel()
-            _went_well(watcher)
-
-
-def _went_well(watcher: subprocess.Popen[bytes]) -> None:
-    assert watcher.stdin is not None
-    with contextlib.suppress(BrokenPipeError):  # somebody ended it
-        watcher.stdin.write(b"yes\n")
-        watcher.stdin.flush()
-
-
-def _give_up(scratch: Scratch, watcher: subprocess.Popen[bytes]) -> None:
-    """End this process and what it started of Ray: Ray's library waits for ever where a process cannot be started."""
-    _went_well(watcher)
-    why = ended_agent(scratch.logs) or "is the machine or its control group out of memory?"
-    said = f"sweeps: Ray did not start within {START_SECONDS:.0f} s ({why}); its logs are in {scratch.logs}"
-    print(f"{said}: remove the cause and run the same again", file=sys.stderr, flush=True)
-    for pid in _processes_with(str(scratch.ray)):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    os._exit(1)
-
-
-def _processes_with(word: str) -> list[int]:
-    """Return the other processes whose command line has ``word`` in it, where the system tells."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if word in (process / "cmdline").read_text(errors="replace") and int(process.name) != os.getpid():
-                found.append(int(process.name))
-    return found
+            assert watcher.stdin is not None
+            with contextlib.suppress(BrokenPipeError):  # somebody ended it
+                watcher.stdin.write(b"yes\n")
+                watcher.stdin.flush()
 
 
 def ended_agent(logs: Path) -> str | None:
