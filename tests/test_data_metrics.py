@@ -83,7 +83,7 @@ def test_a_cube_with_its_variables_has_it(metric: Metric) -> None:
         for variable in metric.variables:
             less = data.drop_vars(variable)
             assert name not in available(less)
-            with pytest.raises(UserError, match=f"'{name}' needs {' and '.join(metric.variables)}"):
+            with pytest.raises(UserError, match=f"'{name}', which needs {' and '.join(metric.variables)}"):
                 chosen(less, [name])
     series = trajectories(data, [name])
     assert [t.metric for t in series] == [name] and series[0].n == CHECKPOINTS
