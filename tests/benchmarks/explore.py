@@ -217,6 +217,11 @@ def write(given: argparse.Namespace, found: dict[str, Any]) -> None:
         "# How long the pages of `phases explore` take to answer", "", (__doc__ or "").split("\n\n")[1].strip(), "",
         f"`{report['command']}`, {report['date']}, {os.cpu_count()} cores, {versions}.",
     ]  # fmt: skip
+    if given.beside:
+        text += [
+            "",
+            "*Before* is the version whose sources were given with `--beside`, measured in turns with this one.",
+        ]
     for name, one in found.items():
         text += ["", f"## {name[0].upper()}{name[1:]}", "", *table(one["now"], one["before"])]
     (given.out / "explore.md").write_text("\n".join([*text, ""]))
