@@ -7,12 +7,13 @@ import math
 from collections.abc import Mapping
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, TypeVar
-
-from pydantic import TypeAdapter
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from calque.data.errors import UserError, file_error
 from calque.data.files import write_atomically
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 Kind = TypeVar("Kind")
 _adapters: dict[Any, TypeAdapter[Any]] = {}
@@ -119,6 +120,8 @@ def read_json_if_there(path: Path, kind: type[Kind]) -> Kind | None:
 
 
 def _adapter(kind: Any) -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter  # a command that prints its help does not need it
+
     if kind not in _adapters:
         _adapters[kind] = TypeAdapter(kind)
     return _adapters[kind]

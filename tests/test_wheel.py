@@ -67,7 +67,10 @@ def test_every_module_and_data_file_is_in_the_wheel(wheel: Path) -> None:
     found = set(zipfile.ZipFile(wheel).namelist())
     modules = {f"calque/{file.relative_to(ROOT)}" for part in PARTS for file in (ROOT / part).rglob("*.py")}
     modules |= {str(file.relative_to(ROOT)) for file in (ROOT / "calque").rglob("*.py")}
-    data = {f"calque/{file.relative_to(ROOT)}" for part in PARTS for file in (ROOT / part).rglob("*.html.j2")}
+    pages = ("*.html.j2", "*.js")
+    data = {
+        f"calque/{file.relative_to(ROOT)}" for part in PARTS for like in pages for file in (ROOT / part).rglob(like)
+    }
     for folder in ("data/lexicon", "data/corpora/sample_text"):
         data |= {f"calque/{file.relative_to(ROOT)}" for file in (ROOT / folder).iterdir() if file.is_file()}
     assert len(data) > 20
