@@ -15,6 +15,14 @@ from calque.phases.results import Lag, Outcome, Transition
 
 UNMARKED = "A location without a mark is found; any other outcome stands behind it."
 """The note under every table of locations."""
+PLACED = "Across runs a takeoff counts wherever it has a place, whether or not a delayed start is shown."
+"""Which runs are counted as located."""
+OF_THE_RISE = ("t10", "t50", "width")
+"""Estimands that are of the whole rise."""
+STILL_RISING = (
+    "Censored, of t10, t50 and width: the rise goes on at the last checkpoint, and the place is that of the part seen."
+)
+"""What censored means where a run ends before its rise."""
 GROWTH = (
     "growth: at its steepest, the score grows at least as this power of the tokens T (the largest of 1, 2, 3 shown)"
 )

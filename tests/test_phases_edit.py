@@ -76,7 +76,7 @@ def test_groups_are_written_and_read_again(two: list[Path], tmp_path: Path) -> N
         ({"rename": ["seed0=a", "seed0=b"]}, "names 'seed0' twice"),
         ({"run": "seed2"}, "`run` is 'seed2'; the cube has seed0, seed1; did you mean"),
         ({"coord": "tokens=3"}, "`coord` is 'tokens'"),
-        ({"coord": {"seed": {"seed0": 1}}}, "`coord` seed has no value for run 'seed1'"),
+        ({"coord": {"seed": {"seed0": 1}}}, "coordinate seed has no value for run 'seed1'"),
         ({"drop": "outliers"}, "`drop` is 'outliers'; expected one of .*did you mean 'outlier'"),
     ],
 )

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import calque
 from calque.data.errors import UserError
 from calque.phases.formats.base import Request
 from calque.phases.formats.importing import import_log
@@ -74,3 +75,15 @@ def test_a_proportion_without_trials_is_said_to_be_continuous(rows, tmp_path):
 def test_proportions_are_not_divided_again(rows, tmp_path):
     with pytest.raises(UserError, match="seems to be a proportion already, so leave `percent` out"):
         imported(tmp_path, rows, percent=("a",))
+
+
+@pytest.mark.parametrize("trials", ["0", "-3", "nan", "1e999", 0, -1.0])
+def test_trials_that_are_no_number_of_trials_are_refused(trials, tmp_path):
+    (tmp_path / "log.csv").write_text("tokens,acc\n1,2\n2,3\n")
+    with pytest.raises(UserError, match="`trials` is .*; expected a number above 0, or a column"):
+        calque.import_log(tmp_path / "log.csv", metric="acc", tokens="tokens", trials=trials)
+
+
+def test_an_empty_folder_is_said_to_be_empty(tmp_path):
+    with pytest.raises(UserError, match="is an empty folder"):
+        calque.import_log(tmp_path, metric="acc", tokens="tokens")

@@ -71,7 +71,7 @@ def with_run_coordinate(cube: xr.Dataset, name: str, values: Mapping[str, object
     runs = [str(run) for run in cube["run"].values]
     missing = [run for run in runs if run not in values]
     if missing:
-        raise UserError(f"`coord` {name} has no value for run '{missing[0]}'; expected one for every run")
+        raise UserError(f"coordinate {name} has no value for run '{missing[0]}'; expected one for every run")
     return cube.assign_coords({name: ("run", as_numbers([values[run] for run in runs]))})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from calque.data.arguments import checked
+from calque.data.cube.variable_checks import as_number
 from calque.data.errors import UserError
 from calque.data.quantities import format_count
 from calque.data.result import Result, Rows, check_backend
@@ -211,6 +213,9 @@ def import_log(
         raise UserError(f"`every` is {every}; expected 1 or more")
     if join and unsorted:
         raise UserError("`join` says that rows stand in the order of the training and `unsorted` that not; give one")
+    number = as_number(trials)
+    if number is not None and not 0 < number < math.inf:
+        raise UserError(f"`trials` is {trials}; expected a number above 0, or a column")
     request = Request(
         path=Path(path), metrics=several(metric) or (), tokens=tokens, tokens_per_step=_amount(tokens_per_step),
         trials=None if trials is None else str(trials), run=run, checkpoint=_pattern(checkpoint), shots=shots,

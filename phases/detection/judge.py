@@ -83,7 +83,7 @@ def rises(a: Analysis, level: float) -> str:
     needed = a.rise if a.trajectory.proportion else 0.0
     terms = terms_of(a)
     if a.delay is not None and a.delay.p_rise > 1 - level and a.gain < RISE_EVIDENCE:
-        return f"no {terms.noun} that noise does not explain (p = {a.delay.p_rise:.2g})"
+        return f"no {terms.noun} that noise does not explain (test of a {terms.noun}: p = {a.delay.p_rise:.2g})"
     if a.risen < needed:
         return f"the fitted rise is {terms.height(a.risen)}, less than the {terms.height(needed)} asked for"
     return ""

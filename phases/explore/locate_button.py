@@ -32,6 +32,15 @@ class LocateButton:
         self.located, self.wanted, self.done = located, wanted, done
         self.button, self.bar, self.message = button(LOCATE), progress_bar(), message()
         self.button.on_click(self._clicked)
+        self.served = True
+        """Whether somebody can press it; not in a saved file."""
+
+    @property
+    def hint(self) -> str:
+        """How transitions that are not known yet are had."""
+        if self.served:
+            return f"the button '{LOCATE}' finds them"
+        return "save again with those of 'phases detect CUBE --json FILE': --detect FILE"
 
     @property
     def view(self) -> Any:

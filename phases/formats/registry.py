@@ -50,6 +50,8 @@ def guess(path: Path) -> str:
     found = _of_file(path) if path.is_file() else _of_folder(path)
     if found is None and path.suffix in (".nc", ".h5"):
         raise UserError(f"{path} is netCDF, which needs no import: phases detect {path}")
+    if found is None and path.is_dir() and not any(path.iterdir()):
+        raise UserError(f"{path} is an empty folder; expected logs of a training in it")
     if found is None:
         raise UserError(f"{path}: cannot tell what wrote this; give `format`: {', '.join(FORMATS)}")
     return found

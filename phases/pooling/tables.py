@@ -12,7 +12,7 @@ from calque.data.quantities import ABSENT, format_count, format_p
 from calque.phases.pooling.results import Pooled, PoolReport, SizeTest
 from calque.phases.report.tables import outcome_text
 from calque.phases.results import Outcome
-from calque.phases.wording import estimate_words, ratio_words, with_mark
+from calque.phases.wording import PLACED, estimate_words, ratio_words, with_mark
 
 METHODS = {
     "jackknife_t": "other languages (jackknife t)",
@@ -76,7 +76,8 @@ def pooled_text(row: Pooled) -> str:
 
 def across_table(rows: Sequence[Pooled]) -> Table:
     """Return a table of takeoffs over the runs of each condition in ``rows``: the median and the mean."""
-    table = Table(title="Across runs (takeoffs, seeds as replicates)", title_justify="left", header_style="bold")
+    table = Table(title="Across runs (takeoffs, seeds as replicates)", title_justify="left", header_style="bold",
+                  caption=PLACED, caption_justify="left")  # fmt: skip
     for name in ("condition", "metric", "located", "median (exact interval)", "geometric mean (t interval)"):
         table.add_column(name, overflow="fold")
     by: dict[tuple[str, str], dict[str, Pooled]] = {}

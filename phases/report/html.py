@@ -21,7 +21,7 @@ from calque.phases.report.runs import loss_picture, run_picture, takeoffs_in
 from calque.phases.report.summary import by_run, caveats, headline
 from calque.phases.report.tables import by_series, legend, setting_words, without_row
 from calque.phases.results import DetectionReport
-from calque.phases.wording import growth, lag_ratio, location, outcome_words
+from calque.phases.wording import PLACED, growth, lag_ratio, location, outcome_words
 
 PICTURES = 40
 PROVENANCE = ("created", "code_version", "calque_schema", "Conventions", "study", "imported_from", "title", "history")
@@ -106,6 +106,7 @@ def render(
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         headline=headline(report),
         across=across,
+        placed=PLACED,
         series=by_series(report),
         grouped=any(group for _, group in parts),
         sections=sections,

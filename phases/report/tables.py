@@ -8,7 +8,18 @@ from rich.text import Text
 
 from calque.data.quantities import ABSENT, format_count, format_p
 from calque.phases.results import DetectionReport, Outcome, Transition
-from calque.phases.wording import GROWTH, UNMARKED, answer, growth, lag_ratio, location, outcome_words, without
+from calque.phases.wording import (
+    GROWTH,
+    OF_THE_RISE,
+    STILL_RISING,
+    UNMARKED,
+    answer,
+    growth,
+    lag_ratio,
+    location,
+    outcome_words,
+    without,
+)
 
 COLOURS = {
     Outcome.FOUND: "green", Outcome.SMOOTH: "yellow", Outcome.METRIC_DEPENDENT: "yellow", Outcome.NONE: "dim",
@@ -169,9 +180,11 @@ def legend(report: DetectionReport) -> list[str]:
         The results.
     """
     level, rise = report.settings["level"], report.settings["rise"]
+    parts = [t for t in report.transitions if t.estimand in OF_THE_RISE and t.outcome == Outcome.CENSORED]
     return [
         f"Intervals {100 * level:g} %.",
         UNMARKED,
+        *([STILL_RISING] if parts else []),
         "Delayed start: p of constant or diminishing returns from the first token on.",
         f"{GROWTH[0].upper()}{GROWTH[1:]}.",
         f"Takeoff: {100 * rise:g} points above the floor; of what is no proportion, {100 * rise:g} % of its rise or "

@@ -71,8 +71,8 @@ def status_command(
     if not emit_json(json_file, answer):
         console().print(progress_table(standings, f"study '{loaded.name}' in {root}"))
         for standing in standings:
-            if standing.note:
-                print(f"{standing.run}: {standing.note}")
+            for said in filter(None, (standing.message if standing.state == "failed" else "", standing.note)):
+                print(f"{standing.run}: {said}")
         if found is not None:
             for fault in found.faults:
                 print(fault)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from calque.data.quantities import ABSENT, format_count, format_p
 from calque.phases.explore.elements import grid, labelled, note, one_of, picture, shown, switch, table
-from calque.phases.explore.locate_button import LOCATE, LocateButton
+from calque.phases.explore.locate_button import LocateButton
 from calque.phases.explore.located import SPLITS
 from calque.phases.explore.page import Page
 from calque.phases.explore.pictures.colours import palette
@@ -122,7 +122,7 @@ class CurvesPage(Page):
             frame = pd.DataFrame(rows)
             return [table(frame.drop(columns=["part"]) if not frame["part"].any() else frame)]
         if self.split.value in SPLITS:
-            return [note(f"No transition is known of these yet: the button '{LOCATE}' finds them.")]
+            return [note(f"No transition is known of these yet: {self.locate.hint}.")]
         return []
 
     def _row(self, s: ScoreLine, found: dict[str, Transition]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 from calque.data.metrics import ITEM_LOGPROBS
 from calque.data.quantities import format_count
 from calque.phases.explore.elements import note, one_of, picture, row, slider
-from calque.phases.explore.locate_button import LOCATE, LocateButton
+from calque.phases.explore.locate_button import LocateButton
 from calque.phases.explore.page import Page
 from calque.phases.explore.pairs import UNLIKE_FOUND, languages, positions, rate_table, takeoff_table
 from calque.phases.explore.pictures.colours import palette
@@ -110,7 +110,7 @@ class PairsPage(Page):
         name = self.study.shown(metric)
         frame = takeoff_table(self.study.located, self.study, runs, metric)
         if frame.empty:
-            return note(f"Takeoffs of pairs are not known for {name} yet: the button '{LOCATE}' finds them.")
+            return note(f"Takeoffs of pairs are not known for {name} yet: {self.locate.hint}.")
         rows = [(n, n) for n in ("source", "target")]
         rows += [("takeoff", "shown"), ("interval", "interval"), ("outcome", "outcome")]
         title = f"takeoff of {name}, tokens"

@@ -10,7 +10,7 @@ import pandas as pd
 
 from calque.data.quantities import ABSENT, format_count, format_interval, format_p
 from calque.phases.explore.elements import absent, drawing, note, one_of, picture, shown, table
-from calque.phases.explore.locate_button import LOCATE, LocateButton
+from calque.phases.explore.locate_button import LocateButton
 from calque.phases.explore.page import Page
 from calque.phases.explore.pictures.sizes import size_picture
 from calque.phases.explore.series import WHOLE
@@ -60,7 +60,7 @@ class SizesPage(Page):
         forecast = self._law()
         if frame.empty and forecast is None:
             what = f"No {self.estimand.value} of {self.study.shown(self.metric.value)} is known of the chosen runs yet"
-            out.append(note(f"{what}: the button '{LOCATE}' finds them."))
+            out.append(note(f"{what}: {self.locate.hint}."))
         else:
             title = f"{self.estimand.value} of {self.study.shown(self.metric.value)}"
             out.append(picture(size_picture(frame, forecast, title)))

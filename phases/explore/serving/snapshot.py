@@ -15,6 +15,7 @@ from panel.io.resources import CDN_DIST, DIST_DIR
 from calque.data.files import replacing
 from calque.phases.explore.app import App, framed, prepare
 from calque.phases.explore.elements import column, note
+from calque.phases.explore.locate_button import LocateButton
 from calque.phases.explore.study import Study
 
 
@@ -30,6 +31,9 @@ def save(study: Study, path: Path) -> None:
     """
     prepare()
     app = App(study)
+    for page in app.pages:
+        if isinstance(locate := getattr(page, "locate", None), LocateButton):
+            locate.served = False
     tabs = pn.Tabs(
         *((page.title, column(note(page.about), *page.results())) for page in app.pages), sizing_mode="stretch_width"
     )
