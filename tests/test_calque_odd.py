@@ -31,7 +31,7 @@ def test_names_are_shown_as_they_are(cube: xr.Dataset, name: str, tmp_path: Path
     odd[name] = odd["tokens"] ** 0.5 + noise
     odd[name].attrs = {"metric_kind": "continuous"}
     found = calque.detect(odd, boot=19, metric=["copying", name])
-    shown = found.summary(400)
+    shown = found.summary(600)
     assert name in shown and list(found.to_dataframe()["run"].unique()) == [name]
     assert found._repr_html_()
     for axes in (found.plot(), found.plot(metric=name), odd.calque.plot(name)):

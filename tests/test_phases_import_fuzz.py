@@ -29,9 +29,8 @@ def test_the_fuzz_would_see_a_fault(tmp_path):
     rows = log.read(tmp_path / log.path)
     assert len(rows) == 20 and all(math.isfinite(v) for row in rows for v in row)
     for wrong in (set(list(rows)[1:]), rows | {(1e9, 0.5)}):
-        changed = type(log)(
-            **{**vars(log), "read": lambda path, wrong=wrong: wrong, "words": (*log.words, "--trials", "n")}
-        )
+        words = log.words if "--trials" in log.words else (*log.words, "--trials", "n")
+        changed = type(log)(**{**vars(log), "read": lambda path, wrong=wrong: wrong, "words": words})
         assert imports.check(tmp_path, changed) is not None
 
 
