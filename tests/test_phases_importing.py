@@ -76,9 +76,11 @@ def test_contract_of_refusals(name, tmp_path):
     empty.mkdir()
     with pytest.raises(UserError, match="empty"):
         read(name, Request(path=empty, metrics=(right,)))
-    with pytest.raises(UserError, match="cannot tell what wrote this; give `format`: csv"):
+    with pytest.raises(UserError, match="is an empty folder"):
         guess(empty)
     (empty / "cube.nc").touch()
+    with pytest.raises(UserError, match="cannot tell what wrote this; give `format`: csv"):
+        guess(empty)
     with pytest.raises(UserError, match="needs no import: phases detect"):
         guess(empty / "cube.nc")
 
