@@ -32,7 +32,8 @@ STEPS = ("--pattern", "step{step}", "--tokens-per-step", "2k")
 
 
 def sweeps_score(model: str | Path, output: Path, *more: str | Path) -> Result:
-    arguments = ["score", model, "-o", output, *QUICK, *more]
+    usual = [word for i in range(0, len(QUICK), 2) if QUICK[i] not in more for word in QUICK[i : i + 2]]
+    arguments = ["score", model, "-o", output, *usual, *more]
     return CliRunner().invoke(app, list(map(str, arguments)), catch_exceptions=False)
 
 
