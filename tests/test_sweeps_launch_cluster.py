@@ -15,8 +15,9 @@ from calque.data.errors import LONGEST_MESSAGE, UserError
 from calque.data.locks import locked
 from calque.sweeps.cli import app
 from calque.sweeps.launch import address, scratch
-from calque.sweeps.launch.cluster import cluster, ended_agent, started_nodes
+from calque.sweeps.launch.cluster import cluster, started_nodes
 from calque.sweeps.launch.errors import LaunchError
+from calque.sweeps.launch.start_watcher import ended_agent
 
 pytestmark = [pytest.mark.ray, pytest.mark.xdist_group("ray")]
 

@@ -7,6 +7,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from calque.data.cube import OUTCOMES, OVERLAPS
+from calque.data.cube.variable_checks import as_number
 from calque.data.cube.variables import ATTRIBUTES
 from calque.data.errors import UserError, nearest
 from calque.data.metrics import ITEM_DIMS, METRICS, TRIALS_OF
@@ -157,7 +158,7 @@ def variable(one: xr.Dataset, run: str, tokens: Array, group: Group, name: str) 
         return Trajectory.of_values(
             run, name, tokens, y, group=group.label, proportion=kind == "proportion", units=units_of(one, name),
         )  # fmt: skip
-    if isinstance(trials, str) and not _number(trials):
+    if isinstance(trials, str) and as_number(trials) is None:
         if trials not in one.variables:
             known = tuple(map(str, one.variables))
             raise UserError(f"{name} names its trials '{trials}', which is not in the cube" + nearest(trials, known))
@@ -185,14 +186,6 @@ def units_of(cube: xr.Dataset, name: str) -> str:
     """
     given = str(cube[name].attrs.get("units") or ATTRIBUTES.get(name, {}).get("units", ""))
     return given if given != "1" and given.isprintable() and len(given) <= LONGEST_UNIT else ""
-
-
-def _number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _over_checkpoint(values: xr.DataArray, reduce: object) -> Array:

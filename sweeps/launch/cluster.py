@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import re
 import secrets
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from calque.sweeps.launch import start_watcher
 from calque.sweeps.launch.address import check_answers, cluster_address
 from calque.sweeps.launch.errors import LaunchError
 from calque.sweeps.launch.scratch import Scratch
+from calque.sweeps.launch.start_watcher import ended_agent
 from calque.sweeps.plan.placement import Node
 
 START_SECONDS = 180.0
@@ -195,21 +195,6 @@ def _told_if_ended(scratch: Scratch) -> Iterator[None]:
             with contextlib.suppress(BrokenPipeError):  # somebody ended it
                 watcher.stdin.write(b"yes\n")
                 watcher.stdin.flush()
-
-
-def ended_agent(logs: Path) -> str | None:
-    """Return in words which of Ray's agents ended and took its node along, as its logs tell; None where none did.
-
-    Parameters
-    ----------
-    logs : Path
-        Folder of Ray's logs.
-    """
-    try:
-        found = re.search(r"agent_name = (\w+)", (logs / "raylet.err").read_text(errors="replace"))
-    except OSError:
-        return None
-    return f"its {found[1]} ended, killed or out of memory" if found else None
 
 
 def _reason(error: BaseException) -> str:

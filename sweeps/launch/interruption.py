@@ -10,8 +10,8 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from calque.sweeps.launch.cluster import ended_agent
 from calque.sweeps.launch.scratch import Scratch
+from calque.sweeps.launch.start_watcher import ended_agent
 
 POLL_SECONDS, EXIT_SECONDS = 3.0, 30.0
 

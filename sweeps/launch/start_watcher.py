@@ -36,8 +36,9 @@ def main(pid: int, seconds: float, folder: str, logs: str) -> None:
     ready = select.select([sys.stdin], [], [], seconds)[0]
     if ready and sys.stdin.readline():
         return
+    why = ended_agent(Path(logs)) or "is the machine or its control group out of memory?"
     what = "ended while it started" if ready else f"did not start within {seconds:.0f} s"
-    print(f"sweeps: Ray {what} ({_why(logs)}); its logs are in {logs}: run the same again", file=sys.stderr, flush=True)
+    print(f"sweeps: Ray {what} ({why}); its logs are in {logs}: run the same again", file=sys.stderr, flush=True)
     if ready:
         return
     for process in Path("/proc").glob("[0-9]*"):
@@ -55,13 +56,19 @@ def main(pid: int, seconds: float, folder: str, logs: str) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
-def _why(logs: str) -> str:
-    """Return which of Ray's agents ended, as its logs tell, or a guess."""
-    with contextlib.suppress(OSError):
-        found = re.search(r"agent_name = (\w+)", Path(logs, "raylet.err").read_text(errors="replace"))
-        if found:
-            return f"its {found[1]} ended, killed or out of memory"
-    return "is the machine or its control group out of memory?"
+def ended_agent(logs: Path) -> str | None:
+    """Return in words which of Ray's agents ended and took its node along, as its logs tell; None where none did.
+
+    Parameters
+    ----------
+    logs : Path
+        Folder of Ray's logs.
+    """
+    try:
+        found = re.search(r"agent_name = (\w+)", (logs / "raylet.err").read_text(errors="replace"))
+    except OSError:
+        return None
+    return f"its {found[1]} ended, killed or out of memory" if found else None
 
 
 if __name__ == "__main__":
