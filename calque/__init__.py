@@ -10,7 +10,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import wrapt
+from calque.when_imported import when_imported
 
 if TYPE_CHECKING:
     from calque.data.cube import read
@@ -25,11 +25,12 @@ if TYPE_CHECKING:
     from calque.scaling.api.forecast import forecast
     from calque.scaling.api.simulate import simulate
     from calque.sweeps.api.plan import plan
+    from calque.sweeps.api.probe import probe
     from calque.sweeps.api.run import run
     from calque.sweeps.api.score import score
 
 __all__ = [
-    "acquisition", "calibrate", "concat", "detect", "edit", "forecast", "import_log", "plan", "pool", "read",
+    "acquisition", "calibrate", "concat", "detect", "edit", "forecast", "import_log", "plan", "pool", "probe", "read",
     "run", "score", "simulate", "write", "UserError",
 ]  # fmt: skip
 
@@ -44,6 +45,7 @@ _PLACES = {
     "import_log": "calque.phases.api.import_log",
     "plan": "calque.sweeps.api.plan",
     "pool": "calque.phases.api.pool",
+    "probe": "calque.sweeps.api.probe",
     "read": "calque.data.cube",
     "run": "calque.sweeps.api.run",
     "score": "calque.sweeps.api.score",
@@ -73,6 +75,4 @@ def __dir__() -> list[str]:
     return sorted([*__all__, *_PACKAGES, "__doc__", "__version__"])
 
 
-@wrapt.when_imported("xarray")  # at once where xarray is there already, else as soon as it comes
-def _register_accessor(_: Any) -> None:
-    import_module("calque.phases.api.accessor")
+when_imported("xarray", lambda: import_module("calque.phases.api.accessor"))

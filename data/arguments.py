@@ -14,6 +14,7 @@ from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin
 import numpy as np
 
 from calque.data.errors import UserError, nearest
+from calque.data.files import named_file
 
 Parameters = ParamSpec("Parameters")
 Answer = TypeVar("Answer")
@@ -63,9 +64,40 @@ def checked(function: Callable[Parameters, Answer]) -> Callable[Parameters, Answ
             declared = expected()[name]
             if declared is not None and not fits(value, declared):
                 raise UserError(f"`{name}` is {_quoted(value)}; expected {in_words(declared)}")
+            if isinstance(value, str | os.PathLike) and _takes_path(declared):
+                named_file(value, f"`{name}`")
         return function(*args, **kwargs)
 
     return call
+
+
+def check_numbers(of: object, least: Mapping[str, float]) -> None:
+    """Refuse numbers of settings that are too small, and a ``level`` that is no probability.
+
+    Parameters
+    ----------
+    of : object
+        Settings, with an attribute ``level``.
+    least : mapping of str to float
+        The least value of each attribute.
+
+    Raises
+    ------
+    UserError
+        What came, and what is expected.
+    """
+    for name, value in least.items():
+        if getattr(of, name) < value:
+            raise UserError(f"`{name}` is {getattr(of, name)}; expected {value} or more")
+    level = getattr(of, "level")  # noqa: B009
+    if not 0 < level < 1:
+        raise UserError(f"`level` is {level:g}; expected more than 0 and less than 1, such as 0.95")
+
+
+def _takes_path(declared: Any) -> bool:
+    """Return whether a parameter is a path, perhaps among other things that are no text."""
+    kinds = [get_origin(kind) or kind for kind in (get_args(declared) or (declared,))]
+    return any(isinstance(kind, type) and issubclass(kind, os.PathLike) for kind in kinds)
 
 
 def fits(value: object, declared: Any) -> bool:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Literal, Self
 
 TRAINING_PACKAGES = (
@@ -66,12 +67,12 @@ def shown(value: object) -> str:
     Parameters
     ----------
     value : object
-        What came; large collections are not written out.
+        What came; large collections are not written out, and a path is its text.
     """
     brief = reprlib.Repr()
     brief.maxstring = brief.maxother = LONGEST_VALUE
     try:
-        text = escaped(brief.repr(value))
+        text = escaped(brief.repr(str(value) if isinstance(value, Path) else value))
     except ValueError:  # a whole number of thousands of digits
         text = type(value).__name__
     half = LONGEST_VALUE // 2
@@ -120,6 +121,8 @@ class StoppedError(UserError):
 def nearest(word: object, known: list[str] | tuple[str, ...], likeness: float = 0.5) -> str:
     """Return ``"; did you mean 'x'?"`` for the known word nearest to ``word``, or an empty string.
 
+    Known words with commas between them are told to be given one by one.
+
     Parameters
     ----------
     word : object
@@ -128,6 +131,9 @@ def nearest(word: object, known: list[str] | tuple[str, ...], likeness: float = 
     likeness : float
         Least ratio of two words that are near (``difflib``), in (0, 1].
     """
+    several = [part.strip() for part in str(word)[:LONGEST_MESSAGE].split(",")]
+    if len(several) > 1 and set(several) <= set(known):
+        return f"; these are {len(several)} names: give each by itself"
     close = get_close_matches(str(word)[:LONGEST_MESSAGE], known, n=1, cutoff=likeness)
     return f"; did you mean '{close[0]}'?" if close else ""
 

@@ -12,10 +12,46 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from calque.data.errors import UserError
+from calque.data.errors import UserError, shown
 
 SUFFIX = ".tmp"
 LONGEST = 150
+
+
+NAME_BYTES, PATH_BYTES = 255, 4095
+"""Bytes of a file's name, and of a whole path, that file systems allow."""
+
+
+def named_file(path: str | os.PathLike[str], what: str = "") -> Path:
+    """Return a path that a file can have; whether there is one, is not looked at.
+
+    Parameters
+    ----------
+    path : path
+        As a person gave it.
+    what : str
+        What errors call it, such as a parameter in backticks.
+
+    Raises
+    ------
+    UserError
+        When it is no text, is empty, too long, or has characters that no name has.
+    """
+    said = f"{what} is {shown(path)}" if what else f"the path is {shown(path)}"
+    given = os.fspath(path) if isinstance(path, str | os.PathLike) else None
+    if not isinstance(given, str):
+        raise UserError(f"{said}; expected the path of a file as text")
+    if not given or "\0" in given:
+        raise UserError(f"{said}; expected the path of a file, which has letters and no NUL")
+    try:
+        whole = os.fsencode(given)
+    except UnicodeEncodeError:
+        raise UserError(f"{said}; expected a path of whole characters") from None
+    longest = max(map(len, whole.split(os.sep.encode())))
+    if longest > NAME_BYTES or len(whole) > PATH_BYTES:
+        most = f"a name has {NAME_BYTES} bytes at most, a path {PATH_BYTES}"
+        raise UserError(f"{said}, of {len(whole)} bytes; expected a shorter path: {most}")
+    return Path(given)
 
 
 class FolderGoneError(UserError):
@@ -24,18 +60,20 @@ class FolderGoneError(UserError):
     exit_code = 1
 
 
-_in_use: list[Path] = []
-"""Files that mark folders in use: see :func:`in_use`."""
+_in_use: list[tuple[Path, str]] = []
+"""Files that mark folders in use, with what errors call these: see :func:`in_use`."""
 
 
 @contextmanager
-def in_use(marker: Path) -> Iterator[None]:
+def in_use(marker: Path, called: str = "") -> Iterator[None]:
     """Within the context nothing of this process makes the folder of ``marker`` again once ``marker`` was removed.
 
     Parameters
     ----------
     marker : Path
         A file that stands in the folder as long as the folder is meant to be there.
+    called : str
+        What errors call the folder, by default its path.
 
     Raises
     ------
@@ -43,18 +81,19 @@ def in_use(marker: Path) -> Iterator[None]:
         At the beginning, at the end, and from whatever writes below the folder meanwhile.
     """
     marker = marker.absolute()
-    _in_use.append(marker)
+    entry = (marker, called or str(marker.parent))
+    _in_use.append(entry)
     try:
         make_folder(marker.parent)
         yield
     except Exception as error:
         if not isinstance(error, FolderGoneError) and not marker.exists():  # whatever failed, this is why
-            raise _gone(marker) from error
+            raise folder_gone(entry[1]) from error
         raise
     finally:
-        _in_use.remove(marker)
+        _in_use.remove(entry)
     if not marker.exists():
-        raise _gone(marker)
+        raise folder_gone(entry[1])
 
 
 def make_folder(folder: Path) -> None:
@@ -70,16 +109,17 @@ def make_folder(folder: Path) -> None:
         When one of them was in use (:func:`in_use`) and has been removed.
     """
     absolute = folder.absolute()
-    for marker in tuple(_in_use):
+    for marker, called in tuple(_in_use):
         if (absolute == marker.parent or marker.parent in absolute.parents) and not marker.exists():
-            raise _gone(marker)
+            raise folder_gone(called)
     folder.mkdir(parents=True, exist_ok=True)
 
 
-def _gone(marker: Path) -> FolderGoneError:
+def folder_gone(called: str) -> FolderGoneError:
+    """Return the error of a folder that was removed while it was in use; errors call it ``called``."""
     return FolderGoneError(
-        f"{marker.parent} was removed while it was in use ({marker.name} is gone) and is not made again; "
-        "restore it to go on, or run the same command to start anew"
+        f"{called} was removed while it was in use and is not made again; restore it to go on, or run the same command "
+        "to start anew"
     )
 
 

@@ -14,7 +14,7 @@ ItemRule = Literal["same_word", "different_word", "no_shared_token", "no_shared_
 same_word: the prompt asks for the word in its own language, or both languages have the identical word.
 different_word: two languages whose words differ.
 no_shared_token: two languages whose words have no token in common; where the cube knows ``exposure``, and some of
-these items were never paired in training, those alone.
+these items were never paired in training (as an entry: aligned lines that hold both words are none), those alone.
 no_shared_token_paired: the same, paired in training.
 """
 
@@ -22,6 +22,8 @@ ITEM_DIMS = ("source", "target", "concept")
 VARIABLES: dict[str, tuple[str, ...]] = {
     "loss": ("language",),
     "bits_per_byte": ("language",),
+    "loss_new_bigram": ("language",),
+    "loss_repeated_bigram": ("language",),
     "translation_outcome": ITEM_DIMS,
     "translation_logprob": ITEM_DIMS,
     "copy_logprob": ITEM_DIMS,
@@ -137,6 +139,16 @@ METRICS: dict[str, Metric] = {
             name="bits_per_byte", label="held-out bits/byte", metric_kind="continuous",
             about="Cross-entropy on held-out text per byte, comparable between tokenizers.",
             variables=("bits_per_byte",),
+        ),
+        Metric(
+            name="loss_new_bigram", label="held-out loss, new bigrams, nat/token", metric_kind="continuous",
+            about="Cross-entropy on held-out tokens whose bigram has not occurred in the context.",
+            variables=("loss_new_bigram",),
+        ),
+        Metric(
+            name="loss_repeated_bigram", label="held-out loss, repeated bigrams, nat/token", metric_kind="continuous",
+            about="Cross-entropy on held-out tokens whose bigram has occurred in the context.",
+            variables=("loss_repeated_bigram",),
         ),
         Metric(
             name="minimal_pair_correct", label="minimal pairs", metric_kind="count",

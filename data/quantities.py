@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator
@@ -76,6 +77,56 @@ def format_count(value: float | None, digits: int = 3) -> str:
     return f"{value:.{digits}g}"
 
 
+def plural(n: float, one: str, many: str | None = None) -> str:
+    """Return a number and its noun, such as ``1 run`` or ``1,200 runs``.
+
+    Parameters
+    ----------
+    n : int or float
+        The number.
+    one : str
+        The noun in the singular, perhaps with its verb: ``run has``.
+    many : str, optional
+        The same in the plural; ``one`` with an s when None.
+
+    Returns
+    -------
+    str
+        The text, with commas between thousands from 10,000 on.
+
+    Examples
+    --------
+    >>> plural(1, "run"), plural(0, "run"), plural(12_000, "study", "studies")
+    ('1 run', '0 runs', '12,000 studies')
+    """
+    number = f"{n:.6g}" if n != int(n) else f"{int(n):,}" if abs(n) >= 10_000 else str(int(n))
+    return f"{number} {one if n == 1 else many or one + 's'}"
+
+
+def format_number(value: float, digits: int = 2) -> str:
+    """Return a number with its significant digits and no power of ten: ``110``, ``1,200``, ``0.34``.
+
+    Parameters
+    ----------
+    value : float
+        The number; beyond 1e15 it keeps its power of ten.
+    digits : int
+        Significant digits.
+
+    Returns
+    -------
+    str
+        The text.
+
+    Examples
+    --------
+    >>> format_number(109.6), format_number(99.7), format_number(0.3421), format_number(1234)
+    ('110', '100', '0.34', '1,200')
+    """
+    text = f"{value:.{digits}g}"
+    return f"{float(text):,.0f}" if "e" in text and 1 <= abs(value) < 1e15 else text
+
+
 def format_counts(*values: float | None) -> tuple[str, ...]:
     """Return counts that stand together, with three digits or as many more as tell different ones apart.
 
@@ -94,10 +145,43 @@ def format_counts(*values: float | None) -> tuple[str, ...]:
     >>> format_counts(1_900, 1_895, 1_904)
     ('1.9k', '1.895k', '1.904k')
     """
+    return _told_apart(values, 3, format_count)
+
+
+def format_numbers(*values: float | None, digits: int = 3) -> tuple[str, ...]:
+    """Return numbers that stand together, with their digits or as many more as tell different ones apart.
+
+    Parameters
+    ----------
+    *values : float or None
+        The numbers; missing ones are dashes.
+    digits : int
+        Significant digits at least.
+
+    Returns
+    -------
+    tuple of str
+        One text a value.
+
+    Examples
+    --------
+    >>> format_numbers(1.06251, 1.0621, 1.063)
+    ('1.0625', '1.0621', '1.0630')
+    """
+
+    def text(value: float | None, digits: int) -> str:
+        return ABSENT if value is None or not math.isfinite(value) else f"{value:#.{digits}g}".rstrip(".")
+
+    return _told_apart(values, digits, text)
+
+
+def _told_apart(
+    values: Sequence[float | None], fewest: int, text: Callable[[float | None, int], str]
+) -> tuple[str, ...]:  # fmt: skip
     different = len({v for v in values if v is not None and math.isfinite(v)})
     texts: tuple[str, ...] = ()
-    for digits in range(3, MOST_DIGITS + 1):
-        texts = tuple(format_count(v, digits) for v in values)
+    for digits in range(fewest, max(MOST_DIGITS, fewest) + 1):
+        texts = tuple(text(v, digits) for v in values)
         if len(set(texts) - {ABSENT}) == different:
             break
     return texts

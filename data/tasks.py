@@ -50,7 +50,8 @@ class WordTask:
     stop : str
         What follows a complete answer (such as a closing quotation mark); the answer ends before it.
     exposure : array of int8, shape (L, L, C), optional
-        1 where training text pairs these two strings, 0 where it never does, -1 unknown.
+        1 where training text pairs these two strings as an entry, 2 where they stand in aligned lines and in no entry,
+        0 where neither is so, -1 unknown.
     template : str
         Name of the wording.
     zipf : array of float, shape (L, C), optional

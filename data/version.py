@@ -1,7 +1,8 @@
-"""The installed version of Calque."""
+"""The installed version of Calque, and of what its numbers depend on."""
 
 from __future__ import annotations
 
+import platform
 from importlib.metadata import PackageNotFoundError, version
 
 
@@ -11,3 +12,9 @@ def code_version() -> str:
         return version("calque")
     except PackageNotFoundError:
         return "unknown"
+
+
+def analysis_versions() -> dict[str, str]:
+    """Return the versions of Calque, Python, NumPy and SciPy, which an analysis was made with."""
+    others = {name: version(name) for name in ("numpy", "scipy")}
+    return {"calque": code_version(), "python": platform.python_version(), **others}

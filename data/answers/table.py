@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calque.data.errors import UserError, file_error
-from calque.data.files import replacing
+from calque.data.files import named_file, replacing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,7 +19,7 @@ ENDING = ".answers.parquet"
 
 def answers_path(cube: str | os.PathLike[str]) -> Path:
     """Return where the answers to the questions of ``cube`` stand: ``results.answers.parquet`` for ``results.nc``."""
-    path = Path(cube)
+    path = named_file(cube)
     return path if path.name.endswith(ENDING) else path.with_name(path.name.removesuffix(".nc") + ENDING)
 
 
@@ -109,6 +109,7 @@ def open_table(path: str | os.PathLike[str]) -> Any:
     UserError
         When there is none, or it is no table of answers.
     """
+    path = named_file(path)
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from calque.data.command_line.command import Command
+from calque.data.command_line.command import Command, Program
 
 
 def application(name: str, about: str, commands: Mapping[str, Callable[..., None]]) -> typer.Typer:
@@ -28,8 +28,8 @@ def application(name: str, about: str, commands: Mapping[str, Callable[..., None
         It offers ``--version``, ``--install-completion`` and ``--show-completion`` beside the commands.
     """
     app = typer.Typer(
-        name=name, help=about, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich",
-        context_settings={"help_option_names": ["--help", "-h"]},
+        cls=Program, name=name, help=about, no_args_is_help=True, pretty_exceptions_enable=False,
+        rich_markup_mode="rich", context_settings={"help_option_names": ["--help", "-h"]},
     )  # fmt: skip
 
     @app.callback(help=about)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
-from calque.data.errors import StoppedError, UserError
+from calque.data.command_line.mistakes import in_one_line
+from calque.data.command_line.naming import naming
+from calque.data.errors import StoppedError, UserError, nearest, shown
 
 OUTPUTS = ("output", "out", "html", "json", "json_file", "save", "picture")
 """Parameters that name a file to be written."""
@@ -53,20 +57,30 @@ class Command(TyperCommand):
         Raises
         ------
         UserError
-            When an option that takes one value is given twice: which of them is meant is not known.
+            When an option that takes one value is given twice: which of them is meant is not known. When an option
+            stands where the value of the one before it is expected. For what typer refuses, in one line.
         """
         single = {
             name: p for p in self.params if p.param_type_name == "option" and not p.multiple for name in p.opts
             if not getattr(p, "is_flag", False)
         }  # fmt: skip
         words = args[: args.index("--")] if "--" in args else args
+        valued = {
+            name for p in self.params if p.param_type_name == "option" and not getattr(p, "is_flag", False)
+            for name in p.opts
+        }  # fmt: skip
+        flags = {name for p in self.params for name in (*p.opts, *p.secondary_opts) if name.startswith("--")}
+        for word, after in pairwise(words):
+            if word in valued and after in flags:
+                raise UserError(f"{word} is followed by {after}; expected its value between them (see --help)")
         seen: set[int] = set()
         for word in words:
             option = single.get(word.partition("=")[0])
             if option is not None and id(option) in seen:
                 raise UserError(f"{option.opts[0]} is given twice; expected it once")
             seen |= {id(option)} if option is not None else set()
-        return super().parse_args(ctx, args)
+        with in_one_line():
+            return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command.
@@ -94,14 +108,11 @@ class Command(TyperCommand):
                     raise UserError(f"{parameter.opts[0]} is {value}; expected a finite number")
         self._keep_apart(ctx.params)
         try:
-            return super().invoke(ctx)
+            with naming(self.with_flags), _stopping():
+                return super().invoke(ctx)
         except UserError as error:
             error.args = (self.with_flags(str(error)),)
             raise
-        except (KeyboardInterrupt, SystemError) as error:  # SystemError: Ctrl-C came while compiled code ran
-            if not _interrupted(error):
-                raise
-            raise StoppedError("stopped by Ctrl-C") from None
 
     def _keep_apart(self, given: Mapping[str, Any]) -> None:
         """Refuse to write over a file that is read, or two outputs into one file."""
@@ -139,10 +150,66 @@ class Command(TyperCommand):
         return re.sub(r"`(\w+(?:=False)?)`", lambda found: names.get(found[1], found[0]), message)
 
 
+class Program(TyperGroup):
+    """A command line of several commands, which says in one line what it does not know."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the words before the command's own; a :class:`UserError` for what is unknown.
+
+        Parameters
+        ----------
+        ctx : typer.Context
+            Of the call.
+        args : list of str
+            The words.
+        """
+        with in_one_line(), _stopping():
+            return super().parse_args(ctx, args)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command that was typed; a :class:`UserError` where there is none of that name.
+
+        Parameters
+        ----------
+        ctx : typer.Context
+            Of the call.
+        args : list of str
+            The words.
+        """
+        if args and args[0] not in self.commands and not ctx.resilient_parsing:
+            raise UserError(
+                f"there is no command {shown(args[0])}; expected one of {', '.join(self.commands)}"
+                + nearest(args[0], list(self.commands))
+            )
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was typed; Ctrl-C while its words are read, or its modules, ends it with one line.
+
+        Parameters
+        ----------
+        ctx : typer.Context
+            Of the call.
+        """
+        with _stopping():
+            return super().invoke(ctx)
+
+
 def _reflow(text: str) -> str:
     """Return help in which every paragraph is one line, for the terminal to break where it ends."""
     paragraphs = re.split(r"\n\s*\n", text.replace("``", "'"))
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+
+
+@contextmanager
+def _stopping() -> Iterator[None]:
+    """Raise Ctrl-C as a :class:`StoppedError`: typer would exit without a word."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemError) as error:  # SystemError: Ctrl-C came while compiled code ran
+        if not _interrupted(error):
+            raise
+        raise StoppedError("stopped by Ctrl-C") from None
 
 
 def _interrupted(error: BaseException | None) -> bool:

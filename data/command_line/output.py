@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from calque.data.errors import UserError, file_error
+from calque.data.files import named_file
 from calque.data.json_files import to_json, write_json
 
 
@@ -24,6 +25,7 @@ def check_output(path: Path) -> None:
     UserError
         When its folder does not exist, its name is too long, or ``path`` is a folder.
     """
+    path = named_file(path)
     if not path.absolute().parent.is_dir():
         raise UserError(f"cannot write {path}: its folder does not exist; make it or choose another")
     try:

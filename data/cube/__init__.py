@@ -9,6 +9,7 @@ from calque.data.cube.file import (
     read_columns,
     read_groups,
     read_with,
+    read_with_groups,
     write,
 )
 from calque.data.cube.joining import concat
@@ -28,5 +29,5 @@ from calque.data.cube.variables import (
 __all__ = [
     "ATTRIBUTES", "CHECKPOINT_FLAGS", "CHECKPOINT_KINDS", "EXPOSURES", "IN_FILE", "METRIC_KINDS", "NOT_ASKED",
     "OUTCOMES", "OVERLAPS", "SCHEMA", "concat", "describe", "has_group", "is_whole", "read", "read_columns",
-    "read_groups", "read_with", "validate", "write",
+    "read_groups", "read_with", "read_with_groups", "validate", "write",
 ]  # fmt: skip

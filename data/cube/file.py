@@ -23,8 +23,9 @@ from calque.data.cube import netcdf
 from calque.data.cube.checks import validate
 from calque.data.cube.variable_checks import short
 from calque.data.cube.variables import ATTRIBUTES, SCHEMA
+from calque.data.cube.writable import check_writable
 from calque.data.errors import STORAGE, UserError, file_error
-from calque.data.files import replacing
+from calque.data.files import named_file, replacing
 from calque.data.version import code_version
 
 LOGS = (".csv", ".tsv", ".jsonl", ".json", ".parquet", ".txt")
@@ -75,13 +76,12 @@ def write(
     Raises
     ------
     UserError
-        When the file cannot be written; nothing has changed then. A full or failing disk is a
+        When the file cannot be written, or netCDF cannot hold a name, an attribute or a type; nothing has changed
+        then. A full or failing disk is a
         :class:`calque.data.errors.DiskError`.
     """
-    path = Path(path)
-    for name in cube.variables:
-        if "/" in str(name):
-            raise UserError(f"variable '{name}' cannot be written: netCDF allows no slash; rename it with cube.rename")
+    path = named_file(path)
+    check_writable(cube, groups or {})
     cube = describe(cube).drop_encoding()  # a file's string lengths, for instance, would cut longer strings
     try:
         with replacing(path, previous) as temporary:
@@ -93,6 +93,10 @@ def write(
         full = shutil.disk_usage(parent).free < ALMOST_FULL
         found = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) if full else OSError(errno.EIO, str(error))
         raise file_error(found, "write", path) from error
+    except (ValueError, TypeError, AttributeError) as error:  # values in an array of objects, halves of characters
+        raise UserError(
+            f"{path} cannot be written as netCDF ({short(error, 120)}); nothing has changed: expected numbers and text"
+        ) from error
 
 
 def read(path: str | os.PathLike[str], group: str | None = None) -> xr.Dataset:
@@ -110,7 +114,7 @@ def read(path: str | os.PathLike[str], group: str | None = None) -> xr.Dataset:
     UserError
         When the file is missing, truncated, no netCDF file, or breaks a rule of :func:`validate`.
     """
-    path = Path(path)
+    path = named_file(path)
     (found,) = _load(path, [group])
     if group is None:
         assert found is not None, "every file has a root"
@@ -148,20 +152,44 @@ def read_with(
     UserError
         As :func:`read`.
     """
-    path = Path(path)
+    path = named_file(path)
     root, found = _load(path, [None, group], large)
     assert root is not None, "every file has a root"
     return validate(root, str(path)), found
 
 
+def read_with_groups(path: str | os.PathLike[str], groups: Sequence[str]) -> tuple[xr.Dataset, dict[str, xr.Dataset]]:
+    """Return a cube and those of some groups that it has, from one opening of the file, so that they belong together.
+
+    Parameters
+    ----------
+    path : path
+        A netCDF file that holds at least ``tokens``.
+    groups : sequence of str
+        Their names.
+
+    Raises
+    ------
+    UserError
+        As :func:`read`.
+    """
+    path = named_file(path)
+    root, *found = _load(path, [None, *groups])
+    assert root is not None, "every file has a root"
+    there = {name: group for name, group in zip(groups, found, strict=True) if group is not None}
+    return validate(root, str(path)), there
+
+
 def has_group(path: str | os.PathLike[str], group: str) -> bool:
     """Return whether the netCDF file at ``path`` holds ``group``."""
-    return group in netcdf.group_names(Path(path))
+    path = named_file(path)
+    with _errors_named(path):
+        return group in netcdf.group_names(path)
 
 
 def read_groups(path: str | os.PathLike[str]) -> dict[str, xr.Dataset]:
     """Return every group of the cube at ``path`` but the root, by name."""
-    path = Path(path)
+    path = named_file(path)
     with _errors_named(path):
         names = netcdf.group_names(path)
         found = netcdf.load(path, names)
@@ -183,14 +211,18 @@ def read_columns(path: str | os.PathLike[str], names: Sequence[str]) -> list[np.
     UserError
         When the file is missing, damaged, or has no such variable.
     """
-    path = Path(path)
+    path = named_file(path)
     with _errors_named(path):
         return netcdf.columns(path, names)
 
 
 def is_whole(path: str | os.PathLike[str]) -> bool:
     """Return whether the file at ``path`` is of netCDF-4 and not cut short, without opening it as a cube."""
-    return netcdf.is_whole(Path(path))
+    path = named_file(path)
+    try:
+        return netcdf.is_whole(path)
+    except OSError as error:
+        raise file_error(error, "read", path) from error
 
 
 def _load(path: Path, groups: list[str | None], large: int | None = None) -> list[xr.Dataset | None]:
@@ -204,7 +236,8 @@ def _errors_named(path: Path) -> Iterator[None]:
         what = "a folder" if path.is_dir() else "missing"
         raise UserError(f"{path} is {what}; expected a netCDF cube such as results.nc")
     if path.suffix.lower() in LOGS:
-        raise UserError(f"{path} is a log; expected a netCDF cube: make one with phases import {path} -o CUBE")
+        how = "phases import LOG --metric NAME -o CUBE"
+        raise UserError(f"{path} is a log; expected a netCDF cube: make one with {how}")
     try:
         yield
     except UserError:

@@ -143,8 +143,11 @@ def concat_groups(
             united[name] = part.assign_coords(run=joined["run"].values) if "run" in part.dims else part
         else:
             parts = [as_long(part.assign_coords(run=cube["run"].values), joined) for cube, part in found]
-            whole = xr.concat(parts, "run", join="outer", data_vars="all", combine_attrs="drop_conflicts")
-            united[name] = whole.reindex(run=joined["run"].values)
+            fill = {n: _fill(n, parts) for n in dict.fromkeys(str(n) for part in parts for n in part.data_vars)}
+            whole = xr.concat(
+                parts, "run", join="outer", data_vars="all", combine_attrs="drop_conflicts", fill_value=fill
+            )
+            united[name] = whole.reindex(run=joined["run"].values, fill_value=fill)
     return united, left_out
 
 
@@ -153,4 +156,5 @@ def as_long(group: xr.Dataset, cube: xr.Dataset) -> xr.Dataset:
     if "checkpoint" not in group.dims:
         return group
     numbered = group.assign_coords(checkpoint=np.arange(group.sizes["checkpoint"]))
-    return numbered.reindex(checkpoint=np.arange(cube.sizes["checkpoint"]))
+    fill = {str(name): missing_value(str(name), v.dtype.kind) for name, v in group.data_vars.items()}
+    return numbered.reindex(checkpoint=np.arange(cube.sizes["checkpoint"]), fill_value=fill)

@@ -13,11 +13,26 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from calque.data.cube import file as cube
+from calque.data.cube.rows import Row, joined_rows, parted_rows
 from calque.data.errors import STORAGE, UserError
 from calque.data.files import keep_previous
+from calque.data.quantities import plural
 
 NAME, PREVIOUS, DAMAGED = "run.nc", "run.previous.nc", "run.damaged.nc"
 """The file of a run; the one before it, a checkpoint older; one that could not be used, moved aside."""
+TIMING = {
+    **{f"{name}_seconds": {"units": "s"} for name in ("training", "scoring", "probing")},
+    "training_loss": {"units": "nat/token", "long_name": "mean loss of the steps since the checkpoint before"},
+    "gradient_norm": {"units": "1", "long_name": "mean norm of the gradient before it is clipped, of the same steps"},
+    "largest_gradient_norm": {"units": "1", "long_name": "the largest of these norms"},
+    "learning_rate": {"units": "1", "long_name": "at the last of these steps, at the base width and depth"},
+    "logged_tokens_per_second": {"units": "tokens/s", "long_name": "of these steps together, without scoring"},
+    "utilisation": {"units": "1", "long_name": "share of the devices' peak FLOP/s that the model's FLOPs take"},
+    "skipped_steps": {"units": "1", "long_name": "how many of these steps left the weights as they were"},
+}
+"""Attributes of what the group ``timing`` holds."""
+PARTS = ("components", "ablations")
+"""Groups of the scores of a model's parts."""
 LOG = logging.getLogger("calque")
 
 
@@ -35,6 +50,8 @@ class RunFile:
         without ``checkpoint`` (``overlap``, ``share``) and root attributes.
     dims : mapping of str to tuple of str
         Dimensions after (run, checkpoint) of every variable that :meth:`put` takes.
+    parts : mapping of str to mapping, optional
+        Attributes of each of the groups ``PARTS`` that :meth:`put` adds rows to; None: it adds none.
 
     Attributes
     ----------
@@ -49,8 +66,13 @@ class RunFile:
         When the existing file belongs to another run, or cannot be read because of the disk or its permissions.
     """
 
-    def __init__(self, path: str | os.PathLike[str], static: xr.Dataset, dims: Mapping[str, tuple[str, ...]]) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], static: xr.Dataset, dims: Mapping[str, tuple[str, ...]],
+        parts: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:  # fmt: skip
         self.path, self.static, self.dims = Path(path), static, dict(dims)
+        self.parts: dict[str, dict[int, Row]] = {group: {} for group in PARTS}
+        self.of_parts = {group: dict(said) for group, said in (parts or {}).items()}
         self.rows: dict[int, dict[str, np.ndarray]] = {}
         self.timing: dict[int, dict[str, float]] = {}
         self.kept: xr.Dataset | None = None
@@ -72,11 +94,14 @@ class RunFile:
                 LOG.warning("%s is damaged (%s) and is moved to %s", candidate, _reason(error), DAMAGED)
                 os.replace(candidate, candidate.with_name(DAMAGED))
         if damaged:
-            found = f"{len(self.rows)} checkpoints of {PREVIOUS} are kept" if self.rows else "no checkpoint is left"
+            found = (
+                f"{plural(len(self.rows), 'checkpoint')} of {PREVIOUS} kept" if self.rows else "no checkpoint is left"
+            )
             self.note += f"; {found}"
 
     def _load(self, path: Path) -> None:
-        old, timed = cube.read_with(path, "timing")
+        old, groups = cube.read_with_groups(path, ("timing", *PARTS))
+        timed = groups.get("timing")
         mine, theirs = self.static.attrs.get("run_id"), old.attrs.get("run_id")
         if mine != theirs:
             raise _ForeignError(f"{path} belongs to run {theirs}, not {mine}; choose another results folder")
@@ -92,14 +117,28 @@ class RunFile:
                 row = {str(name): float(timed[name].values[0, i]) for name in timed.data_vars}
                 if not all(np.isnan(value) for value in row.values()):
                     timing[step] = row
+        parts: dict[str, dict[int, Row]] = {group: {} for group in PARTS}
+        for name in parts:
+            if name not in groups:
+                continue
+            if self.of_parts.setdefault(name, dict(groups[name].attrs))["identity"] != groups[name].attrs["identity"]:
+                raise _ForeignError(
+                    f"{path} holds {name} that were probed with other settings; give the same evaluation.probe_length, "
+                    "or choose another results folder"
+                )
+            found = zip(steps, parted_rows(groups[name], "sha256"), strict=True)
+            parts[name] = {step: row for step, row in found if row is not None}
         self.static.attrs = {**self.static.attrs, "created": old.attrs["created"]}
-        self.rows, self.timing, self.kept = rows, timing, old
+        self.rows, self.timing, self.parts, self.kept = rows, timing, parts, old
 
     def has(self, step: int, sha256: str) -> bool:
         """Return whether there is a row of ``step`` for the weights with this ``sha256``."""
         return step in self.rows and str(self.rows[step].get("checkpoint_sha256")) == sha256
 
-    def put(self, step: int, row: Mapping[str, ArrayLike], timing: Mapping[str, float] | None = None) -> None:
+    def put(
+        self, step: int, row: Mapping[str, ArrayLike], timing: Mapping[str, float] | None = None,
+        parts: Mapping[str, Row] | None = None,
+    ) -> None:  # fmt: skip
         """Set the row of ``step`` (replacing it if it stands) and rewrite the file atomically.
 
         Parameters
@@ -110,13 +149,22 @@ class RunFile:
             Every variable named in ``dims``, without the dimensions run and checkpoint.
         timing : mapping of str to float, optional
             Seconds and rates of this checkpoint; kept in the group ``timing``, apart from results that must repeat.
+        parts : mapping of str to xarray.Dataset, optional
+            By group, scores of the model's parts at this checkpoint, with a text ``sha256``.
         """
         unknown = set(row) ^ set(self.dims)
         assert not unknown, f"row and dims differ in {sorted(unknown)}"
         self.rows[step] = {name: np.asarray(value) for name, value in row.items()}
         if timing is not None:
             self.timing[step] = dict(timing)
-        groups = {"timing": self.timing_dataset()} if self.timing else None
+        groups = {"timing": self.timing_dataset()} if self.timing else {}
+        for name, rows in self.parts.items():
+            rows.pop(step, None)
+            if parts is not None and name in parts:
+                rows[step] = parts[name]
+            if rows:
+                run, of = str(self.static["run"].values[0]), [rows.get(one) for one in sorted(self.rows)]
+                groups[name] = joined_rows(of, run, self.of_parts.get(name, {}))
         cube.write(self.dataset(), self.path, groups, previous=self.path.with_name(PREVIOUS))
 
     def dataset(self) -> xr.Dataset:
@@ -131,11 +179,12 @@ class RunFile:
         return self.static.assign(variables).assign_coords(checkpoint=np.arange(len(steps)))
 
     def timing_dataset(self) -> xr.Dataset:
-        """Return seconds by (run, checkpoint), beside the root's rows; groups share the root's dimensions."""
+        """Return timings by (run, checkpoint), beside the root's rows; groups share the root's dimensions."""
         steps = sorted(self.rows)
         names = sorted({name for row in self.timing.values() for name in row})
         values = {name: [[self.timing.get(step, {}).get(name, np.nan) for step in steps]] for name in names}
-        return xr.Dataset({name: (("run", "checkpoint"), value) for name, value in values.items()})
+        dims = ("run", "checkpoint")
+        return xr.Dataset({name: (dims, value, TIMING.get(name, {})) for name, value in values.items()})
 
 
 class _ForeignError(UserError):

@@ -22,10 +22,10 @@ BY_RUN = ("size", "mix", "n_params", "n_params_non_embedding")
 """Coordinates with one value for each run."""
 
 
-def short(value: object) -> str:
-    """Return a foreign ``value`` as an error quotes it: short, on one line, without control characters."""
+def short(value: object, most: int = SHOWN) -> str:
+    """Return a foreign ``value`` as an error quotes it: of ``most`` characters, on one line, without control ones."""
     text = escaped(" ".join(str(value).split()))
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def check_variables(cube: xr.Dataset, origin: str) -> None:
@@ -72,7 +72,8 @@ def _registered() -> dict[str, tuple[str, ...]]:
     """Return the dimensions that a variable needs; those of loss and bits per byte may lack the language."""
     at_checkpoints = {name: ("run", "checkpoint", *dims) for name, dims in VARIABLES.items()}
     optional = {name: ("run", "checkpoint") for name in ("loss", "bits_per_byte", *TRIALS_OF, *TRIALS_OF.values())}
-    positions = {name: ("run", "checkpoint") for name in ("step", "flops", "checkpoint_flags", "checkpoint_kind")}
+    at = ("step", "flops", "loss_tokens", "checkpoint_flags", "checkpoint_kind")
+    positions = {name: ("run", "checkpoint") for name in at}
     return {**at_checkpoints, **optional, **positions, "overlap": ITEM_DIMS, "exposure": ITEM_DIMS}
 
 

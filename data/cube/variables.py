@@ -11,10 +11,10 @@ from calque.data.metrics import TRIALS_OF
 
 SCHEMA = 1
 NOT_ASKED = -1
-POSITIONS = ("tokens", "step", "flops")
+POSITIONS = ("tokens", "step", "flops", "loss_tokens")
 OUTCOMES = ("wrong", "translated", "copied", "other_language")
 OVERLAPS = ("none", "shared_token", "identical")
-EXPOSURES = ("never_paired", "paired")
+EXPOSURES = ("never_paired", "paired", "in_lines")
 CHECKPOINT_FLAGS = ("duplicate_weights", "outlier", "not_finite", "shared_file")
 CHECKPOINT_KINDS = ("planned", "further")
 METRIC_KINDS = ("proportion", "count", "continuous")
@@ -29,17 +29,32 @@ ATTRIBUTES: dict[str, dict[str, Any]] = {
     "tokens": {"units": "tokens", "long_name": "training tokens seen"},
     "step": {"units": "optimizer steps", "long_name": "optimizer steps taken"},
     "flops": {"units": "flop", "long_name": "training floating-point operations so far"},
+    "loss_tokens": {"units": "tokens", "long_name": "training tokens so far that carried loss"},
     "loss": {"units": "nat/token", "long_name": "held-out cross-entropy", "metric_kind": "continuous"},
     "bits_per_byte": {
         "units": "bit/byte",
         "long_name": "held-out bits per byte",
         "metric_kind": "continuous",
     },
+    "loss_new_bigram": {
+        "units": "nat/token",
+        "long_name": "held-out cross-entropy on tokens whose bigram did not occur earlier in the context",
+        "metric_kind": "continuous",
+    },
+    "loss_repeated_bigram": {
+        "units": "nat/token",
+        "long_name": "held-out cross-entropy on tokens whose bigram occurred earlier in the context",
+        "metric_kind": "continuous",
+    },
     "translation_outcome": _flags("outcome of asking for a word in another language", OUTCOMES, "not_asked"),
     "translation_logprob": {"units": "nat", "long_name": "log p(target word), summed over accepted forms"},
     "copy_logprob": {"units": "nat", "long_name": "log p(source word)"},
     "overlap": _flags("what source and target word share under the run's tokenizer", OVERLAPS, "no_such_item"),
-    "exposure": _flags("whether training text pairs these two strings", EXPOSURES, "unknown"),
+    "exposure": _flags(
+        "whether training text pairs these two strings: never, as an entry, inside aligned lines alone",
+        EXPOSURES,
+        "unknown",
+    ),
     "edit_similarity": {"units": "1", "long_name": "1 - edit distance / longer length, of source and target word"},
     "zipf_frequency": {"units": "1", "long_name": "log10 of uses of the word per billion words"},
     "script": {"long_name": "script of the language's text (ISO 15924)"},
@@ -74,6 +89,12 @@ ATTRIBUTES: dict[str, dict[str, Any]] = {
     "forecast_takeoff_high": {"units": "tokens", "long_name": "95 % point of the takeoff as it was forecast"},
     "adaptive_json": {"long_name": "how the run's further checkpoints were decided (JSON); empty where none were"},
     "share": {"units": "1", "long_name": "share of the language among training tokens"},
+    "repeated_bigram_share": {
+        "units": "1",
+        "long_name": "share of the language's held-out tokens whose bigram occurred earlier in the context",
+    },
+    "epochs": {"units": "1", "long_name": "times that the run reads the training text of the language"},
+    "text_bytes": {"units": "byte", "long_name": "UTF-8 bytes of the training text of the language"},
     "tokens_per_word": {"units": "1", "long_name": "tokens a word of the language's text (in zh, ja a character)"},
     "bytes_per_token": {"units": "byte", "long_name": "UTF-8 bytes a token of the language's text"},
 }

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from calque.data.errors import UserError, nearest
+from calque.data.mixes.pair_forms import PAIR_FORMS
 from calque.data.mixes.shares import READERS, explicit, pairs
 
-DISJOINT, ROMANISED, PARALLEL = "disjoint", "romanised", "parallel"
-WORDS = (*READERS, PARALLEL, DISJOINT, ROMANISED)
+DISJOINT, ROMANISED, PARALLEL, ENTRIES = "disjoint", "romanised", "parallel", "entries"
+WORDS = (*READERS, PARALLEL, ENTRIES, DISJOINT, ROMANISED)
 FORMS = (
     "uniform, temperature:0.3, drop:xx, only:xx,yy or shares such as en:0.5,de:0.5, "
-    "and after a + parallel:0.01, disjoint or romanised"
+    "and after a + parallel:0.01, entries:0.01, disjoint or romanised"
 )
 
 
@@ -35,6 +36,12 @@ class Mix:
         One for every language, in the languages' order; 0 for a language left out. They sum to 1.
     parallel : float
         Share of all training tokens that are aligned lines of two languages; ``shares`` divide the rest.
+    parallel_form : str
+        How a pair of lines is written, one of ``PAIR_FORMS``.
+    entries : float
+        Share of all training tokens that are entries of catalogues, a word and its translation.
+    entries_form : str
+        How an entry is written, one of ``PAIR_FORMS`` other than the first.
     disjoint : bool
         Whether each language has tokens of its own.
     romanised : bool
@@ -44,6 +51,9 @@ class Mix:
     name: str
     shares: dict[str, float]
     parallel: float = 0.0
+    parallel_form: str = "lines"
+    entries: float = 0.0
+    entries_form: str = "table"
     disjoint: bool = False
     romanised: bool = False
 
@@ -63,7 +73,8 @@ class Mix:
             ``uniform``, the default; ``temperature:TAU`` (proportional to size**TAU, 0 < TAU <= 1: 1 is as the
             text comes, towards 0 is uniform); ``drop:xx`` or ``drop:xx,yy`` (uniform over the others);
             ``only:xx,yy`` (uniform over these); ``en:0.5,de:0.5`` (languages not named have none). The others
-            change the text: ``parallel:SHARE``, and one of ``disjoint`` and ``romanised``.
+            change the text: ``parallel:SHARE`` and ``entries:SHARE``, after which a comma and a form of
+            ``PAIR_FORMS`` may stand, and one of ``disjoint`` and ``romanised``.
         languages : sequence of str
             Codes of the corpus's languages.
         sizes : mapping of str to float, optional
@@ -83,7 +94,7 @@ class Mix:
         if not isinstance(spec, str):
             raise UserError(f"mix is {spec!r}; expected {FORMS}")
         named, rest_of = _parts(spec, languages)
-        of_shares = [word for word in named if word not in (PARALLEL, DISJOINT, ROMANISED)]
+        of_shares = [word for word in named if word not in (PARALLEL, ENTRIES, DISJOINT, ROMANISED)]
         if len(of_shares) > 1:
             raise UserError(f"mix '{spec}' gives shares twice, by {' and by '.join(of_shares)}; expected one of them")
         name, shares = "uniform", {code: 1 / len(languages) for code in languages}
@@ -92,17 +103,28 @@ class Mix:
                 name, shares = READERS[word](spec, rest_of[word], languages, sizes)
             else:
                 name, shares = explicit(pairs(word, lambda part: _unreadable(spec, part)), languages)
-        parallel = _parallel_share(spec, rest_of[PARALLEL]) if PARALLEL in named else 0.0
-        changes = [f"{PARALLEL}:{parallel:.12g}"] if parallel else []
-        changes += [word for word in (DISJOINT, ROMANISED) if word in named]
-        if len(changes) > bool(parallel) + 1:
+        parallel, parallel_form = _share_and_form(spec, PARALLEL, rest_of.get(PARALLEL), PAIR_FORMS)
+        entries, entries_form = _share_and_form(spec, ENTRIES, rest_of.get(ENTRIES), PAIR_FORMS[1:])
+        if parallel + entries >= 1:
+            raise UserError(f"mix '{spec}': {PARALLEL} and {ENTRIES} leave the languages nothing; expected less than 1")
+        changes = [
+            f"{word}:{share:.12g}" + (f",{form}" if form != usual else "")
+            for word, share, form, usual in (
+                (PARALLEL, parallel, parallel_form, PAIR_FORMS[0]), (ENTRIES, entries, entries_form, PAIR_FORMS[1])
+            )
+            if share
+        ]  # fmt: skip
+        if DISJOINT in named and ROMANISED in named:
             raise UserError(f"mix '{spec}': {DISJOINT} shares no tokens, {ROMANISED} shares more; expected one of them")
+        if entries and ROMANISED in named:
+            raise UserError(f"mix '{spec}': {ENTRIES} are in the scripts of their languages; expected no {ROMANISED}")
+        changes += [word for word in (DISJOINT, ROMANISED) if word in named]
         if changes and sum(share > 0 for share in shares.values()) < 2:
             raise UserError(f"mix '{spec}': {changes[0]} is about two languages or more; expected them to have shares")
         kept = [name] if name != "uniform" or not changes else []
         return cls(
-            name="+".join(kept + changes), shares=shares, parallel=parallel,
-            disjoint=DISJOINT in named, romanised=ROMANISED in named,
+            name="+".join(kept + changes), shares=shares, parallel=parallel, parallel_form=parallel_form,
+            entries=entries, entries_form=entries_form, disjoint=DISJOINT in named, romanised=ROMANISED in named,
         )  # fmt: skip
 
     @property
@@ -118,6 +140,10 @@ class Mix:
         changes: dict[str, Any] = {}
         if self.parallel:
             changes[PARALLEL] = list(self.languages)
+            if self.parallel_form != PAIR_FORMS[0]:
+                changes["parallel_form"] = self.parallel_form
+        if self.entries:
+            changes[ENTRIES] = [self.entries_form, *self.languages]
         if self.disjoint:
             changes[DISJOINT] = list(self.shares)
         if self.romanised:
@@ -182,12 +208,20 @@ def _unreadable(spec: str, part: str) -> UserError:
     return UserError(f"mix '{spec}': cannot read '{part}'; expected {FORMS}")
 
 
-def _parallel_share(spec: str, rest: str) -> float:
+def _share_and_form(spec: str, word: str, rest: str | None, forms: tuple[str, ...]) -> tuple[float, str]:
+    """Return what follows ``parallel:`` or ``entries:``, a share and a form; 0 and the usual form without it."""
+    if rest is None:
+        return 0.0, forms[0]
+    number, comma, form = (piece.strip() for piece in rest.partition(","))
     try:
-        share = float(rest)
+        share = float(number)
     except ValueError:
         share = math.nan
     if not 0 < share < 1:
         percent = f" (write {share / 100:g} for {share:g} %)" if 1 <= share < 100 else ""
-        raise UserError(f"mix '{spec}': the parallel share is '{rest}'; expected a number between 0 and 1{percent}")
-    return share
+        raise UserError(f"mix '{spec}': the {word} share is '{number}'; expected a number between 0 and 1{percent}")
+    if comma and form not in forms:
+        raise UserError(
+            f"mix '{spec}': a form of {word} is '{form}'; expected {' or '.join(forms)}{nearest(form, forms)}"
+        )
+    return share, form if comma else forms[0]

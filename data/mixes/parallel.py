@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
-from itertools import permutations
+from itertools import combinations, permutations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from calque.data.corpus import Corpus, Split
 from calque.data.errors import UserError
+from calque.data.files import replacing
+from calque.data.home import home
 from calque.data.mixes.changed import ChangedCorpus
 from calque.data.mixes.mix import PARALLEL
+from calque.data.mixes.pair_forms import CODES, DICTIONARY, LINES, TABLE, segments_of, taken_apart, written
 from calque.data.tasks import Segment, WordTask
+from calque.data.words.exposure import ENTRY, IN_LINES, NEVER, in_lines
 
 PAIR_BYTES = 2_000_000
 """Text of a pair of languages in one order, at most: what is there is mostly more, and much more between some."""
@@ -24,9 +30,14 @@ PAIR_BYTES = 2_000_000
 LONGEST_LINE = 2000
 """Characters; a longer line is a whole page, and its other half does not fit into a context beside it."""
 
+FORM_WORDS = {
+    LINES: "line, translation", TABLE: "line, tab, translation", DICTIONARY: "as a word question, answered",
+    CODES: "as a word question with codes, answered",
+}  # fmt: skip
+
 
 class ParallelCorpus(ChangedCorpus):
-    """A corpus with one more stream, ``parallel``: documents of a line and, below it, the same in another language.
+    """A corpus with one more stream, ``parallel``: documents of a line and the same line in another language.
 
     Every pair of languages comes in both orders, a part each. A pair of lines is left out when one of them stands
     in a held-out document of its language, when both are the same (not translated), or when one is empty or longer
@@ -41,6 +52,8 @@ class ParallelCorpus(ChangedCorpus):
         Of all training tokens, on top of which the streams of the languages have the rest.
     languages : sequence of str
         Codes of those to pair.
+    form : str
+        How a pair is written (``calque.data.mixes.pair_forms``).
 
     Raises
     ------
@@ -48,9 +61,9 @@ class ParallelCorpus(ChangedCorpus):
         When the corpus has no aligned lines, or its own fixed streams leave no room.
     """
 
-    def __init__(self, inner: Corpus, share: float, languages: Sequence[str]) -> None:
+    def __init__(self, inner: Corpus, share: float, languages: Sequence[str], form: str = LINES) -> None:
         super().__init__(inner)
-        self.share, self.paired = share, tuple(languages)
+        self.share, self.paired, self.form = share, tuple(languages), form
         self.aligned(self.paired[0], self.paired[1], "train")
         fixed = sum(own for own in inner.streams().values() if own is not None)
         if fixed + share >= 1:
@@ -61,7 +74,7 @@ class ParallelCorpus(ChangedCorpus):
         self._heldout = cache(self._heldout_lines)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return ParallelCorpus, (self.inner, self.share, self.paired)
+        return ParallelCorpus, (self.inner, self.share, self.paired, self.form)
 
     def streams(self) -> dict[str, float | None]:
         """Return the streams, ``parallel`` with its share."""
@@ -78,47 +91,67 @@ class ParallelCorpus(ChangedCorpus):
         if stream != PARALLEL:
             yield from super().part_documents(stream, part, split)
         elif split == "train":
-            yield from self._chosen(*part.split("-"))
+            first, second = part.split("-")
+            for one, other in self._chosen(first, second):
+                yield written(self.form, first, one, second, other)
 
-    def _chosen(self, first: str, second: str) -> Iterator[str]:
-        """Yield as many documents as ``PAIR_BYTES`` allow, in the order of their hashes."""
-        found: list[tuple[bytes, str]] = []
+    def _chosen(self, first: str, second: str) -> Iterator[tuple[str, str]]:
+        """Yield as many pairs of lines as ``PAIR_BYTES`` allow, in the order of their hashes."""
+        found: list[tuple[bytes, str, str]] = []
         for lines in self.aligned(first, second, "train"):
             one, other = (" ".join(line.splitlines()).strip() for line in lines)
             if self._teaches(first, one, second, other):
-                found.append((_key("\n".join(sorted((one, other)))), f"{one}\n{other}"))
+                found.append((_key("\n".join(sorted((one, other)))), one, other))
         left = PAIR_BYTES
-        for _, document in sorted(found):
-            left -= len(document.encode())
+        for _, one, other in sorted(found):
+            left -= len(f"{one}\n{other}".encode())
             if left < 0:
                 break
-            yield document
+            yield one, other
 
     def segments(self, stream: str, part: str | None, document: str) -> tuple[Segment, ...]:
-        """Return a document in pieces: the first line with its line end, the second."""
+        """Return a document in pieces with their languages: the source line, all else."""
         if stream != PARALLEL:
             return super().segments(stream, part, document)
         assert part is not None, "the stream parallel has parts"
         first, second = part.split("-")
-        one, other = document.split("\n")
-        return (first, f"{one}\n"), (second, other)
+        one, other = taken_apart(self.form, first, second, document)
+        return segments_of(self.form, first, one, second, other)
 
     def tokenizer(self) -> Tokenizer:
         """Return the tokenizer of the corpus without ``parallel``, so that mixes can be compared."""
         return self.inner.tokenizer()
 
     def word_task(self) -> WordTask:
-        """Return the word questions; where exposure is known, aligned lines count as pairs of all their words."""
+        """Return the word questions; where exposure is known, with what aligned lines add to it.
+
+        Of real text, the pairs are those that some line of the stream holds on both sides. A line of a simulated world
+        holds any words: all pairs count as paired.
+        """
         task = self.inner.word_task()
         if task.exposure is None:
             return task
+        if task.scripts:
+            return replace(task, exposure=self._with_lines(task, task.exposure))
         paired = np.isin(task.languages, self.paired)
-        exposure = np.where((paired[:, None] & paired)[..., None] & (task.exposure == 0), 1, task.exposure)
+        exposure = np.where((paired[:, None] & paired)[..., None] & (task.exposure == NEVER), ENTRY, task.exposure)
         return replace(task, exposure=exposure.astype(task.exposure.dtype))
+
+    def _with_lines(self, task: WordTask, exposure: NDArray[np.int8]) -> NDArray[np.int8]:
+        """Return an exposure with the pairs in lines marked; they are searched once and kept with the prepared data."""
+        said = [[*key, *forms] for key, forms in sorted(task.forms.items())]
+        key = hashlib.sha256(json.dumps([self.provenance(), said], sort_keys=True).encode()).hexdigest()[:12]
+        path = home() / "exposure" / f"{key}.npy"
+        if not path.exists():
+            pairs = {(first, second): self._chosen(first, second) for first, second in combinations(self.paired, 2)}
+            with replacing(path) as partial, partial.open("wb") as file:
+                np.save(file, in_lines(task, pairs))
+        found = np.load(path) & (exposure == NEVER)
+        return np.where(found, IN_LINES, exposure).astype(np.int8)
 
     def provenance(self) -> dict[str, Any]:
         """Return licence, source and settings, and what was added."""
-        return {**self.inner.provenance(), PARALLEL: {"languages": list(self.paired), "form": "line, translation"}}
+        return {**self.inner.provenance(), PARALLEL: {"languages": list(self.paired), "form": FORM_WORDS[self.form]}}
 
     def _teaches(self, first: str, one: str, second: str, other: str) -> bool:
         if not one or not other or one == other or max(len(one), len(other)) > LONGEST_LINE:

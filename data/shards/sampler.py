@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calque.data.errors import UserError, nearest
+from calque.data.quantities import plural
 from calque.data.shards.shards import Shards
 
 BLOCK_ROWS = 4096
@@ -77,7 +78,7 @@ class Sampler:
             raise UserError(f"rank is {rank}; expected 0 to {world_size - 1}")
         if batch_size % world_size:
             raise UserError(
-                f"batch_size is {batch_size}, which {world_size} workers cannot share evenly; "
+                f"batch_size is {batch_size}, which {plural(world_size, 'worker')} cannot share evenly; "
                 f"expected a multiple of {world_size}"
             )
         self.context, self.batch_size, self.data_seed = context, batch_size, data_seed
@@ -136,7 +137,11 @@ class Sampler:
 
     def drawn(self, steps: int) -> dict[str, int]:
         """Return how many rows of each stream the first ``steps`` global batches hold: the realised shares, exactly."""
-        blocks, rest = divmod(steps * self.batch_size, BLOCK_ROWS)
+        return self.drawn_rows(steps * self.batch_size)
+
+    def drawn_rows(self, rows: int) -> dict[str, int]:
+        """Return how many of the first ``rows`` rows each stream has."""
+        blocks, rest = divmod(rows, BLOCK_ROWS)
         last = np.bincount(self._block(blocks)[:rest, 0], minlength=len(self._streams))
         pairs = zip(self.shares, self._streams, last.tolist(), strict=True)
         return {name: blocks * stream.rows + count for name, stream, count in pairs}
@@ -169,7 +174,7 @@ class Sampler:
         step, rest = divmod(state["index"], self.batch_size)
         if rest:
             raise UserError(
-                f"the run has taken {state['index']} rows, no multiple of batch_size {self.batch_size}; "
+                f"the run has taken {plural(state['index'], 'row')}, no multiple of batch_size {self.batch_size}; "
                 "expected the batch size it was begun with"
             )
         return int(step)

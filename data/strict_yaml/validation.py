@@ -104,7 +104,9 @@ def first_mistake(
     """
     details = error.errors()
     places = [place_of(detail["loc"], kind) + _own_place(detail) for detail in details]
-    first = min(range(len(details)), key=lambda i: (details[i]["type"] not in UNKNOWN, line(places[i])))
+    # where a value may be of several kinds, the mistake furthest within it is of the kind that was meant
+    order = [(detail["type"] not in UNKNOWN, line(at), -len(at)) for detail, at in zip(details, places, strict=True)]
+    first = order.index(min(order))
     others = len({*places} - {places[first]})
     more = f" (and {others} more)" if others else ""
     return Mistake(place=places[first], message=_sentence(details[first], places[first], kind, also, hint) + more)

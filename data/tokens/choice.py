@@ -57,6 +57,21 @@ def make(choice: str, texts: Callable[[], Iterable[str]]) -> Tokenizer:
     return tokenizers.load_foreign(_path(choice)) if size is None else tokenizers.train(texts(), size)
 
 
+def expected_bytes_per_token(choice: str, language: str, romanised: bool = False) -> float | None:
+    """Return about how many UTF-8 bytes of text a token of a choice stands for, before there is text; None: not known.
+
+    Parameters
+    ----------
+    choice : str
+    language : str
+        Code of the text's language.
+    romanised : bool
+        Whether the tokens are those of the text in Latin letters; the bytes are those before.
+    """
+    known = tekken.BYTES_PER_ROMANISED_TOKEN if romanised else tekken.BYTES_PER_TOKEN
+    return known.get(language) if choice == "tekken" else None
+
+
 def identity(choice: str) -> str:
     """Return what tells one choice from another: its words, and for a file the digest of the tokenizer in it."""
     return f"file:{tokenizers.digest(tokenizers.load_foreign(_path(choice)))}" if _size(choice) is None else choice

@@ -148,22 +148,45 @@ def word_task(
     UserError
         When a code or template is unknown, or ``shots`` is negative or larger than the list allows.
     """
-    chosen, asked = words(languages), template(wording)
-    candidates = _examples()
-    if not 0 <= shots < len(candidates):
-        raise UserError(f"shots is {shots}; expected 0 to {len(candidates) - 1}")
+    chosen = words(languages)
+    return task_of(chosen, _examples(), shots, shot_seed, wording, zipf_frequency(chosen))
+
+
+def task_of(
+    chosen: Words, examples: tuple[str, ...], shots: int, shot_seed: int, wording: str, zipf: NDArray[np.float64]
+) -> WordTask:
+    """Return the questions of any list.
+
+    Parameters
+    ----------
+    chosen : Words
+    examples : tuple of str
+        Concepts that complete lines before the question may show.
+    shots, shot_seed, wording
+        As in :func:`word_task`.
+    zipf : array of float64, shape (languages, concepts)
+        How common the headwords are, log10 of uses per billion words.
+
+    Raises
+    ------
+    UserError
+        When a template is unknown, or ``shots`` is negative or larger than the list allows.
+    """
+    asked = template(wording)
+    if not 0 <= shots < len(examples):
+        raise UserError(f"shots is {shots}; expected 0 to {len(examples) - 1}")
     if shot_seed < 0:
         raise UserError(f"shot_seed is {shot_seed}; expected 0 or more")
-    order = np.random.default_rng(shot_seed).permutation(len(candidates))
+    order = np.random.default_rng(shot_seed).permutation(len(examples))
     return WordTask(
         languages=chosen.languages,
         concepts=chosen.concepts,
         forms=chosen.forms,
         nonce=chosen.nonce,
-        prompt=Prompt(words=chosen, template=asked, examples=tuple(candidates[i] for i in order), shots=shots),
+        prompt=Prompt(words=chosen, template=asked, examples=tuple(examples[i] for i in order), shots=shots),
         stop=asked.stop,
         template=asked.name,
-        zipf=zipf_frequency(chosen),
+        zipf=zipf,
         scripts={code: language(code).script for code in chosen.languages},
     )
 

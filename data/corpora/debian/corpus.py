@@ -6,9 +6,13 @@ import json
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from calque.data.corpora.debian.building import CLEAN, MANIFEST, Report, build, silent
+from calque.data.corpora.debian.catalogues import questions
+from calque.data.corpora.debian.catalogues.lexicon import CatalogueLexicon
+from calque.data.corpora.debian.catalogues.making import make_lexicon
+from calque.data.corpora.debian.catalogues.projects import PROJECTS, Project
 from calque.data.corpora.debian.cleaning import HELDOUT
 from calque.data.corpora.debian.config import DebianConfig
 from calque.data.corpora.debian.fetching import VARIABLE
@@ -18,6 +22,7 @@ from calque.data.corpora.real_text import RealText
 from calque.data.corpus import Split
 from calque.data.errors import UserError
 from calque.data.home import home
+from calque.data.tasks import WordTask
 
 
 class DebianCorpus(RealText):
@@ -31,16 +36,22 @@ class DebianCorpus(RealText):
     folder : path, optional
         Where packages and text are kept; ``debian`` in the folder for prepared data if not given.
     sources : tuple of DebianSource
+    projects : tuple of Project
+        Whose catalogues make the word list of :meth:`lexicon`.
+    words : {"cldr", "catalogue"}
+        The list that is asked: the reviewed one, or that of the catalogues.
     """
 
     name = "debian"
 
     def __init__(
-        self, config: DebianConfig, folder: Path | None = None, *, sources: tuple[DebianSource, ...] = SOURCES
-    ) -> None:
+        self, config: DebianConfig, folder: Path | None = None, *, sources: tuple[DebianSource, ...] = SOURCES,
+        projects: tuple[Project, ...] = PROJECTS, words: Literal["cldr", "catalogue"] = "cldr",
+    ) -> None:  # fmt: skip
         super().__init__(config)
         self.folder = folder or home() / self.name
-        self.sources = sources
+        self.sources, self.projects, self.words = sources, projects, words
+        self._lexicon: CatalogueLexicon | None = None
         self._built: Path | None = None
 
     def prepare(self, report: Report = silent) -> Path:
@@ -155,6 +166,50 @@ class DebianCorpus(RealText):
             for _, key, text in self._lines(first, part, split):
                 if key and (translation := translations.pop(key, None)) is not None:
                     yield text, translation
+
+    def lexicon(self, report: Report = silent) -> CatalogueLexicon:
+        """Return the words that catalogues agree on; they are read at the first use, which takes minutes.
+
+        Parameters
+        ----------
+        report : callable
+            Called as ``report(what, done, of)``.
+
+        Raises
+        ------
+        UserError
+            When packages cannot be had or read.
+        """
+        if self._lexicon is None:
+            self.prepare(report)
+            self._lexicon = make_lexicon(
+                self.folder, self.sources, self._manifest["sha256"], self._training_lines, projects=self.projects,
+                report=report,
+            )  # fmt: skip
+        return self._lexicon
+
+    def entries(self, first: str, second: str) -> Iterator[tuple[str, str]]:
+        """Yield the catalogues' entries of one word on both sides, without those of the concepts that are held out.
+
+        Parameters
+        ----------
+        first, second : str
+            Codes.
+        """
+        return questions.entries(self.lexicon(), first, second)
+
+    def word_task(self) -> WordTask:
+        """Return the questions of the list that the settings name, in these languages."""
+        if self.words == "cldr":
+            return super().word_task()
+        return questions.word_task(self.lexicon(), self.config)
+
+    def _training_lines(self, code: str) -> Iterator[str]:
+        """Yield the training lines of a language, whether it is among these languages or not."""
+        folder = self.prepare() / CLEAN / code
+        for source in self.sources:
+            if (folder / f"{source.name}.tsv").exists():
+                yield from (text for _, _, text in self._lines(code, source.name, "train"))
 
     def _lines(self, stream: str, part: str, split: Split) -> Iterator[tuple[str, str, str]]:
         """Yield document, key and text of the lines of a source."""

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -224,7 +225,8 @@ def _offered(wanted: Sequence[str], folder: Path) -> dict[str, Package]:
             f"apt-get knows none of the {len(names)} packages; run 'apt-get update' as root on a Debian machine, "
             f"{REMEDY}"
         )
-    listed = _run([*APT, "download", "--print-uris", *chosen.values()], folder)
+    with tempfile.TemporaryDirectory(dir=folder) as empty:  # apt-get is silent on files that are there
+        listed = _run([*APT, "download", "--print-uris", *chosen.values()], Path(empty))
     offered: dict[str, Package] = {}
     for found in OFFERED.finditer(listed):
         name, _, rest = found["file"].partition("_")

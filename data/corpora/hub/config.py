@@ -93,8 +93,9 @@ class HubConfig(RealTextConfig):
     licence : str
         Terms of the text; kept with the shards. If empty, those of FineWeb where no other data set is named, else
         ``not stated``.
-    text_bytes : int, optional
-        Text of a language to take, in UTF-8 bytes; None takes all of it.
+    text_bytes : int or mapping of language to int, optional
+        Text of a language to take, in UTF-8 bytes: the same of all, or by language. None takes all of it. A run reads a
+        language repeatedly where this is less than its share of the training tokens.
     heldout : float
         Share of the documents that is held out of training, in (0, 0.5].
     heldout_bytes : int
@@ -112,7 +113,7 @@ class HubConfig(RealTextConfig):
     split: str = "train"
     field: str = "text"
     licence: str = ""
-    text_bytes: Count | None = 1_000_000_000
+    text_bytes: Count | dict[str, Count] | None = 1_000_000_000
     heldout: float = 0.01
     heldout_bytes: Count = 2_000_000
     attempts: int = 6
@@ -132,10 +133,31 @@ class HubConfig(RealTextConfig):
                 raise UserError(f"{name} is empty; expected a name")
         if not 0 < self.heldout <= 0.5:
             raise UserError(f"heldout is {self.heldout}; expected more than 0 and at most 0.5")
+        if isinstance(self.text_bytes, dict):
+            self._check_by_language(self.text_bytes)
         for name in ("text_bytes", "heldout_bytes", "attempts"):
             value = getattr(self, name)
-            if value is not None and value < 1:
+            if isinstance(value, int) and value < 1:
                 raise UserError(f"{name} is {value}; expected 1 or more")
+
+    def _check_by_language(self, given: dict[str, int]) -> None:
+        known = ", ".join(self.languages)
+        for code in given:
+            if code not in self.languages:
+                raise UserError(
+                    f"text_bytes names '{code}'; expected one of the languages, {known}{nearest(code, self.languages)}"
+                ).at("text_bytes", code)
+            if given[code] < 1:
+                raise UserError(f"text_bytes of '{code}' is {given[code]}; expected 1 or more").at("text_bytes", code)
+        missing = [code for code in self.languages if code not in given]
+        if missing:
+            raise UserError(f"text_bytes names no '{missing[0]}'; expected one count, or one for each of {known}").at(
+                "text_bytes"
+            )
+
+    def bytes_of(self, code: str) -> int | None:
+        """Return the bytes of text to take of the language ``code``; None takes all."""
+        return self.text_bytes[code] if isinstance(self.text_bytes, dict) else self.text_bytes
 
     def source(self, code: str) -> HubDataset:
         """Return the data set of the language ``code``."""

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from datasets import IterableDataset, disable_progress_bars
+from datasets import disable_progress_bars
 
 from calque.data.corpora.hub.config import HubConfig
 from calque.data.corpora.hub.network import RetryPolicy
-from calque.data.corpora.hub.parts import Part, Plan, opened, plan
+from calque.data.corpora.hub.parts import Part, Plan, plan, values
 from calque.data.corpora.real_text import RealText
 from calque.data.corpora.text.duplicates import document_hash
 from calque.data.corpus import Split
@@ -45,14 +44,13 @@ class HubCorpus(RealText):
     def __init__(self, config: HubConfig) -> None:
         super().__init__(config)
         self.plans: dict[str, Plan] = {}
-        self._streams: dict[str, IterableDataset] = {}
 
     def plan(self, stream: str) -> Plan:
         """Return the revision and the files of ``stream``, a language."""
         self.check_stream(stream)
         if stream not in self.plans:
             disable_progress_bars()
-            self.plans[stream] = plan(self.config.source(stream), self.config)
+            self.plans[stream] = plan(self.config.source(stream), self.config, self.config.bytes_of(stream))
         return self.plans[stream]
 
     def parts(self, stream: str) -> tuple[str, ...]:
@@ -134,27 +132,22 @@ class HubCorpus(RealText):
         }
 
     def _texts(self, stream: str, part: Part) -> Iterator[str]:
-        """Yield a file's texts; after a failure of the network it is opened again where it stopped."""
+        """Yield a file's texts; after a failure of the network it is read again from the row group where it stopped."""
         source, revision = self.config.source(stream), self.plan(stream).revision
         retries, done = RetryPolicy(f"{part.name} of {source}", self.config.attempts), 0
         while True:
             try:
-                if stream not in self._streams:
-                    self._streams[stream] = opened(source, revision, self.config)
-                rows = self._streams[stream]
-                for row in islice(rows.shard(rows.num_shards, part.place), done, None):
-                    yield self._checked(row, f"{part.name} of {source}, row {done + 1}")
+                for text in values(source, revision, part, self.config, done):
+                    yield self._checked(text, f"{part.name} of {source}, row {done + 1}")
                     done += 1
                     retries.progressed()
                 return
             except UserError:
                 raise
             except Exception as error:
-                self._streams.pop(stream, None)
                 retries.failed(error)
 
-    def _checked(self, row: dict[str, Any], where: str) -> str:
-        text = row[self.config.field]
+    def _checked(self, text: str | None, where: str) -> str:
         if text is None:
             raise UserError(f"{where}: the column '{self.config.field}' is null; expected text")
         return str(text).strip()

@@ -11,12 +11,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cache, partial
+from itertools import islice
 from pathlib import Path
 
 import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
-from datasets import IterableDataset, load_dataset, load_dataset_builder
+from datasets import load_dataset_builder
 from huggingface_hub import HfApi
 
 from calque.data.corpora.hub.config import HubConfig, HubDataset
@@ -67,7 +68,7 @@ class Plan:
     parts: tuple[Part, ...]
 
 
-def plan(source: HubDataset, config: HubConfig) -> Plan:
+def plan(source: HubDataset, config: HubConfig, text_bytes: int | None) -> Plan:
     """Return what is to be read, and keep it under ``CALQUE_HOME`` for a data set on the hub.
 
     A branch moves. The commit that was found first is kept, with the files, so that an interrupted preparation goes
@@ -79,7 +80,9 @@ def plan(source: HubDataset, config: HubConfig) -> Plan:
     source : HubDataset
         A data set on the hub, or a folder laid out like one.
     config : HubConfig
-        Split, text column, number of bytes, and attempts.
+        Split, text column, and attempts.
+    text_bytes : int, optional
+        How much to take; None takes all.
 
     Returns
     -------
@@ -93,17 +96,17 @@ def plan(source: HubDataset, config: HubConfig) -> Plan:
         cannot be reached.
     """
     if source.is_folder:
-        parts = tuple(_parts(source, None, config))
+        parts = tuple(_parts(source, None, config, text_bytes))
         hashes = json.dumps([[part.name, part.sha256] for part in parts])
         return Plan(revision="sha256:" + hashlib.sha256(hashes.encode()).hexdigest(), parts=parts)
-    wanted = [str(source), source.revision, config.split, config.field, config.text_bytes]
+    wanted = [str(source), source.revision, config.split, config.field, text_bytes]
     path = home() / "hub" / f"{hashlib.sha256(json.dumps(wanted).encode()).hexdigest()[:24]}.json"
     if path.exists():
         values = read_json(path)
         return Plan(revision=values["revision"], parts=tuple(Part(**part) for part in values["parts"]))
     what = f"the data set {source.name}" + (f" at {source.revision}" if source.revision else "")
     info = with_retries(what, config.attempts, lambda: HfApi().dataset_info(source.name, revision=source.revision))
-    found = Plan(revision=str(info.sha), parts=tuple(_parts(source, info.sha, config)))
+    found = Plan(revision=str(info.sha), parts=tuple(_parts(source, info.sha, config, text_bytes)))
     write_json(path, {"dataset": str(source), "asked": source.revision, **asdict(found)})
     return found
 
@@ -119,8 +122,10 @@ def _end_quietly() -> None:
     atexit.register(settle)
 
 
-def opened(source: HubDataset, revision: str | None, config: HubConfig) -> IterableDataset:
-    """Return the data set as a stream of rows with the text alone; its shards are the files, in their order.
+def values(
+    source: HubDataset, revision: str | None, part: Part, config: HubConfig, after: int = 0
+) -> Iterator[str | None]:
+    """Yield the text column of a parquet file, row by row.
 
     Parameters
     ----------
@@ -128,23 +133,31 @@ def opened(source: HubDataset, revision: str | None, config: HubConfig) -> Itera
         A data set on the hub, or a folder laid out like one.
     revision : str or None
         The commit to read; ignored for a folder.
+    part : Part
+        The file.
     config : HubConfig
-        Split and text column.
-
-    Returns
-    -------
-    datasets.IterableDataset
-        Rows with the text column.
+        Text column.
+    after : int
+        Rows to leave out; row groups that hold no others are not read.
     """
     _end_quietly()
-    return load_dataset(
-        source.place, source.config, split=config.split, revision=None if source.is_folder else revision,
-        streaming=True, columns=[config.field], batch_size=ROWS_AT_ONCE, cache_dir=str(home() / "hub" / "cache"),
-    )  # fmt: skip
+    with fsspec.open(_address(source, revision, part.name), "rb") as stream:
+        file, passed = pq.ParquetFile(stream), 0
+        for group in range(file.num_row_groups):
+            rows = file.metadata.row_group(group).num_rows
+            if passed + rows > after:
+                batches = file.iter_batches(ROWS_AT_ONCE, row_groups=[group], columns=[config.field])
+                yield from islice((value for each in batches for value in each.column(0).to_pylist()),
+                                  max(0, after - passed), None)  # fmt: skip
+            passed += rows
 
 
-def _parts(source: HubDataset, revision: str | None, config: HubConfig) -> Iterator[Part]:
-    left = config.text_bytes
+def _address(source: HubDataset, revision: str | None, name: str) -> str:
+    """Return where a file is read; the inverse of :func:`_name`."""
+    return os.path.join(source.place, name) if source.is_folder else f"hf://datasets/{source.name}@{revision}/{name}"
+
+
+def _parts(source: HubDataset, revision: str | None, config: HubConfig, left: int | None) -> Iterator[Part]:
     files = with_retries(f"the data set {source}", config.attempts, lambda: _files(source, revision, config))
     for place, file in enumerate(files):
         name = _name(file, source)

@@ -30,6 +30,9 @@ class WorldConfig:
         First syllables, and as many second ones; a word is one of each.
     names : int
         Size of the closed pool of names, which only copying can predict.
+    recurring_names : bool
+        Whether a document has one name, and an entry the same name on both sides. Otherwise no name comes twice in a
+        document, so that copying predicts none.
     nonce : int
         Invented words to probe copying with, over all languages together; no text holds them.
     name_rate : float
@@ -45,7 +48,7 @@ class WorldConfig:
     glossary_entries : int
         Entries of a glossary document; all are of the same two languages, in the same direction.
     glossary_name_rate : float
-        Probability that an entry is a name, the same on both sides.
+        Probability that an entry is a name, the same on both sides (unless names do not recur).
     held_concepts : float
         Share of the concepts that no glossary holds.
     coverage : float
@@ -59,6 +62,11 @@ class WorldConfig:
         form, but its words no longer mean the same as in the glossaries.
     sentences : int
         Sentences of a document.
+    copying_first : int
+        Tokens at the beginning of training that teach copying alone: glossaries of names.
+    no_copying_first : int
+        Tokens at the beginning of training with nothing to copy: the same text without recurring names, repeated
+        sentences, and glossary entries of the same word on both sides.
     world_seed : int
         Draws the world and its text; apart from the seeds of initialisation and of data order.
     train_tokens : int
@@ -78,6 +86,7 @@ class WorldConfig:
     adjectives: int = 8
     syllables: int = 32
     names: int = 250
+    recurring_names: bool = True
     nonce: int = 48
     name_rate: float = 0.4
     zipf: float = 0.8
@@ -92,12 +101,14 @@ class WorldConfig:
     repeat_rate: float = 0.1
     shuffled: bool = False
     sentences: int = 4
+    copying_first: Count = 0
+    no_copying_first: Count = 0
     world_seed: int = 0
     train_tokens: Count = 6_000_000
     heldout_tokens: Count = 20_000
 
     def __post_init__(self) -> None:
-        least = {"languages": 2, "nonce": 0, "world_seed": 0}
+        least = {"languages": 2, "nonce": 0, "world_seed": 0, "copying_first": 0, "no_copying_first": 0}
         for field in fields(self):
             name, value = field.name, getattr(self, field.name)
             if field.type == "bool":
@@ -123,12 +134,38 @@ class WorldConfig:
                 f"world: {needed} words are needed but {self.syllables} syllables give {self.syllables**2}; "
                 f"expected syllables of {int(np.ceil(np.sqrt(needed)))} or more, or fewer names or concepts"
             )
+        self._check_copying()
         longest = max(2 + 14 * self.sentences, 1 + 7 * self.glossary_entries)
         if longest > MAX_DOCUMENT_TOKENS:
             raise UserError(
                 f"world: documents would have {longest} tokens; expected at most {MAX_DOCUMENT_TOKENS}: "
                 "choose fewer sentences or glossary_entries"
             )
+
+    def _check_copying(self) -> None:
+        if self.copying_first and self.no_copying_first:
+            raise UserError(
+                f"world: copying_first is {self.copying_first} and no_copying_first {self.no_copying_first}; expected "
+                "one of them above 0, as training begins once"
+            )
+        if self.copying_first and not self.recurring_names:
+            raise UserError("world: copying_first repeats names, but recurring_names is false; drop one of them")
+        distinct = self.names_in_document
+        if (self.no_copying_first or not self.recurring_names) and self.names < distinct:
+            raise UserError(
+                f"world: names is {self.names}, but a document without recurring names has up to {distinct}; expected "
+                f"{distinct} or more"
+            )
+
+    @property
+    def names_in_document(self) -> int:
+        """Most names of a document where none comes twice."""
+        return max(self.sentences, 2 * self.glossary_entries)
+
+    @property
+    def opening(self) -> int:
+        """Tokens at the beginning of training whose text differs from the rest; 0 for none."""
+        return self.copying_first or self.no_copying_first
 
     @property
     def concepts(self) -> int:

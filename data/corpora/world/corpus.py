@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from calque.data.corpora.world.config import WorldConfig
-from calque.data.corpora.world.documents import glossaries, held_out, texts
+from calque.data.corpora.world.documents import different_names, glossaries, held_out, texts
 from calque.data.corpora.world.drawn import draw_world
 from calque.data.corpora.world.grammar import ABSENT
 from calque.data.corpora.world.lexicon import Vocabulary
+from calque.data.corpora.world.opening import OPENING, opening
 from calque.data.corpora.world.questions import GLOSSARY, minimal_pairs, tagged_lines, word_task
 from calque.data.corpora.world.truth import WorldTruth, truth_of
 from calque.data.corpus import Split
@@ -65,9 +66,16 @@ class World:
         return truth_of(self.drawn)
 
     def streams(self) -> dict[str, float | None]:
-        """Return the languages with the mix's share, and the glossaries with theirs (if they have one)."""
-        glossary = {GLOSSARY: self.config.glossary_share} if self.config.glossary_share else {}
-        return {**dict.fromkeys(self.languages), **glossary}
+        """Return the languages with the mix's share, and the glossaries with theirs (if they have one).
+
+        The text that training begins with, if it is another, is a stream without a share.
+        """
+        fixed: dict[str, float | None] = {}
+        if self.config.glossary_share:
+            fixed[GLOSSARY] = self.config.glossary_share
+        if self.config.opening:
+            fixed[OPENING] = 0.0
+        return {**dict.fromkeys(self.languages), **fixed}
 
     def stream_tokens(self, stream: str, split: Split) -> int:
         """Return the number of tokens of ``split`` (its last document may exceed it).
@@ -86,6 +94,8 @@ class World:
         """
         if split == "heldout":
             return self.config.heldout_tokens
+        if stream == OPENING:
+            return self.config.opening + 1  # the last one is a target alone
         glossary = self.config.glossary_share
         share = glossary if stream == GLOSSARY else (1 - glossary) * self.shares[stream]
         return int(np.ceil(self.config.train_tokens * share))
@@ -119,7 +129,7 @@ class World:
         rng = np.random.default_rng([self.config.world_seed, *key])
         fruitless = 0
         while remaining > 0:
-            rows = glossaries(self.drawn, rng) if stream == GLOSSARY else texts(self.drawn, stream, rng)
+            rows = self._drawn_rows(stream, rng)
             rows = rows[held_out(rows) == (split == "heldout")]
             ends = np.cumsum((rows != ABSENT).sum(axis=1))
             rows = rows[: int(np.searchsorted(ends, remaining)) + 1]
@@ -133,6 +143,11 @@ class World:
             remaining -= len(tokens)
             if len(tokens):
                 yield tokens
+
+    def _drawn_rows(self, stream: str, rng: np.random.Generator) -> NDArray[np.int64]:
+        if stream == OPENING:
+            return opening(self.drawn, rng)
+        return glossaries(self.drawn, rng) if stream == GLOSSARY else texts(self.drawn, stream, rng)
 
     def document_bytes(self, tokens: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the UTF-8 length of each document in a batch of ``token_batches``, shape (documents,).
@@ -159,7 +174,7 @@ class World:
                 yield self.vocabulary.text(document[1:])
 
     def segments(self, stream: str, part: str | None, document: str) -> tuple[Segment, ...]:
-        """Return a document in pieces with their languages; a glossary is split before each tag.
+        """Return a document in pieces with their languages; a glossary, and the opening, is split before each tag.
 
         Parameters
         ----------
@@ -175,14 +190,14 @@ class World:
         tuple of Segment
             Code of the language and text, in order.
         """
-        if stream != GLOSSARY:
+        if stream not in (GLOSSARY, OPENING):
             return ((stream, document),)
         return tuple((piece[1], piece[0]) for piece in TAGGED.finditer(document))
 
     def aligned(self, first: str, second: str, split: Split) -> Iterator[tuple[str, str]]:
         """Return pairs of sentences with the same meaning, the same number for every pair of languages.
 
-        A sentence stands in one split only; names are the same in both languages.
+        A sentence stands in one split only; names are the same in both languages, unless they do not recur.
 
         Parameters
         ----------
@@ -214,9 +229,15 @@ class World:
         n = ALIGNED_SENTENCES
         drawn = self.drawn
         latent = drawn.grammar.latent(rng.integers(0, self.config.topics, n), rng)
-        name = drawn.lexicon.names[rng.integers(0, self.config.names, n)]
+        if self.config.recurring_names:
+            names = [drawn.lexicon.names[rng.integers(0, self.config.names, n)]] * 2
+        else:
+            names = different_names(drawn, n, 2, rng)
         named = rng.random(n) < self.config.name_rate
-        rendered = {place: drawn.grammar.render(place, latent, name=name, named=named) for place in places}
+        rendered = {
+            place: drawn.grammar.render(place, latent, name=name, named=named)
+            for place, name in zip(places, names, strict=True)
+        }
         chosen = held_out(rendered[places[0]]) == (split == "heldout")
         lines = {self.languages[place]: tagged_lines(drawn, place, rows[chosen]) for place, rows in rendered.items()}
         yield from zip(lines[first], lines[second], strict=True)

@@ -18,9 +18,12 @@ def texts(drawn: DrawnWorld, code: str, rng: np.random.Generator) -> NDArray[np.
     """Draw documents in language ``code`` of ``drawn`` with ``rng``, shape (documents, longest), ``ABSENT`` as pad."""
     config, n, language = drawn.config, BLOCK_DOCUMENTS, drawn.vocabulary.codes.index(code)
     topic = rng.integers(0, config.topics, n)
-    name = drawn.lexicon.names[rng.integers(0, config.names, n)]
+    if config.recurring_names:
+        names = [drawn.lexicon.names[rng.integers(0, config.names, n)]] * config.sentences
+    else:
+        names = different_names(drawn, n, config.sentences, rng)
     columns = [np.tile([Vocabulary.BOS, Vocabulary.TAG + language], (n, 1))]
-    for sentence in range(config.sentences):
+    for sentence, name in enumerate(names):
         latent = drawn.grammar.latent(topic, rng)
         switched = rng.random((5, n)) < config.code_switch
         switch = np.where(switched, rng.choice(drawn.active, (5, n)), language)
@@ -43,18 +46,35 @@ def glossaries(drawn: DrawnWorld, rng: np.random.Generator) -> NDArray[np.int64]
     cumulative = np.cumsum(weight / np.where(total > 0, total, 1), axis=1)
     names_only = total[source * count + target, 0] == 0
     columns = [np.full((n, 1), Vocabulary.BOS)]
+    others = [] if config.recurring_names else different_names(drawn, n, 2 * config.glossary_entries, rng)
     for _ in range(config.glossary_entries):
         concept = draw(cumulative, source * count + target, rng)
         named = ((rng.random(n) < config.glossary_name_rate) | names_only)[:, None]
-        name = lexicon.names[rng.integers(0, config.names, n)]
+        if config.recurring_names:
+            name = translation = lexicon.names[rng.integers(0, config.names, n)]
+        else:
+            name, translation = others.pop(), others.pop()
         columns += [
             Vocabulary.TAG + source[:, None],
             np.where(named, name, lexicon.forms[source, concept]),
             Vocabulary.TAG + target[:, None],
-            np.where(named, name, lexicon.forms[target, concept]),
+            np.where(named, translation, lexicon.forms[target, concept]),
             np.full((n, 1), Vocabulary.DOT),
         ]
     return np.concatenate(columns, axis=1)
+
+
+def different_names(drawn: DrawnWorld, documents: int, count: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
+    """Draw ``count`` names for each of ``documents``, none twice in one; arrays of shape (documents, 2).
+
+    Parameters
+    ----------
+    drawn : DrawnWorld
+    documents, count : int
+    rng : numpy.random.Generator
+    """
+    chosen = rng.random((documents, drawn.config.names)).argpartition(count - 1, axis=1)[:, :count]
+    return list(drawn.lexicon.names[rng.permuted(chosen, axis=1).T])
 
 
 def held_out(rows: NDArray[np.int64]) -> NDArray[np.bool_]:

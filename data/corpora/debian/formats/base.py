@@ -66,13 +66,15 @@ def decoded(data: bytes, declared: str = "utf-8") -> str:
             raise Unreadable(f"not UTF-8: {error.reason} at byte {error.start}") from None
 
 
-def gunzipped(data: bytes) -> bytes:
+def gunzipped(data: bytes, most: int | None = None) -> bytes:
     """Return what a gzip file holds.
 
     Parameters
     ----------
     data : bytes
         Content of a gzip file.
+    most : int, optional
+        Bytes that it may hold, ``LONGEST_FILE`` when None.
 
     Returns
     -------
@@ -82,13 +84,14 @@ def gunzipped(data: bytes) -> bytes:
     Raises
     ------
     Unreadable
-        When it is damaged, or larger than ``LONGEST_FILE``.
+        When it is damaged, or larger than ``most``.
     """
+    most = LONGEST_FILE if most is None else most
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
-            found = file.read(LONGEST_FILE + 1)
+            found = file.read(most + 1)
     except (OSError, EOFError) as error:
         raise Unreadable(f"damaged gzip: {error}") from None
-    if len(found) > LONGEST_FILE:
-        raise Unreadable(f"unpacks to more than {LONGEST_FILE} bytes")
+    if len(found) > most:
+        raise Unreadable(f"unpacks to more than {most} bytes")
     return found

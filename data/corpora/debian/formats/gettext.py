@@ -6,6 +6,7 @@ import html
 import re
 import struct
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from calque.data.corpora.debian.formats.base import Paragraph, Unreadable
 
@@ -18,6 +19,25 @@ SHORTCUT = re.compile(
     r"\(_\w\)|(?<![^\W_])[_~](?=[^\W\d_])"
 )  # the key that chooses a menu entry: "_File", "ファイル(_F)"
 CONTEXT = re.compile(r"^[^\n^]{1,60}\^")  # Wesnoth: "female^Wose"
+
+
+class Message(NamedTuple):
+    """One message of a catalogue.
+
+    Attributes
+    ----------
+    context : str
+        What tells it from other messages of the same English; mostly empty.
+    english, translated : str
+        Of plural forms the first in English, the last in the translation.
+    plural : bool
+        Whether it has plural forms.
+    """
+
+    context: str
+    english: str
+    translated: str
+    plural: bool
 
 
 def catalogue(data: bytes) -> Iterator[Paragraph]:
@@ -41,12 +61,12 @@ def catalogue(data: bytes) -> Iterator[Paragraph]:
     Unreadable
         When it is no such file, or its tables point out of it.
     """
-    for english, translated in _messages(data):
+    for _, english, translated, _ in messages(data):
         if not english or english == translated:
             continue
         if any(UNCLOSED.search(message) and "</" not in message for message in (english, translated)):
             continue
-        sources, lines = _lines(english), _lines(translated)
+        sources, lines = plain_lines(english), plain_lines(translated)
         if len(sources) == len(lines):
             for number, (source, line) in enumerate(zip(sources, lines, strict=True)):
                 if not (HOLE.search(line) or HOLE.search(source)):
@@ -55,13 +75,30 @@ def catalogue(data: bytes) -> Iterator[Paragraph]:
             yield from (Paragraph(line) for line in lines if not HOLE.search(line))
 
 
-def _lines(message: str) -> list[str]:
+def plain_lines(message: str) -> list[str]:
+    """Return the lines of a ``message`` without shortcuts, markup and empty lines."""
     message = SHORTCUT.sub("", CONTEXT.sub("", message))
     text = html.unescape(MARKUP.sub("", message)) if "<" in message or "&" in message else message
     return [line for line in (" ".join(line.split()) for line in text.split("\n")) if line]
 
 
-def _messages(data: bytes) -> Iterator[tuple[str, str]]:
+def messages(data: bytes) -> Iterator[Message]:
+    """Yield the messages of a catalogue, the empty one included.
+
+    Parameters
+    ----------
+    data : bytes
+        Content of a ``.mo`` file.
+
+    Yields
+    ------
+    Message
+
+    Raises
+    ------
+    Unreadable
+        When it is no such file, or its tables point out of it.
+    """
     order = MAGIC.get(data[:4])
     if order is None or len(data) < 28:
         raise Unreadable("no gettext catalogue")
@@ -71,7 +108,8 @@ def _messages(data: bytes) -> Iterator[tuple[str, str]]:
             raise Unreadable(f"a catalogue of {len(data)} bytes cannot hold {count} messages")
         for place in range(count):
             first, second = (_string(data, order, table + 8 * place) for table in (sources, translations))
-            yield first.rpartition("\x04")[2].partition("\0")[0], second.rpartition("\0")[2]
+            context, _, source = first.rpartition("\x04")
+            yield Message(context, source.partition("\0")[0], second.rpartition("\0")[2], "\0" in source)
     except (struct.error, UnicodeDecodeError) as error:
         raise Unreadable(f"damaged catalogue: {error}") from None
 
