@@ -1,8 +1,10 @@
 """Full training states: everything that resuming needs, as safetensors with their SHA-256; nothing is pickled.
 
-A state is a flat set of tensors: ``model.NAME``, ``optimizer.NAME.KEY``, ``step`` and ``skipped``. Where one process
-holds everything it is one file; sharded over several it is a folder that ``torch.distributed.checkpoint`` wrote, one
-file for each process. Any number of processes can read either. Learning rates and batches follow from the step.
+A state is a flat set of tensors: ``model.NAME``, ``optimizer.NAME.KEY``, ``step``, ``skipped``, ``loss_tokens``, and
+``recent`` where spikes are skipped.
+Where one process holds everything it is one file; sharded over several it is a folder that
+``torch.distributed.checkpoint`` wrote, one file for each process. Any number of processes can read either. Learning
+rates and batches follow from the step.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ import logging
 import os
 import shutil
 import warnings
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,21 +35,44 @@ from calque.models.checkpoints import digests
 KEPT_STATES = 2
 LOG = logging.getLogger("calque")
 State = dict[str, Tensor]
+_NONE_RECENT = torch.zeros(0, 2, dtype=torch.float64)
 
 
-def state_of(model: nn.Module, optimizer: torch.optim.Optimizer, step: int, skipped: int = 0) -> State:
+@dataclass(frozen=True, kw_only=True)
+class Position:
+    """Where training stands.
+
+    Attributes
+    ----------
+    step : int
+        Optimizer steps taken.
+    skipped : int
+        Steps left out so far because a value was not finite.
+    loss_tokens : int
+        Tokens that carried loss so far.
+    recent : tensor, shape (steps, 2), float64
+        Losses and gradient norms by which the next step is judged (``calque.models.training.monitoring.spikes``).
+    """
+
+    step: int
+    skipped: int = 0
+    loss_tokens: int = 0
+    recent: Tensor = _NONE_RECENT
+
+
+def state_of(model: nn.Module, optimizer: torch.optim.Optimizer, position: Position) -> State:
     """Return the tensors of a training state, not copied.
 
     Parameters
     ----------
     model : torch.nn.Module
     optimizer : torch.optim.Optimizer
-    step : int
-        Optimizer steps taken.
-    skipped : int
-        Steps left out so far because a value was not finite.
+    position : Position
     """
-    state: State = {"step": torch.tensor(step), "skipped": torch.tensor(skipped)}
+    counts = {"step": position.step, "skipped": position.skipped, "loss_tokens": position.loss_tokens}
+    state: State = {name: torch.tensor(count) for name, count in counts.items()}
+    if len(position.recent):
+        state["recent"] = position.recent
     for name, parameter in model.named_parameters():
         state[f"model.{name}"] = parameter.detach()
         for key, value in optimizer.state.get(parameter, {}).items():
@@ -53,19 +80,25 @@ def state_of(model: nn.Module, optimizer: torch.optim.Optimizer, step: int, skip
     return state
 
 
-def save_state(state: State, folder: str | os.PathLike[str]) -> None:
-    """Write ``state``, which is in main memory, as ``folder/step-N.ckpt``; the two newest states are kept."""
+def save_state(state: State, folder: str | os.PathLike[str], keep: Collection[int] = ()) -> None:
+    """Write ``state``, which is in main memory, as ``folder/step-N.ckpt``.
+
+    The two newest states are kept, and those of the steps ``keep``.
+    """
     folder = Path(folder)
     path = _path(folder, state)
     with replacing(path) as temporary:
         save_file(state, temporary)
         digest = digests.digest_of(temporary)
     digests.write_digests(path, {path.name: digest})
-    _drop_others(path)
+    _drop_others(path, keep)
 
 
-def save_sharded_state(state: State, folder: str | os.PathLike[str]) -> None:
-    """Write ``state``, whose tensors are sharded over all processes, to ``folder``; every process calls this."""
+def save_sharded_state(state: State, folder: str | os.PathLike[str], keep: Collection[int] = ()) -> None:
+    """Write ``state``, whose tensors are sharded over all processes, to ``folder``; every process calls this.
+
+    States are kept as by :func:`save_state`, which has ``keep``.
+    """
     folder = Path(folder)
     path = _path(folder, state)
     partial = path.with_name(f".{path.name}.partial")
@@ -83,7 +116,7 @@ def save_sharded_state(state: State, folder: str | os.PathLike[str]) -> None:
         partial.rename(path)
         sync_folder(folder)
         digests.write_digests(path, {name: digest for part in everyone for name, digest in part.items()})
-        _drop_others(path)
+        _drop_others(path, keep)
     dist.barrier()
 
 
@@ -123,7 +156,7 @@ def newest_valid_state(folder: str | os.PathLike[str]) -> Path | None:
     return None
 
 
-def load_state(path: str | os.PathLike[str], model: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[int, int]:
+def load_state(path: str | os.PathLike[str], model: nn.Module, optimizer: torch.optim.Optimizer) -> Position:
     """Load a state into a model, whatever its sharding, and into its optimizer.
 
     Parameters
@@ -135,8 +168,8 @@ def load_state(path: str | os.PathLike[str], model: nn.Module, optimizer: torch.
 
     Returns
     -------
-    step, skipped : int
-        As of :func:`state_of`.
+    Position
+        Where training stood.
 
     Raises
     ------
@@ -164,7 +197,8 @@ def load_state(path: str | os.PathLike[str], model: nn.Module, optimizer: torch.
             kept = {k.removeprefix(prefix): v.to(parameter.device) for k, v in state.items() if k.startswith(prefix)}
             if kept:
                 optimizer.state[parameter] = kept
-    return int(state["step"]), int(state["skipped"])
+    step, skipped, loss_tokens = (int(state[name]) for name in ("step", "skipped", "loss_tokens"))
+    return Position(step=step, skipped=skipped, loss_tokens=loss_tokens, recent=state.get("recent", _NONE_RECENT))
 
 
 def _read_whole(path: Path, named: dict[str, nn.Parameter]) -> State:
@@ -198,13 +232,19 @@ def _parameter(key: str, named: dict[str, nn.Parameter]) -> nn.Parameter | None:
     return named.get(name if kind == "model" else name.rpartition(".")[0])
 
 
+def state_path(folder: str | os.PathLike[str], step: int) -> Path:
+    """Return where the state of ``step`` stands in ``folder``, the run's ``states``."""
+    return Path(folder) / f"step-{step:08d}.ckpt"
+
+
 def _path(folder: Path, state: State) -> Path:
-    return folder / f"step-{int(state['step']):08d}.ckpt"
+    return state_path(folder, int(state["step"]))
 
 
-def _drop_others(newest: Path) -> None:
-    """Keep the state just written and the one before; a state of a later step was not resumed from."""
+def _drop_others(newest: Path, keep: Collection[int]) -> None:
+    """Keep the state just written, the one before and those of ``keep``; a later one was not resumed from."""
+    kept = {state_path(newest.parent, step) for step in keep}
     before = [path for path in newest_states(newest.parent) if path.name < newest.name]
     for path in newest_states(newest.parent):
-        if path != newest and path not in before[: KEPT_STATES - 1]:
+        if path != newest and path not in before[: KEPT_STATES - 1] and (path not in kept or path.name > newest.name):
             digests.remove(path)

@@ -52,3 +52,16 @@ def find_device(name: str) -> Device:
         hint = nearest(name, list(DEVICES))
         raise UserError(f"`device` is '{name}'; expected one of {', '.join(DEVICES)}, or the `flops` of another{hint}")
     return DEVICES[name]
+
+
+def peak_of_name(name: str, precision: str) -> float | None:
+    """Return the peak FLOP/s of the device whose driver calls it ``name``, such as ``NVIDIA H200``; None if unknown.
+
+    Parameters
+    ----------
+    name : str
+    precision : str
+        A value of ``training.precision``.
+    """
+    words = name.lower().replace("-", " ").split()
+    return next((device.peak(precision) for known, device in DEVICES.items() if known in words), None)

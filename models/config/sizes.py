@@ -147,6 +147,16 @@ def micro(vocab_size: int) -> DecoderConfig:
     return cpu(64, 3, vocab_size)
 
 
+def mini(vocab_size: int) -> DecoderConfig:
+    """Return width 96, four layers, for ``vocab_size`` tokens: real text on a CPU."""
+    return cpu(96, 4, vocab_size)
+
+
+def small(vocab_size: int) -> DecoderConfig:
+    """Return width 160, five layers, for ``vocab_size`` tokens: real text on a CPU, in a night."""
+    return cpu(160, 5, vocab_size)
+
+
 def cpu(width: int, layers: int, vocab_size: int) -> DecoderConfig:
     """Return the decoder of the CPU family with ``width``, ``layers`` and ``vocab_size``: heads of 16, tied."""
     heads = width // 16
@@ -173,7 +183,8 @@ LADDER = {"69m": 256, "152m": 512, "261m": 768, "410m": 1024, "612m": 1280, "880
 """Widths of the ladder by size; a size is named by its total parameters with the vocabulary of 131,072."""
 
 SIZES: dict[str, Callable[[int], DecoderConfig]] = {
-    "tiny": tiny, "nano": nano, "micro": micro, **{name: partial(ladder, width) for name, width in LADDER.items()},
+    "tiny": tiny, "nano": nano, "micro": micro, "mini": mini, "small": small,
+    **{name: partial(ladder, width) for name, width in LADDER.items()},
 }  # fmt: skip
 """Sizes by their name in study files; each takes the size of a vocabulary."""
 

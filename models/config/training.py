@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from calque.data.errors import UserError, nearest
 from calque.data.quantities import Count
 from calque.models.config import retention
+from calque.models.config.profiling import ProfileConfig
 
 PRECISIONS = ("32-true", "bf16-mixed", "bf16-true")
 OPTIMIZERS = ("adamw", "muon")
@@ -15,6 +16,8 @@ PARAMETRISATIONS = ("completep", "standard")
 COMPILING = ("auto", "always", "never")
 STRATEGIES = ("ddp", "fsdp2")
 CHECKPOINTING = ("none", "selective", "full")
+LOSSES = ("all", "hapax")
+ATTENTION = ("context", "document")
 MOST_THREADS = 1024
 """More than any one machine has cores; the cores of this machine are checked when the run starts."""
 
@@ -40,6 +43,13 @@ class TrainingConfig:
         (``calque.models.config.parametrisation``); ``standard``: they are used unchanged.
     base_width, base_layers : int, optional
         The base of ``completep``; by default that of the size's family (``calque.models.config.sizes``).
+    attention : str
+        What a token reads: ``context``, all tokens before it in its row; ``document``, those of its own document. Rows
+        are cut out of a stream of documents. Held-out text is scored under ``context`` in any case.
+    loss : str
+        Which tokens carry loss: ``all``; ``hapax``, those whose bigram (the token before, and itself) did not occur
+        earlier in the context. The others are what an induction head predicts; they are read, but not trained on. The
+        loss is the mean over the tokens that carry it, over all micro-batches and devices of a step.
     z_loss : float
         Coefficient of the mean squared log of the softmax's normaliser, added to the cross-entropy (0: none); it keeps
         logits from drifting (Chowdhery et al. 2022, section 5). The reported loss does not contain it.
@@ -66,9 +76,23 @@ class TrainingConfig:
     keep_weights : str
         Of which checkpoints weights stay on disk: ``all``, ``last:N``, ``every:K`` or ``every:K+last:N``. Every
         checkpoint is scored, and its SHA-256 is in the cube, kept or not.
+    keep_states : str
+        Which full states stay on disk besides the newest two: ``newest``, none; ``every:K``, those of every K-th
+        planned checkpoint, from which later runs can branch. It changes no number.
     skip_nonfinite : int
         Steps with a loss or gradient that is not finite that are skipped before training stops. Above 0 every step
         waits for the device.
+    skip_spikes : float
+        Skip a step whose loss or gradient norm is more than so many standard deviations above the mean of the
+        ``spike_history`` steps before it: the weights stay as they are. 0: none. Above 0 every step waits for the
+        device.
+    spike_history : int
+        Steps by which a step is judged; none is before there are as many.
+    tensorboard : bool
+        Write every step to TensorBoard's event files too (``tensorboard/steps`` in the run's folder); ``steps.csv`` has
+        every step in any case. It changes no number and is no part of the run's identity.
+    profile : ProfileConfig, optional
+        Profile a few steps into ``profile/`` of the run's folder; no part of the run's identity either.
     """
 
     tokens: Count
@@ -85,6 +109,8 @@ class TrainingConfig:
     parametrisation: str = "completep"
     base_width: int | None = None
     base_layers: int | None = None
+    attention: str = "context"
+    loss: str = "all"
     z_loss: float = 0.0
     warmup_tokens: Count = 50_000
     decay_fraction: float = 0.3
@@ -96,19 +122,26 @@ class TrainingConfig:
     micro_batch_size: int | None = None
     activation_checkpointing: str = "none"
     keep_weights: str = "all"
+    keep_states: str = "newest"
     skip_nonfinite: int = 0
+    skip_spikes: float = 0.0
+    spike_history: int = 128
+    tensorboard: bool = False
+    profile: ProfileConfig | None = None
 
     def __post_init__(self) -> None:
         """Refuse impossible values."""
         for name in ("tokens", "context", "batch_size", "learning_rate", "epsilon", "threads", "devices"):
             if not 0 < getattr(self, name) < math.inf:
                 raise UserError(f"training.{name} is {getattr(self, name)}; expected more than 0 and finite")
-        for name in ("weight_decay", "gradient_clip", "warmup_tokens", "z_loss", "skip_nonfinite"):
+        for name in ("weight_decay", "gradient_clip", "warmup_tokens", "z_loss", "skip_nonfinite", "skip_spikes"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise UserError(f"training.{name} is {getattr(self, name)}; expected 0 or more and finite")
         for name in ("beta1", "beta2", "momentum"):
             if not 0 <= getattr(self, name) < 1:
                 raise UserError(f"training.{name} is {getattr(self, name)}; expected 0 or more and less than 1")
+        if self.spike_history < 2:
+            raise UserError(f"training.spike_history is {self.spike_history}; expected 2 or more")
         for name in ("base_width", "base_layers"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -131,18 +164,25 @@ class TrainingConfig:
         for name, known in (
             ("precision", PRECISIONS), ("optimizer", OPTIMIZERS), ("parametrisation", PARAMETRISATIONS),
             ("compile", COMPILING), ("strategy", STRATEGIES), ("activation_checkpointing", CHECKPOINTING),
+            ("loss", LOSSES), ("attention", ATTENTION),
         ):  # fmt: skip
             value = getattr(self, name)
             if value not in known:
                 raise UserError(
                     f"training.{name} is '{value}'; expected one of {', '.join(known)}{nearest(str(value), known)}"
                 )
+        if self.loss == "hapax" and self.attention == "document":
+            raise UserError(
+                "training.loss is 'hapax', which looks for bigrams across documents, and training.attention "
+                "'document'; expected one of them: drop the other"
+            )
         if self.strategy == "fsdp2" and self.devices == 1:
             raise UserError(
                 "training.strategy is 'fsdp2', but one device has nothing to share; expected training.devices of 2 or "
                 "more, or no strategy"
             )
         retention.check(self.keep_weights)
+        retention.check_states(self.keep_states)
         if self.batch_size % self.devices:
             raise UserError(
                 f"training.batch_size is {self.batch_size}, which {self.devices} devices cannot share evenly; "

@@ -1,4 +1,9 @@
-"""The decoder: pre-norm RMSNorm, rotary positions, grouped-query attention, SwiGLU, no biases."""
+"""The decoder: pre-norm RMSNorm, rotary positions, grouped-query attention, SwiGLU, no biases.
+
+It has one numerical policy, whatever trains or scores it. The residual, the norms, the rotation of queries and keys and
+the softmax are computed in float32. Every weight is used in the type of computation: that of the weights, or
+the one of :meth:`Decoder.compute_in`. Matrix products and attention have their inputs and outputs in that type.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +13,7 @@ from torch import Tensor, nn
 
 from calque.models.config.parametrisation import folding_factor, initial_deviation
 from calque.models.config.sizes import DecoderConfig
-from calque.models.decoder.linear import Linear
+from calque.models.decoder.linear import Linear, Norm, as_float32
 
 Cache = list[tuple[Tensor, Tensor]]
 """Keys and values a layer, each of shape (batch, kv_heads, positions, head_width)."""
@@ -35,11 +40,11 @@ class Attention(nn.Module):
         self.value = Linear(config.width, kv_width)
         self.output = Linear(config.width, config.width)
         if config.qk_norm:
-            self.query_norm = nn.RMSNorm(config.head_width, eps=config.norm_eps)
-            self.key_norm = nn.RMSNorm(config.head_width, eps=config.norm_eps)
+            self.query_norm = Norm(config.head_width, eps=config.norm_eps)
+            self.key_norm = Norm(config.head_width, eps=config.norm_eps)
 
     def forward(
-        self, x: Tensor, cos: Tensor, sin: Tensor, past: tuple[Tensor, Tensor] | None
+        self, x: Tensor, cos: Tensor, sin: Tensor, past: tuple[Tensor, Tensor] | None, mask: Tensor | None = None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Return the output, shape of ``x``, and the keys and values so far, those of ``past`` included.
 
@@ -49,6 +54,8 @@ class Attention(nn.Module):
         cos, sin : Tensor, shape (length, head_width)
         past : tuple of Tensor, optional
             Keys and values of earlier positions, each of shape (batch, kv_heads, positions, head_width).
+        mask : bool tensor, shape (batch, 1, length, length), optional
+            Which positions each position reads, without ``past``; by default itself and all before it.
         """
         batch, length, _ = x.shape
         config = self.config
@@ -56,20 +63,24 @@ class Attention(nn.Module):
         def split(y: Tensor, heads: int) -> Tensor:
             return y.view(batch, length, heads, config.head_width).transpose(1, 2)
 
+        x = x.to(self.query.compute or self.query.weight.dtype)
         query, key = split(self.query(x), config.heads), split(self.key(x), config.kv_heads)
         value = split(self.value(x), config.kv_heads)
-        if config.qk_norm:  # in the gains' precision, as autocast does with norms where it knows them
-            gains = self.query_norm.weight.dtype
-            query, key = self.query_norm(query.to(gains)), self.key_norm(key.to(gains))
-        query, key = rotate(query, cos, sin), rotate(key, cos, sin)
-        if past is None:
-            mask = None
-        else:
+        if config.qk_norm:
+            query, key = self.query_norm(query), self.key_norm(key)
+        query, key = (rotate(part, cos, sin).to(value.dtype) for part in (query, key))
+        if mask is not None:  # kernels that take a mask take no shared keys
+            shared = config.heads // config.kv_heads
+            read, given = key.repeat_interleave(shared, 1), value.repeat_interleave(shared, 1)
+            mixed = F.scaled_dot_product_attention(query, read, given, attn_mask=mask)
+            return self.output(mixed.transpose(1, 2).reshape(batch, length, -1)), (key, value)
+        if past is not None:
             key, value = torch.cat([past[0], key], 2), torch.cat([past[1], value], 2)
             total = key.shape[2]
-            mask = torch.ones(length, total, dtype=torch.bool, device=x.device).tril(total - length)
+            if length > 1:  # a single token sees everything: kernels without masks are faster
+                mask = torch.ones(length, total, dtype=torch.bool, device=x.device).tril(total - length)
         mixed = F.scaled_dot_product_attention(
-            query, key, value, attn_mask=mask, is_causal=mask is None, enable_gqa=config.kv_heads < config.heads
+            query, key, value, attn_mask=mask, is_causal=past is None, enable_gqa=config.kv_heads < config.heads
         )
         return self.output(mixed.transpose(1, 2).reshape(batch, length, -1)), (key, value)
 
@@ -85,6 +96,7 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the output, shape of ``x``: (batch, length, width)."""
+        x = x.to(self.gate.compute or self.gate.weight.dtype)
         mixed: Tensor = self.down(F.silu(self.gate(x)) * self.up(x))
         return mixed
 
@@ -94,20 +106,21 @@ class Block(nn.Module):
 
     def __init__(self, config: DecoderConfig) -> None:
         super().__init__()
-        self.attention_norm = nn.RMSNorm(config.width, eps=config.norm_eps)
+        self.attention_norm = Norm(config.width, eps=config.norm_eps)
         self.attention = Attention(config)
-        self.ffn_norm = nn.RMSNorm(config.width, eps=config.norm_eps)
+        self.ffn_norm = Norm(config.width, eps=config.norm_eps)
         self.ffn = FeedForward(config)
         self.residual_multiplier = config.residual_multiplier
 
     def forward(
-        self, x: Tensor, cos: Tensor, sin: Tensor, past: tuple[Tensor, Tensor] | None, keep: bool = True
-    ) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
+        self, x: Tensor, cos: Tensor, sin: Tensor, past: tuple[Tensor, Tensor] | None, keep: bool = True,
+        mask: Tensor | None = None,
+    ) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:  # fmt: skip
         """Return the residual after this layer, shape of ``x``, and with ``keep`` its keys and values.
 
-        ``cos``, ``sin`` and ``past`` are those of :meth:`Attention.forward`.
+        ``cos``, ``sin``, ``past`` and ``mask`` are those of :meth:`Attention.forward`.
         """
-        mixed, cache = self.attention(self.attention_norm(x), cos, sin, past)
+        mixed, cache = self.attention(self.attention_norm(x), cos, sin, past, mask)
         x = torch.add(x, mixed, alpha=self.residual_multiplier)
         return torch.add(x, self.ffn(self.ffn_norm(x)), alpha=self.residual_multiplier), cache if keep else None
 
@@ -125,14 +138,22 @@ class Decoder(nn.Module):
     def __init__(self, config: DecoderConfig, seed: int | None = None) -> None:
         super().__init__()
         self.config = config
+        self.compute: torch.dtype | None = None
         self.embedding = nn.Embedding(config.vocab_size, config.width)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
-        self.norm = nn.RMSNorm(config.width, eps=config.norm_eps)
+        self.norm = Norm(config.width, eps=config.norm_eps)
         self.head = Linear(config.width, config.vocab_size)
         if config.tied:
             self.head.weight = self.embedding.weight
         self._rope: tuple[Tensor, Tensor] | None = None
         self.initialise(seed)
+
+    def compute_in(self, kind: torch.dtype | None) -> None:
+        """Use every weight rounded to ``kind``, the type of computation; None: use the weights as they are."""
+        self.compute = kind
+        for module in self.modules():
+            if isinstance(module, Linear | Norm):
+                module.compute = kind
 
     @torch.no_grad()
     def initialise(self, seed: int | None) -> None:
@@ -163,7 +184,8 @@ class Decoder(nn.Module):
     def hidden(self, tokens: Tensor, cache: Cache | None = None) -> tuple[Tensor, Cache]:
         """Return the final residuals, shape (batch, length, width), and the cache of all tokens so far.
 
-        The residuals are normed and multiplied by the output multiplier: ``head`` of them gives the logits.
+        The residuals are normed and multiplied by the output multiplier: ``head`` of them gives the logits. They are
+        float32 (float64 where the weights are).
 
         Parameters
         ----------
@@ -174,16 +196,22 @@ class Decoder(nn.Module):
         grown: Cache = []
         return self._residuals(tokens, cache, grown), grown
 
-    def residuals(self, tokens: Tensor) -> Tensor:
-        """Return the final residuals of :meth:`hidden` for ``tokens``, without keys and values: for training."""
-        return self._residuals(tokens, None, None)
+    def residuals(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Return the final residuals of :meth:`hidden` for ``tokens``, without keys and values: for training.
 
-    def _residuals(self, tokens: Tensor, cache: Cache | None, grown: Cache | None) -> Tensor:
+        ``mask`` is that of :meth:`Attention.forward`.
+        """
+        return self._residuals(tokens, None, None, mask)
+
+    def _residuals(
+        self, tokens: Tensor, cache: Cache | None, grown: Cache | None, mask: Tensor | None = None
+    ) -> Tensor:
         start = 0 if cache is None else cache[0][0].shape[2]
         x = self.embedding(tokens)
+        x = as_float32(x if self.compute is None else x.to(self.compute))
         cos, sin = (table.to(x.dtype) for table in self.positions(start, start + tokens.shape[1]))
         for i, block in enumerate(self.blocks):
-            x, past = block(x, cos, sin, None if cache is None else cache[i], grown is not None)
+            x, past = block(x, cos, sin, None if cache is None else cache[i], grown is not None, mask)
             if grown is not None:
                 grown.append(past)
         x, multiplier = self.norm(x), self.config.output_multiplier

@@ -1,4 +1,4 @@
-"""Matrix products on a CPU: by oneDNN where it is faster than the BLAS in torch."""
+"""Matrix products and norms in a chosen precision; on a CPU by oneDNN where it is faster than the BLAS in torch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MIN_MULTIPLY_ADDS = 2**21
 MIN_SIDE_PER_THREAD = 80
 """Rows or columns of a weight gradient per thread above which oneDNN, which splits the longer side, is faster."""
 
-ONEDNN_AVX512 = torch.backends.cpu.get_cpu_capability() == "AVX512" and torch.backends.mkldnn.enabled
+ONEDNN_AVX512 = bool(torch.backends.cpu.get_cpu_capability() == "AVX512" and torch.backends.mkldnn.enabled)
 """Whether oneDNN uses AVX-512. MKL uses it on Intel processors only and is half as fast on others."""
 
 _OPERATORS = torch.library.Library("calque", "DEF")  # type: ignore[no-untyped-call]
@@ -69,31 +69,67 @@ class _Linear(torch.autograd.Function):
         return to_x, to_weight
 
 
+def by_onednn(x: Tensor, weight: Tensor) -> bool:
+    """Return whether oneDNN is faster for ``x @ weight.T``: for large float32 products on a CPU with AVX-512."""
+    return (
+        ONEDNN_AVX512
+        and x.device.type == "cpu"
+        and x.dtype == weight.dtype == torch.float32
+        and x.numel() * weight.shape[0] >= MIN_MULTIPLY_ADDS
+        and not torch.is_autocast_enabled("cpu")
+    )
+
+
 def linear(x: Tensor, weight: Tensor) -> Tensor:
     """Return ``x @ weight.T``, shape (..., out), for ``x`` of shape (..., in) and ``weight`` of shape (out, in).
 
     Equals ``torch.nn.functional.linear`` except for the order of summation. While gradients are recorded, large float32
     products on a CPU with AVX-512 are computed by oneDNN.
     """
-    if (
-        ONEDNN_AVX512
-        and torch.is_grad_enabled()
-        and x.device.type == "cpu"
-        and x.dtype == weight.dtype == torch.float32
-        and x.numel() * weight.shape[0] >= MIN_MULTIPLY_ADDS
-        and not torch.is_autocast_enabled("cpu")
-    ):
+    if torch.is_grad_enabled() and by_onednn(x, weight):
         product: Tensor = _Linear.apply(x, weight)  # type: ignore[no-untyped-call]
         return product
     return F.linear(x, weight)
 
 
 class Linear(nn.Linear):
-    """A matrix of shape (outputs, inputs) without bias, multiplied by :func:`linear`."""
+    """A matrix of shape (outputs, inputs) without bias, multiplied by :func:`linear`.
+
+    Attributes
+    ----------
+    compute : torch.dtype, optional
+        Type in which the product is computed and returned; None is the type of the weight.
+    """
+
+    compute: torch.dtype | None = None
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__(inputs, outputs, bias=False)
 
     def forward(self, input: Tensor) -> Tensor:
         """Return the product, shape (..., outputs), for ``input`` of shape (..., inputs)."""
-        return linear(input, self.weight)
+        kind = self.compute or self.weight.dtype
+        return linear(input.to(kind), self.weight.to(kind))
+
+
+def as_float32(x: Tensor) -> Tensor:
+    """Return ``x`` in float32, or in float64 where it has that."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+class Norm(nn.RMSNorm):
+    """RMSNorm (Zhang & Sennrich 2019), computed and returned in float32.
+
+    Attributes
+    ----------
+    compute : torch.dtype, optional
+        Type to which the gains are rounded before they are used; None leaves them as they are.
+    """
+
+    compute: torch.dtype | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the normed ``x``, of its shape (..., width)."""
+        x = as_float32(x)
+        gain: Tensor = self.weight if self.compute is None else self.weight.to(self.compute)
+        return F.rms_norm(x, self.normalized_shape, gain.to(x.dtype), self.eps)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from calque.data.errors import UserError
+from calque.data.quantities import plural
 from calque.models.config.sizes import DecoderConfig
 
 LAYER = {
@@ -134,7 +135,7 @@ def differences(given: Mapping[str, Any]) -> list[str]:
     width, heads = given.get("hidden_size"), given.get("num_attention_heads")
     head = given.get("head_dim") or (128 if kind == "qwen3" else None)
     if isinstance(width, int) and isinstance(heads, int) and heads > 0 and head not in (None, width / heads):
-        found.append(f"heads of {head} where width {width} over {heads} heads is {width / heads:g}")
+        found.append(f"heads of {head} where width {width} over {plural(heads, 'head')} is {width / heads:g}")
     return found
 
 

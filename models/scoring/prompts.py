@@ -12,6 +12,7 @@ from calque.models.decoder.decoder import Cache
 from calque.models.scoring.batches import batches_by_length, rows_at_once
 from calque.models.scoring.language_model import LanguageModel
 from calque.models.scoring.prefixes import shared_prefixes
+from calque.models.scoring.share import ALONE, Share
 
 
 class Prompts:
@@ -42,31 +43,38 @@ class Prompts:
         shared = sum(length * len(group) for length, group in self.prefixes.items())
         return shared + sum(len(p) - length for p, length in zip(self.prompts, self.lengths, strict=True))
 
-    def read(self, model: LanguageModel) -> Iterator[tuple[list[int], Tensor, Cache]]:
-        """Yield batches of prompts that ``model`` has read.
+    def read(self, model: LanguageModel, share: Share = ALONE) -> Iterator[tuple[int, list[int], Tensor, Cache]]:
+        """Yield the batches of prompts that are this process's ``share``, once ``model`` has read them.
 
         Yields
         ------
+        number : int
+            Of the batch among those of all processes.
         members : list of int
             Indices of the batch's prompts, all of one length.
         first : Tensor, shape (batch, vocabulary)
             Logits of the next token, float32.
         cache : Cache
         """
-        caches = {length: _read_all(model, group) for length, group in self.prefixes.items()}
-        for batch in batches_by_length(self.prompts, self.extra, logits=2 * model.vocabulary):
+        caches: dict[int, Cache] = {}
+        batches = list(batches_by_length(self.prompts, self.extra, logits=2 * model.vocabulary))
+        costs = [sum(len(self.prompts[i]) - self.lengths[i] + self.extra for i in batch) for batch in batches]
+        for number in share.deal(costs):
+            batch = batches[number]
             members, logits, parts = [], [], []
             by_prefix: dict[int, list[int]] = defaultdict(list)
             for i in batch:
                 by_prefix[self.lengths[i]].append(i)
             for length, those in sorted(by_prefix.items()):
+                if length and length not in caches:
+                    caches[length] = _read_all(model, self.prefixes[length])
                 rest = torch.tensor([self.prompts[i][length:] for i in those], device=model.device)
                 places = [self.places[tuple(self.prompts[i][:length])] for i in those] if length else []
                 first, cache = model.read(rest, take(caches[length], places) if length else None, last=1)
                 members += those
                 logits.append(first[:, -1].float())
                 parts.append(cache)
-            yield members, torch.cat(logits), join(parts)
+            yield number, members, torch.cat(logits), join(parts)
 
 
 def _read_all(model: LanguageModel, sequences: Sequence[Sequence[int]]) -> Cache:

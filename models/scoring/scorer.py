@@ -8,14 +8,19 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from calque.data.metrics import ITEM_LOGPROBS
 from calque.models.decoder.decoder import Decoder
 from calque.models.scoring.language_model import LanguageModel
 from calque.models.scoring.questions import Keep, PartReport, no_part_report
 from calque.models.scoring.selection import Selection
+from calque.models.scoring.share import ALONE, Share
 from calque.models.scoring.texts import HeldOut, MinimalPairScorer, heldout_loss
 from calque.models.scoring.words import WordScorer
+
+KERNELS = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
+"""Attention in scoring: its batches have hundreds of shapes, and cuDNN would make a plan for each."""
 
 
 class Scorer:
@@ -41,7 +46,7 @@ class Scorer:
 
     def __call__(
         self, model: Decoder | LanguageModel, report: PartReport = no_part_report, *, pairs: bool = True,
-        logprobs: bool = True, keep: Keep | None = None,
+        logprobs: bool = True, keep: Keep | None = None, share: Share = ALONE,
     ) -> dict[str, NDArray[np.generic]]:  # fmt: skip
         """Return one checkpoint's variables, with the dimensions of ``calque.data.metrics.VARIABLES``.
 
@@ -54,16 +59,16 @@ class Scorer:
             Whether to score minimal pairs, and the log-probabilities of words; otherwise they are NaN.
         keep : callable, optional
             Called with every answer that is logged.
+        share : Share
+            Of this process in the scoring; all processes get the same result.
         """
-        return {
-            **heldout_loss(model, self.texts, self.languages, partial(report, "loss")),
-            **self.words(model, partial(report, "words"), logprobs=logprobs, log=self.log, keep=keep),
-            **(
-                self.pairs(model, partial(report, "minimal_pairs"), log=self.log, keep=keep)
-                if pairs
-                else self.pairs.missing()
-            ),
-        }
+        with sdpa_kernel(KERNELS):
+            loss = heldout_loss(model, self.texts, self.languages, partial(report, "loss"), share)
+            words = self.words(model, partial(report, "words"), logprobs=logprobs, log=self.log, keep=keep, share=share)
+            if not pairs:
+                return {**loss, **words, **self.pairs.missing()}
+            part = partial(report, "minimal_pairs")
+            return {**loss, **words, **self.pairs(model, part, log=self.log, keep=keep, share=share)}
 
     def finite(self, scores: Mapping[str, NDArray[np.generic]]) -> bool:
         """Return whether ``scores``, of all questions, lack nothing: whether every number was finite."""
@@ -79,6 +84,11 @@ class Scorer:
                 if code in self.texts and len(self.texts[code].windows)
             )
         )
+
+    def repeated_bigram_share(self) -> list[float]:
+        """Return, by language, the share of held-out tokens whose bigram occurred earlier in the context, or NaN."""
+        shares = {code: text.repeated_bigram_share() for code, text in self.texts.items()}
+        return [shares.get(code, math.nan) for code in self.languages]
 
     def counts(self) -> dict[str, tuple[int, int]]:
         """Return, by task, how many items are asked and how many there are; of the loss, tokens of the text."""

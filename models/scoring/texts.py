@@ -8,17 +8,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from calque.data.answers import LoggedAnswer
 from calque.data.tasks import MinimalPair
 from calque.data.tokens.encoding import Encoding
 from calque.models.decoder.decoder import Decoder
-from calque.models.scoring.batches import batches_by_length, rows_at_once
+from calque.models.decoder.targets import repeated_bigrams
+from calque.models.scoring.batches import batches_by_length
 from calque.models.scoring.language_model import LanguageModel, language_model
 from calque.models.scoring.questions import Keep, Report, no_report
 from calque.models.scoring.selection import EVERYTHING, Selection
+from calque.models.scoring.share import ALONE, Share
+from calque.models.scoring.token_logprobs import token_logprobs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,15 +38,23 @@ class HeldOut:
     windows: NDArray[np.int64]
     bytes_per_token: float
 
+    def repeated_bigram_share(self) -> float:
+        """Return the share of the predicted tokens whose bigram occurred earlier in their window; NaN without any."""
+        repeated = repeated_bigrams(torch.from_numpy(self.windows))
+        return float(repeated.double().mean()) if repeated.numel() else math.nan
+
 
 @torch.inference_mode()
 def heldout_loss(
-    model: Decoder | LanguageModel, texts: Mapping[str, HeldOut], languages: Sequence[str], report: Report = no_report
-) -> dict[str, NDArray[np.float64]]:
-    """Return ``loss`` (nats/token) and ``bits_per_byte`` by language, shape (L,) each.
+    model: Decoder | LanguageModel, texts: Mapping[str, HeldOut], languages: Sequence[str], report: Report = no_report,
+    share: Share = ALONE,
+) -> dict[str, NDArray[np.float64]]:  # fmt: skip
+    """Return ``loss`` (nats/token), its two parts and ``bits_per_byte`` by language, shape (L,) each.
 
     They are NaN without held-out text, and where the loss is not finite. Bits per byte are loss / ln 2 / (bytes per
-    token).
+    token). The parts are ``loss_repeated_bigram``, over the tokens that
+    :func:`~calque.models.decoder.targets.repeated_bigrams` marks, and ``loss_new_bigram``, over the others.
+    Batches may hold windows of several languages.
 
     Parameters
     ----------
@@ -53,24 +63,31 @@ def heldout_loss(
     languages : sequence of str
         The cube's languages, length L.
     report : callable
-        Called with the number of languages so far, and of all.
+        Called with the number of windows so far, and of all.
+    share : Share
+        Of this process; all processes get the same result.
     """
     reader = language_model(model)
-    loss = np.full(len(languages), np.nan)
-    bits = np.full(len(languages), np.nan)
-    for i, code in enumerate(languages):
-        if code not in texts or not len(texts[code].windows):
-            continue
-        report(i, len(languages))
-        windows, total = texts[code].windows, 0.0
-        size = rows_at_once(windows.shape[1], windows.shape[1] * reader.vocabulary)
-        for start in range(0, len(windows), size):
-            batch = torch.from_numpy(windows[start : start + size]).to(reader.device)
-            logits = reader.read(batch[:, :-1])[0].float()
-            total += float(F.cross_entropy(logits.flatten(0, 1), batch[:, 1:].flatten(), reduction="sum"))
-        loss[i] = total / (windows.shape[0] * (windows.shape[1] - 1)) if math.isfinite(total) else math.nan
-        bits[i] = loss[i] / math.log(2) / texts[code].bytes_per_token
-    return {"loss": loss, "bits_per_byte": bits}
+    places = [(i, w) for i, code in enumerate(languages) if code in texts for w in texts[code].windows]
+    batches, done = list(batches_by_length([window for _, window in places])), 0
+    mine: dict[int, NDArray[np.float64]] = {}
+    for number in share.deal([sum(len(places[i][1]) for i in members) for members in batches]):
+        report(done, len(places))
+        batch = torch.from_numpy(np.stack([places[i][1] for i in batches[number]])).to(reader.device)
+        losses, repeated = -token_logprobs(reader, batch).double(), repeated_bigrams(batch)
+        parts = [losses, losses * ~repeated, losses * repeated, ~repeated, repeated]
+        mine[number] = torch.stack([part.double().sum(1) for part in parts], 1).cpu().numpy()
+        done += len(batch)
+    sums = np.zeros((len(languages), 5))  # losses of all tokens, of new and of repeated bigrams; counts of the latter
+    for number, found in share.together(mine).items():
+        for place, row in zip(batches[number], found, strict=True):
+            sums[places[place][0]] += row
+    totals, counts = sums[:, :3], np.stack([sums[:, 3] + sums[:, 4], sums[:, 3], sums[:, 4]], 1)
+    scored = (counts > 0) & np.isfinite(totals)
+    loss, new, repeat = (np.where(scored, totals, np.nan) / np.maximum(counts, 1)).T
+    per_token = np.array([texts[code].bytes_per_token if code in texts else math.nan for code in languages])
+    bits = loss / math.log(2) / per_token
+    return {"loss": loss, "bits_per_byte": bits, "loss_new_bigram": new, "loss_repeated_bigram": repeat}
 
 
 class MinimalPairScorer:
@@ -107,7 +124,7 @@ class MinimalPairScorer:
     @torch.inference_mode()
     def __call__(
         self, model: Decoder | LanguageModel, report: Report = no_report, *, log: Selection | None = None,
-        keep: Keep | None = None,
+        keep: Keep | None = None, share: Share = ALONE,
     ) -> dict[str, NDArray[np.float64]]:  # fmt: skip
         """Return ``minimal_pair_correct`` and ``minimal_pair_total``, shape (L, phenomena); NaN where there is none.
 
@@ -122,16 +139,20 @@ class MinimalPairScorer:
             Of the pairs that are logged.
         keep : callable, optional
             Called with each of them.
+        share : Share
+            Of this process; all processes get the same result.
         """
         reader = language_model(model)
-        logprob, done = np.zeros(len(self.sequences)), 0
-        for members in batches_by_length(self.sequences, logits_per_token=reader.vocabulary):
-            batch = torch.tensor([self.sequences[i] for i in members], device=reader.device)
-            logits = reader.read(batch[:, :-1])[0].float()
-            each = F.cross_entropy(logits.transpose(1, 2), batch[:, 1:], reduction="none")
-            logprob[members] = -each.sum(1).cpu().numpy()
-            done += len(members)
+        batches, done = list(batches_by_length(self.sequences)), 0
+        mine: dict[int, NDArray[np.float32]] = {}
+        for number in share.deal([sum(len(self.sequences[i]) for i in members) for members in batches]):
+            batch = torch.tensor([self.sequences[i] for i in batches[number]], device=reader.device)
+            mine[number] = token_logprobs(reader, batch).sum(1).cpu().numpy()
+            done += len(batch)
             report(done // 2, len(self.pairs))
+        logprob = np.zeros(len(self.sequences))
+        for number, found in share.together(mine).items():
+            logprob[batches[number]] = found
         correct, total = self.missing().values()
         good, bad = logprob[0::2], logprob[1::2]
         if log is not None and keep is not None:

@@ -16,12 +16,14 @@ from calque.data.cube import NOT_ASKED, OUTCOMES
 from calque.data.tasks import SegmentedPrompt, WordTask
 from calque.data.tokens.encoding import Encoding
 from calque.data.words.words import normalise
-from calque.models.decoder.decoder import Cache, Decoder
-from calque.models.scoring.generation import continuation_logprob, greedy
+from calque.models.decoder.decoder import Decoder
+from calque.models.scoring.generation import greedy
 from calque.models.scoring.language_model import LanguageModel, language_model
 from calque.models.scoring.prompts import Prompts
 from calque.models.scoring.questions import Answer, Keep, Question, Report, no_report
 from calque.models.scoring.selection import EVERYTHING, Selection
+from calque.models.scoring.share import ALONE, Share
+from calque.models.scoring.word_logprobs import forms_logprobs, together
 
 SPACE = "\N{LOWER ONE EIGHTH BLOCK}"
 """The sign for a space in vocabularies of SentencePiece."""
@@ -82,9 +84,9 @@ class WordScorer:
         for code in self.task.languages:
             for concept in self.concepts:
                 for form in self.task.forms.get((code, concept), ()):
-                    yield self._answer_tokens(code, form)
+                    yield self.answer_tokens(code, form)
             for word in self.task.nonce.get(code, ()):
-                yield self._answer_tokens(code, word)
+                yield self.answer_tokens(code, word)
 
     @cached_property
     def stops(self) -> torch.Tensor:
@@ -103,8 +105,8 @@ class WordScorer:
         tokens = [self.encoding.begin(pieces[0][0]), *self.encoding.encode(pieces)]
         return {"text": "".join(text for _, text in pieces), "prompt": tokens}
 
-    def _answer_tokens(self, code: str, text: str) -> list[int]:
-        """Return the tokens of an answer that follows a prompt without a space.
+    def answer_tokens(self, code: str, text: str) -> list[int]:
+        """Return the tokens of an answer, a ``text`` of the language ``code``, that follows a prompt without a space.
 
         A tokenizer that begins every text with a space is given the stop string before the answer, which is cut off.
         """
@@ -128,8 +130,8 @@ class WordScorer:
             place=(s, t, k),
             target=target,
             **self._question(source, target, given[0], concept),
-            targets=[self._answer_tokens(target, form) for form in wanted],
-            sources=[self._answer_tokens(source, given[0])],
+            targets=[self.answer_tokens(target, form) for form in wanted],
+            sources=[self.answer_tokens(source, given[0])],
             accepted=frozenset(map(normalise, wanted)),
             source_words=frozenset({normalise(given[0])}),
             elsewhere=self.words_by_language[concept],
@@ -138,7 +140,7 @@ class WordScorer:
     def _nonce(self, i: int, k: int) -> Question:
         code = self.task.languages[i]
         word = self.task.nonce[code][k]
-        tokens = [self._answer_tokens(code, word)]
+        tokens = [self.answer_tokens(code, word)]
         return Question(
             place=(i, k), target=code, **self._question(code, code, word, None), targets=tokens, sources=tokens,
             accepted=frozenset({normalise(word)}), source_words=frozenset({normalise(word)}),
@@ -162,7 +164,7 @@ class WordScorer:
 
     def __call__(
         self, model: Decoder | LanguageModel, report: Report = no_report, *, logprobs: bool = True,
-        log: Selection | None = None, keep: Keep | None = None,
+        log: Selection | None = None, keep: Keep | None = None, share: Share = ALONE,
     ) -> dict[str, NDArray[np.generic]]:  # fmt: skip
         """Ask all questions and return the variables of one checkpoint.
 
@@ -179,6 +181,8 @@ class WordScorer:
             Of the answers that are logged.
         keep : callable, optional
             Called with each of them.
+        share : Share
+            Of this process; all processes get the same result.
 
         Returns
         -------
@@ -192,9 +196,16 @@ class WordScorer:
         copy = np.full(shape, np.nan, np.float32)
         nonce = np.full((len(self.task.languages), 2), np.nan)
         logged = self._logged(log)
-        for done, answer in enumerate(self.answers(model, logprobs)):
-            if done % REPORT_EVERY == 0:
-                report(done, len(self.items) + len(self.nonces))
+        questions, mine, done = self.items + self.nonces, dict[int, list[_Found]](), 0
+        for number, members, answers in self._batches(model, logprobs, share):
+            mine[number] = []
+            for i, said in zip(members, answers, strict=True):
+                if done % REPORT_EVERY == 0:
+                    report(done, len(questions))
+                mine[number].append((i, *said))
+                done += 1
+        for i, tokens, targets, sources in (one for batch in share.together(mine).values() for one in batch):
+            answer = Answer(question=questions[i], tokens=tokens, targets=targets, sources=sources)
             place = answer.question.place
             if keep is not None and place in logged:
                 keep(self._row(answer))
@@ -206,7 +217,7 @@ class WordScorer:
                 continue
             outcome[place] = found
             if logprobs:
-                translation[place], copy[place] = _together(answer.targets), _together(answer.sources)
+                translation[place], copy[place] = together(answer.targets), together(answer.sources)
         return {
             "translation_outcome": outcome, "translation_logprob": translation, "copy_logprob": copy,
             "nonce_copied": nonce[:, 0], "nonce_total": nonce[:, 1],
@@ -226,7 +237,7 @@ class WordScorer:
         else:
             source, concept = task.languages[item.place[0]], self.concepts[item.place[2]]
             expected = task.forms[item.target, concept]
-        logprobs = [float(_together(forms)) if len(forms) else math.nan for forms in (answer.targets, answer.sources)]
+        logprobs = [float(together(forms)) if len(forms) else math.nan for forms in (answer.targets, answer.sources)]
         first, second = (value if math.isfinite(value) else None for value in logprobs)
         return LoggedAnswer(
             task="nonce" if concept is None else "words", source=source, target=item.target, concept=concept,
@@ -235,33 +246,40 @@ class WordScorer:
             expected_logprob=first, other_logprob=second,
         )  # fmt: skip
 
-    @torch.inference_mode()
     def answers(self, model: Decoder | LanguageModel, logprobs: bool = True) -> Iterator[Answer]:
         """Yield the answer of ``model`` to every question, in no fixed order; without ``logprobs`` the tokens alone."""
+        questions = self.items + self.nonces
+        for _, members, answers in self._batches(model, logprobs, ALONE):
+            for i, (tokens, targets, sources) in zip(members, answers, strict=True):
+                yield Answer(question=questions[i], tokens=tokens, targets=targets, sources=sources)
+
+    @torch.inference_mode()
+    def _batches(
+        self, model: Decoder | LanguageModel, logprobs: bool, share: Share
+    ) -> Iterator[tuple[int, list[int], Iterator[_Said]]]:
+        """Yield the number of each batch, its questions' indices, and its answers."""
         reader, questions = language_model(model), self.items + self.nonces
         # a model may have more logits than its tokenizer has tokens
         stops = torch.zeros(reader.vocabulary, dtype=torch.bool)
         stops[: len(self.stops)] = self.stops[: reader.vocabulary]
         stops = stops.to(reader.device)
-        for members, first, cache in self.prompts.read(reader):
+        for number, members, first, cache in self.prompts.read(reader, share):
             batch = [questions[i] for i in members]
-            logprob = _logprobs(reader, batch, first, cache) if logprobs else np.empty(0, np.float32)
-            place = 0
-            for item, tokens in zip(batch, greedy(reader, first, cache, self.new_tokens, stops), strict=True):
-                middle, end = place + len(item.targets), place + len(item.targets) + len(item.sources)
-                yield Answer(question=item, tokens=tokens, targets=logprob[place:middle], sources=logprob[middle:end])
-                place = end
+            logprob = forms_logprobs(reader, batch, first, cache) if logprobs else np.empty(0, np.float32)
+            yield number, members, _split(batch, greedy(reader, first, cache, self.new_tokens, stops), logprob)
 
 
-def _together(logprobs: NDArray[np.float32]) -> np.float32:
-    """Return the log-probability of several forms together; NaN where one of them is not finite."""
-    return np.float32(np.logaddexp.reduce(logprobs) if np.isfinite(logprobs).all() else np.nan)
+_Said = tuple[list[int] | None, NDArray[np.float32], NDArray[np.float32]]
+"""Tokens of an answer, log-probabilities of the target forms and of the source forms."""
+_Found = tuple[int, list[int] | None, NDArray[np.float32], NDArray[np.float32]]
+"""The same after the question's index."""
 
 
-def _logprobs(
-    model: LanguageModel, batch: Sequence[Question], first: torch.Tensor, cache: Cache
-) -> NDArray[np.float32]:
-    """Return log p of every target form of each question, then of its source forms, one question after the other."""
-    forms = [(row, form) for row, item in enumerate(batch) for form in item.targets + item.sources]
-    rows, form_tokens = map(list, zip(*forms, strict=True))
-    return np.asarray(continuation_logprob(model, first, cache, rows, form_tokens).cpu().numpy())
+def _split(
+    batch: Sequence[Question], said: Sequence[list[int] | None], logprob: NDArray[np.float32]
+) -> Iterator[_Said]:
+    place = 0
+    for item, tokens in zip(batch, said, strict=True):
+        middle, end = place + len(item.targets), place + len(item.targets) + len(item.sources)
+        yield tokens, logprob[place:middle], logprob[middle:end]
+        place = end

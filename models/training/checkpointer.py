@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -30,6 +30,8 @@ from calque.models.training.compiling import run_eagerly
 
 OnCheckpoint = Callable[[int, Decoder, "Future[str]", float], None]
 """Called with step, decoder, a future of the SHA-256 of its weights, and seconds of training since the last one."""
+Along = Callable[[int, Decoder], None]
+"""Called on every rank but 0 with step and decoder while rank 0 scores: to score a share of the checkpoint."""
 
 STATE_SHARE = 50
 """A full state is saved at most once in this many times the duration of the last save: 2 % of the time."""
@@ -39,8 +41,8 @@ class Checkpointer:
     """Saves weights at the scheduled steps, has the model scored, and saves full training states.
 
     Weights are stored in the precision of computation: float32 under ``32-true``, else bfloat16. The scored model has
-    exactly the stored weights. Where training holds others, or shards, rank 0 has a second decoder for scoring, which
-    gets the gathered weights.
+    exactly the stored weights. Where training holds others, or shards, each process that scores has a second decoder,
+    which gets the gathered weights.
 
     Parameters
     ----------
@@ -54,53 +56,62 @@ class Checkpointer:
         Planned checkpoints, ascending.
     on_checkpoint : callable
         See :data:`OnCheckpoint`; called on rank 0.
+    along : callable, optional
+        See :data:`Along`. All other ranks have it, or none: then rank 0 alone scores.
     state_seconds : float
         Least time between full states; 0 saves one at every checkpoint.
     writer : BackgroundWriter
+    keep_states : collection of int
+        Planned steps whose full states are saved, and stay.
     """
 
     def __init__(
         self, fabric: Fabric, decoder: Decoder, config: TrainingConfig, folder: str | os.PathLike[str],
         steps: tuple[int, ...],
-        on_checkpoint: OnCheckpoint, state_seconds: float, writer: BackgroundWriter,
+        on_checkpoint: OnCheckpoint, state_seconds: float, writer: BackgroundWriter, along: Along | None = None,
+        keep_states: Collection[int] = (),
     ) -> None:  # fmt: skip
         folder = Path(folder)
         self.fabric, self.decoder, self.config, self.folder, self.steps = fabric, decoder, config, folder, steps
         self.on_checkpoint, self.state_seconds, self.writer = on_checkpoint, state_seconds, writer
-        self.compiled = False
+        self.compiled, self.keep_states = False, frozenset(keep_states)
         self.sharded = config.devices > 1 and config.strategy == "fsdp2"
         self.dtype = torch.float32 if config.precision == "32-true" else torch.bfloat16
+        self.along, self.scores = along, fabric.global_rank == 0 or along is not None
         self.scored = decoder
-        if fabric.global_rank == 0 and (self.sharded or config.precision == "bf16-mixed"):
+        if self.scores and (self.sharded or config.precision == "bf16-mixed"):
             self.scored = copy.deepcopy(decoder).to("cpu", self.dtype).requires_grad_(False)
         self.saved_at, self.state_took, self.clock = time.monotonic(), 0.0, time.monotonic()
 
     def save(self, step: int, state: Callable[[], State]) -> None:
         """Save the checkpoint of ``step``, and the full ``state`` if one is due; every process calls this.
 
-        Rank 0 writes the weights and has the model scored.
+        Rank 0 writes the weights; it has the model scored, alone or with the other processes.
         """
         seconds = time.monotonic() - self.clock
         weights = self._weights()
         written: Future[None] | None = None
         if self.fabric.global_rank == 0:
             digest, written = self._write(step, weights)
-            self._score(step, weights, digest, seconds)
+            self._score(weights, lambda model: self.on_checkpoint(step, model, digest, seconds))
+        elif self.along is not None:
+            along = self.along
+            self._score(weights, lambda model: along(step, model))
         pause = max(self.state_seconds, STATE_SHARE * self.state_took) if self.state_seconds else 0.0
-        due = step == self.steps[-1] or time.monotonic() - self.saved_at >= pause
+        due = step == self.steps[-1] or step in self.keep_states or time.monotonic() - self.saved_at >= pause
         if self.fabric.broadcast(due) if self.config.devices > 1 else due:
             self.save_training_state(state, written)
         self.clock = time.monotonic()
 
     def _weights(self) -> Weights:
-        """Return a copy of the whole weights in main memory on rank 0; nothing on other ranks."""
-        first = self.fabric.global_rank == 0
+        """Return a copy of the whole weights in main memory where they are written or scored; nothing elsewhere."""
+        needed = self.fabric.global_rank == 0 or (self.scores and self.scored is not self.decoder)
         if not self.sharded:
-            return copy_to_memory(self.decoder.state_dict(), self.dtype) if first else {}
+            return copy_to_memory(self.decoder.state_dict(), self.dtype) if needed else {}
         weights: Weights = {}
         for name, tensor in self.decoder.state_dict().items():
             whole = _whole(tensor)  # a collective: every process takes part, one tensor at a time
-            if first:
+            if needed:
                 weights |= copy_to_memory({name: whole}, self.dtype)
         return weights
 
@@ -119,17 +130,20 @@ class Checkpointer:
 
         return self.writer.submit(serialise), self.writer.submit(write)
 
-    def _score(self, step: int, weights: Weights, digest: Future[str], seconds: float) -> None:
+    def _score(self, weights: Weights, score: Callable[[Decoder], None]) -> None:
+        """Have the model with ``weights`` scored, between trainings whose cached memory is of other sizes."""
         model = self.scored
         if model is not self.decoder:
             model.load_state_dict(weights)
             model.to(self.fabric.device)
         model.eval()
+        give_back_memory(self.fabric.device)
         with run_eagerly(self.compiled):
-            self.on_checkpoint(step, model, digest, seconds)
+            score(model)
         model.train()
         if model is not self.decoder:
             model.to("cpu")
+        give_back_memory(self.fabric.device)
 
     def save_training_state(self, state: Callable[[], State], written: Future[None] | None = None) -> None:
         """Save the full ``state`` after the weights of the future ``written``; every process calls this."""
@@ -137,13 +151,13 @@ class Checkpointer:
         if self.sharded:
             if written is not None:  # a state must not exist before the weights of its step
                 written.result()
-            save_sharded_state(state(), self.folder / "states")
+            save_sharded_state(state(), self.folder / "states", self.keep_states)
             self.state_took = time.monotonic() - began
         elif self.fabric.global_rank == 0:
             copied = copy_to_memory(state())
 
             def write() -> None:
-                save_state(copied, self.folder / "states")
+                save_state(copied, self.folder / "states", self.keep_states)
                 self.state_took = time.monotonic() - began
 
             self.writer.submit(write)
@@ -152,3 +166,9 @@ class Checkpointer:
 
 def _whole(tensor: Tensor) -> Tensor:
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+def give_back_memory(device: torch.device) -> None:
+    """Give cached memory back to ``device``, where that is a GPU: blocks of one use may not fit another."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()

@@ -58,7 +58,12 @@ def should_compile(config: TrainingConfig, objective: Objective, device: torch.d
 
 
 def compile_step(objective: Objective, alone: bool) -> None:
-    """Compile ``objective`` at its first call; ``alone`` tells whether it is trained on one device."""
+    """Compile ``objective`` at its first call; ``alone`` tells whether it is trained on one device.
+
+    What was compiled before in this process is forgotten: the compiler keeps eight versions of a function and would
+    run the ninth shape of a block uncompiled.
+    """
+    torch.compiler.reset()
     decoder = objective.decoder
     if alone and decoder.config.layers <= WHOLE_LAYERS:
         objective.forward = torch.compile(objective.forward, dynamic=False)  # type: ignore[method-assign]

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 import warnings
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from lightning.fabric import Fabric
-from torch import Tensor
-from torch.distributed.tensor import DTensor
 
+from calque.models.checkpoints.digests import verify
 from calque.models.checkpoints.state import State, load_state, newest_valid_state, state_of
 from calque.models.checkpoints.writer import BackgroundWriter
-from calque.models.config.memory import sequences_at_once
 from calque.models.config.training import TrainingConfig
 from calque.models.decoder.decoder import Decoder
-from calque.models.decoder.loss import Objective
-from calque.models.training import optimizer as optimisers
-from calque.models.training.checkpointer import Checkpointer, OnCheckpoint
-from calque.models.training.compiling import checkpoint_activations, compile_step, should_compile
+from calque.models.training.checkpointer import Along, Checkpointer, OnCheckpoint
 from calque.models.training.loader import Batches, Loader
-from calque.models.training.loss_monitor import LossMonitor
+from calque.models.training.loss_tokens import LossTokens
+from calque.models.training.monitoring.loss_monitor import LossMonitor
+from calque.models.training.monitoring.profiling import StepProfiler
+from calque.models.training.monitoring.step_log import StepLog
 from calque.models.training.strategy import fabric_for
+from calque.models.training.train_step import TrainStep
+
+LOG = logging.getLogger("calque")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,67 +51,6 @@ class StoppedError(Exception):
     """Training was stopped from outside; its full state is on disk."""
 
 
-class TrainStep:
-    """Takes optimizer steps: gradients over micro-batches, clipping, the update. It does not wait for the device.
-
-    Parameters
-    ----------
-    fabric : Fabric
-    decoder : Decoder
-        Is compiled, sharded and moved to its device here.
-    config : TrainingConfig
-    """
-
-    def __init__(self, fabric: Fabric, decoder: Decoder, config: TrainingConfig) -> None:
-        self.fabric, self.decoder, self.config = fabric, decoder, config
-        objective = Objective(decoder, config.z_loss)
-        self.compiled = should_compile(config, objective, fabric.device)
-        self.micro_batch_size = _fitting(fabric.device, decoder, config)
-        checkpoint_activations(objective, config.activation_checkpointing)
-        decoder.positions(0, config.context)
-        if self.compiled:
-            compile_step(objective, alone=config.devices == 1)
-        self.module = fabric.setup_module(objective)
-        self.module.train()
-        decoder.positions(0, config.context)  # on its device, before the compiler looks
-        self.parameters = list(decoder.parameters())
-        self.optimizer = optimisers.configure(decoder, config)
-        self.schedule = optimisers.schedule(self.optimizer, config)
-        self.skipped = 0
-
-    def __call__(self, step: int, batch: Tensor, monitor: LossMonitor) -> None:
-        """Take optimizer step ``step`` (from 0) with this rank's rows ``batch``, shape (rows, context + 1).
-
-        Loss and gradient norm go to ``monitor``, unread.
-        """
-        parts = torch.split(batch, self.micro_batch_size)
-        losses: list[Tensor] = []
-        for i, part in enumerate(parts):
-            waiting = self.config.devices > 1 and i + 1 < len(parts)
-            with self.fabric.no_backward_sync(self.module) if waiting else nullcontext():
-                goal, crossed = self.module(part)
-                self.fabric.backward(goal / len(parts) if len(parts) > 1 else goal)
-            losses.append(crossed)
-        loss = torch.stack(losses).mean() if len(losses) > 1 else losses[0]
-        if self.config.devices > 1:
-            torch.distributed.all_reduce(loss, torch.distributed.ReduceOp.SUM)
-            loss /= self.config.devices
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.config.gradient_clip or float("inf"))
-        monitor.add(step + 1, loss, norm.full_tensor() if isinstance(norm, DTensor) else norm)
-        # the learning rate is a function of the step: resuming needs no state of the schedule
-        schedule = self.schedule
-        for group, rate, factor in zip(
-            self.optimizer.param_groups, schedule.base_lrs, schedule.lr_lambdas, strict=True
-        ):
-            group["lr"] = rate * factor(step)
-        if self.skipped < self.config.skip_nonfinite and not monitor.newest_is_finite():
-            self.skipped += 1
-            monitor.forget_newest()
-        else:
-            self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-
-
 def train(
     decoder: Decoder,
     config: TrainingConfig,
@@ -123,6 +63,12 @@ def train(
     accelerator: str = "auto",
     stop: Callable[[], bool] = lambda: False,
     further: Further | None = None,
+    along: Along | None = None,
+    loss_tokens: LossTokens | None = None,
+    step_log: StepLog | None = None,
+    keep_states: Collection[int] = (),
+    begin_from: str | os.PathLike[str] | None = None,
+    begins: Sequence[int] = (),
 ) -> None:
     """Train to the end, resuming from the newest valid state in ``folder`` when there is one.
 
@@ -157,6 +103,19 @@ def train(
     further : callable, optional
         Called on rank 0 with a planned step, once its checkpoint is saved, and with the last planned step when training
         resumes. Returns the steps of adaptive checkpoints before the next planned one. All processes have it or none.
+    along : callable, optional
+        ``along(step, decoder)`` is called on every other rank while rank 0 is in ``on_checkpoint``, with a model of
+        the same weights, in evaluation mode: to score a share. All other ranks have it or none.
+    loss_tokens : LossTokens, optional
+        Chooses and counts the tokens that carry loss; at a checkpoint it tells their number so far.
+    step_log : StepLog, optional
+        Of rank 0: gets every step.
+    keep_states : collection of int
+        Planned steps whose full states are saved, and stay.
+    begin_from : path, optional
+        The full state of another run from which this one begins; by default it begins with its initial weights.
+    begins : sequence of int
+        Tokens that begin documents, needed where ``attention`` is ``document``.
 
     Raises
     ------
@@ -165,49 +124,75 @@ def train(
     StoppedError
         When ``stop`` returned True with steps left; a full state of this step is on disk.
     UserError
-        When the number of processes is not that of the configuration, or a state is of another model.
+        When the number of processes is not that of the configuration, or a state is of another model, or damaged.
+    FewerRowsError
+        When a process of several ran out of memory in its first step: start all again.
     """
     folder = Path(folder)
     torch.set_num_threads(config.threads)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=DeprecationWarning, module="lightning.*")
         fabric = fabric_for(config, accelerator)
+    if config.precision == "bf16-true" and fabric.global_rank == 0:
+        LOG.warning(
+            "precision 'bf16-true' keeps weights and the optimizer's moments in bfloat16: updates below 1/256 of a "
+            "weight are lost; 'bf16-mixed' keeps them in float32"
+        )
     with BackgroundWriter() as writer:
         checkpointer = Checkpointer(
-            fabric, decoder, config, folder, checkpoint_steps, on_checkpoint, state_seconds, writer
+            fabric, decoder, config, folder, checkpoint_steps, on_checkpoint, state_seconds, writer, along, keep_states
         )
-        train_step = TrainStep(fabric, decoder, config)
+        train_step = TrainStep(fabric, decoder, config, folder, loss_tokens, begins)
         checkpointer.compiled = train_step.compiled
-        path = newest_valid_state(folder / "states") if fabric.global_rank == 0 else None
+        path = _beginning(folder, begin_from) if fabric.global_rank == 0 else None
         path = fabric.broadcast(path) if config.devices > 1 else path
         start = 0
         if path is not None:
-            start, train_step.skipped = load_state(path, train_step.decoder, train_step.optimizer)
+            position = load_state(path, train_step.decoder, train_step.optimizer)
+            start = position.step
+            train_step.go_on_from(position)
+        if step_log is not None:
+            on_gpu = fabric.device.type == "cuda"
+            step_log.begin(start, torch.cuda.get_device_name(fabric.device) if on_gpu else None)
+        monitor = LossMonitor(step_log, fabric.device)
+        profiler = StepProfiler(folder, config.profile, fabric.device, fabric.global_rank)
         _run(fabric, train_step, checkpointer, Loader(
             batches, start, config.steps, fabric.device, fabric.global_rank, config.devices
-        ), on_progress, stop, further)  # fmt: skip
+        ), monitor, profiler, on_progress, stop, further)  # fmt: skip
+
+
+def _beginning(folder: Path, begin_from: str | os.PathLike[str] | None) -> Path | None:
+    """Return the state to go on from: the run's newest, or ``begin_from``; None where it begins with its weights."""
+    path = newest_valid_state(folder / "states")
+    if path is None and begin_from is not None:
+        path = Path(begin_from)
+        verify(path)
+    return path
 
 
 def _run(
-    fabric: Fabric, train_step: TrainStep, checkpointer: Checkpointer, loader: Loader, on_progress: OnProgress,
-    stop: Callable[[], bool], further: Further | None,
+    fabric: Fabric, train_step: TrainStep, checkpointer: Checkpointer, loader: Loader, monitor: LossMonitor,
+    profiler: StepProfiler, on_progress: OnProgress, stop: Callable[[], bool], further: Further | None,
 ) -> None:  # fmt: skip
-    config, monitor, first = train_step.config, LossMonitor(), fabric.global_rank == 0
+    config, first = train_step.config, fabric.global_rank == 0
     step = reported_step = loader.start
     reported_at = time.monotonic()
 
     def state() -> State:
-        return state_of(train_step.decoder, train_step.optimizer, step, train_step.skipped)
+        return state_of(train_step.decoder, train_step.optimizer, train_step.position(step))
 
     if step == 0 and 0 in checkpointer.steps:
         checkpointer.save(step, state)
     extra = _extra(fabric, further, checkpointer.steps, step, config.devices)
+    monitor.restart_clock()
     for batch in loader:
+        profiler.begin_step(step + 1)
         train_step(step, batch, monitor)
         step += 1
+        profiler.end_step(step)
         kept, now = step in checkpointer.steps or step in extra, time.monotonic()
         if kept or (first and now - reported_at > 1.0):
-            loss = monitor.read()
+            loss = monitor.read(sync=kept)
             if first:
                 tokens = config.tokens_per_step
                 rate = (step - reported_step) * tokens / max(now - reported_at, 1e-9)
@@ -216,12 +201,16 @@ def _run(
                 checkpointer.save(step, state)
             if step in checkpointer.steps:
                 extra = _extra(fabric, further, checkpointer.steps, step, config.devices)
+            if kept:
+                monitor.restart_clock()
             reported_at, reported_step = time.monotonic(), step
         if step < config.steps and _to_stop(fabric, stop, step, config.devices):
-            monitor.read()  # a loss that is not finite is raised first
+            monitor.read(sync=True)  # a loss that is not finite is raised first
             checkpointer.save_training_state(state)
             checkpointer.writer.submit(lambda: None).result()  # waits for the jobs before it
+            profiler.end(step)
             raise StoppedError(f"stopped at step {step} of {config.steps}")
+    profiler.end(step)
 
 
 def _extra(
@@ -244,8 +233,3 @@ def _to_stop(fabric: Fabric, stop: Callable[[], bool], step: int, processes: int
     stopping = torch.tensor(float(stop()), device=fabric.device)
     torch.distributed.all_reduce(stopping, torch.distributed.ReduceOp.MAX)
     return bool(stopping)
-
-
-def _fitting(device: torch.device, decoder: Decoder, config: TrainingConfig) -> int:
-    capacity = torch.cuda.get_device_properties(device).total_memory if device.type == "cuda" else None
-    return sequences_at_once(decoder.config, config, capacity)

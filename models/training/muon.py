@@ -6,6 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch.distributed.tensor import DTensor
+
+from calque.models.training.dealt_muon import step_dealt
 
 
 class MuonAdamW(torch.optim.Optimizer):
@@ -13,7 +16,8 @@ class MuonAdamW(torch.optim.Optimizer):
 
     One set of parameter groups and one state, so that schedules, clipping, saving and resuming see one optimizer.
     Muon's updates are matched to AdamW's in root mean square (Liu et al. 2025, arXiv 2502.16982), so that both take the
-    same learning rate and weight decay.
+    same learning rate and weight decay. Sharded matrices are dealt over the processes
+    (:mod:`~calque.models.training.dealt_muon`).
 
     Parameters
     ----------
@@ -45,5 +49,8 @@ class MuonAdamW(torch.optim.Optimizer):
         ]  # fmt: skip
         for part, groups in parts:  # loading a state replaces groups and state: the parts must see the new ones
             part.param_groups, part.state = groups, self.state
-            part.step()
+            if part is self.muon and isinstance(groups[0]["params"][0], DTensor):
+                step_dealt(groups, self.state)
+            else:
+                part.step()
         return loss

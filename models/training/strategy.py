@@ -6,6 +6,7 @@ import logging
 import os
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import torch
 from lightning.fabric import Fabric
@@ -17,11 +18,14 @@ from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 
 from calque.data.errors import UserError
+from calque.data.quantities import plural
 from calque.models.config.training import TrainingConfig
 from calque.models.decoder.loss import Objective
 
 PATIENCE = timedelta(minutes=30)
 """How long a process waits for the others, rank 0 scoring included; when one dies, all end much sooner."""
+ALLOCATOR = {"PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF"}
+"""Variables in which a user sets torch's allocator. By default its blocks can grow: scoring needs other sizes."""
 
 
 def fabric_for(config: TrainingConfig, accelerator: str = "auto") -> Fabric:
@@ -44,28 +48,27 @@ def fabric_for(config: TrainingConfig, accelerator: str = "auto") -> Fabric:
     world = world_size()
     if world != config.devices:
         raise UserError(
-            f"training.devices is {config.devices}, but {world} processes were started; start one for each device: "
-            f"torchrun --nproc-per-node {config.devices} (sweeps trial does so by itself)"
+            f"training.devices is {config.devices}, but {plural(world, 'process was', 'processes were')} started; "
+            f"start one for each device: torchrun --nproc-per-node {config.devices} (sweeps trial does so by itself)"
         )
+    if ALLOCATOR.isdisjoint(os.environ):  # before the device is used
+        os.environ["PYTORCH_ALLOC_CONF"] = "expandable_segments:True"
+    precision: Any = (
+        "bf16-true" if config.precision == "bf16-true" else "32-true"
+    )  # else the decoder casts, not autocast
     if config.devices == 1:
-        return Fabric(
-            accelerator=accelerator, devices=1, precision=config.precision, plugins=[LightningEnvironment()]  # type: ignore[arg-type]
-        )  # fmt: skip
+        return Fabric(accelerator=accelerator, devices=1, precision=precision, plugins=[LightningEnvironment()])
     local = int(os.environ.get("LOCAL_WORLD_SIZE", world))
     strategy: DDPStrategy | ModelParallelStrategy
-    precision = config.precision
     if config.strategy == "ddp":
         strategy = DDPStrategy(timeout=PATIENCE, gradient_as_bucket_view=True)
     else:
-        cast = MixedPrecisionPolicy()
-        if precision == "bf16-mixed":  # shards stay in float32, what is gathered is cast: autocast would gather float32
-            cast = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
-            precision = "32-true"
         strategy = ModelParallelStrategy(
-            partial(_shard, cast=cast), data_parallel_size=world, tensor_parallel_size=1, timeout=PATIENCE
-        )
+            partial(_shard, kind=computed_in(config)), data_parallel_size=world, tensor_parallel_size=1,
+            timeout=PATIENCE,
+        )  # fmt: skip
     fabric = Fabric(
-        accelerator=accelerator, devices=local, num_nodes=world // local, strategy=strategy, precision=precision,  # type: ignore[arg-type]
+        accelerator=accelerator, devices=local, num_nodes=world // local, strategy=strategy, precision=precision,
         plugins=[TorchElasticEnvironment()],
     )  # fmt: skip
     fabric.launch()
@@ -82,10 +85,22 @@ def rank() -> int:
     return int(os.environ["RANK"]) if TorchElasticEnvironment.detect() else 0
 
 
-def _shard(objective: Objective, mesh: DeviceMesh, cast: MixedPrecisionPolicy) -> Objective:
-    """Shard every block, and the rest as one more, over the data-parallel devices (FSDP2)."""
+def computed_in(config: TrainingConfig) -> torch.dtype | None:
+    """Return the type in which weights are used under ``config``, for ``Decoder.compute_in``; None is their own."""
+    return torch.bfloat16 if config.precision == "bf16-mixed" else None
+
+
+def _shard(objective: Objective, mesh: DeviceMesh, kind: torch.dtype | None) -> Objective:
+    """Shard every block, and the rest as one more, over the data-parallel devices (FSDP2).
+
+    Blocks are gathered in the type of computation: it halves what is sent, and the decoder rounds them to it anyway.
+    Embedding and head are gathered as they are, so that their gradients are sums in float32. Gradients are added up
+    over devices and micro-batches in float32. Inputs are not cast: the decoder decides what is float32.
+    """
     over = mesh["data_parallel"]
+    of_blocks = MixedPrecisionPolicy(param_dtype=kind, reduce_dtype=torch.float32, cast_forward_inputs=False)
     for block in objective.decoder.blocks:
-        fully_shard(block, mesh=over, mp_policy=cast)
-    fully_shard(objective, mesh=over, mp_policy=cast)
+        fully_shard(block, mesh=over, mp_policy=of_blocks)
+    of_rest = MixedPrecisionPolicy(reduce_dtype=torch.float32, cast_forward_inputs=False)
+    fully_shard(objective, mesh=over, mp_policy=of_rest)
     return objective

@@ -14,6 +14,7 @@ from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalEx
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
+from calque.data.quantities import plural
 from calque.models.training.loop import StoppedError
 
 RESTARTS = 3
@@ -66,7 +67,7 @@ def _launch(
             return
         except SignalException as stopped:
             if stopped.sigval == signal.SIGTERM:
-                raise StoppedError(f"stopped with its {count} processes") from None
+                raise StoppedError(f"stopped with its {plural(count, 'process', 'processes')}") from None
             raise KeyboardInterrupt from None
         except ChildFailedError as error:
             process, failure = error.get_first_failure()

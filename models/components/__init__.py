@@ -1,0 +1,1 @@
+"""What the parts of a model do: scores of its heads and layers, each with its interval and its control."""

@@ -1,0 +1,1 @@
+"""What the layers of a model hold: words that its residual stream already says, and how alike languages are in it."""

@@ -1,0 +1,1 @@
+"""Probing one model: what is asked for, and the scores of each group of a cube."""

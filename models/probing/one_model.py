@@ -1,0 +1,77 @@
+"""The scores of one model as it is, by the group of a cube that holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import xarray as xr
+
+from calque.data.errors import UserError
+from calque.models.ablations.copying_heads import PROBES as COPYING
+from calque.models.ablations.copying_heads import copying_heads
+from calque.models.ablations.strongest_heads import strongest_heads_ablated
+from calque.models.components import source_attention
+from calque.models.components.heads import PROBES as OF_HEADS
+from calque.models.components.heads import named_table, probe_heads
+from calque.models.components.probe import Probe
+from calque.models.components.token_sets import TokenSet
+from calque.models.config.probes import ABLATIONS, ACROSS, COMPONENTS, HEADS, LAYERS, WORD_HEADS, of_group
+from calque.models.layers.layers import probe_layers
+from calque.models.probing.asked import Asked
+from calque.models.reading.parts import ModelParts
+from calque.models.scoring.words import WordScorer
+
+ABOUT: dict[str, Probe] = {**OF_HEADS, source_attention.PROBE.name: source_attention.PROBE, **COPYING}
+"""What each probe of heads says of itself."""
+
+
+def probe_model(
+    parts: ModelParts, sets: Sequence[TokenSet], asked: Asked, probes: Collection[str] | None = None, *,
+    words: WordScorer | None = None,
+) -> dict[str, xr.Dataset]:  # fmt: skip
+    """Return the scores of a model by group; probes that compare checkpoints are left out.
+
+    Parameters
+    ----------
+    parts : ModelParts
+    sets : sequence of TokenSet
+        What prompts are drawn from.
+    asked : Asked
+    probes : collection of str, optional
+        Some of those that are asked for; all when None.
+    words : WordScorer, optional
+        Knows the words and their tokens, which probes of layers need.
+
+    Raises
+    ------
+    UserError
+        When probes of layers have no words, there are too few tokens, or a prompt does not fit into the budget.
+    """
+    chosen = [name for name in (asked.probes if probes is None else probes) if name not in ACROSS]
+    found: dict[str, xr.Dataset] = {}
+    tables = []
+    if heads := [name for name in chosen if name in HEADS]:
+        tables.append(probe_heads(parts, sets, heads, asked.heads))
+    if asking := [name for name in chosen if name in (*WORD_HEADS, *LAYERS)]:
+        if words is None:
+            raise UserError(
+                f"`probes` has {asking[0]}, which needs words and their tokenizer; give the path of a model, or leave "
+                "it out"
+            )
+        tables += [_of_words(parts, words, name, asked) for name in asking if name in WORD_HEADS]
+        if layers := [name for name in asking if name in LAYERS]:
+            tables.append(probe_layers(parts, words.task, words.encoding, layers, asked.layers))
+    if tables:
+        found[COMPONENTS] = xr.merge(tables, combine_attrs="no_conflicts")
+    if of_group(ABLATIONS, chosen):
+        found[ABLATIONS] = strongest_heads_ablated(parts, sets[0], asked.heads, asked.ablations)
+    return found
+
+
+def _of_words(parts: ModelParts, words: WordScorer, name: str, asked: Asked) -> xr.Dataset:
+    """Return the scores of heads on word questions, with their names."""
+    table = (
+        source_attention.source_attention(parts, words, asked.heads) if name == "source_attention"
+        else copying_heads(parts, words, name, asked.heads)
+    )  # fmt: skip
+    return named_table(ABOUT[name], table)
