@@ -6,6 +6,8 @@ from calque.data.command_line.application import application
 from calque.data.errors import guard
 from calque.phases.commands.acquisition import acquisition
 from calque.phases.commands.calibrate import calibrate
+from calque.phases.commands.cite import cite_command
+from calque.phases.commands.compare import compare_command
 from calque.phases.commands.detect import detect
 from calque.phases.commands.edit import edit
 from calque.phases.commands.explore import explore
@@ -17,6 +19,8 @@ app = application(
     "When did a capability begin in training? Takeoffs, delays and lags with calibrated intervals.",
     {
         "detect": detect,
+        "compare": compare_command,
+        "cite": cite_command,
         "calibrate": calibrate,
         "import": import_,
         "edit": edit,

@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import numpy as np
 
 from calque.data.command_line.output import emit_json
-from calque.data.errors import UserError
+from calque.data.version import analysis_versions
+from calque.phases.diagnosis import Diagnosis
+from calque.phases.likelihood import TakeoffLikelihood
 from calque.phases.series.axis import Array
 from calque.phases.series.trajectory import Trajectory
 
 SCHEMA = 1
-T = TypeVar("T")
 Estimand = Literal[
     "takeoff", "delay", "onset", "t10", "t50", "width", "peak", "decline", "crossover", "phases", "kink", "level"
 ]
+Role = Literal["primary", "exploratory"]
 
 
 class Outcome(StrEnum):
-    """The outcome of an estimand; only ``found`` (and ``smooth``, ``metric_dependent`` if located) carry numbers."""
+    """The outcome of an estimand.
+
+    Only ``found`` (and ``smooth``, ``metric_dependent``, ``not_established``, ``model_does_not_fit`` if located) carry
+    numbers.
+    """
 
     FOUND = "found"
     NONE = "none"
@@ -34,15 +40,26 @@ class Outcome(StrEnum):
     TOO_FEW_POINTS = "too_few_points"
     NOT_CONVERGED = "not_converged"
     METRIC_DEPENDENT = "metric_dependent"
+    NOT_ESTABLISHED = "not_established"
+    DECLINING = "declining"
+    NOISE_TOO_PERSISTENT = "noise_too_persistent"
+    MODEL_DOES_NOT_FIT = "model_does_not_fit"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Refusal:
-    """Why a series cannot be analysed."""
+    """Why a series cannot be analysed.
+
+    Attributes
+    ----------
+    told : float or None
+        Of a series whose noise is too persistent: the share that it has of the gain that would tell growth from it.
+    """
 
     trajectory: Trajectory
     outcome: Outcome
     reason: str
+    told: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +67,15 @@ class Transition:
     """One estimand of one series; ``tokens``, ``low``, ``high`` in tokens, absent values None.
 
     ``phases`` is a number only for the estimand of that name; 3 means three or more. ``falls`` is True of a score that
-    falls as training succeeds: its takeoff is where the fall begins, its peak the lowest point. Where the answer hangs
+    falls as training succeeds: its takeoff is where the fall begins, its peak the lowest point. ``role`` is that of the
+    series' test, on the row of that test alone: ``primary`` (declared before looking, one a run) or ``exploratory``;
+    ``p_adjusted`` decides the outcome, and is the p-value itself where the test is primary. Where the answer hangs
     on one checkpoint, ``without_checkpoint`` is that checkpoint in tokens, and the other ``without_*`` the answer
-    without it.
+    without it. ``at_change`` says at which change of the schedule a finding begins. ``told_by`` is how many
+    runs of the condition together tell growth from noise that lasts as long as the run, where this run alone cannot;
+    else 0. On another ``axis`` than tokens
+    ``position``, ``position_low``, ``position_high`` are the place there, and ``tokens``, ``low``, ``high`` the same
+    place in tokens.
     """
 
     run: str
@@ -67,6 +90,7 @@ class Transition:
     level: float
     p_value: float | None = None
     p_adjusted: float | None = None
+    role: Role | None = None
     elasticity: float | None = None
     phases: int | None = None
     falls: bool = False
@@ -77,11 +101,21 @@ class Transition:
     without_low: float | None = None
     without_high: float | None = None
     without_p_value: float | None = None
+    at_change: str | None = None
+    told_by: int = 0
+    axis: str = "tokens"
+    position: float | None = None
+    position_low: float | None = None
+    position_high: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lag:
-    """How much later ``second`` took off than ``first`` in the same run: ln(second/first) with one joint interval."""
+    """How much later ``second`` took off than ``first`` in the same run: ln(second/first) with one joint interval.
+
+    On another ``axis`` than tokens the ratio is of positions there, and ``tokens`` is None. ``p_adjusted`` is the
+    p-value adjusted over the lags of the report; it decides the outcome.
+    """
 
     run: str
     group: str
@@ -92,9 +126,42 @@ class Lag:
     high: float | None = None
     level: float
     p_value: float | None = None
+    p_adjusted: float | None = None
     tokens: float | None = None
     outcome: Outcome
     reason: str
+    axis: str = "tokens"
+
+
+@dataclass(frozen=True, kw_only=True)
+class VariedAnswer:
+    """Delayed start and takeoff of one series when one choice of the analysis is varied.
+
+    Attributes
+    ----------
+    variation, kind : str
+        The choice in words, and what kind it is: asked, height, level, checkpoints, noise, axis.
+    delay : Outcome
+        Of the test of a delayed start, with its ``p_value``.
+    outcome : Outcome
+        Of takeoff, with ``tokens``, ``low``, ``high``.
+    holds : bool
+        Whether the answer is that of the series as asked.
+    """
+
+    run: str
+    group: str
+    metric: str
+    variation: str
+    kind: str
+    delay: Outcome
+    p_value: float | None = None
+    outcome: Outcome
+    tokens: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n_checkpoints: int
+    holds: bool
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -117,7 +184,9 @@ class DetectionReport:
     """All transitions and lags of a cube, with the settings that gave them.
 
     ``notes`` say what was decided for the user, such as the dimensions that scores were averaged over; ``parts`` say
-    what the label of each group stands for.
+    what the label of each group stands for; ``diagnostics`` say of each series that was fitted whether the model fits.
+    ``sensitivity`` is empty unless it was asked for. ``likelihoods``
+    are of the takeoffs that have a row with a time or a bound, where positions are in tokens.
     """
 
     cube: str
@@ -125,19 +194,26 @@ class DetectionReport:
     transitions: tuple[Transition, ...]
     lags: tuple[Lag, ...]
     curves: tuple[Curve, ...] = ()
+    diagnostics: tuple[Diagnosis, ...] = ()
     provenance: dict[str, str] | None = None
     notes: tuple[str, ...] = ()
     parts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    sensitivity: tuple[VariedAnswer, ...] = ()
+    likelihoods: tuple[TakeoffLikelihood, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object of the contract (DESIGN, section 8)."""
         return {
             "schema": SCHEMA,
             "cube": self.cube,
+            "versions": analysis_versions(),
             "settings": self.settings,
             "transitions": [_row(t) for t in self.transitions],
             "lags": [_row(lag) for lag in self.lags],
             "notes": list(self.notes),
+            "parts": {group: dict(part) for group, part in self.parts.items()},
+            "diagnostics": [d.row() for d in self.diagnostics],
+            "sensitivity": [_row(answer) for answer in self.sensitivity],
         }
 
     def to_json(self, path: str | os.PathLike[str]) -> None:
@@ -170,7 +246,7 @@ class DetectionReport:
         return None
 
 
-def _row(result: Transition | Lag) -> dict[str, Any]:
+def _row(result: Transition | Lag | VariedAnswer) -> dict[str, Any]:
     row = asdict(result)
     for f in fields(result):
         value = row[f.name]
@@ -179,31 +255,6 @@ def _row(result: Transition | Lag) -> dict[str, Any]:
         elif isinstance(value, float | np.floating):
             row[f.name] = float(value) if math.isfinite(value) else None
     return row
-
-
-NUMERICAL = (ArithmeticError, ValueError, IndexError)
-"""Errors that the numbers of one series can cause."""
-
-
-def isolated(work: Callable[[], T], failed: Callable[[str], T]) -> T:
-    """Return what ``work`` gives; where the numbers of its series fail, what ``failed`` makes of the reason.
-
-    One series must not take the others of a cube with it. Errors of users and of the program itself pass.
-
-    Parameters
-    ----------
-    work : callable
-        The analysis of one series, or of two.
-    failed : callable
-        Takes the reason, which names the error, and returns a row or a refusal of outcome ``not_converged``.
-    """
-    try:
-        return work()
-    except UserError:
-        raise
-    except NUMERICAL as error:
-        text = " ".join(str(error).split())[:160]
-        return failed(f"the analysis of this series failed ({type(error).__name__}: {text}); the others stand")
 
 
 def finite(value: float) -> float | None:

@@ -12,10 +12,13 @@ if TYPE_CHECKING:
     from calque.phases.series.axis import Scale  # with numpy, which --help does not need
 
 Link = Literal["identity", "logit"]
+AxisName = Literal["tokens", "steps", "cumulative_lr"]
 
 
 FAMILIES = ("dictionary", "kink", "level", "markov", "logistic", "gompertz")
 """Models of ``phases detect --family``: the dictionary of shapes, then the classical models."""
+AXES: tuple[AxisName, ...] = ("tokens", "steps", "cumulative_lr")
+"""Axes of ``phases detect --axis``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +45,15 @@ class Settings:
         ``dictionary``, or a classical model of ``calque.phases.classical``.
     link : {"identity", "logit"}
         Scale of the score on which a classical model is linear; the dictionary has no use for it.
+    axis : {"tokens", "steps", "cumulative_lr"}
+        What growth is asked about: per token, per optimizer step, or per step at the peak learning rate.
+    schedule : str, optional
+        Where learning rate and batch change, see ``calque.phases.schedules.reading``.
+    primary : str, optional
+        Metric whose delay test is the one primary test of each run, declared before looking; when None the first of
+        ``metrics``, or of the standard set translation.
+    lags : tuple of (str, str), optional
+        Pairs of series whose lag is measured, each a metric or ``GROUP/METRIC``; the standard pairs when None.
     """
 
     metrics: tuple[str, ...] | None = None
@@ -53,6 +65,10 @@ class Settings:
     scale: Scale = "log"
     family: str = "dictionary"
     link: Link = "logit"
+    axis: AxisName = "tokens"
+    schedule: str | None = None
+    primary: str | None = None
+    lags: tuple[tuple[str, str], ...] | None = None
 
     def __post_init__(self) -> None:
         for name, kind, what in (("boot", Integral, "a whole number"), ("seed", Integral, "a whole number"),
@@ -76,5 +92,18 @@ class Settings:
                 f"`family` is {shown(self.family)}; expected one of {', '.join(FAMILIES)}"
                 + nearest(self.family, FAMILIES)
             )
+        if self.axis not in AXES:
+            raise UserError(
+                f"`axis` is {shown(self.axis)}; expected one of {', '.join(AXES)}" + nearest(str(self.axis), AXES)
+            )
+        if self.schedule is not None and not isinstance(self.schedule, str):
+            raise UserError(f"`schedule` is {shown(self.schedule)}; expected a text such as decay@30B, or a file")
+        if self.family != "dictionary" and (self.axis != "tokens" or self.schedule is not None):
+            name = "axis" if self.axis != "tokens" else "schedule"
+            raise UserError(f"`{name}` goes with the dictionary alone: leave it out, or `family`")
+        if self.primary is not None and not isinstance(self.primary, str):
+            raise UserError(f"`primary` is {shown(self.primary)}; expected the name of a metric")
+        if self.lags is not None and self.family != "dictionary":
+            raise UserError(f"`lags` are measured by the dictionary alone, not by `family` {self.family}: drop one")
         if self.link not in ("identity", "logit"):
             raise UserError(f"`link` is {shown(self.link)}; expected identity or logit")

@@ -10,8 +10,9 @@ import math
 from dataclasses import replace
 from typing import NamedTuple
 
-from calque.data.quantities import ABSENT, format_count, format_estimate, format_p
+from calque.data.quantities import ABSENT, format_count, format_estimate, format_numbers, format_p, plural
 from calque.phases.results import Lag, Outcome, Transition
+from calque.phases.schedules.words import AT_CHANGE, UNITS
 
 UNMARKED = "A location without a mark is found; any other outcome stands behind it."
 """The note under every table of locations."""
@@ -23,14 +24,8 @@ STILL_RISING = (
     "Censored, of t10, t50 and width: the rise goes on at the last checkpoint, and the place is that of the part seen."
 )
 """What censored means where a run ends before its rise."""
-GROWTH = (
-    "growth: at its steepest, the score grows at least as this power of the tokens T (the largest of 1, 2, 3 shown)"
-)
-"""What the column of elasticity bounds says."""
 LOWEST = {"peak": "lowest point", "decline": "half way up from the lowest point"}
 """What these estimands are of a score that falls."""
-RATIO_DIGITS = 7
-"""Ratios that differ less than this many digits show read alike."""
 
 
 class Extent(NamedTuple):
@@ -41,6 +36,28 @@ class Extent(NamedTuple):
     at: float | None
     open_low: bool
     open_high: bool
+
+
+def series_words(run: str, group: str, metric: str) -> str:
+    """Return what a series is called in a sentence, such as ``loss of run small, source en``.
+
+    Parameters
+    ----------
+    run, group, metric : str
+        Names; the group is empty for the whole run. A run and a metric may share theirs: a log read from ``ppl.csv``.
+    """
+    return f"{metric} of run {run}{f', {group}' if group else ''}"
+
+
+def delay_outcome(t: Transition) -> str:
+    """Return the outcome of a row in words, with the mark of a change of the schedule.
+
+    Parameters
+    ----------
+    t : Transition
+        A row of delay.
+    """
+    return outcome_words(t.outcome) + (f", {AT_CHANGE}" if t.at_change else "")
 
 
 def outcome_words(outcome: Outcome | str) -> str:
@@ -70,7 +87,9 @@ def with_mark(text: str, outcome: Outcome | str) -> str:
     return text if words == Outcome.FOUND.value else f"{text}, {words}"
 
 
-def estimate_words(value: float | None, low: float | None, high: float | None, outcome: Outcome | str) -> str:
+def estimate_words(
+    value: float | None, low: float | None, high: float | None, outcome: Outcome | str, unit: str = ""
+) -> str:
     """Return tokens with their interval and mark, such as ``12B (after 10B), censored``.
 
     Parameters
@@ -81,9 +100,11 @@ def estimate_words(value: float | None, low: float | None, high: float | None, o
         Ends of the interval; None where open.
     outcome : Outcome or str
         What came of the question.
+    unit : str
+        Unit of a position that is not in tokens.
     """
     known = any(v is not None for v in (value, low, high))
-    return with_mark(format_estimate(value, low, high) if known else "", outcome)
+    return with_mark(format_estimate(value, low, high, unit) if known else "", outcome)
 
 
 def ratio_words(value: float | None, low: float | None, high: float | None, outcome: Outcome | str) -> str:
@@ -113,11 +134,7 @@ def ratio_text(value: float, low: float | None, high: float | None) -> str:
     low, high : float or None
         Ends of the interval; None where open.
     """
-    known = [v for v in (value, low, high) if v is not None]
-    digits = 3
-    while digits < RATIO_DIGITS and len({f"{v:.{digits}g}" for v in known}) < len(set(known)):
-        digits += 1
-    one, first, last = ("" if v is None else f"{v:#.{digits}g}".rstrip(".") for v in (value, low, high))
+    one, first, last = format_numbers(value, low, high)
     if low is None and high is None:
         return f"{one} (unbounded)"
     if low is None or high is None:
@@ -142,8 +159,10 @@ def location(t: Transition | None) -> str:
         return ABSENT
     if t.estimand == "phases":
         return with_mark("" if t.phases is None else f"{t.phases}{' or more' * (t.phases == 3)}", t.outcome)
-    text = estimate_words(t.tokens, t.low, t.high, t.outcome)
-    return f"{LOWEST[t.estimand]} {text}" if t.falls and t.estimand in LOWEST and t.tokens is not None else text
+    at = (t.tokens, t.low, t.high) if t.axis == "tokens" else (t.position, t.position_low, t.position_high)
+    text = estimate_words(*at, t.outcome, "" if t.axis == "tokens" else UNITS[t.axis])
+    text += f", {AT_CHANGE}" if t.at_change else ""
+    return f"{LOWEST[t.estimand]} {text}" if t.falls and t.estimand in LOWEST and at[0] is not None else text
 
 
 def lag_ratio(lag: Lag) -> str:
@@ -169,6 +188,17 @@ def growth(elasticity: float | None) -> str:
     return ABSENT if elasticity is None or not math.isfinite(elasticity) else f"at least T^{elasticity:.0f}"
 
 
+def by_seeds(count: int) -> str:
+    """Return that the runs of a condition together tell growth from noise that lasts as long as the run.
+
+    Parameters
+    ----------
+    count : int
+        Runs, this one included.
+    """
+    return f"told from noise that lasts as long as the run by the {plural(count, 'seed')} of the condition together"
+
+
 def delay_words(delay: Transition | None) -> str:
     """Return the test of a delayed start: its outcome, p-value and elasticity bound.
 
@@ -180,8 +210,9 @@ def delay_words(delay: Transition | None) -> str:
     if delay is None:
         return ABSENT
     rest = [f"p {format_p(delay.p_value)}"] if delay.p_value is not None else []
+    rest += [f"adjusted {format_p(delay.p_adjusted)}"] if delay.role == "exploratory" else []
     rest += [growth(delay.elasticity)] if delay.elasticity is not None else []
-    return outcome_words(delay.outcome) + (f" ({', '.join(rest)})" if rest else "")
+    return delay_outcome(delay) + (f" ({', '.join(rest)})" if rest else "")
 
 
 def answer(t: Transition) -> str:
@@ -192,7 +223,7 @@ def answer(t: Transition) -> str:
     t : Transition
         The row.
     """
-    return outcome_words(t.outcome) if t.estimand == "delay" else location(t)
+    return delay_outcome(t) if t.estimand == "delay" else location(t)
 
 
 def without(t: Transition) -> Transition | None:
@@ -207,7 +238,8 @@ def without(t: Transition) -> Transition | None:
         return None
     return replace(
         t, outcome=t.without_outcome, tokens=t.without_tokens, low=t.without_low, high=t.without_high,
-        p_value=t.without_p_value, p_adjusted=None, elasticity=None, without_outcome=None,
+        p_value=t.without_p_value, p_adjusted=None, elasticity=None, without_outcome=None, axis="tokens",
+        at_change=None,
     )  # fmt: skip
 
 
@@ -217,12 +249,16 @@ def hangs(t: Transition) -> str:
     Parameters
     ----------
     t : Transition
-        A row of delay or takeoff.
+        A row of delay or takeoff, its places still on its own axis.
     """
     less = without(t)
     if less is None:
         return ""
-    return f"hangs on the one checkpoint at {format_count(t.without_checkpoint)} tokens: without it {answer(less)}"
+    if t.axis != "tokens":
+        at = less.tokens, less.low, less.high
+        less = replace(less, axis=t.axis, position=at[0], position_low=at[1], position_high=at[2])
+    at_it = f"{format_count(t.without_checkpoint)} {UNITS[t.axis]}"
+    return f"hangs on the one checkpoint at {at_it}: without it {answer(less)}"
 
 
 def extent(

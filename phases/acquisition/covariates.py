@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from calque.data.cube import EXPOSURES, OVERLAPS
 from calque.data.errors import UserError, nearest
+from calque.data.quantities import plural
 from calque.phases.acquisition.times import ItemTimes, Mask
 from calque.phases.stats.jackknife import Array
 
@@ -65,7 +66,9 @@ def names_of(cube: xr.Dataset) -> dict[str, tuple[str, str]]:
     return out
 
 
-def design(cube: xr.Dataset, items: ItemTimes, wanted: Sequence[str] | None) -> CovariateSet:
+def design(
+    cube: xr.Dataset, items: ItemTimes, wanted: Sequence[str] | None, every_level: bool = False
+) -> CovariateSet:  # fmt: skip
     """Return the covariates of items, and the items that have them.
 
     With several runs, the run is always a covariate.
@@ -79,6 +82,8 @@ def design(cube: xr.Dataset, items: ItemTimes, wanted: Sequence[str] | None) -> 
     wanted : sequence of str, optional
         Names of covariates; ``source`` and ``target`` give each language its own level. All that vary over the items
         when None.
+    every_level : bool
+        Keep levels of which no item, or every item, was acquired: they say nothing about times, but about success.
 
     Raises
     ------
@@ -112,7 +117,9 @@ def design(cube: xr.Dataset, items: ItemTimes, wanted: Sequence[str] | None) -> 
     for v, _ in values.values():
         present &= ~_missing(v)
     n_missing = int((~present).sum())
-    keep = present & _informative(items, {k: v for k, (v, _) in values.items()}, present, left_out)
+    keep = present
+    if not every_level:
+        keep = present & _informative(items, {k: v for k, (v, _) in values.items()}, present, left_out)
     kept = items.where(keep)
     covariates: list[Covariate] = []
     base = np.ones((len(kept), 1))
@@ -214,7 +221,7 @@ def _informative(items: ItemTimes, values: dict[str, Values], keep: Mask, left_o
                 mine = keep & (v == level)
                 for state, why in ((items.right, "never acquired"), (items.left, "there from the first checkpoint")):
                     if state[mine].all() and mine.sum() < keep.sum():
-                        left_out[f"{name}={level}"] = f"all {int(mine.sum())} items {why}; set aside"
+                        left_out[f"{name}={level}"] = f"all {plural(int(mine.sum()), 'item')} {why}; set aside"
                         keep &= ~mine
                         changed = True
                         break

@@ -7,7 +7,7 @@ the sandwich of independent items, which both contain (the two-way clustering of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import factorial
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.linalg import qr
 from scipy.stats import f as fisher
 
+from calque.data.quantities import plural
 from calque.phases.stats.censored import FAMILIES, CensoredFit, fit_censored, robust_covariance
 from calque.phases.stats.jackknife import Array, satterthwaite
 
@@ -62,6 +63,19 @@ class Errors:
     df: Array
     n_concepts: int
     n_languages: int
+
+    def clusters(self, of: str) -> str:
+        """Return what the error of a coefficient counts as independent, such as ``9 languages``.
+
+        Parameters
+        ----------
+        of : str
+            What its covariate varies with, as :class:`calque.phases.acquisition.covariates.Covariate` says.
+        """
+        languages, concepts = plural(self.n_languages, "language"), plural(self.n_concepts, "concept")
+        if of in ("fixed language", "concept") or self.n_languages < FEWEST_GROUPS:
+            return concepts
+        return languages if of == "language" else f"{languages}, {concepts}"
 
 
 def choose_family(items: SurvivalData) -> dict[str, CensoredFit]:
@@ -238,6 +252,19 @@ def shapley(
             x = items.x[:, columns]
             fit = fit_censored(x, items.low, items.high, family)
             worth[frozenset(members)] = explained_variation(x, fit) if fit.converged else float("nan")
+    return worth[frozenset(range(k))], shapley_shares(worth, k)
+
+
+def shapley_shares(worth: Mapping[frozenset[int], float], k: int) -> Array:
+    """Return the mean gain of each of k members over all orders of entry: (k,).
+
+    Parameters
+    ----------
+    worth : mapping of frozenset of int to float
+        Of every subset of ``range(k)``, the empty one too.
+    k : int
+        Members.
+    """
     shares = np.zeros(k)
     for g in range(k):
         others = [i for i in range(k) if i != g]
@@ -245,4 +272,4 @@ def shapley(
             weight = factorial(size) * factorial(k - size - 1) / factorial(k)
             for members in combinations(others, size):
                 shares[g] += weight * (worth[frozenset(members) | {g}] - worth[frozenset(members)])
-    return worth[frozenset(range(k))], shares
+    return shares

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import xarray as xr
@@ -12,7 +12,7 @@ from scipy.stats import t as student
 
 from calque.data.cube import validate
 from calque.data.errors import UserError, nearest
-from calque.data.quantities import format_count, format_interval
+from calque.data.quantities import format_count, format_interval, plural
 from calque.phases.acquisition.covariates import CovariateSet, design
 from calque.phases.acquisition.model import (
     Errors,
@@ -24,6 +24,8 @@ from calque.phases.acquisition.model import (
     with_median,
 )
 from calque.phases.acquisition.results import AcquisitionReport, Predictor, Term
+from calque.phases.acquisition.settings import MOST_PREDICTORS, AcquisitionSettings
+from calque.phases.acquisition.success_report import predictors_of_success
 from calque.phases.acquisition.times import ItemTimes, item_times
 from calque.phases.processes import Progress, one_thread
 from calque.phases.results import Outcome, finite
@@ -33,45 +35,12 @@ from calque.phases.stats.multiplicity import benjamini_yekutieli
 FEWEST_ACQUIRED = 10
 """Acquired items a coefficient, below which maximum likelihood cannot be trusted (Peduzzi et al. 1995)."""
 FEWEST_CONCEPTS = 8
-MOST_PREDICTORS = 10
-"""Shapley shares take 2**k fits."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class AcquisitionSettings:
-    """Settings of the regression of acquisition times.
-
-    Attributes
-    ----------
-    metric : str
-        translation, translation_paired, copying or false_copying.
-    covariates : tuple of str, optional
-        Names; all that the cube holds when None.
-    runs : tuple of str, optional
-        Runs to use; all when None.
-    lasting : int
-        Correct answers in a row from which an item counts as acquired.
-    every_item : bool
-        All items between different languages instead of the metric's own.
-    level : float
-        Coverage of intervals.
-    """
-
-    metric: str = "translation"
-    covariates: tuple[str, ...] | None = None
-    runs: tuple[str, ...] | None = None
-    lasting: int = 3
-    every_item: bool = False
-    level: float = 0.95
-
-    def __post_init__(self) -> None:
-        if not 0.5 <= self.level <= 0.999:
-            raise UserError(f"`level` is {self.level:g}; expected a coverage from 0.5 to 0.999, such as 0.95")
+DEFAULT = AcquisitionSettings()
 
 
 @one_thread
 def acquisition(
-    cube: xr.Dataset, settings: AcquisitionSettings = AcquisitionSettings(), progress: Progress | None = None,
+    cube: xr.Dataset, settings: AcquisitionSettings = DEFAULT, progress: Progress | None = None,
     name: str = "cube",
 ) -> AcquisitionReport:  # fmt: skip
     """Regress acquisition times of a cube's items on their covariates.
@@ -97,6 +66,7 @@ def acquisition(
     made = design(cube, items, settings.covariates)
     report = _report(made, settings, name)
     why = _too_little(made, report)
+    report = replace(report, success=predictors_of_success(cube, items, settings, progress))
     if why is not None:
         return replace(report, outcome=why[0], reason=why[1])
     data = matrix(made, cube)
@@ -171,16 +141,23 @@ def _too_little(made: CovariateSet, r: AcquisitionReport) -> tuple[Outcome, str]
         )
     done = r.n_interval + r.n_left
     if done == 0:
-        return Outcome.NONE, f"none of {r.n_items} items of {r.metric} was lastingly acquired"
+        return Outcome.NONE, f"none of {plural(r.n_items, 'item')} of {r.metric} was lastingly acquired"
     if r.n_interval == 0:
-        return Outcome.CENSORED, f"all {done} acquired items were there from their first checkpoint on"
+        return (
+            Outcome.CENSORED,
+            f"all {plural(done, 'acquired item was', 'acquired items were')} there from their first checkpoint on",
+        )
     if r.n_interval < FEWEST_ACQUIRED * (n_columns + 1):
         needed = FEWEST_ACQUIRED * (n_columns + 1)
         return Outcome.TOO_FEW_POINTS, (
-            f"{r.n_interval} items were acquired between two checkpoints; {n_columns + 1} coefficients need {needed}"
+            f"{plural(r.n_interval, 'item was', 'items were')} acquired between two checkpoints; {n_columns + 1} "
+            f"coefficients need {needed}"
         )
     if r.n_concepts < FEWEST_CONCEPTS:
-        return Outcome.TOO_FEW_POINTS, f"{r.n_concepts} concepts; errors clustered by concept need {FEWEST_CONCEPTS}"
+        return (
+            Outcome.TOO_FEW_POINTS,
+            f"{plural(r.n_concepts, 'concept')}; errors clustered by concept need {FEWEST_CONCEPTS}",
+        )
     return None
 
 
@@ -218,7 +195,7 @@ def _terms(
                     predictor=c.name, term=term, time_ratio=_exp(b), low=_exp(b - half) if known else None,
                     high=_exp(b + half) if known else None, coefficient=b,
                     se=math.sqrt(errors.covariance[i, i]) if known else None, df=float(errors.df[i]) if known else None,
-                    p_value=finite(p),
+                    p_value=finite(p), clusters=errors.clusters(c.of),
                 )
             )  # fmt: skip
     return tuple(out)
@@ -268,7 +245,7 @@ def _judged(r: AcquisitionReport) -> AcquisitionReport:
         half += f" ({format_interval(r.low, r.high)})"
     if r.n_right > r.n_items / 2:
         half += ", beyond what was seen: most items were never acquired"
-    acquired = f"{r.n_items - r.n_right} of {r.n_items} items lastingly acquired, {half}"
+    acquired = f"{r.n_items - r.n_right} of {plural(r.n_items, 'item')} lastingly acquired, {half}"
     real = [p for p in r.predictors if p.of != "run"]
     if not real:
         return replace(r, outcome=Outcome.NONE, reason=f"{acquired}; no covariate of the cube varies over these items")

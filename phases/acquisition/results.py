@@ -11,7 +11,11 @@ from calque.phases.results import SCHEMA, Outcome
 
 @dataclass(frozen=True, kw_only=True)
 class Term:
-    """One coefficient: one unit of the term multiplies the tokens at acquisition by ``time_ratio``."""
+    """One coefficient: one unit of the term multiplies the tokens at acquisition by ``time_ratio``.
+
+    ``clusters`` are what the interval counts as independent: the languages or the concepts that the term varies with,
+    or both, whatever the number of items.
+    """
 
     predictor: str
     term: str
@@ -22,6 +26,7 @@ class Term:
     se: float | None
     df: float | None
     p_value: float | None
+    clusters: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +40,47 @@ class Predictor:
     p_adjusted: float | None
     outcome: Outcome
     reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuccessPart:
+    """What one predictor explains of success: its Shapley value, in-sample and cross-validated, with intervals.
+
+    ``name`` is the predictor, or ``total`` for all together. ``cross_validated`` leaves out concepts and languages.
+    """
+
+    name: str
+    explained: float
+    low: float | None
+    high: float | None
+    cross_validated: float
+    cv_low: float | None
+    cv_high: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Success:
+    """Explained variation of success, the share of items that were lastingly acquired by the end of their run.
+
+    Attributes
+    ----------
+    outcome : Outcome
+        ``found`` where the cross-validated interval lies above 0.
+    rate : float or None
+        Share of items that succeeded.
+    new_concepts, new_languages : float or None
+        Cross-validated explained variation with concepts alone, or languages alone, left out.
+    parts : tuple of SuccessPart
+        In all, then of each predictor.
+    """
+
+    outcome: Outcome
+    reason: str
+    n_items: int
+    rate: float | None = None
+    new_concepts: float | None = None
+    new_languages: float | None = None
+    parts: tuple[SuccessPart, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,12 +114,16 @@ class AcquisitionReport:
     terms: tuple[Term, ...] = ()
     predictors: tuple[Predictor, ...] = ()
     left_out: dict[str, str]
+    success: Success | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object; absent values are None."""
-        out = plain({k: v for k, v in asdict(self).items() if k not in ("terms", "predictors")})
+        out = plain({k: v for k, v in asdict(self).items() if k not in ("terms", "predictors", "success")})
+        success = None if self.success is None else plain(asdict(self.success))
+        if success is not None and self.success is not None:
+            success["parts"] = [plain(asdict(part)) for part in self.success.parts]
         return {
             "schema": SCHEMA, **out,
             "terms": [plain(asdict(t)) for t in self.terms],
-            "predictors": [plain(asdict(p)) for p in self.predictors],
+            "predictors": [plain(asdict(p)) for p in self.predictors], "success": success,
         }  # fmt: skip

@@ -6,9 +6,11 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from calque.data.quantities import format_p
-from calque.phases.acquisition.results import AcquisitionReport
+from calque.data.quantities import format_p, plural
+from calque.phases.acquisition.results import AcquisitionReport, Success
+from calque.phases.acquisition.success_report import share_words
 from calque.phases.report.tables import outcome_text
+from calque.phases.wording import ratio_text
 
 
 def predictors_table(report: AcquisitionReport) -> Table:
@@ -24,9 +26,9 @@ def predictors_table(report: AcquisitionReport) -> Table:
 
 
 def terms_table(report: AcquisitionReport) -> Table:
-    """Return a table with one row a coefficient of ``report``: time ratio with interval, degrees of freedom, p."""
+    """Return a table with one row a coefficient of ``report``: ratio with interval, clusters, degrees of freedom, p."""
     table = Table(title="Tokens at acquisition, as a ratio", title_justify="left", header_style="bold")
-    for name in ("predictor", "by", "ratio", "df", "p"):
+    for name in ("predictor", "by", "ratio", "clusters", "df", "p"):
         table.add_column(name, overflow="fold")
     last = ""
     for t in report.terms:
@@ -35,10 +37,24 @@ def terms_table(report: AcquisitionReport) -> Table:
         elif t.low is None or t.high is None:
             ratio = f"{t.time_ratio:.3g}"
         else:
-            ratio = f"{t.time_ratio:.3g} ({t.low:.3g} to {t.high:.3g})"
+            ratio = ratio_text(t.time_ratio, t.low, t.high)
         shown = "" if t.predictor == last else t.predictor
-        table.add_row(shown, t.term, ratio, "–" if t.df is None else f"{t.df:.3g}", format_p(t.p_value))
+        table.add_row(shown, t.term, ratio, t.clusters, "–" if t.df is None else f"{t.df:.3g}", format_p(t.p_value))
         last = t.predictor
+    return table
+
+
+def success_table(success: Success, level: float) -> Table:
+    """Return a table with one row a predictor of ``success``: its share with an interval at ``level``, twice."""
+    title = f"Explained variation of success (Shapley values, {100 * level:g} % intervals)"
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for name in ("predictor", "in these items", "other concepts and languages"):
+        table.add_column(name, overflow="fold")
+    for part in success.parts:
+        table.add_row(
+            part.name, share_words(part.explained, part.low, part.high),
+            share_words(part.cross_validated, part.cv_low, part.cv_high), end_section=part.name == "total",
+        )  # fmt: skip
     return table
 
 
@@ -50,12 +66,22 @@ def acquisition_parts(report: AcquisitionReport) -> list[RenderableType]:
     parts.append(outcome_text(report.outcome).append(f": {report.reason}.", style="default"))
     if report.family is not None:
         note = (
-            f"{report.family} times by AIC; {report.n_items} items of {report.n_runs} runs, {report.n_concepts} "
-            f"concepts, {report.n_languages} languages: {report.n_interval} between two checkpoints, "
-            f"{report.n_right} never acquired, {report.n_left} from the first checkpoint on. "
-            f"Intervals {100 * report.level:g} %, clustered by concept and language."
+            f"{report.family} times by AIC; {plural(report.n_items, 'item')} of {plural(report.n_runs, 'run')}, "
+            f"{plural(report.n_concepts, 'concept')}, {plural(report.n_languages, 'language')}: {report.n_interval} "
+            f"between two checkpoints, {report.n_right} never acquired, {report.n_left} from the first checkpoint "
+            f"on. Intervals {100 * report.level:g} %: as wide as the number of clusters makes them, however many "
+            "items there are."
         )
         parts.append(Text(note, style="dim"))
+    if report.success is not None:
+        s = report.success
+        parts += [success_table(s, report.level)] if s.parts else []
+        parts.append(Text("Success: ").append_text(outcome_text(s.outcome)).append(f": {s.reason}."))
+        if s.new_concepts is not None and s.new_languages is not None:
+            each = f"{share_words(s.new_concepts, None, None)}, for other languages alone "
+            each += share_words(s.new_languages, None, None)
+            parts.append(Text(f"Success: {100 * (s.rate or 0):.1f} % of {plural(s.n_items, 'item')}; explained for "
+                              f"other concepts alone {each}.", style="dim"))  # fmt: skip
     if report.n_missing:
-        parts.append(Text(f"{report.n_missing} items lack a covariate and are left out."))
+        parts.append(Text(f"{plural(report.n_missing, 'item lacks', 'items lack')} a covariate: left out."))
     return [*parts, *(Text(f"Left out: {name} {why}.") for name, why in report.left_out.items())]

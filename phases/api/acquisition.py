@@ -10,9 +10,9 @@ from calque.data.arguments import checked
 from calque.data.cube.source import CubeLike, as_cube
 from calque.data.errors import UserError
 from calque.data.result import Result, Rows, check_backend
-from calque.phases.acquisition.regression import AcquisitionSettings
 from calque.phases.acquisition.regression import acquisition as acquisition_report
 from calque.phases.acquisition.results import AcquisitionReport
+from calque.phases.acquisition.settings import AcquisitionSettings
 from calque.phases.api.arguments import several
 from calque.phases.processes import Progress
 
@@ -37,12 +37,15 @@ class AcquisitionRegression(Result):
         return self.report.to_dict()
 
     def tables(self) -> dict[str, Rows]:
-        """Return ``terms`` and ``predictors``."""
+        """Return ``terms``, ``predictors``, and ``success`` where it can be explained."""
         found = self.to_dict()
-        return {
+        out = {
             "terms": Rows(found["terms"], ("predictor", "term")),
             "predictors": Rows(found["predictors"], ("name",)),
         }
+        if found["success"] and found["success"]["parts"]:
+            out["success"] = Rows(found["success"]["parts"], ("name",))
+        return out
 
     def renderables(self) -> Sequence[RenderableType]:
         """Return the tables and sentences of the terminal."""
@@ -92,8 +95,8 @@ class AcquisitionRegression(Result):
 @checked
 def acquisition(
     cube: CubeLike, *, metric: str = "translation", covariates: str | Sequence[str] | None = None,
-    items: str = "metric", run: str | Sequence[str] | None = None, lasting: int = 3, level: float = 0.95,
-    progress: Progress | None = None,
+    items: str = "metric", run: str | Sequence[str] | None = None, lasting: int = 3, boot: int = 199, seed: int = 0,
+    level: float = 0.95, progress: Progress | None = None,
 ) -> AcquisitionRegression:  # fmt: skip
     """Regress the tokens at which each item was acquired on what the cube knows about the items.
 
@@ -112,6 +115,10 @@ def acquisition(
         Runs to use; all when None.
     lasting : int
         Hits in a row that make a hit lasting.
+    boot : int
+        Draws of concepts and languages for the intervals of what explains success, 19 to 10000.
+    seed : int
+        The same seed gives the same numbers.
     level : float
         Coverage of the intervals.
     progress : callable, optional
@@ -142,5 +149,7 @@ def acquisition(
         lasting=lasting,
         every_item=items == "all",
         level=level,
+        boot=boot,
+        seed=seed,
     )
     return AcquisitionRegression(report=acquisition_report(data, settings, progress=progress, name=name))

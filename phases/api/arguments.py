@@ -51,6 +51,32 @@ def splits(by: str | Sequence[str]) -> tuple[str, ...]:
     return found
 
 
+def pairs(lags: Sequence[Sequence[str]] | None) -> tuple[tuple[str, str], ...] | None:
+    """Return pairs of names of series as tuples; None stays None.
+
+    Parameters
+    ----------
+    lags : sequence of pairs of str, optional
+        As a caller passes them.
+
+    Raises
+    ------
+    UserError
+        For no pair at all, and for what is no pair of names.
+    """
+    if lags is None:
+        return None
+    out = []
+    for pair in lags:
+        if isinstance(pair, str) or len(pair) != 2 or not all(isinstance(v, str) and v.strip() for v in pair):
+            given = pair if isinstance(pair, str) else ",".join(map(str, pair))
+            raise UserError(f"`lags` has {shown(given)}; expected two names of series, such as copying and translation")
+        out.append((pair[0].strip(), pair[1].strip()))
+    if not out:
+        raise UserError("`lags` is empty; expected pairs of metrics, or None for the standard pairs")
+    return tuple(dict.fromkeys(out))
+
+
 def check_jobs(jobs: int) -> None:
     """Refuse a number of processes that is none.
 

@@ -11,6 +11,7 @@ from calque.data.arguments import checked
 from calque.data.cube.source import CubeLike, as_cube
 from calque.data.errors import UserError, nearest
 from calque.data.metrics import LAGS
+from calque.data.quantities import plural
 from calque.data.result import Result, Rows, check_backend
 from calque.phases.adaptive.record import designs_of, with_noise_in_tokens
 from calque.phases.api.arguments import several
@@ -24,6 +25,7 @@ from calque.phases.calibration.study_tables import study_grids, study_json
 from calque.phases.calibration.tables import suite_grids, suite_json, suite_notes
 from calque.phases.processes import Progress
 from calque.phases.series.metrics import trajectories
+from calque.phases.series.prepared import prepared
 from calque.phases.settings import Settings
 
 if TYPE_CHECKING:
@@ -230,7 +232,7 @@ def _of_study(
             if one not in known:
                 raise UserError(f"`run` is '{one}'; the cube has {', '.join(known)}" + nearest(one, known))
         data = data.sel(run=list(runs))
-    series = with_noise_in_tokens(trajectories(data, several(metric)), data, name)
+    series, prepared_how = prepared(with_noise_in_tokens(trajectories(data, several(metric)), data, name))
     adaptive = {
         one: (design, with_noise_in_tokens(trajectories(data.sel(run=[one]), (design.metric,)), data)[0])
         for one, design in designs_of(data, name).items()
@@ -239,10 +241,13 @@ def _of_study(
         series, LAGS, options, replicates=replicates, jobs=jobs, progress=progress, adaptive=adaptive
     )
     note = (
-        f"{replicates} simulated series a question, {options.boot} bootstrap replicates each, seed {options.seed}; "
-        f"± one Monte Carlo standard error. Size: share of delays (lags) found at {100 * (1 - options.level):.3g} % "
-        "where there is none; power and coverage: as if the fitted curves were true."
+        f"{replicates} simulated series a question, {plural(options.boot, 'bootstrap replicate')} each, seed "
+        f"{options.seed}; ± one Monte Carlo standard error. Size: share of delays (lags) found at "
+        f"{100 * (1 - options.level):.3g} % where there is none; power and coverage: as if the fitted curves were "
+        "true."
     )
     if adaptive:
         note += f" Checkpoints of {', '.join(adaptive)} were adaptive: every simulated curve was given its own."
-    return Calibration(found=study_json(rows, name, options, replicates), grids=tuple(study_grids(rows)), notes=(note,))
+    return Calibration(
+        found=study_json(rows, name, options, replicates), grids=tuple(study_grids(rows)), notes=(note, *prepared_how)
+    )

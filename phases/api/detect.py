@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from calque.data.arguments import checked
-from calque.data.cube import validate
-from calque.data.cube.source import CubeLike, as_cube
+from calque.data.cube.source import CubeLike
 from calque.data.errors import UserError, nearest, shown
 from calque.data.result import Result, Rows, check_backend
-from calque.phases.api.arguments import check_jobs, several, splits
-from calque.phases.api.columns import LAG, TRANSITION
+from calque.phases.api.arguments import check_jobs, pairs, several, splits
+from calque.phases.api.columns import DIAGNOSIS, LAG, TRANSITION, VARIED
+from calque.phases.api.heads import opened, with_notes
 from calque.phases.detection.detect import detect as detect_report
 from calque.phases.pooling.across_runs import across_runs
 from calque.phases.pooling.results import Pooled, plain
@@ -23,9 +23,10 @@ from calque.phases.processes import Progress
 from calque.phases.results import DetectionReport, Lag, Transition
 from calque.phases.series.axis import Scale
 from calque.phases.series.parts import with_parts
-from calque.phases.settings import Link, Settings
+from calque.phases.settings import AxisName, Link, Settings
 
 if TYPE_CHECKING:
+    import pandas as pd
     from rich.console import RenderableType
 
 
@@ -57,17 +58,28 @@ class Detection(Result):
         """One row a pair of metrics within a run."""
         return self.report.lags
 
+    @property
+    def diagnostics(self) -> pd.DataFrame:
+        """Whether the model of each fitted series fits: p-values of its residuals, and its fitted noise, a row each."""
+        import pandas as pd
+
+        return self.to_dataframe("diagnostics") if self.report.diagnostics else pd.DataFrame(columns=list(DIAGNOSIS))
+
     def to_dict(self) -> dict[str, Any]:
         """Return what ``phases detect --json`` writes."""
         return self.report.to_dict() | {"across_runs": [plain(asdict(row)) for row in self.across]}
 
     def tables(self) -> dict[str, Rows]:
-        """Return ``transitions``, and ``lags`` and ``across_runs`` where there are any."""
+        """Return ``transitions``, and ``lags``, ``diagnostics`` and ``across_runs`` where there are any."""
         found = self.to_dict()
         rows = Rows(found["transitions"], ("run", "group", "metric", "estimand"), ("without_outcome",), TRANSITION)
         out = {"transitions": rows}
         if found["lags"]:
             out["lags"] = Rows(found["lags"], ("run", "group", "first", "second"), (), LAG)
+        if found["diagnostics"]:
+            out["diagnostics"] = Rows(found["diagnostics"], ("run", "group", "metric"), (), DIAGNOSIS)
+        if found["sensitivity"]:
+            out["sensitivity"] = Rows(found["sensitivity"], ("run", "group", "metric", "variation"), (), VARIED)
         if self.across:
             out["across_runs"] = Rows(found["across_runs"], text=("run", "size", "corpus", "mix", "first"))
         return out
@@ -139,7 +151,7 @@ class Detection(Result):
         from calque.phases.report.figures import label, new_axes
         from calque.phases.report.runs import draw_run
 
-        axes = draw_run(new_axes(below=0.14) if ax is None else ax, curves, rows, lags, scale, bars)
+        axes = draw_run(new_axes(below=0.16) if ax is None else ax, curves, rows, lags, scale, bars)
         legend = axes.get_legend()
         if legend is not None:
             legend.set_title(label(title))
@@ -207,7 +219,9 @@ class Detection(Result):
 def detect(
     cube: CubeLike, *, metric: str | Sequence[str] | None = None, by: str | Sequence[str] = "run", boot: int = 999,
     seed: int = 0, level: float = 0.95, rise: float = 0.05, scale: Scale = "log", family: str = "dictionary",
-    link: Link = "logit", jobs: int = 1, progress: Progress | None = None,
+    link: Link = "logit", axis: AxisName = "tokens", schedule: str | Path | None = None, primary: str | None = None,
+    lags: Sequence[Sequence[str]] | None = None, sensitivity: bool = False, jobs: int = 1, 
+    progress: Progress | None = None,
 ) -> Detection:  # fmt: skip
     """Find the transitions of a cube: takeoff, delayed start, onset, peak, crossover, and lags within each run.
 
@@ -216,7 +230,8 @@ def detect(
     cube : xarray.Dataset or path
         Schema 1; ``tokens`` and one metric suffice.
     metric : str or sequence of str, optional
-        Metrics or variables of the cube; the standard set when None.
+        Metrics or variables of the cube; the standard set when None. Of heads, as ``sweeps probe`` scores them:
+        ``components/NAME``, ``components/NAME_heads`` and ``components/NAME_other_heads`` (docs/COMPONENTS.md).
     by : str or sequence of str
         How to split: run (always), pair, any property of runs (size, mix, seed, your own) and any dimension of the
         metrics (source, target, language, layer, ...), with commas between or as a sequence. What is not split is
@@ -228,16 +243,28 @@ def detect(
     level : float
         Coverage of the intervals; tests are at 1 - level.
     rise : float
-        Height above the floor that defines takeoff: of a proportion, or of the rise of a continuous score.
+        Height above the floor that defines takeoff: of a proportion, or of a continuous score's rise.
     scale : {"log", "linear"}
         Axis of the shapes of growth.
     family : str
         ``dictionary``, or a classical model (docs/CLASSICAL.md).
     link : {"logit", "identity"}
         Scale of a proportion on which a classical model is linear.
+    axis : {"tokens", "steps", "cumulative_lr"}
+        What growth is asked about; cumulative_lr in steps at the peak rate. Places are said there, and in tokens too.
+    schedule : str or path, optional
+        Where learning rate and batch change: ``decay@30B,batch@18B``, or a CSV file with the columns tokens,
+        learning_rate, batch_tokens. Findings that begin at a change are marked. Cubes of Calque know their own.
+    sensitivity : bool
+        Ask each series again with one choice varied at a time: height, level, checkpoints left out, noise model, axis.
+        It takes some fifteen times as long; the answers are the table ``sensitivity``.
+    primary : str, optional
+        Metric whose delay test is the one primary test of each whole run; when None the first of ``metric``, else
+        translation. Outcomes of all others, which are exploratory, follow adjusted p-values.
+    lags : sequence of pairs of str, optional
+        Series whose lag is measured, such as ``[("copying", "loss")]``: metrics, or parts of runs as ``GROUP/METRIC``.
     jobs : int
-        Processes; the numbers do not depend on it. A script that asks for more than one needs
-        ``if __name__ == "__main__":``.
+        Processes; numbers do not depend on it. Scripts with more than one need ``if __name__ == "__main__":``.
     progress : callable, optional
         Called with (done, total, what).
 
@@ -252,13 +279,22 @@ def detect(
         When the cube or a setting cannot be used.
     """
     check_jobs(jobs)
-    data, name = as_cube(cube)
     settings = Settings(
         metrics=several(metric), by=splits(by), boot=boot, seed=seed, level=level, rise=rise, scale=scale,
-        family=family, link=link,
+        family=family, link=link, axis=axis, schedule=None if schedule is None else str(schedule),
+        primary=primary, lags=pairs(lags),
     )  # fmt: skip
-    report = detect_report(data, settings, progress=progress, name=name, jobs=jobs)
+    data, name, types = opened(cube, settings)
+    report = with_notes(detect_report(data, settings, progress=progress, name=name, jobs=jobs), types)
     if settings.family != "dictionary":
+        if sensitivity:
+            raise UserError("`sensitivity` goes with the dictionary alone: leave it out, or `family`")
         return Detection(report=report, cube=data)
-    across, notes = across_runs(report, validate(data, name), settings.level)
-    return Detection(report=replace(report, notes=(*report.notes, *notes)), cube=data, across=across)
+    across, notes = across_runs(report, data, settings.level)
+    report = replace(report, notes=(*report.notes, *notes))
+    if sensitivity:
+        from calque.phases.sensitivity.varied import sensitivity as vary
+
+        varied, more = vary(data, settings, name, progress, jobs, report.transitions)
+        report = replace(report, sensitivity=tuple(varied), notes=(*report.notes, *more))
+    return Detection(report=report, cube=data, across=across)

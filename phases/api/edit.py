@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from calque.data.arguments import checked, pairs
+from calque.data.command_line.naming import named
 from calque.data.cube.editing import (
     distinct_names,
     flagged,
@@ -22,7 +23,7 @@ from calque.data.cube.joining import as_long, concat, concat_groups
 from calque.data.cube.run_table import run_table
 from calque.data.cube.source import CubeLike, HoldsCube, as_cube, groups_of
 from calque.data.errors import UserError, nearest
-from calque.data.quantities import format_count
+from calque.data.quantities import format_count, plural
 from calque.data.result import Result, Rows, check_backend
 from calque.phases.api.arguments import several
 from calque.phases.formats.coordinates import of_names, with_coordinates
@@ -88,7 +89,7 @@ class EditedCube(Result):
         for row in rows:
             values = [str(row["checkpoints"]), format_count(row["first_tokens"]), format_count(row["last_tokens"])]
             table.add_row(str(row["run"]), *values, *(_plain(row[name]) for name in more))
-        return [table, *(Text(f"note: {note}") for note in self.notes)]
+        return [table, *(Text(f"note: {note}") for note in named(self.notes))]
 
     def plot(self, metric: str | None = None, *, ax: Any = None, backend: str = "matplotlib") -> Any:
         """Draw one metric over tokens, a line a run.
@@ -244,7 +245,9 @@ def _joined(given: list[CubeLike], parts: list[xr.Dataset], notes: list[str]) ->
 def _left_out(cube: xr.Dataset, left_out: np.ndarray, drops: Sequence[str]) -> str:
     counts = {str(run): int(n) for run, n in zip(cube["run"].values, left_out.sum(1), strict=True) if n}
     told = ", ".join(f"{run} {n}" for run, n in list(counts.items())[:8]) + (", ..." if len(counts) > 8 else "")
-    return f"{int(left_out.sum())} checkpoints left out, flagged {' or '.join(drops)}" + (f": {told}" if told else "")
+    return f"{plural(int(left_out.sum()), 'checkpoint')} left out, flagged {' or '.join(drops)}" + (
+        f": {told}" if told else ""
+    )
 
 
 def _known(run: str, cube: xr.Dataset) -> str:

@@ -14,9 +14,10 @@ import numpy as np
 import xarray as xr
 
 from calque.data.arguments import checked
+from calque.data.command_line.naming import named
 from calque.data.cube.variable_checks import as_number
 from calque.data.errors import UserError
-from calque.data.quantities import format_count
+from calque.data.quantities import format_count, plural
 from calque.data.result import Result, Rows, check_backend
 from calque.phases.api.arguments import several
 from calque.phases.formats.base import Request, brief
@@ -113,13 +114,13 @@ class ImportedLog(Result):
         from rich.text import Text
 
         lines = [f"{self.source}: read as {self.format} ({'guessed' if self.guessed else 'as given'})"]
-        lines += [f"  note: {note}" for note in self.notes[:SHOWN_NOTES]]
+        lines += [f"  note: {note}" for note in named(self.notes[:SHOWN_NOTES])]
         if len(self.notes) > SHOWN_NOTES:
             more = len(self.notes) - SHOWN_NOTES
-            lines.append(f"  and {more} more notes, in the cube's attribute import_notes")
+            lines.append(f"  and {plural(more, 'more note')}, in the cube's attribute import_notes")
         runs, points = self.cube.sizes["run"], self.cube.sizes["checkpoint"]
         written = [metric["metric"] for metric in self.to_dict()["metrics"]]
-        lines.append(f"{runs} run{'s' * (runs != 1)}, up to {points} checkpoints, {', '.join(written)}")
+        lines.append(f"{plural(runs, 'run')}, up to {plural(points, 'checkpoint')}, {', '.join(written)}")
         rows = self._runs()
         names = [name for name in rows[0] if name not in RUN_COLUMNS]
         table = Table("run", "checkpoints", "from", "to", *(escape(name) for name in names))
@@ -129,7 +130,7 @@ class ImportedLog(Result):
                 escape(row["run"]), str(row["checkpoints"]), *ends, *(escape(str(row[name])) for name in names)
             )
         rest = len(rows) - SHOWN_RUNS
-        return [*map(Text, lines), table, *([Text(f"and {rest} more runs, in --json")] if rest > 0 else [])]
+        return [*map(Text, lines), table, *([Text(f"and {plural(rest, 'more run')}, in the JSON")] if rest > 0 else [])]
 
     def plot(self, metric: str | None = None, *, ax: Any = None, backend: str = "matplotlib") -> Any:
         """Draw one metric over tokens, a line a run.
@@ -225,7 +226,10 @@ def import_log(
         raise UserError("`metric` is empty; name at least one column, tag or task/metric of the log")
     made = read_log(request, format, several(continuous, "continuous") or (), every, several(percent, "percent") or (),
                     run_pattern)  # fmt: skip
-    return ImportedLog(cube=made.cube, source=str(path), format=made.format, guessed=made.guessed, notes=made.notes)
+    return ImportedLog(
+        cube=made.cube, source=str(path), format=made.format, guessed=made.guessed,
+        notes=made.notes,
+    )  # fmt: skip
 
 
 def _columns(given: str | Sequence[str] | Mapping[str, str] | None) -> dict[str, str]:

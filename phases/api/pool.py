@@ -41,9 +41,9 @@ class PooledTransitions(Result):
         return self.report.to_dict()
 
     def tables(self) -> dict[str, Rows]:
-        """Return ``pooled``, ``tests`` and ``pairs``."""
+        """Return ``pooled``, ``tests``, ``modes`` and ``pairs``."""
         found = self.to_dict()
-        return {name: Rows(found[name]) for name in ("pooled", "tests", "pairs")}
+        return {name: Rows(found[name]) for name in ("pooled", "tests", "modes", "pairs")}
 
     def renderables(self) -> Sequence[RenderableType]:
         """Return the tables and sentences of the terminal."""
@@ -148,7 +148,7 @@ def pool(
     if over is None:
         over = "pair" if "translation" in metrics or has_pairs(data, metrics) else "seed"
         if over == "seed":
-            notes = ("the metrics have no pairs of languages: runs are the replicates (--over seed)",)
+            notes = ("the metrics have no pairs of languages: runs are the replicates (`over` seed)",)
     settings = PoolSettings(
         metrics=metrics, estimands=estimands, over=over, boot=boot, seed=seed, level=level, rise=rise, scale=scale,
         primary=Question(metrics[0], "delay") if primary is None else parse(primary),

@@ -12,6 +12,7 @@ import xarray as xr
 from calque.data.cube.source import as_cube
 from calque.data.cube.variables import CHECKPOINT_FLAGS
 from calque.data.errors import UserError, nearest, shown
+from calque.data.quantities import plural
 from calque.data.result import check_backend
 from calque.phases.api.arguments import splits
 from calque.phases.series.metrics import splitting, trajectories
@@ -127,7 +128,9 @@ def one_trajectory(cube: xr.Dataset, metric: str, run: str | None, by: str | Seq
     data, _ = as_cube(cube)
     runs = [str(name) for name in data["run"].values]
     if run is None and len(runs) > 1:
-        raise UserError(f"`run` is missing and the cube has {len(runs)} runs; name one of {', '.join(runs[:8])}")
+        raise UserError(
+            f"`run` is missing and the cube has {plural(len(runs), 'run')}; name one of {', '.join(runs[:8])}"
+        )
     name = runs[0] if run is None else run
     if name not in runs:
         raise UserError(f"`run` is {shown(name)}; expected one of {', '.join(runs[:8])}" + nearest(name, runs))

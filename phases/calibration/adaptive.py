@@ -17,7 +17,8 @@ import numpy as np
 from calque.phases.adaptive.record import AdaptiveDesign, noise_in_tokens
 from calque.phases.adaptive.rule import Decision, Seen
 from calque.phases.noise import kalman
-from calque.phases.noise.noise import RHO, VARIANTS, Noise
+from calque.phases.noise.noise import Noise
+from calque.phases.noise.variants import RHO, VARIANTS
 from calque.phases.series.axis import Array
 from calque.phases.series.trajectory import Trajectory
 
@@ -76,6 +77,7 @@ class Path:
         self.step = float(t.tokens[-1] / t.distances[1, -1])
         self.in_tokens = t.evenly_spaced or self.variant.distance == 1
         self.trials = float(np.median(t.trials)) if t.trials is not None else 1.0
+        self.known, self.course = t.tokens, self.variant.course(t)
         self.shift = 0.0
         self.tokens: list[float] = []
         self.score: list[float] = []
@@ -98,14 +100,16 @@ class Path:
             shifts[n] = self.shift * np.sqrt(self.variance)
             self.tokens.append(at)
         mean, white = self.source.at(np.array(tokens)), self.rng.standard_normal((len(tokens), 1))
+        course = np.interp(tokens, self.known, self.course)[:, None]
+        shifts *= course
         if self.source.template.counts:
             one = np.ones(1)
             drawn = kalman.proportions(
-                mean, np.full(len(tokens), self.trials), shifts, one * self.variance, one * self.variant.floor,
+                mean, np.full(len(tokens), self.trials), shifts, course**2 * self.variance, one * self.variant.floor,
                 one * self.variant.over, white,
             )  # fmt: skip
         else:
-            drawn = mean[:, None] + np.sqrt(self.scale) * (white + shifts)
+            drawn = mean[:, None] + np.sqrt(self.scale) * (course * white + shifts)
         self.score += drawn[:, 0].tolist()
 
     def seen(self) -> Seen:

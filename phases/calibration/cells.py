@@ -11,6 +11,7 @@ from calque.data.errors import UserError, nearest
 from calque.phases.calibration.curves import CONCAVE, CURVES, TrueCurve, aligned, later
 from calque.phases.calibration.draws import NoiseSpec, Spacing
 from calque.phases.calibration.outcomes import Ask
+from calque.phases.calibration.pathologies.designs import Pathology, pathologies
 
 SUITE = 1
 """Version of the suite: results of another version are not mixed with this one's."""
@@ -44,8 +45,9 @@ class Cell:
     ----------
     name : str
         ``estimand/question/what``; patterns of :func:`chosen` match it.
-    ask : {"delay", "takeoff", "peak", "lag", "crossover"}
-        The tests alone; tests and locations of one series; its peak and decline; the lag, or the crossover, of two.
+    ask : {"delay", "takeoff", "peak", "lag", "crossover", "report"}
+        The tests alone; tests and locations of one series; its peak and decline; the lag, or the crossover, of two;
+        what the report says of a log.
     curve, second : TrueCurve
         True curve, and that of the second series of a lag or a crossover.
     trials : int
@@ -54,6 +56,8 @@ class Cell:
         Correlation of the two shifts of a lag.
     noise_second : NoiseSpec, optional
         Noise of the second series where it differs.
+    schedule : str, optional
+        What a report knows of the schedule.
     """
 
     name: str
@@ -68,13 +72,14 @@ class Cell:
     noise_second: NoiseSpec | None = None
     shared: float = 0.0
     replicates: int = 1000
+    schedule: str | None = None
 
     @property
     def digest(self) -> str:
         """Hash of the design: results of a design that has changed are not used."""
         second = None if self.second is None else (self.second.name, self.second.about)
         design = (self.ask, self.curve.name, self.curve.about, second, self.spacing, self.checkpoints, self.trials,
-                  self.noise, self.noise_second, self.shared)  # fmt: skip
+                  self.noise, self.noise_second, self.shared, self.schedule)  # fmt: skip
         return hashlib.sha256(repr(design).encode()).hexdigest()[:12]
 
 
@@ -194,7 +199,25 @@ def _crossovers() -> Iterator[Cell]:
     yield replace(plain, name="crossover/growing", curve=CURVES["weak"], second=CURVES["square"])
 
 
-STANDARD: tuple[Cell, ...] = (*_sizes(), *_elasticities(), *_takeoffs(), *_peaks(), *_lags(), *_crossovers())
+def _pathologies() -> Iterator[Cell]:
+    """Yield what the report is asked about logs that mislead."""
+    for p in pathologies():
+        yield Cell(name=f"pathology/{p.name}", ask="report", curve=p.curve, targets=_held(p), spacing=p.spacing,
+                   checkpoints=p.checkpoints, trials=p.trials, noise=p.noise, schedule=p.schedule)  # fmt: skip
+
+
+def _held(p: Pathology) -> tuple[Target, ...]:
+    late, placed = Target("late", high=0.07), Target("covered_if_reported", 0.92, 0.98)
+    placed = Target("covered_if_reported", 0.90) if p.loosely else placed
+    return {
+        "nothing": (late, Target("reported", high=0.05)), "even": (late, placed), "late": (Target("late"), placed),
+        "power": (Target("late", p.power), placed),
+    }[p.kind]  # fmt: skip
+
+
+STANDARD: tuple[Cell, ...] = (
+    *_sizes(), *_elasticities(), *_takeoffs(), *_peaks(), *_lags(), *_crossovers(), *_pathologies()
+)  # fmt: skip
 SUITES = {"standard": STANDARD}
 
 

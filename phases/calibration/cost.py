@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Hashable, Sequence
 
-from calque.data.quantities import format_duration
+from calque.data.quantities import format_duration, plural
 from calque.phases.processes import one_thread
 
 
@@ -30,4 +30,4 @@ def in_words(work: Sequence[tuple[Hashable, int, Callable[[], object]]], jobs: i
             one_thread(once)()
             seconds[kind] = time.perf_counter() - start
     total = sum(seconds[kind] * replicates for kind, replicates, _ in work)
-    return f"about {format_duration(total / jobs)} with {jobs} process{'es' * (jobs != 1)}"
+    return f"about {format_duration(total / jobs)} with {plural(jobs, 'process', 'processes')}"

@@ -63,13 +63,17 @@ class CurveTruth:
 
 
 def truth(curve: TrueCurve, s: Array, rise: float = 0.05) -> CurveTruth:
-    """Return the truth about ``curve`` for checkpoints at shares ``s`` (n,) of the run; the first one is the floor.
+    """Return the truth about ``curve`` for checkpoints at shares ``s`` (n,) of the run.
 
-    ``takeoff`` is where the score is first ``rise`` above the floor, ``t50`` where half of the largest rise is reached,
+    The floor is the lowest score up to the largest one: the first score, but of a curve that dips. ``takeoff`` is where
+    the score is first ``rise`` above the floor from there on, ``t50`` where half of the largest rise is reached,
     ``peak`` where the score is largest, ``decline`` where half of the fall from there to the end has happened.
     """
-    fine = np.geomspace(s[0], s[-1], FINE)
-    risen = curve.score(fine) - float(curve.score(s[:1])[0])
+    fine = np.geomspace(s[s > 0][0], s[-1], FINE)
+    score = np.concatenate([curve.score(s[:1]), curve.score(fine)])
+    fine = np.concatenate([fine[:1], fine])
+    lowest = int(score[: int(score.argmax()) + 1].argmin())
+    fine, risen = fine[lowest:], score[lowest:] - score[lowest]
     top = int(risen.argmax())
     fallen = risen[top] - risen[top:]
     return CurveTruth(
@@ -193,7 +197,7 @@ def log_logistic(middle: float, beta: float, top: float = 0.5, floor: float = FL
     top, floor : float
         Height of the rise, and score before it.
     """
-    return lambda s: floor + top / (1 + (s / middle) ** -beta)
+    return lambda s: floor + top * s**beta / (s**beta + middle**beta)
 
 
 def summed(*parts: Score) -> Score:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from calque.phases.calibration.pathologies.reported import cube_of, said
 from calque.phases.detection.analyse import Analysis, analyse
 from calque.phases.detection.crossover import crossover
 from calque.phases.detection.fitting import delay_alone
@@ -19,9 +20,10 @@ from calque.phases.dictionary.grid import Dictionary
 from calque.phases.results import Estimand, Outcome, Refusal
 from calque.phases.series.axis import Array, Axis
 from calque.phases.series.trajectory import Trajectory
+from calque.phases.settings import Settings
 from calque.phases.stats.delay import DelayTest
 
-Ask = Literal["delay", "takeoff", "peak", "lag", "crossover"]
+Ask = Literal["delay", "takeoff", "peak", "lag", "crossover", "report"]
 PAIRED = ("lag", "crossover")
 Columns = dict[str, Array]
 STEEP = 2.0
@@ -75,17 +77,19 @@ def _dictionary(tokens: bytes) -> Dictionary:
     return Dictionary(Axis.of(np.frombuffer(tokens)))
 
 
-def answer(series: Sequence[Trajectory], ask: Ask, options: Options) -> dict[str, float]:
+def answer(series: Sequence[Trajectory], ask: Ask, options: Options, schedule: str | None = None) -> dict[str, float]:
     """Return the results of the statistics for one series, or for the two of a lag or a crossover.
 
     Parameters
     ----------
     series : sequence of Trajectory
         One series, or two.
-    ask : {"delay", "takeoff", "peak", "lag", "crossover"}
-        What is estimated or tested.
+    ask : {"delay", "takeoff", "peak", "lag", "crossover", "report"}
+        What is estimated or tested; ``report``: what ``phases detect`` says of a cube of the series.
     options : Options
         Settings of the statistics.
+    schedule : str, optional
+        What the report knows of the schedule.
 
     Returns
     -------
@@ -93,8 +97,18 @@ def answer(series: Sequence[Trajectory], ask: Ask, options: Options) -> dict[str
         ``p`` and ``gamma`` of the test; with locations also the ends of the intervals, ``made`` (1 where there is an
         interval at all) and ``reported`` (1 where the report would give tokens, or the lag).
     """
+    t = series[0]
+    if ask == "report":
+        asked = Settings(
+            metrics=(t.metric,),
+            boot=options.boot,
+            seed=options.seed,
+            level=options.level,
+            rise=options.rise,
+            schedule=schedule,
+        )
+        return said(cube_of(t), t.metric, asked)
     if ask == "delay":
-        t = series[0]
         return _of_delay(delay_alone(
             t, boot=options.boot, level=options.level, seed=options.seed, dictionary=_dictionary(t.tokens.tobytes())
         ))  # fmt: skip
@@ -179,6 +193,7 @@ def columns(answers: Sequence[dict[str, float]]) -> Columns:
 def figures(found: Columns, ask: Ask, truth: Truth, level: float) -> dict[str, Figure]:
     """Return the figures of many answers, by name.
 
+    ``late``: a delayed start is found by the report; ``early``: median of how much the takeoff lies before the truth.
     ``rejected``: p <= 1 - level (of "no delayed start", of "no lag"). ``steep``: elasticity bound of 2 or more.
     ``overstated``: elasticity bound at or above the true elasticity, so that a true hypothesis was rejected.
     ``coverage``: share of *all* series whose interval holds the truth. ``covered_if_reported``: of those with a row in
@@ -190,7 +205,7 @@ def figures(found: Columns, ask: Ask, truth: Truth, level: float) -> dict[str, F
     ----------
     found : dict of array, shape (series,)
         Answers as columns, see :func:`answer`.
-    ask : {"delay", "takeoff", "peak", "lag", "crossover"}
+    ask : {"delay", "takeoff", "peak", "lag", "crossover", "report"}
         What was estimated or tested.
     truth : Truth
         True values of the simulated series.
@@ -199,6 +214,8 @@ def figures(found: Columns, ask: Ask, truth: Truth, level: float) -> dict[str, F
     """
     if ask == "peak":
         return _of_fall(found, truth)
+    if ask == "report":
+        return _of_report(found, truth)
     out = {} if ask == "crossover" else {"rejected": share(found["p"] <= 1 - level + 1e-9)}
     if ask not in PAIRED:
         out["steep"] = share(found["gamma"] >= STEEP)
@@ -220,6 +237,19 @@ def figures(found: Columns, ask: Ask, truth: Truth, level: float) -> dict[str, F
     out["error"] = median(np.abs(found["x"] - at)[made] / unit)
     if ask == "takeoff" and np.isfinite(truth.t50):
         out["t50_coverage"] = share(made & holds(found["t50_low"], found["t50_high"], truth.t50))
+    return out
+
+
+def _of_report(found: Columns, truth: Truth) -> dict[str, Figure]:
+    out = {"late": share(found["late"] > 0), "reported": share(found["reported"] > 0)}
+    if not np.isfinite(truth.takeoff):
+        return out
+    given = found["reported"] > 0
+    low, high = found["low"][given], found["high"][given]
+    out["coverage"] = share(given & holds(found["low"], found["high"], truth.takeoff))
+    out["covered_if_reported"] = share(holds(low, high, truth.takeoff))
+    out["early"] = median(truth.takeoff - found["x"][given])
+    out["width"] = median(interval_width(low, high))
     return out
 
 

@@ -117,7 +117,8 @@ def simulate(cell: Cell, block: Block, options: Options) -> tuple[Columns, float
         Processor time.
     """
     start = time.process_time()
-    found = [answer(draw(cell, r, options.seed), cell.ask, options) for r in range(block.first, block.first + block.n)]
+    rows = range(block.first, block.first + block.n)
+    found = [answer(draw(cell, r, options.seed), cell.ask, options, cell.schedule) for r in rows]
     return columns(found), time.process_time() - start
 
 

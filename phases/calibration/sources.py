@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 PACKAGE = "calque.phases"
-ROOTS = (f"{PACKAGE}.calibration.outcomes", f"{PACKAGE}.calibration.draws", f"{PACKAGE}.calibration.curves")
+ROOTS = tuple(f"{PACKAGE}.calibration.{name}" for name in ("outcomes", "draws", "curves", "pathologies.curves"))
 """Modules that simulate and analyse every series."""
 IGNORED = ("ctx", "kind", "type_comment", "type_params")
 """Fields of syntax nodes that do not say what code computes, or that only some Python versions have."""

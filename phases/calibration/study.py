@@ -19,6 +19,7 @@ from calque.phases.detection.analyse import Analysis, analyse
 from calque.phases.processes import Progress, spread
 from calque.phases.results import Refusal
 from calque.phases.series.trajectory import Trajectory
+from calque.phases.wording import series_words
 
 BLOCK = 10
 UNREPORTED = "the report gives no takeoff here: power and coverage are those of the fitted curve, were it true"
@@ -74,7 +75,7 @@ def calibrate(
     fits: dict[tuple[str, str, str], Analysis | Refusal] = {}
     for i, t in enumerate(series):
         if progress is not None:
-            progress(i, len(series), f"fitting {t.run} {t.metric}")
+            progress(i, len(series), f"fitting {series_words(t.run, t.group, t.metric)}")
         a = analyse(t, rise=options.rise, boot=options.boot, level=options.level, seed=options.seed)
         fits[t.run, t.group, t.metric] = a
         row = Calibrated(run=t.run, group=t.group, metric=t.metric)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from calque.data.quantities import plural
 from calque.phases.calibration.cells import LAG, SUITE, Cell
 from calque.phases.calibration.grids import Grid, figure_text, figures_json
 from calque.phases.calibration.outcomes import Options
@@ -17,8 +18,9 @@ HEADS = {
     "coverage": "coverage", "covered_if_reported": "coverage if reported", "open": "open", "width": "width",
     "t50_coverage": "t50 coverage", "error": "error", "peak_coverage": "peak: coverage if reported",
     "peak_width": "peak: width", "decline_coverage": "decline: coverage if reported", "decline_width": "decline: width",
+    "late": "late", "early": "decades early",
 }  # fmt: skip
-SECONDS = {"delay": 0.12, "takeoff": 0.15, "peak": 0.17, "lag": 0.35, "crossover": 0.35}
+SECONDS = {"delay": 0.12, "takeoff": 0.15, "peak": 0.17, "lag": 0.35, "crossover": 0.35, "report": 0.2}
 """Processor time of one replicate with 200 checkpoints and 199 bootstrap replicates, for a forecast of the whole."""
 TABLES = {
     "delay/size": ("Delay: size (growth that is concave in tokens)", ("rejected",)),
@@ -34,6 +36,10 @@ TABLES = {
     "lag/size": ("Lag: size (takeoffs at the same time)", ("rejected", "coverage", "width", "reported", "open")),
     "lag/power": (f"Lag: power ({LAG:g} decades apart)", ("rejected", "coverage", "width", "reported", "open")),
     "crossover": ("Crossover: one score overtakes another", ("coverage", "width", "reported", "open")),
+    "pathology": (
+        "Pathologies: what the report says of logs that mislead",
+        ("late", "reported", "covered_if_reported", "coverage", "early", "width"),
+    ),
 }
 """Beginning of the cells' names, title, figures."""
 
@@ -126,13 +132,13 @@ def suite_notes(results: Sequence[Result], suite: str, options: Options, unused:
     """
     minutes = sum(r.seconds for r in results) / 60
     notes = [
-        f"Suite {suite}, version {SUITE}; seed {options.seed}, {options.boot} bootstrap replicates a series; sources "
-        f"{source_digest()}; {minutes:.0f} minutes of processor time. ± is one Monte Carlo standard error; widths are "
-        "medians, in decades.",
+        f"Suite {suite}, version {SUITE}; seed {options.seed}, {plural(options.boot, 'bootstrap replicate')} a "
+        f"series; sources {source_digest()}; {minutes:.0f} minutes of processor time. ± is one Monte Carlo standard "
+        "error; widths are medians, in decades.",
         summary(results),
     ]
     if unused:
-        notes.append(f"{unused} blocks of the file are of another seed, setting, design or version, and were not used.")
+        notes.append(f"{plural(unused, 'block')} of the file not used: of another seed, setting, design or version.")
     return notes
 
 
@@ -152,9 +158,12 @@ def cells_grid(cells: Sequence[Cell], replicates: int | None) -> tuple[Grid, str
         minutes = n * SECONDS[cell.ask] * (cell.checkpoints / 200) / 60
         total += minutes
         sd = " and ".join(f"{noise.sd:g}" for noise in dict.fromkeys((cell.noise, cell.noise_second)) if noise)
-        design = f"{cell.checkpoints} {cell.spacing}, {cell.trials} trials, rho {cell.noise.rho:g}, sd {sd}"
+        design = f"{cell.checkpoints} {cell.spacing}, {plural(cell.trials, 'trial')}, rho {cell.noise.rho:g}, sd {sd}"
         curve = cell.curve.name + (f", {cell.second.name}" if cell.second else "")
         rows.append((cell.name, curve, design, targets_text(cell), str(n), f"{minutes:.1f}"))
     heads = ("cell", "curve", "design", "held to", "series", "minutes")
-    note = f"{len(cells)} cells, about {total:.0f} minutes on one core; fewer cells or replicates make it shorter."
+    note = (
+        f"{plural(len(cells), 'cell')}, about {total:.0f} minutes on one core; fewer cells or replicates make it "
+        "shorter."
+    )
     return Grid("Cells", heads, tuple(rows)), note

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,11 +16,12 @@ from calque.phases.classical.level import Break, fit_levels
 from calque.phases.classical.markov import fit_switch
 from calque.phases.classical.series import RegressionSeries
 from calque.phases.generators import classical_generator
+from calque.phases.isolation import isolated
 from calque.phases.processes import one_thread
-from calque.phases.results import Curve, DetectionReport, Estimand, Outcome, Transition, finite, isolated
+from calque.phases.results import Curve, DetectionReport, Estimand, Outcome, Transition, finite
 from calque.phases.series.axis import Array, Axis
 from calque.phases.series.trajectory import Trajectory
-from calque.phases.stats.multiplicity import benjamini_yekutieli
+from calque.phases.wording import series_words
 
 if TYPE_CHECKING:
     from calque.phases.processes import Progress
@@ -63,19 +64,19 @@ def detect_classical(
     Returns
     -------
     DetectionReport
-        One row for each series and estimand.
+        One row for each series and estimand, with the outcomes that follow from each p-value by itself.
     """
     answers = []
     for i, t in enumerate(series):
         if progress is not None:
-            progress(i, len(series), f"{t.run} {t.group} {t.metric}".replace("  ", " "))
+            progress(i, len(series), series_words(t.run, t.group, t.metric))
         answers.append(answer(t, settings))
     if progress is not None:
         progress(len(series), len(series), "done")
     return DetectionReport(
         cube=name,
         settings=asdict(settings),
-        transitions=tuple(adjusted([a.rows for a in answers])),
+        transitions=tuple(row for a in answers for row in a.rows),
         lags=(),
         curves=tuple(_curve(t, a) for t, a in zip(series, answers, strict=True)),
         provenance=provenance,
@@ -247,15 +248,6 @@ ESTIMANDS: Mapping[str, tuple[Estimand, ...]] = {
 def _fine(axis: Axis) -> Array:
     x = axis.dense()
     return x[x >= axis.first]
-
-
-def adjusted(series: Iterable[Sequence[Transition]]) -> list[Transition]:
-    """Fill p_adjusted: Benjamini-Yekutieli over the series, each of which has one test."""
-    rows = [list(r) for r in series]
-    tested = [r for r in rows if r and r[0].p_value is not None]
-    for r, value in zip(tested, benjamini_yekutieli([r[0].p_value or 0.0 for r in tested]), strict=True):
-        r[:] = [replace(t, p_adjusted=value) for t in r]
-    return [t for r in rows for t in r]
 
 
 def _curve(t: Trajectory, a: Answer) -> Curve:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from calque.data.quantities import plural
 from calque.phases.results import Outcome, Refusal
 from calque.phases.series.axis import Array, Axis, Scale
 from calque.phases.series.trajectory import Trajectory
@@ -92,7 +93,7 @@ class RegressionSeries:
             notes.append("the checkpoint at 0 tokens has no place on a log scale and was left out")
         n = int(keep.sum())
         if n < FEWEST:
-            reason = f"{n} checkpoints have a value; at least {FEWEST} are needed"
+            reason = f"{plural(n, 'checkpoint has', 'checkpoints have')} a value; at least {FEWEST} are needed"
             return Refusal(trajectory=t, outcome=Outcome.TOO_FEW_POINTS, reason=reason)
         y = t.y[keep]
         if np.ptp(y) <= 1e-12 * max(1.0, float(np.abs(y).max())):

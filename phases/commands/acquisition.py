@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from calque.data.command_line.options import CUBE, Json, Level, Quiet, Runs
+from calque.data.command_line.options import CUBE, Json, Level, Quiet, Runs, Seed
 from calque.data.command_line.output import check_json, emit_json
 from calque.data.command_line.progress import progress
 
@@ -52,6 +52,13 @@ def acquisition(
     lasting: Annotated[
         int, typer.Option("--lasting", help="Hits in a row that make a hit lasting.", metavar="K")
     ] = 3,
+    boot: Annotated[
+        int,
+        typer.Option(
+            "--boot", help="Draws of concepts and languages for the intervals of what explains success.", metavar="N"
+        ),
+    ] = 199,
+    seed: Seed = 0,
     level: Level = 0.95,
     json_file: Json = None,
     quiet: Quiet = False,
@@ -61,14 +68,15 @@ def acquisition(
     An item is acquired between its last miss and its first lasting hit; items never acquired are censored, not dropped.
     The model is an accelerated failure time in log tokens (Weibull, log-logistic or log-normal by AIC) with errors
     clustered by concept and by language, and explained variation divided among the predictors by Shapley values.
+    Success, whether an item is acquired at all, is explained too, also for concepts and languages that are left out.
     """
     from calque.phases.api.acquisition import acquisition as run_acquisition
 
     check_json(json_file)
     with progress(quiet) as shown:
         found = run_acquisition(
-            cube, metric=metric.value, covariates=covariates, items=items.value, run=run, lasting=lasting, level=level,
-            progress=shown,
+            cube, metric=metric.value, covariates=covariates, items=items.value, run=run, lasting=lasting, boot=boot,
+            seed=seed, level=level, progress=shown,
         )  # fmt: skip
     emit_json(json_file, found.to_dict())
     if not quiet:

@@ -36,6 +36,14 @@ FAMILY_HELP = (
 )
 
 
+class AxisChoice(StrEnum):
+    """What growth is asked about."""
+
+    tokens = "tokens"
+    steps = "steps"
+    cumulative_lr = "cumulative_lr"
+
+
 class LinkName(StrEnum):
     """The scale of a proportion on which a classical model is linear."""
 
@@ -68,6 +76,51 @@ def detect(
             "and other scores stay as they are; dictionary, logistic and gompertz have no use for it.",
         ),
     ] = LinkName.logit,
+    axis: Annotated[
+        AxisChoice,
+        typer.Option(
+            "--axis",
+            help="What growth is asked about: per token, per optimizer step, or per step at the peak learning rate.",
+        ),
+    ] = AxisChoice.tokens,
+    schedule: Annotated[
+        str | None,
+        typer.Option(
+            "--schedule",
+            help="Where learning rate and batch change, to mark what begins there: "
+            "decay@30B,batch@18B, or a CSV file (tokens, learning_rate, batch_tokens). Cubes of sweeps know "
+            "their own.",
+            metavar="FILE|CHANGES",
+        ),
+    ] = None,
+    sensitivity: Annotated[
+        bool,
+        typer.Option(
+            "--sensitivity",
+            help="Does the answer hold? Ask each series again with height, level, checkpoints, "
+            "noise model or axis varied (some fifteen times as long).",
+        ),
+    ] = False,
+    primary: Annotated[
+        str | None,
+        typer.Option(
+            "--primary",
+            help="Metric whose test of a delayed start is the one primary test of each run, declared before looking. "
+            "All other tests are exploratory: outcomes follow adjusted p-values.",
+            metavar="METRIC",
+            show_default="the first --metric, else translation",
+        ),
+    ] = None,
+    lags: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--lag",
+            help="Two series A,B of a run whose lag is measured with one joint interval: metrics, or parts of runs as "
+            "GROUP/METRIC; repeatable.",
+            metavar="A,B",
+            show_default="copying, false and nonce copying to translation",
+        ),
+    ] = None,
     html: Annotated[
         Path | None, typer.Option("--html", help="Write a report with pictures, one file.", metavar="FILE")
     ] = None,
@@ -101,7 +154,9 @@ def detect(
         found = run_detect(
             cube, metric=metric, by=by, boot=boot, seed=seed, level=level, rise=rise,
             scale="linear" if scale is ScaleName.linear else "log", family=family,
-            link="identity" if link is LinkName.identity else "logit", progress=shown, jobs=jobs or cores(),
+            link="identity" if link is LinkName.identity else "logit",
+            axis=axis.value, schedule=schedule, sensitivity=sensitivity, primary=primary,
+            lags=[pair.split(",") for pair in lags] if lags else None, progress=shown, jobs=jobs or cores(),
         )  # fmt: skip
     emit_json(json_file, found.to_dict())
     if html is not None:

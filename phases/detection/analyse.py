@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
-import numpy as np
-
-from calque.phases.detection.fitting import fit_series, refusal
+from calque.phases.detection.fitting import Dip, fit_series, gain_over_constant, refusal, rise_shown, too_persistent
 from calque.phases.detection.locations import locations
 from calque.phases.detection.phase_count import PhaseCount, phase_count
 from calque.phases.dictionary.fit import Fit
 from calque.phases.dictionary.functionals import Curves
 from calque.phases.dictionary.grid import Dictionary
 from calque.phases.dictionary.location import Location
-from calque.phases.noise.noise import profile_likelihood
 from calque.phases.results import Refusal
-from calque.phases.series.axis import Array, Axis, Scale
+from calque.phases.series.axis import Axis, Scale
 from calque.phases.series.trajectory import Trajectory
 from calque.phases.stats.delay import DelayTest
 
@@ -40,12 +38,16 @@ class Analysis:
         What takeoff is read from: ``fit``, or, for a score that comes down again, growing curves up to the peak.
     curves : Curves
         The candidates of ``rising``.
+    p_rise : float
+        p of "it never rises", for a score that comes down again; of "it is constant", for another one.
     delay : DelayTest or None
         Of a delayed start; None where the peak comes too early for a test.
+    dip : Dip or None
+        What came before the series as analysed, where the score first fell.
     risen, fallen : float
         Largest rise above the floor, and fall from the peak to the end, of the best curve.
-    gain : float
-        Twice the log-likelihood that the best curve gains over a constant, each with its own noise.
+    fall : float
+        Fall of a score that never rises, where one is shown; else 0.
     locations : mapping of str to Location
         By estimand; those that the series has.
     phases : PhaseCount or None
@@ -59,14 +61,21 @@ class Analysis:
     fit: Fit
     rising: Fit
     curves: Curves
+    p_rise: float
     delay: DelayTest | None
+    dip: Dip | None
     risen: float
     fallen: float
-    gain: float
+    fall: float
     locations: Mapping[str, Location]
     phases: PhaseCount | None
     origin: float
     unit: float
+
+    @cached_property
+    def gain(self) -> float:
+        """Twice the log-likelihood that the best curve gains over a constant, each with its own noise."""
+        return gain_over_constant(self.trajectory, self.fit.curve)
 
 
 def analyse(
@@ -95,45 +104,28 @@ def analyse(
     Returns
     -------
     Analysis or Refusal
-        A refusal where there are too few checkpoints, or the score never changes.
+        A refusal where there are too few checkpoints, the score never changes, or its noise is too persistent.
     """
     refused = refusal(t)
     if refused is not None:
         return refused
     grid = dictionary or Dictionary(Axis.of(t.tokens, scale))
     found = fit_series(t, boot=boot, level=level, seed=seed, dictionary=grid)
+    refused = too_persistent(t, found, level)
+    if refused is not None:
+        return refused
     fit, rising, t = found.fit, found.rising, found.trajectory
-    gain = gain_over_constant(t, fit.curve)
+    grid = found.dictionary
     if not (fit.declining and rising is fit):
         rising = grid.widened(rising, found.noise[:, :PROBED], found.products)
     if not fit.declining:
         fit = rising
     curves = Curves.of(rising)
     phases = None
-    if found.delay is not None and found.delay.p_rise <= 1 - level:
+    if found.delay is not None and rise_shown(fit, found.p_rise, level):
         phases = phase_count(rising, grid.one_phase(rising), found.noise, level)
     return Analysis(
-        trajectory=t, rise=rise, fit=fit, rising=rising, curves=curves, delay=found.delay, risen=found.risen,
-        fallen=found.fallen, gain=gain, phases=phases, origin=found.origin, unit=found.unit,
-        locations=locations(found, fit, rising, curves, rise, level),
+        trajectory=t, rise=rise, fit=fit, rising=rising, curves=curves, p_rise=found.p_rise, delay=found.delay,
+        dip=found.dip, risen=found.risen, fallen=found.fallen, fall=found.fall, phases=phases,
+        origin=found.origin, unit=found.unit, locations=locations(found, fit, rising, curves, rise, level),
     )  # fmt: skip
-
-
-def gain_over_constant(t: Trajectory, curve: Array) -> float:
-    """Return the gain in twice the log-likelihood of a curve over the best of three constants.
-
-    Parameters
-    ----------
-    t : Trajectory
-        The series, n checkpoints.
-    curve : array, shape (n,)
-        Values of the curve at the checkpoints.
-
-    Returns
-    -------
-    float
-        The gain; the noise is maximised over for each.
-    """
-    low, high = float(np.median(t.y)), float(t.y.mean())
-    constants = (low, 0.5 * (low + high), high)
-    return profile_likelihood(t, curve) - max(profile_likelihood(t, np.full(t.n, c)) for c in constants)

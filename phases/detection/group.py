@@ -11,11 +11,20 @@ import numpy as np
 
 from calque.data.metrics import CROSSOVERS, LAGS, LOGPROB_OF
 from calque.phases.detection.analyse import Analysis, analyse
+from calque.phases.detection.fit_marks import described, marked
+from calque.phases.detection.fitting import rise_shown
 from calque.phases.detection.influence import label_influence
 from calque.phases.detection.judge import rows
 from calque.phases.detection.judge_pair import crossover_row, lag_row
+from calque.phases.detection.locations import takeoff_likelihood
+from calque.phases.detection.schedule_marks import label_changes
+from calque.phases.diagnosis import Diagnosis
+from calque.phases.diagnostics.fit_test import diagnose
 from calque.phases.dictionary.grid import Dictionary
-from calque.phases.results import Curve, Lag, Outcome, Refusal, Transition, isolated
+from calque.phases.generators import generator
+from calque.phases.isolation import isolated
+from calque.phases.likelihood import TakeoffLikelihood
+from calque.phases.results import Curve, Lag, Outcome, Refusal, Transition
 from calque.phases.series.axis import Axis, Scale
 from calque.phases.series.trajectory import Trajectory
 from calque.phases.settings import Settings
@@ -26,11 +35,19 @@ Row = TypeVar("Row", Transition, Lag)
 
 @dataclass(frozen=True)
 class GroupResult:
-    """What one group of a run gave; the fits behind it are not kept."""
+    """What one group of a run gave; the fits behind it are not kept.
+
+    ``told`` is, by metric, the share of the gain that tells growth from noise that lasts as long as the run;
+    ``too_persistent`` are the metrics that are refused for such noise.
+    """
 
     transitions: list[Transition]
     lags: list[Lag]
     curves: list[Curve]
+    diagnostics: list[Diagnosis]
+    likelihoods: list[TakeoffLikelihood]
+    told: dict[str, float]
+    too_persistent: tuple[str, ...]
 
 
 def judge_group(series: Sequence[Trajectory], settings: Settings) -> GroupResult:
@@ -44,8 +61,30 @@ def judge_group(series: Sequence[Trajectory], settings: Settings) -> GroupResult
         What is asked of the cube.
     """
     by_metric = {t.metric: analysed(t, settings) for t in series}
-    transitions, lags = _of_group(by_metric, settings)
-    return GroupResult(transitions, lags, [_curve(a) for a in by_metric.values()])
+    found = {m: d for m, a in by_metric.items() if (d := _diagnosis(a, settings)) is not None}
+    transitions, lags = _of_group(by_metric, found, settings)
+    asked = (_likelihood(a, transitions, settings.level) for a in by_metric.values())
+    likelihoods = [one for one in asked if one is not None]
+    shares = {m: _told(a) for m, a in by_metric.items()}
+    refused = tuple(
+        m for m, a in by_metric.items() if isinstance(a, Refusal) and a.outcome == Outcome.NOISE_TOO_PERSISTENT
+    )
+    return GroupResult(
+        transitions, lags, [_curve(a) for a in by_metric.values()], list(found.values()), likelihoods,
+        {m: share for m, share in shares.items() if share is not None}, refused,
+    )  # fmt: skip
+
+
+def _told(a: Analysis | Refusal) -> float | None:
+    return a.told if isinstance(a, Refusal) else a.fit.told
+
+
+def _diagnosis(a: Analysis | Refusal, settings: Settings) -> Diagnosis | None:
+    """Return whether the model of a series fits; None where it was not fitted, or its numbers fail."""
+    if isinstance(a, Refusal):
+        return None
+    rng = generator(settings.seed, "diagnostics", a.trajectory.key)
+    return isolated(lambda: diagnose(a.fit, rng, settings.boot, a.unit), lambda _: None)
 
 
 def analysed(t: Trajectory, settings: Settings) -> Analysis | Refusal:
@@ -85,31 +124,49 @@ def dictionary_of(tokens: bytes, scale: Scale) -> Dictionary:
     return Dictionary(Axis.of(np.frombuffer(tokens), scale))
 
 
-def _of_group(by_metric: dict[str, Analysis | Refusal], settings: Settings) -> tuple[list[Transition], list[Lag]]:
+def _of_group(
+    by_metric: dict[str, Analysis | Refusal], diagnostics: dict[str, Diagnosis], settings: Settings
+) -> tuple[list[Transition], list[Lag]]:
     again = partial(analysed, settings=settings)
     found = {m: label_influence(a, rows(a, settings.level), again, settings.level) for m, a in by_metric.items()}
+    found = {m: label_changes(by_metric[m], of, again, settings.level) for m, of in found.items()}
     for metric, companion in LOGPROB_OF.items():
         if metric in found and companion in found:
             found[metric] = _checked(found[metric], by_metric[companion], companion, settings.level)
+    for metric, rows_of in found.items():
+        found[metric] = marked(described(rows_of, by_metric[metric]), diagnostics.get(metric))
     transitions = [
-        replace(row, reason=f"{row.reason}; {hangs(row)}") if hangs(row) else row for m in found for row in found[m]
-    ]
+        replace(row, reason="; ".join(part for part in (row.reason, row.at_change or "", hangs(row)) if part))
+        for m in found for row in found[m]
+    ]  # fmt: skip
     lags = []
     usable = {m for m in by_metric if _has_takeoff(found[m])}
     for first, second in CROSSOVERS:
         if first in by_metric and second in by_metric:
-            transitions.append(_pair(crossover_row, by_metric[first], by_metric[second], usable, settings))
-    for first, second in LAGS:
+            transitions.append(pair_row(crossover_row, by_metric[first], by_metric[second], usable, settings))
+    for first, second in LAGS if settings.lags is None else settings.lags:
         if first in by_metric and second in by_metric:
-            lags.append(_pair(lag_row, by_metric[first], by_metric[second], usable, settings))
+            lags.append(pair_row(lag_row, by_metric[first], by_metric[second], usable, settings))
     return transitions, lags
 
 
-def _pair(
+def pair_row(
     row: Callable[[Analysis | Refusal, Analysis | Refusal, Collection[str], Settings], Row], first: Analysis | Refusal,
     second: Analysis | Refusal, usable: Collection[str], settings: Settings,
 ) -> Row:  # fmt: skip
-    """Return a row of two series; where their joint numbers fail, the row of series that failed."""
+    """Return a row of two series; where their joint numbers fail, the row of series that failed.
+
+    Parameters
+    ----------
+    row : callable
+        Makes the row.
+    first, second : Analysis or Refusal
+        The two series.
+    usable : collection of str
+        Names of the series whose takeoff the report gives.
+    settings : Settings
+        What is asked of the cube.
+    """
 
     def failed(why: str) -> Row:
         one, two = (
@@ -120,14 +177,28 @@ def _pair(
     return isolated(lambda: row(first, second, usable, settings), failed)
 
 
+def _likelihood(
+    a: Analysis | Refusal, transitions: Sequence[Transition], level: float
+) -> TakeoffLikelihood | None:  # fmt: skip
+    """Return the likelihood of a takeoff that has a row with a time or a bound; none of a score without a rise."""
+    name = a.trajectory.metric
+    told = any(
+        t.estimand == "takeoff" and t.metric == name and (t.tokens, t.low, t.high) != (None, None, None)
+        for t in transitions
+    )
+    return takeoff_likelihood(a, level) if told and isinstance(a, Analysis) else None
+
+
 def _has_takeoff(found: Sequence[Transition]) -> bool:
     return any(t.estimand == "takeoff" and t.tokens is not None for t in found)
 
 
 def _checked(found: list[Transition], companion: Analysis | Refusal, name: str, level: float) -> list[Transition]:
     """Label a delayed start metric-dependent when the log-probability rises and no delayed start of it is shown."""
-    delay = None if isinstance(companion, Refusal) else companion.delay
-    if delay is None or delay.p_rise > 1 - level or delay.p_value <= 1 - level:
+    if isinstance(companion, Refusal) or not rise_shown(companion.fit, companion.p_rise, level):
+        return found
+    delay = companion.delay
+    if delay is None or delay.p_value <= 1 - level:
         return found
     out = []
     for t in found:
@@ -153,8 +224,9 @@ def _curve(a: Analysis | Refusal) -> Curve:
         shape = a.fit.candidates.at(x, np.array([a.fit.best]))[:, 0]
         scaled = float(a.fit.curve[0]) + a.fit.amplitude[a.fit.best] * shape
         fitted = sign * (origin + unit * scaled)
-    y = sign * (origin + unit * t.y)
+    whole = t if isinstance(a, Refusal) or a.dip is None else a.dip.whole
+    y = sign * (origin + unit * whole.y)
     return Curve(
-        run=t.run, group=t.group, metric=t.metric, tokens=t.tokens, y=y, counts=t.proportion,
+        run=t.run, group=t.group, metric=t.metric, tokens=whole.tokens, y=y, counts=t.proportion,
         fitted_tokens=fitted_tokens, fitted=fitted, units=t.units,
     )  # fmt: skip

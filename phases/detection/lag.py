@@ -16,11 +16,11 @@ from scipy.stats import chi2
 from calque.phases.detection.analyse import Analysis
 from calque.phases.detection.fitting import without_constant
 from calque.phases.detection.locations import takeoffs
-from calque.phases.detection.takeoff_profile import least_by_takeoff
 from calque.phases.dictionary.fit import FITTED, Fit
 from calque.phases.dictionary.location import LARGEST_CUT, averaged, least_cut
+from calque.phases.dictionary.takeoff_profile import least_by_takeoff
 from calque.phases.generators import generator
-from calque.phases.noise.noise import VARIANTS, amplitudes
+from calque.phases.noise.variants import VARIANTS, amplitudes
 from calque.phases.series.axis import Array
 
 BIN = 0.01

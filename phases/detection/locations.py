@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from calque.phases.detection.fitting import FittedSeries, without_constant
@@ -10,7 +13,19 @@ from calque.phases.dictionary.functionals import Curves, decline, peak, share_of
 from calque.phases.dictionary.location import LARGEST_CUT, Location, least_cut, locate
 from calque.phases.dictionary.profiles import along
 from calque.phases.dictionary.refitted import Refitted, Threshold
+from calque.phases.likelihood import TakeoffLikelihood
 from calque.phases.series.axis import Array
+
+if TYPE_CHECKING:
+    from calque.phases.detection.analyse import Analysis
+
+
+BIN = 0.01
+"""Least width of a bin, ln tokens."""
+MOST = 40
+"""Bins, at most."""
+NEGLIGIBLE = -12.5
+"""Log likelihood below which a time counts as excluded."""
 
 
 def locations(
@@ -155,3 +170,55 @@ def _onset(refitted: Refitted, level: float) -> Location | None:
     tau = np.where(tau < fit.axis.x[-1], tau, np.inf)
     cuts = refitted.among(chosen).cuts(best, {"onset": (tau, float(tau[best - chosen[0]]))}, level)
     return locate(fit, tau, fit.rss[chosen], max(cuts["onset"], least_cut(level)))
+
+
+def takeoff_likelihood(a: Analysis, level: float) -> TakeoffLikelihood | None:
+    r"""Return the likelihood of the takeoff of one series, or None where no curve has a takeoff.
+
+    With D(t) the least excess residual sum of squares over curves that take off at t and c the cut of the interval,
+    the log likelihood is :math:`-\tfrac12 D(t)\,q/c`, q the chi-square quantile of the interval's level: at c = q it
+    is the profile likelihood, and at any c the interval is where it is at least -q/2. Between the ends of the
+    interval it is never less, for checkpoints bound what can be known.
+
+    Parameters
+    ----------
+    a : Analysis
+        Of the series.
+    level : float
+        Coverage of its intervals.
+    """
+    place, axis, quantile = a.locations["takeoff"], a.rising.axis, least_cut(level)
+    least = float(axis.tokens[axis.tokens > 0].min())  # on a linear axis the first checkpoint may be at 0
+
+    def logs(x: Array) -> Array:
+        return np.asarray(np.log(np.maximum(axis.to_tokens(x), least)))
+
+    x = takeoffs(a.curves, a.rising.amplitude, a.rise, a.trajectory.proportion)
+    value = -0.5 * a.rising.excess * quantile / place.cut
+    inside = np.isfinite(x) & (x >= axis.first)
+    before, after = (_greatest(value[m]) for m in (x < axis.first, ~np.isfinite(x)))
+    fair = inside & (value >= NEGLIGIBLE)
+    if not fair.any():
+        return None
+    log_tokens = logs(np.where(inside, x, axis.first))
+    ends = [float(end) for end in logs(np.clip([place.low, place.high], axis.first, axis.x[-1]))]
+    low, high = min(log_tokens[fair].min(), ends[0]), max(log_tokens[fair].max(), ends[1])
+    count = int(np.clip(math.ceil((high - low) / BIN), 1, MOST))
+    edges = np.linspace(low, max(high, low + BIN), count + 1)
+    within = inside & (log_tokens >= low) & (log_tokens <= high)
+    height = np.full(count, -np.inf)
+    np.maximum.at(height, np.clip(np.searchsorted(edges, log_tokens[within], "right") - 1, 0, count - 1), value[within])
+    known, middles = np.isfinite(height), (edges[1:] + edges[:-1]) / 2
+    height = np.interp(middles, middles[known], height[known])
+    claimed = (edges[1:] >= ends[0] - 1e-9) & (edges[:-1] <= ends[1] + 1e-9)
+    height[claimed] = np.maximum(height[claimed], -0.5 * quantile)
+    t = a.trajectory
+    return TakeoffLikelihood(
+        run=t.run, group=t.group, metric=t.metric, edges=tuple(edges.tolist()), log_likelihood=tuple(height.tolist()),
+        before=before, after=after, first=float(logs(np.array(axis.first))),
+        last=math.log(float(axis.tokens[-1])),
+    )  # fmt: skip
+
+
+def _greatest(values: Array) -> float:
+    return float(values.max()) if values.size else -math.inf

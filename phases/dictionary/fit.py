@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from calque.phases.dictionary.averaged_noise import gain_that_tells
 from calque.phases.dictionary.candidates import Candidates
 from calque.phases.noise.noise import Noise
 from calque.phases.noise.products import Single
@@ -81,6 +82,12 @@ class Fit:
         Penalised residual sum of squares and coefficient b of each candidate.
     declining : bool
         Whether the score comes down again after its peak; only curves that do are candidates then.
+    gain : float
+        Twice the log-likelihood that the best curve gains over the simpler explanation, each with its own noise:
+        diminishing returns, or, for a score that comes down again, one that never rises.
+    shortfall : float
+        Twice the log-likelihood that the curves lack to be told from noise that lasts as long as the run; 0 where they
+        lack none.
     """
 
     trajectory: Trajectory
@@ -91,6 +98,15 @@ class Fit:
     rss: Array
     amplitude: Array
     declining: bool = False
+    gain: float = 0.0
+    shortfall: float = 0.0
+
+    @property
+    def told(self) -> float | None:
+        """Share of the gain that tells growth from noise that lasts as long as the run, 0 to 1; None of a decline."""
+        if self.declining:
+            return None
+        return min(max(self.gain / gain_that_tells(self.trajectory.n), 0.0), 1.0)
 
     @property
     def best(self) -> int:

@@ -12,20 +12,15 @@ from calque.phases.dictionary.candidates import Candidates
 from calque.phases.dictionary.distinct import distinct
 from calque.phases.dictionary.fit import Fit, average, residuals, tangents
 from calque.phases.dictionary.refine import refine
-from calque.phases.noise.noise import (
-    FLOORS,
-    OVERDISPERSION,
-    VARIANTS,
-    Noise,
-    amplitudes,
-    profile_likelihood,
-    restricted_likelihood,
-)
+from calque.phases.noise.likelihood import profile_likelihood, restricted_likelihood
+from calque.phases.noise.noise import Noise
 from calque.phases.noise.products import Products
+from calque.phases.noise.variants import FLOORS, VARIANTS, amplitudes
 from calque.phases.noise.whitening import Whitener
 from calque.phases.series.axis import Array, Axis
 from calque.phases.series.trajectory import Trajectory
 from calque.phases.shapes import FAMILIES
+from calque.phases.stats.cone import Cone
 
 FALL_EVIDENCE = 15.0
 """Twice the log-likelihood that a decline after the peak must gain over growth alone (it spends three parameters)."""
@@ -165,7 +160,7 @@ class Dictionary:
         gain = profile_likelihood(t, fallen.curve) - profile_likelihood(t, grown.curve)
         comes_down = float(fallen.curve.max() - fallen.curve[-1]) > 0
         if gain > FALL_EVIDENCE and comes_down:
-            return replace(fallen, declining=True)
+            return replace(fallen, declining=True, shortfall=max(0.0, grown.shortfall - gain))
         return grown
 
     def rise(self, fit: Fit, n: int) -> Fit:
@@ -186,8 +181,8 @@ class Dictionary:
         part, axis, whiten = fit.trajectory.until(n - 1), self.axis.until(n), fit.whiten.until(n)
         rng = np.random.default_rng(0)
         candidates = self.coarse[self.growing].until(axis)
-        for _ in range(REFITS):
-            candidates = refine(candidates, whiten, part.y, rng)
+        for k in range(REFITS):
+            candidates = refine(candidates, whiten, part.y, rng, again=k > 0)
         rss, b = _against(part, whiten, candidates)
         return Fit(part, axis, replace(fit.noise, trajectory=part), whiten, candidates, rss, b)
 
@@ -223,21 +218,25 @@ class Dictionary:
         """Refine curves and noise in turn around the plausible curves of some families."""
         rng = np.random.default_rng(0)
         whiten, noise, candidates = start.whiten, start.noise, self.coarse[names]
-        for _ in range(REFITS):
-            candidates = refine(candidates, whiten, t.y, rng)
+        for k in range(REFITS):
+            candidates = refine(candidates, whiten, t.y, rng, again=k > 0)
             rss, b = _against(t, whiten, candidates)
             middle = average(t.y, whiten, candidates.columns, rss, b)
-            noise = restricted_likelihood(t, middle, tangents(whiten, candidates.columns, rss, b))
+            # what was unlikely around the coarse curves is asked again at last alone
+            among = noise.likely if k < REFITS - 1 else None
+            noise = restricted_likelihood(t, middle, tangents(whiten, candidates.columns, rss, b), among)
             whiten = noise.whitener(middle)
         rss, b = _against(t, whiten, candidates)
-        if names == self.growing:
-            curve = whiten.place(t.y, candidates.columns[:, int(rss.argmin())])
-            averaged = averaged_noise(t, whiten, noise, curve)
-            if averaged is not noise:
-                noise, whiten = averaged, averaged.whitener(middle)
-                candidates = refine(candidates, whiten, t.y, rng)
-                rss, b = _against(t, whiten, candidates)
-        return Fit(t, self.axis, noise, whiten, candidates, rss, b)
+        curve = whiten.place(t.y, candidates.columns[:, int(rss.argmin())])
+        growing = names == self.growing
+        simple = Cone.diminishing(t.tokens, whiten, 1.0) if growing else Cone.never_rising(t.n, whiten)
+        averaged = averaged_noise(t, whiten, noise, curve, simple)
+        if averaged.noise is not noise:
+            noise, whiten = averaged.noise, averaged.noise.whitener(middle)
+            candidates = refine(candidates, whiten, t.y, rng, again=True)
+            rss, b = _against(t, whiten, candidates)
+        shortfall = averaged.shortfall if growing else 0.0
+        return Fit(t, self.axis, noise, whiten, candidates, rss, b, gain=averaged.gain, shortfall=shortfall)
 
 
 def _against(t: Trajectory, whiten: Whitener, candidates: Candidates) -> tuple[Array, Array]:
@@ -254,7 +253,7 @@ def _smooth(y: Array) -> Array:
 
 
 def _first_guess(t: Trajectory, curve: Array, floor: float) -> Whitener:
-    variant = next(v for v in VARIANTS if v.floor == floor and v.over == OVERDISPERSION[0])
+    variant = next(v for v in VARIANTS if v.floor == floor)
     white, shift = amplitudes(t, curve, variant)
     gap = np.diff(t.distances[0])
     if t.counts:

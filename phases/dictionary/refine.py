@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,7 +23,9 @@ PROPOSALS = 110
 """New curves a round and family of up to three parameters; three times as many for larger ones."""
 
 
-def refine(start: Candidates, whiten: Whitener, y: Array, rng: np.random.Generator) -> Candidates:
+def refine(
+    start: Candidates, whiten: Whitener, y: Array, rng: np.random.Generator, again: bool = False
+) -> Candidates:  # fmt: skip
     """Return candidates around the plausible region of each family, on and off the grid.
 
     Parameters
@@ -34,6 +38,8 @@ def refine(start: Candidates, whiten: Whitener, y: Array, rng: np.random.Generat
         The series.
     rng : numpy.random.Generator
         Source of randomness for the proposals.
+    again : bool
+        Whether ``start`` has been refined before: families that are still far from the data are then left as they are.
 
     Returns
     -------
@@ -46,7 +52,7 @@ def refine(start: Candidates, whiten: Whitener, y: Array, rng: np.random.Generat
     score = residuals(*whiten.project(start.columns, z), zz, start.extra)[0]
     best = float(score.min())
     spread = spread_of(best, len(y))
-    members: dict[str, tuple[Array, Array, Array]] = {}
+    members: dict[str, tuple[Array, Array]] = {}
     first = 0
     for name, theta in start.theta.items():
         mine = slice(first, first + len(theta))
@@ -54,9 +60,12 @@ def refine(start: Candidates, whiten: Whitener, y: Array, rng: np.random.Generat
         family = FAMILIES[name]
         low, high = bounds(family, axis)
         keep = _plausible(score[mine], best, 2 * spread)
-        theta, columns, rss = theta[keep], start.columns[:, mine][:, keep], score[mine][keep]
+        theta, rss = theta[keep], score[mine][keep]
+        # curves are gathered once, at the end: a copy a round costs as much as their evaluation
+        columns = [start.columns[:, mine]]
+        of = keep
         for shrink in ROUNDS:
-            if shrink < 1 and rss.min() > best + 2 * PLAUSIBLE * spread:
+            if (shrink < 1 or again) and rss.min() > best + 2 * PLAUSIBLE * spread:
                 break  # no closer to the data: none of its members can enter an interval
             m = PROPOSALS * (1 if theta.shape[1] < 4 else 3)
             parents = rng.choice(len(theta), m, p=_preference(rss, float(rss.min()), spread))
@@ -69,14 +78,28 @@ def refine(start: Candidates, whiten: Whitener, y: Array, rng: np.random.Generat
             new = np.clip(theta[parents] + move, low, high)
             born = unit(family, new, axis)
             found = residuals(*whiten.project(born, z), zz, np.full(m, family.extra))[0]
-            theta, columns, rss = np.vstack([theta, new]), np.hstack([columns, born]), np.concatenate([rss, found])
+            before = sum(part.shape[1] for part in columns)
+            columns.append(born)
+            of = np.concatenate([of, np.arange(before, before + m)])
+            theta, rss = np.vstack([theta, new]), np.concatenate([rss, found])
             best = min(best, float(rss.min()))
             keep = _plausible(rss, best, spread)
-            theta, columns, rss = theta[keep], columns[:, keep], rss[keep]
+            theta, of, rss = theta[keep], of[keep], rss[keep]
         # a family far from the data keeps its best few: they may fit better under the next covariance
         fair = max(3, int((rss <= best + PLAUSIBLE * spread).sum()))
-        members[name] = theta[:fair], columns[:, :fair], rss[:fair]
-    return Candidates.stacked(axis, {name: (theta, columns) for name, (theta, columns, _) in members.items()})
+        members[name] = theta[:fair], _gathered(columns, of[:fair])
+    return Candidates.stacked(axis, members)
+
+
+def _gathered(columns: Sequence[Array], of: NDArray[np.intp]) -> Array:
+    """Return the curves at some places of several arrays that stand side by side."""
+    out = np.empty((len(columns[0]), len(of)))
+    before = 0
+    for part in columns:
+        here = np.flatnonzero((of >= before) & (of < before + part.shape[1]))
+        out[:, here] = part[:, of[here] - before]
+        before += part.shape[1]
+    return out
 
 
 def bounds(family: Family, axis: Axis) -> tuple[Array, Array]:

@@ -115,7 +115,7 @@ class Refitted:
         return out
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _gains(
     product: Single, shift: Single, size: Single, extra: Single, before: NDArray[np.bool_], after: NDArray[np.bool_]
 ) -> tuple[Single, Single, Single]:
@@ -144,7 +144,7 @@ def _gains(
     return best, left, right
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _gains_by_height(
     product: Single, shift: Single, size: Single, extra: Single, reached: Array, rise: float
 ) -> tuple[Single, Single]:

@@ -9,11 +9,15 @@ from typing import Any
 import panel as pn
 
 from calque.data.errors import UserError
+from calque.data.quantities import plural
 from calque.phases.explore import address
 from calque.phases.explore.elements import column, counter, note, watch
 from calque.phases.explore.page import Page
+from calque.phases.explore.pages.ablations import AblationsPage
 from calque.phases.explore.pages.answers import AnswersPage
 from calque.phases.explore.pages.curves import CurvesPage
+from calque.phases.explore.pages.heads import HeadsPage
+from calque.phases.explore.pages.layers import LayersPage
 from calque.phases.explore.pages.loss import LossPage
 from calque.phases.explore.pages.pairs import PairsPage
 from calque.phases.explore.pages.planning import PlanningPage
@@ -25,7 +29,8 @@ from calque.phases.explore.selection import Selection
 from calque.phases.explore.study import Study
 
 PAGES: tuple[type[Page], ...] = (
-    CurvesPage, PairsPage, WordsPage, AnswersPage, SizesPage, LossPage, PlanningPage, RunsPage,
+    CurvesPage, PairsPage, WordsPage, AnswersPage, HeadsPage, LayersPage, AblationsPage, SizesPage, LossPage,
+    PlanningPage, RunsPage,
 )  # fmt: skip
 FRAME = Path(__file__).with_name("frame.html.j2")
 SCRIPT = FRAME.with_name("frame.js")
@@ -147,7 +152,7 @@ class App:
     def view(self) -> Any:
         """Return the document of a session. Its active page is drawn when the browser is there to show it."""
         runs = len(self.study.runs)
-        frame = framed(self.study, f"{runs} run{'s' * (runs != 1)}", saved=False)
+        frame = framed(self.study, plural(runs, "run"), saved=False)
         frame.add_panel("side", pn.Column(*self.selection.kept.values(), width=260, margin=(0, 8)))
         frame.add_panel("pages", column(self.lost, self.tabs))
         frame.add_panel("finished", self.finished)

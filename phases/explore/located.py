@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import fields
 from functools import partial
@@ -18,14 +18,18 @@ from calque.data.metrics import METRICS
 from calque.data.processes import cores
 from calque.phases.detection.detect import WORTH_SPREADING
 from calque.phases.detection.group import GroupResult, judge_group
+from calque.phases.detection.repeated import by_key, decided_rows
 from calque.phases.explore.elements import shown
 from calque.phases.explore.items import Items
-from calque.phases.explore.series import PAIR, WHOLE
+from calque.phases.explore.series import PAIR, WHOLE, pair_label
 from calque.phases.processes import Progress, spread
 from calque.phases.results import Outcome, Transition
+from calque.phases.schedules.reading import schedules_of, with_changes
 from calque.phases.series.metrics import trajectories
+from calque.phases.series.prepared import prepared
 from calque.phases.series.trajectory import Trajectory
 from calque.phases.settings import Settings
+from calque.phases.stats.many_tests import primary_metric
 
 SPLITS = (WHOLE, "source", "target", PAIR)
 """Parts of runs whose transitions can be located, as by ``phases detect --by``."""
@@ -59,10 +63,10 @@ class Located:
         self.stopped = threading.Event()
         """Set to stop locating after the present group."""
         given = (report or {}).get("settings") or {}
-        kept = ("level", "rise", "scale", "seed")
+        kept = ("level", "rise", "scale", "seed", "primary")
         self.settings = Settings(boot=BOOT, **{k: given[k] for k in kept if k in given})
         if report is not None:
-            self._take([_transition(row) for row in report["transitions"]])
+            self._take([_transition(row) for row in report["transitions"]], _parts_of(report))
             known = {str(run) for run in cube["run"].values}
             if self.rows and not known & {run for run, *_ in self.rows}:
                 raise UserError(
@@ -108,8 +112,8 @@ class Located:
         names = [str(run) for run in self.cube["run"].values]
         positions = [names.index(run) for run in runs]
         by = "run" if split == WHOLE else split
-        parts = {run: self._parts(run, metrics, split) for run in positions}
-        total = sum(parts.values())
+        counts = {run: self._parts(run, metrics, split) for run in positions}
+        total = sum(counts.values())
         if total > MOST:
             raise UserError(
                 f"{total} series would take minutes: choose fewer runs or metrics, or have the pages started with the "
@@ -117,17 +121,20 @@ class Located:
             )
         known = [m for m in metrics if split == WHOLE or m in self.items.metrics]
         groups: list[list[Trajectory]] = []
-        for run in (run for run, count in parts.items() if count):
-            series = trajectories(self._asked(run, known), known, (by,))
-            groups += [list(group) for _, group in groupby(series, key=lambda t: t.group)]
+        schedules = schedules_of(self.cube.isel(run=positions), None)
+        for run in (run for run, count in counts.items() if count):
+            series = with_changes(trajectories(self._asked(run, known), known, (by,)), schedules)
+            groups += [list(group) for _, group in groupby(prepared(series)[0], key=lambda t: t.group)]
         if not groups:
             raise UserError(f"none of {', '.join(map(shown, metrics))} is known by {by}; choose other metrics")
+        parts = {group[0].group: dict(group[0].part) for group in groups}
         done, total = 0, sum(map(len, groups))
         # in other processes where that is faster; the pages must respond meanwhile
         jobs = cores() if total >= WORTH_SPREADING else 1
+        rows: list[Transition] = []
         try:
             for found in spread(partial(_judge, settings=self.settings), groups, jobs):
-                self._take(found.transitions)
+                rows += found.transitions
                 done += len(found.curves)
                 if self.stopped.is_set():
                     break
@@ -136,7 +143,17 @@ class Located:
         except BrokenProcessPool:
             if not self.stopped.is_set():
                 raise
+        self._take(self._decided(rows, groups), parts)
         return done
+
+    def _decided(self, rows: Sequence[Transition], groups: Sequence[Sequence[Trajectory]]) -> list[Transition]:
+        """Return rows that were located together with the outcomes that ``phases detect`` would give them."""
+        if not rows:
+            return []
+        analysed = tuple(dict.fromkeys(row.metric for row in rows))
+        declared = self.settings.primary if self.settings.primary in analysed else None
+        series = by_key([t for group in groups for t in group])
+        return decided_rows(rows, primary_metric(declared, None, analysed), True, series, self.settings, 1)[0]
 
     def _parts(self, run: int, metrics: Sequence[str], split: str) -> int:
         """Return how many series a run has."""
@@ -157,24 +174,42 @@ class Located:
         axes = {"source": (1, 2), "target": (0, 2), "concept": (0, 1)}
         return one.isel({dim: np.flatnonzero(asked.any(axis)) for dim, axis in axes.items()}) if asked.any() else one
 
-    def _take(self, rows: Sequence[Transition]) -> None:
-        parts = {str(d) for v in self.cube.data_vars.values() for d in v.dims} - {"source", "target", "run"}
+    def _take(self, rows: Sequence[Transition], parts: Mapping[str, Mapping[str, str]]) -> None:
+        dims = {str(d) for v in self.cube.data_vars.values() for d in v.dims} - {"source", "target", "run"}
         for row in rows:
-            if parts & {word.split("=", 1)[0] for word in row.group.split() if "=" in word}:
+            names = parts[row.group] if row.group else {}
+            if dims & set(names):
                 continue  # a part of the run that no page shows, never the run itself
-            split, part = split_of(row.group)
+            split, part = split_of(names)
             self.rows.setdefault((row.run, split, part, row.metric), {})[row.estimand] = row
 
 
-def split_of(group: str) -> tuple[str, str]:
-    """Return the split and the part that the label ``group`` names; properties of the run in it are ignored."""
-    words = dict(word.split("=", 1) for word in group.split() if "=" in word)
-    if "source" in words and "target" in words:
-        return PAIR, f"{words['source']} → {words['target']}"
+def split_of(names: Mapping[str, str]) -> tuple[str, str]:
+    """Return the split and the part that ``names`` tell apart; properties of the run among them are ignored.
+
+    Parameters
+    ----------
+    names : mapping of str to str
+        What distinguishes a group, such as ``{"source": "en"}``.
+    """
+    if {"source", "target"} <= set(names):
+        return PAIR, pair_label(names["source"], names["target"])
     for name in ("source", "target"):
-        if name in words:
-            return name, words[name]
+        if name in names:
+            return name, names[name]
     return WHOLE, ""
+
+
+def _parts_of(report: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """Return what each group of a report stands for, by its label."""
+    parts = report.get("parts")
+    labels = {str(row["group"]) for row in report["transitions"] if row["group"]}
+    if isinstance(parts, dict) and all(isinstance(parts.get(label), dict) for label in labels):
+        return {label: {str(k): str(v) for k, v in parts[label].items()} for label in labels}
+    raise UserError(
+        "`detect` does not say what its groups are (no parts); expected the file of 'phases detect CUBE --json FILE' "
+        "of this version: make it again"
+    )
 
 
 def _judge(series: list[Trajectory], settings: Settings) -> GroupResult:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from calque.data.metrics import ITEM_LOGPROBS
-from calque.data.quantities import format_count, format_interval
+from calque.data.quantities import format_count, format_interval, plural
 from calque.phases.explore.items import Totals
 from calque.phases.explore.located import Located
 from calque.phases.explore.series import PAIR, pair_label
@@ -128,7 +128,9 @@ def takeoff_table(
             middle = float(np.median(times)) if len(times) * 2 > len(known) else np.nan
             sharp = all(row.outcome == Outcome.FOUND for row in known)
             lone = known[0] if len(known) == 1 else None
-            interval = f"{len(times)} of {len(known)} runs" if lone is None else format_interval(lone.low, lone.high)
+            interval = (
+                f"{len(times)} of {plural(len(known), 'run')}" if lone is None else format_interval(lone.low, lone.high)
+            )
             rows.append(
                 {
                     "source": source,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from calque.data.metrics import HEADLINE
+from calque.data.quantities import plural
 from calque.phases.explore.elements import one_of, shown, some_of
 from calque.phases.explore.study import Study
 
@@ -64,7 +65,7 @@ class Selection:
         found: dict[str, list[str]] = {}
         for run in self.runs:
             found.setdefault(self.study.condition(run), []).append(run)
-        seeds = {f"{name} ({len(runs)} runs)": runs for name, runs in found.items() if len(runs) > 1}
+        seeds = {f"{name} ({plural(len(runs), 'run')})": runs for name, runs in found.items() if len(runs) > 1}
         return {**seeds, **{run: [run] for run in self.runs}}
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,6 @@ from calque.phases.series.trajectory import Trajectory
 
 WHOLE, PAIR = "whole", "pair"
 Z = 1.959964
-BAND = "95 % binomial band, clustered by concept"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -48,6 +47,21 @@ class ScoreLine:
     def share(self) -> bool:
         """Whether the score is a share of items."""
         return self.low is not None
+
+
+def band_words(shares: Iterable[ScoreLine], items: Items) -> str:
+    """Return what the bands of lines are: those of single items take concepts as clusters, those of a log cannot.
+
+    Parameters
+    ----------
+    shares : iterable of ScoreLine
+        Lines with a band.
+    items : Items
+        The cube's item metrics.
+    """
+    kinds = {line.metric in items.metrics for line in shares}
+    apart = "; those of single items clustered by concept"
+    return "95 % binomial" + (apart if len(kinds) > 1 else ", clustered by concept" if True in kinds else "")
 
 
 def wilson(share: Array, n: Array) -> tuple[Array, Array]:

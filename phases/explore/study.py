@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from calque.data import cube as cubes
 from calque.data.answers import answers_path
 from calque.data.errors import UserError
 from calque.data.metrics import METRICS
+from calque.data.quantities import plural
 from calque.phases.explore.answers import Answers
 from calque.phases.explore.elements import labelled, shown
 from calque.phases.explore.items import MEBIBYTE, Items
@@ -28,6 +29,8 @@ from calque.phases.series.names import by_written_names
 CONDITIONS = ("size", "mix", "corpus", "template")
 LARGE = 96 * MEBIBYTE
 """Bytes above which a variable stays in the file."""
+PARTS = ("components", "ablations")
+"""Groups with scores of a model's parts."""
 LOGS = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
 NUMBERS = ("n_params", "n_params_non_embedding", "init_seed", "data_seed", "seed")
 
@@ -52,6 +55,8 @@ class Study:
         Content of the JSON files given, by option: forecast, power, loss, mixes, plan.
     answers : Answers or None
         What the models said, where it was kept.
+    parts : dict of str to Dataset
+        The groups ``components`` and ``ablations``, as far as the cube has them.
 
     What is computed of it is shared by all sessions.
     """
@@ -64,6 +69,7 @@ class Study:
     timing: xr.Dataset | None
     files: dict[str, dict[str, Any]]
     answers: Answers | None = None
+    parts: dict[str, xr.Dataset] = field(default_factory=dict)
 
     @cached_property
     def metrics(self) -> list[str]:
@@ -175,14 +181,19 @@ def read_study(path: Path, files: dict[str, dict[str, Any]]) -> Study:
     rest = {kind: content for kind, content in files.items() if kind != "detect"}
     beside = answers_path(path)
     answers = Answers(beside) if beside.is_file() else None
-    return make_study(cube, path.name, files.get("detect"), timing, rest, answers)
+    parts = {name: cubes.read(path, name) for name in PARTS if cubes.has_group(path, name)}
+    return make_study(cube, path.name, files.get("detect"), timing, rest, answers, parts)
 
 
 def _refuse_others(path: Path) -> None:
     """Say what to do with a folder of results, and with a log, which people give in place of a cube."""
     if path.is_dir():
         inside = sorted(path.glob("*.nc"))
-        known = f"its cube is {inside[0]}" if len(inside) == 1 else f"expected one of its {len(inside)} files *.nc"
+        known = (
+            f"its cube is {inside[0]}"
+            if len(inside) == 1
+            else f"expected one of its {plural(len(inside), 'file')} *.nc"
+        )
         if inside:
             raise UserError(f"{path} is a folder; {known}")
     elif path.suffix.lower() in LOGS and path.is_file():
@@ -192,6 +203,7 @@ def _refuse_others(path: Path) -> None:
 def make_study(
     cube: xr.Dataset, name: str, detected: dict[str, Any] | None = None, timing: xr.Dataset | None = None,
     files: dict[str, dict[str, Any]] | None = None, answers: Answers | None = None,
+    parts: dict[str, xr.Dataset] | None = None,
 ) -> Study:  # fmt: skip
     """Return the study of a cube.
 
@@ -209,6 +221,8 @@ def make_study(
         Content of the other JSON reports by option.
     answers : Answers, optional
         What the models said.
+    parts : dict, optional
+        Groups of the cube with scores of a model's parts, by name.
 
     Raises
     ------
@@ -222,7 +236,7 @@ def make_study(
         raise UserError(f"{name} holds no metric over run and checkpoint (it has {known}); there is nothing to draw")
     return Study(
         cube=cube, name=name, items=items, located=Located(cube, items, detected), runs=run_table(cube), timing=timing,
-        files=files or {}, answers=answers,
+        files=files or {}, answers=answers, parts=parts or {},
     )  # fmt: skip
 
 

@@ -258,24 +258,6 @@ def brief(name: str, longest: int = 60) -> str:
     return escaped(name)
 
 
-def few(n: int, what: str) -> str:
-    """Return a number and its noun, such as ``1 row`` or ``2 rows``.
-
-    Parameters
-    ----------
-    n : int
-        The number.
-    what : str
-        The noun in the singular; its plural ends in s.
-
-    Returns
-    -------
-    str
-        The text.
-    """
-    return f"{n} {what}{'s' * (n != 1)}"
-
-
 def along_steps(step: Array, known_step: Array, known: Array) -> tuple[Array, int]:
     """Interpolate a quantity at other steps than it was logged at, linearly between its neighbours.
 

@@ -133,7 +133,7 @@ def with_coordinates(cube: xr.Dataset, found: Mapping[str, Mapping[str, str]], n
         if kept:
             notes.append(f"size is new, {' and '.join(kept)} as before: give them too if the runs are of another size")
         elif all(n is not None for n in counts):
-            cube = cube.assign_coords(n_params=("run", np.array(counts, float)))
+            cube = with_run_coordinate(cube, "n_params", dict(zip(runs, counts, strict=True)))
             notes.append("n_params is the number that size names; scaling laws need n_params_non_embedding, too")
     return cube
 

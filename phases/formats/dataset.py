@@ -15,6 +15,7 @@ import xarray as xr
 from calque.data.cube import ATTRIBUTES
 from calque.data.errors import UserError
 from calque.data.metrics import LOSSES
+from calque.data.quantities import plural
 from calque.phases.formats.base import Array, Log, brief
 from calque.phases.series.names import WRITTEN
 
@@ -29,10 +30,11 @@ CELLS = 50_000_000
 """Cells of all variables together: about what 400 MB hold."""
 
 
-def merged(log: Log, tokens: Array, step: Array | None, path: Path) -> pd.DataFrame:
+def merged(log: Log, tokens: Array, step: Array | None, path: Path) -> tuple[pd.DataFrame, int]:
     """Return one row for every run and place, sorted by both; the columns are numbered as the metrics are.
 
-    Rows at one place are parts of one checkpoint where none contradicts another.
+    Rows at one place are parts of one checkpoint where none contradicts another. Of rows that are equal in everything
+    one is kept.
 
     Parameters
     ----------
@@ -47,8 +49,9 @@ def merged(log: Log, tokens: Array, step: Array | None, path: Path) -> pd.DataFr
 
     Returns
     -------
-    pandas.DataFrame
-        Columns ``run``, ``order`` (of the runs), ``tokens``, perhaps ``step``; by metric ``value0``, ``trials0`` ...
+    tuple of pandas.DataFrame and int
+        Columns ``run``, ``order`` (of the runs), ``tokens``, perhaps ``step``; by metric ``value0``, ``trials0`` ...;
+        and how many rows were equal to another one.
 
     Raises
     ------
@@ -60,7 +63,10 @@ def merged(log: Log, tokens: Array, step: Array | None, path: Path) -> pd.DataFr
         at = int(np.flatnonzero(tokens < 0)[0])
         raise UserError(f"{where}: run '{brief(log.run[at])}' stands at {tokens[at]:.15g} tokens; expected 0 or more")
     if not np.isfinite(tokens).all():
-        raise UserError(f"{where}: a position is too large for a number of tokens; expected less than 1e308")
+        run = brief(str(log.run[int(np.flatnonzero(~np.isfinite(tokens))[0])]))
+        raise UserError(
+            f"{where}: a position of run '{run}' is too large for a number of tokens; expected less than 1e308"
+        )
     data: dict[str, Any] = {"run": log.run, "tokens": tokens}
     if step is not None:
         data["step"] = step
@@ -69,6 +75,8 @@ def merged(log: Log, tokens: Array, step: Array | None, path: Path) -> pd.DataFr
         trials = np.broadcast_to(log.trials.get(metric, np.nan), tokens.shape)
         data[f"trials{i}"] = np.where(np.isfinite(log.values[metric]), trials, np.nan)
     rows = pd.DataFrame(data)
+    equal = rows.duplicated()
+    rows = rows[~equal]
     keys = ["run", "tokens"]
     twice = rows.duplicated(keys, keep=False)
     for i, metric in enumerate(log.values) if twice.any() else ():
@@ -86,7 +94,8 @@ def merged(log: Log, tokens: Array, step: Array | None, path: Path) -> pd.DataFr
             )
     order = {name: i for i, name in enumerate(dict.fromkeys(log.run))}
     rows = rows.groupby(keys, sort=False).first().reset_index() if twice.any() else rows
-    return rows.assign(order=rows["run"].map(order)).sort_values(["order", "tokens"], ignore_index=True)
+    rows = rows.assign(order=rows["run"].map(order)).sort_values(["order", "tokens"], ignore_index=True)
+    return rows, int(equal.sum())
 
 
 def variable_names(metrics: tuple[str, ...]) -> dict[str, str]:
@@ -189,7 +198,8 @@ def dataset(
     width = int(k.max()) + 1
     if len(runs) * width * (2 + 2 * len(names)) > CELLS:
         raise UserError(
-            f"{brief(str(path), 100)}: {len(runs)} runs of up to {width} checkpoints are too many for one cube; keep "
+            f"{brief(str(path), 100)}: {plural(len(runs), 'run')} of up to "
+            f"{plural(width, 'checkpoint is', 'checkpoints are')} too many for one cube; keep "
             "fewer checkpoints with `every`, or import fewer runs at once"
         )
 
@@ -225,9 +235,9 @@ def dataset(
             if shared is None:
                 cube[f"{name}.trials"] = grid(f"trials{j}")
         if trials is not None:
-            _check_trials(grid(f"trials{j}"), metric, path)
+            _check_trials(grid(f"trials{j}"), cube, metric, path)
         if kind == "count":
-            _check_counts(values, grid(f"trials{j}"), metric, path)
+            _check_counts(values, grid(f"trials{j}"), cube, metric, path)
         cube[name] = values
     return cube
 
@@ -244,23 +254,36 @@ def _shared(trials: Sequence[Array]) -> Array | None:
     return out
 
 
-def _check_trials(trials: xr.DataArray, metric: str, path: Path) -> None:
-    wrong = (trials < 1) | (trials != trials.round())
-    if bool((wrong & trials.notnull()).any()):
-        bad = float(trials.where(wrong & trials.notnull()).max())
+def first_wrong(wrong: xr.DataArray, cube: xr.Dataset) -> tuple[tuple[int, int], str]:
+    """Return the first place that is wrong, and its words: the run and its tokens.
+
+    Parameters
+    ----------
+    wrong : xarray.DataArray of bool
+        Over (run, checkpoint); true somewhere.
+    cube : xarray.Dataset
+        With ``run`` and ``tokens``.
+    """
+    i, k = (int(at) for at in np.argwhere(wrong.transpose("run", "checkpoint").values)[0])
+    return (i, k), f"of run '{brief(str(cube['run'].values[i]), 40)}' at {float(cube['tokens'].values[i, k]):.10g}"
+
+
+def _check_trials(trials: xr.DataArray, cube: xr.Dataset, metric: str, path: Path) -> None:
+    wrong = ((trials < 1) | (trials != trials.round())) & trials.notnull()
+    if bool(wrong.any()):
+        at, where = first_wrong(wrong, cube)
         raise UserError(
-            f"{brief(str(path), 100)}: the trials of '{brief(metric)}' are {bad:.6g} somewhere; expected whole numbers "
-            "of 1 or more: the questions that were asked"
+            f"{brief(str(path), 60)}: the trials of '{brief(metric, 40)}' {where} tokens are "
+            f"{float(trials.values[at]):.6g}; expected whole numbers of 1 or more: the questions that were asked"
         )
 
 
-def _check_counts(values: xr.DataArray, trials: xr.DataArray, metric: str, path: Path) -> None:
+def _check_counts(values: xr.DataArray, trials: xr.DataArray, cube: xr.Dataset, metric: str, path: Path) -> None:
     wrong = (values < 0) | (values > trials) | (abs(values - values.round()) > 1e-6)
     if bool(wrong.any()):
-        bad = float(values.where(wrong).max())
-        n = float(trials.where(wrong).max())
+        at, where = first_wrong(wrong, cube)
         raise UserError(
-            f"{brief(str(path), 60)}: '{brief(metric)}' holds {bad:.6g} with {n:.6g} trials; expected whole counts "
-            "from 0 to the trials, or proportions from 0 to 1 (`percent` for percentages), or `continuous` for a "
-            "metric that is no count"
+            f"{brief(str(path), 40)}: '{brief(metric, 40)}' {where} tokens is {float(values.values[at]):.6g} with "
+            f"{plural(float(trials.values[at]), 'trial')}; expected counts from 0 to the trials, or proportions "
+            "(`percent` for percentages), or `continuous` for what is no count"
         )

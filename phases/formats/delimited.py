@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from calque.data.errors import UserError
-from calque.phases.formats.base import Log, Request, few
+from calque.data.quantities import plural
+from calque.phases.formats.base import Log, Request
 from calque.phases.formats.files import ROWS, by_run, files_below, lines, reading
 from calque.phases.formats.parsing import shown
 from calque.phases.formats.tables import Cells, Table, rows
@@ -88,7 +89,9 @@ def load(path: Path) -> Table:
                 cells[name].append(row[place])
         notes = [f"{path.name}: fields are separated by {NAMES[separator]}"] if separator != usual else []
         if longer:
-            notes.append(f"{path.name}: an empty field at the end of {few(longer, 'row')}, beyond the header, left out")
+            notes.append(
+                f"{path.name}: an empty field at the end of {plural(longer, 'row')}, beyond the header, left out"
+            )
         return cells, lambda i: f"line {starts[i]}", notes
 
     return Table(path=path, columns=columns, get=get)

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-import numpy as np
 import xarray as xr
 
+from calque.data.quantities import plural
+from calque.phases.formats.dataset import first_wrong
 from calque.phases.series.names import WRITTEN
 
 ROUNDED = 5e-4
 """By how much a proportion written with three digits may be off."""
 LEAST_RANGE = 10.0
 """Values that move by less are losses and the like rather than percentages."""
+FEW = 1e6
+"""Tokens of a run that are fewer than this and no whole numbers count something else, such as billions."""
 WHOLE = 0.1
 """By how much a count may be off that is computed from a proportion in full."""
 
 
 def doubts(cube: xr.Dataset, declared: frozenset[str], told: Sequence[str] = ()) -> tuple[str, ...]:
-    """Return a line for each metric whose kind was supposed, or whose values do not fit its trials.
+    """Return a line for each metric whose kind was supposed or whose values do not fit its trials, and on odd tokens.
 
     Parameters
     ----------
@@ -29,7 +32,7 @@ def doubts(cube: xr.Dataset, declared: frozenset[str], told: Sequence[str] = ())
     told : sequence of str
         Notes that there are already; a metric of which it was said that it has no trials is not named again.
     """
-    out = []
+    out = [*_fractional(cube)]
     for name, values in cube.data_vars.items():
         kind, metric = values.attrs.get("metric_kind"), str(name)
         written = str(values.attrs.get(WRITTEN, metric))
@@ -37,16 +40,16 @@ def doubts(cube: xr.Dataset, declared: frozenset[str], told: Sequence[str] = ())
         if kind == "proportion" and "trials" not in values.attrs and not known:
             out.append(
                 f"'{written}' lies between 0 and 1 and has no trials: it is analysed as a continuous score whose noise "
-                "is estimated; if it is a share of right answers, give the number of questions as trials"
+                "is estimated; if it is a share of right answers, give the number of questions as `trials`"
             )
         if "trials" in values.attrs and isinstance(values.attrs["trials"], str):
             lacking = int((values.notnull() & cube[values.attrs["trials"]].isnull()).sum())
             if lacking:
-                out.append(f"'{written}' has no trials at {lacking} checkpoints, which are not analysed")
+                out.append(f"'{written}' has no trials at {plural(lacking, 'checkpoint')}, which are not analysed")
         if kind == "continuous" and metric not in declared and _like_percentages(values):
             out.append(
                 f"'{written}' lies between {float(values.min()):.4g} and {float(values.max()):.4g} and was taken for a "
-                "continuous score: if it is a percentage, import it as percent; if not, as continuous"
+                "continuous score: if it is a percentage, import it with `percent`; if not, with `continuous`"
             )
         if kind == "proportion" and "trials" in values.attrs:
             given = values.attrs["trials"]
@@ -54,13 +57,25 @@ def doubts(cube: xr.Dataset, declared: frozenset[str], told: Sequence[str] = ())
             counts = values * trials
             wrong = abs(counts - counts.round()) > WHOLE + ROUNDED * trials
             if bool(wrong.any()):
-                at = np.flatnonzero(np.asarray(wrong).ravel())[0]
-                share, n = (float(np.asarray(v).ravel()[at]) for v in (values, trials))
+                at, where = first_wrong(wrong, cube)
+                share, n = (float(v.transpose("run", "checkpoint").values[at]) for v in (values, trials))
                 out.append(
-                    f"'{written}' is {share:.6g} with {n:.6g} trials, which is no whole number of successes "
-                    f"(at {int(wrong.sum())} checkpoints): are there other trials, or is it an average of several?"
+                    f"'{written}' {where} tokens is {share:.6g} with {plural(float(n), 'trial')}, which is no whole "
+                    f"number of successes (at {plural(int(wrong.sum()), 'checkpoint')}): are there other trials, or is "
+                    "it an average of several?"
                 )
     return tuple(out)
+
+
+def _fractional(cube: xr.Dataset) -> Iterator[str]:
+    """Yield a note where the positions of a run are fractions, and too small to be tokens that were computed."""
+    tokens = cube["tokens"]
+    few = tokens.where(tokens.max("checkpoint") < FEW)
+    if bool((abs(few - few.round()) > 0).any()):
+        yield (
+            f"the tokens go from {float(few.min()):.4g} to {float(few.max()):.4g} in fractions: if they are billions, "
+            "epochs or logarithms, give the tokens themselves"
+        )
 
 
 def _like_percentages(values: xr.DataArray) -> bool:

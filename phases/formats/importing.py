@@ -5,20 +5,25 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
 from calque.data.cube import SCHEMA, validate
 from calque.data.errors import UserError, nearest
+from calque.data.quantities import plural
 from calque.phases.formats.base import Array, Log, Request, brief
 from calque.phases.formats.coordinates import of_names, of_rows, with_coordinates
 from calque.phases.formats.dataset import check_runs, dataset, merged, variable_names
 from calque.phases.formats.doubts import doubts
 from calque.phases.formats.registry import guess, read
 from calque.phases.formats.timeline import settle
+from calque.phases.series.metric_series import variable
+from calque.phases.series.names import by_written_names
+from calque.phases.series.parts import Group
+from calque.phases.series.prepared import prepared
+from calque.phases.series.trajectory import Trajectory
 
-DENSE = 1000
-"""Checkpoints a run beyond which 'phases detect' takes minutes: its time grows with their square."""
 FEW = 2
 """Runs of one checkpoint beyond which something else than runs may have been told apart."""
 
@@ -85,14 +90,18 @@ def import_log(
     check_runs(runs, request.path)
     notes = list(log.notes)
     tokens, step = axis(log, request)
-    rows = merged(log, tokens, step, request.path)
+    rows, twice = merged(log, tokens, step, request.path)
+    if twice:
+        same = plural(twice, "row")
+        notes.append(f"{same} with the position and the values of another one of the run: one of each is kept")
     rows = rows[rows.groupby("order").cumcount() % every == 0].reset_index(drop=True)
-    notes += _of_runs(rows, every)
+    notes += _of_runs(rows)
     for metric in percent:
         rows[f"value{request.metrics.index(metric)}"] = _shares(rows, request, metric)
     is_continuous = frozenset(continuous) | log.continuous
     cube = dataset(log, rows, names, is_continuous, request.path)
     notes += doubts(cube, frozenset(names[m] for m in is_continuous), notes)
+    notes += prepared(_series(cube))[1]
     coordinates = of_rows(log)
     for name, values in of_names(run_pattern, runs).items() if run_pattern else ():
         if name in coordinates:
@@ -118,19 +127,27 @@ def import_log(
     )  # fmt: skip
 
 
-def _of_runs(rows: pd.DataFrame, every: int) -> list[str]:
-    """Return notes on runs with very many checkpoints, and on many runs with one."""
+def _series(cube: xr.Dataset) -> list[Trajectory]:
+    """Return the series of an imported cube, by run."""
+    cube = by_written_names(cube)
+    names = [str(name) for name, values in cube.data_vars.items() if "metric_kind" in values.attrs]
+    runs = [cube.isel(run=i) for i in range(cube.sizes["run"])]
+    return [
+        variable(one, str(one["run"].item()), np.asarray(one["tokens"], float), Group(), name)
+        for one in runs
+        for name in names
+    ]
+
+
+def _of_runs(rows: pd.DataFrame) -> list[str]:
+    """Return a note on many runs with one checkpoint."""
     notes = []
     sizes = rows.groupby("order").size()
-    most, ones = int(sizes.max()), int((sizes == 1).sum())
-    if most > DENSE:
-        thin = -(-most // DENSE) * every
-        slow = f"{most} checkpoints a run are many: 'phases detect' may take hours"
-        notes.append(f"{slow}; import with every = {thin} to keep fewer")
+    ones = int((sizes == 1).sum())
     if ones > FEW and ones > len(sizes) / 2:
         notes.append(
-            f"{ones} of {len(sizes)} runs have one checkpoint: are they checkpoints of fewer runs? then something in "
-            "their names, such as a date, was taken for the name of a run"
+            f"{ones} of {plural(len(sizes), 'run')} have one checkpoint: are they checkpoints of fewer runs? then "
+            "something in their names, such as a date, was taken for the name of a run"
         )
     return notes
 
@@ -143,9 +160,13 @@ def _shares(rows: pd.DataFrame, request: Request, metric: str) -> pd.Series:
             f"{brief(str(request.path), 100)}: '{metric}' lies between {values.min():.6g} and {values.max():.6g}; "
             "expected percentages from 0 to 100: it seems to be a proportion already, so leave `percent` out"
         )
-    if values.min() < 0 or values.max() > 100:
-        bad = values.min() if values.min() < 0 else values.max()
-        raise UserError(f"{request.path}: '{metric}' holds {bad:.6g}; expected percentages from 0 to 100")
+    wrong = (values < 0) | (values > 100)
+    if wrong.any():
+        row = rows[wrong].iloc[0]
+        raise UserError(
+            f"{brief(str(request.path), 80)}: '{brief(metric)}' of run '{brief(str(row['run']), 40)}' at "
+            f"{row['tokens']:.10g} tokens is {values[wrong].iloc[0]:.6g}; expected percentages from 0 to 100"
+        )
     return values / 100
 
 

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 import numpy as np
 
 from calque.data.errors import UserError
+from calque.data.quantities import plural
 from calque.phases.formats.base import Log, Request, need
 from calque.phases.formats.files import ROWS, by_run, files_below
 from calque.phases.formats.tables import Cells, Table, rows
@@ -135,7 +136,7 @@ def _check_size(path: Path, file: Any, names: Sequence[str]) -> None:
     told = file.metadata
     if told.num_rows > ROWS:
         raise UserError(
-            f"{path} has {told.num_rows} rows; expected at most {ROWS}: keep the rows that hold the metrics"
+            f"{path} has {plural(told.num_rows, 'row')}; expected at most {ROWS}: keep the rows that hold the metrics"
         )
     size = 0
     for group in range(told.num_row_groups):

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from calque.phases.formats.base import Array, brief, few
+from calque.data.quantities import plural
+from calque.phases.formats.base import Array, brief
 
 NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 EMPTY = frozenset({"", "nan", "+nan", "-nan"})
@@ -125,10 +126,10 @@ def finite(cells: Sequence[Any] | np.ndarray, name: str, notes: list[str]) -> Ar
     """
     found = as_numbers(cells)
     if found.endless:
-        notes.append(f"{brief(name)}: {few(len(found.endless), 'infinite value')} taken as missing")
+        notes.append(f"{brief(name)}: {plural(len(found.endless), 'infinite value')} taken as missing")
     odd = sorted((*found.odd, *found.words))
     if odd:
-        what = f"{few(len(odd), 'cell')} without a number, such as '{shown(cells[odd[0]])}', taken as missing"
+        what = f"{plural(len(odd), 'cell')} without a number, such as '{shown(cells[odd[0]])}', taken as missing"
         notes.append(f"{brief(name)}: {what}")
     return found.values
 

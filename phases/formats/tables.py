@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from calque.data.errors import UserError
-from calque.phases.formats.base import Array, Log, Request, check_known, counts_steps, few, listing
+from calque.data.quantities import plural
+from calque.phases.formats.base import Array, Log, Request, check_known, counts_steps, listing
 from calque.phases.formats.parsing import Numbers, as_numbers, expected, shown
 
 Cells = Mapping[str, "Sequence[Any] | np.ndarray"]
@@ -120,9 +121,9 @@ def _read(request: Request, table: Table, name: str, others: Sequence[str], note
     keep = some & np.isfinite(place)
     lost = int((some & ~np.isfinite(place)).sum())
     if lost:
-        notes.append(f"{few(lost, 'row')} without '{request.tokens}' left out")
+        notes.append(f"{plural(lost, 'row')} without '{request.tokens}' left out")
     if idle := int((~some).sum()):
-        notes.append(f"{few(idle, 'row')} without {listing(request.metrics)} left out")
+        notes.append(f"{plural(idle, 'row')} without {listing(request.metrics)} left out")
     run = np.full(len(place), name, object)
     if request.run:
         texts = [_text(cell) for cell in cells[request.run]]
@@ -156,6 +157,6 @@ def _strict(
         )
     if found.words:
         notes.append(
-            f"'{name}': {few(len(found.words), 'cell')} such as '{shown(cells[found.words[0]])}' taken as missing"
+            f"'{name}': {plural(len(found.words), 'cell')} such as '{shown(cells[found.words[0]])}' taken as missing"
         )
     return found.values

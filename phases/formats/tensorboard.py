@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from calque.data.errors import UserError
-from calque.phases.formats.base import Array, Log, Request, along_steps, brief, check_known, counts_steps, few, need
+from calque.data.quantities import plural
+from calque.phases.formats.base import Array, Log, Request, along_steps, brief, check_known, counts_steps, need
 from calque.phases.formats.files import files_below, natural
 from calque.phases.formats.timeline import refuse_fall
 
@@ -102,17 +103,18 @@ def _rows(run: Run, request: Request, notes: list[str]) -> tuple[Array, Array, d
             refuse_fall(request, brief(run.name), before, after, by_step=True, columns=False)
     odd = sum(run.odd.get(tag, 0) for tag in (*request.metrics, request.tokens, request.trials_column) if tag)
     if odd:
-        notes.append(f"run '{brief(run.name)}': {few(odd, 'value')} of its tags that are no scalar left out")
+        notes.append(f"run '{brief(run.name)}': {plural(odd, 'value')} of its tags that are no scalar left out")
     for m, values in wanted.items():
         if not values:
             notes.append(f"run '{brief(run.name)}' has no tag '{m}'; it is missing there")
         endless = [s for s, v in values.items() if np.isinf(v)]
         if endless:
-            notes.append(f"run '{brief(run.name)}': {few(len(endless), 'infinite value')} of '{m}' taken as missing")
+            notes.append(f"run '{brief(run.name)}': {plural(len(endless), 'infinite value')} of '{m}' taken as missing")
             values.update(dict.fromkeys(endless, np.nan))
     if run.rewritten:
         notes.append(
-            f"run '{brief(run.name)}' was restarted: {few(run.rewritten, 'earlier value')} of its tags replaced or void"
+            f"run '{brief(run.name)}' was restarted: {plural(run.rewritten, 'earlier value')} of its tags replaced "
+            "or void"
         )
     step = np.array(sorted({s for values in wanted.values() for s, v in values.items() if np.isfinite(v)}), float)
     place = step
@@ -125,7 +127,8 @@ def _rows(run: Run, request: Request, notes: list[str]) -> tuple[Array, Array, d
     keep = np.isfinite(place)
     if not keep.all():
         notes.append(
-            f"run '{brief(run.name)}': {few(int((~keep).sum()), 'step')} outside those of '{request.tokens}' left out"
+            f"run '{brief(run.name)}': {plural(int((~keep).sum()), 'step')} outside those of '{request.tokens}' left "
+            "out"
         )
     values_of = {m: np.array([v.get(int(s), np.nan) for s in step], float)[keep] for m, v in wanted.items()}
     return step[keep], place[keep], values_of, trials[keep]
@@ -137,7 +140,8 @@ def _at(run: Run, tag: str, step: Array, notes: list[str]) -> Array:
     place, between = along_steps(step, known, np.array([logged[int(s)] for s in known], float))
     if between:
         notes.append(
-            f"run '{brief(run.name)}': '{tag}' at {few(between, 'step')} is on the line between the steps that log it"
+            f"run '{brief(run.name)}': '{tag}' at {plural(between, 'step')} is on the line between the steps that "
+            "log it"
         )
     return place
 

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calque.data.errors import UserError
-from calque.phases.formats.base import Array, Log, Request, brief, few
+from calque.data.quantities import plural
+from calque.phases.formats.base import Array, Log, Request, brief
 from calque.phases.formats.files import natural
 
 NUMBERED = re.compile(
@@ -52,9 +53,9 @@ def settle(log: Log, request: Request) -> Log:
     names = list(dict.fromkeys(log.run))
     if len(names) > MOST_RUNS:
         what = "is `run` the column that names the runs?" if request.run else "import fewer at once"
-        raise UserError(f"{request.path} holds {len(names)} runs; expected at most {MOST_RUNS}: {what}")
+        raise UserError(f"{request.path} holds {plural(len(names), 'run')}; expected at most {MOST_RUNS}: {what}")
     if not request.join and sum(VERSION.fullmatch(str(n)) is not None for n in names) > 1:
-        notes.append("each version_N is a run of its own; give join if one training was resumed there")
+        notes.append("each version_N is a run of its own; give `join` if one training was resumed there")
     order = rows_by_run(log.run)
     kept = [_rising(log, request, rows, notes, part) for rows in order]
     return replace(_taken(log, np.concatenate(kept)), notes=tuple(notes))
@@ -91,7 +92,9 @@ def _rising(
             rows = rows[np.argsort(along, kind="stable")]
         elif request.join:
             keep = _stands(along, falls)
-            notes.append(f"run '{run}' was resumed: {few(int((~keep).sum()), 'row')} that it went over again replaced")
+            notes.append(
+                f"run '{run}' was resumed: {plural(int((~keep).sum()), 'row')} that it went over again replaced"
+            )
             rows = rows[keep]
         elif len(falls) == len(along) - 1:
             notes.append(f"run '{run}': its rows come latest first and were turned round")

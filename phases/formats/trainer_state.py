@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from calque.data.errors import UserError
+from calque.data.quantities import plural
 from calque.phases.formats.base import Array, Log, Request, brief, check_known, counts_steps
 from calque.phases.formats.files import document, files_below, reading
 from calque.phases.formats.parsing import JsonError, finite, parse_json
@@ -57,7 +58,7 @@ def read(request: Request) -> Log:
         keep = np.any([np.isfinite(columns[m]) for m in request.metrics], axis=0)
         lost = keep & ~np.isfinite(columns[position])
         if lost.any():
-            notes.append(f"run '{brief(run)}': {int(lost.sum())} rows without '{position}' left out")
+            notes.append(f"run '{brief(run)}': {plural(int(lost.sum()), 'row')} without '{position}' left out")
         keep &= ~lost
         if not keep.any():
             notes.append(f"run '{brief(run)}' has no value of the metrics and is left out")

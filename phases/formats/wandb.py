@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from calque.data.errors import UserError
+from calque.data.quantities import plural
 from calque.phases.formats import delimited, parquet
-from calque.phases.formats.base import LINES, Array, Log, Request, along_steps, brief, check_known, counts_steps, few
+from calque.phases.formats.base import LINES, Array, Log, Request, along_steps, brief, check_known, counts_steps
 from calque.phases.formats.files import ROWS, by_run, document, files_below, lines, reading
 from calque.phases.formats.parsing import JsonError, finite, flat, parse_json, shown
 from calque.phases.formats.tables import Cells
@@ -69,7 +70,7 @@ def _chart(request: Request) -> Log:
     runs = tuple(dict.fromkeys(c.removesuffix(f" - {m}") for m in request.metrics for c in lines_
                                if c.endswith(f" - {m}")))  # fmt: skip
     if len(runs) > MOST_RUNS:
-        raise UserError(f"{path} holds {len(runs)} runs; expected at most {MOST_RUNS}: export fewer at once")
+        raise UserError(f"{path} holds {plural(len(runs), 'run')}; expected at most {MOST_RUNS}: export fewer at once")
     there = set(columns)
     if x not in there and not any(c.endswith(f" - {x}") for c in columns):
         check_known((x,), (columns[0], *known), str(path), "x axis")
@@ -135,7 +136,7 @@ def _of_run(name: str, data: Mapping[str, Sequence[Any]], n: int, request: Reque
     if request.run:
         run = np.array([str(v).strip() if v is not None else "" for v in data[request.run]], object)
         if (run == "").any():
-            notes.append(f"{few(int((run == '').sum()), 'row')} without '{brief(request.run)}' left out")
+            notes.append(f"{plural(int((run == '').sum()), 'row')} without '{brief(request.run)}' left out")
             values = {m: np.where(run == "", np.nan, v) for m, v in values.items()}
     coordinates = {c: _filled(run, data[source]) for c, source in request.coord.items()}
     place = column(request.tokens) if request.tokens else step
@@ -174,7 +175,7 @@ def _between(
         out[own] = np.where(np.isfinite(place[own]), place[own], filled)
         used = int((some[own] & np.isnan(place[own]) & np.isfinite(out[own])).sum())
         if used:
-            where = f"run '{brief(str(run[own[0]]))}': '{request.tokens}' of {few(used, 'row')}"
+            where = f"run '{brief(str(run[own[0]]))}': '{request.tokens}' of {plural(used, 'row')}"
             notes.append(f"{where} is on the line between the steps that log it")
     return out
 
@@ -189,7 +190,7 @@ def _kept(
     for own in rows_by_run(run):
         name = str(run[own[0]])
         if lost := int(lacking[own].sum()):
-            notes.append(f"run '{brief(name)}': {few(lost, 'row')} without a position left out")
+            notes.append(f"run '{brief(name)}': {plural(lost, 'row')} without a position left out")
         if name and not keep[own].any():
             notes.append(f"run '{brief(name)}' has no value of the metrics and is left out")
     return (run[keep], place[keep], None if step is None else step[keep], {m: v[keep] for m, v in values.items()},

@@ -19,7 +19,7 @@ AT_ONCE = 8
 """Innovation variances multiplied before a logarithm is taken: a logarithm costs as much as a dozen products."""
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def gains(white: Array, amplitude: Array, phi: Array, variance: float) -> tuple[Array, Array]:
     """Return 1/sqrt(innovation variance) and the Kalman gain of every checkpoint.
 
@@ -52,7 +52,7 @@ def gains(white: Array, amplitude: Array, phi: Array, variance: float) -> tuple[
     return inverse, gain
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def innovations(columns: Array, amplitude: Array, phi: Array, inverse: Array, gain: Array) -> Array:
     """Whiten columns by the Kalman filter.
 
@@ -86,7 +86,7 @@ def innovations(columns: Array, amplitude: Array, phi: Array, inverse: Array, ga
     return out
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def projections(
     columns: Array, amplitude: Array, phi: Array, inverse: Array, gain: Array, one: Array, z: Array
 ) -> tuple[Array, Array]:
@@ -128,7 +128,7 @@ def projections(
     return gz, gg - go * go
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def products(
     columns: Array, white: Array, amplitude: Array, gap: Array, rho: Array, variances: Array
 ) -> tuple[Array, Array]:
@@ -199,7 +199,7 @@ def products(
     return determinant.reshape(r, s), out.reshape(r, s, p, p)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def shifts(shocks: Array, phi: Array, deviation: Array) -> Array:
     """Return AR(1) paths (n, B) of standard deviation ``deviation`` (B,) from standard normal shocks; phi is (n, B)."""
     n, m = shocks.shape
@@ -213,21 +213,22 @@ def shifts(shocks: Array, phi: Array, deviation: Array) -> Array:
     return out
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def proportions(
     mean: Array, trials: Array, shift: Array, variance: Array, floor: Array, over: Array, g: Array
 ) -> Array:
     """Return simulated proportions (n, B) of expectation ``mean`` (n,); ``g`` (n, B) are standard normal.
 
-    The mean, held ``floor`` from 0 and 1, moves by ``shift`` on the logit scale, recentred to second order; counts are
-    binomial out of trials/``over``: by inversion, or normal where their variance exceeds 20.
+    The mean, held ``floor`` (B,) from 0 and 1, moves on the logit scale by ``shift`` (n, B) of ``variance`` (n, B),
+    recentred to second order; counts are binomial out of trials/``over`` (B,): by inversion, or normal where their
+    variance exceeds 20.
     """
     n, m = shift.shape
     out = np.empty((n, m))
     for t in range(n):
         for b in range(m):
             c = min(max(mean[t], floor[b]), 1 - floor[b])
-            recentre = 0.5 * variance[b] * (1 - 2 * c) / (1 + 0.35 * variance[b])
+            recentre = 0.5 * variance[t, b] * (1 - 2 * c) / (1 + 0.35 * variance[t, b])
             odds = c / (1 - c) * math.exp(shift[t, b] - recentre)
             p = min(max(mean[t] + odds / (1 + odds) - c, 0.0), 1.0)
             k = max(1.0, np.round(trials[t] / over[b]))
@@ -235,7 +236,7 @@ def proportions(
     return out
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _binomial(n: float, p: float, g: float) -> float:
     """Return the binomial count at the normal score ``g``."""
     if p <= 0 or p >= 1:

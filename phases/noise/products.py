@@ -57,7 +57,7 @@ class Products:
         return Products(self.units[:m])
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def largest(product: Single, shift: Single) -> Single:
     """Return the largest of ``product`` (m, B) + ``shift`` (m,), and of 0, over the curves: (B,)."""
     m, n = product.shape

@@ -17,13 +17,14 @@ import numpy as np
 import xarray as xr
 from scipy.stats import binom
 
-from calque.data.quantities import format_estimate
+from calque.data.quantities import format_estimate, plural
 from calque.phases.pooling.questions import Question
 from calque.phases.pooling.results import Pooled, Pooling
-from calque.phases.pooling.rows import Condition, pooled_row, shown
+from calque.phases.pooling.rows import alone, mean_row, pooled_row
 from calque.phases.pooling.seeds import ENOUGH_SEEDS, PooledRuns
 from calque.phases.pooling.times import Ends, lag_ends, takeoff_ends
 from calque.phases.results import DetectionReport, Lag, Outcome, Transition
+from calque.phases.series.conditions import Condition
 from calque.phases.stats.jackknife import Array
 from calque.phases.wording import ratio_text
 
@@ -154,22 +155,24 @@ def _of_runs(
     known = {run: e for run in runs if (e := ends[run]) is not None}
     located = [run for run, (low, high) in known.items() if low == high]
     counts = {"n_runs": len(runs), "n_censored": len(known) - len(located), "n_missing": len(runs) - len(known)}
-    said = f"{q.estimand} located in {len(located)} of {len(runs)} run{'s' * (len(runs) != 1)}"
+    said = f"{q.estimand} located in {len(located)} of {plural(len(runs), 'run')}"
     if counts["n_missing"]:
         said += f", {counts['n_missing']} could not be analysed"
     out = [_median(at, q, known, said, level, where | counts)] if len(mixes) == 1 else []
     if len(located) < len(runs):
         lost = ", ".join(run for run in runs if run not in located)
-        reason = f"{said}: the mean of the others would be a mean of those that had one ({lost} have none)"
+        reason = f"{said}: the mean of the others would be a mean of those that had one (none: {lost})"
+        if not located:
+            reason = f"{said}, so there is no mean"
         return [*out, pooled_row(at, q, "seed_t", Outcome.CENSORED, reason, None, level, **where, **counts)]
     values = PooledRuns([np.array([known[d.run][0] for d in mix]) for mix in mixes], None)
     interval = values.over_seeds(level)
     if interval is None:
         reason = f"{said}; no interval for other seeds: a single seed has no spread"
         return [*out, pooled_row(at, q, "seed_t", Outcome.TOO_FEW_POINTS, reason, None, level, **where, **counts)]
-    about = f" of {len(mixes)} mixes" if len(mixes) > 1 else ""
-    reason = f"mean {q.estimand} {shown(q, interval)}; {said}{about}; for other seeds, log times taken to be normal"
-    return [*out, pooled_row(at, q, "seed_t", Outcome.FOUND, reason, interval, level, **where, **counts)]
+    about = f" of {plural(len(mixes), 'mix', 'mixes')}" if len(mixes) > 1 else ""
+    reason = f"; {said}{about}; for other seeds, log times taken to be normal"
+    return [*out, mean_row(at, q, "seed_t", interval, reason, level, **where, **counts)]
 
 
 def _median(
@@ -182,7 +185,7 @@ def _median(
     value, first, last = (math.exp(v) if math.isfinite(v) else None for v in (m.at, m.low, m.high))
     text = "" if value is None else f"median {q.estimand} {_text(q, value, first, last, m.rank > 0)}; "
     if not m.rank:
-        why = f"an exact interval for other seeds needs {fewest(level)} runs"
+        why = f"an exact interval for other seeds needs {plural(fewest(level), 'run')}"
         outcome = Outcome.TOO_FEW_POINTS
     else:
         of = f"runs {m.rank} and {len(known) + 1 - m.rank} in order"
@@ -193,11 +196,11 @@ def _median(
 
 
 def _text(q: Question, value: float, low: float | None, high: float | None, interval: bool) -> str:
+    if not interval:
+        return alone(q, value)
     if q.first is None:
-        both = format_estimate(value, low, high, "tokens")
-        return both if interval else both.partition(" (")[0]
-    both = f"{ratio_text(value, low, high)} times the tokens of {q.first}"
-    return both if interval else f"{value:.3g} times the tokens of {q.first}"
+        return format_estimate(value, low, high, "tokens")
+    return f"{ratio_text(value, low, high)} times the tokens of {q.first}"
 
 
 def fewest(level: float) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from calque.data.quantities import plural
 from calque.phases.pooling.imputation import Components, impute
 from calque.phases.pooling.pairs import FEWEST_LANGUAGES, MOST_CENSORED, PairTimes
 from calque.phases.results import Outcome
@@ -43,7 +44,7 @@ def pool_mixed(pairs: PairTimes, level: float = 0.95, seed: int = 0) -> MixedEff
     """
     censored = pairs.low != pairs.high
     if censored.sum() > MOST_CENSORED * len(censored):
-        return MixedEffects(Outcome.CENSORED, f"{int(censored.sum())} of {len(censored)} pairs are censored")
+        return MixedEffects(Outcome.CENSORED, f"{int(censored.sum())} of {plural(len(censored), 'pair')} censored")
     n_languages = len(pairs.languages)
     if min(len(np.unique(pairs.source)), len(np.unique(pairs.target))) < FEWEST_LANGUAGES:
         return MixedEffects(Outcome.TOO_FEW_POINTS, f"fewer than {FEWEST_LANGUAGES} sources or targets")

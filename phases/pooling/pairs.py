@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from calque.data.quantities import plural
 from calque.phases.results import Outcome
 from calque.phases.stats.censored import fit_censored
 from calque.phases.stats.jackknife import Array, Interval, jackknife_variance, t_interval
@@ -108,10 +109,13 @@ def pool_pairs(pairs: PairTimes, level: float = 0.95) -> PooledTimes:
         return PooledTimes(outcome, reason, n, right, left, languages)
 
     if len(languages) < FEWEST_LANGUAGES:
-        reason = f"{len(languages)} languages have a pair; the jackknife needs at least {FEWEST_LANGUAGES}"
+        reason = (
+            f"{plural(len(languages), 'language has', 'languages have')} a pair; the jackknife needs at least "
+            f"{FEWEST_LANGUAGES}"
+        )
         return ended(Outcome.TOO_FEW_POINTS, reason)
     if right + left > MOST_CENSORED * n:
-        reason = f"{right + left} of {n} pairs are censored: a mean would rest on the assumed law, not on times"
+        reason = f"{right + left} of {plural(n, 'pair')} censored: a mean would rest on the assumed law, not on times"
         return ended(Outcome.CENSORED, reason)
     estimate = mean_time(pairs.low, pairs.high)
     deleted = np.array([mean_time(p.low, p.high) for p in map(pairs.without, languages)])
@@ -120,12 +124,12 @@ def pool_pairs(pairs: PairTimes, level: float = 0.95) -> PooledTimes:
     if not np.all(np.isfinite(deleted)):
         lost = int((~np.isfinite(deleted)).sum())
         reason = (
-            f"the pairs have a mean but no interval: without one of {lost} of {len(languages)} languages too few times "
-            "are left"
+            f"the pairs have a mean but no interval: without one of {lost} of {plural(len(languages), 'language')} "
+            "too few times are left"
         )
         return ended(Outcome.NOT_SHARPLY_LOCATED, reason)
     interval = t_interval(estimate, float(jackknife_variance(deleted)), len(languages) - 1, level)
-    how = f"{n} pairs of {len(languages)} languages"
+    how = f"{plural(n, 'pair')} of {plural(len(languages), 'language')}"
     if right or left:
         how += f", {right + left} censored and fitted as such"
     return PooledTimes(
@@ -152,14 +156,18 @@ def pool_deleted(estimate: float, deleted: Array, level: float = 0.95) -> Pooled
 
     if len(languages) < FEWEST_LANGUAGES:
         return ended(
-            Outcome.TOO_FEW_POINTS, f"{len(languages)} languages; the jackknife needs at least {FEWEST_LANGUAGES}"
+            Outcome.TOO_FEW_POINTS,
+            f"{plural(len(languages), 'language')}; the jackknife needs at least {FEWEST_LANGUAGES}",
         )
     if not np.isfinite(estimate):
         return ended(Outcome.CENSORED, "the run as a whole has no time to pool")
     lost = int((~np.isfinite(deleted)).sum())
     if lost:
-        return ended(Outcome.NOT_SHARPLY_LOCATED, f"the time is gone without one of {lost} languages: it rests on them")
+        return ended(
+            Outcome.NOT_SHARPLY_LOCATED, f"the time is gone without one of {plural(lost, 'language')}: it rests on them"
+        )
     interval = t_interval(estimate, float(jackknife_variance(deleted)), len(languages) - 1, level)
     return PooledTimes(
-        Outcome.FOUND, f"the run without each of {len(languages)} languages", 0, 0, 0, languages, interval, deleted
-    )
+        Outcome.FOUND, f"the run without each of {plural(len(languages), 'language')}", 0, 0, 0, languages, interval,
+        deleted,
+    )  # fmt: skip

@@ -14,15 +14,17 @@ from calque.data.metrics import LOGPROB_OF
 from calque.phases.detection.detect import detect
 from calque.phases.pooling.across_runs import last_tokens, own_row, run_ends, seed_rows, taken_as_replicates
 from calque.phases.pooling.mixed_model import MixedEffects, pool_mixed
+from calque.phases.pooling.modes import adjusted_modes, seed_modes
 from calque.phases.pooling.pairs import FEWEST_LANGUAGES, PooledTimes, pool_deleted, pool_pairs
 from calque.phases.pooling.questions import Question, check_poolable, firsts_of
-from calque.phases.pooling.results import PairTest, Pooled, PoolReport, SizeTest
-from calque.phases.pooling.rows import Condition, mixed_row, run_row, size_rows
+from calque.phases.pooling.results import PairTest, Pooled, PoolReport, SeedModes, SizeTest
+from calque.phases.pooling.rows import mixed_row, run_row, size_rows
 from calque.phases.pooling.seeds import cannot_be_claimed
-from calque.phases.pooling.tests import p_later, pair_tests, size_tests, sizes_out_of_reach, smallest_possible
+from calque.phases.pooling.tests import p_later, pair_tests, size_tests, sizes_out_of_reach
 from calque.phases.pooling.times import collect, label, lags, pairs_by_group, takeoffs
 from calque.phases.processes import Progress, one_thread
 from calque.phases.results import DetectionReport, Transition
+from calque.phases.series.conditions import Condition
 from calque.phases.series.metric_series import item_mask
 from calque.phases.series.metrics import available, chosen
 from calque.phases.settings import Settings
@@ -120,22 +122,28 @@ def pool(
     # detection needs a metric's log-probability to label a delayed start as metric-dependent
     companions = [LOGPROB_OF[m] for m in metrics if LOGPROB_OF.get(m) in available(cube)]
     with_companions = tuple(dict.fromkeys([*metrics, *companions]))
-    whole = detect(cube, settings.detection(with_companions, ("run",)), _named(progress, "whole runs"), name, jobs)
+    whole = detect(
+        cube, settings.detection(with_companions, ("run",)), _named(progress, "whole runs"), name, jobs, False
+    )
     designs = [Condition.of(cube, str(run)) for run in cube["run"].values]
     last = last_tokens(cube)
     rows: list[Pooled] = []
     pairs: list[PairTest] = []
+    modes: list[SeedModes] = []
+    notes_of_pairs: tuple[str, ...] = ()
     pooled: dict[tuple[str, Question], tuple[PooledTimes, tuple[str, ...]]] = {}
     later: dict[tuple[str, Question], float | None] = {}
     if settings.over == "seed":
         for q in wanted:
             rows += _own_rows(whole, designs, q, settings.level)
-            rows += seed_rows(designs, q, run_ends(whole, q, last), settings.level)
+            ends = run_ends(whole, q, last)
+            rows += seed_rows(designs, q, ends, settings.level)
+            modes += seed_modes(designs, q, ends, settings.level)
             if q.first is not None:
                 later |= {(run, q): p for run, p in _lags_later(whole, q).items()}
     elif settings.over == "pair":
         by_pair = detect(cube, settings.detection(metrics, ("pair",)), progress, name, jobs)
-        groups = pairs_by_group(cube)
+        groups, notes_of_pairs = pairs_by_group(cube), by_pair.notes
         at = {(t.run, t.metric, t.group): t for t in by_pair.transitions if t.estimand == "takeoff"}
         pairs = pair_tests(by_pair, settings.metrics, groups)
         for q in wanted:
@@ -174,12 +182,12 @@ def pool(
         pooled=tuple(rows),
         tests=tuple(tests),
         pairs=tuple(pairs),
+        modes=adjusted_modes(modes, settings.level),
         cannot_be_claimed=_not_claimed(designs),
         notes=(
-            *(whole.notes if settings.over == "seed" else ()),
+            *(whole.notes if settings.over == "seed" else notes_of_pairs),
             *taken_as_replicates(designs),
             *sizes_out_of_reach(tests, settings.boot, settings.level),
-            *smallest_possible(pairs, settings.boot, settings.level),
         ),
     )  # fmt: skip
 
@@ -210,7 +218,7 @@ def _over_languages(
         runs = [d.run for d in designs if left_out in languages[d.run]]
         part = _drop_language(cube.sel(run=runs), left_out)
         shown = _named(progress, f"without {left_out} ({i + 1} of {len(all_names)})")
-        without[left_out] = detect(part, settings.detection(metrics, ("run",)), shown, name, jobs)
+        without[left_out] = detect(part, settings.detection(metrics, ("run",)), shown, name, jobs, False)
     out = []
     for q in wanted:
         for d in designs:

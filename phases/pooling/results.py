@@ -65,6 +65,44 @@ class Pooled:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SeedModes:
+    """Whether the runs of one condition have one mode of takeoff or two, see :mod:`calque.phases.pooling.modes`.
+
+    Attributes
+    ----------
+    n_runs, n_located : int
+        Runs of the condition, and those with a time; the question is about the latter.
+    p_value, p_adjusted : float or None
+        Of one normal law of log times; adjusted over the conditions of the report (Benjamini-Yekutieli).
+    early, late : float or None
+        Centres of the two modes, in tokens or as a ratio.
+    n_early, n_late : int or None
+        Runs in each.
+    apart : float or None
+        Distance of the centres in standard deviations within a mode.
+    """
+
+    size: str | None = None
+    corpus: str | None = None
+    mix: str | None = None
+    metric: str
+    estimand: str
+    first: str | None = None
+    outcome: Outcome
+    reason: str
+    unit: Literal["tokens", "ratio"]
+    n_runs: int
+    n_located: int
+    p_value: float | None = None
+    p_adjusted: float | None = None
+    early: float | None = None
+    late: float | None = None
+    n_early: int | None = None
+    n_late: int | None = None
+    apart: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class SizeTest:
     """One test of one size over its runs: does the estimand hold in at least ``at_least`` of ``n_runs`` runs."""
 
@@ -112,6 +150,7 @@ class PoolReport:
     pairs: tuple[PairTest, ...]
     cannot_be_claimed: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    modes: tuple[SeedModes, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object; absent values are None."""
@@ -122,6 +161,7 @@ class PoolReport:
             "primary": self.primary,
             "pooled": [plain(asdict(p)) for p in self.pooled],
             "tests": [plain(asdict(t)) for t in self.tests],
+            "modes": [plain(asdict(m)) for m in self.modes],
             "pairs": [plain(asdict(p)) for p in self.pairs],
             "cannot_be_claimed": list(self.cannot_be_claimed),
             "notes": list(self.notes),

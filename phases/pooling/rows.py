@@ -4,48 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
-from calque.data.quantities import format_count, format_estimate
+from calque.data.quantities import format_count, format_estimate, plural
 from calque.phases.pooling.mixed_model import MixedEffects
 from calque.phases.pooling.pairs import PooledTimes
 from calque.phases.pooling.questions import Question
 from calque.phases.pooling.results import Method, Pooled, Pooling
-from calque.phases.pooling.seeds import PooledRuns
+from calque.phases.pooling.seeds import LEAST_DF, PooledRuns
 from calque.phases.results import Outcome
+from calque.phases.series.conditions import Condition
 from calque.phases.stats.jackknife import Interval
 from calque.phases.wording import ratio_text
-
-
-@dataclass(frozen=True)
-class Condition:
-    """A run with its size, corpus and mix, None where the cube has no such coordinate."""
-
-    run: str
-    size: str | None
-    corpus: str | None
-    mix: str | None
-
-    @classmethod
-    def of(cls, cube: xr.Dataset, run: str) -> Condition:
-        """Read the condition of ``run`` from the coordinates of ``cube``."""
-        one = cube.sel(run=run)
-        size, corpus, mix = (
-            str(one[n].item()) if n in one.variables else None for n in ("size", "corpus", "mix")
-        )  # fmt: skip
-        for name in ("n_params_non_embedding", "n_params"):
-            if size is None and name in one.variables and np.isfinite(float(one[name])):
-                size = format_count(float(one[name]))
-        return cls(run, size, corpus, mix)
-
-    @property
-    def cell(self) -> tuple[str | None, str | None, str | None]:
-        """Size, corpus and mix: runs that share them differ in their seeds alone."""
-        return self.size, self.corpus, self.mix
 
 
 def shown(q: Question, interval: Interval) -> str:
@@ -64,6 +36,19 @@ def shown(q: Question, interval: Interval) -> str:
     if q.first is None:
         return format_estimate(middle, low, high, "tokens")
     return f"{ratio_text(middle, low, high)} times the tokens of {q.first}"
+
+
+def alone(q: Question, value: float) -> str:
+    """Return an estimate that has no interval as text, in tokens or as a ratio.
+
+    Parameters
+    ----------
+    q : Question
+        Whether it is of a takeoff or of a lag.
+    value : float
+        Tokens, or the ratio.
+    """
+    return f"{format_count(value)} tokens" if q.first is None else f"{value:.3g} times the tokens of {q.first}"
 
 
 def pooled_row(
@@ -104,6 +89,40 @@ def pooled_row(
     )  # fmt: skip
 
 
+def mean_row(
+    at: Pooling, q: Question, method: Method, interval: Interval, reason: str, level: float, **more: Any
+) -> Pooled:  # fmt: skip
+    """Return the row of a mean over runs with its interval, or without one that stands on less than two runs' freedom.
+
+    Parameters
+    ----------
+    at : {"run", "mix", "size"}
+        Level of pooling.
+    q : Question
+        Estimand and metric.
+    method : str
+        What the interval generalises to.
+    interval : Interval
+        In natural logarithms.
+    reason : str
+        What stands behind the mean in words.
+    level : float
+        Confidence level.
+    **more
+        Other fields of the row.
+    """
+    if interval.df >= LEAST_DF:
+        words = f"mean {q.estimand} {shown(q, interval)}{reason}"
+        return pooled_row(at, q, method, Outcome.FOUND, words, interval, level, **more)
+    estimate = math.exp(interval.estimate)
+    wide = shown(q, interval).partition(" (")[2].partition(")")[0]
+    words = (
+        f"mean {q.estimand} {alone(q, estimate)}{reason}; no interval: so few runs do not show how much seeds scatter "
+        f"(t interval, df {interval.df:.2g}: {wide})"
+    )
+    return pooled_row(at, q, method, Outcome.TOO_FEW_POINTS, words, None, level, estimate=estimate, **more)
+
+
 def _of_run(d: Condition, one: PooledTimes, missing: int | None) -> dict[str, Any]:
     pairs = missing is not None
     return {
@@ -133,7 +152,7 @@ def run_row(d: Condition, q: Question, one: PooledTimes, level: float, missing: 
     if one.interval is not None:
         reason = f"mean {q.estimand} {shown(q, one.interval)}; {one.reason}"
     if missing:
-        reason += f"; {missing} more pairs say nothing and are left out"
+        reason += f"; {plural(missing, 'more pair says', 'more pairs say')} nothing: left out"
     return pooled_row("run", q, "jackknife_t", one.outcome, reason, one.interval, level, **_of_run(d, one, missing))
 
 
@@ -206,17 +225,17 @@ def _replicated(
     if lost:
         if len(lost) == len(runs):
             why = pooled[runs[0].run][0]
-            reason = why.reason if len(runs) == 1 else f"none of {len(runs)} runs has a pooled {q.estimand}"
+            reason = why.reason if len(runs) == 1 else f"none of {plural(len(runs), 'run')} has a pooled {q.estimand}"
             return [pooled_row(at, q, "jackknife_t", why.outcome, reason, None, level, **where)]
         reason = (
-            f"{len(lost)} of {len(runs)} runs have no pooled {q.estimand} ({', '.join(lost)}): the mean of the others "
-            "would be a mean of those that had one"
+            f"{len(lost)} of {plural(len(runs), 'run')} without a pooled {q.estimand} ({', '.join(lost)}): the mean "
+            "of the others would be a mean of those that had one"
         )
         return [pooled_row(at, q, "seed_t", Outcome.CENSORED, reason, None, level, **where)]
     same = len({pooled[d.run][1] for d in runs}) == 1
     values = PooledRuns([_logs(mix, pooled) for mix in mixes], [_deleted(m, pooled) for m in mixes] if same else None)
     out = []
-    about = f"{len(runs)} run{'s' * (len(runs) != 1)}" + (f" of {len(mixes)} mixes" if len(mixes) > 1 else "")
+    about = plural(len(runs), "run") + (f" of {plural(len(mixes), 'mix', 'mixes')}" if len(mixes) > 1 else "")
     kinds: tuple[tuple[Method, Interval | None, str, str], ...] = (
         ("jackknife_t", values.over_languages(level), "other languages, these runs", "runs differ in their languages"),
         ("seed_t", values.over_seeds(level), "other seeds, these languages", "a single seed has no spread"),
@@ -224,8 +243,7 @@ def _replicated(
     )
     for method, interval, scope, why_not in kinds:
         if interval is not None:
-            reason = f"mean {q.estimand} {shown(q, interval)} over {about}; for {scope}"
-            out.append(pooled_row(at, q, method, Outcome.FOUND, reason, interval, level, **where))
+            out.append(mean_row(at, q, method, interval, f" over {about}; for {scope}", level, **where))
         elif why_not:
             reason = f"no interval for {scope.split(',')[0]} over {about}: {why_not}"
             out.append(pooled_row(at, q, method, Outcome.TOO_FEW_POINTS, reason, None, level, **where))

@@ -8,10 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from calque.data.quantities import plural
 from calque.phases.stats.jackknife import Array, Interval, jackknife_variance, satterthwaite, t_interval
 
 ENOUGH_SEEDS = 6
 """The fewest runs with which a two-sided sign test can be significant at .05 (2 * 2**-6 = .031)."""
+
+
+LEAST_DF = 2.0
+"""Fewer degrees of freedom give no interval: of two runs the t interval is 12.7 standard errors wide to each side, from
+one difference, and so wide or narrow by chance alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,14 +105,18 @@ def cannot_be_claimed(name: str, n: int) -> tuple[str, ...]:
     if n == 1:
         return (
             f"{name} has 1 seed: no interval, test or comparison here speaks of other seeds; "
-            "its intervals are about other languages in this very run.",
+            "its intervals are about this very run (those over pairs: about other languages in it).",
         )
     atoms, floor = bootstrap_atoms(n), sign_test_floor(n)
+    of_t = (
+        "of two runs no t interval is given either: it would stand on one difference"
+        if n == 2 else "the t interval over seeds takes their log times to be normal, which so few cannot show"
+    )  # fmt: skip
     return (
-        f"{name} has {n} seeds: that all of them agree is p = {floor:.3g} by a two-sided sign test and cannot reach "
-        f".05; at least {ENOUGH_SEEDS} seeds can.",
-        f"{name}: a percentile bootstrap over {n} seeds has {atoms} distinct resamples and never leaves their range, "
-        "so none is printed; the t interval over seeds takes their log times to be normal, which so few cannot show.",
+        f"{name} has {plural(n, 'seed')}: that all of them agree is p = {floor:.3g} by a two-sided sign test and "
+        f"cannot reach .05; at least {ENOUGH_SEEDS} seeds can.",
+        f"{name}: a percentile bootstrap over {plural(n, 'seed')} has {plural(atoms, 'distinct resample')} and never "
+        f"leaves their range, so none is printed; {of_t}.",
     )
 
 

@@ -8,8 +8,9 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from calque.data.command_line.naming import named
 from calque.data.quantities import ABSENT, format_count, format_p
-from calque.phases.pooling.results import Pooled, PoolReport, SizeTest
+from calque.phases.pooling.results import Pooled, PoolReport, SeedModes, SizeTest
 from calque.phases.report.tables import outcome_text
 from calque.phases.results import Outcome
 from calque.phases.wording import PLACED, estimate_words, ratio_words, with_mark
@@ -38,7 +39,7 @@ def tests_table(report: PoolReport) -> Table:
     return table
 
 
-def _where(row: SizeTest | Pooled) -> str:
+def _where(row: SizeTest | Pooled | SeedModes) -> str:
     return " ".join(v for v in (row.size, row.corpus) if v) or "all"
 
 
@@ -112,6 +113,7 @@ def pool_parts(report: PoolReport) -> list[RenderableType]:
     if report.pairs:
         passed = sum(p.p_adjusted is not None and p.p_adjusted <= 1 - report.settings["level"] for p in report.pairs)
         sentences.append(f"Pairs (exploratory): {passed} of {len(report.pairs)} start late after Benjamini-Yekutieli.")
+    sentences += [f"Modes ({_where(m)}, {m.metric}): {m.reason}." for m in report.modes]
     sentences += [f"Cannot be claimed: {sentence}" for sentence in report.cannot_be_claimed]
-    sentences += [f"Note: {note}." for note in report.notes]
+    sentences += [f"Note: {note}." for note in named(report.notes)]
     return [tests_table(report), pooled_table(report), *map(Text, sentences)]

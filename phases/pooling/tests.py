@@ -6,15 +6,15 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
-
+from calque.data.quantities import plural
 from calque.phases.pooling.questions import Question
 from calque.phases.pooling.results import PairTest, SizeTest
-from calque.phases.pooling.rows import Condition
 from calque.phases.pooling.seeds import majority, partial_conjunction
 from calque.phases.pooling.times import Pair
-from calque.phases.results import DetectionReport, Outcome, Transition
+from calque.phases.results import DetectionReport, Outcome
+from calque.phases.series.conditions import Condition
 from calque.phases.stats.jackknife import Interval
+from calque.phases.stats.many_tests import test_p
 from calque.phases.stats.multiplicity import benjamini_yekutieli
 
 
@@ -63,14 +63,14 @@ def _size_test(
 ) -> SizeTest:  # fmt: skip
     rows = [whole.of(d.run, q.metric, q.estimand) for d in runs] if q.first is None else []
     p_values = (
-        [_p_of(t) for t in rows] if q.first is None else [lags.get((d.run, q)) for d in runs]
+        [None if t is None else test_p(t) for t in rows] if q.first is None else [lags.get((d.run, q)) for d in runs]
     )  # fmt: skip
     silent = sum(p is None for p in p_values)
     u = majority(len(runs))
     p = None
     if silent < len(runs):
         p = partial_conjunction([1.0 if v is None else v for v in p_values], u)
-    scope = f"at least {u} of {len(runs)} runs" if len(runs) > 1 else "this run"
+    scope = f"at least {u} of {plural(len(runs), 'run')}" if len(runs) > 1 else "this run"
     if p is None:
         outcome, reason = Outcome.TOO_FEW_POINTS, "no run can be tested"
     elif p > 1 - level:
@@ -81,18 +81,11 @@ def _size_test(
             outcome = Outcome.METRIC_DEPENDENT
             reason += "; not so by the log-probability, so it depends on the metric"
     if silent and p is not None:
-        reason += f"; {silent} of {len(runs)} runs cannot be tested and count against it"
+        reason += f"; {silent} of {plural(len(runs), 'run')} cannot be tested and count against it"
     return SizeTest(
         role="primary" if primary else "secondary", size=size, corpus=corpus, metric=q.metric, estimand=q.estimand,
         first=q.first, outcome=outcome, reason=reason, p_value=p, n_runs=len(runs), at_least=u,
     )  # fmt: skip
-
-
-def _p_of(row: Transition | None) -> float | None:
-    """Return the p-value of a row; a series without a rise shows neither delay nor takeoff."""
-    if row is None or row.p_value is None:
-        return None
-    return 1.0 if row.outcome == Outcome.NONE else row.p_value
 
 
 def p_later(interval: Interval | None) -> float | None:
@@ -103,12 +96,12 @@ def p_later(interval: Interval | None) -> float | None:
 
 
 def pair_tests(report: DetectionReport, metrics: Sequence[str], groups: Mapping[str, Pair]) -> list[PairTest]:
-    """Return takeoff and delay test of every pair of different languages; p-values adjusted over all of them.
+    """Return takeoff and delay test of every pair of different languages, as the report decided them.
 
     Parameters
     ----------
     report : DetectionReport
-        Transitions by pair.
+        Transitions by pair; its outcomes follow p-values adjusted over all of them.
     metrics : sequence of str
         Metrics to list.
     groups : mapping of str to Pair
@@ -123,43 +116,11 @@ def pair_tests(report: DetectionReport, metrics: Sequence[str], groups: Mapping[
         out.append(
             PairTest(
                 run=t.run, source=pair.source, target=pair.target, metric=t.metric, outcome=t.outcome, reason=t.reason,
-                tokens=t.tokens, low=t.low, high=t.high, p_value=_p_of(delay),
+                tokens=t.tokens, low=t.low, high=t.high, p_value=None if delay is None else test_p(delay),
+                p_adjusted=None if delay is None else delay.p_adjusted,
             )
         )  # fmt: skip
-    tested = [i for i, p in enumerate(out) if p.p_value is not None]
-    for i, p in zip(tested, benjamini_yekutieli([out[i].p_value or 0.0 for i in tested]), strict=True):
-        out[i] = replace(out[i], p_adjusted=p)
     return out
-
-
-def smallest_possible(pairs: Sequence[PairTest], boot: int, level: float) -> tuple[str, ...]:
-    """Return a note when the number of bootstrap replicates is too small for the adjusted tests of pairs.
-
-    A bootstrap p-value is 1/(boot + 1) at least; k such among m tests adjust to ``m c(m) / (k (boot + 1))``, with c(m)
-    the m-th harmonic number.
-
-    Parameters
-    ----------
-    pairs : sequence of PairTest
-        Tests that are adjusted together.
-    boot : int
-        Bootstrap replicates of a test.
-    level : float
-        Confidence level; tests are at 1 - level.
-    """
-    m = sum(p.p_value is not None for p in pairs)
-    if not m:
-        return ()
-    needed = math.ceil(m * float(np.sum(1 / np.arange(1, m + 1))) / ((boot + 1) * (1 - level)) - 1e-9)
-    if needed <= 1:
-        return ()
-    if needed > m:
-        more = "so that no pair can pass"
-    else:
-        more = f"so that none passes unless {needed} pairs have the smallest p-value there is"
-    return (
-        f"{m} pair tests with {boot} bootstrap replicates are adjusted together, {more}: raise boot for single pairs",
-    )
 
 
 def sizes_out_of_reach(tests: Sequence[SizeTest], boot: int, level: float) -> tuple[str, ...]:
@@ -179,7 +140,7 @@ def sizes_out_of_reach(tests: Sequence[SizeTest], boot: int, level: float) -> tu
         least = (t.n_runs - t.at_least + 1) / (boot + 1)
         if t.first is None and least > (1 - level) * (1 + 1e-9):
             out[t.n_runs] = (
-                f"with boot {boot} the test of {t.n_runs} runs cannot fall below p = {least:.2g}: raise boot to "
-                f"{math.ceil((t.n_runs - t.at_least + 1) / (1 - level) - 1e-9) - 1} or more"
+                f"with `boot` {boot} the test of {plural(t.n_runs, 'run')} cannot fall below p = {least:.2g}: raise "
+                f"`boot` to {math.ceil((t.n_runs - t.at_least + 1) / (1 - level) - 1e-9) - 1} or more"
             )
     return tuple(out.values())

@@ -49,7 +49,8 @@ def takeoff_ends(row: Transition, last: float) -> Ends | None:
     """Return the ends of a pair's log takeoff; None where the series could not be analysed.
 
     Located: both ends are equal. No rise by the end of training, or one that may lie beyond it: right-censored at the
-    lower limit (or the last checkpoint). Before the first trained checkpoint: left-censored there.
+    lower limit (or the last checkpoint). One that may come before the first trained checkpoint: left-censored at the
+    upper limit.
 
     Parameters
     ----------
@@ -58,13 +59,13 @@ def takeoff_ends(row: Transition, last: float) -> Ends | None:
     last : float
         Tokens at the last checkpoint.
     """
-    if row.outcome in (Outcome.TOO_FEW_POINTS, Outcome.NOT_CONVERGED):
+    if row.outcome in (Outcome.TOO_FEW_POINTS, Outcome.NOT_CONVERGED, Outcome.NOISE_TOO_PERSISTENT):
         return None
-    if row.outcome == Outcome.NONE:
+    if row.outcome in (Outcome.NONE, Outcome.DECLINING):
         return math.log(last), math.inf
     if row.outcome == Outcome.CENSORED and row.high is None:
         return (math.log(row.low if row.low else last), math.inf)
-    if row.tokens is None:
+    if row.tokens is None or (row.outcome == Outcome.CENSORED and row.low is None):
         return (-math.inf, math.log(row.high)) if row.high else None
     return math.log(row.tokens), math.log(row.tokens)
 

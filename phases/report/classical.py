@@ -10,6 +10,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from calque.data.command_line.naming import named
 from calque.data.command_line.output import check_output
 from calque.data.quantities import format_p
 from calque.phases.report.runs import run_picture
@@ -54,7 +55,7 @@ def report_parts(report: DetectionReport) -> list[RenderableType]:
     for t in report.transitions:
         outcome = outcome_text(t.outcome)
         table.add_row(t.run, t.group, t.metric, t.estimand, outcome, format_p(t.p_value), marked(t))
-    notes = [Text(f"Note: {line}.") for line in report.notes]
+    notes = [Text(f"Note: {line}.") for line in named(report.notes)]
     return [table, *notes, Text(f"Intervals {100 * report.settings['level']:g} %. {MODELS[family]}", style="dim")]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from calque.data.metrics import COLOURS
@@ -30,6 +31,10 @@ STYLE: Any = {
 }  # fmt: skip
 
 
+LETTERS = 48
+"""Longest text of a label in a picture."""
+
+
 def label(name: str) -> str:
     """Return a name as text of a picture: spaces for underscores, no formula between dollar signs, at most 48 letters.
 
@@ -38,7 +43,7 @@ def label(name: str) -> str:
     name : str
         Of a metric or a run.
     """
-    short = name if len(name) <= 48 else f"{name[:47]}…"
+    short = name if len(name) <= LETTERS else f"{name[: LETTERS - 1]}…"
     return short.replace("_", " ").replace("$", r"\$")
 
 
@@ -143,6 +148,31 @@ def figure(height: float, width: float = 8.6) -> tuple[Figure, Axes]:
         made = MplFigure(figsize=(width, height), layout="constrained")
         axes = made.subplots()
     return made, axes
+
+
+def figures(height: float, ratios: Sequence[float], width: float = 8.6) -> tuple[Figure, Sequence[Axes]]:
+    """Return an empty figure in the page's style with several axes beside each other.
+
+    Parameters
+    ----------
+    height : float
+        Inches.
+    ratios : sequence of float
+        Widths of the axes, relative to each other.
+    width : float
+        Inches.
+
+    Returns
+    -------
+    tuple of matplotlib.figure.Figure and sequence of matplotlib.axes.Axes
+        The figure and its axes, from left to right.
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure as MplFigure
+
+    with mpl.rc_context(STYLE):
+        made = MplFigure(figsize=(width, height), layout="constrained")
+        return made, list(made.subplots(1, len(ratios), width_ratios=list(ratios)))
 
 
 def new_axes(height: float = 3.9, width: float = 8.6, below: float = 0.0) -> Axes:

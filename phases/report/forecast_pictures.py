@@ -45,8 +45,8 @@ def draw_laws(axes: Axes, forecast: dict[str, Any]) -> Axes:
     axes : matplotlib.axes.Axes
         Where to draw.
     forecast : dict
-        Its ``curves``, ``transitions`` and ``metric``; ``rollouts``, ``size`` and ``n_params_non_embedding`` where a
-        size was forecast.
+        Its ``curves``, ``transitions`` and ``metric``; ``rows``, ``rollouts``, ``size`` and ``n_params_non_embedding``
+        where a size was forecast.
 
     Returns
     -------
@@ -58,7 +58,8 @@ def draw_laws(axes: Axes, forecast: dict[str, Any]) -> Axes:
         hue, strong = HUES.get(law, INK), law == "average" or len(curves) == 1
         axes.plot(curve["n"], curve["tokens"], color=hue, lw=2.4 if strong else 1.4, label=law)
         if strong:
-            axes.fill_between(curve["n"], curve["low"], curve["high"], color=hue, alpha=0.15, lw=0)
+            words = "expected takeoff, were this the law"
+            axes.fill_between(curve["n"], curve["low"], curve["high"], color=hue, alpha=0.15, lw=0, label=words)
     _runs(axes, forecast.get("transitions") or [])
     _held_out(axes, (forecast.get("rollouts") or {}).get("average") or [])
     target = forecast.get("n_params_non_embedding")
@@ -67,13 +68,24 @@ def draw_laws(axes: Axes, forecast: dict[str, Any]) -> Axes:
         axes.annotate(
             str(forecast.get("size") or ""), (target, 1.01), xycoords=("data", "axes fraction"), ha="center", fontsize=9
         )
+        row = _forecast(forecast)
+        if row is not None:
+            hue, ends = HUES.get(row["law"], INK), [row["low"] or row["tokens"], row["high"] or row["tokens"]]
+            axes.plot([target, target], ends, color=hue, lw=2.4, solid_capstyle="butt")
+            axes.plot([target], [row["tokens"]], "D", ms=7, color=hue, label="forecast and its interval")
     axes.set_xscale("log")
     axes.set_yscale("log")
     _token_axis(axes)
     axes.set_xlabel("non-embedding parameters")
     axes.set_ylabel(f"tokens at takeoff of {forecast.get('metric') or 'the metric'}".replace("_", " "))
-    axes.legend(fontsize=9)
+    axes.legend(fontsize=9, loc="lower left")  # larger models take off earlier: the data are not there
     return axes
+
+
+def _forecast(forecast: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the row of the forecast of the size not run, by the average of the laws or the only law there is."""
+    strong = "average" if "average" in forecast["curves"] else next(iter(forecast["curves"]))
+    return next((r for r in forecast.get("rows") or [] if r.get("law") == strong and r.get("tokens")), None)
 
 
 def law_layers(forecast: dict[str, Any]) -> list[Any]:
@@ -101,7 +113,7 @@ def law_layers(forecast: dict[str, Any]) -> list[Any]:
         width = 2.4 if law == strong else 1.3
         line = hv.Curve((curve["n"], curve["tokens"]), "x", "tokens", label=f"law: {law}")
         layers.append(line.opts(color=HUES.get(law, "#888888"), line_width=width))
-    row = next((r for r in forecast.get("rows") or [] if r.get("law") == strong and r.get("tokens")), None)
+    row = _forecast(forecast)
     if row is not None:
         n, hue = forecast["n_params_non_embedding"], HUES.get(strong, "#888888")
         layers.append(

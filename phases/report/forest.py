@@ -6,13 +6,18 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from calque.phases.report.figures import INK, SPARE, STYLE, colour, figure, label, svg, token_axis
-from calque.phases.results import Lag
+from calque.phases.report.figures import INK, LETTERS, SPARE, STYLE, colour, figure, label, svg, token_axis
+from calque.phases.results import DetectionReport, Lag, Transition
+from calque.phases.schedules.words import UNITS
 from calque.phases.series.axis import Array
 from calque.phases.wording import with_mark
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+
+MOST_ROWS = 80
+"""Rows of the overview of takeoffs."""
 
 
 def lag_forest(lags: Sequence[Lag]) -> str | None:
@@ -29,14 +34,50 @@ def lag_forest(lags: Sequence[Lag]) -> str | None:
     with mpl.rc_context(STYLE):
         made, axes = figure(0.9 + 0.3 * len(shown))
         draw_ratios(axes, rows)
-        axes.set_xlabel("tokens at takeoff of the second / of the first")
+        axes.set_xlabel(f"{UNITS[shown[0].axis]} at takeoff of the second / of the first")
         text = svg(made, "lags")
     return text
 
 
+def takeoff_forest(report: DetectionReport) -> str | None:
+    """Return a forest plot of all takeoffs that have a place or a bound, metric by metric; None where there is none.
+
+    Parameters
+    ----------
+    report : DetectionReport
+        The results.
+    """
+    import matplotlib as mpl
+
+    rows = [t for t in report.transitions if t.estimand == "takeoff"]
+    rows = [t for t in rows if any(value is not None for value in (t.tokens, t.low, t.high))]
+    metrics = list(dict.fromkeys(t.metric for t in rows))
+    shown = sorted(rows, key=lambda t: metrics.index(t.metric))[:MOST_ROWS]
+    if not shown:
+        return None
+    alone = len({(t.run, t.group) for t in rows}) == 1
+    estimates = [
+        Estimate(_takeoff_name(t, alone), t.tokens, t.low, t.high, colour(t.metric, metrics.index(t.metric)))
+        for t in shown
+    ]
+    with mpl.rc_context(STYLE):
+        made, axes = figure(0.9 + 0.26 * len(shown))
+        draw_tokens(axes, estimates)
+        text = svg(made, "takeoffs")
+    return text
+
+
+def _takeoff_name(t: Transition, alone: bool) -> str:
+    where = "" if alone else f", {t.run}{' ' + t.group if t.group else ''}"
+    name = f"{t.metric}{where}".replace("_", " ")
+    room = LETTERS - len(with_mark(" ", t.outcome)) + 1
+    return with_mark(name if len(name) <= room else f"{name[: room - 1]}…", t.outcome)
+
+
 def _lag_name(lag: Lag) -> str:
     name = f"{lag.run}{' ' + lag.group if lag.group else ''}: {lag.first} → {lag.second}".replace("_", " ")
-    return with_mark(name, lag.outcome)
+    room = LETTERS - len(with_mark(" ", lag.outcome)) + 1  # the mark is never cut
+    return with_mark(name if len(name) <= room else f"{name[: room - 1]}…", lag.outcome)
 
 
 def _ratio(log_ratio: float | None) -> float | None:
@@ -96,6 +137,11 @@ def draw_tokens(axes: Axes, rows: Sequence[Estimate]) -> Axes:
     ends = [v for row in rows for v in (row.low, row.high, row.value) if v is not None]
     _forest(axes, rows, min(ends, default=1.0) / 1.25, max(ends, default=10.0) * 1.25)
     token_axis(axes)
+    left, right = axes.get_xlim()
+    if right / left < 200:  # powers of ten alone would leave an axis with one label or two
+        from matplotlib.ticker import LogLocator
+
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     return axes
 
 

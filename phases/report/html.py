@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,20 +12,39 @@ import numpy as np
 import xarray as xr
 
 from calque.data.command_line.output import check_output
+from calque.data.json_files import to_json
 from calque.data.metrics import LOSSES, METRICS
-from calque.data.quantities import ABSENT, format_count, format_p
+from calque.data.quantities import ABSENT, format_counts, format_p
+from calque.phases.report.answer import answer
 from calque.phases.report.forecast_pictures import forecast_svgs
-from calque.phases.report.forest import lag_forest
+from calque.phases.report.forest import MOST_ROWS, lag_forest, takeoff_forest
 from calque.phases.report.loss_pictures import loss_svgs
+from calque.phases.report.methods import methods
 from calque.phases.report.power_pictures import power_svgs
+from calque.phases.report.residual_pictures import fits
 from calque.phases.report.runs import loss_picture, run_picture, takeoffs_in
+from calque.phases.report.sensitivity import NOTE
+from calque.phases.report.sensitivity import sections as sensitivity_sections
 from calque.phases.report.summary import by_run, caveats, headline
 from calque.phases.report.tables import by_series, legend, setting_words, without_row
 from calque.phases.results import DetectionReport
-from calque.phases.wording import PLACED, growth, lag_ratio, location, outcome_words
+from calque.phases.schedules.words import ONE, UNITS
+from calque.phases.wording import PLACED, delay_outcome, growth, lag_ratio, location, outcome_words
+from calque.phases.wording_of_outcomes import meanings, shown_outcomes
+from calque.phases.wording_of_tests import adjusted_text
 
 PICTURES = 40
+FEW = 6
+"""Runs that have a wide picture each; more stand beside each other."""
+WIDE, SMALL = 8.6, 5.2
+"""Widths of pictures, in inches."""
+COLUMNS = ("delay", "takeoff", "t10", "t50", "width", "peak")
+"""Estimands that the table of every series shows."""
 PROVENANCE = ("created", "code_version", "calque_schema", "Conventions", "study", "imported_from", "title", "history")
+
+
+UNSET = {"metrics": "standard set", "lags": "standard set"}
+"""What a setting that was not given means, where that is not none."""
 
 
 def write_report(
@@ -95,23 +115,40 @@ def render(
         sections.append(
             {
                 "name": f"{run} {group}".strip(),
-                "picture": run_picture(curves, takeoffs_in(report, run, group), lags, report.settings["scale"]),
+                "picture": run_picture(
+                    curves,
+                    takeoffs_in(report, run, group),
+                    lags,
+                    report.settings["scale"],
+                    width=SMALL if len(parts) > FEW else WIDE,
+                ),
                 "sentences": by_run(report, run, group),
             }
         )
-    settings = {k: ("standard set" if v is None else setting_words(v)) for k, v in report.settings.items()}
+    found = report.to_dict()
+    settings = {k: (UNSET.get(k, "none") if v is None else setting_words(v)) for k, v in report.settings.items()}
     provenance = {k: v for k, v in (report.provenance or {}).items() if k in PROVENANCE}
     return environment.get_template("report.html.j2").render(
         report=report,
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        answer=answer(report),
+        overview=takeoff_forest(report),
+        most_rows=MOST_ROWS,
+        methods=methods(found),
+        json=base64.b64encode(to_json(found).encode()).decode(),
+        name=f"{Path(report.cube).stem or 'detect'}.json",
         headline=headline(report),
         across=across,
         placed=PLACED,
         series=by_series(report),
         grouped=any(group for _, group in parts),
         sections=sections,
+        multiples=len(parts) > FEW,
         omitted=max(0, len(parts) - PICTURES),
+        fits=fits(report.diagnostics),
         forest=lag_forest(report.lags),
+        sensitivity=sensitivity_sections(report),
+        sensitivity_note=NOTE,
         losses=_losses(cube),
         fertility=_fertility(cube),
         forecast=_forecast(forecast),
@@ -122,11 +159,17 @@ def render(
         provenance=provenance,
         located=location,
         outcome_words=outcome_words,
+        delay_outcome=delay_outcome,
+        unit=UNITS[report.settings.get("axis", "tokens")],
+        one=ONE[report.settings.get("axis", "tokens")],
         growth=growth,
         ratio=lag_ratio,
         without_row=without_row,
         legend=legend(report),
+        meanings=meanings(shown_outcomes(report, COLUMNS)),
+        columns=COLUMNS[1:],
         p_text=format_p,
+        adjusted_text=adjusted_text,
         level=f"{100 * report.settings['level']:g}",
         rise=f"{100 * report.settings['rise']:g}",
     )
@@ -169,11 +212,12 @@ def _forecast(forecast: dict[str, Any] | None) -> dict[str, Any] | None:
     rows = []
     for row in forecast.get("rows") or []:
         tokens, low, high = (row.get(k) for k in ("tokens", "low", "high"))
+        texts = format_counts(tokens, low, high)
         rows.append(
             {
                 "law": row.get("law") or "–",
-                "tokens": format_count(tokens),
-                "interval": "–" if low is None and high is None else f"{format_count(low)} to {format_count(high)}",
+                "tokens": texts[0],
+                "interval": "–" if low is None and high is None else f"{texts[1]} to {texts[2]}",
                 "outcome": outcome_words(row.get("outcome") or ABSENT),
                 "reason": row.get("reason") or "",
             }

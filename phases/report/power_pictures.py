@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from calque.data.quantities import plural
 from calque.phases.report.figures import INK, SPARE, STYLE, figure, svg
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def power_lines(power: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     designs = sorted({(row["checkpoints"], row["concepts"]) for row in found})
     shown = [d for d in designs if d[0] == d[1]] or designs
     return {
-        f"{design[0]} checkpoints, {design[1]} concepts": sorted(
+        f"{plural(design[0], 'checkpoint')}, {plural(design[1], 'concept')}": sorted(
             (r for r in found if (r["checkpoints"], r["concepts"]) == design), key=lambda row: row["seeds"]
         )
         for design in shown

@@ -11,6 +11,7 @@ import numpy as np
 from calque.data.quantities import format_count
 from calque.phases.report.figures import INK, STYLE, colour, figure, hues, label, svg, token_axis
 from calque.phases.results import Curve, DetectionReport, Lag, Outcome, Transition
+from calque.phases.schedules.words import UNITS
 from calque.phases.series.axis import Array
 from calque.phases.wording import Extent, extent, outcome_words, ratio_text, with_mark
 
@@ -18,9 +19,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+NEAR_ZERO = 0.15
+"""Share of the axis's height below which the lowest point is drawn over 0."""
+
+
 def run_picture(
-    curves: Sequence[Curve], transitions: Sequence[Transition], lags: Sequence[Lag], scale: str, bars: str = "takeoff"
-) -> str | None:
+    curves: Sequence[Curve], transitions: Sequence[Transition], lags: Sequence[Lag], scale: str, bars: str = "takeoff",
+    width: float = 8.6,
+) -> str | None:  # fmt: skip
     """Return the picture of :func:`draw_run` as SVG, or None where there is nothing to draw.
 
     Parameters
@@ -35,6 +41,8 @@ def run_picture(
         Axis of tokens.
     bars : str
         The estimand whose intervals are drawn.
+    width : float
+        Of the picture, in inches.
 
     Returns
     -------
@@ -47,7 +55,7 @@ def run_picture(
     if not shown:
         return None
     with mpl.rc_context(STYLE):
-        made, axes = figure(3.9)
+        made, axes = figure(3.9 if width > 6 else 3.4, width)
         draw_run(axes, curves, transitions, lags, scale, bars)
         text = svg(made, f"{shown[0].run}/{shown[0].group}")
     return text
@@ -115,10 +123,12 @@ def draw_run(
     _arrows(axes, lags, placed)
     _token_axis(axes, bars, strip)
     low, high = axes.get_ylim()
-    axes.set_ylim(min(low, -0.01), high)
+    observed = [float(np.nanmin(c.y)) for c in shown if np.isfinite(c.y).any()]
+    if observed and 0 <= min(observed) < NEAR_ZERO * high:  # where the floor is far from 0, the axis shows the data
+        axes.set_ylim(min(low, -0.01), high)
     if shown:
         axes.set_ylabel("share of items" if shown[0].counts else with_units(shown[0]))
-        axes.legend(loc="upper left", ncols=1, fontsize=9)
+        axes.legend(loc="upper left" if shown[0].counts else "best", ncols=1, fontsize=9)
     return axes
 
 
@@ -174,7 +184,7 @@ def _arrows(axes: Axes, lags: Sequence[Lag], placed: dict[str, tuple[float, floa
             arrowprops={"arrowstyle": "->", "color": INK, "lw": 1},
         )  # fmt: skip
         low, high = (None if v is None else math.exp(v) for v in (lag.low, lag.high))
-        words = f"{ratio_text(math.exp(lag.log_ratio), low, high)} times the tokens"
+        words = f"{ratio_text(math.exp(lag.log_ratio), low, high)} times the {UNITS[lag.axis]}"
         axes.text(
             math.sqrt(a * b), 1.035, with_mark(words, lag.outcome), ha="center", va="bottom", fontsize=9,
             transform=axes.get_xaxis_transform(),
@@ -186,7 +196,7 @@ def _token_axis(axes: Axes, bars: str, strips: int) -> None:
 
     axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: format_count(v) if v > 0 else "0"))
     axes.xaxis.set_minor_formatter(NullFormatter())
-    below = -0.13 - 0.045 * strips if strips else -0.11
+    below = -0.155 - 0.045 * strips if strips else -0.11
     axes.annotate(
         f"training tokens; bars: {bars} and its interval", (1, below), xycoords="axes fraction", ha="right", va="top",
         fontsize=9, annotation_clip=False,

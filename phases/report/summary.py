@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 
-from calque.data.quantities import format_counts
-from calque.phases.report.tables import hanging
+from calque.data.command_line.naming import named
+from calque.data.quantities import format_counts, format_number, plural
+from calque.phases.report.tables import changes, hanging, several_tests
 from calque.phases.results import DetectionReport, Outcome, Transition
+from calque.phases.schedules.words import AT_CHANGE
 from calque.phases.wording import location, outcome_words
 
 LOCATED = (Outcome.FOUND, Outcome.METRIC_DEPENDENT)
+UNPLACED = (
+    Outcome.NONE, Outcome.DECLINING, Outcome.TOO_FEW_POINTS, Outcome.NOT_CONVERGED, Outcome.NOISE_TOO_PERSISTENT,
+)  # fmt: skip
+"""Outcomes of a takeoff whose reason says all there is to say."""
+LATER = (Outcome.FOUND, Outcome.CENSORED)
+"""Outcomes of a lag whose interval may be above 0."""
 
 
 def headline(report: DetectionReport) -> list[str]:
@@ -26,50 +35,81 @@ def headline(report: DetectionReport) -> list[str]:
     list of str
         Sentences.
     """
-    out = []
-    metrics = list(dict.fromkeys(t.metric for t in report.transitions))
-    for metric in metrics:
-        delays = [t for t in report.transitions if t.metric == metric and t.estimand == "delay"]
-        late = [t for t in delays if t.outcome in LOCATED]
-        if not late:
-            kinds = sorted({outcome_words(t.outcome) for t in delays})
-            series = "the one series" if len(delays) == 1 else f"any of {len(delays)} series"
-            out.append(f"{_name(metric)}: no delayed start shown in {series} ({', '.join(kinds)}).")
-            continue
-        placed = [t for t in report.transitions if t.metric == metric and t.estimand == "takeoff"]
-        where = ""
-        if len(placed) == 1:
-            where = f"; takeoff {location(placed[0])}"
-        elif placed:
-            where = f"; {_takeoffs(placed)}"
-        doubt = sum(t.outcome == Outcome.METRIC_DEPENDENT for t in late)
-        note = f"; in {doubt} of them its log-probability shows none" if doubt else ""
-        out.append(f"{_name(metric)}: a delayed start in {_of(len(late), len(delays))}{where}{note}.")
-    pairs = list(dict.fromkeys((lag.first, lag.second) for lag in report.lags))
-    for first, second in pairs:
-        rows = [lag for lag in report.lags if (lag.first, lag.second) == (first, second)]
-        later = [lag for lag in rows if lag.low is not None and lag.low > 0]
-        factors = [math.exp(lag.log_ratio) for lag in rows if lag.log_ratio is not None]
-        span = f" (factor {_span(factors)})" if factors else ""
-        out.append(
-            f"{_name(second)} takes off later than {first.replace('_', ' ')} in {_of(len(later), len(rows))}{span}, "
-            "each by one joint interval above 0."
-        )
-    return [*out, *(f"{sentence[0].upper()}{sentence[1:]}." for sentence in (*hanging(report), *report.notes))]
+    out = [_of_metric(report, metric) for metric in dict.fromkeys(t.metric for t in report.transitions)]
+    out += [_of_lag(report, *pair) for pair in dict.fromkeys((lag.first, lag.second) for lag in report.lags)]
+    sentences = (*hanging(report), *changes(report), *named(report.notes))
+    return [*out, *(f"{sentence[0].upper()}{sentence[1:]}." for sentence in sentences)]
+
+
+def _why(delays: list[Transition]) -> str:
+    """Return the outcomes of delay tests; of too few points also which points are too few."""
+    kinds = dict.fromkeys(sorted(outcome_words(t.outcome) for t in delays))
+    few = dict.fromkeys(t.reason for t in delays if t.outcome == Outcome.TOO_FEW_POINTS)
+    short = outcome_words(Outcome.TOO_FEW_POINTS)
+    return ", ".join(f"{kind}: {next(iter(few))}" if kind == short and len(few) == 1 else kind for kind in kinds)
+
+
+def _of_metric(report: DetectionReport, metric: str) -> str:
+    """Return in how many series a delayed start is shown, by the rule for many tests, and where these take off."""
+    delays = [t for t in report.transitions if t.metric == metric and t.estimand == "delay"]
+    late = [t for t in delays if t.outcome in LOCATED]
+    name = f"{_name(metric)}{_role(delays) if several_tests(report) else ''}"
+    takeoffs = [t for t in report.transitions if t.metric == metric and t.estimand == "takeoff"]
+    if not late:
+        where = f"; takeoff {location(takeoffs[0])}" if len(takeoffs) == 1 else f"; {_takeoffs(takeoffs)}"
+        placeless = all(t.tokens is None and t.low is None and t.high is None for t in takeoffs)
+        series = "the one series" if len(delays) == 1 else f"any of {len(delays)} series"
+        return f"{name}: no delayed start shown in {series} ({_why(delays)}){'' if placeless else where}."
+    shown = {(t.run, t.group) for t in late}
+    placed = [t for t in takeoffs if (t.run, t.group) in shown]
+    where = f"; takeoff {location(placed[0])}" if len(takeoffs) == 1 else f"; {_takeoffs(placed)}"
+    others = Counter(outcome_words(t.outcome) for t in delays if t.outcome not in LOCATED)
+    rest = f"; in the others {', '.join(f'{n} {word}' for word, n in others.items())}" if others else ""
+    doubt = sum(t.outcome == Outcome.METRIC_DEPENDENT for t in late)
+    note = f"; in {doubt} of them its log-probability shows none" if doubt else ""
+    changed = sum(bool(t.at_change) for t in late)
+    note += f"; {changed} of them {AT_CHANGE}" if changed else ""
+    return f"{name}: a delayed start in {_of(len(late), len(delays))}{where}{note}{rest}."
+
+
+def _role(delays: list[Transition]) -> str:
+    """Return the role of the tests of a metric in brackets."""
+    roles = {t.role for t in delays if t.role is not None}
+    return f" ({roles.pop()})" if len(roles) == 1 else ""
+
+
+def _of_lag(report: DetectionReport, first: str, second: str) -> str:
+    rows = [lag for lag in report.lags if (lag.first, lag.second) == (first, second)]
+    later = [lag for lag in rows if lag.outcome in LATER and lag.low is not None and lag.low > 0]
+    factors = [math.exp(lag.log_ratio) for lag in rows if lag.log_ratio is not None]
+    span = f" (factor {extent(factors)})" if factors else ""
+    rest = Counter(outcome_words(lag.outcome) for lag in rows if lag not in later)
+    note = f"; in the others {', '.join(f'{n} {word}' for word, n in rest.items())}" if rest else ""
+    if not later:
+        series = "the one series" if len(rows) == 1 else f"any of {len(rows)} series"
+        kinds = Counter(outcome_words(lag.outcome) for lag in rows if lag.outcome not in LATER)
+        others = ", ".join(f"{word} in {n}" for word, n in kinds.items())
+        shown = f"{_name(second)} is not shown to take off later than {first.replace('_', ' ')} in {series}"
+        return f"{shown}{f' ({others})' if others else ''}."
+    return (
+        f"{_name(second)} takes off later than {first.replace('_', ' ')} in {_of(len(later), len(rows))}{span}, "
+        f"each by one joint interval above 0{note}."
+    )
 
 
 def _takeoffs(rows: list[Transition]) -> str:
-    """Return the range of several takeoffs that are found, and how many have other outcomes."""
-    found = [t.tokens for t in rows if t.outcome == Outcome.FOUND and t.tokens is not None]
-    others = Counter(outcome_words(t.outcome) for t in rows if t.outcome != Outcome.FOUND)
+    """Return the range of the takeoffs of series with a delayed start, and how many have no sharp place."""
+    found = [t.tokens for t in rows if t.outcome in LOCATED and t.tokens is not None]
+    others = Counter(outcome_words(t.outcome) for t in rows if t.outcome not in LOCATED)
     least, most = format_counts(min(found, default=None), max(found, default=None))
-    span = [f"takeoffs found from {least} to {most} tokens" if least != most else f"takeoff found at {least} tokens"]
+    span = [f"these take off from {least} to {most} tokens" if least != most else f"takeoff at {least} tokens"]
     span = span if found else []
-    return ", ".join([*span, *(f"{n} {word}" for word, n in others.items())])
+    return ", ".join([*span, *(f"takeoff {word} in {n}" for word, n in others.items())])
 
 
-def _span(values: list[float]) -> str:
-    low, high = f"{min(values):.2g}", f"{max(values):.2g}"
+def extent(values: Sequence[float]) -> str:
+    """Return the range of ``values`` as text; one number where they read alike."""
+    low, high = format_number(min(values)), format_number(max(values))
     return low if low == high else f"{low} to {high}"
 
 
@@ -105,10 +145,11 @@ def by_run(report: DetectionReport, run: str, group: str) -> list[str]:
         sentence = f"{_name(metric)}: "
         delay, takeoff = mine.get("delay"), mine.get("takeoff")
         assert delay is not None and takeoff is not None
-        if takeoff.outcome in (Outcome.NONE, Outcome.TOO_FEW_POINTS, Outcome.NOT_CONVERGED):
+        if takeoff.outcome in UNPLACED:
             sentence += takeoff.reason
         else:
-            sentence += f"{takeoff.reason}; {delay.reason}"
+            said = takeoff.reason.split("; ")  # a dip, a misfit: parts that both reasons end with
+            sentence += "; ".join([*said, *(part for part in delay.reason.split("; ") if part not in said)])
         if "peak" in mine and mine["peak"].tokens is not None:
             sentence += f"; {mine['peak'].reason}"
         if "crossover" in mine and mine["crossover"].tokens is not None:
@@ -134,20 +175,29 @@ def caveats(report: DetectionReport) -> list[str]:
     out = []
     if runs < 6:
         out.append(
-            f"{runs} run{'s' * (runs != 1)}: with fewer than 6 seeds no interval over seeds is exact (a percentile "
+            f"{plural(runs, 'run')}: with fewer than 6 seeds no interval over seeds is exact (a percentile "
             "bootstrap of 5 seeds is a sign test with 126 atoms; a t interval takes log times to be normal). Every "
             "interval of a series is about its own run."
         )
     else:
         out.append("Every interval of a series is about its own run; those over runs stand under 'Across runs'.")
-    tests = sum(t.estimand == "delay" and t.p_value is not None for t in report.transitions)
-    if tests > 1:
+    roles = Counter(t.role for t in report.transitions if t.role is not None)
+    if roles["exploratory"]:
         out.append(
-            f"{tests} delay tests: p_adjusted (in the JSON) is Benjamini–Yekutieli over all of them, which holds for "
-            "dependent tests; the outcomes use each test's own p."
+            f"{roles['exploratory']} delay tests are exploratory: their outcomes follow p adjusted by "
+            "Benjamini–Yekutieli over all of them, which holds for dependent tests. An outcome that is not established "
+            "is not shown to be absent."
+        )
+    if roles["primary"] > 1:
+        out.append(
+            f"{plural(roles['primary'], 'run has', 'runs have')} a primary test each, which stands by its own "
+            f"p: of runs without a delayed start, {100 * (1 - report.settings['level']):.3g} % are found nonetheless."
         )
     fine = 1 / (1 + int(report.settings["boot"]))
-    out.append(f"No p-value can be below {fine:.2g}: that is what {report.settings['boot']} replicates resolve.")
+    out.append(
+        f"No p-value can be below {fine:.2g}, which is what {plural(report.settings['boot'], 'replicate')} resolve, "
+        "except of tests that were repeated with more."
+    )
     out.append(
         "A corner is never claimed: smooth curves come arbitrarily near to one. The onset rows are conditional on "
         "there being a corner."

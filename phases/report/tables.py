@@ -6,26 +6,38 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from calque.data.command_line.naming import named
 from calque.data.quantities import ABSENT, format_count, format_p
+from calque.phases.report.sensitivity import sensitivity_parts
 from calque.phases.results import DetectionReport, Outcome, Transition
+from calque.phases.schedules.words import ONE, UNITS, growth_legend
 from calque.phases.wording import (
-    GROWTH,
     OF_THE_RISE,
     STILL_RISING,
     UNMARKED,
     answer,
+    delay_outcome,
     growth,
     lag_ratio,
     location,
     outcome_words,
+    series_words,
     without,
 )
+from calque.phases.wording_of_outcomes import WHERE_REASONS, meanings, shown_outcomes
+from calque.phases.wording_of_tests import ADJUSTED, adjusted_text
 
 COLOURS = {
     Outcome.FOUND: "green", Outcome.SMOOTH: "yellow", Outcome.METRIC_DEPENDENT: "yellow", Outcome.NONE: "dim",
     Outcome.CENSORED: "cyan", Outcome.NOT_SHARPLY_LOCATED: "cyan", Outcome.TOO_FEW_POINTS: "dim",
-    Outcome.NOT_CONVERGED: "red",
+    Outcome.NOT_ESTABLISHED: "yellow", Outcome.DECLINING: "dim",
+    Outcome.NOT_CONVERGED: "red", Outcome.NOISE_TOO_PERSISTENT: "dim", Outcome.MODEL_DOES_NOT_FIT: "red",
 }  # fmt: skip
+
+PLACES = ("takeoff", "t50", "peak")
+"""Estimands with a column of places."""
+SHOWN = ("delay", *PLACES)
+"""Estimands that the table of transitions shows."""
 
 
 def outcome_text(outcome: Outcome) -> Text:
@@ -92,28 +104,41 @@ def transitions_table(report: DetectionReport) -> Table:
     grouped = any(t.group for t in report.transitions)
     for name in ("run", *(["group"] if grouped else []), "metric"):
         table.add_column(name, overflow="fold")
-    for name in ("delayed start", "p", "growth", "takeoff", "t50", "peak"):
+    adjusted = several_tests(report)
+    for name in ("delayed start", "p", *(["p adjusted"] if adjusted else []), "growth", *PLACES):
         table.add_column(name, justify="left")
     last = None
     for (run, group, metric), rows in by_series(report).items():
         if last is not None and last != (run, group):
             table.add_section()
         shown = [run if last != (run, group) else "", *([group] if grouped else []), metric]
-        table.add_row(*shown, *_cells(rows))
+        table.add_row(*shown, *_cells(rows, adjusted))
         less = without_row(rows)
         if less is not None:
-            table.add_row("", *([""] if grouped else []), f"  without {less[0]}", *_cells(less[1]))
+            table.add_row("", *([""] if grouped else []), f"  without {less[0]}", *_cells(less[1], adjusted))
         last = (run, group)
     return table
 
 
-def _cells(rows: dict[str, Transition]) -> list[str | Text]:
+def several_tests(report: DetectionReport) -> bool:
+    """Return whether some tests of a report are adjusted for many tests.
+
+    Parameters
+    ----------
+    report : DetectionReport
+        The results.
+    """
+    return any(t.role == "exploratory" for t in report.transitions)
+
+
+def _cells(rows: dict[str, Transition], adjusted: bool) -> list[str | Text]:
     delay = rows.get("delay")
     return [
-        ABSENT if delay is None else outcome_text(delay.outcome),
+        ABSENT if delay is None else Text(delay_outcome(delay), style=COLOURS[delay.outcome]),
         format_p(None if delay is None else delay.p_value),
+        *([adjusted_text(delay)] if adjusted else []),
         growth(None if delay is None else delay.elasticity),
-        *(marked(rows.get(name)) for name in ("takeoff", "t50", "peak")),
+        *(marked(rows.get(name)) for name in PLACES),
     ]
 
 
@@ -142,14 +167,17 @@ def lags_table(report: DetectionReport) -> Table:
     rich.table.Table
         The table.
     """
+    unit = UNITS[report.settings.get("axis", "tokens")]
     table = Table(
-        title="Lags (tokens of the second over tokens of the first, one joint interval)", title_justify="left"
+        title=f"Lags ({unit} of the second over {unit} of the first, one joint interval)", title_justify="left"
     )
-    for name in ("run", "group", "from", "to", "ratio", "p", "outcome"):
+    adjusted = sum(lag.p_adjusted is not None for lag in report.lags) > 1
+    for name in ("run", "group", "from", "to", "ratio", "p", *(["p adjusted"] if adjusted else []), "outcome"):
         table.add_column(name, overflow="fold")
     for lag in report.lags:
         outcome = outcome_text(lag.outcome)
-        table.add_row(lag.run, lag.group, lag.first, lag.second, lag_ratio(lag), format_p(lag.p_value), outcome)
+        p = [format_p(lag.p_value), *([adjusted_text(lag)] if adjusted else [])]
+        table.add_row(lag.run, lag.group, lag.first, lag.second, lag_ratio(lag), *p, outcome)
     return table
 
 
@@ -167,8 +195,11 @@ def report_parts(report: DetectionReport) -> list[RenderableType]:
         Tables and a note.
     """
     tables = [transitions_table(report), *([lags_table(report)] if report.lags else [])]
-    lines = [*hanging(report), *report.notes]
-    return [*tables, *(Text(f"Note: {line}.") for line in lines), Text(" ".join(legend(report)), style="dim")]
+    lines = [*hanging(report), *changes(report), *named(report.notes)]
+    notes = [Text(f"Note: {line}.") for line in lines]
+    meant = meanings(shown_outcomes(report, SHOWN))
+    below = [" ".join(legend(report)), *meant, *([WHERE_REASONS] if meant else [])]
+    return [*tables, *sensitivity_parts(report), *notes, *(Text(line, style="dim") for line in below)]
 
 
 def legend(report: DetectionReport) -> list[str]:
@@ -181,12 +212,20 @@ def legend(report: DetectionReport) -> list[str]:
     """
     level, rise = report.settings["level"], report.settings["rise"]
     parts = [t for t in report.transitions if t.estimand in OF_THE_RISE and t.outcome == Outcome.CENSORED]
+    axis = report.settings.get("axis", "tokens")
+    meant = growth_legend(axis)
     return [
         f"Intervals {100 * level:g} %.",
         UNMARKED,
         *([STILL_RISING] if parts else []),
-        "Delayed start: p of constant or diminishing returns from the first token on.",
-        f"{GROWTH[0].upper()}{GROWTH[1:]}.",
+        f"Delayed start: p of constant or diminishing returns from the first {ONE[axis]} on.",
+        *([ADJUSTED] if several_tests(report) else []),
+        f"{meant[0].upper()}{meant[1:]}.",
+        *(
+            []
+            if axis == "tokens"
+            else [f"Places are in {UNITS[axis]}; pictures, and the JSON's tokens, are in tokens."]
+        ),
         f"Takeoff: {100 * rise:g} points above the floor; of what is no proportion, {100 * rise:g} % of its rise or "
         "fall.",
     ]
@@ -205,8 +244,26 @@ def hanging(report: DetectionReport) -> list[str]:
         less = without_row(rows)
         if less is not None:
             parts = [f"{NAMES[k]} {answer(rows[k])}, without it {answer(one)}" for k, one in less[1].items()]
-            series = " ".join(v for v in (run, group, metric) if v)
+            series = series_words(run, group, metric)
             out.append(f"{series} hangs on the one checkpoint at {less[0]} tokens: {'; '.join(parts)}")
+    return out
+
+
+def changes(report: DetectionReport) -> list[str]:
+    """Return a sentence for each series with a finding that begins at a change of the schedule.
+
+    Parameters
+    ----------
+    report : DetectionReport
+        The results.
+    """
+    out = []
+    for (run, group, metric), rows in by_series(report).items():
+        marked_rows = {k: rows[k].at_change for k in ("delay", "takeoff") if k in rows and rows[k].at_change}
+        said = dict.fromkeys(words for words in marked_rows.values() if words)
+        for words in said:
+            names = " and ".join(NAMES[k] for k, one in marked_rows.items() if one == words)
+            out.append(f"{series_words(run, group, metric)}: {names} {words}")
     return out
 
 

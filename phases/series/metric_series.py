@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from calque.data.cube import OUTCOMES, OVERLAPS
+from calque.data.cube import EXPOSURES, OUTCOMES, OVERLAPS
 from calque.data.cube.variable_checks import as_number
 from calque.data.cube.variables import ATTRIBUTES
 from calque.data.errors import UserError, nearest
@@ -18,7 +22,52 @@ from calque.phases.series.trajectory import Array, Trajectory
 LONGEST_UNIT = 24
 
 
-def standard(one: xr.Dataset, run: str, tokens: Array, group: Group, name: str) -> Trajectory | None:
+@dataclass(frozen=True, eq=False)
+class MetricItems:
+    """What a standard metric of one run is about: its items, and their outcomes or values at every checkpoint.
+
+    Attributes
+    ----------
+    mask : array of bool, shape (source, target, concept)
+        The items.
+    values : array, shape (checkpoint, source, target, concept)
+        Outcomes, or values of a metric that does not count them.
+    """
+
+    mask: NDArray[np.bool_]
+    values: NDArray[np.generic]
+
+    @classmethod
+    def of(cls, one: xr.Dataset, name: str) -> MetricItems:
+        """Return the items of a metric.
+
+        Parameters
+        ----------
+        one : xarray.Dataset
+            One run of a cube.
+        name : str
+            The metric.
+        """
+        counted = METRICS[name].is_count_of_items
+        values = one["translation_outcome" if counted else name].transpose("checkpoint", *ITEM_DIMS)
+        return cls(np.asarray(item_mask(one, name).transpose(*ITEM_DIMS)), np.asarray(values))
+
+    def within(self, group: Group) -> MetricItems:
+        """Return the items of a part of the run, with the same dimensions.
+
+        Parameters
+        ----------
+        group : Group
+            The part.
+        """
+        at = dict(group.at)
+        part = tuple(slice(at[dim], at[dim] + 1) if dim in at else slice(None) for dim in ITEM_DIMS)
+        return MetricItems(self.mask[part], self.values[:, *part])
+
+
+def standard(
+    one: xr.Dataset, run: str, tokens: Array, group: Group, name: str, items: Callable[[str], MetricItems]
+) -> Trajectory | None:  # fmt: skip
     """Return the trajectory of a standard metric over a group's items; None where it has none.
 
     Parameters
@@ -33,28 +82,23 @@ def standard(one: xr.Dataset, run: str, tokens: Array, group: Group, name: str) 
         Part of its items.
     name : str
         The metric.
+    items : callable
+        Returns the items of a metric of the whole run.
     """
     if METRICS[name].items is None:
         return _stored_count(one, run, tokens, group, name)
-    mask = item_mask(one, name)
-    for dim, i in group.at:
-        part = xr.zeros_like(mask)
-        part[{dim: i}] = mask.isel({dim: i})
-        mask = part
-    if not bool(mask.any()):
+    part = items(name).within(group)
+    if not part.mask.any():
         return None
-    chosen_items = np.asarray(mask.transpose(*ITEM_DIMS))
-    concept = np.broadcast_to(np.arange(chosen_items.shape[2]), chosen_items.shape)[chosen_items]
+    values: NDArray[Any] = part.values[:, part.mask]
     if not METRICS[name].is_count_of_items:
-        values = np.asarray(one[name].transpose("checkpoint", *ITEM_DIMS), float)[:, chosen_items]
-        return Trajectory.of_values(
-            run, name, tokens, _mean(values), group=group.label, falls=False, units=units_of(one, name)
-        )
-    outcome = np.asarray(one["translation_outcome"].transpose("checkpoint", *ITEM_DIMS))[:, chosen_items]
-    success = succeeded(outcome, name)
-    asked = outcome >= 0
-    if outcome.dtype.kind == "f":
-        asked &= np.isfinite(outcome)
+        mean = _mean(np.asarray(values, float))
+        return Trajectory.of_values(run, name, tokens, mean, group=group.label, falls=False, units=units_of(one, name))
+    success = succeeded(values, name)
+    asked = np.asarray(values >= 0)
+    if values.dtype.kind == "f":
+        asked &= np.isfinite(values)
+    concept = np.broadcast_to(np.arange(part.mask.shape[2]), part.mask.shape)[part.mask]
     return Trajectory.of_counts(
         run, name, tokens, (success & asked).sum(1), asked.sum(1), group=group.label,
         design_effect=design_effect(success & asked, asked, concept),
@@ -94,8 +138,11 @@ def item_mask(one: xr.Dataset, name: str) -> xr.DataArray:
     else:
         mask = ~same & none
         paired = rule == "no_shared_token_paired"
-        if "exposure" in one and (paired or bool(((one["exposure"] == 0) & mask & asked).any())):
-            mask = mask & (one["exposure"] == (1 if paired else 0))
+        if "exposure" in one:
+            entry = one["exposure"] == EXPOSURES.index("paired")
+            never = (one["exposure"] >= 0) & ~entry  # lines that hold both words are no entry
+            if paired or bool((never & mask & asked).any()):
+                mask = mask & (entry if paired else never)
     return xr.broadcast(mask & asked, shape)[0].transpose(*ITEM_DIMS)
 
 

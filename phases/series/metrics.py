@@ -6,15 +6,16 @@ that the answer is an accepted form of the target word, also where that equals t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import cache, partial
 
 import numpy as np
 import xarray as xr
 
 from calque.data.errors import UserError, nearest, shown
 from calque.data.metrics import ITEM_DIMS, METRICS, STANDARD
-from calque.phases.series.metric_series import standard, variable
+from calque.phases.series.metric_series import MetricItems, standard, variable
 from calque.phases.series.names import by_written_names, written_name
 from calque.phases.series.parts import Group, checked, dims_of, groups
 from calque.phases.series.trajectory import Trajectory
@@ -47,8 +48,9 @@ def trajectories(
     out = []
     for run in range(cube.sizes["run"]):
         one = cube.isel(run=run)
+        items = cache(partial(MetricItems.of, one))
         for group in groups(one, properties, along):
-            out += list(_of_run(one, group, split))
+            out += list(_of_run(one, group, split, items))
     if metrics is not None:
         for name in names:
             if not any(t.metric == name and t.n for t in out):
@@ -162,7 +164,7 @@ def analysable(cube: xr.Dataset) -> tuple[str, ...]:
         A cube, or one run of it.
     """
     trials = {str(v.attrs["trials"]) for v in cube.data_vars.values() if isinstance(v.attrs.get("trials"), str)}
-    skip = {"tokens", "step", "flops", "translation_outcome", "checkpoint_sha256", *trials}
+    skip = {"tokens", "step", "flops", "loss_tokens", "translation_outcome", "checkpoint_sha256", *trials}
     return tuple(
         str(n)
         for n, v in cube.data_vars.items()
@@ -180,12 +182,14 @@ def available(cube: xr.Dataset) -> tuple[str, ...]:
     )
 
 
-def _of_run(one: xr.Dataset, group: Group, names: Sequence[str]) -> Iterator[Trajectory]:
+def _of_run(
+    one: xr.Dataset, group: Group, names: Sequence[str], items: Callable[[str], MetricItems]
+) -> Iterator[Trajectory]:  # fmt: skip
     run = str(one["run"].item())
     tokens = np.asarray(one["tokens"], float)
     for name in names:
         if name in STANDARD and name in available(one):
-            t = standard(one, run, tokens, group, name)
+            t = standard(one, run, tokens, group, name, items)
         else:
             t = variable(one, run, tokens, group, name)
         if t is not None:

@@ -118,7 +118,7 @@ def checked(cube: xr.Dataset, by: Sequence[str], metrics: Sequence[str]) -> tupl
             more = f" and {len(may) - LISTED} more" if len(may) > LISTED else ""
             asked, listed = shown(name), ", ".join(may[:LISTED])
             raise UserError(
-                f"`by` has {asked}, and the cube is not split by {asked[1:-1]}; leave it out of `by`, or choose of "
+                f"`by` has {asked}, and the cube is not split by {asked[1:-1]}; leave it out of `by`, or choose from "
                 f"{listed}{more}{nearest(name, may)}"
             )
     wanted = [part for name in by for part in (PAIR if name == "pair" else (name,))]
@@ -221,7 +221,7 @@ def averaging_note(over: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     for name, dims in over.items():
         by_dims.setdefault(tuple(dims), []).append(name)
     parts = [f"{_and(names)} over {_and(dims)}" for dims, names in by_dims.items()]
-    return (f"each series is a mean: {'; '.join(parts)} (--by, or by=, splits them)",) if parts else ()
+    return (f"each series is a mean: {'; '.join(parts)} (`by` splits them)",) if parts else ()
 
 
 def _and(words: Sequence[str]) -> str:

@@ -30,7 +30,7 @@ class Trajectory:
     design_effect : float
         Variance of the score relative to independent trials, from clustering of items within concepts; at least 1.
     index : array of int, shape (n,)
-        Rank of the checkpoint within the run before missing ones were dropped.
+        Rank of the checkpoint, or of the mean of several, within the run before missing ones were dropped.
     places : array, shape (n,), or None
         Where the checkpoints stand for noise that follows checkpoints, in steps; their ranks when None.
     falls : bool
@@ -43,6 +43,17 @@ class Trajectory:
         Unit of the metric, such as ``nat``; empty where it has none.
     spacing : float or None
         Tokens that count as one step of the noise; the median spacing of checkpoints when None.
+    progress : array, shape (n,), or None
+        How far training has come where noise changes over it, 0 to 1; the share of the tokens when None.
+    axis : str
+        What ``tokens`` counts: tokens, or positions on another axis.
+    changes : tuple of (float, str)
+        Where the schedule of training changes, on the same axis, and what changes in words.
+    values : array, shape (n,), or None
+        How many values a continuous score is the mean of, in units of their median; one each when None.
+    told_by : int
+        Runs of the same condition, this one included, that together tell growth from noise that lasts as long as the
+        run; 0 where the run stands by itself.
     """
 
     run: str
@@ -59,6 +70,11 @@ class Trajectory:
     part: tuple[tuple[str, str], ...] = ()
     units: str = ""
     spacing: float | None = None
+    progress: Array | None = None
+    axis: str = "tokens"
+    changes: tuple[tuple[float, str], ...] = ()
+    values: Array | None = None
+    told_by: int = 0
 
     def __post_init__(self) -> None:
         assert self.index.dtype.kind == "i", "index counts checkpoints"
@@ -168,11 +184,16 @@ class Trajectory:
         """Whether the score is a count out of trials."""
         return self.trials is not None
 
-    @property
+    @cached_property
     def effective_trials(self) -> Array:
         """Independent trials that would give the same sampling variance, shape (n,)."""
         assert self.trials is not None
         return np.maximum(self.trials / self.design_effect, 1.0)
+
+    @property
+    def white_variance(self) -> Array | float:
+        """Variance of the white noise of a continuous score, up to a common factor: shape (n,), or 1."""
+        return 1.0 if self.values is None else 1.0 / self.values
 
     @property
     def constant(self) -> bool:
@@ -197,7 +218,13 @@ class Trajectory:
             return self.spacing
         return float(np.median(np.diff(self.tokens))) if self.n > 1 else 1.0
 
-    @property
+    @cached_property
+    def training_done(self) -> Array:
+        """How far training has come at each checkpoint, from 0 to 1: ``progress``, or the share of the tokens, (n,)."""
+        # rounded, so that the unit of tokens leaves not even its rounding error behind
+        return np.round(self.tokens / self.tokens[-1], 9) if self.progress is None else self.progress
+
+    @cached_property
     def evenly_spaced(self) -> bool:
         """Whether distances in checkpoints and in tokens are the same."""
         a, b = np.diff(self.distances, axis=1)
@@ -205,7 +232,12 @@ class Trajectory:
 
     def until(self, last: int) -> Trajectory:
         """Return the trajectory up to and including the checkpoint at position ``last``."""
-        return replace(self.subset(np.arange(last + 1)), spacing=self._step)
+        kept = np.arange(last + 1)
+        return replace(self.subset(kept), spacing=self._step, progress=self.training_done[kept])
+
+    def since(self, first: int) -> Trajectory:
+        """Return the trajectory from the checkpoint at position ``first`` on."""
+        return replace(self.subset(np.arange(first, self.n)), spacing=self._step)
 
     def subset(self, kept: NDArray[np.int64]) -> Trajectory:
         """Return the trajectory of some of its checkpoints.
@@ -219,6 +251,8 @@ class Trajectory:
             self, tokens=self.tokens[kept], y=self.y[kept], index=self.index[kept],
             trials=None if self.trials is None else self.trials[kept],
             places=None if self.places is None else self.places[kept],
+            progress=None if self.progress is None else self.progress[kept],
+            values=None if self.values is None else self.values[kept],
         )  # fmt: skip
 
 

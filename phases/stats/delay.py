@@ -13,17 +13,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import ndtr
 
-from calque.phases.noise.products import Products, Single, largest
 from calque.phases.noise.whitening import Whitener
 from calque.phases.series.axis import Array
-from calque.phases.stats.nonnegative import coefficients
+from calque.phases.stats.cone import Cone
+from calque.phases.stats.monte_carlo import Against
 
-KNOTS = 60
-BLOCK = 100
-"""Replicates drawn before the first look."""
-ENOUGH = 20
-"""Exceedances after which a clear non-rejection stops drawing (Besag and Clifford 1991)."""
+STARTS = 24
+"""Later starts, at most, for which the power is computed."""
 DECIDES = 199
 """Replicates for gamma = 2 and 3, where only the decision is reported."""
 
@@ -34,103 +32,36 @@ class DelayTest:
 
     Attributes
     ----------
-    p_rise : float
-        p of "constant".
     p_value : float
         p of "constant or diminishing returns" (gamma = 1).
     elasticity : float or None
         Largest gamma of 1, 2, 3 rejected in sequence.
+    power : tuple of (float, float)
+        Where gamma = 1 is not rejected: tokens of later starts, increasing, each with the power that the test has
+        against it on this series' own checkpoints, noise and height.
     """
 
-    p_rise: float
     p_value: float
     elasticity: float | None
+    power: tuple[tuple[float, float], ...] = ()
 
-
-class Cone:
-    """One cone on one schedule, whitened, without the constant.
-
-    Parameters
-    ----------
-    tokens : array, shape (n,)
-        Tokens of the checkpoints, increasing.
-    whiten : Whitener
-        Whitening of the noise.
-    gamma : float
-        Exponent: the cone holds concave functions of tokens**gamma.
-    """
-
-    def __init__(self, tokens: Array, whiten: Whitener, gamma: float) -> None:
-        self.columns = basis(tokens, gamma)
-        self.whitened = whiten(self.columns)
-
-    def rss(self, z: Array) -> Array:
-        """Return the residual sum of squares of series about their nearest members.
+    def seen(self, after: float, share: float) -> float | None:
+        """Return the first later start that is seen with a given power; None where none is.
 
         Parameters
         ----------
-        z : array, shape (n, B)
-            Whitened series, one a column, without the constant.
-
-        Returns
-        -------
-        array, shape (B,)
-            Residual sums of squares.
+        after : float
+            Tokens from which starts count.
+        share : float
+            The power, between 0 and 1.
         """
-        return np.asarray(np.einsum("nb,nb->b", z, z) - coefficients(self.whitened, z)[1])
-
-    def fitted(self, y: Array, whiten: Whitener) -> tuple[Array, Array]:
-        """Return the member nearest to a series, and the generators that it consists of.
-
-        Parameters
-        ----------
-        y : array, shape (n,)
-            The series, not whitened.
-        whiten : Whitener
-            The whitening that the cone was built with.
-
-        Returns
-        -------
-        tuple of array, shapes (n,) and (n, q)
-            The member, and its q generators.
-        """
-        x = coefficients(self.whitened, whiten(y)[:, None])[0][:, 0]
-        shape = self.columns @ x
-        return shape + float(whiten.level(y - shape)), self.columns[:, x > 0]
-
-    def nearest(self, z: Array) -> Array:
-        """Return the whitened member nearest to a whitened series.
-
-        Parameters
-        ----------
-        z : array, shape (n,)
-            A whitened series without the constant.
-
-        Returns
-        -------
-        array, shape (n,)
-            The member, whitened.
-        """
-        return np.asarray(self.whitened @ coefficients(self.whitened, z[:, None])[0][:, 0])
+        return next((start for start, power in self.power if start >= after and power >= share), None)
 
 
-def basis(tokens: Array, gamma: float) -> Array:
-    """Return the cone's generators min(T/c, 1)^gamma, c at the checkpoints (thinned to ``KNOTS``): (n, k).
-
-    At a first checkpoint of 0 tokens each of them is 0: the floor. Knots are half evenly spaced in rank, half in log
-    tokens.
-    """
-    knots = tokens[1:]
-    if len(knots) > KNOTS:
-        even = np.linspace(0, len(knots) - 1, KNOTS // 2).round().astype(int)
-        log = np.searchsorted(knots, np.geomspace(max(knots[0], 1e-300), knots[-1], KNOTS - KNOTS // 2) * (1 - 1e-12))
-        knots = knots[np.unique(np.concatenate([even, np.clip(log, 0, len(knots) - 1)]))]
-    # rounded, so that the unit of tokens leaves not even its rounding error behind
-    return np.asarray(np.minimum(np.round(tokens[:, None] / knots, 12), 1.0) ** gamma)
-
-
-def delay_test(tokens: Array, y: Array, whiten: Whitener, errors: Array, growing: Products, level: float) -> DelayTest:
-    """Test constancy, then delay in sequence.
+def delay_test(
+    tokens: Array, y: Array, whiten: Whitener, alternative: Against, level: float, after_dip: bool = False
+) -> DelayTest:  # fmt: skip
+    """Test for a delayed start, in sequence.
 
     Parameters
     ----------
@@ -138,51 +69,67 @@ def delay_test(tokens: Array, y: Array, whiten: Whitener, errors: Array, growing
         The series, up to its peak if it declines afterwards.
     whiten : Whitener
         At the fitted curve.
-    errors : array, shape (n, B)
-        Simulated noise, whitened, without the constant.
-    growing : Products
-        Curves of the alternative.
+    alternative : Against
+        The series and its simulated noise against the growing curves of the dictionary.
     level : float
         Coverage; tests reject at 1 - level.
+    after_dip : bool
+        Whether the series begins at the lowest level of a dip.
 
     Returns
     -------
     DelayTest
-        The p-values, and the elasticity bound.
+        The p-value, the elasticity bound, and the power where nothing is rejected.
     """
-    z = whiten(y)
-    products: dict[int, Single] = {}
-    gain = float(max(growing.scores(z[:, None])[:, 0].max(), 0.0)) ** 2
-    boot = errors.shape[1]
-
-    def p_of(null: Cone | None, most: int) -> float:
-        rss_null = float(z @ z) if null is None else float(null.rss(z[:, None])[0])
-        drop = rss_null - (float(z @ z) - gain)
-        if drop < 1e-6 * max(1.0, rss_null):
-            return 1.0
-        centre = np.zeros(len(z)) if null is None else null.nearest(z)
-        shift = growing.scores(centre[:, None])[:, 0]
-        exceeded, done = 0, 0
-        for start, stop in ((0, min(most, BLOCK)), (BLOCK, most)):
-            if stop <= start or exceeded >= ENOUGH:
-                break
-            if start not in products:
-                products[start] = growing.scores(errors[:, start : boot if start else BLOCK])
-            zb = errors[:, start:stop] + centre[:, None]
-            square = np.einsum("nb,nb->b", zb, zb)
-            least = square - largest(products[start], shift)[: stop - start] ** 2
-            base = square if null is None else null.rss(zb)
-            exceeded += int((base - least >= drop).sum())
-            done += stop - start
-        return (1 + exceeded) / (1 + done)
-
-    p_rise = p_of(None, boot)
-    p_value, elasticity = 1.0, None
-    for gamma in (1.0, 2.0, 3.0):
-        p = p_of(Cone(tokens, whiten, gamma), boot if gamma == 1.0 else min(boot, DECIDES))
-        if gamma == 1.0:
-            p_value = p
-        if p > 1 - level:
+    simple = Cone.diminishing(tokens, whiten, 1.0, after_dip)
+    first = alternative.test(simple)
+    if first.p_value > 1 - level:
+        shapes = later_starts(tokens, y, whiten, simple)
+        return DelayTest(first.p_value, None, _power(simple, whiten, *shapes, first.null, level))
+    elasticity = 1.0
+    for gamma in (2.0, 3.0):
+        if alternative.test(Cone.diminishing(tokens, whiten, gamma, after_dip), DECIDES).p_value > 1 - level:
             break
         elasticity = gamma
-    return DelayTest(p_rise, p_value, elasticity)
+    return DelayTest(first.p_value, elasticity)
+
+
+def later_starts(tokens: Array, y: Array, whiten: Whitener, simple: Cone) -> tuple[Array, Array]:
+    """Return the growth of a series begun later: the level until a start, then its path, up to the same height.
+
+    Parameters
+    ----------
+    tokens, y : array, shape (n,)
+        The series.
+    whiten : Whitener
+        Whitening of its noise.
+    simple : Cone
+        Diminishing returns (gamma = 1).
+
+    Returns
+    -------
+    tuple of array, shapes (s,) and (n, s)
+        Tokens of the starts, increasing, and one curve for each, without the level.
+    """
+    weights = simple.weights(whiten(y))
+    inner = np.arange(1, len(tokens) - 2)
+    starts = tokens[np.unique(np.linspace(inner[0], inner[-1], min(STARTS, len(inner))).round().astype(int))]
+    since = tokens[0] + np.maximum(tokens[:, None] - starts, 0.0)
+    path = np.stack([simple.at(column) @ weights for column in since.T], axis=1)
+    path = path - path[0]
+    height = float((simple.at(tokens[-1:]) - simple.at(tokens[:1]))[0] @ weights)
+    return starts, path * (height / np.where(path[-1] > 0, path[-1], np.inf))
+
+
+def _power(
+    simple: Cone, whiten: Whitener, starts: Array, shapes: Array, null: Array, level: float
+) -> tuple[tuple[float, float], ...]:  # fmt: skip
+    """Return starts with the power against each.
+
+    A curve at the whitened distance d from the cone raises the statistic by d^2 + 2 d Z, Z standard normal, over its
+    value ``null`` (B,) under diminishing returns.
+    """
+    distance = np.sqrt(np.maximum(simple.rss(whiten(shapes)), 1e-12))
+    needed = np.quantile(null, level) - null[:, None]
+    power = ndtr((distance**2 - needed) / (2 * distance)).mean(0)
+    return tuple(zip(starts.tolist(), power.tolist(), strict=True))

@@ -29,7 +29,7 @@ def coefficients(columns: Array, z: Array) -> tuple[Array, Array]:
     return x.T / size[:, None], drop
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _solve(gram: Array, linear: Array) -> tuple[Array, Array]:
     """Minimise x'Gx/2 - c'x over x >= 0 for each row c of ``linear`` (B, k); return x (B, k) and c'x (B,)."""
     m, k = linear.shape
@@ -89,7 +89,7 @@ def _solve(gram: Array, linear: Array) -> tuple[Array, Array]:
     return out, drop
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _cholesky_solve(gram: Array, c: Array, passive: NDArray[np.int64], p: int, lower: Array, s: Array) -> None:
     """Solve the system of the passive columns into s[:p]."""
     for i in range(p):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from calque.data.quantities import format_count
+from calque.data.quantities import format_count, plural
 from calque.phases.explore.answers import MOST_ROWS, Answers, listed
 from calque.phases.explore.elements import note, one_of, shown, table
 from calque.phases.explore.page import Page
@@ -90,7 +90,7 @@ class AnswersPage(Page):
         if not found.total:
             return [note("No answer is left: choose fewer conditions.")]
         parts = ", ".join(f"{count:,} {shown(outcome)}" for outcome, count in found.outcomes.items())
-        said = f"{found.total:,} answer{'s' * (found.total != 1)}: {parts}."
+        said = f"{plural(found.total, 'answer')}: {parts}."
         if found.total > MOST_ROWS:
             said += f" The first {MOST_ROWS} are listed; choose more conditions for others."
         columns = [name for name in ("outcome", "source", "target", "concept", "task") if chosen[name] == ANY]

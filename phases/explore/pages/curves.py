@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from calque.data.quantities import ABSENT, format_count, format_p
+from calque.data.quantities import ABSENT, format_count, format_p, plural
 from calque.phases.explore.elements import grid, labelled, note, one_of, picture, shown, switch, table
 from calque.phases.explore.locate_button import LocateButton
 from calque.phases.explore.located import SPLITS
@@ -20,9 +20,9 @@ from calque.phases.explore.pictures.curves import (
     token_range,
 )  # fmt: skip
 from calque.phases.explore.pictures.panels import CHOICES, PanelOfLines, arrange
-from calque.phases.explore.series import BAND, WHOLE, ScoreLine
+from calque.phases.explore.series import WHOLE, ScoreLine, band_words
 from calque.phases.results import Transition
-from calque.phases.wording import growth, location, outcome_words, without
+from calque.phases.wording import delay_outcome, growth, location, without
 
 MOST_LINES = 400
 MOST_PANELS = 6
@@ -76,12 +76,13 @@ class CurvesPage(Page):
         drawn = [picture(one) for one in self._pictures(panels[:MOST_PANELS])]
         out = drawn if len(drawn) == 1 else [grid(*drawn)]
         runs = len(chosen.runs)
-        left = [f"{runs - read} of the {runs} runs, as there are {MOST_LINES} lines already"] * (read < runs)
+        left = [f"{runs - read} of the {plural(runs, 'run')}, as there are {MOST_LINES} lines already"] * (read < runs)
         left += [f"{len(panels) - MOST_PANELS} panels more than {MOST_PANELS}"] * (len(panels) > MOST_PANELS)
         if left:
             out.append(note(f"Not shown: {' and '.join(left)}; choose fewer runs, metrics or parts."))
-        if self.bands.value and any(s.share for s in series):
-            out.append(note(f"Bands: {BAND}; left out of panels with more than {MOST_BANDS} lines."))
+        if self.bands.value and (shares := [s for s in series if s.share]):
+            words = band_words(shares, self.study.items)
+            out.append(note(f"Bands: {words}; left out of panels with more than {MOST_BANDS} lines."))
         return [*out, *self._verdicts(series)]
 
     def _pictures(self, panels: list[PanelOfLines]) -> list[Any]:
@@ -132,7 +133,7 @@ class CurvesPage(Page):
             "run": s.run,
             "part": s.part,
             "metric": self.study.shown(s.metric),
-            "delayed start": ABSENT if delay is None else outcome_words(delay.outcome),
+            "delayed start": ABSENT if delay is None else delay_outcome(delay),
             "p": format_p(None if delay is None else delay.p_value),
             "growth": growth(None if delay is None else delay.elasticity),
             "takeoff": location(found.get("takeoff")),

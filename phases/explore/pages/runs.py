@@ -36,6 +36,7 @@ class RunsPage(Page):
         last = self._last_loss()
         if last is not None:
             frame["last loss"] = last
+        frame = frame.apply(_whole)
         frame.columns = list(labelled(list(frame.columns)))
         out = [table(frame)]
         attributes = {str(k): str(v) for k, v in self.study.cube.attrs.items()}
@@ -66,3 +67,10 @@ def _pretty(text: str) -> str:
         return json.dumps(json.loads(text), indent=1)
     except ValueError:
         return text
+
+
+def _whole(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return whole numbers as such, 10000000 for 10000000.0; absent ones stay absent."""
+    if column.dtype.kind != "f" or not column.notna().any() or (column.dropna() % 1).any():
+        return column
+    return column.astype("Int64")

@@ -13,6 +13,7 @@ from bokeh.resources import INLINE
 from panel.io.resources import CDN_DIST, DIST_DIR
 
 from calque.data.files import replacing
+from calque.data.quantities import plural
 from calque.phases.explore.app import App, framed, prepare
 from calque.phases.explore.elements import column, note
 from calque.phases.explore.locate_button import LocateButton
@@ -38,7 +39,7 @@ def save(study: Study, path: Path) -> None:
         *((page.title, column(note(page.about), *page.results())) for page in app.pages), sizing_mode="stretch_width"
     )
     metrics = ", ".join(study.shown(m) for m in app.selection.metrics)
-    chosen = f"{metrics} of {len(app.selection.runs)} of {len(study.runs)} runs"
+    chosen = f"{metrics} of {len(app.selection.runs)} of {plural(len(study.runs), 'run')}"
     about = f"A snapshot of 'phases explore': {chosen}. Start it on the cube to choose others."
     frame = framed(study, about, saved=True)
     frame.add_panel("pages", tabs)

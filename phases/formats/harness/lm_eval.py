@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from calque.data.errors import UserError
+from calque.data.quantities import plural
 from calque.phases.formats.base import Array, Log, Request, brief, listing, near
 from calque.phases.formats.harness.item_counts import whole_trials
 from calque.phases.formats.harness.result_files import ResultFile, apart, part, result_files
@@ -49,6 +50,9 @@ def read(request: Request) -> Log:
     notes: list[str] = []
     files = result_files(request, notes)
     keys = _keys(request, files)
+    for m in request.metrics:
+        if endless := sum(f.endless(*keys[m]) for f in files):
+            notes.append(f"{brief(m)}: {plural(endless, 'infinite value')} taken as missing")
     files = [f for f in files if any(_has(f, keys[m]) for m in request.metrics)]
     if not files:
         raise UserError(f"{request.path}: no result file has a number for {listing(request.metrics)}")
@@ -97,7 +101,7 @@ def _with_shots(
         known = sorted({n for f in files for t in tasks & set(f.tasks) if (n := f.shots(t)) is not None})
         raise UserError(f"`shots` is {request.shots}; the results have {', '.join(map(str, known)) or 'none stated'}")
     if len(kept) < len(files):
-        notes.append(f"{len(files) - len(kept)} result files without {request.shots} shots left out")
+        notes.append(f"{plural(len(files) - len(kept), 'result file')} without {request.shots} shots left out")
     return kept
 
 
@@ -166,7 +170,9 @@ def _one_checkpoint(group: Sequence[ResultFile], keys: dict[str, Key], notes: li
                 "`tokens_per_step` if their tokens are rounded"
             )
         if len(have) > 1:
-            notes.append(f"{m} of {brief(have[-1].named.source)} stands in {len(have)} files; the latest counts")
+            notes.append(
+                f"{m} of {brief(have[-1].named.source)} stands in {plural(len(have), 'file')}; the latest counts"
+            )
 
 
 def _lower_is_better(files: Sequence[ResultFile], task: str, metric: str) -> bool:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from calque.data.errors import UserError
-from calque.phases.formats.base import Request, brief, few
+from calque.data.quantities import plural
+from calque.phases.formats.base import Request, brief
 from calque.phases.formats.files import document, files_below, reading
 from calque.phases.formats.harness.checkpoint_names import Named, named
 from calque.phases.formats.parsing import JsonError, parse_json
@@ -39,10 +40,25 @@ class ResultFile:
         ends : str
             What stands between the metric's name and its filter.
         """
+        return real(self._written(task, metric, ends))
+
+    def endless(self, task: str, metric: str) -> bool:
+        """Return whether the value of a task is infinite, or too large for a number.
+
+        Parameters
+        ----------
+        task, metric : str
+            Names of the harness, the metric with its filter.
+        """
+        value = self._written(task, metric)
+        if isinstance(value, float):
+            return bool(np.isinf(value))
+        return isinstance(value, int) and not isinstance(value, bool) and bool(np.isnan(real(value)))
+
+    def _written(self, task: str, metric: str, ends: str = "") -> Any:
         name, _, filter_ = metric.partition(",")
         result = self.tasks.get(task, {})
-        value = result.get(f"{name}{ends},{filter_}", result.get(name + ends) if filter_ == "none" else None)
-        return real(value)
+        return result.get(f"{name}{ends},{filter_}", result.get(name + ends) if filter_ == "none" else None)
 
     def shots(self, task: str) -> int | None:
         """Return how many examples a question of ``task`` came with; None where the file does not tell."""
@@ -133,7 +149,7 @@ def result_files(request: Request, notes: list[str]) -> list[ResultFile]:
         )
     if nameless:
         notes.append(
-            f"{few(len(nameless), 'result file')} without a checkpoint's name, such as {brief(nameless[0].name)}, "
+            f"{plural(len(nameless), 'result file')} without a checkpoint's name, such as {brief(nameless[0].name)}, "
             "left out"
         )
     return out

@@ -1,4 +1,4 @@
-"""The compiled profile of candidates by takeoff: the least residual sum of squares in each bin."""
+"""Least residual sums of squares of curves by the place of their takeoff, bin by bin."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from calque.phases.series.axis import Array
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def least_by_takeoff(
     rss: NDArray[np.float32], b: NDArray[np.float32], risen: Array, at: Array, rise: float, first: float, width: float,
     bins: int,
