@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from calque.data.errors import UserError, nearest
-from calque.data.quantities import parse_count
+from calque.data.quantities import parse_count, plural
 from calque.scaling.run_values import SIZE, run_labels, run_sizes
 
 KEPT_EQUAL = ("corpus", "mix")
@@ -57,10 +57,12 @@ def select(cube: xr.Dataset, where: Sequence[str] = ()) -> tuple[xr.Dataset, str
     best = max(groups, key=sizes_and_runs)
     name = ", ".join(f"{coordinate} {value}" for coordinate, value in zip(by, best, strict=True))
     kept, left = int(members[best].sum()), int((~members[best]).sum())
-    return cube.isel(run=members[best]), (
-        f"Only the {kept} runs of {name} are used, {left} other{'s are' if left != 1 else ' is'} not: "
-        "a law in size cannot pool mixes or corpora (where chooses others, as in mix=uniform)."
+    note = (
+        f"Only the {plural(kept, 'run')} of {name} {'is' if kept == 1 else 'are'} used, "
+        f"{plural(left, 'other is', 'others are')} not: a law in size cannot pool mixes or corpora (`where` chooses "
+        "others, as in mix=uniform)."
     )
+    return cube.isel(run=members[best]), note
 
 
 def _matching(cube: xr.Dataset, condition: str) -> list[int]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from calque.data.errors import UserError, nearest
 from calque.data.quantities import format_count
+from calque.phases.likelihood import TakeoffLikelihood
 from calque.phases.results import Transition
 from calque.scaling.run_values import SIZE, run_labels, run_sizes
 
@@ -46,6 +47,8 @@ class Observation:
         The run's mix, and the language translated into; empty for all of them.
     share, overlap : float or None
         The language's share of training text; share of its words with a token in common with the source's.
+    likelihood : TakeoffLikelihood or None
+        Of the time, as ``phases`` found it; where it is None the interval stands for it.
     """
 
     run: str
@@ -62,13 +65,16 @@ class Observation:
     language: str = ""
     share: float | None = None
     overlap: float | None = None
+    likelihood: TakeoffLikelihood | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the observation as plain values; absent ones are None."""
-        return asdict(self)
+        """Return the observation as plain values, without its likelihood; absent ones are None."""
+        return {name: value for name, value in asdict(self).items() if name != "likelihood"}
 
 
-def observe(cube: xr.Dataset, transitions: Iterable[Transition], metric: str) -> tuple[Observation, ...]:
+def observe(
+    cube: xr.Dataset, transitions: Iterable[Transition], metric: str, likelihoods: Iterable[TakeoffLikelihood] = ()
+) -> tuple[Observation, ...]:  # fmt: skip
     """Pair each run's takeoff of ``metric`` with the run's size.
 
     A takeoff that has a time is located. ``censored`` and ``none`` without a time mean "not yet by the run's
@@ -83,6 +89,8 @@ def observe(cube: xr.Dataset, transitions: Iterable[Transition], metric: str) ->
         What ``phases detect`` found.
     metric : str
         Whose takeoff.
+    likelihoods : iterable of TakeoffLikelihood
+        Of the takeoffs, by run; a run without one counts by its interval.
 
     Raises
     ------
@@ -90,6 +98,7 @@ def observe(cube: xr.Dataset, transitions: Iterable[Transition], metric: str) ->
         When the cube lacks sizes or no run has a takeoff of this metric.
     """
     runs = CubeRuns.of(cube)
+    known_likelihoods = {one.run: one for one in likelihoods if one.metric == metric}
     transitions = list(transitions)
     rows = {str(t.run): t for t in transitions if t.metric == metric and t.estimand == "takeoff"}
     if not rows:
@@ -98,7 +107,10 @@ def observe(cube: xr.Dataset, transitions: Iterable[Transition], metric: str) ->
             f"no run has a takeoff of metric '{metric}'; expected one of {', '.join(known) or 'none'}"
             + nearest(metric, known)
         )
-    return tuple(runs.observation(i, rows[run]) for i, run in enumerate(runs.names) if run in rows)
+    found = [runs.observation(i, rows[run]) for i, run in enumerate(runs.names) if run in rows]
+    return tuple(
+        replace(o, likelihood=known_likelihoods.get(o.run)) if o.kind != "unused" else o for o in found
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

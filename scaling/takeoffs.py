@@ -9,7 +9,7 @@ import xarray as xr
 
 from calque.data.cube.source import CubeLike, as_cube
 from calque.phases.detection.detect import detect
-from calque.phases.results import Transition
+from calque.phases.results import DetectionReport
 from calque.phases.series.names import written_name
 from calque.phases.settings import Settings
 from calque.scaling.ladder import select, with_sizes
@@ -40,15 +40,16 @@ class LadderTakeoffs:
     metric: str
 
 
-def transitions(
+def detected(
     cube: xr.Dataset,
     metric: str,
     *,
     boot: int = 199,
     seed: int = 0,
+    rise: float = 0.05,
     by: tuple[str, ...] = ("run",),
     progress: Progress | None = None,
-) -> tuple[Transition, ...]:
+) -> DetectionReport:
     """Return what ``phases detect`` finds of one metric.
 
     Parameters
@@ -59,6 +60,8 @@ def transitions(
         Whose transitions.
     boot, seed : int
         Bootstrap draws for each series, and the seed.
+    rise : float
+        Height above the floor that defines takeoff.
     by : tuple of str
         What a series is of: ``run``, or ``target`` too.
     progress : callable, optional
@@ -69,8 +72,7 @@ def transitions(
     UserError
         When the metric is unknown or a setting is out of range.
     """
-    settings = Settings(metrics=(metric,), boot=boot, seed=seed, by=by)
-    return tuple(detect(cube, settings, progress).transitions)
+    return detect(cube, Settings(metrics=(metric,), boot=boot, seed=seed, rise=rise, by=by), progress)
 
 
 def ladder_takeoffs(
@@ -81,6 +83,7 @@ def ladder_takeoffs(
     params: Sequence[str] = (),
     boot: int = 199,
     seed: int = 0,
+    rise: float = 0.05,
     progress: Progress | None = None,
 ) -> LadderTakeoffs:
     """Return the takeoff of every run of one ladder.
@@ -93,8 +96,8 @@ def ladder_takeoffs(
         Whose takeoff.
     where, params : sequence of str
         See :func:`calque.scaling.ladder.select` and :func:`calque.scaling.ladder.with_sizes`.
-    boot, seed, progress
-        See :func:`transitions`.
+    boot, seed, rise, progress
+        See :func:`detected`.
 
     Raises
     ------
@@ -104,5 +107,6 @@ def ladder_takeoffs(
     cube, name = as_cube(source)
     cube, note = select(with_sizes(cube, params), where)
     metric = written_name(cube, metric)
-    found = transitions(cube, metric, boot=boot, seed=seed, progress=progress)
-    return LadderTakeoffs(observations=observe(cube, found, metric), note=note, cube_name=name, metric=metric)
+    found = detected(cube, metric, boot=boot, seed=seed, rise=rise, progress=progress)
+    observations = observe(cube, found.transitions, metric, found.likelihoods)
+    return LadderTakeoffs(observations=observations, note=note, cube_name=name, metric=metric)

@@ -24,6 +24,7 @@ def fit(
     level: float = 0.95,
     boot: int = 199,
     seed: int = 0,
+    rise: float = 0.05,
     progress: Progress | None = None,
 ) -> TakeoffFit:
     """Fit a law of the takeoff in non-embedding parameters, one takeoff for each run.
@@ -46,6 +47,8 @@ def fit(
         Bootstrap draws for each run's takeoff.
     seed : int
         The same seed gives the same numbers.
+    rise : float
+        Takeoff is this far above the floor; of a continuous score, this share of its whole rise. Between 0 and 1.
     progress : callable, optional
         Called with (done, total, what).
 
@@ -68,7 +71,8 @@ def fit(
         params=pairs(params, "params"),
         boot=boot,
         seed=seed,
+        rise=rise,
         progress=progress,
     )
     fitted = fit_observations(found.observations, law, level=level, seed=seed)
-    return TakeoffFit(metric=found.metric, fit=fitted, note=found.note, cube_name=found.cube_name)
+    return TakeoffFit(metric=found.metric, fit=fitted, note=found.note, rise=rise, cube_name=found.cube_name)

@@ -25,6 +25,7 @@ def forecast(
     level: float = 0.9,
     boot: int = 199,
     seed: int = 0,
+    rise: float = 0.05,
     progress: Progress | None = None,
 ) -> Forecast:
     """Forecast the takeoff of a size that was not run, by the power law, the floor law and their average.
@@ -47,6 +48,8 @@ def forecast(
         Bootstrap draws for each run's takeoff.
     seed : int
         The same seed gives the same numbers.
+    rise : float
+        Takeoff is this far above the floor; of a continuous score, this share of its whole rise. Between 0 and 1.
     progress : callable, optional
         Called with (done, total, what).
 
@@ -70,8 +73,9 @@ def forecast(
         params=pairs(params, "params"),
         boot=boot,
         seed=seed,
+        rise=rise,
         progress=progress,
     )
     result = forecast_observations(found.observations, name, metric=found.metric, level=level, seed=seed)
     sentences = (found.note, *result.sentences) if found.note else result.sentences
-    return replace(result, sentences=sentences, cube_name=found.cube_name)
+    return replace(result, sentences=sentences, rise=rise, cube_name=found.cube_name)

@@ -11,6 +11,7 @@ import numpy as np
 from calque.data.arguments import checked
 from calque.data.cube.source import CubeLike, as_cube
 from calque.data.errors import UserError, nearest
+from calque.data.quantities import plural
 from calque.scaling.checks import LEAST_BOOT, check_count, check_level
 from calque.scaling.loss.fit import fit_loss
 from calque.scaling.loss.isoflop import isoflop_view
@@ -104,7 +105,7 @@ def _selected(points: Points, language: str | None, drop_highest: int) -> Points
         points = points.take(points.language == language)
     if drop_highest:
         if drop_highest >= len(points):
-            raise UserError(f"`drop_highest` is {drop_highest}: there are {len(points)} rows; expected fewer")
+            raise UserError(f"`drop_highest` is {drop_highest}: there are {plural(len(points), 'row')}; expected fewer")
         points = points.take(np.sort(np.argsort(points.loss, kind="stable")[: len(points) - drop_highest]))
     return points
 

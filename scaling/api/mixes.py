@@ -9,11 +9,13 @@ from calque.phases.series.names import written_name
 from calque.scaling.checks import check_level
 from calque.scaling.laws.share import fit_shares
 from calque.scaling.mixes.by_language import observe_languages
-from calque.scaling.mixes.contrast import contrasts
+from calque.scaling.mixes.contrast import contrasts, distinct_mixes
 from calque.scaling.mixes.mixed_model import mixed_contrasts
+from calque.scaling.mixes.repetition import repetition_notes
 from calque.scaling.mixes.result import LanguageComparison, MixComparison
 from calque.scaling.observations import observe
-from calque.scaling.takeoffs import Progress, transitions
+from calque.scaling.run_values import run_labels
+from calque.scaling.takeoffs import Progress, detected
 
 
 @checked
@@ -25,6 +27,7 @@ def mixes(
     level: float = 0.95,
     boot: int = 199,
     seed: int = 0,
+    rise: float = 0.05,
     progress: Progress | None = None,
 ) -> MixComparison:
     """Contrast the takeoffs of mixes, seeds as replicates.
@@ -43,6 +46,8 @@ def mixes(
         Bootstrap draws for each takeoff.
     seed : int
         The same seed gives the same numbers.
+    rise : float
+        Takeoff is this far above the floor; of a continuous score, this share of its whole rise. Between 0 and 1.
     progress : callable, optional
         Called with (done, total, what).
 
@@ -53,16 +58,18 @@ def mixes(
     """
     check_level(level)
     data, name = as_cube(cube)
-    if "mix" not in data.variables:
+    names = run_labels(data, "mix")
+    if names is None:
         raise UserError("the cube has no run coordinate 'mix'; expected one that names two mixes or more")
+    distinct_mixes(names)  # before the takeoffs, which take long
     metric = written_name(data, metric)
-    found = transitions(data, metric, boot=boot, seed=seed, progress=progress)
-    observations = observe(data, found, metric)
+    found = detected(data, metric, boot=boot, seed=seed, rise=rise, progress=progress)
+    observations = observe(data, found.transitions, metric, found.likelihoods)
     compared = contrasts(observations, level=level, seed=seed)
     languages = None
     if by_language:
-        found = transitions(data, metric, boot=boot, seed=seed, by=("target",), progress=progress)
-        split = observe_languages(data, found, metric)
+        found = detected(data, metric, boot=boot, seed=seed, rise=rise, by=("target",), progress=progress)
+        split = observe_languages(data, found.transitions, metric, found.likelihoods)
         languages = LanguageComparison(
             contrasts=contrasts(split, level=level, seed=seed),
             mixed_model=mixed_contrasts(split, level=level),
@@ -70,5 +77,5 @@ def mixes(
         )
     return MixComparison(
         metric=metric, level=level, contrasts=compared, observations=observations, by_language=languages,
-        cube_name=name,
+        rise=rise, cube_name=name, repetition=repetition_notes(data),
     )  # fmt: skip

@@ -7,6 +7,7 @@ import os
 from calque.data.arguments import checked
 from calque.data.cube.source import CubeLike, as_cube
 from calque.data.errors import UserError
+from calque.data.quantities import plural
 from calque.scaling.named_sizes import parse_amount, parse_size
 from calque.scaling.power.design import of_cube, read_design
 from calque.scaling.power.detectable import Cost, Detectable, cheapest, designs
@@ -99,8 +100,8 @@ def power(
     if given.seeds < 2:
         sentences.append("The study has one seed a mix: seeds are the replicates, and one detects no shift at all.")
     sentences.append(
-        f"With {own.seeds} seeds, {k} checkpoints and {c} concepts it detects takeoffs {own.factor:.2f} times apart "
-        f"with probability {power:g}."
+        f"With {plural(own.seeds, 'seed')}, {plural(k, 'checkpoint')} and {plural(c, 'concept')} it detects takeoffs "
+        f"{own.factor:.2f} times apart with probability {power:g}."
     )
     sentences += _cheapest_in_words(best, target, found[-1].seeds, costed=bool(n and d))
     return PowerAnalysis(
@@ -111,11 +112,14 @@ def power(
 
 def _cheapest_in_words(best: Detectable | None, target: float, most_seeds: int, *, costed: bool) -> list[str]:
     if best is None:
-        return [f"No design of the table detects a ratio of {target:g}; more than {most_seeds} seeds are needed."]
+        return [
+            f"No design of the table detects a ratio of {target:g}; more than "
+            f"{plural(most_seeds, 'seed is', 'seeds are')} needed."
+        ]
     flops = f" ({best.flops:.2g} FLOPs)" if costed else ""
     sentences = [
-        f"Cheapest for a ratio of {target:g}: {best.seeds} seeds a mix, {best.checkpoints} checkpoints, "
-        f"{best.concepts} concepts{flops}."
+        f"Cheapest for a ratio of {target:g}: {plural(best.seeds, 'seed')} a mix, "
+        f"{plural(best.checkpoints, 'checkpoint')}, {plural(best.concepts, 'concept')}{flops}."
     ]
     if not best.randomisation:
         sentences.append("So few seeds rely on the t test: a randomisation test cannot reach the level.")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from calque.data.command_line.options import CUBE, Boot, Json, Level, Metric, Seed
+from calque.data.command_line.options import CUBE, Boot, Json, Level, Metric, Rise, Seed
 from calque.data.command_line.output import emit_json
 from calque.scaling.commands.common import Params, Where
 
@@ -20,6 +20,7 @@ def fit_command(
     level: Level = 0.95,
     boot: Boot = 199,
     seed: Seed = 0,
+    rise: Rise = 0.05,
     json: Json = None,
 ) -> None:
     """Fit a law of the takeoff in non-embedding parameters, one takeoff a run.
@@ -34,7 +35,7 @@ def fit_command(
     with progress() as shown:
         result = fit(
             cube, law=law, metric=metric, where=where or (), params=params or (), level=level, boot=boot, seed=seed,
-            progress=shown,
+            rise=rise, progress=shown,
         )  # fmt: skip
     if not emit_json(json, result.to_dict()):
         result.show()

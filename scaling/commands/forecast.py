@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from calque.data.command_line.options import CUBE, Boot, Json, Level, Metric, Seed
+from calque.data.command_line.options import CUBE, Boot, Json, Level, Metric, Rise, Seed
 from calque.data.command_line.output import emit_json
 from calque.scaling.commands.common import Params, Picture, Where
 
@@ -26,6 +26,7 @@ def forecast_command(
     level: Level = 0.9,
     boot: Boot = 199,
     seed: Seed = 0,
+    rise: Rise = 0.05,
     picture: Picture = None,
     json: Json = None,
 ) -> None:
@@ -45,7 +46,7 @@ def forecast_command(
     with progress() as shown:
         result = forecast(
             cube, size=size, metric=metric, where=where or (), params=params or (), level=level, boot=boot, seed=seed,
-            progress=shown,
+            rise=rise, progress=shown,
         )  # fmt: skip
     if picture is not None:
         save(law_figure(result.to_dict()), picture, "no law gives a forecast")

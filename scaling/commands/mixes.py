@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from calque.data.command_line.options import CUBE, Boot, Json, Level, Metric, Seed
+from calque.data.command_line.options import CUBE, Boot, Json, Level, Metric, Rise, Seed
 from calque.data.command_line.output import emit_json
 
 
@@ -19,6 +19,7 @@ def mixes_command(
     level: Level = 0.95,
     boot: Boot = 199,
     seed: Seed = 0,
+    rise: Rise = 0.05,
     json: Json = None,
 ) -> None:
     """Contrast the takeoffs of mixes, seeds as replicates: randomisation test, interval, p-values adjusted for many.
@@ -32,6 +33,8 @@ def mixes_command(
 
     announce_compiling(quiet=False)
     with progress() as shown:
-        result = mixes(cube, metric=metric, by_language=by_language, level=level, boot=boot, seed=seed, progress=shown)
+        result = mixes(
+            cube, metric=metric, by_language=by_language, level=level, boot=boot, seed=seed, rise=rise, progress=shown
+        )  # fmt: skip
     if not emit_json(json, result.to_dict()):
         result.show()

@@ -3,9 +3,9 @@
 Both are one family, ``T = A (phi + (1 - phi) (N / N_reference)^-gamma)``, the power law at phi = 0. The prior puts
 .3 on phi = 0 exactly and spreads the rest as Beta(2, 2) over 0 to 1 (chosen by simulated coverage, docs/SCALING.md);
 gamma is half-normal of scale 1, ln sigma as in :mod:`calque.scaling.laws.likelihood`, ln A flat. The posterior is
-summed on a fixed grid of (gamma, phi, sigma): given these ln A is normal, so that nothing has to be sampled and the
-same runs give the same numbers. Censored runs weigh by Gauss-Hermite nodes in ln A. Hoeting et al. (1999), Bayesian
-model averaging.
+summed on a fixed grid of (gamma, phi, sigma) and, within each of its points, over ln A with the likelihood that
+``phases`` found of every takeoff (:mod:`calque.scaling.forecast.level_sums`): nothing is sampled, and the same runs
+give the same numbers. Hoeting et al. (1999), Bayesian model averaging.
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from calque.scaling.laws.likelihood import LOG_SIGMA, log_between
+from calque.scaling.forecast.level_sums import Tables, level_sums
+from calque.scaling.laws.likelihood import LOG_SIGMA
 from calque.scaling.laws.run_times import RunTimes
 
 Array = NDArray[np.float64]
-GAMMAS = np.concatenate([np.linspace(0.0, 1.2, 41)[:-1], np.linspace(1.2, 3.0, 13)])
+GAMMAS = np.concatenate([np.linspace(-0.45, 1.2, 56)[:-1], np.linspace(1.2, 3.0, 13)])
+GAMMA_SCALES = (0.15, 1.0)
+"""Scales of the prior of gamma below 0 (larger models later) and above."""
 FLOORS = (np.arange(24) + 0.5) / 24
 SIGMAS = np.exp(LOG_SIGMA[0] + LOG_SIGMA[1] * np.linspace(-2.4, 2.4, 13))
-NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(21)
 FLOOR_PRIOR = 0.7
 NEGLIGIBLE = 1e-6
 POINTS, REACH = 301, 7.0
@@ -104,29 +106,10 @@ def average(data: RunTimes, reference: float, floor_prior: float = FLOOR_PRIOR) 
         Prior probability of a floor.
     """
     gamma, phi, sigma, prior = prior_grid(floor_prior)
-    here = data.located
-    u = np.log(data.n / reference)
-    shape = _slope(gamma[:, None], phi[:, None], u)
-    precision = 1.0 / (data.se[here] ** 2 + sigma[:, None] ** 2)
-    r = data.y[here] - shape[:, here]
-    total = precision.sum(1)
-    mean = (precision * r).sum(1) / total
-    value = prior + np.log(precision).sum(1) / 2 - np.log(total) / 2 - (precision * (r - mean[:, None]) ** 2).sum(1) / 2
-    keep = value > value.max() + np.log(NEGLIGIBLE)
-    gamma, phi, sigma, value, mean = gamma[keep], phi[keep], sigma[keep], value[keep], mean[keep]
-    sd = 1 / np.sqrt(total[keep])
-    if not here.all():
-        at = mean[:, None] + sd[:, None] * NODES
-        mu = at[..., None] + shape[keep][:, None, ~here]
-        s = sigma[:, None, None]
-        chance = log_between((data.low[~here] - mu) / s, (data.high[~here] - mu) / s).sum(-1)
-        weights = np.log(NODE_WEIGHTS / NODE_WEIGHTS.sum()) + chance
-        top = weights.max(1, keepdims=True)
-        weights = np.exp(weights - top)
-        mass = weights.sum(1)
-        value = value + top[:, 0] + np.log(mass)
-        mean = (weights * at).sum(1) / mass
-        sd = np.sqrt((weights * (at - mean[:, None]) ** 2).sum(1) / mass)
+    shape = _slope(gamma[:, None], phi[:, None], np.log(data.n / reference))
+    tables = Tables.of(data.likelihoods, SIGMAS)
+    value, mean, sd = level_sums(tables, shape, np.tile(np.arange(SIGMAS.size), gamma.size // SIGMAS.size))
+    value = value + prior
     weight = np.exp(value - value.max())
     weight = np.where(weight > NEGLIGIBLE * weight.sum(), weight, 0.0)
     kept = weight > 0
@@ -181,7 +164,7 @@ def prior_grid(floor_prior: float) -> tuple[Array, Array, Array, Array]:
     phis = np.r_[0.0, FLOORS]
     with np.errstate(divide="ignore"):
         log_phi = np.log(np.r_[1 - floor_prior, floor_prior * 6 * FLOORS * (1 - FLOORS) / FLOORS.size])
-    log_gamma = -(GAMMAS**2) / 2 + np.log(np.gradient(GAMMAS))
+    log_gamma = -((GAMMAS / np.where(GAMMAS < 0, *GAMMA_SCALES)) ** 2) / 2 + np.log(np.gradient(GAMMAS))
     log_sigma = -(((np.log(SIGMAS) - LOG_SIGMA[0]) / LOG_SIGMA[1]) ** 2) / 2
     gamma, phi, sigma = (a.ravel() for a in np.meshgrid(GAMMAS, phis, SIGMAS, indexing="ij"))
     prior = (log_gamma[:, None, None] + log_phi[:, None] + log_sigma).ravel()

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import norm
 
-from calque.scaling.forecast.averaging import FLOOR_PRIOR, average, shortest
+from calque.data.quantities import plural
+from calque.scaling.forecast.averaging import FLOOR_PRIOR
 from calque.scaling.forecast.calibration_result import Coverage
-from calque.scaling.forecast.rollout import average_rollouts, discrepancy
-from calque.scaling.laws.run_times import RunTimes, run_times
-from calque.scaling.observations import Observation, sizes
+from calque.scaling.forecast.predict import predict
+from calque.scaling.observations import Observation
 
 PRIORS = {"power": 0.0, "floor": 1.0, "average": FLOOR_PRIOR}
 """Prior probability of a floor; with it each law is the same computation."""
@@ -117,20 +117,14 @@ def coverage(
     rows: dict[str, list[tuple[float, ...]]] = {law: [] for law in laws}
     for i, child in enumerate(np.random.SeedSequence(seed).spawn(studies)):
         if progress is not None:
-            progress(i, studies, f"{truth.name}, {design.seeds} seeds, SD {design.seed_sd:g}")
+            progress(i, studies, f"{truth.name}, {plural(design.seeds, 'seed')}, SD {design.seed_sd:g}")
         rng = np.random.default_rng(child)
         observations = draw(truth, design, rng)
         new = expected + design.seed_sd * rng.normal()
-        data: RunTimes = run_times(observations)
-        largest = sizes(observations)[-1]
         for law in laws:
-            found = average(data, largest, PRIORS[law])
-            missed = average_rollouts(observations, PRIORS[law])
-            wrong = discrepancy(missed, math.log(design.target / largest))
-            values, below = found.distribution(design.target, extra_sd=wrong)
-            low, high = shortest(values, below, level)
-            middle = float(np.interp(0.5, below, values))
-            rows[law].append((low <= new <= high, middle - expected, high - low, found.floor_weight))
+            told = predict(observations, [design.target], level, PRIORS[law])[0]
+            held, width = told.low <= new <= told.high, told.high - told.low
+            rows[law].append((held, told.log_time - expected, width, told.found.floor_weight))
     result = []
     for law in laws:
         held, error, width, weight = np.array(rows[law], float).T

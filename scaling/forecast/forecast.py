@@ -13,15 +13,15 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from calque.data.quantities import format_count
-from calque.scaling.forecast.averaging import Average, average, shortest
+from calque.data.quantities import format_count, plural
+from calque.scaling.forecast.averaging import Average, shortest
 from calque.scaling.forecast.next_size import next_size
+from calque.scaling.forecast.predict import predict
 from calque.scaling.forecast.result import Forecast, ForecastRow
-from calque.scaling.forecast.rollout import Rollout, average_rollouts, discrepancy, rollouts, root_mean_square
+from calque.scaling.forecast.rollout import Rollout, discrepancy, rollouts, root_mean_square
 from calque.scaling.forecast.sentences import distance, reach, sentences, times
 from calque.scaling.laws.fit import fit, refuse
 from calque.scaling.laws.registry import LAWS
-from calque.scaling.laws.run_times import run_times
 from calque.scaling.named_sizes import parse_size
 from calque.scaling.observations import Observation, sizes
 
@@ -129,7 +129,7 @@ def _law_row(
         law=name,
         level=level,
         outcome="found",
-        reason=f"{fitted.formula} on {len(sizes(fitted.data))} sizes, {reach(n, located)}",
+        reason=f"{fitted.formula} on {plural(len(sizes(fitted.data)), 'size')}, {reach(n, located)}",
         tokens=float(np.exp(np.median(log_time))),
         low=low,
         high=high,
@@ -155,18 +155,16 @@ def _average_row(observations: tuple[Observation, ...], n: float, level: float, 
         return _FittedRow(row=ForecastRow(law="average", level=level, outcome=refused[0], reason=refused[1]))
     located = sizes(observations)
     largest = located[-1]
-    found = average(run_times(observations), largest)
-    errors = average_rollouts(observations)
-    wrong = discrepancy(errors, math.log(distance(n, located)))
-    values, below = found.distribution(n, extra_sd=wrong)
-    low, high = (math.exp(v) for v in shortest(values, below, level))
+    told = predict(observations, [n], level)[0]
+    found, errors, wrong = told.found, told.rollouts, told.discrepancy
+    low, high = math.exp(told.low), math.exp(told.high)
     row = ForecastRow(
         law="average",
         level=level,
         outcome="found",
-        reason=f"both laws on {len(sizes(observations))} sizes, {found.floor_weight:.0%} for a floor, "
+        reason=f"both laws on {plural(len(sizes(observations)), 'size')}, {found.floor_weight:.0%} for a floor, "
         f"{reach(n, located)}",
-        tokens=math.exp(np.interp(0.5, below, values)),
+        tokens=math.exp(told.log_time),
         low=low,
         high=high,
         extrapolation=float(n / largest),

@@ -73,6 +73,8 @@ class Forecast(Result):
     curves : dict
         By law, ``tokens`` at sizes ``n`` with ``low`` and ``high`` of the expected time, from the smallest size to the
         target.
+    rise : float
+        Height above the floor that defines takeoff.
     cube_name : str
         The cube's path, or ``cube``.
     """
@@ -85,6 +87,7 @@ class Forecast(Result):
     observations: tuple[Observation, ...]
     rollouts: dict[str, tuple[Rollout, ...]] = field(default_factory=dict)
     curves: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    rise: float = 0.05
     cube_name: str = "cube"
 
     def to_dict(self) -> dict[str, Any]:
@@ -93,6 +96,7 @@ class Forecast(Result):
             "schema": 1,
             "cube": self.cube_name,
             "metric": self.metric,
+            "rise": self.rise,
             "size": self.size,
             "n_params_non_embedding": self.n,
             "sentences": list(self.sentences),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from calque.data.quantities import format_count
+from calque.data.quantities import format_count, format_counts, format_interval, format_number, plural
 from calque.scaling.forecast.result import ForecastRow
+from calque.scaling.laws.fit import caveats
 from calque.scaling.laws.registry import LAWS
 from calque.scaling.observations import Observation, sizes
 
@@ -42,9 +43,10 @@ def sentences(
             continue
         if row.outcome == "found":
             assert row.tokens and row.low and row.high and row.extrapolation
+            tokens, low, high = format_counts(row.tokens, row.low, row.high)
             result.append(
-                f"By the {law}, {metric} of a {target} run takes off at {format_count(row.tokens)} tokens "
-                f"({row.level:.0%} interval {format_count(row.low)} to {format_count(row.high)}), "
+                f"By the {law}, {metric} of a {target} run takes off at {tokens} tokens "
+                f"({row.level:.0%} interval {low} to {high}), "
                 f"{reach(n, located)}"
                 + (
                     ""
@@ -56,11 +58,7 @@ def sentences(
         elif row.outcome == "too_few_points":
             result.append(f"No forecast by the {law}: {row.reason}.")
         else:
-            spread = (
-                f" (interval {format_count(row.low)} to {format_count(row.high)} tokens)"
-                if row.low and row.high
-                else ""
-            )
+            spread = f" (interval {format_interval(row.low, row.high)} tokens)" if row.low and row.high else ""
             result.append(f"No point forecast for {target} by the {law}: {row.reason}{spread}.")
     tried = [row for row in rows if row.rollout_rms is not None]
     if len(tried) == len(rows) > 1:
@@ -85,12 +83,13 @@ def sentences(
         )
     waiting = sum(o.kind == "right" for o in observations)
     if waiting:
-        result.append(f"{waiting} run{'s' * (waiting != 1)} had not taken off by the end and count as later than that.")
-    unused = [o for o in observations if o.kind == "unused"]
-    if unused:
+        result.append(f"{plural(waiting, 'run')} had not taken off by the end and count as later than that.")
+    if told := caveats(observations).removeprefix("; "):
+        result.append(f"{told[:1].upper()}{told[1:]}.")
+    if any(row.outcome == "found" for row in rows):
         result.append(
-            f"{len(unused)} run{'s' * (len(unused) != 1)} could not be used "
-            f"({unused[0].run}: {unused[0].reason or unused[0].outcome})."
+            "The interval is for a run that shares what these runs share (seed, order of data, words asked): what they "
+            "have in common does not show between them."
         )
     return tuple(result)
 
@@ -102,7 +101,7 @@ def _too_few(observations: Sequence[Observation], located: list[float], n: float
         have = "the cube holds no run with a takeoff"
     elif located:
         have = (
-            f"the cube holds {len(located)} distinct size{'s' * (len(located) != 1)} with a located "
+            f"the cube holds {plural(len(located), 'distinct size')} with a located "
             f"takeoff of {metric} "
             f"({', '.join(format_count(value) for value in located)})"
         )
@@ -163,4 +162,4 @@ def times(factor: float) -> str:
     factor : float
         A ratio above 0.
     """
-    return f"{factor:.2g} times" if factor < 100 else f"{factor:,.0f} times"
+    return f"{format_number(factor)} times"

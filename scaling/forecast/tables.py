@@ -6,7 +6,9 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from calque.data.quantities import format_count
+from calque.data.command_line.naming import named
+from calque.data.quantities import format_counts, plural
+from calque.phases.detection.terms import takeoff_meant
 from calque.scaling.forecast.calibration_result import ForecastCalibration
 from calque.scaling.forecast.result import Forecast
 from calque.scaling.laws.tables import takeoff_table
@@ -29,11 +31,11 @@ def forecast_parts(forecast: Forecast) -> list[RenderableType]:
         for row in rows:
             parts = (row.parameter_sd, row.seed_sd, row.discrepancy_sd, row.rollout_rms)
             table.add_row(
-                row.law, format_count(row.tokens), format_count(row.low), format_count(row.high), row.outcome,
+                row.law, *format_counts(row.tokens, row.low, row.high), row.outcome,
                 *("-" if part is None else f"{part:.3f}" for part in parts),
             )  # fmt: skip
         out.append(table)
-    return [*out, *map(Text, forecast.sentences)]
+    return [*out, *map(Text, named(forecast.sentences)), Text(takeoff_meant(forecast.rise))]
 
 
 def calibration_parts(result: ForecastCalibration) -> list[RenderableType]:
@@ -54,5 +56,7 @@ def calibration_parts(result: ForecastCalibration) -> list[RenderableType]:
         )  # fmt: skip
     n = result.rows[0].studies
     error = (level * (1 - level) / n) ** 0.5
-    note = f"{n} studies a row; standard error of a coverage {error:.3f}. Errors and widths in ln T."
+    note = (
+        f"{plural(n, 'study', 'studies')} a row; standard error of a coverage {error:.3f}. Errors and widths in ln T."
+    )
     return [table, Text(note)]

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from calque.data.quantities import format_count
+from calque.data.quantities import format_count, plural
+from calque.phases.results import Outcome
 from calque.scaling.laws.maximum import is_flat, maximise
 from calque.scaling.laws.posterior import draw_posterior
 from calque.scaling.laws.registry import law
@@ -79,7 +80,8 @@ def fit(
     autocorrelation = math.nan if quick else drawn.autocorrelation()
     converged = ok and 0.1 < drawn.acceptance < 0.95 and (quick or drawn.long_enough(autocorrelation))
     outcome = "found"
-    reason = f"{chosen.formula} fitted to {int(data.located.sum())} located runs of {data.n.size}"
+    used = f"{plural(int(data.located.sum()), 'located run')} of {data.n.size}"
+    reason = f"{chosen.formula} fitted to {used}{caveats(observations)}"
     if not converged:
         outcome, reason = "not_converged", "the search did not settle; the parameters are no estimate"
         if ok:
@@ -111,6 +113,24 @@ def fit(
     )
 
 
+def caveats(observations: Sequence[Observation]) -> str:
+    """Return which runs could not be used and whose model does not fit, as the end of a sentence; empty for none.
+
+    Parameters
+    ----------
+    observations : sequence of Observation
+        One for each run.
+    """
+    out = ""
+    left = [o for o in observations if o.kind == "unused"]
+    if left:
+        out += f"; {plural(len(left), 'run')} could not be used ({left[0].run}: {left[0].reason or left[0].outcome})"
+    doubtful = [o.run for o in observations if o.kind == "located" and o.outcome == Outcome.MODEL_DOES_NOT_FIT]
+    if doubtful:
+        out += f"; the model of the noise does not fit {plural(len(doubtful), 'run')} that count ({doubtful[0]})"
+    return out
+
+
 def refuse(what: str, observations: Sequence[Observation], need: int) -> tuple[str, str] | None:
     """Return outcome and reason where fewer than ``need`` sizes are located, None otherwise.
 
@@ -128,7 +148,7 @@ def refuse(what: str, observations: Sequence[Observation], need: int) -> tuple[s
     if not located and any(o.kind == "right" for o in observations):
         last = max(o.low or 0.0 for o in observations if o.kind == "right")
         return "censored", f"no run had taken off by its last checkpoint ({format_count(last)} tokens at most)"
-    have = f"{len(located)} distinct size{'s' * (len(located) != 1)} with a located takeoff"
+    have = f"{plural(len(located), 'distinct size')} with a located takeoff"
     if len(seen) > len(located):
-        have += f" ({len(seen)} sizes in all)"
+        have += f" ({plural(len(seen), 'size')} in all)"
     return "too_few_points", f"{have}; the {what} needs {need}"

@@ -140,6 +140,8 @@ class TakeoffFit(Result):
         The law; ``fit.data`` holds the runs.
     note : str or None
         Which runs of the cube were left out.
+    rise : float
+        Height above the floor that defines takeoff.
     cube_name : str
         The cube's path, or ``cube``.
     """
@@ -147,12 +149,13 @@ class TakeoffFit(Result):
     metric: str
     fit: ScalingFit
     note: str | None = None
+    rise: float = 0.05
     cube_name: str = "cube"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fit as plain values for JSON (schema 1); absent values are None."""
-        report = {"schema": 1, "cube": self.cube_name, "metric": self.metric, "note": self.note, **self.fit.to_dict()}
-        return report | {"transitions": [o.to_dict() for o in self.fit.data]}
+        report = {"schema": 1, "cube": self.cube_name, "metric": self.metric, "rise": self.rise, "note": self.note}
+        return report | self.fit.to_dict() | {"transitions": [o.to_dict() for o in self.fit.data]}
 
     def tables(self) -> dict[str, Rows]:
         """Return ``parameters``, and ``transitions`` and ``residuals`` (ln T minus the law), one row a run."""

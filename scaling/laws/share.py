@@ -20,12 +20,16 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.stats import t as student
 
+from calque.data.quantities import plural
 from calque.scaling.laws.likelihood import LOG_SIGMA
 from calque.scaling.laws.registry import law
 from calque.scaling.laws.share_likelihood import LOG_TAU, ShareModel, build_model, laplace, objective
 from calque.scaling.observations import Observation, sizes
 
 Array = NDArray[np.float64]
+WHOLE = "T = (T0 + c N^-gamma) p^-eta exp(-kappa overlap)"
+BASES = {"floor": "(T0 + c N^-gamma)", "power": "c N^-gamma", "none": "c"}
+"""The part of the formula in size, by the law that was fitted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,11 +40,13 @@ class ShareFit:
     ----------
     outcome, reason : str
         ``found``, ``too_few_points``, ``censored`` or ``not_converged``, and a sentence.
+    formula : str
+        The law that was fitted, without the terms that could not be estimated.
     terms : tuple of str
         Which of ``size``, ``share`` and ``overlap`` vary enough to be estimated.
     parameters, intervals : dict
-        Of T0, c, gamma (of a run at the mean share without overlap), eta, kappa and the SDs ``language_sd``,
-        ``run_sd``, ``residual_sd`` of ln T.
+        Of T0, c, gamma (of a run at the mean share without overlap; c alone with one size), eta, kappa and the SDs
+        ``language_sd``, ``run_sd``, ``residual_sd`` of ln T.
     language : dict
         Every language's b, the part of its ln T that share and overlap do not explain.
     """
@@ -49,6 +55,7 @@ class ShareFit:
     reason: str
     level: float
     data: tuple[Observation, ...]
+    formula: str = WHOLE
     terms: tuple[str, ...] = ()
     parameters: dict[str, float] = field(default_factory=dict)
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -57,7 +64,7 @@ class ShareFit:
     def to_dict(self) -> dict[str, Any]:
         """Return the fit as plain values for JSON."""
         return {
-            "law": "share", "formula": "T = (T0 + c N^-gamma) p^-eta exp(-kappa overlap)", "outcome": self.outcome,
+            "law": "share", "formula": self.formula, "outcome": self.outcome,
             "reason": self.reason, "level": self.level, "terms": list(self.terms),
             "parameters": {
                 name: {"estimate": value, "low": self.intervals[name][0], "high": self.intervals[name][1]}
@@ -91,7 +98,7 @@ def fit_shares(observations: Sequence[Observation], *, level: float = 0.9, law_n
     count = problem.law_size + problem.covariates.shape[1]
     if len(located) < count + 3 or len(runs) < 2:
         reason = (
-            f"{len(located)} located takeoffs of {len(runs)} run{'s' * (len(runs) != 1)}; the law needs "
+            f"{len(located)} located takeoffs of {plural(len(runs), 'run')}; the law needs "
             f"{count + 3} of 2 runs at least"
         )
         return ShareFit(outcome="too_few_points", reason=reason, **common)
@@ -104,15 +111,46 @@ def fit_shares(observations: Sequence[Observation], *, level: float = 0.9, law_n
     effects = laplace(problem, theta)[0][: problem.languages]
     language = dict(zip(sorted({o.language for o in used}), effects.tolist(), strict=True))
     outcome = "found" if ok and math.isfinite(value) else "not_converged"
-    missing = [name for name in ("size", "share", "overlap") if name not in terms]
-    left = f"; {', '.join(missing)} do{'es' * (len(missing) == 1)} not vary enough to be estimated" if missing else ""
-    reason = f"{len(located)} located takeoffs of {len(used)}, {len(runs)} runs, {problem.languages} languages{left}"
+    factors = {"share": "p^-eta", "overlap": "exp(-kappa overlap)"}
+    formula = " ".join([f"T = {BASES[problem.name]}", *(factors[t] for t in terms if t in factors)])
+    reason = (
+        f"{len(located)} located takeoffs of {len(used)}, {plural(len(runs), 'run')}, "
+        f"{plural(problem.languages, 'language')}"
+    )
+    reason = "; ".join([reason, *_left_out(problem, terms, used, observations, law_name)])
     if outcome != "found":
         reason = "the maximum has no curvature; the parameters are no estimate"
     return ShareFit(
-        outcome=outcome, reason=reason, terms=terms, parameters=parameters, intervals=intervals, language=language,
-        **common,
+        outcome=outcome, reason=reason, formula=formula, terms=terms, parameters=parameters,
+        intervals=intervals, language=language, **common,
     )  # fmt: skip
+
+
+def _left_out(
+    problem: ShareModel, terms: tuple[str, ...], used: list[Observation], observations: tuple[Observation, ...],
+    law_name: str,
+) -> list[str]:  # fmt: skip
+    """Return what the law that was fitted lacks, why, and what that does to the rest."""
+    out = []
+    count = len(sizes([o for o in used if o.kind == "located"]))
+    if problem.name == "none":
+        out.append("one size: nothing is said of size, and the time holds for it alone")
+    elif problem.name != law_name:
+        out.append(
+            f"{plural(count, 'size does', 'sizes do')} not tell a floor T0 from a power law ({law(law_name).sizes} "
+            "would), so the power law is fitted: where there is a floor, gamma is too near 0, its interval does "
+            "not hold, and larger sizes are forecast too early"
+        )
+    unknown = sum(o.overlap is None for o in used)
+    for name, lacking in (("share", sum(o.share is None for o in used)), ("overlap", unknown)):
+        if name not in terms and lacking:
+            out.append(f"no term of {name}: it is not known of {lacking} of {len(used)} times")
+        elif name not in terms:
+            out.append(f"no term of {name}: it does not vary enough to be estimated")
+    lost = sum(o.kind != "unused" for o in observations) - len(used)
+    if lost:
+        out.append(f"{plural(lost, 'time')} of languages without a share left out")
+    return out
 
 
 def _maximise(problem: ShareModel) -> tuple[Array, float]:
@@ -166,8 +204,8 @@ def _public(
     parameters: dict[str, float] = {}
     intervals: dict[str, tuple[float, float]] = {}
     if problem.name == "none":
-        parameters["T"] = math.exp(theta[0])
-        intervals["T"] = (math.exp(theta[0] - t * sd[0]), math.exp(theta[0] + t * sd[0]))
+        parameters["c"] = math.exp(theta[0])
+        intervals["c"] = (math.exp(theta[0] - t * sd[0]), math.exp(theta[0] + t * sd[0]))
     else:
         chosen = law(problem.name)
         rng = np.random.default_rng(0)

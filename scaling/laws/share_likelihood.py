@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from calque.scaling.laws.likelihood import LOG_SIGMA, log_between
+from calque.scaling.laws.likelihood import LOG_SIGMA
 from calque.scaling.laws.registry import law
 from calque.scaling.laws.run_times import run_times
+from calque.scaling.laws.time_likelihood import log_between
 from calque.scaling.observations import Observation, sizes
 
 Array = NDArray[np.float64]

@@ -6,7 +6,9 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from calque.data.command_line.naming import named
 from calque.data.quantities import format_count
+from calque.phases.detection.terms import takeoff_meant
 from calque.scaling.laws.result import TakeoffFit
 from calque.scaling.observations import Observation
 
@@ -43,4 +45,5 @@ def fit_parts(result: TakeoffFit) -> list[RenderableType]:
         table.add_row("seed SD of ln T", f"{fitted.seed_sd:.3f}")
         out.append(table)
     out.append(Text(f"{fitted.law} law: {fitted.outcome}: {fitted.reason}."))
-    return [*out, *([Text(result.note)] if result.note else [])]
+    out.append(Text(takeoff_meant(result.rise)))
+    return [*out, *([Text(*named([result.note]))] if result.note else [])]

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calque.data.errors import UserError
+from calque.data.quantities import format_counts, format_number, plural
 from calque.scaling.loss.law import loss_law
-from calque.scaling.loss.laws.base import LossLaw
-from calque.scaling.loss.minimise import refine, screen
+from calque.scaling.loss.laws.base import LossLaw, Prepared
+from calque.scaling.loss.minimise import Minimum, refine, screen
 from calque.scaling.loss.objective import Objective
 from calque.scaling.loss.points import Points
 from calque.scaling.loss.profile import profiles
@@ -19,6 +20,10 @@ from calque.scaling.loss.result import LossFit
 
 Array = NDArray[np.float64]
 KEPT = 32
+ALIKE = 1e-6
+"""Relative difference of objectives below which two starts have found the same minimum."""
+LOADS = 0.3
+"""Least loading of a parameter on the direction that the points tell least."""
 DRIFTING = 0.1
 """Share of resamples that may still move along a ridge when their rounds are over."""
 
@@ -66,9 +71,14 @@ def fit_loss(
     report(0, 3, f"{name}: starts")
     starts = screen(law, prepared, log_loss, objective, law.starts(prepared, log_loss), KEPT)
     found = refine(law, prepared, log_loss, objective, starts)
-    best = int(np.argmin(found.value))
+    best = _best(found)
     theta, value = found.theta[best], float(found.value[best])
-    report(1, 3, f"{name}: {boot} resamples")
+    if not found.settled[best]:
+        reason = f"the search did not settle: the points hardly tell {hardly_told(law, prepared, theta)} apart"
+        return LossFit(
+            outcome="not_converged", reason=f"{reason}; {ranges(law, points)}", value=value, theta=theta, **common
+        )  # fmt: skip
+    report(1, 3, f"{name}: {plural(boot, 'resample')}")
     draws = refine(
         law,
         prepared,
@@ -81,16 +91,20 @@ def fit_loss(
     tails = np.quantile(law.public(draws.theta), [0.5 - level / 2, 0.5 + level / 2], axis=0).tolist()
     shown = profiles(law, prepared, log_loss, objective, theta, value, runs=np.unique(points.run).size, level=level)
     flat = [p.parameter for p in shown if p.flat]
-    outcome, reason = "found", f"{law.formula} fitted to {len(points)} points of {np.unique(points.run).size} runs"
+    outcome = "found"
+    reason = f"{law.formula} fitted to {plural(len(points), 'point')} of {plural(np.unique(points.run).size, 'run')}"
     drifting = boot - int(draws.settled.sum())
-    if not found.settled[best]:
-        outcome, reason = "not_converged", "the search did not settle; the parameters are no estimate"
-    elif flat:
+    if flat:
         outcome = "not_sharply_located"
-        reason = f"the points leave {', '.join(flat)} open: the profile does not close at {level:.0%}"
+        reason = (
+            f"the points leave {', '.join(flat)} open: the profile does not close at {level:.0%}; {ranges(law, points)}"
+        )
     elif drifting > DRIFTING * boot:
         outcome = "not_sharply_located"
-        reason = f"the fit settled, but {drifting} of {boot} resamples of runs did not: they leave its parameters open"
+        reason = (
+            f"the fit settled, but {drifting} of {plural(boot, 'resample')} of runs did not: they leave its "
+            "parameters open"
+        )
     public = law.public(theta[None])[0]
     return LossFit(
         outcome=outcome, reason=reason, value=value, theta=theta, draws=draws.theta,
@@ -98,6 +112,59 @@ def fit_loss(
         intervals={n: (a, b) for n, a, b in zip(law.parameters, *tails, strict=True)},
         profiles=shown, **common,
     )  # fmt: skip
+
+
+def _best(found: Minimum) -> int:
+    """Return the start of least objective; of those that end alike, one that settled."""
+    alike = found.value <= found.value.min() * (1 + ALIKE)
+    settled = np.flatnonzero(alike & found.settled)
+    return int(settled[0]) if settled.size else int(np.argmin(found.value))
+
+
+def hardly_told(law: LossLaw, prepared: Prepared, theta: Array) -> str:
+    """Return the parameters that the points tell apart least, such as ``E and B``.
+
+    They are those of the direction in which the fitted loss changes least: the last eigenvector of the information
+    matrix, with coordinates in units of their own standard errors.
+
+    Parameters
+    ----------
+    law : LossLaw
+        The law.
+    prepared : tuple of array
+        What its ``prepare`` returned.
+    theta : array, shape (p,)
+        Where the search ended.
+    """
+    slopes = law.evaluate(theta[None], prepared)[1][0]
+    size = np.linalg.norm(slopes, axis=1)
+    gone = [name for name, length in zip(law.parameters, size, strict=True) if not length > 0]
+    if gone:
+        return " and ".join((*gone, "nothing"))
+    unit = slopes / size[:, None]
+    weakest = np.abs(np.linalg.eigh(unit @ unit.T)[1][:, 0])
+    names = [name for name, share in zip(law.parameters, weakest, strict=True) if share > LOADS]
+    return " and ".join((", ".join(names[:-1]), names[-1]))
+
+
+def ranges(law: LossLaw, points: Points) -> str:
+    """Return over which range the points lie, in words.
+
+    Parameters
+    ----------
+    law : LossLaw
+        One of breaks is of tokens alone.
+    points : Points
+        m rows.
+    """
+    said = []
+    for values, noun in ((points.d, "tokens"), (points.n, "parameters")):
+        least, most = format_counts(values.min(), values.max())
+        factor = format_number(float(values.max() / values.min()))
+        said.append(f"{least} to {most} {noun} (a factor of {factor})")
+    if law.name.startswith("broken"):
+        return f"they span {said[0]}: add runs outside of it"
+    return f"they span {' and '.join(said)}: add runs outside of the narrower range"
 
 
 def resamples(points: Points, boot: int, rng: np.random.Generator) -> Array:
@@ -145,7 +212,7 @@ def _refuse(law: LossLaw, points: Points) -> str:
     need, have = len(law.parameters) + 1, np.unique(points.run).size
     if have < need:
         return (
-            f"{have} run{'s' * (have != 1)}; the {law.name} law has {len(law.parameters)} parameters and needs {need}"
+            f"{plural(have, 'run')}; the {law.name} law has {plural(len(law.parameters), 'parameter')} and needs {need}"
         )
     columns = {"d": points.d} if law.name.startswith("broken") else {"n": points.n, "d": points.d}
     for name, word in (("n", "sizes"), ("d", "token counts")):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from calque.data.quantities import format_count
+from calque.data.quantities import format_count, format_number, format_numbers
 from calque.scaling.loss.isoflop import optimum
 from calque.scaling.loss.next_run import next_run
 from calque.scaling.loss.points import Points
@@ -28,10 +28,10 @@ def describe(fitted: LossFit, target: Points | None) -> tuple[tuple[str, ...], d
     """
     sentences = [f"{fitted.law} law: {fitted.outcome}: {fitted.reason}."]
     prediction: dict[str, Any] | None = None
-    if fitted.parameters and target is None and fitted.flat:
+    if target is None and (fitted.flat or fitted.outcome == "not_converged"):
         best = next_run(fitted, _farthest(fitted.points))
         sentences.append(f"A run of {_run(best.n, best.d)} would sharpen the largest run's prediction most.")
-    if fitted.parameters and target is not None:
+    if fitted.theta.size and target is not None:
         prediction, words = _predict(fitted, target)
         sentences.append(words)
     if fitted.law == "chinchilla" and fitted.outcome == "found":
@@ -44,26 +44,28 @@ def describe(fitted: LossFit, target: Points | None) -> tuple[tuple[str, ...], d
 
 
 def _predict(fitted: LossFit, target: Points) -> tuple[dict[str, Any], str]:
-    middle, low, high = (float(v[0]) for v in fitted.predict(target))
     n, d = float(target.n[0]), float(target.d[0])
     reach = n * d / float((fitted.points.n * fitted.points.d).max())
     best = next_run(fitted, target)
     advice = f"a run of {_run(best.n, best.d)} would leave {best.remaining:.0%} of the interval's width"
-    row: dict[str, Any] = {"n": n, "d": d, "loss": middle, "low": low, "high": high, "extrapolation": reach}
-    row["outcome"] = "found"
-    if fitted.outcome == "not_converged" or reach > FARTHEST or high / low > WIDEST:
-        row |= {"outcome": "not_sharply_located", "loss": None}
-        why = fitted.reason
-        if reach > FARTHEST:
-            why = f"{reach:,.0f} times the largest run's FLOPs is too far to extrapolate"
-            row |= {"low": None, "high": None}
-        elif fitted.outcome != "not_converged":
-            also = f"{fitted.reason}, and " if fitted.outcome == "not_sharply_located" else ""
-            why = f"{also}the interval spans a factor of {high / low:.2g}"
-        return row, f"No point prediction for {_run(n, d)}: {why}; {advice}."
+    row: dict[str, Any] = {"n": n, "d": d, "loss": None, "low": None, "high": None, "extrapolation": reach}
+    row["outcome"] = "not_sharply_located"
+    refused = f"No point prediction for {_run(n, d)}"
+    if reach > FARTHEST:
+        why = f"{format_number(reach)} times the largest run's FLOPs is too far to extrapolate"
+        return row, f"{refused}: {why}; {advice}."
+    if fitted.outcome == "not_converged":
+        return row, f"{refused}: the search did not settle; {advice}."
+    middle, low, high = (float(v[0]) for v in fitted.predict(target))
+    row |= {"low": low, "high": high}
+    if high / low > WIDEST:
+        also = f"{fitted.reason}, and " if fitted.outcome == "not_sharply_located" else ""
+        return row, f"{refused}: {also}the interval spans a factor of {format_number(high / low)}; {advice}."
+    row |= {"loss": middle, "outcome": "found"}
+    middle_text, low_text, high_text = format_numbers(middle, low, high, digits=4)
     return row, (
-        f"A run of {_run(n, d)} would reach a loss of {middle:.4g} ({fitted.level:.0%} interval {low:.4g} to "
-        f"{high:.4g}, if the law is true), with {reach:.2g} times the FLOPs of the largest; {advice}."
+        f"A run of {_run(n, d)} would reach a loss of {middle_text} ({fitted.level:.0%} interval {low_text} to "
+        f"{high_text}, if the law is true), with {format_number(reach)} times the FLOPs of the largest; {advice}."
     )
 
 

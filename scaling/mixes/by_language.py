@@ -10,13 +10,16 @@ import xarray as xr
 
 from calque.data.cube import OVERLAPS
 from calque.data.errors import UserError
+from calque.phases.likelihood import TakeoffLikelihood
 from calque.phases.results import Transition
 from calque.scaling.observations import CubeRuns, Observation
 
 PREFIX = "target="
 
 
-def observe_languages(cube: xr.Dataset, transitions: Iterable[Transition], metric: str) -> tuple[Observation, ...]:
+def observe_languages(
+    cube: xr.Dataset, transitions: Iterable[Transition], metric: str, likelihoods: Iterable[TakeoffLikelihood] = ()
+) -> tuple[Observation, ...]:  # fmt: skip
     """Return an observation for every run and target language that ``phases detect --by target`` reported.
 
     Share: the run's ``share`` of the language. Overlap: share of words, over all other source languages, that are
@@ -30,6 +33,8 @@ def observe_languages(cube: xr.Dataset, transitions: Iterable[Transition], metri
         By run and target language.
     metric : str
         Whose takeoff.
+    likelihoods : iterable of TakeoffLikelihood
+        Of the takeoffs, by run and language; one without counts by its interval.
 
     Raises
     ------
@@ -37,6 +42,7 @@ def observe_languages(cube: xr.Dataset, transitions: Iterable[Transition], metri
         When the cube lacks sizes or no language of a run has a takeoff of this metric.
     """
     runs, overlap, result = CubeRuns.of(cube), _overlap(cube), []
+    known = {(one.run, one.group): one for one in likelihoods if one.metric == metric}
     for row in transitions:
         if row.metric != metric or row.estimand != "takeoff" or not row.group.startswith(PREFIX):
             continue
@@ -45,7 +51,12 @@ def observe_languages(cube: xr.Dataset, transitions: Iterable[Transition], metri
         i, language = runs.names.index(str(row.run)), row.group.removeprefix(PREFIX)
         share = _share(cube, i, language)
         found = runs.observation(i, row)
-        result.append(replace(found, language=language, share=share, overlap=overlap.get((i, language))))
+        likelihood = known.get((str(row.run), row.group)) if found.kind != "unused" else None
+        result.append(
+            replace(
+                found, language=language, share=share, overlap=overlap.get((i, language)), likelihood=likelihood
+            )
+        )  # fmt: skip
     if not result:
         raise UserError(f"no run has a takeoff of '{metric}' by target language; expected a cube with item outcomes")
     return tuple(result)

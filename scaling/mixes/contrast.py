@@ -9,7 +9,7 @@ tried where there are 20,000 at most, otherwise as many drawn ones.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations, product
 from typing import Any
@@ -22,7 +22,9 @@ from scipy.stats import t as student
 from statsmodels.stats.multitest import multipletests
 
 from calque.data.errors import UserError
+from calque.data.quantities import plural
 from calque.phases.stats.multiplicity import benjamini_yekutieli
+from calque.scaling.mixes.estimands import LANGUAGE, RUNS
 from calque.scaling.observations import SAME_SIZE, Observation
 
 Array = NDArray[np.float64]
@@ -87,7 +89,26 @@ class Contrast:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
-        return asdict(self) | {"sentence": self.sentence}
+        return asdict(self) | {"sentence": self.sentence, "estimand": LANGUAGE if self.language else RUNS}
+
+
+def distinct_mixes(names: Iterable[str]) -> list[str]:
+    """Return the mixes in the order of their first run.
+
+    Parameters
+    ----------
+    names : iterable of str
+        The mix of each run.
+
+    Raises
+    ------
+    UserError
+        When there are fewer than two mixes.
+    """
+    mixes = list(dict.fromkeys(names))
+    if len(mixes) < 2:
+        raise UserError(f"the runs have {len(mixes)} mix ({', '.join(mixes) or 'none'}); expected two to compare")
+    return mixes
 
 
 def contrasts(observations: Sequence[Observation], *, level: float = 0.95, seed: int = 0) -> tuple[Contrast, ...]:
@@ -107,9 +128,7 @@ def contrasts(observations: Sequence[Observation], *, level: float = 0.95, seed:
     UserError
         When there are fewer than two mixes.
     """
-    mixes = list(dict.fromkeys(o.mix for o in observations))
-    if len(mixes) < 2:
-        raise UserError(f"the runs have {len(mixes)} mix ({', '.join(mixes) or 'none'}); expected two to compare")
+    mixes = distinct_mixes(o.mix for o in observations)
     languages = list(dict.fromkeys(o.language for o in observations))
     found = [
         contrast([o for o in observations if o.language == language], one, two, level=level, seed=seed)
@@ -145,6 +164,8 @@ def contrast(
         Of arrangements that are drawn.
     """
     used = [o for o in observations if o.mix in (first, second) and o.kind in ("located", "right")]
+    other = sum(o.mix in (first, second) for o in observations) - len(used)
+    left = f"; {plural(other, 'run')} without a time or an end to wait from left out" if other else ""
     strata = _strata(used, first, second)
     language = observations[0].language if observations else ""
     common: dict[str, Any] = {"first": first, "second": second, "language": language, "level": level}
@@ -161,13 +182,13 @@ def contrast(
     p, least = randomisation(values, labels, np.random.default_rng(seed))
     if censored:
         waiting = sum(o.kind == "right" for s in strata for o in s)
-        reason = f"{waiting} run{'s' * (waiting != 1)} had not taken off: ranks are tested, no ratio is estimated"
+        reason = f"{plural(waiting, 'run')} had not taken off: ranks are tested, no ratio is estimated{left}"
         return Contrast(outcome="censored", reason=reason, p_value=p, least_p=least, **common)
     estimate, error, df = _difference(values, labels)
     half = float(student.ppf(0.5 + level / 2, df)) * error if df else math.inf
     reason = (
         f"{second} takes off at {math.exp(estimate):.2f} times the tokens of {first}, "
-        f"{counts[0]} and {counts[1]} runs at {len(strata)} size{'s' * (len(strata) != 1)}"
+        f"{counts[0]} and {plural(counts[1], 'run')} at {plural(len(strata), 'size')}{left}"
     )
     return Contrast(
         outcome="found", reason=reason, log_ratio=estimate, low=estimate - half if df else None,

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
+from calque.data.quantities import plural
+from calque.scaling.mixes.estimands import MODEL
 from calque.scaling.observations import Observation
 
 
@@ -38,7 +40,7 @@ class MixedContrast:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
-        return asdict(self)
+        return asdict(self) | {"estimand": MODEL}
 
 
 def mixed_contrasts(observations: Sequence[Observation], *, level: float = 0.95) -> tuple[MixedContrast, ...]:
@@ -64,11 +66,14 @@ def mixed_contrasts(observations: Sequence[Observation], *, level: float = 0.95)
         }
     )  # fmt: skip
     left = len(observations) - len(located)
-    note = f"; {left} of {len(observations)} times were not located and are left out" if left else ""
+    note = f"; {left} of {plural(len(observations), 'time')} not located and left out" if left else ""
     runs, sizes = table["run"].nunique(), table["size"].nunique()
     df = runs - table["mix"].nunique() - sizes + 1
     if table["mix"].nunique() < len(mixes) or df < 1:
-        reason = f"{runs} runs of {len(mixes)} mixes and {sizes} sizes leave nothing to judge their scatter by{note}"
+        reason = (
+            f"{plural(runs, 'run')} of {plural(len(mixes), 'mix', 'mixes')} and {plural(sizes, 'size')} leave "
+            f"nothing to judge their scatter by{note}"
+        )
         return tuple(MixedContrast(first=first, second=m, outcome="too_few_points", reason=reason) for m in others)
     terms = [f"C(mix, Treatment('{first}'))"] + [f"C({c})" for c in ("size", "language") if table[c].nunique() > 1]
     with warnings.catch_warnings():
@@ -81,7 +86,10 @@ def mixed_contrasts(observations: Sequence[Observation], *, level: float = 0.95)
     for mix in others:
         name = f"C(mix, Treatment('{first}'))[T.{mix}]"
         at, error = float(found.params[name]), float(found.bse[name])
-        reason = f"{len(located)} times of {runs} runs, {table['language'].nunique()} languages{note}"
+        reason = (
+            f"{plural(len(located), 'time')} of {plural(runs, 'run')}, "
+            f"{plural(table['language'].nunique(), 'language')}{note}"
+        )
         result.append(
             MixedContrast(
                 first=first, second=mix, outcome="found", reason=reason, log_ratio=at, low=at - quantile * error,

@@ -11,6 +11,7 @@ from calque.data.errors import UserError
 from calque.data.result import Result, Rows, check_backend
 from calque.scaling.laws.share import ShareFit
 from calque.scaling.mixes.contrast import Contrast
+from calque.scaling.mixes.estimands import both
 from calque.scaling.mixes.mixed_model import MixedContrast
 from calque.scaling.observations import Observation
 
@@ -55,8 +56,12 @@ class MixComparison(Result):
         The runs.
     by_language : LanguageComparison or None
         None where it was not asked for.
+    rise : float
+        Height above the floor that defines takeoff.
     cube_name : str
         The cube's path, or ``cube``.
+    repetition : tuple of str
+        How the mixes differ in repeating their text, if the cube tells; one sentence each.
     """
 
     metric: str
@@ -64,18 +69,32 @@ class MixComparison(Result):
     contrasts: tuple[Contrast, ...]
     observations: tuple[Observation, ...]
     by_language: LanguageComparison | None = None
+    rise: float = 0.05
     cube_name: str = "cube"
+    repetition: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the ratio of runs and that of the mixed model average over, one sentence for each pair with both."""
+        if self.by_language is None:
+            return ()
+        runs = {(c.first, c.second): c.log_ratio for c in self.contrasts}
+        return tuple(
+            both(runs.get((c.first, c.second)), c.log_ratio, c.first, c.second) for c in self.by_language.mixed_model
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the comparison as plain values for JSON (schema 1); absent values are None."""
         report: dict[str, Any] = {
-            "schema": 1, "cube": self.cube_name, "metric": self.metric, "level": self.level,
+            "schema": 1, "cube": self.cube_name, "metric": self.metric, "rise": self.rise, "level": self.level,
             "contrasts": [c.to_dict() for c in self.contrasts], "transitions": [o.to_dict() for o in self.observations],
+            "repetition": list(self.repetition),
         }  # fmt: skip
         if self.by_language is not None:
             report["languages"] = [c.to_dict() for c in self.by_language.contrasts]
             report["mixed_model"] = [c.to_dict() for c in self.by_language.mixed_model]
             report["shares"] = self.by_language.shares.to_dict()
+            report["notes"] = list(self.notes)
         return report
 
     def tables(self) -> dict[str, Rows]:

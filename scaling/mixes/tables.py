@@ -9,6 +9,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from calque.phases.detection.terms import takeoff_meant
 from calque.scaling.laws.share import ShareFit
 from calque.scaling.mixes.contrast import Contrast
 from calque.scaling.mixes.mixed_model import MixedContrast
@@ -27,8 +28,9 @@ def comparison_parts(result: MixComparison) -> list[RenderableType]:
     if result.by_language is not None:
         out += contrast_parts(result.by_language.contrasts)
         out += mixed_parts(result.by_language.mixed_model)
+        out += [_sentence(note) for note in result.notes]
         out += share_parts(result.by_language.shares)
-    return out
+    return [*out, *map(_sentence, result.repetition), Text(takeoff_meant(result.rise))]
 
 
 def contrast_parts(found: Sequence[Contrast]) -> list[RenderableType]:
@@ -76,7 +78,7 @@ def share_parts(fitted: ShareFit) -> list[RenderableType]:
     """
     out: list[RenderableType] = []
     if fitted.parameters:
-        table = Table("T = (T0 + c N^-gamma) p^-eta exp(-kappa overlap)", "estimate", f"{fitted.level:.0%} low", "high")
+        table = Table(fitted.formula, "estimate", f"{fitted.level:.0%} low", "high")
         for name, value in fitted.parameters.items():
             table.add_row(name, *(f"{v:.4g}" for v in (value, *fitted.intervals[name])))
         out.append(table)

@@ -13,8 +13,7 @@ from itertools import product
 from typing import Any
 
 from scipy.optimize import brentq
-from scipy.special import comb
-from scipy.stats import nct
+from scipy.special import comb, ncfdtr
 from scipy.stats import t as student
 
 from calque.scaling.power.attained import attained
@@ -99,7 +98,8 @@ def power(shift: float, sd: float, seeds: int, level: float = 0.95) -> float:
         return 0.0
     cut = float(student.ppf(0.5 + level / 2, df))
     away = shift / (sd * math.sqrt(2 / seeds))
-    return float(nct.sf(cut, df, away) + nct.cdf(-cut, df, away))
+    # both tails of the noncentral t at once: scipy's own lower tail is NaN in places
+    return float(1 - ncfdtr(1, df, away**2, cut**2))
 
 
 def shift_detected(sd: float, seeds: int, *, asked: float = 0.8, level: float = 0.95) -> float:

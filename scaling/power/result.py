@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from calque.data.quantities import format_count
+from calque.data.quantities import format_count, plural
 from calque.data.result import Result, Rows, check_backend
 from calque.scaling.power.detectable import Detectable
 from calque.scaling.power.ladder_plan import LadderPlan
@@ -163,8 +163,9 @@ class LadderPlans(Result):
 
         shown = []
         for plan in self.plans[:SHOWN]:
-            half, sizes = math.exp(NINETY * plan.sd), f"{len(plan.sizes)} sizes to {format_count(plan.sizes[-1])}"
-            name = f"{sizes}, {plan.seeds} seeds: {plan.cost:.4g} {self.unit}"
+            half = math.exp(NINETY * plan.sd)
+            sizes = f"{plural(len(plan.sizes), 'size')} to {format_count(plan.sizes[-1])}"
+            name = f"{sizes}, {plural(plan.seeds, 'seed')}: {plan.cost:.4g} {self.unit}"
             shown.append(Estimate(name, 1.0, 1 / half, half))
         label = f"tokens at takeoff of {self.size} / forecast, 90 % interval"
         if backend == "hvplot":

@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from calque.data.quantities import format_count
+from calque.data.quantities import format_count, plural
 from calque.scaling.power.detectable import Detectable
 from calque.scaling.power.result import NINETY, SHOWN, LadderPlans, PowerAnalysis
 
@@ -23,7 +23,7 @@ def power_parts(analysis: PowerAnalysis) -> list[RenderableType]:
     """
     found = analysis.rows
     seeds = sorted({f.seeds for f in found})
-    table = Table("checkpoints", "concepts", "SE of ln T", *(f"{s} seeds" for s in seeds))
+    table = Table("checkpoints", "concepts", "SE of ln T", *(plural(s, "seed") for s in seeds))
     rows: dict[tuple[int, int], dict[int, Detectable]] = {}
     for f in found:
         rows.setdefault((f.checkpoints, f.concepts), {})[f.seeds] = f
@@ -33,7 +33,7 @@ def power_parts(analysis: PowerAnalysis) -> list[RenderableType]:
     lines = ["Smallest detectable ratio of takeoffs between two mixes, by seeds a mix."]
     if analysis.costed:
         costs = {f.seeds: f.flops for f in found}
-        lines.append("FLOPs at most: " + ", ".join(f"{s} seeds {costs[s]:.2g}" for s in seeds) + ".")
+        lines.append("FLOPs at most: " + ", ".join(f"{plural(s, 'seed')} {costs[s]:.2g}" for s in seeds) + ".")
     return [table, *map(Text, [*lines, *analysis.sentences])]
 
 
@@ -55,7 +55,7 @@ def plan_parts(result: LadderPlans) -> list[RenderableType]:
             "-" if plan.shift is None else f"x{math.exp(plan.shift):.2f}",
         )  # fmt: skip
     best = result.plans[0]
-    cells = f"{len(best.sizes)} sizes x {best.seeds} seeds x {best.mixes} mix{'es' * (best.mixes > 1)}"
+    cells = f"{plural(len(best.sizes), 'size')} x {plural(best.seeds, 'seed')} x {plural(best.mixes, 'mix', 'mixes')}"
     told = (
         f"Sharpest: {cells}, {best.cost:.4g} {unit}; sizes count non-embedding parameters, {best.flops:.2g} FLOPs of "
         "6 N D in all. Evaluation is not counted."

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
+from calque.data.quantities import plural
 from calque.data.strict_yaml.validation import Strict, read_model
 from calque.scaling.simulate.scores import Copying, Exposure, FalseCopying, Noise, Overlap, RateCurve, Share
 from calque.scaling.simulate.study import Checkpoints, Mix, Positive, Size, TakeoffLaw
@@ -96,7 +97,7 @@ def _check_shares(mix: Mix, languages: tuple[str, ...]) -> None:
     if (rest and total >= 1) or (not rest and abs(total - 1) > 1e-6):
         raise ValueError(
             f"mix {mix.name}: shares add up to {total:g}; expected 1"
-            + (f", less than that for the {rest} languages not named" if rest else "")
+            + (f", less than that for the {plural(rest, 'language')} not named" if rest else "")
         )
 
 
