@@ -11,16 +11,19 @@ from rich.table import Table
 from calque.data.answers import answers_path
 from calque.data.errors import UserError
 from calque.data.locks import locked
+from calque.data.quantities import format_count, plural
 from calque.sweeps.launch.address import check_answers, cluster_address
 from calque.sweeps.launch.errors import LaunchError
 from calque.sweeps.plan import placement
+from calque.sweeps.plan.repetition import differing, epochs
+from calque.sweeps.prepare.known_text import texts
 from calque.sweeps.results.claim import claim
 from calque.sweeps.results.collect import write_cube
 from calque.sweeps.results.damage import unfinished
-from calque.sweeps.results.progress import RunProgress, read_progress, run_folder
+from calque.sweeps.results.progress import ENDED, RunProgress, read_progress, run_folder
 from calque.sweeps.results.root import ResultsRoot
 from calque.sweeps.study.run_config import RunConfig
-from calque.sweeps.study.study import Study
+from calque.sweeps.study.study import Study, is_address
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +56,8 @@ class DryRun:
     nodes : list of Node
     resources : dict of str to ResourceRequest
         By run.
+    epochs : dict of str to dict of str to float, or None
+        How often each run of the study reads each language's text; None where that is not known yet.
     """
 
     study: Study
@@ -60,6 +65,12 @@ class DryRun:
     runs: list[RunConfig]
     nodes: list[placement.Node]
     resources: dict[str, placement.ResourceRequest]
+    epochs: dict[str, dict[str, float] | None]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What to know of the study's runs before they start: text that they repeat unequally often."""
+        return () if self.study.search is not None else differing(self.study.runs, self.epochs)
 
     def table(self) -> Table:
         """Return the runs as a table, in the order in which they start."""
@@ -67,27 +78,33 @@ class DryRun:
 
     def summary(self) -> str:
         """Return one line with the number of runs done and started at once."""
-        at_once = sum(bool(at) for at in placement.first_wave(self.runs, self.nodes).values())
-        return (
-            f"{len(self.study.runs) - len(self.runs)} of {len(self.study.runs)} runs are done; {at_once} would start "
-            f"at once, results in {self.place}; nothing was started"
+        at_once = sum(bool(at) for at in placement.first_wave(self.runs, self.nodes, self.resources).values())
+        said = (
+            f"{len(self.study.runs) - len(self.runs)} of {plural(len(self.study.runs), 'run')} done; {at_once} would "
+            f"start at once, results in {self.place}; nothing was started"
         )
+        search = self.study.search
+        if search is None:
+            return said
+        rungs = search.rungs(max(run.training.steps * run.training.tokens_per_step for run in self.study.runs))
+        return f"{said}; trials are compared by {search.metric} at {', '.join(map(format_count, rungs))} tokens"
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON-ready values."""
-        at = placement.first_wave(self.runs, self.nodes)
+        at = placement.first_wave(self.runs, self.nodes, self.resources)
         runs = [
             {
                 "run": run.name,
                 "flops": placement.flops(run),
                 "nodes": list(at[run.name]),
+                "epochs": self.epochs[run.name],
                 **asdict(self.resources[run.name]),
             }
             for run in placement.longest_first(self.runs)
         ]
         return {
             "schema": 1, "study": self.study.name, "results": self.place, "done": len(self.study.runs) - len(self.runs),
-            "nodes": [asdict(node) for node in self.nodes], "runs": runs,
+            "nodes": [asdict(node) for node in self.nodes], "runs": runs, "warnings": list(self.warnings),
         }  # fmt: skip
 
 
@@ -120,10 +137,11 @@ def dry_run(study: Study, results: str | None, nodes: str | None, cpus: int | No
         cluster = placement.this_machine(cpus)
     root = ResultsRoot(place)
     root.refresh(study.runs)
-    open_runs = [run for run in study.runs if read_progress(root.folder, run).state != "done"]
-    return DryRun(
-        study=study, place=place, runs=open_runs, nodes=cluster, resources=placement.check(open_runs, cluster)
-    )  # fmt: skip
+    open_runs = [run for run in study.runs if read_progress(root.folder, run).state not in ENDED]
+    resources = placement.check(open_runs, cluster, at_address=root.remote is not None)
+    known = texts(study.runs)
+    read = {run.name: None if (text := known[run.name]) is None else epochs(run, text) for run in study.runs}
+    return DryRun(study=study, place=place, runs=open_runs, nodes=cluster, resources=resources, epochs=read)
 
 
 def claimed_root(study: Study, results: str | None) -> ResultsRoot:
@@ -141,6 +159,11 @@ def claimed_root(study: Study, results: str | None) -> ResultsRoot:
         When it is another study's.
     """
     root = ResultsRoot(study.results_place(results))
+    if study.search is not None and root.remote is not None:
+        raise UserError(
+            f"results go to {root.place}, and study '{study.name}' is a search, which compares its trials in one "
+            "folder; name a folder with `results`"
+        )
     root.refresh(study.runs)
     claim(root.folder, study)
     root.publish("study.json")
@@ -171,15 +194,11 @@ def run_study(study: Study, results: str | None, cpus: int | None) -> LaunchResu
     with locked(root.folder / ".lock", f"study '{study.name}' in {root}", wait=0), root.kept():
         root.refresh(study.runs, cubes=True)
         open_runs = unfinished(root, study.runs)
-        for run in open_runs:
-            if run.training.devices > 1 and root.remote is not None:
-                raise UserError(
-                    f"run '{run.name}' is of {run.training.devices} devices, which share files while they train; "
-                    "choose a folder that every node sees with `results`"
-                )
+        if study.search is not None and open_runs:  # those that ended take part in the decisions on the others
+            open_runs = list(study.runs)
         address = cluster_address() if open_runs else None
         if address is None:
-            placement.check(open_runs, placement.this_machine(cpus))
+            placement.check(open_runs, placement.this_machine(cpus), at_address=root.remote is not None)
         else:
             check_answers(address)  # before the data are made, which may take hours
         reason = _launch(study, root, open_runs, cpus) if open_runs else None
@@ -206,7 +225,7 @@ def _launch(study: Study, root: ResultsRoot, runs: list[RunConfig], cpus: int | 
     with PreparingDisplay() as preparing:
         list(prepare_all(tuple(runs), cpus, preparing.take))
     with Display(study, root), LivePage(study, root):
-        return launch(runs, root.place, study.text, cpus)
+        return launch(runs, root.place, study.text, cpus, parents=study.parents(), search=study.search)
 
 
 def run_one(study: Study, run: RunConfig, results: str | None) -> tuple[RunProgress, ResultsRoot]:
@@ -225,6 +244,8 @@ def run_one(study: Study, run: RunConfig, results: str | None) -> tuple[RunProgr
         As ``calque.sweeps.trial.trial.run_trial``, when the root is another study's, and when the run has far more
         threads than this machine has cores.
     """
+    from calque.models.training.strategy import world_size
+    from calque.sweeps.trial.branching import fetch_beginning
     from calque.sweeps.trial.request import TrialRequest
     from calque.sweeps.trial.trial import run_trial
     from calque.sweeps.watch.display import Display
@@ -232,13 +253,25 @@ def run_one(study: Study, run: RunConfig, results: str | None) -> tuple[RunProgr
     from calque.sweeps.watch.trackers import tracked
 
     placement.check_by_hand(run)
+    place, started = study.results_place(results), world_size()
+    if started > 1 and is_address(place):
+        raise UserError(
+            f"results go to {place}, which one process copies, and {plural(started, 'process', 'processes')} were "
+            "started; let `sweeps trial` start them, or choose a folder that all of them see with `results`"
+        )
     root = claimed_root(study, results)
     with root.kept(), Display(study, root, only=run), LivePage(study, root), root.working(run) as folder:
+        fetch_beginning(root, run, folder)
         with tracked(run, run_folder(folder, run)) as report:
             standing = run_trial(
                 TrialRequest(
-                    config=run, results=folder, study_yaml=study.text, adaptive_record=study.recorded.get(run.name)
-                ),
+                    config=run,
+                    results=folder,
+                    study_yaml=study.text,
+                    adaptive_record=study.recorded.get(run.name),
+                    branch_steps=study.branch_steps(run.name),
+                    without_parent=run.branch is not None and not study.has(run.branch.run),
+                ),  # fmt: skip
                 report,
             )
     return standing, root

@@ -9,17 +9,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calque.data.arguments import checked
+from calque.data.cube.source import CubeLike, as_cube
 from calque.data.errors import UserError
 from calque.data.result import Result, Rows, check_backend
+from calque.sweeps.plan.hardware import Hardware
+from calque.sweeps.plan.pilot import of_pilot
+from calque.sweeps.plan.pilot_tables import metrics_table, sentences
 from calque.sweeps.plan.placement import parse_nodes
-from calque.sweeps.plan.plan import Hardware
 from calque.sweeps.plan.plan import plan as estimate
-from calque.sweeps.study.study import Study, read_study
+from calque.sweeps.prepare.known_text import data_sets, texts
+from calque.sweeps.study.study import Study, is_address, read_study
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-COSTS = ("hours", "wall_hours", "flops", "scoring_flops", "disk_bytes", "tokens", "n_params")
+COSTS = ("hours", "scoring_hours", "wall_hours", "flops", "scoring_flops", "disk_bytes", "tokens", "n_params")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -57,8 +61,11 @@ class StudyPlan(Result):
 
         from calque.sweeps.plan import tables
 
-        made = [make(self.estimate) for make in (tables.cost_table, tables.flops_table, tables.memory_table)]
-        lines = [*tables.notes(self.estimate), *how_to_submit(self.study.path)]
+        kinds = (tables.cost_table, tables.flops_table, tables.memory_table, tables.repetition_table)
+        made = [table for make in kinds if (table := make(self.estimate)) is not None]
+        pilot = self.estimate["pilot"]
+        lines = [*tables.notes(self.estimate), *(sentences(pilot) if pilot else ()), *how_to_submit(self.study.path)]
+        made += [metrics_table(pilot)] if pilot else []
         return [*made, *(Text(line) for line in lines)]
 
     def plot(self, cost: str = "hours", *, ax: Any = None, backend: str = "matplotlib") -> Any:
@@ -67,7 +74,7 @@ class StudyPlan(Result):
         Parameters
         ----------
         cost : str
-            hours, wall_hours, flops, scoring_flops, disk_bytes, tokens or n_params.
+            hours, scoring_hours, wall_hours, flops, scoring_flops, disk_bytes, tokens or n_params.
         ax : matplotlib.axes.Axes, optional
             Where to draw; a new figure when None.
         backend : {"matplotlib", "hvplot"}
@@ -124,7 +131,8 @@ def how_to_submit(path: str | os.PathLike[str]) -> list[str]:
 @checked
 def plan(
     study: str | os.PathLike[str] | Study, *, device: str | None = None, flops: float | None = None,
-    utilisation: float = 0.4, nodes: str | None = None, price: float | None = None,
+    utilisation: float = 0.4, nodes: str | None = None, price: float | None = None, results: str | None = None,
+    pilot: CubeLike | None = None,
 ) -> StudyPlan:  # fmt: skip
     """Estimate the cost of a study; nothing is started.
 
@@ -142,6 +150,11 @@ def plan(
         A cluster such as ``2x8gpu64cpu,4x32cpu``; when the study ends there is worked out.
     price : float, optional
         Of an hour of a device, in any currency.
+    results : str, optional
+        Where results would go, a folder or an address such as ``s3://bucket/full``; as for a run when None.
+    pilot : path, xarray.Dataset or result, optional
+        Cube of an earlier study with several seeds, sizes or mixes: signal to noise of its metrics, and the cheapest
+        parts of scoring that tell its runs apart.
 
     Returns
     -------
@@ -151,7 +164,7 @@ def plan(
     ------
     UserError
         When the study cannot be read, a folder of text is not as expected, a run does not fit into the nodes, or a
-        number makes no sense.
+        number makes no sense; when no metric of the pilot has three runs.
     """
     loaded = study if isinstance(study, Study) else read_study(Path(study))
     for config in {run.text.folder: run.text for run in loaded.runs if run.corpus == "text"}.values():
@@ -160,4 +173,17 @@ def plan(
         text_files(config)
     cluster = None if nodes is None else parse_nodes(nodes)
     hardware = Hardware(device=device, flops=flops, utilisation=utilisation)
-    return StudyPlan(study=loaded, estimate=estimate(loaded, hardware, cluster, price))
+    known = texts(loaded.runs)
+    made = estimate(
+        loaded,
+        hardware,
+        cluster,
+        price,
+        known,
+        data_sets(loaded.runs, known),
+        is_address(loaded.results_place(results)),
+    )
+    if pilot is not None:
+        cube, name = as_cube(pilot)
+        made["pilot"] = of_pilot(cube, loaded.runs[0], name)
+    return StudyPlan(study=loaded, estimate=made)

@@ -13,8 +13,10 @@ import xarray as xr
 
 from calque.data.arguments import checked
 from calque.data.cube import read
+from calque.data.quantities import plural
 from calque.data.result import Result, Rows, check_backend
-from calque.sweeps.results.progress import RunProgress, read_progress
+from calque.sweeps.results.progress import ENDED, RunProgress, read_progress
+from calque.sweeps.results.rungs import TrialScore, best, drawn_text, scores, trials_table
 from calque.sweeps.results.standings import standing_line, standings_json
 from calque.sweeps.running import LaunchResult, run_study
 from calque.sweeps.study.study import Study, read_study
@@ -44,7 +46,7 @@ class StudyRun(Result):
     @property
     def unfinished(self) -> tuple[str, ...]:
         """Names of the runs that are not done."""
-        return tuple(s.run for s in self.standings if s.state != "done")
+        return tuple(s.run for s in self.standings if s.state not in ENDED)
 
     @property
     def path(self) -> str:
@@ -58,7 +60,13 @@ class StudyRun(Result):
 
     def to_dict(self) -> dict[str, Any]:
         """Return what ``sweeps run --json`` writes."""
-        return standings_json(self.study, self.ended.root, self.standings) | {"cube": self.path}
+        told = standings_json(self.study, self.ended.root, self.standings) | {"cube": self.path}
+        return told if self.study.search is None else told | {"search": [one.to_dict() for one in self.trials]}
+
+    @cached_property
+    def trials(self) -> tuple[TrialScore, ...]:
+        """The trials of a search, those that came furthest first, of these the best first; none of another study."""
+        return () if self.study.search is None else tuple(scores(self.study, self.ended.root.folder))
 
     def tables(self) -> dict[str, Rows]:
         """Return ``runs``, a row each."""
@@ -68,13 +76,27 @@ class StudyRun(Result):
         """Return a line for every unfinished run, and one for the study."""
         from rich.text import Text
 
-        lines = [standing_line(s, self.ended.root) for s in self.standings if s.state != "done"]
+        if self.study.search is not None:
+            return [trials_table(self.trials, self.study.search), *map(Text, self._closing())]
+        lines = [standing_line(s, self.ended.root) for s in self.standings if s.state not in ENDED]
         done = len(self.standings) - len(self.unfinished)
-        lines.append(f"{self.path}: {done} of {len(self.standings)} runs done")
+        lines.append(f"{self.path}: {done} of {plural(len(self.standings), 'run')} done")
         lines.append(
             f"resume with: sweeps run {self.study.path}" if self.unfinished else f"next: phases detect {self.path}"
         )
         return [Text(line) for line in lines]
+
+    def _closing(self) -> list[str]:
+        """Return the last lines of a search: what is left, and the study file of its best trial."""
+        first = best(self.trials)
+        done = len(self.standings) - len(self.unfinished)
+        failed = [standing_line(s, self.ended.root) for s in self.standings if s.state == "failed"]
+        lines = [*failed, f"{self.path}: {done} of {plural(len(self.standings), 'trial')} ended"]
+        if self.unfinished:
+            lines.append(f"resume with: sweeps run {self.study.path}")
+        if first is not None:
+            lines.append(f"best: {first.run}, {drawn_text(first)}")
+        return lines
 
     def plot(self, metric: str = "translation", *, ax: Any = None, backend: str = "matplotlib") -> Any:
         """Draw a metric of all runs over tokens.

@@ -14,8 +14,10 @@ import xarray as xr
 from calque.data.arguments import checked
 from calque.data.cube import read
 from calque.data.errors import UserError
+from calque.data.quantities import plural
 from calque.data.result import Result, Rows, check_backend
 from calque.sweeps.score.display import ScoreDisplay
+from calque.sweeps.score.notes import left_out_note
 from calque.sweeps.score.opening import count, open_positions, open_selection, open_subject
 from calque.sweeps.score.plan import ScoringPlan, plan_scoring
 from calque.sweeps.score.positions import place_revisions
@@ -72,19 +74,13 @@ class ScoredCheckpoints(Result):
 
     def doubts(self) -> list[str]:
         """Return what a person should know, a line each: what was left out, not scored, or flagged."""
-        lines = list(self.scored.lines())
-        if self.left_out:
-            shown = ", ".join(self.left_out[:4]) + (", ..." if len(self.left_out) > 4 else "")
-            told = f"; '{self.final}' is the final model in the folder itself: give its position in `positions`"
-            lines.insert(0, f"left out, since their names give no position: {shown}"
-                         + (told if self.final in self.left_out else ""))  # fmt: skip
-        return lines
+        return [*left_out_note(self.left_out, self.final), *self.scored.lines()]
 
     def renderables(self) -> Sequence[RenderableType]:
         """Return the doubts, a line each, and how many checkpoints there are."""
         from rich.text import Text
 
-        whole = f"{self.scored.file.path}: {len(self.scored.file.rows)} checkpoints"
+        whole = f"{self.scored.file.path}: {plural(len(self.scored.file.rows), 'checkpoint')}"
         return [Text(line) for line in [*self.doubts(), whole]]
 
     def plot(self, metric: str = "translation", *, ax: Any = None, backend: str = "matplotlib") -> Any:
@@ -141,7 +137,7 @@ def score(
     languages : str or sequence of str, optional
         Codes, in a text with commas between; all nine when None.
     template : str, optional
-        Wording of the questions: names, brackets or sentence.
+        Wording of the questions: names, brackets, sentence or codes.
     shots, shot_seed : int, optional
         Lines shown before a question, and the seed that chooses them.
     concepts, minimal_pairs : int, optional

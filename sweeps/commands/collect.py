@@ -8,6 +8,7 @@ from typing import Annotated
 
 from calque.data.command_line.options import OUTPUT_CUBE, Json
 from calque.data.command_line.output import emit_json
+from calque.data.quantities import plural
 from calque.sweeps.commands.common import Anonymous, Results, StudyFile
 
 
@@ -46,5 +47,5 @@ def collect_command(
         "faults": [fault.to_dict() for fault in faults],
     }  # fmt: skip
     if not emit_json(json_file, answer):
-        print(f"{output}: {sizes['run']} runs, up to {sizes['checkpoint']} checkpoints")
+        print(f"{output}: {plural(sizes['run'], 'run')}, up to {plural(sizes['checkpoint'], 'checkpoint')}")
     raise SystemExit(1 if found.damaged else 0)

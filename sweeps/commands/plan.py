@@ -8,7 +8,7 @@ import typer
 
 from calque.data.command_line.options import Json
 from calque.data.command_line.output import emit_json
-from calque.sweeps.commands.common import StudyFile
+from calque.sweeps.commands.common import Results, StudyFile
 
 
 def plan_command(
@@ -25,11 +25,25 @@ def plan_command(
         str | None, typer.Option(help="A cluster such as 2x8gpu64cpu,4x32cpu: when the study ends there.")
     ] = None,
     price: Annotated[float | None, typer.Option(help="Price of an hour of a device, in any currency.")] = None,
+    pilot: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Cube of an earlier study: which metrics told its runs apart, how cheaply."),
+    ] = None,
+    results: Results = None,
     json_file: Json = None,
 ) -> None:
-    """Print the cost estimate of a study: runs, parameters, FLOPs, memory, time, disk. Starts nothing."""
+    """Print the cost estimate of a study: runs, parameters, FLOPs, memory, time, disk, epochs. Starts nothing."""
     from calque.sweeps.api.plan import plan
 
-    found = plan(study, device=device, flops=flops, utilisation=utilisation, nodes=nodes, price=price)
+    found = plan(
+        study,
+        device=device,
+        flops=flops,
+        utilisation=utilisation,
+        nodes=nodes,
+        price=price,
+        results=results,
+        pilot=pilot,
+    )
     if not emit_json(json_file, found.to_dict()):
         found.show()

@@ -38,6 +38,8 @@ def run_command(
             out = console()
             for part in fitted(answer.table(), out):
                 out.print(part)
+            for warning in answer.warnings:
+                print(f"warning: {warning}")
             print(answer.summary())
         return
     if nodes:

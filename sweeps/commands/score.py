@@ -11,9 +11,10 @@ import typer
 from calque.data.command_line.command import Command
 from calque.data.command_line.options import Json
 from calque.data.command_line.output import emit_json
-from calque.sweeps.commands.common import Anonymous
+from calque.data.quantities import plural
+from calque.sweeps.commands.common import Anonymous, Pattern, Positions, Revisions, TokensPerStep
 
-WHERE, WHAT, HOW = "Which checkpoints, and where in training they stand", "What is asked", "How"
+WHAT, HOW = "What is asked", "How"
 Panel = typer.Option
 
 
@@ -28,28 +29,16 @@ def score_command(
         ),
     ],
     output: Annotated[Path, Panel("--output", "-o", help="The cube to write, or to resume.")],
-    revisions: Annotated[
-        str | None,
-        Panel(help="Names or patterns such as 'step*', with commas between, or all.", rich_help_panel=WHERE),
-    ] = None,
-    pattern: Annotated[
-        str | None,
-        Panel(
-            help="How a name gives its position: {step} or {tokens} where it stands, * for anything.",
-            rich_help_panel=WHERE,
-        ),
-    ] = None,
-    tokens_per_step: Annotated[
-        str | None, Panel(help="Tokens of an optimizer step, such as 2M or 2097152.", rich_help_panel=WHERE)
-    ] = None,
-    positions: Annotated[
-        Path | None,
-        Panel(help="CSV file with columns revision,tokens and, where it is known, step.", rich_help_panel=WHERE),
-    ] = None,
+    revisions: Revisions = None,
+    pattern: Pattern = None,
+    tokens_per_step: TokensPerStep = None,
+    positions: Positions = None,
     languages: Annotated[
         str | None, Panel(help="Codes with commas between; by default all nine.", rich_help_panel=WHAT)
     ] = None,
-    template: Annotated[str | None, Panel(help="Wording: names, brackets or sentence.", rich_help_panel=WHAT)] = None,
+    template: Annotated[
+        str | None, Panel(help="Wording: names, brackets, sentence, codes.", rich_help_panel=WHAT)
+    ] = None,
     shots: Annotated[int | None, Panel(help="Lines shown before a question (2).", rich_help_panel=WHAT)] = None,
     shot_seed: Annotated[int | None, Panel(help="Chooses the lines shown (0).", rich_help_panel=WHAT)] = None,
     concepts: Annotated[
@@ -144,5 +133,5 @@ def score_command(
         print(f"sweeps: {context.command.with_flags(line)}", file=sys.stderr)
     count = len(found.scored.file.rows)
     if not emit_json(json_file, found.to_dict()) and count:
-        print(f"{output}: {count} checkpoints; next: phases detect {output}")
+        print(f"{output}: {plural(count, 'checkpoint')}; next: phases detect {output}")
     raise SystemExit(1 if found.failed else 0)

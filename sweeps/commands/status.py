@@ -32,11 +32,12 @@ def status_command(
     --verify finds weights that are damaged, were swapped or are missing; it reads all of them, which takes its time.
     The live page (loss, copying, translation, throughput, time left) is also the file live.html in the results.
     """
-    from calque.data.quantities import format_bytes
+    from calque.data.quantities import format_bytes, plural
     from calque.sweeps.results.claim import check_owner
     from calque.sweeps.results.damage import damaged
     from calque.sweeps.results.progress import progress_table, read_progress
     from calque.sweeps.results.root import ResultsRoot
+    from calque.sweeps.results.rungs import scores, trials_table
     from calque.sweeps.results.standings import standings_json
     from calque.sweeps.study.study import read_study
 
@@ -70,6 +71,8 @@ def status_command(
         answer["weights"] = found.to_dict()
     if not emit_json(json_file, answer):
         console().print(progress_table(standings, f"study '{loaded.name}' in {root}"))
+        if loaded.search is not None:
+            console().print(trials_table(scores(loaded, root.folder), loaded.search))
         for standing in standings:
             for said in filter(None, (standing.message if standing.state == "failed" else "", standing.note)):
                 print(f"{standing.run}: {said}")
@@ -77,7 +80,7 @@ def status_command(
             for fault in found.faults:
                 print(fault)
             how = f"{len(found.faults)} are not what was written; {REMEDY}" if found.faults else "all as written"
-            print(f"{found.files} files of weights, {format_bytes(found.checked_bytes)}: {how}")
+            print(f"{plural(found.files, 'file')} of weights, {format_bytes(found.checked_bytes)}: {how}")
     for run, what in broken.items():
         print(f"sweeps: run '{run}': {what}", file=sys.stderr)
     raise SystemExit(1 if broken or (found is not None and found.faults) else 0)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 from calque.sweeps.launch import worker
+from calque.sweeps.launch.environment import take_over
 from calque.sweeps.launch.errors import ProcessDiedError
 from calque.sweeps.launch.ranks import ProcessPlacement, environments, free_port
 from calque.sweeps.launch.request import LaunchRequest
@@ -32,7 +34,7 @@ def run_group(request: LaunchRequest) -> None:
     group: Any = get_current_placement_group()
     wanted = request.resources
 
-    def start() -> None:
+    def start(results: Path) -> None:
         actors: list[Any] = [
             ray.remote(RankActor).options(
                 num_cpus=wanted.cpus, num_gpus=wanted.gpus,
@@ -43,7 +45,7 @@ def run_group(request: LaunchRequest) -> None:
         try:
             placements = ray.get([each.placement.remote() for each in actors])
             working = [
-                each.work.remote(request, environment)
+                each.work.remote(request, results, environment)
                 for each, environment in zip(actors, environments(placements), strict=True)
             ]
             while working:
@@ -96,7 +98,8 @@ class RankActor:
             gpus=tuple(map(str, ray.get_gpu_ids())),
         )
 
-    def work(self, request: LaunchRequest, environment: dict[str, str]) -> None:
-        """Do this process's part of the run of ``request``, with ``environment`` added to its variables."""
+    def work(self, request: LaunchRequest, results: Path, environment: dict[str, str]) -> None:
+        """Do this process's part of the run ``request`` in ``results``; ``environment`` is added to its variables."""
+        take_over(request.environment)
         os.environ.update(environment)
-        worker.run_rank(request)
+        worker.run_rank(request, results)

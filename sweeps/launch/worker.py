@@ -6,13 +6,16 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from calque.data.errors import UserError
 from calque.data.files import FolderGoneError
 from calque.sweeps.launch import crash_loop
 from calque.sweeps.launch.errors import ProcessDiedError
+from calque.sweeps.launch.installed import installed
 from calque.sweeps.launch.request import LaunchRequest
 from calque.sweeps.results.root import ResultsRoot
+from calque.sweeps.trial.branching import fetch_beginning
 from calque.sweeps.trial.request import TrialRequest
 
 MAX_WAIT_SECONDS = 900.0
@@ -39,11 +42,13 @@ def run_alone(request: LaunchRequest) -> None:
     while True:
         began = time.monotonic()
         try:
-            with ResultsRoot(request.place).working(run) as results:
+            root = ResultsRoot(request.place)
+            with root.working(run) as results:
+                fetch_beginning(root, run, results)
                 trial = request.trial(results)
                 if trial.progress().state == "done":  # the process before this one died after its work
                     return
-                if not counted and not _may_start(trial, request.launch_id):
+                if not counted and not _may_start(trial, request):
                     return
                 counted = True
                 _train(trial)
@@ -61,24 +66,27 @@ def run_alone(request: LaunchRequest) -> None:
             wait = min(2 * wait, LONGEST_WAIT)
 
 
-def run_processes(request: LaunchRequest, start: Callable[[], None]) -> None:
+def run_processes(request: LaunchRequest, start: Callable[[Path], None]) -> None:
     """Bring a run of several processes to its end, or record why it failed.
 
     Parameters
     ----------
     request : LaunchRequest
-        Its ``place`` is a folder that all nodes see.
+        Its ``place`` is a folder that all nodes see, or an address: the processes then stand on this node, and work in
+        a folder of it that is copied to the address from here.
     start : callable
-        Starts the processes and waits for them; raises when one of them ends early, a ``ProcessDiedError`` when one
-        died.
+        Starts the processes with the folder in which they work, and waits for them; raises when one of them ends
+        early, a ``ProcessDiedError`` when one died.
     """
     try:
-        with ResultsRoot(request.place).working(request.run) as results:
+        root = ResultsRoot(request.place)
+        with root.working(request.run) as results:
+            fetch_beginning(root, request.run, results)
             trial = request.trial(results)
-            if trial.progress().state == "done" or not _may_start(trial, request.launch_id):
+            if trial.progress().state == "done" or not _may_start(trial, request):
                 return
             try:
-                start()
+                start(results)
             except ProcessDiedError:
                 if trial.progress().state == "failed":  # by one that lost the dead one: the run itself is well
                     trial.update_progress(state="waiting", message="one of its processes died")
@@ -90,12 +98,14 @@ def run_processes(request: LaunchRequest, start: Callable[[], None]) -> None:
         return
 
 
-def run_rank(request: LaunchRequest) -> None:
+def run_rank(request: LaunchRequest, results: Path) -> None:
     """Do one process's part of a run of several; the environment tells its rank, as ``torchrun`` sets it.
 
     Parameters
     ----------
     request : LaunchRequest
+    results : Path
+        The folder in which the run's processes work.
 
     Raises
     ------
@@ -106,8 +116,10 @@ def run_rank(request: LaunchRequest) -> None:
     from calque.sweeps.trial.trial import run_trial
     from calque.sweeps.watch.trackers import tracked
 
-    with ResultsRoot(request.place).working(request.run) as results:
+    with ResultsRoot(request.place).kept(request.run):
         trial = request.trial(results)
+        if not _is_same_code(trial, request):  # this node may be another than the leader's
+            raise RuntimeError(trial.progress().message)
         if rank() > 0:
             run_trial(trial)
             return
@@ -117,10 +129,22 @@ def run_rank(request: LaunchRequest) -> None:
         raise RuntimeError(standing.message or f"run '{trial.config.name}' ended before its end")
 
 
-def _may_start(trial: TrialRequest, launch_id: str) -> bool:
+def _is_same_code(trial: TrialRequest, request: LaunchRequest) -> bool:
+    """Return whether this node has the code of the launch, and record the run as failed where it has not."""
+    differs = request.code.difference(installed())
+    if differs is not None:
+        trial.update_progress(state="failed", message=differs)
+    return differs is None
+
+
+def _may_start(trial: TrialRequest, request: LaunchRequest) -> bool:
     """Count this process; return whether the run is worth another try, and record it as failed where it is not."""
+    if not _is_same_code(trial, request):
+        return False
     try:
-        crash_loop.count_start(trial.folder, launch_id)  # before torch is imported, which may be the death of it
+        crash_loop.count_start(
+            trial.folder, request.launch_id
+        )  # before torch is imported, which may be the death of it
     except FolderGoneError:
         raise
     except UserError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -58,6 +59,8 @@ def timetable(
 ) -> Timetable:  # fmt: skip
     """Return when each run trains: in the launch's order, every run as soon as what it asks for is free.
 
+    A branch waits for the step of the run that it leaves.
+
     Parameters
     ----------
     runs : sequence of RunConfig
@@ -74,19 +77,33 @@ def timetable(
     """
     wanted = check(runs, nodes) if resources is None else resources
     queues: dict[ResourceRequest, deque[tuple[int, str]]] = {}
-    for place, run in enumerate(longest_first(runs)):
-        queues.setdefault(wanted[run.name], deque()).append((place, run.name))
     left, at_work, slots = list(nodes), [], {}  # type: ignore[var-annotated]
-    now, ended = 0.0, None
+    places_of = {run.name: place for place, run in enumerate(longest_first(runs))}
+    branches: dict[str, list[RunConfig]] = {}
+    for run in longest_first(runs):
+        if run.branch is not None and run.branch.run in places_of:
+            branches.setdefault(run.branch.run, []).append(run)
+        else:
+            queues.setdefault(wanted[run.name], deque()).append((places_of[run.name], run.name))
+    steps = {run.name: run.training.steps for run in runs}
+    now, ended, order = 0.0, None, itertools.count()
     while True:
         for request in sorted((r for r in queues if queues[r]), key=lambda r: queues[r][0]):
             while queues[request] and (places := take(request, left)):
                 _, name = queues[request].popleft()
                 slots[name] = Slot(run=name, start=now, end=now + hours[name], after=ended)
-                heapq.heappush(at_work, (slots[name].end, name, places, request))
+                heapq.heappush(at_work, (slots[name].end, name, next(order), places, request))
+                for run in branches.get(name, ()):  # each may start when this one has its state
+                    assert run.branch is not None
+                    ready = now + hours[name] * run.branch.step / steps[name]
+                    heapq.heappush(at_work, (ready, name, next(order), (), run))
         if not at_work:
             return Timetable(slots=slots)
-        now, ended, places, request = heapq.heappop(at_work)
+        now, ended, _, places, request = heapq.heappop(at_work)
+        if isinstance(request, RunConfig):
+            queue = queues.get(wanted[request.name], ())
+            queues[wanted[request.name]] = deque(sorted([*queue, (places_of[request.name], request.name)]))
+            continue
         for i in places:
             left[i] = Node(cpus=left[i].cpus + request.cpus, gpus=left[i].gpus + request.gpus)
 
@@ -100,7 +117,10 @@ class Hint:
     hours: float
 
 
-def hint(runs: Sequence[RunConfig], hours: Mapping[str, float], nodes: Sequence[Node]) -> Hint | None:
+def hint(
+    runs: Sequence[RunConfig], hours: Mapping[str, float], nodes: Sequence[Node],
+    resources: Mapping[str, ResourceRequest] | None = None,
+) -> Hint | None:  # fmt: skip
     """Return how many devices the run that ends the study should have, where that is worth it; None where not.
 
     Parameters
@@ -109,8 +129,10 @@ def hint(runs: Sequence[RunConfig], hours: Mapping[str, float], nodes: Sequence[
     hours : mapping of str to float
         Wall time by run.
     nodes : sequence of Node
+    resources : mapping of str to ResourceRequest, optional
+        By run; what ``calque.sweeps.plan.placement.check`` says when None.
     """
-    resources = check(runs, nodes)
+    resources = check(runs, nodes) if resources is None else resources
     now = timetable(runs, hours, nodes, resources)
     last = next(run for run in runs if run.name == now.critical_path[-1])
     alike = tuple(run.name for run in runs if run.design() == last.design())

@@ -5,14 +5,15 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.table import Table
 
 from calque.data import processes
 from calque.data.errors import UserError
+from calque.data.quantities import plural
 from calque.sweeps.study.run_config import RunConfig
 
 CPU_PARAMETERS = 10_000_000
@@ -36,11 +37,21 @@ class Node:
 
 @dataclass(frozen=True, kw_only=True)
 class ResourceRequest:
-    """The resources of a run: processes, each with CPU cores and GPUs of one node; they may be on several nodes."""
+    """The resources of a run: processes, each with CPU cores and GPUs of one node.
+
+    Attributes
+    ----------
+    cpus, gpus : int
+        Of each process.
+    processes : int
+    one_node : bool
+        Whether all processes stand on one node, whose folder they share; otherwise they may be on several.
+    """
 
     cpus: int
     gpus: int = 0
     processes: int = 1
+    one_node: bool = False
 
     def __str__(self) -> str:
         return (
@@ -54,19 +65,22 @@ class ResourceRequest:
 
     def fit(self, nodes: Sequence[Node]) -> bool:
         """Return whether ``nodes`` can hold all processes, and with several the one that starts them."""
+        if self.one_node and len(nodes) > 1:
+            return any(self.fit([node]) for node in nodes)
         if sum(map(self.processes_on, nodes)) < self.processes:
             return False
         return self.processes == 1 or sum(node.cpus for node in nodes) >= self.processes * self.cpus + LEADER_CPUS
 
 
 def _say(cpus: float, gpus: float) -> str:
-    cores = f"{cpus:g} CPU core{'s' if cpus != 1 else ''}"
-    return f"{cores} and {gpus:g} GPU{'s' if gpus != 1 else ''}" if gpus else cores
+    cores = plural(cpus, "CPU core")
+    return f"{cores} and {plural(gpus, 'GPU')}" if gpus else cores
 
 
 def flops(run: RunConfig) -> float:
-    """Return the FLOPs of training ``run``."""
-    return float(run.training.tokens) * run.decoder(run.vocab_size()).flops_per_token(run.training.context)
+    """Return the FLOPs of training ``run``, without the steps that a branch has in common with another run."""
+    common = 0 if run.branch is None else run.branch.step * run.training.tokens_per_step
+    return float(run.training.tokens - common) * run.decoder(run.vocab_size()).flops_per_token(run.training.context)
 
 
 def longest_first(runs: Iterable[RunConfig]) -> list[RunConfig]:
@@ -74,8 +88,10 @@ def longest_first(runs: Iterable[RunConfig]) -> list[RunConfig]:
     return sorted(runs, key=flops, reverse=True)
 
 
-def needs(run: RunConfig, nodes: Sequence[Node]) -> ResourceRequest:
+def needs(run: RunConfig, nodes: Sequence[Node], at_address: bool = False) -> ResourceRequest:
     """Return the resources of ``run`` on the cluster of ``nodes``: a GPU if it has any, unless the model is small.
+
+    With results ``at_address`` its processes share a folder of their node, which one of them copies there.
 
     Raises
     ------
@@ -89,10 +105,10 @@ def needs(run: RunConfig, nodes: Sequence[Node]) -> ResourceRequest:
             f"run '{run.name}' needs a GPU for its {flops(run):.1e} FLOPs, and the cluster has none "
             f"({describe(nodes)}); add a node with GPUs, or choose a smaller study"
         )
-    return ResourceRequest(cpus=run.training.threads, gpus=gpus, processes=run.training.devices)
+    return ResourceRequest(cpus=run.training.threads, gpus=gpus, processes=run.training.devices, one_node=at_address)
 
 
-def check(runs: Iterable[RunConfig], nodes: Sequence[Node]) -> dict[str, ResourceRequest]:
+def check(runs: Iterable[RunConfig], nodes: Sequence[Node], at_address: bool = False) -> dict[str, ResourceRequest]:
     """Return the resources of each run, by name.
 
     Parameters
@@ -100,6 +116,8 @@ def check(runs: Iterable[RunConfig], nodes: Sequence[Node]) -> dict[str, Resourc
     runs : iterable of RunConfig
     nodes : sequence of Node
         Of the cluster.
+    at_address : bool
+        Whether results go to an ``fsspec`` address and no folder that every node sees: a run then stands on one node.
 
     Raises
     ------
@@ -108,13 +126,20 @@ def check(runs: Iterable[RunConfig], nodes: Sequence[Node]) -> dict[str, Resourc
     """
     resources = {}
     for run in longest_first(runs):
-        resources[run.name] = needs(run, nodes)
-        if not resources[run.name].fit(nodes):
-            what = "training.devices or training.threads" if resources[run.name].processes > 1 else "training.threads"
+        wanted = resources[run.name] = needs(run, nodes, at_address)
+        if wanted.fit(nodes):
+            continue
+        what = "training.devices or training.threads" if wanted.processes > 1 else "training.threads"
+        if replace(wanted, one_node=False).fit(nodes):
             raise UserError(
-                f"run '{run.name}' asks for {resources[run.name]}, each of one node, and the cluster has "
-                f"{describe(nodes)}; lower {what}, or add a node"
+                f"run '{run.name}' asks for {wanted}, all of one node because results go to an address, and the "
+                f"cluster has {describe(nodes)}; lower {what}, add a larger node, or choose a folder that every node "
+                "sees with `results`"
             )
+        raise UserError(
+            f"run '{run.name}' asks for {wanted}, each of one node, and the cluster has {describe(nodes)}; lower "
+            f"{what}, or add a node"
+        )
     return resources
 
 
@@ -136,9 +161,9 @@ def check_by_hand(run: RunConfig, cores: int | None = None) -> None:
     threads, devices = run.training.threads, run.training.devices
     if threads * devices > MOST_THREADS_A_CORE * cores:
         raise UserError(
-            f"run '{run.name}' has {devices} x {threads} threads (training.devices x training.threads), and this "
-            f"machine {cores} core{'s' if cores != 1 else ''}; expected at most {MOST_THREADS_A_CORE} a core: lower "
-            "them, or choose a larger machine"
+            f"run '{run.name}' has {devices} x {plural(threads, 'thread')} (training.devices x training.threads), "
+            f"and this machine {plural(cores, 'core')}; expected at most {MOST_THREADS_A_CORE} a core: lower them, "
+            "or choose a larger machine"
         )
 
 
@@ -154,10 +179,12 @@ def take(wanted: ResourceRequest, left: list[Node]) -> tuple[int, ...]:
     Returns
     -------
     tuple of int
-        Indices of nodes, one a process: one node for all if one can hold them, otherwise as few as possible. Empty
-        where the resources are not free.
+        Indices of nodes, one a process: one node for all if one can hold them, otherwise as few as possible, unless
+        it must be one. Empty where the resources are not free.
     """
     room = [wanted.processes_on(node) for node in left]
+    if wanted.one_node:
+        room = [n if n >= wanted.processes else 0 for n in room]
     order = sorted((i for i, n in enumerate(room) if n), key=lambda i: (-min(room[i], wanted.processes), i))
     slots = tuple(itertools.islice((i for i in order for _ in range(room[i])), wanted.processes))
     if len(slots) < wanted.processes:
@@ -167,11 +194,27 @@ def take(wanted: ResourceRequest, left: list[Node]) -> tuple[int, ...]:
     return slots
 
 
-def first_wave(runs: Iterable[RunConfig], nodes: Sequence[Node]) -> dict[str, tuple[int, ...]]:
-    """Return the indices of ``nodes`` on which processes start at once, for each of ``runs``; empty where it waits."""
+def first_wave(
+    runs: Iterable[RunConfig], nodes: Sequence[Node], resources: Mapping[str, ResourceRequest] | None = None
+) -> dict[str, tuple[int, ...]]:
+    """Return the indices of the nodes on which processes start at once, for each run; empty where it waits.
+
+    A run that leaves another of ``runs`` waits for that one.
+
+    Parameters
+    ----------
+    runs : iterable of RunConfig
+    nodes : sequence of Node
+    resources : mapping of str to ResourceRequest, optional
+        By run; what :func:`check` says when None.
+    """
     runs = list(runs)
-    resources, left = check(runs, nodes), list(nodes)
-    return {run.name: take(resources[run.name], left) for run in longest_first(runs)}
+    resources, left = check(runs, nodes) if resources is None else resources, list(nodes)
+    names = {run.name for run in runs}
+    return {
+        run.name: () if run.branch and run.branch.run in names else take(resources[run.name], left)
+        for run in longest_first(runs)
+    }
 
 
 def describe(nodes: Sequence[Node]) -> str:
@@ -209,7 +252,7 @@ def this_machine(cpus: int | None = None) -> list[Node]:
 
 def placement_table(runs: Sequence[RunConfig], nodes: Sequence[Node], resources: dict[str, ResourceRequest]) -> Table:
     """Return a table of ``runs``, their ``resources`` and the ``nodes`` they would start on, longest first."""
-    where = first_wave(runs, nodes)
+    where = first_wave(runs, nodes, resources)
     table = Table(title=f"on {describe(nodes)}", title_justify="left")
     for name in ("", "run", "size", "asks for", "FLOPs", "starts"):
         table.add_column(name, justify="right" if name in ("", "FLOPs") else "left", no_wrap=True)
@@ -217,5 +260,7 @@ def placement_table(runs: Sequence[RunConfig], nodes: Sequence[Node], resources:
         at = where[run.name]
         names = ", ".join(str(i + 1) for i in sorted(set(at)))
         starts = f"at once, node {names}" if at else "when one before it is done"
+        if run.branch and any(other.name == run.branch.run for other in runs):
+            starts = f"at step {run.branch.step} of {run.branch.run}"
         table.add_row(str(i), run.name, run.size, str(resources[run.name]), f"{flops(run):.2e}", starts)
     return table

@@ -1,10 +1,15 @@
-"""Rough cost estimate of scoring a run's checkpoints: held-out text and words."""
+"""Rough cost estimate of a run's checkpoints: held-out text, words, and probes of heads."""
 
 from __future__ import annotations
 
 from calque.data.words.words import words
+from calque.models.components.head_cost import head_flops
+from calque.models.config.probes import checked_probes
+from calque.models.config.sizes import DecoderConfig
 from calque.sweeps.study.run_config import RunConfig
 
+SPEED = 0.47
+"""FLOP/s of scoring by those of training, measured at width 512 on a CPU (docs/benchmarks/scoring.md); not on a GPU."""
 TOKENS_A_QUESTION = 19
 """Tokens read for one word question on real text with two shots, with answer (docs/benchmarks/scoring.md)."""
 
@@ -24,3 +29,22 @@ def scoring_flops(run: RunConfig, checkpoints: int, flops_per_token: int) -> flo
     concepts = min(concepts, run.evaluation.concepts or concepts)
     tokens = run.evaluation.heldout_tokens * languages + TOKENS_A_QUESTION * concepts * languages**2
     return checkpoints * tokens * flops_per_token / 3
+
+
+def probing_flops(run: RunConfig, shape: DecoderConfig, further: int) -> float:
+    """Return the FLOPs of probing the heads at a run's checkpoints.
+
+    Parameters
+    ----------
+    run : RunConfig
+    shape : DecoderConfig
+        Of its model.
+    further : int
+        Adaptive checkpoints, which are probed where all planned ones are.
+    """
+    evaluation, planned = run.evaluation, len(run.checkpoint_steps())
+    if not evaluation.probes:
+        return 0.0
+    every = evaluation.probes_every
+    times = planned + further if every == 1 else len({*range(0, planned, every), planned - 1})
+    return times * head_flops(shape, evaluation.asked().heads, checked_probes(evaluation.probes))

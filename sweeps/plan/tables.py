@@ -9,7 +9,9 @@ from typing import Any
 from rich.console import JustifyMethod
 from rich.table import Table
 
-from calque.data.quantities import format_count
+from calque.data.command_line.naming import named
+from calque.data.quantities import format_count, format_number, plural
+from calque.sweeps.plan.scoring import SPEED
 from calque.sweeps.study.differences import differences_text
 
 LEFT = ("run", "size", "mix", "mix; other differences", "device")
@@ -36,7 +38,7 @@ def cost_table(estimate: dict[str, Any]) -> Table:
         f"study '{estimate['study']}'",
         ("run", "size", mix, "parameters", "non-embedding", "tokens", "checkpoints", "FLOPs", "device time", "takes",
          "disk"),
-        (f"{total['runs']} runs", "", "", "", "", format_count(total["tokens"]), str(total["checkpoints"]),
+        (plural(total["runs"], "run"), "", "", "", "", format_count(total["tokens"]), str(total["checkpoints"]),
          f"{total['flops']:.2e}", time(total["device_hours"]), "", size(total["disk_bytes"])),
     )  # fmt: skip
     for r in estimate["runs"]:
@@ -77,19 +79,42 @@ def memory_table(estimate: dict[str, Any]) -> Table:
     return table
 
 
+def repetition_table(estimate: dict[str, Any]) -> Table | None:
+    """Return how often runs of ``estimate`` read each language, a row for each kind; None where nothing is known."""
+    known = [r for r in estimate["runs"] if r["epochs"] is not None]
+    if not known:
+        return None
+    languages = list(dict.fromkeys(code for r in known for code in r["epochs"]))
+    table = _table("epochs of the text, by language", ("mix", "tokens", *languages, "text"))
+    rows = []
+    for r in known:
+        text = size(sum(r["text_bytes"].values())) if r["text_bytes"] else ""
+        read = (format_number(r["epochs"][code]) if code in r["epochs"] else "" for code in languages)
+        rows.append(
+            (r["mix"], format_count(r["tokens"]), *read, text if r["text_measured"] or not text else f"~{text}")
+        )
+    for row in dict.fromkeys(rows):
+        table.add_row(*row)
+    return table
+
+
 def notes(estimate: dict[str, Any]) -> list[str]:
     """Return the lines under the tables of ``estimate``: what the numbers mean, and which runs do not fit."""
     used = {(r["device"], r["precision"], r["peak_flops"]) for r in estimate["runs"]}
     peaks = "; ".join(f"{peak / 1e12:g} TFLOP/s ({name}, {precision})" for name, precision, peak in sorted(used))
-    scoring = 100 * estimate["total"]["scoring_flops"] / estimate["total"]["flops"]
+    total = estimate["total"]
+    scoring, probing = (100 * total[f"{what}_flops"] / total["flops"] for what in ("scoring", "probing"))
     lines = [
-        f"device time is that of one device at {estimate['utilisation']:.0%} of {peaks}; a run takes it divided by its "
-        f"devices; scoring (about {scoring:.2g} % of training's FLOPs, without minimal pairs) and start-up are not "
-        "included",
+        f"device time is training's, of one device at {estimate['utilisation']:.0%} of {peaks}; a run takes it and its "
+        "scoring divided by its devices; start-up is not included",
+        f"scoring: {time(total['scoring_hours'])} of device time in which no device trains (about "
+        f"{format_number(scoring)} % of training's FLOPs, without minimal pairs, at {SPEED:g} of its speed)",
         "FLOPs per token: 6 per weight of layers and head, and attention over half the context; a look-up has none",
         "sequences: of a micro-batch; memory in brackets: with every layer's activations recomputed",
     ]
-    budget = estimate["total"]["adaptive_checkpoints"]
+    if probing:
+        lines.insert(2, f"probes of heads: about {format_number(probing)} % of training's FLOPs, not in the times")
+    budget = total["adaptive_checkpoints"]
     if budget:
         lines.append(
             f"checkpoints and disk include up to {budget} adaptive ones, scored like planned ones (docs/CLUSTER.md)"
@@ -105,7 +130,61 @@ def notes(estimate: dict[str, Any]) -> list[str]:
         lines.append(
             f"too large for one {name} of {size(has)}, even so: {', '.join(sizes)}; give a device fewer sequences"
         )
-    return [*lines, *_when(estimate), *_cost(estimate)]
+    lines += [*_disk(estimate), *_repetition(estimate), *_search(estimate)]
+    odd = [f"odd: {sentence}" for sentence in estimate["doubts"]]
+    return [*lines, *_when(estimate), *_cost(estimate), *odd]
+
+
+def _search(estimate: dict[str, Any]) -> list[str]:
+    search = estimate.get("search")
+    return [] if search is None else [search_line(search)]
+
+
+def search_line(search: dict[str, Any]) -> str:
+    """Return what a ``search`` of an estimate comes to, in one line."""
+    rungs = ", ".join(format_count(rung) for rung in search["rungs"])
+    share = 100 * search["expected_tokens"] / search["most_tokens"]
+    return (
+        f"a search: {search['trials']} trials are compared by {search['metric']} at {rungs} tokens, and the "
+        f"worse ones stop; about {format_number(share)} % of the tokens above are expected"
+    )
+
+
+def _disk(estimate: dict[str, Any]) -> list[str]:
+    """Return what takes disk besides the results: token shards, and copies on nodes beside an address."""
+    lines, sets, total = [], estimate["data_sets"], estimate["total"]["shard_bytes"]
+    known = [each for each in sets if each["shard_bytes"] is not None]
+    if known:
+        there = sum(each["shard_bytes"] for each in known if each["measured"])
+        more = f"; {size(there)} of it is there already" if there else ""
+        lines.append(
+            f"token shards: {size(total)} for {plural(len(known), 'data set')} on each node, and once at "
+            f"CALQUE_SHARDS{more}; the largest language of each once more while they are made"
+        )
+    if len(known) < len(sets):
+        lines.append(f"shards of {plural(len(sets) - len(known), 'data set')} are known after sweeps prepare")
+    if estimate["at_address"]:
+        most = max(estimate["runs"], key=lambda r: r["local_bytes"])
+        lines.append(
+            f"disk is that of the address; each run that is at work also takes up to {size(most['local_bytes'])} "
+            f"({most['run']}) on its node, until it is done"
+        )
+    return lines
+
+
+def _repetition(estimate: dict[str, Any]) -> list[str]:
+    """Return what the epochs are, and a warning where runs that are compared differ in them."""
+    unknown = [r["run"] for r in estimate["runs"] if r["epochs"] is None]
+    lines = []
+    if any(r["epochs"] and not r["text_measured"] for r in estimate["runs"]):
+        lines.append(
+            "epochs: a run's tokens of a language by those of its text; expected (~) from text_bytes and the bytes a "
+            "token of the vendored sample, counted once the shards are made"
+        )
+    if unknown:
+        more = f" and {plural(len(unknown) - 1, 'other run')}" if len(unknown) > 1 else ""
+        lines.append(f"epochs of {unknown[0]}{more} are known after sweeps prepare")
+    return [*lines, *(f"warning: {said}" for said in estimate["repetition"])]
 
 
 def _when(estimate: dict[str, Any]) -> list[str]:
@@ -114,10 +193,10 @@ def _when(estimate: dict[str, Any]) -> list[str]:
     if when is None:
         longest = max(estimate["runs"], key=lambda r: r["wall_hours"])
         takes = f"{time(longest['wall_hours'])} on {_devices(longest['devices'])}"
-        return [
-            f"the longest run, {longest['run']}, takes {takes}, and no cluster is quicker (--nodes 2x8gpu64cpu gives "
+        return list(named([
+            f"the longest run, {longest['run']}, takes {takes}, and no cluster is quicker (`nodes` 2x8gpu64cpu gives "
             "the end on one)"
-        ]
+        ]))  # fmt: skip
     path = [f"{slot['run']} ({time(slot['end'] - slot['start'])})" for slot in when["critical_path"]]
     shown = [*path[:2], "...", *path[-2:]] if len(path) > 5 else path
     lines = [
@@ -140,12 +219,13 @@ def _cost(estimate: dict[str, Any]) -> list[str]:
         return []
     whole = "" if cost["cluster"] is None else f"; {cost['cluster']:,.2f} for all devices of the cluster until the end"
     return [
-        f"cost at {cost['price']:g} an hour of a device: {cost['training']:,.2f} for the device time of training{whole}"
+        f"cost at {cost['price']:g} an hour of a device: {cost['training']:,.2f} for the device time of training, "
+        f"{cost['scoring']:,.2f} for that of scoring{whole}"
     ]
 
 
 def _devices(count: int) -> str:
-    return f"{count} device{'s' if count != 1 else ''}"
+    return plural(count, "device")
 
 
 def time(hours: float) -> str:

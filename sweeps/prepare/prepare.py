@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from calque.data.corpora.text.folder import text_files
 from calque.data.corpora.world.corpus import World
+from calque.data.corpora.world.opening import OPENING
 from calque.data.corpus import Corpus, PartedCorpus
 from calque.data.errors import UserError
 from calque.data.home import home
@@ -21,6 +22,7 @@ from calque.data.mixes.mix import Mix, stream_shares
 from calque.data.processes import cores
 from calque.data.shards import shards
 from calque.data.shards.folder import SCHEMA
+from calque.data.shards.opening import OpeningSampler
 from calque.data.shards.sampler import Sampler
 from calque.data.shards.shards import OnProgress, Progress, Shards
 from calque.data.tasks import MinimalPair, WordTask
@@ -107,7 +109,7 @@ def _plain_corpus(config: RunConfig, mix: Mix) -> Corpus:
         case "debian":
             from calque.data.corpora.debian.corpus import DebianCorpus
 
-            return DebianCorpus(config.debian)
+            return DebianCorpus(config.debian, words=config.evaluation.words)
         case "text":
             from calque.data.corpora.text.corpus import TextCorpus
 
@@ -231,16 +233,30 @@ def prepare_all(
 
 
 def _check_text_suffices(config: RunConfig) -> None:
-    if config.corpus == "world" and config.world.train_tokens < config.training.tokens:
+    if config.corpus != "world":
+        return
+    if config.world.opening >= config.training.tokens:
+        raise UserError(
+            f"run '{config.name}' begins with {config.world.opening} tokens of other text, and trains on "
+            f"{config.training.tokens}; expected fewer in world.copying_first or no_copying_first"
+        )
+    if config.world.train_tokens < config.training.tokens:
         raise UserError(
             f"run '{config.name}' trains on {config.training.tokens} tokens but the world has "
             f"{config.world.train_tokens}; raise world.train_tokens"
         )
 
 
-def sampler_of(config: RunConfig, prepared: RunData) -> Sampler:
+def sampler_of(config: RunConfig, prepared: RunData) -> Sampler | OpeningSampler:
     """Return the sampler of the training batches of the run ``config`` from its data ``prepared``."""
-    return Sampler(
-        prepared.shards, stream_shares(prepared.corpus.streams(), prepared.mix),
-        context=config.training.context, batch_size=config.training.batch_size, data_seed=config.data_seed,
-    )  # fmt: skip
+
+    def sampler(shares: Mapping[str, float]) -> Sampler:
+        return Sampler(
+            prepared.shards, shares, context=config.training.context, batch_size=config.training.batch_size,
+            data_seed=config.data_seed,
+        )  # fmt: skip
+
+    rest = sampler(stream_shares(prepared.corpus.streams(), prepared.mix))
+    if config.corpus != "world" or not config.world.opening:
+        return rest
+    return OpeningSampler(sampler({OPENING: 1.0}), rest, config.world.opening)

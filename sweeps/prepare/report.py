@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from calque.data.corpora.debian import provenance as debian
+from calque.data.corpora.world.opening import OPENING
 from calque.data.mixes.mix import stream_shares
 from calque.data.quantities import format_bytes, format_count
 from calque.data.shards.shards import Shards
@@ -44,8 +45,10 @@ def answer(dataset: PreparedDataset) -> dict[str, Any]:
 def epochs(run: RunConfig, shards: Shards) -> dict[str, float]:
     """Return the epochs of ``run`` over each stream of ``shards`` that it samples."""
     shares = stream_shares(corpus_of(run).streams(), mix_of(run, shards))
-    tokens = run.training.steps * run.training.tokens_per_step
-    return {stream: tokens * share / max(1, shards.train[stream].tokens) for stream, share in shares.items()}
+    opening = run.world.opening if run.corpus == "world" else 0
+    tokens = run.training.steps * run.training.tokens_per_step - opening
+    read = {stream: tokens * share for stream, share in shares.items()} | ({OPENING: opening} if opening else {})
+    return {stream: n / max(1, shards.train[stream].tokens) for stream, n in read.items()}
 
 
 def show(dataset: PreparedDataset, console: Console) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import xarray as xr
 
 from calque.data import cube
 from calque.data.cube.anonymous import anonymous
-from calque.data.cube.run_file import NAME
+from calque.data.cube.joining import concat_groups
+from calque.data.cube.run_file import NAME, PARTS
 from calque.data.errors import DiskError, UserError
 from calque.sweeps.results.answers import collect_answers
 from calque.sweeps.results.progress import run_folder
@@ -32,14 +32,14 @@ class Collected:
     ----------
     cube : xarray.Dataset
         Of all runs that have a checkpoint and can be read, in the study's order.
-    timing : xarray.Dataset or None
-        The group ``timing``: seconds by (run, checkpoint), of the same rows.
+    groups : dict of str to xarray.Dataset
+        Groups of the same rows: ``timing``, seconds by (run, checkpoint), and ``components`` where heads were probed.
     damaged : dict of str to str
         By run that is left out, the reason.
     """
 
     cube: xr.Dataset
-    timing: xr.Dataset | None
+    groups: dict[str, xr.Dataset]
     damaged: dict[str, str]
 
     @property
@@ -52,8 +52,8 @@ class Collected:
         return [f"run '{run}' is left out: {reason}; sweeps run mends it" for run, reason in self.damaged.items()]
 
 
-def read_run(results: Path, run: RunConfig) -> tuple[xr.Dataset, xr.Dataset | None] | None:
-    """Return the cube of one run and its timing; None while it has no checkpoint.
+def read_run(results: Path, run: RunConfig) -> tuple[xr.Dataset, dict[str, xr.Dataset]] | None:
+    """Return the cube of one run and its groups; None while it has no checkpoint.
 
     Parameters
     ----------
@@ -69,12 +69,12 @@ def read_run(results: Path, run: RunConfig) -> tuple[xr.Dataset, xr.Dataset | No
     path = run_folder(results, run) / NAME
     if not path.exists():
         return None
-    found, timing = cube.read_with(path, "timing")
+    found, groups = cube.read_with_groups(path, ("timing", *PARTS))
     if found.attrs.get("run_id") != run.run_id or list(map(str, found["run"].values)) != [run.name]:
         raise UserError(f"{path} is of run '{found['run'].values[0]}' ({found.attrs.get('run_id')})")
     if not {"step", "checkpoint_sha256"} <= set(found.variables):
         raise UserError(f"{path} has no steps and sums of its checkpoints")
-    return found, timing
+    return found, groups
 
 
 def collect(results: Path, study: Study) -> Collected:
@@ -92,7 +92,7 @@ def collect(results: Path, study: Study) -> Collected:
     UserError
         When no run has one yet that can be read. A disk that fails is no damage of one run.
     """
-    cubes, timings = [], []
+    cubes, groups = [], []
     damaged: dict[str, str] = {}
     for run in study.runs:
         try:
@@ -103,10 +103,8 @@ def collect(results: Path, study: Study) -> Collected:
             damaged[run.name] = str(error).partition(";")[0]
             continue
         if found is not None:
-            one, timing = found
-            cubes.append(one)
-            if timing is not None:
-                timings.append(timing.assign_coords(run=[run.name], checkpoint=np.arange(timing.sizes["checkpoint"])))
+            cubes.append(found[0])
+            groups.append(found[1])
     if not cubes and damaged:
         raise DamagedError(f"no run can be read: {next(iter(damaged.values()))}; sweeps run {study.path} mends it")
     if not cubes:
@@ -115,9 +113,8 @@ def collect(results: Path, study: Study) -> Collected:
         )
     joined = cube.concat(cubes)
     joined.attrs |= {"study": study.name, "study_yaml": study.text, "title": study.about or study.name}
-    return Collected(
-        cube=joined, timing=xr.concat(timings, "run", join="outer") if timings else None, damaged=damaged
-    )  # fmt: skip
+    united, _ = concat_groups(cubes, groups, joined)
+    return Collected(cube=joined, groups=united, damaged=damaged)
 
 
 def write_cube(study: Study, folder: Path, output: Path, *, anonymously: bool = False) -> Collected:
@@ -142,6 +139,6 @@ def write_cube(study: Study, folder: Path, output: Path, *, anonymously: bool = 
     found = collect(folder, study)
     if anonymously:
         found = replace(found, cube=anonymous(found.cube))
-    cube.write(found.cube, output, {"timing": found.timing} if found.timing is not None else None)
+    cube.write(found.cube, output, found.groups)
     collect_answers(folder, study.runs, output)
     return found

@@ -13,7 +13,7 @@ from calque.data.cube.run_file import NAME
 from calque.data.errors import DiskError, UserError
 from calque.data.json_files import read_json_if_there
 from calque.sweeps.results.collect import read_run
-from calque.sweeps.results.progress import RunProgress, read_progress, run_folder, write_progress
+from calque.sweeps.results.progress import ENDED, RunProgress, read_progress, run_folder, write_progress
 from calque.sweeps.results.root import ResultsRoot
 from calque.sweeps.study.run_config import RunConfig
 
@@ -59,7 +59,7 @@ def unfinished(root: ResultsRoot, runs: Iterable[RunConfig]) -> list[RunConfig]:
             note = f"it was done, and {lost}: it is opened again"
             write_progress(root.folder, run, replace(standing, state="waiting", note=note))
             root.publish(f"runs/{run.name}/progress.json")
-        if lost is not None or standing.state != "done":
+        if lost is not None or standing.state not in ENDED:
             found.append(run)
     return found
 

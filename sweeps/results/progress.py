@@ -16,10 +16,16 @@ from calque.data.locks import is_held
 from calque.data.quantities import format_count, format_duration
 from calque.sweeps.study.run_config import RunConfig
 
-State = Literal["waiting", "preparing", "training", "done", "failed"]
+State = Literal["waiting", "preparing", "training", "done", "failed", "pruned"]
+ENDED = ("done", "pruned")
+"""States of runs that have come to their end: ``pruned`` is one that a search stopped."""
 STALE_SECONDS = 60.0
 LOCK = ".lock"
 """Held in a run's folder by the process that works on it."""
+FROM = ".from"
+"""In a run's folder: the state of another run from which it begins, fetched from an address and not copied there."""
+THERE, COPIED = ".there", ".copied"
+"""Beside an address: stands in a run's folder as long as the address is there; says that weights were removed here."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +36,7 @@ class RunProgress:
     ----------
     run, run_id : str
     state : str
-        ``waiting``, ``preparing``, ``training``, ``done`` or ``failed``.
+        ``waiting``, ``preparing``, ``training``, ``done``, ``failed``, or ``pruned``: stopped by a search.
     tokens, total_tokens : int
     tokens_per_second, loss : float, optional
         Lately; nats/token.
@@ -156,7 +162,14 @@ def progress_table(standings: Sequence[RunProgress], title: str) -> Table:
     table = Table(title=title, title_justify="left")
     for name in ("run", "state", "tokens", "tokens/s", "loss", "checkpoints", "time left"):
         table.add_column(name, justify="left" if name in ("run", "state") else "right", no_wrap=True)
-    colours = {"done": "green", "failed": "red", "training": "cyan", "preparing": "cyan", "waiting": "dim"}
+    colours = {
+        "done": "green",
+        "failed": "red",
+        "training": "cyan",
+        "preparing": "cyan",
+        "waiting": "dim",
+        "pruned": "dim",
+    }
     for p in standings:
         table.add_row(
             p.run, Text(p.status, style=colours.get(p.status, "yellow")),

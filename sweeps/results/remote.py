@@ -18,7 +18,7 @@ BLOCK = 1 << 23
 
 
 class RemoteFolder:
-    """A folder at an address.
+    """A folder at an address, used by one thread at a time.
 
     Parameters
     ----------
@@ -34,7 +34,8 @@ class RemoteFolder:
     def __init__(self, address: str) -> None:
         self.address = address.rstrip("/")
         with self._errors_named():
-            files, root = fsspec.core.url_to_fs(self.address)
+            # not shared with others: a file system has one transaction at a time
+            files, root = fsspec.core.url_to_fs(self.address, skip_instance_cache=True)
         self.files: AbstractFileSystem = files
         self.root = root.rstrip("/")
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from calque.data.files import in_use
+from calque.data.errors import UserError
+from calque.data.files import FolderGoneError, folder_gone, in_use, write_atomically
 from calque.data.home import home
+from calque.models.config import retention
+from calque.sweeps.results.progress import THERE, read_progress
 from calque.sweeps.study.run_config import RunConfig
 from calque.sweeps.study.study import is_address
 
@@ -57,7 +62,9 @@ class ResultsRoot:
         """
         if self.remote is None:
             return
-        self.fetch("study.json")
+        self.fetch(MARKER)
+        if not (self.folder / MARKER).exists():  # what is here is of a root that was removed
+            shutil.rmtree(self.folder, ignore_errors=True)
         names = self.remote.names()
         wanted = ("progress.json", "run.nc", "run.answers.parquet") if cubes else ("progress.json",)
         for run in runs:
@@ -85,21 +92,64 @@ class ResultsRoot:
         ----------
         name : str
             Below the results root.
+
+        Raises
+        ------
+        FolderGoneError
+            When the address was removed; it is not made again, except by its mark.
         """
         if self.remote is not None:
+            if name != MARKER:
+                self.check_there()
             self.remote.put(self.folder / name, name)
 
+    def check_there(self) -> None:
+        """Refuse an address whose mark is gone.
+
+        Raises
+        ------
+        FolderGoneError
+        """
+        if self.remote is not None and not self.remote.exists(MARKER):
+            raise folder_gone(self.place)
+
     @contextmanager
-    def kept(self) -> Iterator[None]:
-        """Within the context the folder is not made again once it was removed; an address is left to itself.
+    def kept(self, run: RunConfig | None = None) -> Iterator[None]:
+        """Within the context the results root is not made again once it was removed.
+
+        Parameters
+        ----------
+        run : RunConfig, optional
+            Whose folder on this machine is written, and copied to an address from there.
 
         Raises
         ------
         FolderGoneError
             When it was removed.
         """
-        with nullcontext() if self.remote is not None else in_use(self.folder / MARKER):
-            yield
+        if self.remote is None:
+            with in_use(self.folder / MARKER):
+                yield
+        elif run is not None:
+            with in_use(self._local_marker(run), self.place):
+                yield
+        else:
+            try:
+                yield
+            except Exception as error:
+                if not isinstance(error, FolderGoneError) and self._is_gone():  # whatever failed, this is why
+                    raise folder_gone(self.place) from error
+                raise
+            self.check_there()
+
+    def _is_gone(self) -> bool:
+        try:
+            return self.remote is not None and not self.remote.exists(MARKER)
+        except UserError:  # a store that does not answer is not known to be gone
+            return False
+
+    def _local_marker(self, run: RunConfig) -> Path:
+        return self._here / "work" / "runs" / run.name / THERE
 
     @contextmanager
     def working(self, run: RunConfig) -> Iterator[Path]:
@@ -120,6 +170,22 @@ class ResultsRoot:
             return
         from calque.sweeps.results.mirror import mirrored
 
-        work = self._here / "work"
-        with mirrored(work / "runs" / run.name, self._remote(f"/runs/{run.name}")):
+        work, folder = self._here / "work", f"runs/{run.name}"
+        self.check_there()
+        marker, check = self._local_marker(run), ResultsRoot(self.place).check_there  # the thread has a root of its own
+        stays = partial(retention.stays, run.training.keep_weights, planned=run.checkpoint_steps())
+        write_atomically(marker, b"")
+        with (
+            self.kept(run),
+            mirrored(
+                work / folder,
+                self._remote(f"/{folder}"),
+                stays=stays,
+                check=check,
+                gone=partial(marker.unlink, missing_ok=True),
+                keeps=partial(retention.kept_steps, run.training.keep_weights, planned=run.checkpoint_steps()),
+            ) as mirror,
+        ):
             yield work
+        if read_progress(work, run).state == "done":
+            mirror.clear()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from calque.sweeps.results.progress import RunProgress
+from calque.data.quantities import plural
+from calque.sweeps.results.progress import ENDED, RunProgress
 from calque.sweeps.results.root import ResultsRoot
 from calque.sweeps.study.study import Study
 
@@ -39,5 +40,6 @@ def standing_line(standing: RunProgress, root: ResultsRoot) -> str:
     where = f"{root}/runs/{standing.run}"
     if standing.state == "failed":
         return f"{standing.run}: failed: {standing.message} (traceback in {where}/error.txt)"
-    done = f"{standing.checkpoints} of {standing.total_checkpoints} checkpoints"
-    return f"{standing.run}: {'done' if standing.state == 'done' else 'unfinished'}, {done}, in {where}"
+    done = f"{standing.checkpoints} of {plural(standing.total_checkpoints, 'checkpoint')}"
+    state = standing.state if standing.state in ENDED else "unfinished"
+    return f"{standing.run}: {state}, {done}, in {where}"

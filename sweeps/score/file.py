@@ -14,6 +14,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from calque.data import cube
+from calque.data.cube.variables import missing_value
 from calque.data.errors import UserError
 from calque.data.metrics import VARIABLES
 from calque.sweeps.score.flags import NOT_FINITE, Evidence, flags
@@ -93,6 +94,7 @@ class ScoreFile:
     def __init__(self, path: str | os.PathLike[str], run_id: str) -> None:
         self.path, self.run_id = Path(path), run_id
         self.static: xr.Dataset | None = None
+        self.others: dict[str, xr.Dataset] = {}
         self.rows: dict[str, ScoredRow] = {}
         if self.path.exists():
             self._load()
@@ -104,7 +106,13 @@ class ScoreFile:
                 f"{self.path} holds scores of another model or of other questions; choose another `output`, or "
                 "remove it"
             )
-        timing = cube.read(self.path, "timing")
+        if lacking := [name for name in VARIABLES if name not in old]:
+            raise UserError(
+                f"{self.path} is of an earlier version, without {', '.join(lacking)}; choose another `output`, or "
+                "remove it"
+            )
+        self.others = cube.read_groups(self.path)  # such as components, which probing adds
+        timing = self.others.pop("timing")
         steps = old["step"].values[0] if "step" in old else np.full(old.sizes["checkpoint"], np.nan)
         not_finite = old["checkpoint_flags"].values[0].astype(int) & NOT_FINITE
 
@@ -127,6 +135,9 @@ class ScoreFile:
                 scores={name: old[name].values[0, i] for name in VARIABLES},
                 seconds={name: float(timing[name].values[0, i]) for name in SECONDS},
             )
+        revisions = [str(revision) for revision in old["revision"].values[0]]
+        moved = {name: group for name, group in self.others.items() if "checkpoint" in group.dims}
+        self.others |= {name: group.assign_coords(checkpoint=revisions) for name, group in moved.items()}
         moving = [name for name, variable in old.variables.items() if "checkpoint" in variable.dims]
         self.static = old.drop_vars(moving)
 
@@ -200,7 +211,16 @@ class ScoreFile:
         }
         timing = {name: (("run", "checkpoint"), [[row.seconds[name] for row in rows]]) for name in SECONDS}
         whole = self.static.assign(variables).assign_coords(coords)
-        cube.write(whole, self.path, {"timing": xr.Dataset(timing)})
+        others = {name: _at(group, order) for name, group in self.others.items()}
+        cube.write(whole, self.path, {**others, "timing": xr.Dataset(timing)})
+
+
+def _at(group: xr.Dataset, order: Sequence[str]) -> xr.Dataset:
+    """Return a group at the checkpoints of an order; what it has not is missing."""
+    if "checkpoint" not in group.dims:
+        return group
+    fill = {str(name): missing_value(str(name), v.dtype.kind) for name, v in group.data_vars.items()}
+    return group.reindex(checkpoint=list(order), fill_value=fill).assign_coords(checkpoint=np.arange(len(order)))
 
 
 def summary(scores: Mapping[str, NDArray[np.generic]]) -> float:

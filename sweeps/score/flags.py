@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from calque.data.cube import CHECKPOINT_FLAGS
 from calque.data.outliers import outlying, running_median
+from calque.data.quantities import plural
 
 DUPLICATE, OUTLIER, NOT_FINITE, SHARED = (1 << i for i in range(len(CHECKPOINT_FLAGS)))
 FEWEST = 7
@@ -114,15 +115,16 @@ def flag_messages(revisions: Sequence[str], checkpoints: Sequence[Evidence], fou
     groups = duplicates([one.sha256 for one in checkpoints])
     if groups:
         lines.append(
-            f"{sum(map(len, groups))} of {len(revisions)} checkpoints have the weights of another "
+            f"{sum(map(len, groups))} of {plural(len(revisions), 'checkpoint')} have the weights of another "
             f"({_equal(groups, revisions)}): flagged duplicate_weights; at most one of each has its true position"
         )
     parts = list({tuple(those): those for those in shared_files(checkpoints).values()}.values())
     if parts:
         count = len({i for those in parts for i in those})
         lines.append(
-            f"{count} of {len(revisions)} checkpoints share a file of weights with another while the rest differs "
-            f"({_equal(parts, revisions)}): flagged shared_file; at most one of each is whole as it was trained"
+            f"{count} of {plural(len(revisions), 'checkpoint')} share a file of weights with another while the rest "
+            f"differs ({_equal(parts, revisions)}): flagged shared_file; at most one of each is whole as it was "
+            "trained"
         )
     for mask, name, what in (
         (OUTLIER, "outlier", "score out of line with their neighbours"),
@@ -131,14 +133,15 @@ def flag_messages(revisions: Sequence[str], checkpoints: Sequence[Evidence], fou
         those = [name for name, flag in zip(revisions, found, strict=True) if flag & mask]
         if those:
             lines.append(
-                f"{len(those)} of {len(revisions)} checkpoints {what} ({', '.join(_some(those))}): flagged {name}"
+                f"{len(those)} of {plural(len(revisions), 'checkpoint')} {what} ({', '.join(_some(those))}): flagged "
+                f"{name}"
             )
     return lines
 
 
 def _equal(groups: Sequence[Sequence[int]], revisions: Sequence[str]) -> str:
     shown = "; ".join(" = ".join(_some([revisions[i] for i in group])) for group in groups[:3])
-    return shown + (f"; and {len(groups) - 3} groups more" if len(groups) > 3 else "")
+    return shown + (f"; and {plural(len(groups) - 3, 'group')} more" if len(groups) > 3 else "")
 
 
 def _some(names: list[str]) -> list[str]:

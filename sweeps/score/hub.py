@@ -43,6 +43,7 @@ class HubSource:
     """
 
     every = False
+    opening = "fetching"
 
     def __init__(self, model: str) -> None:
         self.name = model

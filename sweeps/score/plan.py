@@ -10,7 +10,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from calque.data.errors import UserError
-from calque.data.quantities import format_count, format_duration
+from calque.data.quantities import format_count, format_duration, plural
 from calque.data.result import Result, Rows
 from calque.sweeps.score.display import PARTS
 from calque.sweeps.score.file import ScoreFile
@@ -82,7 +82,7 @@ class ScoringPlan(Result):
         asked = [f"{n} of {there} {NAMES[task]}" for task, (n, there) in self.questions.items() if task != "loss"]
         read = [f"{format_count(n)} in {PARTS[part]}" for part, n in self.tokens.items()]
         lines = [
-            f"{self.cube}: {self.to_score} of {self.checkpoints} checkpoints to score",
+            f"{self.cube}: {self.to_score} of {plural(self.checkpoints, 'checkpoint')} to score",
             f"questions a checkpoint: {', '.join(asked)}; loss on {format_count(self.questions['loss'][0])} tokens",
             f"tokens a checkpoint, at most: {', '.join(read)}",
             f"FLOPs: at most {self.flops:.2g} a checkpoint ({format_count(self.n_params)} parameters), "

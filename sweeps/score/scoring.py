@@ -174,7 +174,7 @@ class _Scoring:
         if row is not None and commit and row.commit == commit and self.logged(revision, row.fingerprint):
             return "scored before"
         try:
-            self.display.doing(revision, "fetching")
+            self.display.doing(revision, self.source.opening)
             with self.source.fetched(revision) as folder:
                 return self.one(revision, position, commit, folder)
         except DiskError:
@@ -188,7 +188,7 @@ class _Scoring:
         except BaseException as error:  # of transformers, torch and tokenizers, whose panics are no Exceptions
             if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
                 raise
-            why = f"{type(error).__name__}: {brief(error, REASON - 60)}; fetch it again, or leave it out"
+            why = f"{type(error).__name__}: {brief(error, REASON - 60)}; get it again, or leave it out"
         self.scored.failed[revision] = why
         return "not scored"
 

@@ -6,14 +6,19 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Protocol
 
 from calque.data.errors import UserError, nearest
+from calque.data.quantities import plural
 from calque.models.huggingface.weights import NAMES
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
+HUB_NAME = re.compile(r"(?!\.)[\w.-]+/[\w.-]+")
+ALIKE = 0.6
+"""Likeness of two names of folders from which one is the other mistyped."""
 
 
 class RevisionSource(Protocol):
@@ -27,11 +32,14 @@ class RevisionSource(Protocol):
         Commits by name, in the order of the source; empty strings where there are no commits.
     every : bool
         Whether all revisions are scored when the user names none.
+    opening : str
+        What getting a revision is, such as ``reading`` or ``fetching``.
     """
 
     name: str
     revisions: dict[str, str]
     every: bool
+    opening: str
 
     def fetched(self, revision: str) -> AbstractContextManager[Path]:
         """Yield a folder with configuration, weights and tokenizer of ``revision``, valid within the context."""
@@ -54,6 +62,7 @@ class FolderSource:
     """
 
     every = True
+    opening = "reading"
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = folder = Path(folder)
@@ -84,6 +93,7 @@ class CacheSource:
     """
 
     every = True
+    opening = "reading"
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = folder = Path(folder)
@@ -112,7 +122,7 @@ def open_source(model: str | os.PathLike[str]) -> RevisionSource:
     Parameters
     ----------
     model : str or path
-        A path, or ``OWNER/NAME`` on the hub when there is no such path.
+        A path, or ``OWNER/NAME`` on the hub when there is neither such a path nor a folder ``OWNER``.
 
     Raises
     ------
@@ -124,8 +134,13 @@ def open_source(model: str | os.PathLike[str]) -> RevisionSource:
     if not folder.is_dir():
         if folder.exists():
             raise UserError(f"{model} is a file; expected a folder with a model, or OWNER/NAME on the hub")
-        if not re.fullmatch(r"[\w.-]+/[\w.-]+", model) or model.startswith("."):
-            raise UserError(f"there is no folder {model}; expected one, or OWNER/NAME on the hub")
+        if not HUB_NAME.fullmatch(model):
+            raise UserError(f"there is no folder {model}; expected one, or OWNER/NAME on the hub{_near(folder)}")
+        if folder.parent.is_dir():  # a path that was mistyped: the hub would be asked for nothing
+            raise UserError(
+                f"there is no folder {model}, and {folder.parent} is one here; expected a folder in it, or OWNER/NAME "
+                f"on the hub where no folder is called OWNER{_near(folder)}"
+            )
         from calque.sweeps.score.hub import HubSource
 
         return HubSource(model)
@@ -163,8 +178,8 @@ def choose_revisions(source: RevisionSource, revisions: str | None) -> tuple[lis
     if revisions is None:
         if not source.every and len(known) > 1:
             raise UserError(
-                f"{source.name} has {len(known)} revisions ({', '.join(known[:4])}, ...); name those to score: "
-                "`revisions` all, or 'step*', or names separated by commas"
+                f"{source.name} has {plural(len(known), 'revision')} ({', '.join(known[:4])}, ...); name those to "
+                "score: `revisions` all, or 'step*', or names separated by commas"
             )
         return known, False
     if revisions == "all":
@@ -180,6 +195,17 @@ def choose_revisions(source: RevisionSource, revisions: str | None) -> tuple[lis
     if not found:
         raise UserError("`revisions` is empty; expected names, a pattern such as 'step*', or all")
     return [name for name in known if name in found], not any(set(pattern) & set("*?[") for pattern in patterns)
+
+
+def _near(folder: Path) -> str:
+    """Return the folder that may be meant by one that is missing: the nearest name where the path first goes wrong."""
+    wrong = next((one for one in (folder, *folder.parents) if one.parent.is_dir()), folder)
+    try:
+        known = {path.name: path for path in wrong.parent.iterdir() if path.is_dir()}
+    except OSError:
+        return ""
+    near = get_close_matches(wrong.name, known, n=1, cutoff=ALIKE)
+    return f"; did you mean '{known[near[0]] / folder.relative_to(wrong)}'?" if near else ""
 
 
 def _is_model(folder: Path) -> bool:

@@ -31,6 +31,7 @@ class TrainedRunSource:
     """The checkpoints with kept weights in the ``folder`` of a run, whose cube has their positions."""
 
     every = True
+    opening = "reading"
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.run = TrainedRun.open(folder)
@@ -142,6 +143,6 @@ class TrainedRunModel:
         sampler = sampler_of(self.config, self._prepared)
         found = static_part(
             self.config, self._prepared, sampler=sampler, decoder=self._decoder.config,
-            phenomena=self._scorer.pairs.phenomena,
+            scorer=self._scorer,
         )  # fmt: skip
         return found.assign_coords(run=[run])

@@ -9,6 +9,8 @@ from typing import Any
 
 from calque.sweeps.study.run_config import RunConfig
 
+BY_LANGUAGE = ("mix", "text_bytes", "datasets")
+"""Keys whose mapping is one value."""
 TOLD_ELSEWHERE = ("name", "size", "mix", "corpus", "init_seed", "data_seed", "training.tokens")
 
 
@@ -55,7 +57,7 @@ def differences_text(differs: Mapping[str, Any]) -> str:
 def _flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in values.items():
-        section = isinstance(value, dict) and key != "mix"
+        section = isinstance(value, dict) and key not in BY_LANGUAGE
         found |= _flat(value, f"{above}{key}.") if section else {above + key: value}
     return found
 
@@ -67,6 +69,8 @@ def _text(value: Any) -> str:
 def _short(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return {None: "none", True: "yes", False: "no"}[value]
+    if isinstance(value, dict):
+        return " ".join(f"{key}:{_short(inner)}" for key, inner in value.items())
     if isinstance(value, list):
         return " ".join(map(_short, value))
     return f"{value:g}" if isinstance(value, float) else f"{value}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from calque.data.quantities import Count
@@ -15,11 +16,16 @@ from calque.data.strict_yaml.sections import alternatives, fields
 from calque.models.config.sizes import SIZES
 from calque.sweeps.study.bases import BASES
 from calque.sweeps.study.run_config import RunConfig
+from calque.sweeps.study.search import Search
 
 HEAD = """\
 # All keys of a study file
 
 Made by `python -m calque.sweeps.study.keys`; do not edit. `sweeps plan STUDY` checks a file and starts nothing.
+
+An editor with the YAML language server completes keys, shows this text and marks mistakes: the line
+`# yaml-language-server: $schema=study.schema.json` names the JSON Schema (draft 7) by its path from the study file.
+`sweeps init NAME` writes a study file with that line, and the schema beside it; `sweeps/study.schema.json` is the same.
 
 A study file is YAML. A key is the word that is written before the colon. What looks like a date is text. A count may be
 written as 5M, 1.5k or 37B. An unknown key is an error that names the nearest right one.
@@ -31,7 +37,9 @@ written as 5M, 1.5k or 37B. An unknown key is an error that names the nearest ri
 | `base` | The named base that runs differ from, `world-cpu` by default; a run may name its own. |
 | `results` | Folder for results, or an address such as `s3://bucket/full`; by default `results/NAME`. |
 | `defaults` | Keys of runs, for all runs of the file. |
+| `search` | Draws the runs from one, and stops the worse ones before their end (keys below; docs/STUDY.md). |
 | `runs` | `NAME: {...}` for every run: the keys in which it differs from the base and the defaults. Required. |
+| `runs.NAME.from` | `{run: OTHER, step: N}`: a branch from a checkpoint of another run (docs/TRAINING.md). |
 | `runs.NAME.seeds` | A list such as `[0, 1, 2]`: runs `NAME-s0` and so on, with this `init_seed` and `data_seed`. |
 
 Everything below stands in a run or under `defaults`. A base sets other defaults than these (table at the end).
@@ -43,11 +51,12 @@ def keys_page() -> str:
     """Return the page as Markdown."""
     parts = [
         HEAD.replace("{sizes}", ", ".join(f"`{name}`" for name in SIZES)),
-        _section("A run", "", RunConfig, skip=("name",)),
+        _section("A run", "", RunConfig, skip=("name", "branch")),
+        _section("`search`", "search.", Search),
     ]
     for name, kind in get_type_hints(RunConfig).items():
         section = next((one for one in alternatives(kind) if fields(one)), None)
-        if section is not None:
+        if section is not None and name != "branch":
             parts += _sections(name, section)
     rows = [f"| `{name}` | {'; '.join(_flat(values))} |" for name, values in BASES.items()]
     parts.append("\n".join(["## The bases", "", "| base | sets |", "|---|---|", *rows, ""]))
@@ -64,7 +73,7 @@ def _sections(name: str, kind: Any) -> list[str]:
 
 
 def _section(title: str, above: str, kind: Any, skip: tuple[str, ...] = ()) -> str:
-    said, hints = _described(kind), get_type_hints(kind, include_extras=True)
+    said, hints = described(kind), get_type_hints(kind, include_extras=True)
     rows = []
     for field in dataclasses.fields(kind):
         if field.name in skip:
@@ -105,7 +114,7 @@ def _words(kind: Any) -> str:
     origin = get_origin(kind)
     if origin is tuple:
         return f"list: {_words(get_args(kind)[0])}"
-    if origin is dict:
+    if origin in (dict, Mapping):
         return "mapping"
     if fields(kind):
         return "keys, below"
@@ -113,8 +122,19 @@ def _words(kind: Any) -> str:
     return plain.get(kind) or ", ".join(map(str, get_args(kind)))
 
 
-def _described(kind: Any) -> dict[str, str]:
-    """Return what the docstrings of a section and of its bases say of each attribute."""
+def described(kind: Any) -> dict[str, str]:
+    """Return what the docstrings of a section and of its bases say of each attribute.
+
+    Parameters
+    ----------
+    kind : type
+        A section of the configuration.
+
+    Returns
+    -------
+    dict of str to str
+        A sentence or two in Markdown by attribute.
+    """
     found: dict[str, str] = {}
     for one in reversed(kind.__mro__):
         doc = inspect.cleandoc(one.__doc__ or "") if one is not object else ""

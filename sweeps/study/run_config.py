@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from functools import cache, cached_property
 from typing import Any, ClassVar, Literal
 
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from calque.data.corpora.debian.config import DebianConfig
 from calque.data.corpora.hub.config import HubConfig
@@ -21,15 +21,18 @@ from calque.data.corpora.world.lexicon import Vocabulary
 from calque.data.errors import UserError, about, nearest
 from calque.data.metrics import COUNTED
 from calque.data.mixes.mix import Mix
-from calque.data.quantities import Count
+from calque.data.strict_yaml.validation import first_mistake
 from calque.data.tokens import choice as tokenizer_choice
 from calque.models.config.parametrisation import with_base
 from calque.models.config.schedule import CheckpointSchedule
 from calque.models.config.sizes import DecoderConfig, size
 from calque.models.config.training import TrainingConfig
-from calque.models.scoring.selection import logged
+from calque.sweeps.study.branch import Branch
+from calque.sweeps.study.evaluation import PROBING, EvaluationConfig
 
 CORPORA = ("world", "sample", "debian", "text", "hub")
+WATCHING = {"tensorboard": False, "profile": None, "keep_states": "newest"}
+"""Keys of training that change no number, with their usual values."""
 
 
 def check_name(what: str, name: str) -> None:
@@ -44,45 +47,6 @@ def check_name(what: str, name: str) -> None:
     """
     if not name or not all(c.isalnum() or c in "-_." for c in name) or name[0] == ".":
         raise UserError(f"{what} is '{name}'; expected letters, digits, '-', '_' and '.', the first no '.'")
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluationConfig:
-    """What is asked at every checkpoint.
-
-    Attributes
-    ----------
-    heldout_tokens : int
-        Held-out tokens a language for the loss.
-    concepts : int, optional
-        Ask only the first so many concepts (all pairs of languages); None asks all.
-    minimal_pairs : int, optional
-        At most so many a language and phenomenon; None asks all.
-    minimal_pairs_file : str, optional
-        A file or folder of further pairs in the format of MultiBLiMP (see ``calque.data.words.multiblimp``).
-    minimal_pairs_every, logprobs_every : int
-        Ask for minimal pairs, and for the log-probabilities of words, only at every n-th planned checkpoint: the
-        first, the last, and every k-th between. Elsewhere they are missing.
-    log_answers : int or {"all"}, optional
-        Keep what the model says to so many items of each task, the same at every checkpoint, beside the cube
-        (``calque.data.answers``). It changes no number and is no part of the run's identity.
-    """
-
-    heldout_tokens: Count = 4096
-    concepts: int | None = None
-    minimal_pairs: int | None = None
-    minimal_pairs_file: str | None = None
-    minimal_pairs_every: int = 1
-    logprobs_every: int = 1
-    log_answers: int | Literal["all"] | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse empty questions."""
-        for name in ("heldout_tokens", "concepts", "minimal_pairs", "minimal_pairs_every", "logprobs_every"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise UserError(f"{name} is {value}; expected 1 or more")
-        logged(self.log_answers, 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +65,9 @@ class RunConfig:
         ``uniform``, ``temperature:0.3``, ``drop:en``, ``only:en,de``, ``en:0.6,de:0.4`` and others (docs/DATA.md).
     init_seed, data_seed : int
         Of the initial weights and of the order of the data; the world has a ``world_seed`` of its own.
+    branch : Branch, optional
+        Where this run leaves another one (``from`` in a study file). It has all steps before in common with that run,
+        and checkpoints after it alone.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")  # sections of other packages have none
@@ -119,6 +86,7 @@ class RunConfig:
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     init_seed: int = 0
     data_seed: int = 0
+    branch: Branch | None = None
 
     def __post_init__(self) -> None:
         """Check what can be checked before anything is prepared."""
@@ -128,6 +96,17 @@ class RunConfig:
             size(self.size, 1024)
         with about("mix"):
             self.parsed_mix()
+        if self.evaluation.words == "catalogue" and self.corpus != "debian":
+            raise UserError(
+                f"evaluation.words is 'catalogue', and corpus '{self.corpus}'; expected corpus debian, whose "
+                "catalogues have these words, or words: cldr"
+            ).at("evaluation", "words")
+        need = 2 * self.evaluation.probe_length + 1
+        if self.evaluation.probes and need > self.training.context:
+            raise UserError(
+                f"evaluation.probe_length is {self.evaluation.probe_length}, for prompts of {need} tokens, and "
+                f"training.context {self.training.context}; lower it to {(self.training.context - 1) // 2}"
+            ).at("evaluation", "probe_length")
         with about("checkpoints"):
             self._check_adaptive(len(self.checkpoint_steps()))
 
@@ -194,7 +173,13 @@ class RunConfig:
 
     def checkpoint_steps(self) -> tuple[int, ...]:
         """Return the steps at which checkpoints are planned; adaptive ones come on top."""
-        return self.checkpoints.steps(self.training.tokens, self.training.tokens_per_step)
+        steps = self.checkpoints.steps(self.training.tokens, self.training.tokens_per_step)
+        return steps if self.branch is None else tuple(step for step in steps if step > self.branch.step)
+
+    @property
+    def trained_steps(self) -> int:
+        """Optimizer steps that this run takes itself: those after its branch, where it has one."""
+        return self.training.steps - (0 if self.branch is None else self.branch.step)
 
     def to_dict(self) -> dict[str, Any]:
         """Return nested JSON-ready values, unused sections left out; :meth:`from_dict` reads them."""
@@ -209,8 +194,25 @@ class RunConfig:
         for name in ("minimal_pairs_every", "logprobs_every"):
             if values["evaluation"][name] == 1:
                 del values["evaluation"][name]
+        if self.evaluation.words == "cldr":
+            del values["evaluation"]["words"]
         if self.evaluation.log_answers is None:
             del values["evaluation"]["log_answers"]
+        for name, default in (("loss", "all"), ("attention", "context")):
+            if values["training"][name] == default:
+                del values["training"][name]
+        if not self.training.skip_spikes:
+            del values["training"]["skip_spikes"], values["training"]["spike_history"]
+        for name, unwatched in WATCHING.items():
+            if values["training"][name] == unwatched:
+                del values["training"][name]
+        if self.branch is None:
+            del values["branch"]
+        for name, usual in (("recurring_names", True), ("copying_first", 0), ("no_copying_first", 0)):
+            if "world" in values and values["world"][name] == usual:
+                del values["world"][name]
+        for name in PROBING if not self.evaluation.probes else ():
+            del values["evaluation"][name]
         return values
 
     def _unused(self) -> tuple[str, ...]:
@@ -219,8 +221,9 @@ class RunConfig:
 
     def design(self) -> str:
         """Return a text that is the same for runs which differ in name and seeds alone."""
-        apart = ("name", "init_seed", "data_seed", *self._unused())
-        return repr([getattr(self, each.name) for each in fields(self) if each.name not in apart])
+        apart = ("name", "init_seed", "data_seed", "branch", *self._unused())
+        own = [getattr(self, each.name) for each in fields(self) if each.name not in apart]
+        return repr([*own, None if self.branch is None else self.branch.step])
 
     @staticmethod
     def from_dict(values: dict[str, Any]) -> RunConfig:
@@ -230,15 +233,28 @@ class RunConfig:
         ----------
         values : dict
             Nested values, as in the JSON.
+
+        Raises
+        ------
+        UserError
+            For what is no configuration of this version: the first key that is wrong.
         """
-        return adapter().validate_python(values)
+        try:
+            return adapter().validate_python(values)
+        except ValidationError as error:
+            raise UserError(first_mistake(error, RunConfig, lambda place: 0).message) from None
 
     @cached_property
     def run_id(self) -> str:
-        """Stable hash (12 hexadecimal digits) of everything but the name and which answers are logged."""
+        """Stable hash (12 hexadecimal digits) of everything but the name and what changes no other number."""
         values = self.to_dict()
         del values["name"]
-        values["evaluation"].pop("log_answers", None)
+        for name in ("log_answers", *PROBING):
+            values["evaluation"].pop(name, None)
+        for name in WATCHING:
+            values["training"].pop(name, None)
+        if self.branch is not None:
+            del values["branch"]["run"]
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -7,25 +7,20 @@ import json
 import os
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from calque.data.errors import UserError, nearest, shown
-from calque.data.strict_yaml.document import Document, Place, read_document
-from calque.data.strict_yaml.sections import elsewhere, fields
-from calque.data.strict_yaml.validation import TYPO, boolean_mistake, first_mistake
-from calque.sweeps.study.bases import BASES
-from calque.sweeps.study.run_config import RunConfig, adapter, check_name
-from calque.sweeps.study.synonyms import synonym
+from calque.data.strict_yaml.document import read_document
+from calque.sweeps.study.drawing import draw_runs
+from calque.sweeps.study.reader import StudyReader
+from calque.sweeps.study.run_config import RunConfig, check_name
+from calque.sweeps.study.search import Search, search_of
 
-STUDY_KEYS = ("study", "about", "base", "defaults", "runs", "results")
+STUDY_KEYS = ("study", "about", "base", "defaults", "runs", "results", "search")
 RESULTS = "CALQUE_RESULTS"
 """Environment variable: folder or ``fsspec`` address below which every study has its results."""
-RUN_ONLY_KEYS = ("base", "seeds")
 
 
 def is_address(place: str) -> bool:
@@ -49,6 +44,10 @@ class Study:
         Names are unique.
     results : str, optional
         Folder for results, relative to the working directory, or ``fsspec`` address.
+    search : Search, optional
+        How the runs were drawn from one, and when the worse ones stop; None where all runs are as the file has them.
+    drawn : mapping of str to mapping
+        What was drawn for each run of a search, by dotted key.
     recorded : mapping of str to str
         Records of adaptive checkpoints (``calque.phases.adaptive.record``) by run, to be repeated rather than decided
         again.
@@ -60,6 +59,8 @@ class Study:
     text: str
     runs: tuple[RunConfig, ...]
     results: str | None = None
+    search: Search | None = None
+    drawn: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     recorded: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -83,6 +84,19 @@ class Study:
         raise UserError(
             f"study '{self.name}' has no run '{name}'; expected one of {', '.join(names)}{nearest(name, names)}"
         )
+
+    def has(self, name: str) -> bool:
+        """Return whether there is a run of this ``name``."""
+        return any(run.name == name for run in self.runs)
+
+    def parents(self) -> dict[str, RunConfig]:
+        """Return the runs that others leave, by name."""
+        left = {run.branch.run for run in self.runs if run.branch is not None}
+        return {run.name: run for run in self.runs if run.name in left}
+
+    def branch_steps(self, name: str) -> tuple[int, ...]:
+        """Return the steps at which other runs leave the run ``name``, ascending."""
+        return tuple(sorted({run.branch.step for run in self.runs if run.branch and run.branch.run == name}))
 
     def results_place(self, given: str | None) -> str:
         """Return where results go, an absolute path or an ``fsspec`` address.
@@ -127,7 +141,7 @@ def read_study(path: str | Path) -> Study:
         One line naming file, line, key, what came, what was expected and the nearest right key.
     """
     document = read_document(path, "a study file such as sweeps/quick.yaml", STUDY_KEYS)
-    reader, content = _Reader(document), document.content
+    reader, content = StudyReader(document), document.content
     reader.check_keys(content, (), STUDY_KEYS)
     name = content.get("study")
     if not isinstance(name, str) or not name:
@@ -144,7 +158,14 @@ def read_study(path: str | Path) -> Study:
         raise document.error(
             ("results",), f"results is {shown(results)}; expected a folder or an address such as s3://bucket/full"
         )
-    configs = [config for key, own in runs.items() for config in reader.runs(key, {} if own is None else own, content)]
+    search, drawn = None, dict[str, Mapping[str, Any]]()
+    if "search" in content:
+        search = search_of(content["search"], document.error)
+        drawn_configs = draw_runs(reader, search, runs, content)
+        configs = [config for config, _ in drawn_configs]
+        drawn = {config.name: values for config, values in drawn_configs}
+    else:
+        configs = [one for key, own in runs.items() for one in reader.runs(key, {} if own is None else own, content)]
     twice = next((name for name, count in Counter(config.name for config in configs).items() if count > 1), None)
     if twice is not None:
         raise document.error(("runs",), f"run '{twice}' occurs twice; rename one")
@@ -152,80 +173,6 @@ def read_study(path: str | Path) -> Study:
     if not isinstance(about, str):
         raise document.error(("about",), f"about is {shown(about)}; expected a sentence, in quotes if need be")
     return Study(
-        name=name, about=about, path=document.path, text=document.text, runs=tuple(configs), results=results
+        name=name, about=about, path=document.path, text=document.text, runs=tuple(configs), results=results,
+        search=search, drawn=drawn,
     )  # fmt: skip
-
-
-class _Reader:
-    def __init__(self, document: Document) -> None:
-        self.document = document
-
-    def where(self, place: Place, keys: Place) -> Place:
-        """Return where a run's value stands: with the run, or with the defaults."""
-        lines = self.document.lines
-        parts = (keys[:n] for n in range(len(keys), 0, -1))
-        return next((p for k in parts for p in ((*place, *k), ("defaults", *k)) if p in lines), (*place, *keys))
-
-    def check_keys(self, mapping: dict[str, Any], place: Place, known: tuple[str, ...]) -> None:
-        for key in mapping:
-            if key not in known:
-                hint = nearest(key, known, TYPO) or synonym(key, "defaults.") or elsewhere(key, RunConfig)
-                if key == "name":
-                    hint = "; did you mean 'study'?"
-                elif key in (*fields(RunConfig), *RUN_ONLY_KEYS):
-                    hint = f"; did you mean 'defaults.{key}'?"
-                hint = hint or nearest(key, known)
-                message = f"unknown key '{key}'; expected one of {', '.join(known)}{hint}"
-                raise self.document.error((*place, key), message)
-
-    def runs(self, name: str, own: Any, content: dict[str, Any]) -> list[RunConfig]:
-        error, place = self.document.error, ("runs", name)
-        defaults = content.get("defaults")
-        defaults = {} if defaults is None else defaults
-        for where, value in ((("defaults",), defaults), (place, own)):
-            if not isinstance(value, dict):
-                raise error(where, f"'{where[-1]}' is {shown(value)}; expected keys and values")
-        base_place = (*place, "base") if "base" in own else ("base",)
-        base = own.get("base", content.get("base", "world-cpu"))
-        if not isinstance(base, str) or base not in BASES:
-            hint = nearest(base, list(BASES)) if isinstance(base, str) else ""
-            raise error(base_place, f"unknown base {shown(base)}; expected one of {', '.join(BASES)}{hint}")
-        seeds = own.get("seeds", defaults.get("seeds"))
-        if seeds is not None:
-            for key in ("init_seed", "data_seed"):
-                if key in own:
-                    raise error((*place, key), f"'seeds' sets init_seed and data_seed; drop seeds or {key}")
-            if not isinstance(seeds, list) or not seeds or not all(type(s) is int and s >= 0 for s in seeds):
-                message = f"seeds is {shown(seeds)}; expected a list of whole numbers such as [0, 1, 2]"
-                raise error(self.where(place, ("seeds",)), message)
-        merged = _merge(_merge(BASES[base], defaults), own)
-        for key in RUN_ONLY_KEYS:
-            merged.pop(key, None)
-        if "name" in merged:
-            raise error((*place, "name"), "unknown key 'name'; a run's name is its key under 'runs'")
-        if seeds is None:
-            return [self.config({**merged, "name": name}, place)]
-        first = {"name": f"{name}-s{seeds[0]}", "init_seed": seeds[0], "data_seed": seeds[0]}
-        checked = self.config(merged | first, place)  # what the others are checked for is the same
-        return [replace(checked, name=f"{name}-s{seed}", init_seed=seed, data_seed=seed) for seed in seeds]
-
-    def config(self, values: dict[str, Any], place: Place) -> RunConfig:
-        mistake = boolean_mistake(values, RunConfig)
-        if mistake is None:
-            try:
-                return adapter().validate_python(values)
-            except ValidationError as error:
-                line = partial(self._line, place)
-                mistake = first_mistake(error, RunConfig, line, RUN_ONLY_KEYS, synonym)
-        raise self.document.error(self.where(place, mistake.place), mistake.message)
-
-    def _line(self, place: Place, keys: Place) -> int:
-        return self.document.line(self.where(place, keys))
-
-
-def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in over.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict) and key != "mix"
-        merged[key] = _merge(merged[key], value) if both else value
-    return merged

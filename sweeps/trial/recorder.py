@@ -13,18 +13,25 @@ from calque.data import cube
 from calque.data.answers import AnswersFile, LoggedAnswer
 from calque.data.cube.run_file import RunFile
 from calque.data.metrics import VARIABLES
+from calque.data.quantities import plural
 from calque.models.checkpoints.state import drop_states_from
 from calque.models.decoder.decoder import Decoder
 from calque.models.scoring.scorer import Scorer
+from calque.models.scoring.share import ALONE, Share
 from calque.models.training.loop import Progress
+from calque.models.training.loss_tokens import LossTokens
+from calque.models.training.monitoring.step_log import StepLog
+from calque.sweeps.study.run_config import RunConfig
 from calque.sweeps.trial import adaptive
 from calque.sweeps.trial.adaptive import AdaptiveSteps
+from calque.sweeps.trial.probing import CheckpointProbes
 from calque.sweeps.trial.request import Report, TrialRequest
-from calque.sweeps.trial.scoring import scored_at
+from calque.sweeps.trial.scoring import probed_at, scored_at
 from calque.sweeps.watch.curves import curves_from, write_curves
 
 LOG = logging.getLogger("calque")
-ROW_DIMS: dict[str, tuple[str, ...]] = {"tokens": (), "flops": (), "checkpoint_sha256": (), **VARIABLES}
+POSITION_DIMS: dict[str, tuple[str, ...]] = {"tokens": (), "flops": (), "loss_tokens": (), "checkpoint_sha256": ()}
+ROW_DIMS = POSITION_DIMS | VARIABLES
 """Variables of a checkpoint, and their dimensions after (run, checkpoint)."""
 
 
@@ -46,18 +53,32 @@ class CheckpointRecorder:
         None where the run has planned checkpoints alone.
     flops_per_token : float
         Of training.
+    step_log : StepLog
+        Of this run: what its steps came to goes into the timing of a checkpoint.
     report : callable
         Called after every checkpoint.
     answers : AnswersFile, optional
         Where logged answers go.
+    probes : CheckpointProbes, optional
+        What is probed of the model's heads.
+    share : Share
+        Of rank 0 in scoring; the other processes of the run take theirs in :func:`score_along`.
+
+    Attributes
+    ----------
+    loss_tokens : LossTokens
+        To be given to training, which counts with it.
     """
 
     def __init__(
         self, request: TrialRequest, *, scorer: Scorer, file: RunFile, adaptive_steps: AdaptiveSteps | None,
-        flops_per_token: float, report: Report, answers: AnswersFile | None = None,
+        flops_per_token: float, step_log: StepLog, report: Report, answers: AnswersFile | None = None,
+        probes: CheckpointProbes | None = None, share: Share = ALONE,
     ) -> None:  # fmt: skip
+        self.share, self.probes, self.step_log = share, probes, step_log
         self.request, self.scorer, self.file, self.adaptive_steps = request, scorer, file, adaptive_steps
         self.flops_per_token, self.report, self.answers = flops_per_token, report, answers
+        self.loss_tokens = LossTokens(request.config.training)
         self.planned = request.config.checkpoint_steps()
 
     def known_steps(self) -> tuple[int, ...]:
@@ -96,11 +117,17 @@ class CheckpointRecorder:
             Since the checkpoint before.
         """
         tokens = step * self.request.config.training.tokens_per_step
-        if step not in self.file.rows or not self.file.has(step, sha256.result()):
+        if self.share.told(step not in self.file.rows or not self.file.has(step, sha256.result())):
             began = time.monotonic()
             row = self._row(step, tokens, model, sha256)
             seconds = {"training_seconds": training_seconds, "scoring_seconds": time.monotonic() - began}
-            self.file.put(step, row, seconds)
+            before = max((known for known in self.file.rows if known < step), default=-1)
+            seconds |= self.step_log.summary(before, step)
+            probed, began = None, time.monotonic()
+            if self.probes is not None and probed_at(self.request.config, step):
+                probed = self.probes(model, sha256.result())
+                seconds["probing_seconds"] = time.monotonic() - began
+            self.file.put(step, row, seconds, probed)
             self._write_curves()
         loss, known = float(np.nanmean(self.file.rows[step]["loss"])), self.known_steps()
         self.request.update_progress(
@@ -119,7 +146,9 @@ class CheckpointRecorder:
         keep = None if self.answers is None else said.append
         row: dict[str, Any] = {
             "tokens": float(tokens), "flops": float(tokens * self.flops_per_token),
-            **self.scorer(model, pairs=pairs, logprobs=logprobs, keep=keep), "checkpoint_sha256": sha256.result(),
+            "loss_tokens": float(self.loss_tokens.so_far(step)),
+            **self.scorer(model, pairs=pairs, logprobs=logprobs, keep=keep, share=self.share),
+            "checkpoint_sha256": sha256.result(),
         }  # fmt: skip
         if self.answers is not None:  # before the row: where a kill comes between, both are made again
             name = self.request.config.name
@@ -143,6 +172,28 @@ class CheckpointRecorder:
         known = self.known_steps()
         missing = [step for step in known if step not in self.file.rows]
         if missing:
-            raise RuntimeError(f"{len(missing)} checkpoints are missing at the end, the first at step {missing[0]}")
+            raise RuntimeError(
+                f"{plural(len(missing), 'checkpoint is', 'checkpoints are')} missing at the end, the first at step "
+                f"{missing[0]}"
+            )
         self.request.folder.joinpath("error.txt").unlink(missing_ok=True)
         self.request.update_progress(state="done", checkpoints=len(known), total_checkpoints=len(known))
+
+
+def score_along(config: RunConfig, scorer: Scorer, share: Share, step: int, model: Decoder) -> None:
+    """Score the ``share`` of a process other than rank 0 of a checkpoint, unless its row stands already.
+
+    Parameters
+    ----------
+    config : RunConfig
+    scorer : Scorer
+        Equal to that of rank 0.
+    share : Share
+    step : int
+        Of the checkpoint.
+    model : Decoder
+        In evaluation mode, with exactly the weights that are stored.
+    """
+    if share.told(False):
+        pairs, logprobs = scored_at(config, step)
+        scorer(model, pairs=pairs, logprobs=logprobs, share=share)

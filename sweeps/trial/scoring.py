@@ -81,10 +81,23 @@ def scored_at(config: RunConfig, step: int) -> tuple[bool, bool]:
     step : int
         Of the checkpoint.
     """
-    steps, evaluation = config.checkpoint_steps(), config.evaluation
+    evaluation = config.evaluation
+    return _due(config, step, evaluation.minimal_pairs_every), _due(config, step, evaluation.logprobs_every)
+
+
+def probed_at(config: RunConfig, step: int) -> bool:
+    """Return whether heads are probed at a checkpoint, as :func:`scored_at` tells for what is scored.
+
+    Parameters
+    ----------
+    config : RunConfig
+    step : int
+        Of the checkpoint.
+    """
+    return bool(config.evaluation.probes) and _due(config, step, config.evaluation.probes_every)
+
+
+def _due(config: RunConfig, step: int, every: int) -> bool:
+    steps = config.checkpoint_steps()
     place = steps.index(step) if step in steps else None
-
-    def due(every: int) -> bool:
-        return every == 1 or (place is not None and (place % every == 0 or step == steps[-1]))
-
-    return due(evaluation.minimal_pairs_every), due(evaluation.logprobs_every)
+    return every == 1 or (place is not None and (place % every == 0 or step == steps[-1]))

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
 from calque.data.cube.run_file import RunFile
+from calque.data.shards.opening import OpeningSampler
 from calque.data.shards.sampler import Sampler
 from calque.models.decoder.decoder import Decoder
 from calque.models.scoring.selection import logged
+from calque.models.scoring.share import Share
 from calque.models.training import loop, strategy
+from calque.models.training.monitoring.step_log import StepLog
 from calque.sweeps.prepare.prepare import RunData, prepare, sampler_of
 from calque.sweeps.study.run_config import RunConfig
 from calque.sweeps.trial import provenance
 from calque.sweeps.trial.adaptive import AdaptiveSteps
 from calque.sweeps.trial.answers import open_answers
-from calque.sweeps.trial.recorder import CheckpointRecorder, row_dims
+from calque.sweeps.trial.branching import beginning
+from calque.sweeps.trial.probing import probes_of
+from calque.sweeps.trial.recorder import CheckpointRecorder, row_dims, score_along
 from calque.sweeps.trial.request import Report, TrialRequest
 from calque.sweeps.trial.run_cube import static_part
 from calque.sweeps.trial.scoring import scorer_of
@@ -32,19 +39,19 @@ class TrainingInputs:
     data : RunData
     decoder : Decoder
         With its initial weights.
-    sampler : Sampler
+    sampler : Sampler or OpeningSampler
         Of the training batches.
     """
 
     data: RunData
     decoder: Decoder
-    sampler: Sampler
+    sampler: Sampler | OpeningSampler
 
 
 def train_run(request: TrialRequest, report: Report, stop: StopSignal) -> None:
     """Train and score a run, resuming from its newest state; every process of a run calls this.
 
-    Rank 0 scores the checkpoints and writes the files; the other processes only train.
+    Rank 0 writes the files; all processes share the scoring of the checkpoints.
 
     Parameters
     ----------
@@ -107,11 +114,14 @@ def open_recorder(request: TrialRequest, inputs: TrainingInputs, report: Report)
     config, shape = request.config, inputs.decoder.config
     scorer = scorer_of(config, inputs.data, log=logged(config.evaluation.log_answers, 0))
     static = static_part(
-        config, inputs.data, sampler=inputs.sampler, decoder=shape, phenomena=scorer.pairs.phenomena,
+        config, inputs.data, sampler=inputs.sampler, decoder=shape, scorer=scorer,
         study_yaml=request.study_yaml,
     ).assign_coords(environment_json=("run", [provenance.note(request.folder)]))  # fmt: skip
     with_adaptive = config.checkpoints.adaptive is not None
-    file = RunFile(request.folder / "run.nc", static, row_dims(with_adaptive))
+    probes = probes_of(config, inputs.data, scorer.words)
+    file = RunFile(
+        request.folder / "run.nc", static, row_dims(with_adaptive), None if probes is None else probes.attributes
+    )
     steps = None
     if with_adaptive:
         n = shape.n_params_non_embedding
@@ -119,8 +129,14 @@ def open_recorder(request: TrialRequest, inputs: TrainingInputs, report: Report)
     return CheckpointRecorder(
         request, scorer=scorer, file=file, adaptive_steps=steps,
         flops_per_token=shape.flops_per_token(config.training.context), report=report,
-        answers=open_answers(request.folder, config),
+        step_log=StepLog(request.folder, shape, config.training),
+        answers=open_answers(request.folder, config), probes=probes, share=share_of(config),
     )  # fmt: skip
+
+
+def share_of(config: RunConfig) -> Share:
+    """Return the share of this process in the scoring of the run ``config``."""
+    return Share(rank=strategy.rank(), processes=config.training.devices)
 
 
 def _train(
@@ -128,15 +144,22 @@ def _train(
 ) -> None:
     config = request.config
     steps, folder = config.checkpoint_steps(), request.folder
+    kept, begin_from = request.kept_states(), beginning(request)
+    begins = sorted({inputs.data.encoding.begin(code) for code in inputs.data.task.languages})
     if recorder is None:
         # all processes of a run have this callback or none; rank 0 alone is asked
         further: loop.Further | None = None if config.checkpoints.adaptive is None else (lambda step: ())
         loop.train(
             inputs.decoder, config.training, inputs.sampler, steps, folder, lambda *checkpoint: None, stop=stop,
-            further=further,
+            further=further, along=partial(score_along, config, scorer_of(config, inputs.data), share_of(config)),
+            keep_states=kept, begin_from=begin_from, begins=begins,
         )  # fmt: skip
         return
-    loop.train(
-        inputs.decoder, config.training, inputs.sampler, steps, folder, recorder.on_checkpoint, recorder.on_progress,
-        stop=stop, further=None if recorder.adaptive_steps is None else recorder.adaptive_steps.further,
-    )  # fmt: skip
+    with closing(recorder.step_log) as step_log:
+        loop.train(
+            inputs.decoder, config.training, inputs.sampler, steps, folder, recorder.on_checkpoint,
+            recorder.on_progress, stop=stop,
+            further=None if recorder.adaptive_steps is None else recorder.adaptive_steps.further,
+            loss_tokens=recorder.loss_tokens, step_log=step_log, keep_states=kept, begin_from=begin_from,
+            begins=begins,
+        )  # fmt: skip

@@ -11,10 +11,11 @@ from calque.data.files import FolderGoneError
 from calque.data.locks import locked
 from calque.models.training import strategy, workers
 from calque.models.training.loop import StoppedError
+from calque.models.training.rows import FewerRowsError
 from calque.sweeps.prepare.prepare import prepare
-from calque.sweeps.results.progress import LOCK, RunProgress
+from calque.sweeps.results.progress import ENDED, LOCK, RunProgress
 from calque.sweeps.trial.request import Report, TrialRequest
-from calque.sweeps.trial.stopping import TerminatedError, catch_sigterm
+from calque.sweeps.trial.stopping import StopSignal, TerminatedError, catch_sigterm
 from calque.sweeps.trial.training import train_run
 
 LOCK_WAIT = 30.0
@@ -69,6 +70,8 @@ def run_trial(request: TrialRequest, report: Report = no_report) -> RunProgress:
             message = _record_stop(request, stopped)
             print(f"run '{request.config.name}': {message}; run the same again to go on", file=sys.stderr, flush=True)
             raise SystemExit(1) from stopped
+        except FewerRowsError:  # one of several processes: whoever started them starts them again
+            raise
         except OSError as error:
             record_failure(request, error)
             if error.errno not in STORAGE:  # a fault of the run; one of the disk is none, and the run resumes after it
@@ -94,7 +97,7 @@ def _record_stop(request: TrialRequest, stopped: BaseException) -> str:
     """Record where SIGTERM stopped the run, unless one of its processes did already; return the message."""
     standing = request.progress()
     message = f"{stopped} by SIGTERM"
-    if standing.state not in ("waiting", "done"):
+    if standing.state not in ("waiting", *ENDED):
         request.update_progress(state="waiting", message=message)
         return message
     return standing.message or message
@@ -103,7 +106,26 @@ def _record_stop(request: TrialRequest, stopped: BaseException) -> str:
 def _train(request: TrialRequest, report: Report) -> None:
     several = request.config.training.devices > 1
     with catch_sigterm(at_once=True, ignore_repeats=several) as stop:
-        train_run(request, report, stop)
+        pause = _Pause(request.until, report, stop)
+        try:
+            train_run(request, pause, stop)
+        except StoppedError:
+            if not pause.reached:
+                raise
+            request.update_progress(state="waiting", message="")
+
+
+class _Pause:
+    """A report that asks training to stop at the first checkpoint at ``until`` tokens or after them."""
+
+    def __init__(self, until: int | None, report: Report, stop: StopSignal) -> None:
+        self.until, self.report, self.stop, self.reached = until, report, stop, False
+
+    def __call__(self, metrics: dict[str, float]) -> None:
+        self.report(metrics)
+        if self.until is not None and metrics["tokens"] >= self.until:
+            self.reached = True
+            self.stop.receive()
 
 
 def _train_in_processes(request: TrialRequest) -> None:
@@ -124,6 +146,8 @@ def _rank_main(request: TrialRequest) -> None:
         if strategy.rank() == 0:
             _record_stop(request, stopped)
         raise SystemExit(1) from stopped
+    except FewerRowsError:  # tried again
+        raise
     except Exception as error:
         if strategy.rank() == 0:
             record_failure(request, error)

@@ -47,7 +47,7 @@ class LiveServer(ThreadingHTTPServer):
         try:
             super().__init__((HOST, port), _Handler)
         except OSError as error:
-            raise UserError(f"cannot serve on {HOST}:{port} ({error.strerror}); choose another --port") from None
+            raise UserError(f"cannot serve on {HOST}:{port} ({error.strerror}); choose another `port`") from None
 
     @property
     def address(self) -> str:

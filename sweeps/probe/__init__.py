@@ -1,0 +1,1 @@
+"""Scores of a model's parts at its checkpoints, in the group ``components`` of a cube."""
