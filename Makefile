@@ -8,12 +8,14 @@ PARTS  := data models phases scaling sweeps
 OUT    ?= results/quick
 
 .DEFAULT_GOAL := help
-.PHONY: help study test lint wheel bench env browser clean
+.PHONY: help study test lint docs generated wheel bench env browser clean
 
 help:
 	@echo "make study   run sweeps/quick.yaml, detect the transitions, forecast, write $(OUT)/report.html"
 	@echo "make test    lint, types, import contract, tests"
 	@echo "make lint    lint, types and import contract alone"
+	@echo "make docs    the site of the documentation, build/site/index.html: warnings are errors, tutorials are executed"
+	@echo "make generated  the files that the code's own types make: docs/KEYS.md and the JSON Schema of study files"
 	@echo "make wheel   sdist and wheel in dist/, checked: installed without extras, the wheel runs what the README says it does"
 	@echo "make bench   tables of tests/benchmarks beside their peers, hours; one of them: python -m tests.benchmarks NAME"
 	@echo "make env     the environment in $(VENV), made when missing or out of date"
@@ -47,6 +49,7 @@ study: $(STAMP)
 	$(BIN)/scaling power $(OUT)/results.nc --json $(OUT)/power.json
 	$(BIN)/phases detect $(OUT)/results.nc --json $(OUT)/detect.json --forecast $(OUT)/forecast.json --power $(OUT)/power.json \
 		--html $(OUT)/report.html
+	$(BIN)/phases compare $(OUT)/detect.json docs/findings/quick.json
 	@echo "to explore it: $(BIN)/phases explore $(OUT)/results.nc --detect $(OUT)/detect.json --forecast $(OUT)/forecast.json --power $(OUT)/power.json"
 
 lint: $(STAMP) $(LINKS)
@@ -62,6 +65,15 @@ browser:
 	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
 	if command -v apt-get >/dev/null && test "$$(id -u)" = 0 && apt-get update -qq && apt-get install -y -qq chromium; then :; \
 	else echo "no Chromium here: the tests in a browser are left out; install the package 'chromium' to have them run"; fi
+
+docs: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,docs]"
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/sphinx-build -W --keep-going -q -b html -d build/doctrees docs build/site
+	@echo "build/site/index.html"
+
+generated: $(STAMP)
+	$(BIN)/python -m calque.sweeps.study.keys > docs/KEYS.md.new && mv docs/KEYS.md.new docs/KEYS.md
+	$(BIN)/python -m calque.sweeps.study.schema > sweeps/schema.new && mv sweeps/schema.new sweeps/study.schema.json
 
 wheel: $(STAMP)
 	rm -rf dist
