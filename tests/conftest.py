@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.object_store import ObjectStore
+
+# test processes run beside each other: with a thread a core for each, they wait for one another most of the time
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 SMALL_STUDY = """\
 study: small
@@ -39,6 +47,42 @@ def no_open_figures() -> Iterator[None]:
     yield
     if "matplotlib.pyplot" in sys.modules:
         sys.modules["matplotlib.pyplot"].close("all")
+
+
+@pytest.fixture(scope="session")
+def _store() -> Iterator[ObjectStore]:
+    from tests.object_store import ObjectStore
+
+    with ObjectStore().open() as store:
+        yield store
+
+
+@pytest.fixture
+def store(_store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectStore]:
+    """An S3 store on this machine, with an empty bucket ``bucket``; the environment leads to it."""
+    import fsspec
+
+    for name, value in _store.environment.items():
+        monkeypatch.setenv(name, value)
+    _store.door = lambda method, path: None
+    files = fsspec.filesystem("s3", skip_instance_cache=True)
+    if files.exists("bucket"):
+        files.rm("bucket", recursive=True)
+    files.mkdir("bucket")
+    yield _store
+    _store.door = lambda method, path: None
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """A browser; with :data:`tests.browser.NEEDS_BROWSER`."""
+    from tests.browser import BROWSER
+
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"] if os.getuid() == 0 else [])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +41,20 @@ def test_an_option_that_is_not_finite_is_refused_by_name(value: str, many: bool)
     assert isinstance(done.exception, UserError)
     assert str(done.exception) == f"{name} is {float(value)}; expected a finite number"
     assert CliRunner().invoke(app, ["--share", "0.5"]).output == "0.5 None\n"
+
+
+def test_an_option_that_stands_where_a_value_is_expected_is_not_taken_for_it() -> None:
+    app = typer.Typer()
+
+    @app.command(cls=Command)
+    def command(percent: list[str] | None = None, trials: str = "", loud: bool = False) -> None:
+        print(percent, trials, loud)
+
+    for words in (["--percent", "--trials", "200"], ["--trials", "--loud"], ["--trials", "--no-loud"]):
+        error = CliRunner().invoke(app, words).exception
+        assert isinstance(error, UserError)
+        assert str(error) == f"{words[0]} is followed by {words[1]}; expected its value between them (see --help)"
+    assert CliRunner().invoke(app, ["--percent", "-1", "--trials=--loud", "--loud"]).output == "['-1'] --loud True\n"
 
 
 def test_json_is_strict_and_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -108,7 +123,11 @@ def test_parameters_in_backticks_become_flags_of_the_command() -> None:
 
 @pytest.mark.contract
 def test_an_option_of_one_name_is_explained_in_one_way() -> None:
-    own = {("scaling", "loss", "--boot"), ("scaling", "calibrate", "--jobs")}  # of another meaning, or default
+    # of another meaning, or default
+    own = {
+        ("scaling", "loss", "--boot"), ("scaling", "calibrate", "--jobs"), ("phases", "acquisition", "--boot"),
+        ("sweeps", "probe", "--seed"),
+    }  # fmt: skip
     texts: dict[str, set[str | None]] = {}
     for program, app in APPS.items():
         for name, command in typer.main.get_command(app).commands.items():  # type: ignore[attr-defined]
@@ -211,3 +230,53 @@ def test_no_file_that_is_read_is_written_over(
     assert isinstance(done.exception, UserError) and means in str(done.exception)
     assert Path("in.csv").read_text() == "kept"
     assert CliRunner().invoke(app, ["in.csv", "--output", "out.csv"]).exit_code == 0
+
+
+MISTYPED = [
+    ("phases", "detect x.nc --axis step",
+     "--axis is 'step'; expected one of tokens, steps, cumulative_lr; did you mean 'steps'?"),
+    ("phases", "detect x.nc --boot 1.5", "--boot is '1.5'; expected a whole number"),
+    ("phases", "detect x.nc --level high", "--level is 'high'; expected a number"),
+    ("phases", "detect x.nc --seed -1", "--seed is '-1'; expected 0 or more"),
+    ("phases", "detect x.nc --metrik acc", "there is no option --metrik; did you mean '--metric'?"),
+    ("sweeps", "plan x.yaml --wrong", "there is no option --wrong; see 'sweeps plan --help'"),
+    ("phases", "detect", "CUBE is missing; see 'phases detect --help'"),
+    ("phases", "detect x.nc y.nc", "got unexpected extra argument(s) (y.nc); see 'phases detect --help'"),
+    ("phases", "detect x.nc --boot", "option '--boot' requires an argument"),
+    ("scaling", "--wrong", "there is no option --wrong; see 'scaling --help'"),
+    ("phases", "detct x.nc",
+     "there is no command 'detct'; expected one of detect, compare, cite, calibrate, import, edit, pool, acquisition, "
+     "explore; did you mean 'detect'?"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("program", "words", "said"), MISTYPED)
+def test_what_is_mistyped_is_one_line_and_exit_code_2(
+    program: str, words: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", [program, *words.split()])
+    with pytest.raises(SystemExit) as end:
+        guard(program, APPS[program])
+    assert end.value.code == 2
+    assert capsys.readouterr().err == f"{program}: {said}\n"
+
+
+@pytest.mark.contract
+@pytest.mark.parametrize("program", APPS)
+def test_no_option_answers_a_wrong_value_in_the_words_of_a_library(program: str) -> None:
+    commands = typer.main.get_command(APPS[program]).commands  # type: ignore[attr-defined]
+    refused = 0
+    for word, command in commands.items():
+        needed = [
+            text for one in command.params if one.required
+            for text in ((one.opts[0], "1") if one.param_type_name == "option" else ("x",))
+        ]  # fmt: skip
+        for option in command.params:
+            if option.param_type_name != "option" or getattr(option, "is_flag", False) or option.opts[0] in needed:
+                continue
+            try:
+                command.make_context(word, [*needed, option.opts[0], "€"])
+            except UserError as error:
+                refused += 1
+                assert re.match(rf"{option.opts[0]} is '€'; expected (a whole number|a number|one of )", str(error))
+    assert refused > 5

@@ -22,6 +22,7 @@ if [ "$1" = --print-uris ]; then
   shift
   for name; do
     for file in "$MIRROR/$name"_*.deb; do
+      [ -e "${file##*/}" ] && continue # apt-get says nothing of a file that is there
       echo "'http://mirror/${file##*/}' ${file##*/} $(stat -c %s "$file") SHA256:$(sha256sum "$file" | cut -d' ' -f1)"
     done
   done
@@ -178,3 +179,11 @@ def test_an_odd_folder_is_one_line(tmp_path: Path, mirror: Path, monkeypatch: py
     (mirror / "alpha_9_all.deb").write_bytes(b"!<arch>\nno")
     with pytest.raises(UserError, match=r"alpha_9_all\.deb cannot be read as a Debian package"):
         choose(WANTED, folder, silent)
+
+
+def test_other_packages_can_be_wanted_later(tmp_path: Path, mirror: Path) -> None:
+    folder = tmp_path / "packages"
+    fetch(choose(["alpha"], folder, silent), folder, silent)
+    chosen = choose(["alpha", "gamma"], folder, silent)
+    fetch(chosen, folder, silent)
+    assert all(Path(package.file).exists() for package in chosen.packages.values()) and len(chosen.packages) == 2

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from calque.data import cube, errors
-from calque.data.errors import DiskError, UserError, about, file_error, guard
+from calque.data.errors import DiskError, UserError, about, file_error, guard, nearest
 from calque.sweeps.study.study import read_study
 
 
@@ -125,3 +125,9 @@ def test_an_error_says_where_in_a_configuration_it_belongs() -> None:
         raise UserError("budget is 0").at("checkpoints", "adaptive", "budget")
     assert outer.value.place == ("mix",) and inner.value.place == ("checkpoints", "adaptive", "budget")
     assert UserError("x").place == () and isinstance(file_error(os_error(errno.ENOSPC)), DiskError)
+
+
+def test_several_names_with_commas_are_asked_for_one_by_one():
+    assert nearest("acc,loss", ["acc", "loss", "step"]) == "; these are 2 names: give each by itself"
+    assert nearest("acc, los", ["acc", "loss"]) == "; did you mean 'acc'?"
+    assert nearest("a,b", ["a,c", "x"]) == "; did you mean 'a,c'?"

@@ -1,9 +1,11 @@
-"""The hub corpus, through ``datasets.load_dataset(streaming=True)``, on a local folder laid out as on the hub."""
+"""The hub corpus on a local folder laid out as on the hub."""
 
 from __future__ import annotations
 
 import json
 import pickle
+import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,8 +14,10 @@ import pytest
 
 from calque.data.corpora.hub import corpus as hub
 from calque.data.corpora.hub import network as hub_network
+from calque.data.corpora.hub import parts
 from calque.data.corpora.hub.config import DATASETS, HubConfig, HubDataset
 from calque.data.corpora.hub.corpus import HubCorpus
+from calque.data.corpora.hub.parts import Part
 from calque.data.corpus import PartedCorpus
 from calque.data.errors import UserError
 from calque.data.languages import LANGUAGES
@@ -71,6 +75,12 @@ def test_text_is_taken_up_to_its_limit(folder: Path) -> None:
     heldout = sum(len(text.encode()) for text in corpus.documents("de", "heldout"))
     assert 500 <= heldout < 800
     assert not list(corpus.part_documents("de", FILES[1], "heldout"))
+
+
+def test_text_is_taken_by_language(folder: Path) -> None:
+    corpus = HubCorpus(config(folder, text_bytes={"de": 1, "fi": 10**9}))
+    assert (len(corpus.parts("de")), len(corpus.parts("fi"))) == (1, 3)
+    assert corpus.provenance()["text_bytes"] == {"de": 1, "fi": 10**9}
 
 
 def test_it_can_be_pickled_and_prepared_by_several_processes(folder: Path, tmp_path: Path) -> None:
@@ -172,27 +182,76 @@ def test_texts_that_cannot_be_used(folder: Path) -> None:
 def test_reading_goes_on_after_a_failure_of_the_network(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
     monkeypatch.setattr(hub_network.time, "sleep", waits.append)
-    failures = [30, 0, 170]
-    real = hub.opened
+    failures = [30, 30, 170]
+    real = hub.values
 
-    class Failing:
-        def __init__(self, rows: object) -> None:
-            self.rows, self.num_shards = rows, 3
+    def failing(source: HubDataset, revision: str, part: Part, settings: HubConfig, after: int) -> Iterator[str | None]:
+        for number, value in enumerate(real(source, revision, part, settings, after), after):
+            if failures and number == failures[0]:
+                failures.pop(0)
+                raise ConnectionError("the line is dead")
+            yield value
 
-        def shard(self, count: int, index: int) -> object:
-            for number, row in enumerate(self.rows.shard(count, index)):  # type: ignore[attr-defined]
-                if failures and number == failures[0]:
-                    failures.pop(0)
-                    raise ConnectionError("the line is dead")
-                yield row
-
-    monkeypatch.setattr(hub, "opened", lambda *words: Failing(real(*words)))
+    monkeypatch.setattr(hub, "values", failing)
     expected = WHOLE[: hub_layout.ROWS]
     corpus = HubCorpus(config(folder, heldout=1e-12, attempts=3))
     assert list(corpus.part_documents("de", FILES[0], "train")) == expected
     assert waits == [1.0, 2.0, 1.0] and not failures, "the first and second are in a row"
-    failures.extend([10, 0, 0])
+    failures.extend([10, 10, 10])
     with pytest.raises(
         UserError, match=r"cannot reach data/.* after 3 attempts \(the line is dead\); look after the n"
     ):
         list(corpus.part_documents("de", FILES[0], "train"))
+
+
+class Line:
+    """A file over a line that breaks once, at an offset; it keeps what was read."""
+
+    def __init__(self, path: str, breaks: list[int], read: list[tuple[int, int]]) -> None:
+        self.file, self.breaks, self.reads, self.closed = open(path, "rb"), breaks, read, False
+
+    def __enter__(self) -> Line:
+        return self
+
+    def __exit__(self, *words: object) -> None:
+        self.file.close()
+
+    def readable(self) -> bool:
+        return True
+
+    seekable = readable
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self.file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self.file.tell()
+
+    def close(self) -> None:
+        self.file.close()
+
+    def read(self, size: int = -1) -> bytes:
+        begin = self.file.tell()
+        if self.breaks and self.breaks[0] <= begin < self.breaks[0] + 1_000_000:
+            self.breaks.clear()
+            self.reads.clear()
+            raise ConnectionError("the line is dead")
+        data = self.file.read(size)
+        self.reads.append((begin, len(data)))
+        return data
+
+
+def test_a_large_file_is_not_read_again_from_its_beginning(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub_network.time, "sleep", lambda seconds: None)
+    path, noise = folder / FILES[0], random.Random(0)
+    texts = [noise.randbytes(5_000).hex() for _ in range(1_000)]
+    pq.write_table(pa.table({"text": texts, "id": [""] * 1_000}), path, row_group_size=50, use_dictionary=False)
+    size, breaks, read = path.stat().st_size, [path.stat().st_size * 3 // 4], []  # type: ignore[var-annotated]
+    corpus = HubCorpus(config(folder, heldout=1e-12))
+    corpus.plan("de")
+    monkeypatch.setattr(parts.fsspec, "open", lambda place, mode: Line(place, breaks, read))
+    assert list(corpus.part_documents("de", FILES[0], "train")) == texts
+    assert not breaks, "the line broke"
+    again = sum(length for _, length in read)
+    assert again < 0.35 * size, f"{again:,} of {size:,} bytes were read after it"
+    assert min(begin for begin, _ in read) > 0.6 * size

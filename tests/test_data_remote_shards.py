@@ -38,8 +38,12 @@ def make(place: Path, name: str, words: str) -> Shards:
     return shards.prepare(corpus, train([words], 300), place / name)
 
 
-@pytest.fixture(params=["memory", "file"])
+@pytest.fixture(params=["memory", "file", "s3"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "s3":
+        request.getfixturevalue("store")
+        fsspec.get_filesystem_class("s3").clear_instance_cache()  # one of another test has its address of the store
+        return f"s3://bucket/{uuid.uuid4()}"
     return f"memory://{uuid.uuid4()}/shards" if request.param == "memory" else f"file://{tmp_path}/remote/shards"
 
 

@@ -120,5 +120,5 @@ def test_what_is_checked_of_a_whole_run_is_told_at_its_key(tmp_path: Path, text:
 def test_classes_of_other_packages_are_left_as_they_are() -> None:
     for kind in (WorldConfig, TrainingConfig):
         assert not hasattr(kind, "__pydantic_config__")
-    with pytest.raises(ValidationError, match="tokns"):
+    with pytest.raises(UserError, match="tokns"):
         RunConfig.from_dict({"name": "a", "training": {"tokns": 1}})

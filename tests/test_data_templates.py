@@ -14,8 +14,8 @@ ALL = tuple(LANGUAGES)
 NAMES = tuple(templates())
 
 
-def test_there_are_three_and_the_default_is_the_native_names() -> None:
-    assert NAMES == ("names", "brackets", "sentence") and DEFAULT == "names"
+def test_there_are_four_and_the_default_is_the_native_names() -> None:
+    assert NAMES == ("names", "brackets", "sentence", "codes") and DEFAULT == "names"
     asked = word_task(("de", "fi"), shots=1)
     assert asked.template == "names"
     assert asked.prompt("de", "fi", "Hund", None).endswith('Deutsch: "Hund" - Suomi: "')
@@ -31,12 +31,12 @@ def test_prompts_of_all_pairs_are_complete_and_differ(name: str) -> None:
         seen.add(prompt)
         first, second, question = prompt.split("\n")
         assert "{" not in prompt and "}" not in prompt
-        assert word in question and question[-1] in '"['
+        assert word in question and question[-1] in '"[:'
         shown = [concept for concept in task.prompt.examples if concept != "dog"]  # type: ignore[attr-defined]
         for line, concept in zip((first, second), shown, strict=False):
             given, wanted = task.forms[source, concept][0], task.forms[target, concept][0]
             start = "".join(text for _, text in template(name).question(source, target, given))
-            assert given in start and re.fullmatch(rf'{re.escape(start + wanted + task.stop)}[^"\]]*', line)
+            assert given in start and re.fullmatch(rf'{re.escape(start + wanted + task.stop)}[^"\];]*', line)
     assert len(seen) == len(ALL) ** 2, "some pair is asked like another"
 
 

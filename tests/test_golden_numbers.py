@@ -1,7 +1,8 @@
-"""Detection, pooling and forecasts of a kept cube give the numbers they gave before the folders were moved.
+"""Detection, pooling and forecasts of a kept cube give the numbers that were kept with it.
 
 The cube is ``scaling simulate truth.yaml`` of this folder; the JSON was written by the commands below, by the code
-of commit c8f4a1f, on the processor that ``processor.json`` names. On such a processor numbers are equal to 1e-9. On
+of commit b9f9012, on the processor that ``processor.json`` names; the intervals of means over two runs, which are no
+longer given, were taken out. On such a processor numbers are equal to 1e-9. On
 another, sums differ in their last bits; a random walk then takes other steps, and what is drawn is another sample:
 there, places must agree within their intervals.
 """

@@ -19,7 +19,7 @@ from calque.models.checkpoints.writer import BackgroundWriter
 from calque.models.decoder.decoder import Decoder
 from calque.models.training.loader import Loader
 from calque.models.training.loop import train
-from calque.models.training.loss_monitor import UNREAD, LossMonitor
+from calque.models.training.monitoring.loss_monitor import UNREAD, LossMonitor
 from tests import distributed_training as small
 
 CPU = torch.device("cpu")

@@ -13,7 +13,14 @@ import torch
 
 from calque.data.errors import UserError
 from calque.models.checkpoints import digests
-from calque.models.checkpoints.state import load_state, newest_states, newest_valid_state, save_state, state_of
+from calque.models.checkpoints.state import (
+    Position,
+    load_state,
+    newest_states,
+    newest_valid_state,
+    save_state,
+    state_of,
+)
 from calque.models.checkpoints.weights import (
     copy_to_memory,
     load_weights,
@@ -96,9 +103,12 @@ def test_bfloat16_weights_go_into_a_float32_decoder(tmp_path: Path) -> None:
 
 def test_a_state_brings_back_weights_optimizer_and_position(tmp_path: Path) -> None:
     decoder, optimizer = stepped(0)
-    save_state(copy_to_memory(state_of(decoder, optimizer, 7, skipped=2)), tmp_path)
+    recent = torch.rand(3, 2, dtype=torch.float64)
+    at = Position(step=7, skipped=2, loss_tokens=900, recent=recent)
+    save_state(copy_to_memory(state_of(decoder, optimizer, at)), tmp_path)
     other, theirs = stepped(1)
-    assert load_state(newest_states(tmp_path)[0], other, theirs) == (7, 2)
+    found = load_state(newest_states(tmp_path)[0], other, theirs)
+    assert (found.step, found.skipped, found.loss_tokens) == (7, 2, 900) and torch.equal(found.recent, recent)
     for one, two in zip(decoder.parameters(), other.parameters(), strict=True):
         assert torch.equal(one, two)
         assert set(optimizer.state[one]) == set(theirs.state[two]) == {"step", "exp_avg", "exp_avg_sq"}
@@ -111,7 +121,7 @@ def test_a_damaged_state_is_refused_by_name_and_the_one_before_is_taken(
 ) -> None:
     decoder, optimizer = stepped(0)
     for step in (5, 6, 7):
-        save_state(copy_to_memory(state_of(decoder, optimizer, step)), tmp_path)
+        save_state(copy_to_memory(state_of(decoder, optimizer, Position(step=step))), tmp_path)
     names = [path.name for path in newest_states(tmp_path)]
     assert names == ["step-00000007.ckpt", "step-00000006.ckpt"], "two are kept"
     assert not digests.digest_file(tmp_path / "step-00000005.ckpt").exists()
@@ -125,17 +135,17 @@ def test_a_damaged_state_is_refused_by_name_and_the_one_before_is_taken(
 def test_states_that_all_were_damaged_do_not_cost_the_next_one(tmp_path: Path) -> None:
     decoder, optimizer = stepped(0)
     for step in (700, 820):
-        save_state(copy_to_memory(state_of(decoder, optimizer, step)), tmp_path)
+        save_state(copy_to_memory(state_of(decoder, optimizer, Position(step=step))), tmp_path)
         flip(tmp_path / f"step-{step:08d}.ckpt")
     assert newest_valid_state(tmp_path) is None
     for step in (300, 400):
-        save_state(copy_to_memory(state_of(decoder, optimizer, step)), tmp_path)
+        save_state(copy_to_memory(state_of(decoder, optimizer, Position(step=step))), tmp_path)
     assert [path.name for path in newest_states(tmp_path)] == ["step-00000400.ckpt", "step-00000300.ckpt"]
     assert newest_valid_state(tmp_path) == tmp_path / "step-00000400.ckpt"
 
 
 def test_a_state_of_another_model_is_refused(tmp_path: Path) -> None:
-    save_state(copy_to_memory(state_of(*stepped(0), 7)), tmp_path)
+    save_state(copy_to_memory(state_of(*stepped(0), Position(step=7))), tmp_path)
     with pytest.raises(UserError, match=r"step-00000007.ckpt does not fit this model"):
         load_state(newest_states(tmp_path)[0], *stepped(0, "nano"))
 

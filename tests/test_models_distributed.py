@@ -17,6 +17,7 @@ from calque.models.config.training import TrainingConfig
 from calque.models.decoder.decoder import Decoder
 from calque.models.training.strategy import fabric_for
 from calque.models.training.workers import launch
+from tests import distributed_muon
 from tests import distributed_training as small
 
 
@@ -91,6 +92,21 @@ def test_a_state_of_one_process_goes_on_over_four(alone: Path, tmp_path: Path) -
 
 
 @pytest.mark.slow
+def test_a_run_goes_on_over_four_two_and_one_process(alone: Path, tmp_path: Path) -> None:
+    """Killed in step 25 with four processes, which sharded the state of step 20, and in step 35 with two."""
+    for processes, kill_at, newest in ((4, 25, 20), (2, 35, 30)):
+        with pytest.raises(RuntimeError, match=rf"process [1-3] of {processes} ended"):
+            together(tmp_path, small.config(devices=processes, strategy="fsdp2"), kill_at, 10)
+        (tmp_path / "killed").unlink()
+        state = newest_states(tmp_path / "states")[0]
+        assert state.name == f"step-{newest:08d}.ckpt" and len(list(state.glob("*.safetensors"))) == processes
+    small.run(small.config(), tmp_path, every=10)
+    found, expected = losses(tmp_path), losses(alone)
+    assert set(found) >= {40, 50} and found[40] == pytest.approx(expected[40], abs=1e-6)
+    assert found[50] == pytest.approx(expected[50], abs=1e-6)
+
+
+@pytest.mark.slow
 def test_the_last_death_is_told_by_process(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="process 1 of 2 ended with exit code -9, 0 restarts included"):
         launch(small.die, 2, restarts=0)
@@ -103,9 +119,15 @@ def go_back_to_step_40(folder: Path) -> None:
 
 
 def test_devices_and_processes_must_agree() -> None:
-    with pytest.raises(UserError, match="training.devices is 2, but 1 processes were started"):
+    with pytest.raises(UserError, match="training.devices is 2, but 1 process was started"):
         fabric_for(small.config(devices=2), "cpu")
     with pytest.raises(UserError, match="batch_size is 8, which 3 devices cannot share"):
         small.config(devices=3)
     with pytest.raises(UserError, match="micro_batch_size is 3; expected a divisor of the 4"):
         small.config(devices=2, micro_batch_size=3)
+
+
+@pytest.mark.parametrize("processes", [2, pytest.param(4, marks=pytest.mark.slow)])
+def test_muon_is_dealt_over_processes_and_equals_that_of_one(processes: int) -> None:
+    """A process exchanges twice a round of matrices and multiplies its own alone; its own assertions say so."""
+    launch(distributed_muon.run, processes, restarts=0)

@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from calque.models.config.memory import WHOLE_LOGITS
 from calque.models.config.sizes import size
 from calque.models.decoder import loss
 from calque.models.decoder.decoder import Decoder
@@ -32,7 +33,7 @@ def test_chunks_equal_the_whole_and_the_formula(
     case: tuple[torch.Tensor, torch.Tensor, torch.Tensor], z_loss: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = gradients(case, z_loss)
-    monkeypatch.setattr(loss, "WHOLE_LOGITS", 4 * 97 * 7)  # seven rows a chunk, the last one of one row
+    monkeypatch.setitem(WHOLE_LOGITS, "cpu", 4 * 97 * 7)  # seven rows a chunk, the last one of one row
     for one, other in zip(whole, gradients(case, z_loss), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-7)
     logits = case[0].double() @ case[1].double().T
@@ -43,7 +44,7 @@ def test_chunks_equal_the_whole_and_the_formula(
 
 
 def test_logits_of_a_wide_vocabulary_never_exist_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loss, "WHOLE_LOGITS", 2**16)
+    monkeypatch.setitem(WHOLE_LOGITS, "cpu", 2**16)
     largest = 0
 
     class Widest(torch.utils._python_dispatch.TorchDispatchMode):

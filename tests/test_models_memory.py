@@ -10,9 +10,9 @@ from torch import Tensor
 
 from calque.data.errors import UserError
 from calque.models.config.devices import DEVICES, find_device
-from calque.models.config.memory import WHOLE_LOGITS, memory, on_device
+from calque.models.config.memory import logits_at_once, memory, on_device
 from calque.models.config.sizes import DecoderConfig, cpu, ladder, size
-from calque.models.config.training import TrainingConfig
+from calque.models.config.training import PRECISIONS, TrainingConfig
 from calque.models.decoder.decoder import Decoder
 from calque.models.training.optimizer import configure
 
@@ -32,14 +32,26 @@ def kept_bytes(decoder: Decoder, rows: int, context: int) -> int:
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         hidden = decoder.hidden(torch.zeros(rows, context, dtype=torch.long))[0]
-        (hidden @ decoder.head.weight.T).sum()
+        decoder.head(hidden).sum()
     return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
 
 
+@pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("shape", [cpu(64, 3, 50), ladder(256, 50)], ids=["cpu", "ladder"])
-def test_the_formula_counts_what_autograd_keeps(shape: DecoderConfig) -> None:
-    expected = memory(shape, CONFIG, rows=3, shards=1, head_tokens=0).activations
-    assert kept_bytes(Decoder(shape, 0), 3, 32) == pytest.approx(expected, rel=1e-3)
+def test_the_formula_counts_what_autograd_keeps(shape: DecoderConfig, precision: str) -> None:
+    decoder = Decoder(shape, 0)
+    if precision == "bf16-true":
+        decoder.to(torch.bfloat16)
+    elif precision == "bf16-mixed":
+        decoder.compute_in(torch.bfloat16)
+    config = replace(CONFIG, precision=precision)
+    found = memory(shape, config, rows=30, shards=1, head_tokens=0)
+    casts = (
+        found.weights - memory(shape, replace(config, precision="32-true"), rows=30, shards=1, head_tokens=0).weights
+    )
+    head = 2 * 50 * shape.width  # also cast, counted with the logits
+    expected = found.activations + (casts + head if precision == "bf16-mixed" else 0)
+    assert kept_bytes(decoder, 30, 32) == pytest.approx(expected, rel=2e-3)
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
@@ -53,7 +65,7 @@ def test_the_optimizer_holds_what_is_counted(optimizer: str) -> None:
     counted = memory(decoder.config, config, rows=3, shards=1, head_tokens=96)
     assert counted.optimizer == held
     assert counted.weights == counted.gradients == 4 * decoder.config.n_params
-    assert counted.logits == 96 * 50 * 8
+    assert counted.logits == 96 * 50 * 8 + 4 * 64 * (50 + 96)
 
 
 def test_the_full_size_is_the_sum_of_its_parts() -> None:
@@ -67,17 +79,21 @@ def test_the_full_size_is_the_sum_of_its_parts() -> None:
     around = 10 * 2048 + 12
     assert one.activations == tokens * (24 * layer + around)
     assert one.activations_checkpointed == tokens * (24 * 4 * 2048 + layer + around)
-    assert one.logits == 4096 * 131_072 * 8
+    assert one.logits == 4096 * 131_072 * 8 + 4 * 2048 * (131_072 + tokens) + 2 * 2048 * 131_072
     assert one.total - one.total_checkpointed == one.activations - one.activations_checkpointed
     eight = memory(shape, config, rows=8, shards=8, head_tokens=4096)
-    assert (eight.gradients, eight.optimizer) == (4 * p // 8, p)
+    layer, rest = shape.n_params_layer, 2 * 131_072 * 2048 + 2048
+    assert (eight.weights, eight.optimizer) == (4 * p // 8 + 4 * rest + 2 * 2 * layer, p)
+    assert eight.gradients == 4 * p // 8 + 4 * rest + 6 * layer
+    several = memory(shape, config, rows=1, shards=8, head_tokens=4096, accumulates=True)
+    assert several.gradients == 4 * p // 8 + 4 * p, "6.7 GB that are not sharded"
     plain = memory(shape, replace(config, precision="bf16-true"), rows=8, shards=1, head_tokens=4096)
     assert (plain.weights, plain.optimizer) == (2 * p, 4 * p)
 
 
 def test_chunks_of_logits_are_those_of_the_objective() -> None:
     found = on_device(size("1.7b", 131_072), replace(CONFIG, context=4096), rows=1)
-    assert found.logits == 2 * WHOLE_LOGITS
+    assert found.logits == 2 * logits_at_once("cuda") + 4 * 2048 * (131_072 + 4096)
 
 
 def test_devices_have_their_precisions_peak_and_unknown_ones_are_said() -> None:

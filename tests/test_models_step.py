@@ -140,7 +140,7 @@ def test_a_compiled_run_gives_the_same_losses_and_resumes_bit_for_bit(
 
 
 @pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true"])
-def test_bfloat16_scores_what_it_stores(tmp_path: Path, precision: str) -> None:
+def test_bfloat16_scores_what_it_stores(tmp_path: Path, precision: str, caplog: pytest.LogCaptureFixture) -> None:
     kinds = []
 
     def score(step: int, decoder: Decoder, sha256: Future[str], seconds: float) -> None:
@@ -151,3 +151,4 @@ def test_bfloat16_scores_what_it_stores(tmp_path: Path, precision: str) -> None:
 
     train(Decoder(small.SHAPE, 0), small.config(precision=precision), small.Cycle(), (0, 50), tmp_path, score)
     assert kinds == [{torch.bfloat16}] * 2
+    assert ("updates below 1/256 of a weight are lost" in caplog.text) == (precision == "bf16-true")

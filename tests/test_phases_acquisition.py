@@ -18,7 +18,8 @@ from calque.phases.acquisition.model import (
     wald_p,
     with_median,
 )
-from calque.phases.acquisition.regression import AcquisitionSettings, acquisition
+from calque.phases.acquisition.regression import acquisition
+from calque.phases.acquisition.settings import AcquisitionSettings
 from calque.phases.results import Outcome
 from calque.phases.stats.censored import fit_censored, robust_covariance
 from tests.acquisition_cube import simulated
@@ -140,6 +141,11 @@ def test_a_cube_of_known_truth():
     assert sum(p.explained for p in report.predictors) == pytest.approx(report.explained)
     overlap = next(t for t in report.terms if t.predictor == "overlap")
     assert overlap.low < np.exp(-0.8) < overlap.high and overlap.p_value < 0.001
+    clusters = {t.predictor: t.clusters for t in report.terms}
+    assert report.n_items == 480, "many more than what the intervals rest on"
+    assert clusters["overlap"] == f"{report.n_languages} languages, {report.n_concepts} concepts"
+    assert clusters["frequency"] == f"{report.n_concepts} concepts"
+    assert clusters["target_script"] == f"{report.n_languages} languages"
     # ru, zh and ja each stand alone for their script
     assert by_name["target_script"].outcome == Outcome.TOO_FEW_POINTS and by_name["target_script"].p_value is None
     assert report.n_interval + report.n_right + report.n_left == report.n_items == 480
@@ -171,6 +177,7 @@ def test_languages_as_levels_speak_of_these_languages():
     target = next(p for p in report.predictors if p.name == "target")
     assert target.p_value is not None and "these very languages" in target.reason
     assert all(t.se is not None for t in report.terms)
+    assert {t.clusters for t in report.terms if t.predictor == "target"} == {f"{report.n_concepts} concepts"}
 
 
 def nothing_right(cube):
@@ -216,7 +223,9 @@ def test_acquisition_command(tmp_path):
     cubes.write(simulated(), path)
     done = phases("acquisition", path, "--items", "all", "--covariates", "overlap,frequency", "--json", out)
     assert done.returncode == 0, done.stderr
-    assert "Predictors of translation" in done.stdout and "clustered by concept and language" in done.stdout
+    assert "Predictors of translation" in done.stdout and "as wide as the number of clusters makes them" in " ".join(
+        done.stdout.split()
+    )
     found = json.loads(out.read_text())
     assert found["schema"] == 1 and found["outcome"] == "found" and len(found["terms"]) == 2
     assert found["settings"]["covariates"] == ["overlap", "frequency"] and found["settings"]["runs"] is None

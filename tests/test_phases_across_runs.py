@@ -1,6 +1,7 @@
 """Runs as replicates of any metric: the exact interval of the median, censored runs, pooling without languages."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from calque.data.errors import UserError
 from calque.phases.pooling.across_runs import fewest, median_of, seed_rows
 from calque.phases.pooling.questions import Question
 from calque.phases.pooling.rows import Condition
+from calque.phases.pooling.seeds import cannot_be_claimed
+from calque.phases.pooling.tables import pooled_text
 from calque.phases.results import Outcome
 from tests import phases_simulation as sim
 
@@ -78,10 +81,11 @@ def test_rows_say_how_many_runs_have_a_time():
     assert t.outcome == Outcome.FOUND and t.df == 2
     (none, lone) = seed_rows(designs(1), Q, {"s0": None}, 0.95)
     assert none.estimate is None and lone.outcome == Outcome.CENSORED
+    assert lone.reason == "takeoff located in 0 of 1 run, 1 could not be analysed, so there is no mean"
 
 
 def test_ten_runs_of_an_imported_metric_give_a_statement_across_seeds(tmp_path):
-    cube, times = log_cube(10, never=1, seed=3)
+    cube, times = log_cube(10, never=1, seed=4)
     found = calque.detect(cube, boot=199)
     median, mean = found.across
     assert (median.n_runs, median.n_censored, mean.outcome) == (10, 1, Outcome.CENSORED)
@@ -102,6 +106,28 @@ def test_ten_runs_of_an_imported_metric_give_a_statement_across_seeds(tmp_path):
     assert any("no pairs of languages" in note for note in pooled.report.notes)
     json.dumps(pooled.to_dict(), allow_nan=False)
     assert "9 of 10 runs" in pooled.summary(300) and "this run" in pooled.summary(300)
+
+
+def test_two_runs_give_a_mean_without_an_interval():
+    """Their t interval, from one difference, spans 165k to 150T tokens: it is told in words, as what it is."""
+    at = {"s0": math.log(1.11e9), "s1": math.log(4.87e9), "s2": math.log(2e9), "s3": math.log(1.2e9)}
+    ends = {run: (x, x) for run, x in at.items()}
+    _, two = seed_rows(designs(2), Q, ends, 0.95)
+    assert (two.method, two.outcome, two.low, two.high, two.df) == ("seed_t", Outcome.TOO_FEW_POINTS, None, None, None)
+    assert two.estimate == pytest.approx(math.sqrt(1.11e9 * 4.87e9)) and pooled_text(two) == (
+        "2.33B (no interval), too few points"
+    )
+    assert "mean takeoff 2.33B tokens; takeoff located in 2 of 2 runs" in two.reason
+    assert "no interval: so few runs do not show how much seeds scatter (t interval, df 1: " in two.reason
+    three = seed_rows(designs(3), Q, ends, 0.95)[-1]
+    assert three.outcome == Outcome.FOUND and three.low < three.estimate < three.high and three.df == 2
+    mixes = [Condition(f"s{i}", None, None, "ab"[i // 2]) for i in range(4)]
+    pooled = {(r.at, r.mix): r for r in seed_rows(mixes, Q, ends, 0.95) if r.method == "seed_t"}
+    assert pooled["mix", "a"].low is None and pooled["mix", "b"].low is None
+    assert pooled["size", None].low is None and "df 1.2" in pooled["size", None].reason
+    lag = seed_rows(designs(2), Question("acc", "lag", "copying"), ends, 0.95)[-1]
+    assert lag.p_value is None and lag.low is None and "times the tokens of copying; lag located" in lag.reason
+    assert any("of two runs no t interval is given" in said for said in cannot_be_claimed("a", 2))
 
 
 def test_sizes_and_mixes_are_pooled_apart_and_single_runs_make_no_statement():

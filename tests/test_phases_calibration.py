@@ -128,7 +128,7 @@ def moved(folder, package, changed=lambda text: text):
 def test_the_source_digest_is_of_what_is_computed_and_not_of_where_it_stands(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     assert moved(tmp_path, "elsewhere") == sources.source_digest()
-    number = r"RISE_EVIDENCE = 12\.0"
+    number = r"RISE_EVIDENCE = 20\.0"
     assert any(re.search(number, text) for text in sources.sources(sources.ROOTS, sources.PACKAGE).values())
     changed = moved(tmp_path, "otherwise", lambda text: re.sub(number, "RISE_EVIDENCE = 12.5", text))
     assert changed != sources.source_digest()

@@ -7,7 +7,7 @@ from scipy.special import expit
 
 from calque.phases.classical.argmax import argmax_interval, density
 from calque.phases.classical.autocorrelation import first_order
-from calque.phases.classical.detect import adjusted, answer
+from calque.phases.classical.detect import answer
 from calque.phases.classical.growth import fit_growth
 from calque.phases.classical.kink import DevianceProfile, fit_kink, line, muggeo
 from calque.phases.classical.level import fit_levels, further_break, partition
@@ -16,6 +16,7 @@ from calque.phases.classical.series import RegressionSeries
 from calque.phases.results import Outcome
 from calque.phases.series.trajectory import Trajectory
 from calque.phases.settings import Settings
+from calque.phases.stats.many_tests import with_roles
 from tests import known_answers as known
 from tests import phases_simulation as sim
 from tests.classical_series import TOKENS, X, counted, only, valued
@@ -205,12 +206,14 @@ def test_autocorrelation_is_found_and_its_bias_undone(rng):
     assert np.mean(np.array(white) > 0) < 0.1
 
 
-def test_adjusted_p_is_benjamini_yekutieli_over_series(down, nile):
-    rows = [answer(t, Settings(family="kink", scale="linear", link="identity")).rows for t in (down, nile)]
-    p = np.sort([r[0].p_value for r in rows])
+def test_adjusted_p_is_benjamini_yekutieli_over_exploratory_series(down, nile):
+    rows = [r for t in (down, nile) for r in answer(t, Settings(family="kink", scale="linear", link="identity")).rows]
+    p = np.sort([r.p_value for r in rows])
     harmonic = 1.5
     expected = np.minimum(1, np.minimum.accumulate((p * 2 / np.array([1, 2]) * harmonic)[::-1])[::-1])
-    assert sorted(t.p_adjusted for t in adjusted(rows)) == pytest.approx(expected)
+    decided = with_roles(rows, "another", 0.95)
+    assert sorted(t.p_adjusted for t in decided) == pytest.approx(expected)
+    assert all((t.p_adjusted <= 0.05) == (t.outcome == Outcome.FOUND) for t in decided if t.p_value <= 0.05)
 
 
 def test_models_answer_through_series_alone(rng):

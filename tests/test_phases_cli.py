@@ -75,7 +75,9 @@ def test_detect_writes_table_json_and_report(cube_file, tmp_path):
     found = json.loads(out.read_text())
     assert found["settings"]["boot"] == 39 and {t["group"] for t in found["transitions"]} == {"size=nano"}
     text = html.read_text()
-    assert text.count("<svg") == text.count("</svg>") == 3  # the run, the lags, the losses
+    assert (
+        text.count("<svg") == text.count("</svg>") == 4 + 5
+    )  # the run, the lags, the losses; the residuals of five series
     ids = re.findall(r'\bid="([^"]+)"', text)
     assert len(ids) == len(set(ids))
     assert "Two sizes are &lt;too few&gt;." in text and "12B" in text and "fewer than 6 seeds" in text

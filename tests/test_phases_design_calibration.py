@@ -24,7 +24,7 @@ from calque.phases.calibration.study import calibrate
 from calque.phases.cli import app
 from calque.phases.detection.analyse import Analysis, analyse
 from calque.phases.detection.detect import detect
-from calque.phases.noise.noise import RHO
+from calque.phases.noise.variants import RHO
 from calque.phases.series.axis import Array
 from calque.phases.series.metrics import trajectories
 from calque.phases.settings import Settings

@@ -16,17 +16,21 @@ from calque.phases.results import Lag, Outcome, Refusal, Transition
 from calque.phases.series.metrics import trajectories
 from calque.phases.series.trajectory import Trajectory
 from calque.phases.settings import Settings
+from calque.phases.stats.multiplicity import benjamini_yekutieli
 from tests import phases_simulation as sim
 from tests.phases_cube import study
 
 T_FIELDS = {
     "run", "group", "metric", "estimand", "outcome", "reason", "tokens", "low", "high", "level", "p_value",
-    "p_adjusted", "elasticity", "phases", "falls", "n_checkpoints", "without_checkpoint", "without_outcome",
-    "without_tokens", "without_low", "without_high", "without_p_value",
+    "p_adjusted", "role", "elasticity", "phases", "falls", "n_checkpoints", "without_checkpoint", "without_outcome",
+    "without_tokens", "without_low", "without_high", "without_p_value", "told_by", "at_change", "axis", "position",
+    "position_low", "position_high",
 }  # fmt: skip
 L_FIELDS = {
-    "run", "group", "first", "second", "log_ratio", "low", "high", "level", "p_value", "tokens", "outcome", "reason",
+    "run", "group", "first", "second", "log_ratio", "low", "high", "level", "p_value", "p_adjusted", "tokens",
+    "outcome", "reason", "axis",
 }  # fmt: skip
+FOUND = (Outcome.FOUND, Outcome.METRIC_DEPENDENT)
 FAST = Settings(boot=59)
 
 
@@ -83,7 +87,19 @@ def test_json_is_the_contract(studied, tmp_path):
     report.to_json(tmp_path / "r.json")
     text = (tmp_path / "r.json").read_text()
     found = json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} in JSON"))
-    assert found["schema"] == 1 and set(found) == {"schema", "cube", "settings", "transitions", "lags", "notes"}
+    assert found["schema"] == 1
+    assert set(found) == {
+        "schema",
+        "versions",
+        "cube",
+        "settings",
+        "transitions",
+        "lags",
+        "notes",
+        "parts",
+        "diagnostics",
+        "sensitivity",
+    }
     known = {o.value for o in Outcome}
     for t in found["transitions"]:
         assert set(t) == T_FIELDS and t["outcome"] in known and t["reason"]
@@ -149,15 +165,16 @@ def test_noise_alone_is_no_transition():
     called = 0
     for s in range(6):
         report = detect(counts_cube(rng.binomial(100, 0.3, 40), tokens), Settings(boot=39, seed=s))
-        called += row(report, "delay").outcome not in ("none", "smooth")
+        called += row(report, "delay").outcome not in ("none", "smooth", "not_established", "declining")
     assert called <= 1
 
 
-def test_linear_growth_is_smooth():
+def test_linear_growth_is_not_called_late():
     rng = np.random.default_rng(2)
     tokens = np.linspace(1e5, 5e6, 40)
     report = detect(counts_cube(rng.binomial(200, 0.05 + 0.6 * tokens / 5e6), tokens, 200.0), FAST)
-    assert row(report, "delay").outcome == "smooth" and row(report, "takeoff").outcome in ("smooth", "censored")
+    assert row(report, "delay").outcome in ("smooth", "not_established")
+    assert row(report, "takeoff").outcome in ("smooth", "not_established", "censored")
     assert row(report, "delay").elasticity is None
 
 
@@ -218,7 +235,7 @@ def test_settings_and_metrics_that_cannot_be_used():
             Settings(**wrong)
     with pytest.raises(UserError, match="did you mean 'score'"):
         detect(cube, Settings(metrics=("scor",)))
-    with pytest.raises(UserError, match="`by` has 'sorce', and the cube is not split by sorce; .* choose of run$"):
+    with pytest.raises(UserError, match="`by` has 'sorce', and the cube is not split by sorce; .* choose from run$"):
         detect(cube, Settings(by=("sorce",)))
     with pytest.raises(UserError, match="counts 250 successes of 100 trials"):
         detect(counts_cube(np.full(20, 250.0), np.linspace(1e5, 1e6, 20)), FAST)
@@ -231,6 +248,12 @@ def test_p_values_are_adjusted_over_the_delay_tests(studied):
     _, _, report = studied
     delays = [t for t in report.transitions if t.estimand == "delay" and t.p_value is not None]
     assert all(t.p_adjusted is not None and t.p_adjusted >= t.p_value for t in delays)
+    assert {t.metric for t in delays if t.role == "primary"} == {"translation"} == {report.settings["primary"]}
+    together = [t for t in delays if t.role == "exploratory"]
+    p = benjamini_yekutieli([t.p_value if t.outcome != Outcome.NONE else 1.0 for t in together])
+    assert [t.p_adjusted for t in together] == pytest.approx(p) and len(together) == len(delays) - 2
+    assert all((t.p_adjusted <= 0.05) == (t.outcome in FOUND) for t in together if t.p_value <= 0.05)
+    assert any("primary test of each run: delayed start of translation" in note for note in report.notes)
     assert all(t.p_adjusted is None for t in report.transitions if t.estimand != "delay")
 
 

@@ -1,9 +1,7 @@
 """The pages in a real browser: names are never markup, a link shows the page again, every input has a name."""
 
 import json
-import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,11 +12,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from calque.data import cube as cubes
+from tests.browser import NEEDS_BROWSER
 from tests.explore_cube import explored, timing
 from tests.hostile_cube import TEX, hostile, hostile_cube, hostile_reports
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium here; 'make browser' installs it")
+pytestmark = NEEDS_BROWSER
 ROOT = Path(__file__).parent.parent
 DEEP = """
 (selector) => {
@@ -35,15 +33,6 @@ DEEP = """
 """
 COUNT = DEEP % "found.length"
 DRAWN = "() => document.getElementById('busy')?.textContent === ''"
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"] if os.getuid() == 0 else [])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -28,14 +28,38 @@ def found(cube):
 
 
 @pytest.mark.parametrize(
-    ("group", "split", "part"),
+    ("names", "split", "part"),
     [
-        ("", WHOLE, ""), ("size=nano mix=uniform", WHOLE, ""), ("source=en", "source", "en"),
-        ("size=nano target=de", "target", "de"), ("source=en target=de", PAIR, "en → de"),
+        ({}, WHOLE, ""), ({"size": "nano", "mix": "uniform"}, WHOLE, ""), ({"source": "en"}, "source", "en"),
+        ({"size": "nano", "target": "Old English"}, "target", "Old English"),
+        ({"source": "Old English", "target": "a=b"}, PAIR, "Old English → a=b"),
     ],
 )  # fmt: skip
-def test_groups_of_a_report_are_parts_of_a_run(group, split, part):
-    assert split_of(group) == (split, part)
+def test_groups_of_a_report_are_parts_of_a_run(names, split, part):
+    assert split_of(names) == (split, part)
+
+
+@pytest.mark.parametrize("by", ["target", "pair"])
+def test_languages_with_spaces_and_equals_signs_keep_their_transitions(cube, by):
+    names = {"en": "Old English", "de": "de = nds"}
+    renamed = cube.isel(run=[0]).assign_coords(
+        {dim: [names.get(str(v), str(v)) for v in cube[dim].values] for dim in ("source", "target")}
+    )
+    report = detect(renamed, Settings(metrics=("translation",), by=(by,), boot=19))
+    given = make_study(renamed, "cube", json.loads(json.dumps(report.to_dict()))).located
+    fresh = make_study(renamed, "cube").located
+    fresh.settings = replace(given.settings, boot=19)
+    fresh.locate(["a-s0"], ["translation"], by)
+    assert set(given.rows) == set(fresh.rows) and len(given.rows) == len({t.group for t in report.transitions})
+    labels = {part for _, _, part, _ in given.rows}
+    assert any("Old English" in label for label in labels) and any("de = nds" in label for label in labels)
+
+
+def test_a_report_that_does_not_say_what_its_groups_are_is_refused(cube):
+    report = detect(cube.isel(run=[0]), Settings(metrics=("translation",), by=("target",), boot=19)).to_dict()
+    for parts in (None, [], {"target=en": "en"}):
+        with pytest.raises(UserError, match="`detect` does not say what its groups are"):
+            make_study(cube, "cube", report | {"parts": parts})
 
 
 def test_what_is_located_on_demand_is_what_detect_finds(cube, found):
@@ -50,8 +74,7 @@ def test_what_is_located_on_demand_is_what_detect_finds(cube, found):
     assert count == 2 and seen[-1] == (2, 2)
     for metric in METRICS:
         theirs = study.located.of("a-s0", WHOLE, "", metric)
-        # adjusted p-values are of a report's set of tests, which one on demand has not
-        assert fresh.of("a-s0", WHOLE, "", metric) == {k: replace(t, p_adjusted=None) for k, t in theirs.items()}
+        assert fresh.of("a-s0", WHOLE, "", metric) == theirs and theirs["delay"].role is not None
 
 
 def test_parts_are_located_as_detect_would_by_source(cube):

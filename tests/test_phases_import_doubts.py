@@ -25,7 +25,9 @@ def test_percentages_become_proportions_when_told(tmp_path):
 def test_percentages_are_suspected_when_not_told(tmp_path):
     made = imported(tmp_path, [3.1, 40, 87.5])
     assert made.cube["a"].metric_kind == "continuous"
-    assert len(made.notes) == 1 and "between 3.1 and 87.5" in made.notes[0] and "import it as percent" in made.notes[0]
+    assert (
+        len(made.notes) == 1 and "between 3.1 and 87.5" in made.notes[0] and "import it with `percent`" in made.notes[0]
+    )
     assert made.notes[0] in made.cube.attrs["import_notes"]
 
 
@@ -46,14 +48,14 @@ def test_proportions_that_are_no_whole_number_of_trials_are_noted(tmp_path, rows
     notes = imported(tmp_path, rows, trials).notes
     assert len(notes) == noted
     if noted:
-        assert "'a' is 0.333 with 40 trials" in notes[0] and "(at 1 checkpoints)" in notes[0]
+        assert "'a' of run 'log' at 1 tokens is 0.333 with 40 trials" in notes[0] and "(at 1 checkpoint)" in notes[0]
 
 
 @pytest.mark.parametrize(
     "rows,options,words",
     [
-        ([3, 120], {"percent": ("a",)}, "'a' holds 120; expected percentages from 0 to 100"),
-        ([-3, 20], {"percent": ("a",)}, "'a' holds -3; expected percentages"),
+        ([3, 120], {"percent": ("a",)}, "'a' of run 'log' at 2 tokens is 120; expected percentages from 0 to 100"),
+        ([-3, 20], {"percent": ("a",)}, "'a' of run 'log' at 1 tokens is -3; expected percentages"),
         ([3, 20], {"percent": ("b",)}, "`percent` has 'b'; expected one of `metric`"),
         ([3, 20], {"percent": ("a",), "continuous": ("a",)}, "give one of them"),
     ],
@@ -87,3 +89,39 @@ def test_trials_that_are_no_number_of_trials_are_refused(trials, tmp_path):
 def test_an_empty_folder_is_said_to_be_empty(tmp_path):
     with pytest.raises(UserError, match="is an empty folder"):
         calque.import_log(tmp_path, metric="acc", tokens="tokens")
+
+
+@pytest.mark.parametrize(
+    ("row", "trials", "words"),
+    [
+        ("b,3,4.99885", "400", r"'acc' of run 'b' at 3 tokens is 4\.99885 with 400 trials"),
+        ("a,7,401", "400", "'acc' of run 'a' at 7 tokens is 401 with 400 trials"),
+        ("b,3,2.5", "n", "the trials of 'acc' of run 'b' at 3 tokens are 2.5; expected whole numbers"),
+    ],
+)
+def test_what_is_no_count_is_said_with_its_file_its_run_and_its_place(row, trials, words, tmp_path):
+    n = 2.5 if trials == "n" else 400
+    rows = "".join(f"{run},{t},{40 * t},{400}\n" for run in "ab" for t in (1, 2))
+    (tmp_path / "scores.csv").write_text(f"name,tokens,acc,n\n{rows}{row},{n}\n")
+    with pytest.raises(UserError, match=rf"scores\.csv: {words}"):
+        calque.import_log(tmp_path / "scores.csv", metric="acc", tokens="tokens", trials=trials, run="name")
+
+
+def test_a_doubt_names_its_run_in_a_folder_of_runs(tmp_path):
+    for name, last in (("one", 0.5), ("two", 0.3333333)):
+        (tmp_path / f"{name}.csv").write_text(f"tokens,acc\n1,0.1\n2,{last}\n")
+    made = calque.import_log(tmp_path, metric="acc", tokens="tokens", trials=10)
+    assert any("'acc' of run 'two' at 2 tokens is 0.333333 with 10 trials" in note for note in made.notes)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "noted"),
+    [([8.0, 9.5, 10.6], True), ([0.1, 1.0, 40.0], True), ([1, 2, 40], False), ([1e9, 2.5e9, 3e9 + 0.5], False)],
+)
+def test_tokens_in_fractions_are_told_to_count_something_else(tmp_path, tokens, noted):
+    path = tmp_path / "log.csv"
+    path.write_text("t,a\n" + "".join(f"{t},{v}\n" for t, v in zip(tokens, (3.0, 2.0, 1.0), strict=True)))
+    notes = import_log(Request(path=path, tokens="t", metrics=("a",), trials=None), continuous=("a",)).notes
+    assert [n.startswith(f"the tokens go from {tokens[0]:.4g} to {tokens[2]:.4g} in fractions") for n in notes] == (
+        [True] if noted else []
+    )

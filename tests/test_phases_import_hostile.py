@@ -90,12 +90,13 @@ def test_what_is_no_file_is_refused(tmp_path):
         assert "is neither a file nor a folder" in refusal(tmp_path / "pipe.csv", *TABLE, "--from", format)
     refusal(Path("/dev/zero"), *TABLE)
     assert "is missing" in refusal(tmp_path / "none.csv", *TABLE)
-    assert "name too long" in refusal(tmp_path / ("x" * 300), *TABLE)
+    long = refusal(tmp_path / ("x" * 300), *TABLE)
+    assert "expected a shorter path" in long and "PosixPath" not in long
 
 
 def test_an_output_name_of_300_characters_is_refused(tmp_path):
     (tmp_path / "log.csv").write_text("t,a\n1,1\n")
-    assert "name too long" in refusal(tmp_path / "log.csv", *TABLE, "-o", str(tmp_path / f"{'x' * 300}.nc"))
+    assert "expected a shorter path" in refusal(tmp_path / "log.csv", *TABLE, "-o", str(tmp_path / f"{'x' * 300}.nc"))
     out = tmp_path / f"{'x' * 250}.nc"
     assert run_command(main, ["phases", "import", str(tmp_path / "log.csv"), *TABLE, "-o", str(out)]).code == 0
     assert out.is_file()
@@ -149,7 +150,7 @@ def test_a_parquet_of_few_bytes_and_many_rows_is_refused(tmp_path):
     with pq.ParquetWriter(tmp_path / "bomb.parquet", pa.schema([("t", pa.float64()), ("a", pa.float64())])) as writer:
         for _ in range(3):
             writer.write_table(pa.table({"t": zeros, "a": zeros}))
-    assert "has 3000000 rows; expected at most 2000000" in refusal(tmp_path / "bomb.parquet", *TABLE)
+    assert "has 3,000,000 rows; expected at most 2000000" in refusal(tmp_path / "bomb.parquet", *TABLE)
 
 
 @pytest.mark.slow

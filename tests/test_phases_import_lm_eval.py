@@ -166,3 +166,20 @@ def test_checkpoint_names(arguments, where, pattern, told, tmp_path):
     compiled = re.compile(pattern) if pattern else None
     found = named({"config": {"model_args": arguments}}, Path(where), compiled, tmp_path / "root")
     assert (found and (found.run, found.step, found.tokens)) == told
+
+
+def test_infinite_values_are_missing_with_a_note(tmp_path):
+    values = {1: 30.0, 2: float("inf"), 3: 20.0, 4: float("-inf"), 5: 10**400, 6: float("nan"), 7: 5.0}
+    for step, value in values.items():
+        path = tmp_path / f"step{step}" / "results_2024-12-01T10-00-00.json"
+        path.parent.mkdir()
+        path.write_text(json.dumps({
+            "results": {"lambada": {"perplexity,none": value, "acc,none": 0.5}}, "versions": {},
+            "config": {"model_args": f"pretrained=m,revision=step{step}"},
+            "n-samples": {"lambada": {"original": 100, "effective": 100}},
+        }))  # fmt: skip
+    made = import_log(Request(path=tmp_path, metrics=("lambada/perplexity", "lambada/acc"), tokens_per_step=1000.0))
+    assert "lambada/perplexity: 3 infinite values taken as missing" in made.notes
+    assert not [note for note in made.notes if "acc" in note and "infinite" in note]
+    found = made.cube["lambada.perplexity"].values[0]
+    np.testing.assert_array_equal(found, [30, np.nan, 20, np.nan, np.nan, np.nan, 5])

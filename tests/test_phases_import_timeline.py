@@ -76,7 +76,7 @@ def test_versions_of_lightning_are_runs_until_they_are_joined(tmp_path):
     log(tmp_path, [(t, t / 11) for t in range(9, 11)], "lightning_logs/version_10/metrics.csv")
     made = csv(tmp_path / "lightning_logs")
     assert list(made.cube["run"].values) == ["version_0", "version_1", "version_10"]
-    assert any("give join if one training was resumed" in note for note in made.notes)
+    assert any("give `join` if one training was resumed" in note for note in made.notes)
     joined = csv(tmp_path / "lightning_logs", join=True)
     parts = [(t, t / 20) for t in range(1, 5)], [(t, t / 10) for t in range(5, 9)], [(t, t / 11) for t in (9, 10)]
     assert line(joined) == [row for part in parts for row in part]

@@ -157,8 +157,12 @@ def test_round_trip(name, runs, tmp_path_factory):
         ("t,a\n1,2\n", {"tokens": None}, "with `tokens`.*the columns are t, a"),
         ("t,a\n1,2\n", {"checkpoint": re.compile("x")}, "`checkpoint` has no use here"),
         ("t,a,r\n1,2,\n", {"run": "r"}, "'r' is empty in line 2"),
-        ("t,a\n1,45.5\n2,50\n", {"trials": "100"}, "holds 45.5 with 100 trials.*`percent` for percentages"),
-        ("t,a\n1,4\n2,101\n", {"trials": "100"}, "holds 101 with 100 trials"),
+        (
+            "t,a\n1,45.5\n2,50\n",
+            {"trials": "100"},
+            "'a' of run 'log' at 1 tokens is 45.5 with 100 trials.*`percent` for percentages",
+        ),
+        ("t,a\n1,4\n2,101\n", {"trials": "100"}, "'a' of run 'log' at 2 tokens is 101 with 100 trials"),
         ("t,a\n1,4\n", {"trials": "-3"}, "no column '-3'"),
         ("t,a\n1,4\n", {"metrics": ("a", "a/")}, "no column 'a/'"),
         ("t,overlap\n1,4\n", {"metrics": ("overlap",)}, "reserved name"),
@@ -185,10 +189,10 @@ def test_tables_keep_what_is_missing_missing(tmp_path):
 
 
 def test_every_nth_checkpoint(tmp_path):
-    """A log of every training step can be thinned; a log too dense for detect says so."""
+    """A log of every training step can be thinned; of a dense one it is said that detect averages it."""
     path = table(tmp_path, "t,a,r\n" + "".join(f"{t},{t},{r}\n" for r in "uv" for t in range(1201)))
     made = import_log(Request(path=path, tokens="t", metrics=("a",), run="r"))
-    assert made.cube.sizes["checkpoint"] == 1201 and "every = 2" in made.notes[-1]
+    assert made.cube.sizes["checkpoint"] == 1201 and "u, v: 1201 checkpoints are analysed as" in made.notes[-1]
     made = import_log(Request(path=path, tokens="t", metrics=("a",), run="r"), every=100)
     np.testing.assert_array_equal(made.cube["tokens"], [np.arange(0, 1201, 100)] * 2)
     assert not made.notes and json.loads(made.cube.attrs["import_options"])["every"] == 100

@@ -1,14 +1,18 @@
 """A single wild checkpoint: found, kept, and said to carry an answer where it does."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray as xr
+from scipy.special import expit, logit
 
 import calque
 import calque.phases.detection.influence
 from calque.data.quantities import format_count
+from calque.phases.detection.analyse import analyse
 from calque.phases.detection.group import judge_group
-from calque.phases.detection.influence import largest_outlier, without
+from calque.phases.detection.influence import largest_outlier, predicted, without
 from calque.phases.dictionary.grid import Dictionary
 from calque.phases.results import Outcome
 from calque.phases.series.axis import Axis
@@ -100,7 +104,7 @@ def test_the_answer_without_the_checkpoint_stands_beside_it_in_every_face(tmp_pa
     place = format_count(sim.END)
     (row,) = [line for line in text.splitlines() if f"  without {place}" in line]
     assert [cell.strip() for cell in row.split("│")][3] == "none"
-    assert f"r score hangs on the one checkpoint at {place} tokens" in " ".join(text.split())
+    assert f"score of run r hangs on the one checkpoint at {place} tokens" in " ".join(text.split())
     (takeoff,) = [t for t in found.to_dict()["transitions"] if t["estimand"] == "takeoff"]
     assert takeoff["without_checkpoint"] == sim.END and takeoff["without_outcome"] == "none"
     found.to_html(tmp_path / "r.html")
@@ -118,3 +122,45 @@ def test_the_steep_end_of_a_smooth_curve_is_no_outlier(curve, spaced):
     for noise in (0.0, 0.01 * np.random.default_rng(0).standard_normal(40)):
         t = Trajectory.of_values("r", "score", 1e8 * x, curve(x) + noise, falls=False)
         assert all(row.without_checkpoint is None for row in judge_group([t], Settings(boot=19)).transitions)
+
+
+STEEP = {
+    "exponential": lambda s: 0.05 + 0.5 * -np.expm1(-s / 0.008),
+    "log": lambda s: 0.05 + 0.08 * np.log1p(s / 0.005),
+}
+
+
+@pytest.mark.parametrize("curve", STEEP.values(), ids=STEEP)
+def test_the_floor_of_precise_growth_is_no_outlier(curve, monkeypatch):
+    """Without its first checkpoint a steep and precise score has another floor, and so another takeoff."""
+    share = np.r_[0, np.geomspace(1 / 250, 0.2, 18), np.linspace(0.2, 1, 27)[1:]]
+    rng = np.random.default_rng([9, 0])
+    y = rng.binomial(50_000, expit(logit(curve(share)) + 0.01 * rng.standard_normal(len(share))))
+    t = Trajectory.of_counts("r", "score", share * sim.END, y, 50_000)
+    asked = []
+    original = calque.phases.detection.influence.without
+    monkeypatch.setattr(calque.phases.detection.influence, "without", lambda t, i: asked.append(i) or original(t, i))
+    rows = judge_group([t], Settings(boot=19)).transitions
+    assert asked == [0], "it is the furthest from its neighbours"
+    assert all(row.without_checkpoint is None for row in rows)
+
+
+def test_a_checkpoint_that_the_others_predict_decides_nothing():
+    a = analyse(series(ONSET, sd=0.1), boot=19)
+    score = float(a.fit.curve[20])
+    near, far = (replace(a.trajectory, y=np.where(np.arange(N) == 20, x, a.trajectory.y)) for x in (score, 0.95))
+    less = analyse(without(a.trajectory, 20), boot=19)
+    assert predicted(near, 20, less) and not predicted(far, 20, less)
+    last = analyse(without(a.trajectory, N - 1), boot=19)
+    assert predicted(replace(a.trajectory, y=np.append(a.trajectory.y[:-1], a.fit.curve[-1])), N - 1, last)
+
+
+def test_a_run_and_a_metric_of_one_name_are_told_apart_in_sentences():
+    wild = series(flat, wild={N - 1: 0.9})
+    cube = xr.Dataset(
+        {"tokens": (("run", "checkpoint"), TOKENS[None]),
+         "ppl": (("run", "checkpoint"), np.round(wild.y * TRIALS)[None], {"metric_kind": "count", "trials": TRIALS})},
+        coords={"run": ["ppl"]},
+    )  # fmt: skip
+    text = " ".join(calque.detect(cube, boot=19).summary(300).split())
+    assert "ppl of run ppl hangs on the one checkpoint" in text and "ppl ppl" not in text

@@ -6,15 +6,17 @@ from scipy.optimize import nnls
 from scipy.special import expit, logit, ndtr
 from scipy.stats import binom
 
-from calque.phases.detection.takeoff_profile import least_by_takeoff
 from calque.phases.dictionary.grid import Dictionary
+from calque.phases.dictionary.takeoff_profile import least_by_takeoff
 from calque.phases.noise import kalman
-from calque.phases.noise.noise import COUNT_VARIANCE, RHO, restricted_likelihood
+from calque.phases.noise.elimination import eliminated
+from calque.phases.noise.likelihood import restricted_likelihood
 from calque.phases.noise.products import Products, largest
+from calque.phases.noise.variants import COUNT_VARIANCE, RHO
 from calque.phases.noise.whitening import Whitener
 from calque.phases.series.axis import Axis
 from calque.phases.series.trajectory import Trajectory
-from calque.phases.stats.delay import basis
+from calque.phases.stats.cone import generators, knots_of
 from calque.phases.stats.nonnegative import coefficients
 from tests import phases_simulation as sim
 
@@ -114,7 +116,8 @@ def simulated(mean, trials, variance, over=1.0, floor=0.02, draws=40_000, seed=6
     shift = np.sqrt(variance) * rng.standard_normal((n, draws))
     g = rng.standard_normal((n, draws))
     full = np.full(draws, 1.0)
-    return kalman.proportions(mean, np.full(n, float(trials)), shift, variance * full, floor * full, over * full, g)
+    each = np.full((n, draws), variance)
+    return kalman.proportions(mean, np.full(n, float(trials)), shift, each, floor * full, over * full, g)
 
 
 MEANS = np.array([0.0, 0.004, 0.05, 0.3, 0.5, 0.8, 0.97, 1.0])
@@ -177,7 +180,7 @@ def test_nonnegative_least_squares_on_the_nearly_parallel_columns_of_a_cone(gamm
     tokens = sim.schedule("mixed", 70)
     white, amplitude = amplitudes(8, 70)
     whiten = Whitener.of(white, amplitude, 0.9, np.ones(69), 0.3)
-    columns = whiten(basis(tokens, gamma))
+    columns = whiten(generators(tokens, knots_of(tokens), gamma))
     unit = columns / np.linalg.norm(columns, axis=0)
     assert np.linalg.cond(unit) > 100
     rng = np.random.default_rng(9)
@@ -265,3 +268,16 @@ def test_the_posterior_of_the_noise_settles_on_the_truth(counts):
     assert long[0] > 0.99 and long[0] >= short[0]
     assert long[1] < 0.08 and long[2] < 0.3
     assert long[3] == (1.0 if counts else pytest.approx(4e-4, rel=0.25))
+
+
+@pytest.mark.parametrize("q", [1, 4, 8])
+def test_fixed_effects_are_taken_out_as_by_regression(q):
+    rng = np.random.default_rng(q)
+    data = rng.standard_normal((3, 2, 40, q + 1))
+    data[..., q - 1] *= 1e-3  # of another length than the others
+    rss, determinant = eliminated(np.einsum("rsni,rsnj->rsij", data, data))
+    for at in np.ndindex(3, 2):
+        x, y = data[at][:, :q], data[at][:, q]
+        left = y - x @ np.linalg.lstsq(x, y)[0]
+        np.testing.assert_allclose(rss[at], left @ left, rtol=1e-7)
+        np.testing.assert_allclose(determinant[at], np.linalg.slogdet(x.T @ x)[1], atol=1e-7)

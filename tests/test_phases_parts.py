@@ -52,7 +52,8 @@ def test_dimensions_make_series_of_their_own_which_rise_when_they_do(inside):
     times = [found.report.of("z", "attention", "t50", g).tokens for g in groups(found)]
     middle = np.exp(np.interp([0.25, 0.35, 0.5, 0.6], X, np.log(TOKENS)))
     assert np.allclose(np.log(times), np.log(middle), atol=0.1)
-    assert found.to_dict()["settings"]["averaged_over"] == {} and not found.report.notes
+    assert found.to_dict()["settings"]["averaged_over"] == {}
+    assert not any("averaged" in note for note in found.report.notes)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +104,7 @@ def test_properties_of_runs_name_parts_and_do_not_merge_runs(inside):
 @pytest.mark.parametrize(
     ("by", "said"),
     [
-        ("leyer", "choose of run, size, seed, width, layer, head, phenomenon; did you mean 'layer'"),
+        ("leyer", "choose from run, size, seed, width, layer, head, phenomenon; did you mean 'layer'"),
         ("concept", "the cube is not split by concept; leave it out"), ("checkpoint", "not split by checkpoint"),
         ("pair", "not split by pair"), ("x" * 500, "not split by x"), ("la\nyer", r"by has 'la\nyer'"),
     ],
@@ -155,7 +156,8 @@ def test_lines_have_colours_of_their_own(n):
 def test_the_explorer_never_takes_a_part_for_the_run(inside):
     whole = calque.detect(inside, metric="attention", boot=19)
     parts = calque.detect(inside, metric="attention", by="head", boot=19)
-    both = {**whole.to_dict(), "transitions": whole.to_dict()["transitions"] + parts.to_dict()["transitions"]}
+    both = parts.to_dict()
+    both["transitions"] += whole.to_dict()["transitions"]
     located = make_study(inside, "cube", json.loads(json.dumps(both))).located
     assert located.of("z", "whole", "", "attention")["takeoff"] == whole.report.of("z", "attention", "takeoff")
 
@@ -171,3 +173,14 @@ def test_odd_arguments_are_refused_by_name(inside, name):
         with pytest.raises(UserError, match=f"`{name}`") as error:
             calque.detect(inside, **{"boot": 19, name: value})
         assert len(str(error.value)) <= 300 and "\n" not in str(error.value), value
+
+
+@pytest.mark.parametrize("family", ["dictionary", "kink"])
+def test_a_metric_without_a_series_is_in_no_note(family):
+    cube, _ = study(seed=4, runs=1, languages=3, concepts=6)
+    identical = cube["overlap"] == 2
+    cube["translation_outcome"] = cube["translation_outcome"].where(identical, -1).astype(np.int8)
+    found = calque.detect(cube, boot=19, family=family)
+    shown = {t.metric for t in found.report.transitions}
+    assert shown == {"copying"} == set(found.report.settings["averaged_over"])
+    assert "translation" not in found.report.notes[0] and "false_copying" not in found.report.notes[0]

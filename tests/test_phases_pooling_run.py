@@ -93,7 +93,7 @@ def test_replicates_too_few_for_so_many_runs_are_said():
     q = Question("translation", "delay")
     tests = size_tests(designs(6), [q], q, detection([0.05] * 6), {}, 0.95)
     assert tests[0].p_value == pytest.approx(0.15)
-    assert "cannot fall below p = 0.15: raise boot to 59" in sizes_out_of_reach(tests, 19, 0.95)[0]
+    assert "cannot fall below p = 0.15: raise `boot` to 59" in sizes_out_of_reach(tests, 19, 0.95)[0]
     assert sizes_out_of_reach(tests, 59, 0.95) == ()
 
 
@@ -169,7 +169,7 @@ def test_lags_are_pooled_as_ratios_of_the_same_run(small, monkeypatch):
     made = small[0].isel(run=[0])
     names, last = list(made["source"].values), float(made["tokens"].max())
 
-    def given(cube, settings, progress=None, name="", jobs=1):
+    def given(cube, settings, progress=None, name="", jobs=1, adjust=True):
         rows, lags = [], []
         groups = [""] if settings.by == ("run",) else [f"source={s} target={t}" for s in names for t in names if s != t]
         for i, g in enumerate(groups):

@@ -67,7 +67,8 @@ def test_cuts_are_those_of_replicates_fitted_one_by_one(prepared, rank):
     by_height = by_hand(
         a, errors, generating, lambda b: (b * height.reached >= RISE, b * height.reached <= RISE), everyone
     )
-    assert found == {"t50": pytest.approx(by_place, rel=2e-3), "takeoff": pytest.approx(by_height, rel=2e-3)}
+    # sums of squares are float32, and a cut is a quantile of their small differences
+    assert found == {"t50": pytest.approx(by_place, rel=3e-3), "takeoff": pytest.approx(by_height, rel=3e-3)}
     assert rank or max(by_place, by_height) > least_cut(LEVEL)
 
 

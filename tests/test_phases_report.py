@@ -1,6 +1,8 @@
 """The HTML report: what it shows of a cube besides transitions."""
 
 import json
+import re
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -9,7 +11,11 @@ import xarray as xr
 from calque.data.errors import UserError
 from calque.phases.detection.detect import detect
 from calque.phases.json_files import read_json
+from calque.phases.report.forecast_pictures import law_figure
+from calque.phases.report.forest import lag_forest
 from calque.phases.report.html import render
+from calque.phases.report.summary import headline
+from calque.phases.results import DetectionReport, Lag, Outcome, Transition
 from calque.phases.settings import Settings
 from tests import phases_simulation as sim
 
@@ -109,3 +115,55 @@ def test_files_of_the_right_command_are_read(tmp_path):
     for kind, content in (("power", POWER), ("loss", LOSS)):
         path.write_text(json.dumps(content))
         assert read_json(kind, path) == content
+
+
+def many(lags):
+    """Return a report of two series with lags of these outcomes and lower ends, of runs with long names."""
+    common = {"level": 0.95, "p_value": 0.01, "elasticity": None, "n_checkpoints": 30, "low": 1e9, "high": 2e9}
+    rows = [
+        Transition(
+            run=f"run-{i}", group="", metric=m, estimand=e, outcome=Outcome.FOUND, reason="r", tokens=1.5e9, **common
+        )
+        for i, _ in enumerate(lags) for m in ("copying", "false_copying", "translation") for e in ("delay", "takeoff")
+    ]  # fmt: skip
+    return DetectionReport(
+        cube="c.nc", settings=asdict(Settings()), transitions=tuple(rows), curves=(),
+        lags=tuple(
+            Lag(run=f"run-{i}", group="", first="false_copying", second="translation", log_ratio=1.0, low=low, high=1.5,
+                level=0.95, p_value=0.02, tokens=1e9, outcome=outcome, reason="r")
+            for i, (outcome, low) in enumerate(lags)
+        ),
+    )  # fmt: skip
+
+
+LAGS = [(Outcome.FOUND, 0.5), (Outcome.NOT_ESTABLISHED, 0.2), (Outcome.CENSORED, None), (Outcome.NONE, -0.1)]
+
+
+def test_the_sentence_of_lags_tells_of_every_series():
+    (said,) = [line for line in headline(many(LAGS)) if "later than" in line]
+    assert "in 1 of 4 series" in said and said.endswith("; in the others 1 not established, 1 censored, 1 none.")
+
+
+def test_the_mark_of_a_lag_is_never_cut_from_its_picture():
+    report = many([(Outcome.NOT_SHARPLY_LOCATED, 0.2)])
+    (lag,) = report.lags
+    svg = lag_forest([replace(lag, run="a run with a name of many letters")])
+    assert "a run with a name" in svg and ", not sharply located<" in svg.replace("</text>", "<")
+
+
+def test_a_setting_that_was_not_given_is_called_what_it_means():
+    shown = render(many(LAGS), cube({}))
+    told = dict(re.findall(r"<dt>(\w+)</dt>\s*<dd>(.*?)</dd>", shown))
+    assert told["lags"] == told["metrics"] == "standard set" and told["schedule"] == told["primary"] == "none"
+
+
+def test_the_picture_of_laws_shows_the_interval_that_the_sentence_gives():
+    forecast = {
+        "metric": "translation", "size": "1.7b", "n_params_non_embedding": 1e9,
+        "curves": {"power": {"n": [1e7, 1e9], "tokens": [2e10, 4e9], "low": [1.8e10, 3e9], "high": [2.2e10, 5e9]}},
+        "rows": [{"law": "power", "tokens": 4e9, "low": 1.85e9, "high": 8.8e9, "outcome": "found", "reason": ""}],
+    }  # fmt: skip
+    axes = law_figure(forecast).axes[0]
+    drawn = [line for line in axes.lines if list(line.get_xdata()) == [1e9, 1e9]]
+    assert [1.85e9, 8.8e9] in [list(line.get_ydata()) for line in drawn]
+    assert "forecast and its interval" in [text.get_text() for text in axes.get_legend().get_texts()]

@@ -3,6 +3,7 @@
 import html
 import io
 import re
+from pathlib import Path
 from typing import get_args
 
 import holoviews as hv
@@ -25,6 +26,7 @@ from calque.phases.report.tables import report_parts
 from calque.phases.results import Curve, DetectionReport, Estimand, Lag, Outcome, Transition
 from calque.phases.settings import Settings
 from calque.phases.wording import extent, growth, lag_ratio, location, outcome_words, ratio_text
+from calque.phases.wording_of_outcomes import MEANINGS
 from tests import phases_simulation as sim
 
 TOKENS = np.geomspace(1e8, 1e11, 20)
@@ -34,7 +36,7 @@ EVERY = [(e, o) for e in get_args(Estimand) for o in Outcome]
 LOCATED = ("takeoff", "t50", "peak")
 DRAWN = (Outcome.FOUND, Outcome.CENSORED)
 """Outcomes whose pages and interactive pictures are rendered too, which takes long."""
-SETTINGS = {"level": 0.95, "rise": 0.05, "scale": "log", "boot": 99, "family": "dictionary", "metrics": None}
+SETTINGS = {"level": 0.95, "rise": 0.05, "scale": "log", "boot": 99, "seed": 0, "family": "dictionary", "metrics": None}
 
 
 def row(estimand, outcome, place="closed", **more):
@@ -207,3 +209,39 @@ def test_an_open_end_reaches_the_axis_end_and_never_crosses_the_estimate():
     assert extent(5.0, None, None, 1.0, 9.0) == (1.0, 9.0, 5.0, True, True)
     assert extent(None, 3.0, None, 1.0, 9.0) == (3.0, 9.0, None, False, True)
     assert extent(12.0, 11.0, None, 1.0, 9.0) == (11.0, 12.0, 12.0, False, True)
+
+
+def printed(report):
+    console = Console(file=io.StringIO(), width=400)
+    for part in report_parts(report):
+        console.print(part)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize("outcome", [o for o in Outcome if o != Outcome.FOUND])
+def test_the_terminal_says_what_each_outcome_it_shows_means(outcome):
+    lines = printed(report_of(row("delay", outcome, "nowhere"), row("takeoff", Outcome.FOUND))).splitlines()
+    explained = [o for o in Outcome if any(line.startswith(f"{outcome_words(o).capitalize()}: ") for line in lines)]
+    assert explained == [outcome] and "reason of each answer" in lines[-1]
+
+
+def test_the_page_says_what_the_outcomes_of_its_columns_mean():
+    report = report_of(row("delay", Outcome.DECLINING, "nowhere"), row("takeoff", Outcome.FOUND),
+                       row("t10", Outcome.NOT_SHARPLY_LOCATED))  # fmt: skip
+    page = render(report, cube())
+    assert [page.count(f"<li>{word}: ") for word in ("Declining", "Not sharply located", "None")] == [1, 1, 0]
+    assert "Not sharply located:" not in printed(report)  # which has no column of t10
+
+
+def test_found_is_explained_by_the_legend_alone_and_censored_of_a_rise_once():
+    found = [row(e, Outcome.FOUND) for e in ("delay", "takeoff")]
+    assert "reason of each answer" not in printed(report_of(*found))
+    risen = printed(report_of(*found, row("t50", Outcome.CENSORED)))
+    assert "Censored, of t10" in risen and "Censored:" not in risen
+
+
+def test_the_glossary_has_the_same_meanings():
+    glossary = (Path(__file__).parents[1] / "docs/GLOSSARY.md").read_text()
+    for outcome, text in MEANINGS.items():
+        assert f"| `{outcome.value}` | {text} |\n" in glossary
+    assert set(MEANINGS) == set(Outcome) - {Outcome.FOUND}

@@ -13,7 +13,7 @@ import pytest
 
 from tests.readme import README, ROOT, commands
 
-MINUTES = ("make study", "make test", "sweeps run", "sweeps trial", "sweeps collect")
+MINUTES = ("make study", "make test", "make docs", "sweeps run", "sweeps trial", "sweeps collect")
 
 
 def test_the_readme_has_commands_and_we_know_which_take_minutes() -> None:
@@ -36,6 +36,10 @@ def test_short_commands_work_as_typed(tmp_path: Path) -> None:
     assert "takeoff" in (tmp_path / "log.html").read_text().lower()
 
 
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) <= 100
+
+
 @pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#]+?)\)", README))))
 def test_links_lead_somewhere(link: str) -> None:
     assert link.startswith("http") or (ROOT / link).exists(), link
@@ -45,6 +49,8 @@ def test_the_makefile_has_the_targets_that_are_named() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in set(re.findall(r"`make (\w+)`", README)) | {
         "study",
+        "docs",
+        "generated",
         "test",
         "lint",
         "wheel",

@@ -55,7 +55,7 @@ def known(monkeypatch: pytest.MonkeyPatch) -> None:
             )
             for t in truth_of(cube)["takeoffs"] if t["metric"] in settings.metrics
         ]  # fmt: skip
-        return SimpleNamespace(transitions=tuple(found), lags=())
+        return SimpleNamespace(transitions=tuple(found), lags=(), likelihoods=())
 
     monkeypatch.setattr(calque.scaling.takeoffs, "detect", detect)
 
@@ -177,6 +177,10 @@ def test_mixes_by_language_end_to_end(tmp_path: Path) -> None:
     assert by["en"] < 0 < by["tr"]  # more English brings it forward, less Turkish puts it off
     assert report["shares"]["terms"][:2] == ["size", "share"] and report["mixed_model"][0]["log_ratio"] is not None
     assert "mixed model over languages" in done.output
+
+
+def test_one_mix_is_refused_before_anything_is_located(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("calque.scaling.api.mixes.detected", None)
     one = call("mixes", make(tmp_path, 2e7), "--boot", "19")
     assert isinstance(one.exception, UserError) and "expected two to compare" in str(one.exception)
 

@@ -150,7 +150,7 @@ def test_three_sizes_give_the_power_law_alone() -> None:
 def test_far_flat_and_vague_forecasts_have_no_point() -> None:
     far = forecast(runs(), "1t", draws=400)
     assert no_numbers(far) and len(far.sentences) == 1
-    assert far.sentences[0].endswith("by any law: 1,852 times beyond the sizes measured is too far to extrapolate.")
+    assert far.sentences[0].endswith("by any law: 1,900 times beyond the sizes measured is too far to extrapolate.")
     close = forecast(runs(n=(1e8, 1.2e8, 1.5e8, 1.8e8), sd=0.15), "10b", draws=400)
     for row in close.rows:
         assert row.outcome == "not_sharply_located" and row.tokens is None and row.low and row.high

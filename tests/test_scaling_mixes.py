@@ -9,8 +9,10 @@ import pytest
 from scipy.stats import permutation_test, ttest_ind
 
 from calque.data.errors import UserError
+from calque.scaling.laws.share import fit_shares
 from calque.scaling.mixes.contrast import contrast, contrasts, randomisation
 from calque.scaling.mixes.mixed_model import mixed_contrasts
+from calque.scaling.mixes.result import LanguageComparison, MixComparison
 from calque.scaling.observations import Observation
 
 
@@ -128,3 +130,33 @@ def test_mixed_model_covers_where_languages_share_their_runs_luck() -> None:
         hits += found.low <= 0.1 <= found.high
     assert hits >= 21  # 23.75 expected; a model that took languages for replicates covers about .6
     assert mixed_contrasts(observations[:5] + observations[-5:])[0].outcome == "too_few_points"
+
+
+def test_the_two_ratios_are_named_and_told_apart() -> None:
+    rng = np.random.default_rng(4)
+    whole = runs(rng, {"a": 0.0, "b": -0.05})
+    split = [
+        replace(o, language=language, tokens=(o.tokens or 0.0) * (1.4 if o.mix == "b" and language == "late" else 1.0))
+        for language in ("early", "late")
+        for o in whole
+    ]
+    shares = fit_shares(split)
+    compared = MixComparison(
+        metric="translation", level=0.95, contrasts=contrasts(whole), observations=tuple(whole),
+        by_language=LanguageComparison(contrasts=contrasts(split), mixed_model=mixed_contrasts(split), shares=shares),
+    )  # fmt: skip
+    (note,) = compared.notes
+    of_runs, of_model = (math.exp(c.log_ratio or 0) for c in (compared.contrasts[0], mixed_contrasts(split)[0]))
+    assert of_model > of_runs * 1.1
+    assert f"{of_runs:.3f} by takeoff of a run's score, the average" in note
+    assert f"{of_model:.3f} by mean over languages" in note and "different quantities" in note
+    report = compared.to_dict()
+    assert report["notes"] == [note] and report["rise"] == 0.05
+    assert len({r["estimand"] for t in ("contrasts", "languages", "mixed_model") for r in report[t]}) == 3
+    assert any(note[1:40] in str(part) for part in compared.renderables())
+
+
+def test_runs_that_a_contrast_cannot_use_are_counted() -> None:
+    made = runs(np.random.default_rng(5), {"a": 0.0, "b": 0.1})
+    early = replace(made[0], run="early", kind="left", tokens=None, high=1e9)
+    assert "1 run without a time or an end to wait from left out" in contrast([*made, early], "a", "b").sentence

@@ -110,6 +110,13 @@ def test_power_is_that_of_simulated_tests() -> None:
         assert seen == pytest.approx(power(shift, 0.08, seeds), abs=0.025)
     assert power(0.0, 0.08, 5) == pytest.approx(0.05) and power(1.0, 0.08, 1) == 0
     assert power(shift_detected(0.08, 4), 0.08, 4) == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize("level", [0.983, 0.99, 0.999])
+@pytest.mark.parametrize("seeds", [2, 3, 6])
+def test_a_strict_level_has_a_shift_that_is_detected(seeds: int, level: float) -> None:
+    """As of several contrasts together; the sum of two tails of the noncentral t was NaN here."""
+    assert power(shift_detected(0.08, seeds, level=level), 0.08, seeds, level) == pytest.approx(0.8)
     assert shift_detected(0.08, 1) == math.inf
 
 

@@ -1,6 +1,7 @@
 """The law in shares and overlap: recovery, censoring, what cannot be estimated, and reading it from a cube."""
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -83,11 +84,29 @@ def test_located_times_have_their_exact_marginal_likelihood() -> None:
 def test_what_does_not_vary_is_left_out_and_named() -> None:
     even = fit_shares(study(0, even=True))
     assert even.terms == ("size", "overlap") and "eta" not in even.parameters
-    assert "share does not vary enough" in even.reason
+    assert "no term of share: it does not vary enough" in even.reason
+    assert even.formula == "T = (T0 + c N^-gamma) exp(-kappa overlap)"
     one = fit_shares(study(0, N[:1]))
-    assert one.terms == ("share", "overlap") and "T" in one.parameters
+    assert one.terms == ("share", "overlap") and "c" in one.parameters and "gamma" not in one.parameters
+    assert one.formula == "T = c p^-eta exp(-kappa overlap)" and "one size: nothing is said of size" in one.reason
+
+
+def test_two_sizes_give_the_power_law_and_say_what_that_does_to_gamma() -> None:
     two = fit_shares(study(0, N[:2]))
-    assert "c" in two.parameters and "T0" not in two.parameters  # two sizes: the power law
+    assert two.formula == "T = c N^-gamma p^-eta exp(-kappa overlap)" and "T0" not in two.parameters
+    assert (
+        "2 sizes do not tell a floor T0 from a power law (4 would)" in two.reason
+        and "gamma is too near 0" in two.reason
+    )
+    assert 0 < two.parameters["gamma"] < TRUE["gamma"] - 0.05, "the direction that is said"
+    assert fit_shares(study(0)).formula == "T = (T0 + c N^-gamma) p^-eta exp(-kappa overlap)"
+
+
+def test_languages_that_are_left_out_are_counted() -> None:
+    some = [replace(o, share=None) if o.language == "l3" else o for o in study(0)]
+    assert "16 times of languages without a share left out" in fit_shares(some).reason
+    odd = [replace(o, overlap=None) if o.language == "l3" else o for o in study(0)]
+    assert "no term of overlap: it is not known of 16 of 128 times" in fit_shares(odd).reason
 
 
 def test_too_little_is_an_outcome() -> None:

@@ -195,7 +195,7 @@ def test_languages_take_off_by_their_shares() -> None:
     ("shares", "words"),
     [
         ({"en": 0.7, "fr": 0.1}, "'fr' is no language of this study"),
-        ({"en": 0.7, "de": 0.4}, "shares add up to 1.1; expected 1, less than that for the 1 languages not named"),
+        ({"en": 0.7, "de": 0.4}, "shares add up to 1.1; expected 1, less than that for the 1 language not named"),
         ({"en": 0.2, "de": 0.2, "ru": 0.2}, "shares add up to 0.6; expected 1 "),
     ],
 )

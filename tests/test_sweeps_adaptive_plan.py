@@ -8,7 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from calque.sweeps.cli import app
-from calque.sweeps.plan.plan import Hardware, plan
+from calque.sweeps.plan.hardware import Hardware
+from calque.sweeps.plan.plan import plan
 from calque.sweeps.study.study import read_study
 
 STUDY = """\

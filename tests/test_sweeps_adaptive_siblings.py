@@ -83,7 +83,7 @@ def test_a_file_that_cannot_be_read_is_left_out_and_named_once(
     for name in ("cut", "odd", "other"):
         told = [message for message in messages if str(tmp_path / "runs" / name / "run.nc") in message]
         assert len(told) == 1 and "cannot help to forecast the takeoff of run 'mine': " in told[0], messages
-    assert any("training" in message for message in messages), "the key that the configuration lacks"
+    assert any("name is missing" in message for message in messages), "a key that the configuration lacks"
 
     def broken(*args: object, **kwargs: object) -> None:
         raise FloatingPointError

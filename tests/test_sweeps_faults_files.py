@@ -130,7 +130,7 @@ def test_a_damaged_file_does_not_stop_a_run(
     damage(path)
     note = ends_whole(roots, results)
     if name == "run.nc" and damage is not Path.unlink:
-        assert "run.nc is damaged and was moved aside; 5 checkpoints of run.previous.nc are kept" in note
+        assert "run.nc is damaged and was moved aside; 5 checkpoints of run.previous.nc kept" in note
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)

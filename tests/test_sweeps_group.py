@@ -14,7 +14,7 @@ from calque.data import cube
 from calque.data.errors import UserError
 from calque.sweeps.launch.ranks import ProcessPlacement, environments
 from calque.sweeps.results.progress import read_progress
-from calque.sweeps.running import run_one, run_study
+from calque.sweeps.running import run_one
 from calque.sweeps.study.study import Study, read_study
 from tests.conftest import SMALL_STUDY
 from tests.sweeps_processes import comes_true, commands, descendants, sweeps
@@ -68,9 +68,15 @@ def test_two_processes_give_what_one_gives(undisturbed: tuple[Study, Path], tmp_
     assert list(two["step"].values[0]) == list(map(float, study.run("first-s0").checkpoint_steps()))
 
 
-def test_several_devices_want_a_folder_that_all_nodes_see(undisturbed: tuple[Study, Path], tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="run 'first-s0' is of 2 devices, .* choose a folder"):
-        run_study(undisturbed[0], f"file://{tmp_path}/bucket", 8)
+def test_processes_started_by_hand_do_not_all_copy_to_an_address(
+    undisturbed: tuple[Study, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "own")
+    study = undisturbed[0]
+    with pytest.raises(UserError, match="one process copies, and 2 processes were started; let `sweeps trial`"):
+        run_one(study, study.run("first-s0"), f"file://{tmp_path}/bucket")
+    assert not (tmp_path / "bucket").exists()
 
 
 @pytest.mark.ray
@@ -88,7 +94,7 @@ def test_a_killed_process_of_a_run_ends_all_of_it_and_all_begin_again(
     os.kill(members[-1], signal.SIGKILL)
     out, err = process.communicate(timeout=900)
     assert process.returncode == 0, err
-    assert "1 of 1 runs done" in out
+    assert "1 of 1 run done" in out
     begun = json.loads((results / "runs" / run.name / "attempts.json").read_text())
     assert begun["place"] != "the start" or begun["count"] == 2
     same(cube.read(results / "runs" / run.name / "run.nc"), cube.read(file))

@@ -115,7 +115,7 @@ def test_a_study_is_submitted_stopped_and_submitted_again(head: Head) -> None:
 
     done = head.job("submit", "sweeps/small.yaml")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "1 of 1 runs done" in done.stdout
+    assert "1 of 1 run done" in done.stdout
 
     study = read_study(head.folder / "sweeps" / "small.yaml")
     for run in study.runs:

@@ -61,16 +61,17 @@ def test_the_plan_of_the_full_study_names_what_is_slow_and_the_remedy() -> None:
     found = plan(ROOT / "sweeps" / "full.yaml", nodes="8x8gpu64cpu", price=2.0)
     when, cost = found.estimate["timetable"], found.estimate["cost"]
     assert [slot["run"] for slot in when["critical_path"]] == ["880m-s0"]
-    assert when["hours"] == pytest.approx(123, abs=1) and when["hint"]["runs"] == ("880m-s0",)
+    assert when["hours"] == pytest.approx(125, abs=1) and when["hint"]["runs"] == ("880m-s0",)
     assert when["hint"]["devices"] == 2 and when["hint"]["hours"] < 0.8 * when["hours"]
     assert cost["training"] == pytest.approx(2 * found.estimate["total"]["device_hours"])
+    assert cost["scoring"] == pytest.approx(2 * found.estimate["total"]["scoring_hours"])
     assert cost["cluster"] == pytest.approx(2 * 64 * when["hours"])
     said = found.summary()
-    assert "5.1 days from the launch to the end" in said and "quicker: training.devices: 2 for 880m-s0" in said
+    assert "5.2 days from the launch to the end" in said and "quicker: training.devices: 2 for 880m-s0" in said
     json.loads(found.to_json())
     alone = plan(ROOT / "sweeps" / "full.yaml")
     assert alone.estimate["timetable"] is alone.estimate["cost"] is None
-    assert "the longest run, 880m-s0, takes 5.1 days on 1 device" in alone.summary()
+    assert "the longest run, 880m-s0, takes 5.2 days on 1 device" in alone.summary()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ import pytest
 from calque.data import cube
 from calque.data.errors import UserError
 from calque.phases.acquisition.covariates import names_of
-from calque.sweeps.plan.plan import Hardware, plan_run
+from calque.sweeps.plan.hardware import Hardware
+from calque.sweeps.plan.run_plan import plan_run
 from calque.sweeps.prepare.prepare import prepare, prepare_all, sampler_of, shards_folder
 from calque.sweeps.results.progress import run_folder
 from calque.sweeps.study.run_config import RunConfig

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from calque.data.errors import UserError
+from calque.data.errors import LONGEST_MESSAGE, UserError
 from calque.sweeps.cli import app
 from calque.sweeps.plan import placement
+from calque.sweeps.plan.makespan import timetable
 from calque.sweeps.plan.placement import Node, ResourceRequest, check_by_hand
 from calque.sweeps.study.study import read_study
 
@@ -97,10 +98,39 @@ def test_a_dry_run_says_what_would_start_and_writes_nothing(tmp_path: Path) -> N
     assert not (tmp_path / "r").exists()
     answer = json.loads(CliRunner().invoke(app, [*words, "--json", "-"]).stdout)
     assert len(answer["runs"]) == 58
+    assert answer["warnings"] == [] and max(answer["runs"][-1]["epochs"].values()) < 1
+    assert answer["runs"][0].pop("epochs").keys() >= {"en", "id"}
     assert answer["runs"][0] == {
         "run": "1.7b-s0", "flops": answer["runs"][0]["flops"], "nodes": [0] * 8, "cpus": 1, "gpus": 1,
-        "processes": 8,
+        "processes": 8, "one_node": False,
     }  # fmt: skip
+
+
+def test_a_run_of_many_devices_whose_results_go_to_an_address_stands_on_one_node() -> None:
+    runs = [run for run in read_study(FOLDER / "full.yaml").runs if run.training.devices == 8]
+    asked = placement.check(runs, GPUS, at_address=True)
+    assert asked["1.7b-s0"].one_node
+    half_taken = [Node(cpus=64, gpus=4), Node(cpus=64, gpus=8)]
+    assert placement.first_wave(runs, half_taken, asked)["1.7b-s0"] == (1,) * 8
+    four = [Node(cpus=64, gpus=4)] * 2
+    assert placement.first_wave(runs, four)["1.7b-s0"] == (0,) * 4 + (1,) * 4, "a folder that every node sees"
+    assert placement.take(asked["1.7b-s0"], list(four)) == ()
+    with pytest.raises(UserError, match="all of one node because results go to an address") as caught:
+        placement.check(runs, four, at_address=True)
+    assert len(str(caught.value)) <= LONGEST_MESSAGE
+    with pytest.raises(UserError, match="each of one node, and the cluster has .*; lower training.devices"):
+        placement.check(runs, four[:1], at_address=True)  # too few, wherever the results go
+    assert timetable(runs, {"1.7b-s0": 1.0}, GPUS, asked).hours == 1.0
+
+
+def test_a_dry_run_for_an_address_says_what_a_launch_says(tmp_path: Path) -> None:
+    words = ["run", str(FOLDER / "full.yaml"), "--dry-run", "--results", f"file://{tmp_path}/bucket", "--nodes"]
+    done = CliRunner().invoke(app, [*words, "2x8gpu64cpu", "--json", "-"])
+    assert done.exit_code == 0, done.output
+    first = json.loads(done.stdout)["runs"][0]
+    assert (first["run"], first["one_node"], first["nodes"]) == ("1.7b-s0", True, [0] * 8)
+    refused = CliRunner().invoke(app, [*words, "8x4gpu64cpu"])
+    assert "all of one node because results go to an address" in str(refused.exception)
 
 
 def test_a_dry_run_on_too_small_a_cluster_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

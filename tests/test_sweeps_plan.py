@@ -16,7 +16,9 @@ from calque.data.errors import UserError
 from calque.models.config.memory import on_device
 from calque.models.config.sizes import ladder
 from calque.sweeps.cli import app
-from calque.sweeps.plan.plan import Hardware, plan, plan_run
+from calque.sweeps.plan.hardware import Hardware
+from calque.sweeps.plan.plan import plan
+from calque.sweeps.plan.run_plan import plan_run
 from calque.sweeps.plan.tables import cost_table, flops_table, memory_table, notes
 from calque.sweeps.study.study import read_study
 
@@ -96,7 +98,8 @@ def test_devices_share_and_read_as_many_sequences_as_fit(tmp_path: Path) -> None
     assert twice.total > 0.8 * 141e9
     assert given["rows"] == 2 < one["rows"] < full["rows"]
     assert ddp["memory_bytes"]["optimizer"] == one["memory_bytes"]["optimizer"] == 4 * fsdp["memory_bytes"]["optimizer"]
-    assert (ddp["hours"], ddp["wall_hours"]) == (one["hours"], one["hours"] / 4)
+    assert ddp["hours"] == one["hours"] and ddp["scoring_hours"] == one["scoring_hours"] > 0
+    assert ddp["wall_hours"] == pytest.approx((one["hours"] + one["scoring_hours"]) / 4)
     states = 2 * 12 * 1_669_433_344
     assert one["disk_bytes"] == 2 * 1_669_433_344 * one["checkpoints"] + states
     assert fsdp["disk_bytes"] == 2 * 1_669_433_344 * 5 + states
@@ -149,7 +152,7 @@ def test_what_sets_a_run_apart_is_shown_and_nothing_is_cut_where_no_terminal_is(
 
 def test_planning_imports_no_torch(study: Path) -> None:
     code = (
-        "import sys; from calque.sweeps.plan.plan import Hardware, plan; "
+        "import sys; from calque.sweeps.plan.hardware import Hardware; from calque.sweeps.plan.plan import plan; "
         "from calque.sweeps.study.study import read_study; "
         f"plan(read_study({str(ROOT / 'sweeps' / 'quick.yaml')!r}), Hardware()); "
         "sys.exit(', '.join({'torch', 'lightning', 'ray', 'transformers'} & set(sys.modules)) or 0)"

@@ -65,6 +65,15 @@ def test_what_cannot_be_repeated_is_said_in_one_line(tmp_path: Path) -> None:
     cube.write(plain.assign_coords(config_json=("run", ["{}"])), tmp_path / "odd.nc")
     with pytest.raises(UserError, match="configuration of run 'mine' cannot be read"):
         study_of_cube(tmp_path / "odd.nc", "mine")
+    for values, said in (
+        ({"name": "mine", "sise": 1}, "unknown key 'sise'"),
+        ({"name": "mine"}, "training is missing"),
+        ([1], "expected"),
+    ):
+        cube.write(plain.assign_coords(config_json=("run", [json.dumps(values)])), tmp_path / "odd.nc")
+        with pytest.raises(UserError, match=said) as caught:
+            study_of_cube(tmp_path / "odd.nc", "mine")
+        assert "validation error" not in str(caught.value) and "alue error" not in str(caught.value)
     with pytest.raises(UserError, match="has no run 'mien'; expected one of mine; did you mean 'mine'"):
         study_of_cube(tmp_path / "odd.nc", "mien")
     for words in (["trial"], ["trial", "--from", "x.nc"], ["trial", "a.yaml", "--run", "b"]):

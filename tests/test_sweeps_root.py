@@ -22,8 +22,12 @@ from calque.sweeps.study.study import read_study
 from tests.test_sweeps_trial import same
 
 
-@pytest.fixture(params=["file", "memory"])
+@pytest.fixture(params=["file", "memory", "s3"])
 def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "s3":
+        request.getfixturevalue("store")
+        yield "s3://bucket/small"
+        return
     if request.param == "file":
         yield f"file://{tmp_path}/bucket/small"
         return
@@ -86,7 +90,7 @@ def test_a_run_at_an_address_is_gone_on_with_on_another_machine(
             if step >= steps[len(steps) // 2]:
                 pull_the_plug()
 
-        return original(decoder, config, batches, steps, folder, until_half, *rest, **named)
+        return original(decoder, config, batches, steps, folder, until_half, *rest, **named, state_seconds=0)
 
     monkeypatch.setattr(training, "train", half)
     with pytest.raises(PulledPlug):
@@ -101,7 +105,11 @@ def test_a_run_at_an_address_is_gone_on_with_on_another_machine(
     assert collect(root.folder, study).sizes["checkpoint"] >= stopped.checkpoints
     shutil.rmtree(root._here)
 
+    went_on = []
+    load = training.load_state
+    monkeypatch.setattr(training, "load_state", lambda *args: (went_on.append(args), load(*args))[1])
     standing, root = run_one(study, run, address)
+    assert went_on, "from the state that the other machine had copied"
     assert standing.state == "done", standing.message
     root.refresh(study.runs, cubes=True)
     same(

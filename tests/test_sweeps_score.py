@@ -14,6 +14,7 @@ from calque.data import cube
 from calque.data.errors import UserError
 from calque.models.scoring.words import WordScorer
 from calque.sweeps.cli import app
+from calque.sweeps.score.sources import open_source
 from tests.huggingface_models import revision, save
 
 QUICK = (
@@ -216,8 +217,32 @@ def test_what_is_wrong_is_said_before_anything_is_loaded(cached: Path, tmp_path:
     says(r"--heldout-tokens: 'many' is no count", *STEPS, "--heldout-tokens", "many")
     says(r"holds no model .*; it is a cache: name one of its models", *STEPS, model=cached.parent)
     says(r"there is no folder .*nonsense; expected one, or OWNER/NAME", *STEPS, model=tmp_path / "nonsense")
+    near = cached.with_name(cached.name[:-1])
+    says(rf"there is no folder {near}; expected .*did you mean '{cached}'", *STEPS, model=near)
     (tmp_path / "other.nc").write_text("no cube")
     says(r"other.nc cannot be read as netCDF", *STEPS, output=tmp_path / "other.nc")
+
+
+def test_a_mistyped_path_is_not_asked_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked(name: str) -> None:
+        raise AssertionError(f"the hub was asked for {name}")
+
+    monkeypatch.setattr("calque.sweeps.score.hub.HubSource", asked)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models" / "pythia-70m").mkdir(parents=True)
+    (tmp_path / "models" / "notes.txt").write_text("no folder")
+    for model, said in (
+        ("models/pythia-70n", "and models is one here; .*did you mean 'models/pythia-70m'"),
+        ("models/notes", "and models is one here; expected a folder in it, or OWNER/NAME .* is called OWNER$"),
+        ("models/gpt/2", "there is no folder models/gpt/2; expected one, or OWNER/NAME on the hub$"),
+        ("modles/pythia-70m/step1", "did you mean 'models/pythia-70m/step1'"),
+        ("./pythia", "there is no folder ./pythia"),
+        ("model", "did you mean 'models'"),
+    ):
+        with pytest.raises(UserError, match=said):
+            open_source(model)
+    with pytest.raises(AssertionError, match="asked for pythia/70m"):
+        open_source("pythia/70m")
 
 
 def test_a_cube_of_other_questions_is_left_alone(cached: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from typer.testing import CliRunner
 
 from calque.data import cube
@@ -19,6 +20,7 @@ from calque.models.scoring.selection import Selection
 from calque.models.scoring.words import WordScorer
 from calque.sweeps.api.score import ScoredCheckpoints, score
 from calque.sweeps.cli import app
+from calque.sweeps.score.notes import TASKS, selection_note
 from calque.sweeps.score.plan import ScoringPlan
 from tests.huggingface_models import save
 
@@ -57,6 +59,18 @@ def test_a_trainers_checkpoints_are_scored_and_the_final_model_where_it_is_place
     found = scored(trainer, tmp_path / "r.nc", tasks="nonce", positions=tmp_path / "where.csv")
     assert found.cube["revision"].values.tolist() == [["checkpoint-500", "checkpoint-1000", "out"]]
     np.testing.assert_array_equal(found.cube["tokens"], [[5e5, 1e6, 2e6]])
+
+
+def test_a_scoring_without_loss_says_so_in_a_sentence() -> None:
+    def note(**asked: list[int]) -> list[str]:
+        counts = {task: [9, 9] for task in TASKS} | asked
+        return selection_note(xr.Dataset(coords={"items_json": ("run", [json.dumps(counts)])}))
+
+    assert note(loss=[0, 0]) == ["no loss is measured"]
+    assert note() == []
+    assert note(loss=[0, 0], words=[5, 16]) == [
+        "asked at every checkpoint, the same ones: 5 of 16 word questions", "no loss is measured",
+    ]  # fmt: skip
 
 
 def test_a_limit_asks_the_same_items_at_every_checkpoint_with_the_same_answers(trainer: Path, tmp_path: Path) -> None:

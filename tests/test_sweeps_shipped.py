@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,3 +71,25 @@ def test_glossaries_only_is_compared_at_the_same_tokens_of_glossaries() -> None:
     whole_steps, only_steps = whole.checkpoint_steps(), only.checkpoint_steps()
     matched = [min(abs(share * step - other) for other in only_steps) <= 1 for step in whole_steps]
     assert all(matched)
+
+
+def test_copying_has_nine_arms_with_the_same_six_seeds_of_everything() -> None:
+    arms: dict[str, list[RunConfig]] = {}
+    for name, run in runs("copying.yaml").items():
+        arms.setdefault(name.rpartition("-s")[0], []).append(run)
+    seeds = [(s, s, s) for s in range(1, 7)]
+    assert all([(r.init_seed, r.data_seed, r.world.world_seed) for r in arm] == seeds for arm in arms.values())
+    assert len(arms) == 9 and len({arm[0].run_id for arm in arms.values()}) == 9
+    base = arms["base"][0]
+    hapax = arms["hapax"][0]
+    assert replace(hapax, name="base-s1", training=replace(hapax.training, loss="all")) == base
+    assert {name for name, arm in arms.items() if arm[0].training == base.training} == {
+        "base", "nothing", "cognates", "names", "no-copying-first", "shuffled",
+    }  # fmt: skip
+    first = arms["copying-first"][0]
+    assert first.training.tokens - first.world.copying_first == base.training.tokens
+    decays = [run.training.decay_fraction * run.training.tokens for run in (first, base)]
+    assert decays[0] == pytest.approx(decays[1], rel=1e-4), "the rest is trained at the same learning rates"
+    glossaries = arms["glossaries-only"][0]
+    assert glossaries.training.tokens == round(base.world.glossary_share * base.training.tokens)
+    assert glossaries.checkpoints.every == base.world.glossary_share * base.checkpoints.every

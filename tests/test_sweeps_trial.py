@@ -18,6 +18,8 @@ import xarray as xr
 
 from calque.data import cube
 from calque.data.errors import UserError
+from calque.models.training.monitoring import step_log
+from calque.models.training.monitoring.step_log import read_steps
 from calque.sweeps.results.claim import claim
 from calque.sweeps.results.collect import collect
 from calque.sweeps.study.run_config import RunConfig
@@ -77,6 +79,13 @@ def test_a_run_gives_a_whole_valid_cube(finished: tuple[Path, Path]) -> None:
     assert len(set(run["checkpoint_sha256"].values[0])) == len(steps)
     weights = sorted((results / "runs" / "first-s0" / "weights").glob("*.safetensors"))
     assert len(weights) == len(steps)
+    logged = read_steps(results / "runs" / "first-s0" / step_log.FILE)
+    assert [each.step for each in logged] == list(range(1, int(steps[-1]) + 1))
+    _, timing = cube.read_with(results / "runs" / "first-s0" / "run.nc", "timing")
+    assert timing is not None and timing["training_loss"].attrs["units"] == "nat/token"
+    last = [each.loss for each in logged if each.step > steps[-2]]
+    assert timing["training_loss"].values[0, -1] == pytest.approx(np.mean(last), rel=1e-8)  # nine digits
+    assert np.isnan(timing["gradient_norm"].values[0, 0]) and (timing["gradient_norm"].values[0, 1:] > 0).all()
 
 
 def test_a_run_is_repeated_from_its_cube_alone(finished: tuple[Path, Path], tmp_path: Path) -> None:
@@ -107,6 +116,8 @@ def test_killed_hard_at_any_moment_it_ends_the_same(finished: tuple[Path, Path],
     out, err = process.communicate(timeout=240)
     assert process.returncode == 0, err
     same(cube.read(target), cube.read(undisturbed / "runs" / "first-s0" / "run.nc"))
+    logged, expected = (read_steps(at / "runs" / "first-s0" / step_log.FILE) for at in (results, undisturbed))
+    assert [(each.step, each.loss) for each in logged] == [(each.step, each.loss) for each in expected]
 
 
 def test_a_damaged_last_state_falls_back_to_the_one_before(finished: tuple[Path, Path], tmp_path: Path) -> None:

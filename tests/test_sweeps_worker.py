@@ -126,7 +126,9 @@ def test_what_a_process_reports_that_lost_another_does_not_fail_the_run(
     claim(results, study)
     request, config = launched(study, results), study.run("first-s0")
 
-    def start() -> None:
+    def start(folder: Path) -> None:
+        assert folder == results
+
         record_failure(request.trial(results), RuntimeError("Connection reset by peer"))
         raise ProcessDiedError("killed") if died else RuntimeError("the run failed")
 

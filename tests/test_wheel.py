@@ -67,7 +67,7 @@ def test_every_module_and_data_file_is_in_the_wheel(wheel: Path) -> None:
     found = set(zipfile.ZipFile(wheel).namelist())
     modules = {f"calque/{file.relative_to(ROOT)}" for part in PARTS for file in (ROOT / part).rglob("*.py")}
     modules |= {str(file.relative_to(ROOT)) for file in (ROOT / "calque").rglob("*.py")}
-    pages = ("*.html.j2", "*.js")
+    pages = ("*.html.j2", "*.js", "*.bib", "study.schema.json")
     data = {
         f"calque/{file.relative_to(ROOT)}" for part in PARTS for like in pages for file in (ROOT / part).rglob(like)
     }

@@ -18,12 +18,17 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "speed": ("--runs", "2"),
     "peers": (),
     "efficiency": ("-o", "docs/benchmarks/efficiency.json"),
+    "pathologies": ("--series", "1000"),
+    "misleading": (),
     "adaptive_checkpoints": ("--series", "200"),
     "explore": (),
     "chinchilla": (),
     "sampler": (),
+    "components": (),
     "ray_cost": (),
     "many_runs": (),
+    "many_pairs": (),
+    "memory": (),
 }
 """Modules that write a table, with the arguments that the committed one was made with."""
 

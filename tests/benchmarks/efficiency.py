@@ -27,11 +27,11 @@ from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.optimize import approx_fprime, nnls
 from scipy.stats import norm
 
-from calque.phases.calibration.cells import BASE, LAG, LOUD, QUIET
+from calque.phases.calibration.cells import BASE, LAG, LOUD, QUIET, chosen
 from calque.phases.calibration.curves import CURVES, Score, first_at, onset, stick
 from calque.phases.calibration.draws import NoiseSpec, schedule
 from calque.phases.series.axis import Array
-from calque.phases.stats.delay import basis
+from calque.phases.stats.cone import generators, knots_of
 
 TRIALS, CHECKPOINTS, RISE = 125, 200, 0.05
 STEP = 1e-6
@@ -64,11 +64,11 @@ FAMILIES: dict[str, tuple[Callable[[Array], Score], Array]] = {
 }
 
 
-def covariance(curve: Array, noise: NoiseSpec) -> Array:
+def covariance(curve: Array, noise: NoiseSpec, trials: int = TRIALS) -> Array:
     """Return the covariance (n, n) of scores around a curve (n,): binomial counts moved by an AR(1) logit shift."""
     w = curve * (1 - curve)
     apart = np.abs(np.subtract.outer(np.arange(len(w)), np.arange(len(w))))
-    return np.asarray(np.diag(w / TRIALS) + noise.sd**2 * np.outer(w, w) * noise.rho**apart)
+    return np.asarray(np.diag(w / trials) + noise.sd**2 * np.outer(w, w) * noise.rho**apart)
 
 
 def takeoff(score: Score, s: Array) -> float:
@@ -97,12 +97,12 @@ def deviation(family: str, noise: NoiseSpec, later: float = 0.0) -> float:
     return float(np.sqrt(gradient @ np.linalg.solve(information, gradient)))
 
 
-def delay_power(name: str, noise: NoiseSpec) -> float:
-    """Return the power of the likelihood ratio of a curve against the nearest curve of diminishing returns."""
-    s = schedule("uniform", CHECKPOINTS) / schedule("uniform", CHECKPOINTS)[-1]
-    curve = CURVES[name].score(s)
-    lower = cholesky(covariance(curve, noise), lower=True)
-    cone = np.column_stack([np.ones(len(s)), -np.ones(len(s)), basis(s, 1.0)])
+def delay_power(score: Score, tokens: Array, noise: NoiseSpec, trials: int = TRIALS) -> float:
+    """Return the power of the likelihood ratio of a curve at tokens (n,) against the nearest diminishing returns."""
+    s = tokens / tokens[-1]
+    curve = score(s)
+    lower = cholesky(covariance(curve, noise, trials), lower=True)
+    cone = np.column_stack([np.ones(len(s)), -np.ones(len(s)), generators(s, knots_of(s), 1.0)])
     distance = nnls(solve_triangular(lower, cone, lower=True), solve_triangular(lower, curve, lower=True))[1]
     return float(norm.cdf(distance - norm.ppf(0.95)))
 
@@ -122,8 +122,11 @@ def rows() -> list[dict[str, str | float]]:
             out.append({"cell": f"takeoff/{name}/rho-{rho:g}", "figure": "least width", "bound": float(width)})
     for name in ("sharp", "stick", "gradual-1.3", "gradual-1.7", "gradual-2.5", "weak", "two-phase", "waves"):
         for rho in (0.6, 0.9):
-            power = delay_power(name, replace(BASE, rho=rho))
+            power = delay_power(CURVES[name].score, schedule("uniform", CHECKPOINTS), replace(BASE, rho=rho))
             out.append({"cell": f"takeoff/{name}/rho-{rho:g}", "figure": "largest power of delay", "bound": power})
+    for cell in chosen("standard", ["pathology/power/*"]):
+        power = delay_power(cell.curve.score, schedule(cell.spacing, cell.checkpoints), cell.noise, cell.trials)
+        out.append({"cell": cell.name, "figure": "largest power of delay", "bound": power})
     # the second curve of "shapes" takes off when the sharp one does
     s = schedule("uniform", CHECKPOINTS) / schedule("uniform", CHECKPOINTS)[-1]
     aligned = first_at(s, CURVES["sharp"].score(s) - 0.05, RISE) - takeoff(gradual(FAMILIES["gradual-1.7"][1]), s)

@@ -1,8 +1,9 @@
 """Training speed beside ``transformers`` and litgpt: the same shape, precision, batch, threads and optimizer.
 
 ``python -m tests.benchmarks.train`` trains on the CPU at widths 64 to 512; ``--device cuda --size 1.7b`` on a GPU, the
-real size at context 4096 in bfloat16. Every contestant runs in a process of its own, in turns; speeds are medians over
-rounds, a ratio is the median round's. Writes ``docs/benchmarks/training.json`` and ``.md``. Keep the machine idle.
+real size at context 4096 in ``bf16-mixed``. Every contestant runs in a process of its own: in turns on a CPU, one after
+the other on a GPU. Speeds are medians over rounds, a ratio is the median round's. Writes
+``docs/benchmarks/training.json`` and ``.md``. Keep the machine idle.
 
 litgpt's own pins exclude these versions; it takes part where it can be imported
 (``pip install --no-deps litgpt jsonargparse psutil tqdm``).
@@ -24,9 +25,9 @@ from typing import Any
 import torch
 
 from calque.models.config.devices import DEVICES
-from calque.models.config.memory import memory
+from calque.models.config.memory import logits_at_once, memory
 from calque.models.config.sizes import DecoderConfig, size
-from calque.models.config.training import TrainingConfig
+from calque.models.config.training import PRECISIONS, TrainingConfig
 from tests.benchmarks.train_contestants import CONTESTANTS, Task, worker
 
 CONTEXT, BATCH, VOCABULARY, ROUNDS = 128, 8, 512, 7
@@ -61,18 +62,27 @@ class Row:
     first_step_seconds: float
 
 
-def measure(task: Task, shape: str, rounds: int, seconds: float, peak: float) -> list[Row]:
-    """Let the contestants take turns, each in a process of its own."""
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What a contestant did: seconds of its first step, tokens/s of each round, peak bytes."""
+
+    first: float
+    speeds: list[float]
+    peak: int
+
+
+def compete(task: Task, names: list[str], rounds: int, seconds: float) -> dict[str, Measured]:
+    """Let the contestants take turns, each in a process of its own; all live at once."""
     context = multiprocessing.get_context("forkserver")  # imports once, before any thread or device is there
     context.set_forkserver_preload(PRELOADED)
     pipes: dict[str, Any] = {}
     processes: dict[str, Any] = {}
     first: dict[str, float] = {}
-    names = [name for name in CONTESTANTS if importlib.util.find_spec(CONTESTANTS[name].needs)]
     for name in names:
         here, there = context.Pipe()
         processes[name] = context.Process(target=worker, args=(name, task, there), daemon=True)
         processes[name].start()
+        there.close()  # so that the end of the process is an error here
         pipes[name] = here
         first[name] = here.recv()
     speeds: dict[str, list[float]] = {name: [] for name in names}
@@ -80,14 +90,26 @@ def measure(task: Task, shape: str, rounds: int, seconds: float, peak: float) ->
         for name in names:
             pipes[name].send(seconds)
             speeds[name].append(pipes[name].recv())
-    memories = {}
+    found = {}
     for name in names:
         pipes[name].send(None)
-        memories[name] = pipes[name].recv()
+        found[name] = Measured(first=first[name], speeds=speeds[name], peak=pipes[name].recv())
         processes[name].join()
+    return found
+
+
+def measure(task: Task, shape: str, rounds: int, seconds: float, peak: float) -> list[Row]:
+    """Measure all contestants: in turns on a CPU; on a GPU, whose memory holds one, one after the other."""
+    names = [name for name in CONTESTANTS if importlib.util.find_spec(CONTESTANTS[name].needs)]
+    groups = [[name] for name in names] if task.device == "cuda" else [names]
+    measured: dict[str, Measured] = {}
+    for group in groups:
+        measured |= compete(task, group, rounds, seconds)
+    speeds = {name: each.speeds for name, each in measured.items()}
+    chunk = max(1, logits_at_once(task.device) // (4 * task.shape.vocab_size))
     config = TrainingConfig(tokens=task.rows * task.context, context=task.context, batch_size=task.rows,
                             precision=task.precision, warmup_tokens=0)  # fmt: skip
-    floor = memory(task.shape, config, rows=task.rows, shards=1, head_tokens=2**26 // task.shape.vocab_size).total
+    floor = memory(task.shape, config, rows=task.rows, shards=1, head_tokens=chunk).total
     flops = task.shape.flops_per_token(task.context)
     rows = []
     for name in names:
@@ -99,8 +121,8 @@ def measure(task: Task, shape: str, rounds: int, seconds: float, peak: float) ->
         rows.append(Row(
             shape=shape, threads=task.threads, contestant=name, tokens_per_second=statistics.median(speeds[name]),
             low=min(speeds[name]), high=max(speeds[name]), ours_over_it=like, compiled_over_it=best,
-            peak_bytes=memories[name], computed_bytes=floor,
-            utilisation=statistics.median(speeds[name]) * flops / peak, first_step_seconds=first[name],
+            peak_bytes=measured[name].peak, computed_bytes=floor,
+            utilisation=statistics.median(speeds[name]) * flops / peak, first_step_seconds=measured[name].first,
         ))  # fmt: skip
     return rows
 
@@ -191,7 +213,7 @@ def main() -> None:
     parser.add_argument("--vocabulary", type=int, default=131_072, help="of --size")
     parser.add_argument("--context", type=int, help="4096 on a GPU, 128 on a CPU")
     parser.add_argument("--rows", type=int, help="sequences a step: 4 on a GPU, 8 on a CPU")
-    parser.add_argument("--precision", choices=("32-true", "bf16-true"), help="bf16-true on a GPU, 32-true on a CPU")
+    parser.add_argument("--precision", choices=PRECISIONS, help="bf16-mixed on a GPU, 32-true on a CPU")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--seconds", type=float, default=1.0, help="of training a contestant and round")
@@ -200,7 +222,7 @@ def main() -> None:
     given = parser.parse_args()
     gpu = given.device == "cuda"
     context, rows = given.context or (4096 if gpu else CONTEXT), given.rows or (4 if gpu else BATCH)
-    precision = given.precision or ("bf16-true" if gpu else "32-true")
+    precision = given.precision or ("bf16-mixed" if gpu else "32-true")
     shapes = (
         {given.size: size(given.size, given.vocabulary)} if given.size
         else {f"width {width}": at_width(width) for width in given.widths}

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from calque.models.config.sizes import DecoderConfig
 from calque.models.config.training import TrainingConfig
 from calque.models.decoder.decoder import Decoder
-from calque.models.training.loop import TrainStep
-from calque.models.training.loss_monitor import LossMonitor
+from calque.models.training.monitoring.loss_monitor import LossMonitor
 from calque.models.training.strategy import fabric_for
+from calque.models.training.train_step import TrainStep
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,8 @@ def ours(task: Task, compiled: bool) -> Step:
     """Return a step as ``calque.models.training.loop`` takes it."""
     config = TrainingConfig(
         tokens=10**12, context=task.context, batch_size=task.rows, micro_batch_size=task.rows, threads=task.threads,
-        precision=task.precision, compile="always" if compiled else "off", parametrisation="standard", warmup_tokens=0,
+        precision=task.precision, compile="always" if compiled else "never", parametrisation="standard",
+        warmup_tokens=0,
     )  # fmt: skip
     shape = replace(task.shape, base_width=None, base_layers=None)
     stepper = TrainStep(fabric_for(config, task.device), Decoder(shape, seed=0), config)
@@ -59,8 +60,12 @@ def plain(model: nn.Module, logits: Callable[[Tensor], Tensor], task: Task, comp
     model.to(task.device, torch.bfloat16 if task.precision == "bf16-true" else torch.float32)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.98), weight_decay=0.1, fused=True)
 
+    mixed = task.precision == "bf16-mixed"
+
     def loss(tokens: Tensor) -> Tensor:
-        return F.cross_entropy(logits(tokens[:, :-1]).float().flatten(0, 1), tokens[:, 1:].flatten())
+        with torch.autocast(task.device, torch.bfloat16, enabled=mixed):
+            made = logits(tokens[:, :-1])
+        return F.cross_entropy(made.float().flatten(0, 1), tokens[:, 1:].flatten())
 
     run = torch.compile(loss, dynamic=False) if compiled else loss
     draw = task.batches()
@@ -115,7 +120,7 @@ CONTESTANTS = {
     f"{name}, {'compiled' if compiled else 'eager'}": Contestant(make=make, compiled=compiled, needs=needs)
     for compiled in (False, True)
     for name, make, needs in (
-        ("ours", ours, "models"), ("transformers", transformers, "transformers"), ("litgpt", litgpt, "litgpt"),
+        ("ours", ours, "calque.models"), ("transformers", transformers, "transformers"), ("litgpt", litgpt, "litgpt"),
     )
 }  # fmt: skip
 """By the name in the table."""

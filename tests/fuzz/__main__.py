@@ -7,8 +7,10 @@ import sys
 import time
 from collections import Counter
 
+from calque.phases.api.detect import detect
 from tests.fuzz.frame import MEMORY, SECONDS, attempt, in_child
 from tests.fuzz.kinds import KINDS
+from tests.phases_cube import study
 
 
 def main() -> int:
@@ -25,6 +27,8 @@ def main() -> int:
         one = attempt(KINDS[kinds[0]], given.seed, given.only)
         print(one.label, in_child(one) or "no fault")
         return 0
+    # compiled here, not in a child whose time is counted
+    detect(study(runs=1, n=20, exposure=False)[0], boot=19, metric="copying")
     tried: Counter[tuple[str, str]] = Counter()
     faults: Counter[tuple[str, str]] = Counter()
     end, number = time.monotonic() + given.seconds, 0

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import os
+import re
 import resource
 import signal
 import sys
@@ -26,12 +28,16 @@ from typing import Any
 import numpy as np
 
 SECONDS = 60.0
-"""One attempt may take this long."""
+"""One attempt may use the processor this long."""
+PATIENCE = 5.0
+"""And wait, or be kept waiting by a busy machine, so many times as long."""
 MEMORY = 2 * 2**30
 """One attempt may need this many bytes of memory at once, beside what the program itself takes."""
 MESSAGE = 300
 """Longest message for a person, in characters."""
 POLL = 0.01
+PROGRESS = re.compile(r"\[\d+:\d\d\] ")
+"""A line of progress, which a slow machine prints before a refusal."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +97,7 @@ def refused_well(ran: Ran, codes: tuple[int, ...] = (2,)) -> str | None:
     """Return what is wrong with a refusal: its code, more than one line, too long, raw control characters."""
     if ran.code not in codes:
         return f"exit {ran.code}: {(ran.error or ran.out)[-200:]!r}"
-    lines = ran.error.rstrip("\n").split("\n")
+    lines = [line for line in ran.error.rstrip("\n").split("\n") if not PROGRESS.match(line)]
     if len(lines) != 1 or not lines[0]:
         return f"{len(lines)} lines: {ran.error[:200]!r}"
     message = lines[0].partition(": ")[2]
@@ -115,24 +121,26 @@ def within(one: Attempt) -> str | None:
 
 
 def in_child(one: Attempt, seconds: float = SECONDS, memory: int = MEMORY) -> str | None:
-    """Run an attempt in a child with limits of time and memory; return its fault or None."""
+    """Run an attempt in a child with limits of processor time, clock time and memory; return its fault or None."""
     with tempfile.TemporaryDirectory() as folder:
         one.write(Path(folder))
         told = Path(folder).parent / f"{Path(folder).name}.fault"
         child = os.fork()
         if child == 0:
-            os._exit(_child(one, Path(folder), told, memory))
+            os._exit(_child(one, Path(folder), told, seconds, memory))
         try:
             return _watch(child, told, seconds)
         finally:
             told.unlink(missing_ok=True)
 
 
-def _child(one: Attempt, folder: Path, told: Path, memory: int) -> int:
+def _child(one: Attempt, folder: Path, told: Path, seconds: float, memory: int) -> int:
     os.setsid()
     here = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (here + memory, here + memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    used = time.process_time() + seconds
+    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(used), math.ceil(used) + 1))
     try:
         fault = one.check(folder)
     except MemoryError:
@@ -144,7 +152,7 @@ def _child(one: Attempt, folder: Path, told: Path, memory: int) -> int:
 
 
 def _watch(child: int, told: Path, seconds: float) -> str | None:
-    end = time.monotonic() + seconds
+    end = time.monotonic() + PATIENCE * seconds
     while True:
         found, status = os.waitpid(child, os.WNOHANG)
         if found:
@@ -152,8 +160,10 @@ def _watch(child: int, told: Path, seconds: float) -> str | None:
         if time.monotonic() > end:
             os.killpg(child, signal.SIGKILL)
             os.waitpid(child, 0)
-            return f"longer than {seconds:g} s"
+            return f"longer than {PATIENCE * seconds:g} s"
         time.sleep(POLL)
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU:
+        return f"longer than {seconds:g} s of the processor"
     if os.WIFSIGNALED(status):
         return f"killed by signal {os.WTERMSIG(status)}"
     return told.read_text(encoding="utf-8") or None if told.exists() else "ended without an answer"
