@@ -139,9 +139,9 @@ def _best_dip(t: Trajectory, whiten: Whitener, columns: Array) -> _Dip | None:
         i, j = np.unravel_index(at, gained.shape)
         return np.asarray(b[i, j] * columns[:, j] - d[i, j] * columns[:, first[i]])
 
-    order = np.argsort(gained, axis=None)[::-1][:COMPARED]
-    plausible = order[gained.flat[order] > gained.max() - PLAUSIBLE]
-    best = shapes(order[:1])[:, 0]
+    plausible = np.flatnonzero(gained > gained.max() - PLAUSIBLE)
+    plausible = plausible[np.argsort(-gained.flat[plausible], kind="stable")][:COMPARED]
+    best = shapes(plausible[:1])[:, 0]
     alone = float((np.maximum(gz, 0) ** 2 / np.maximum(gg, 1e-9)).max())
     return _Dip(
         best + float(whiten.level(t.y - best)), float(gained.max()) - alone, int(shapes(plausible).argmin(0).max())

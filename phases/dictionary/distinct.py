@@ -40,5 +40,6 @@ def distinct(columns: Array) -> NDArray[np.intp]:
     for j in range(len(covered)):
         if not covered[j]:
             kept.append(j)
-            covered |= np.all([g[:, j] @ g >= PARALLEL for g in seen], axis=0)
+            near = np.flatnonzero(seen[0][:, j] @ seen[0] >= PARALLEL)
+            covered[near[np.all([g[:, j] @ g[:, near] >= PARALLEL for g in seen[1:]], axis=0)]] = True
     return np.array(kept)

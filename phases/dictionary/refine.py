@@ -112,8 +112,11 @@ def bounds(family: Family, axis: Axis) -> tuple[Array, Array]:
 
 def _plausible(score: Array, best: float, spread: float) -> NDArray[np.intp]:
     """Return the plausible members by rank, at least the six best, at most ``KEPT`` spread evenly over the ranks."""
-    order = np.argsort(score, kind="stable")
-    order = order[: max(6, int(np.searchsorted(score[order], best + PLAUSIBLE * spread)))]
+    near = np.flatnonzero(score < best + PLAUSIBLE * spread)
+    if len(near) >= 6:
+        order = near[np.argsort(score[near], kind="stable")]
+    else:
+        order = np.argsort(score, kind="stable")[:6]
     if len(order) > KEPT:
         order = order[np.unique(np.linspace(0, len(order) - 1, KEPT).astype(int))]
     return order

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 AT_ONCE = 8
 """Innovation variances multiplied before a logarithm is taken: a logarithm costs as much as a dozen products."""
+STEPS = 4
+"""Checkpoints whose products are added at once: the sums are the longest arrays, and moving them costs most."""
 
 
 @njit(cache=True, nogil=True)
@@ -128,7 +130,7 @@ def projections(
     return gz, gg - go * go
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def products(
     columns: Array, white: Array, amplitude: Array, gap: Array, rho: Array, variances: Array
 ) -> tuple[Array, Array]:
@@ -162,7 +164,8 @@ def products(
         variance[k] = variances[k % s]
     spread, size, f = variance.copy(), np.ones(m), np.ones(m)
     gain, inverse, determinant = np.empty(m), np.empty(m), np.zeros(m)
-    state, v, total = np.zeros((p, m)), np.empty((p, m)), np.zeros((p, p, m))
+    state, total = np.zeros((p, m)), np.zeros((p, p, m))
+    v, w = np.empty((STEPS, p, m)), np.empty((STEPS, p, m))
     for t in range(n):
         if t > 0:
             if t == 1 or gap[t - 1] != gap[t - 2]:
@@ -181,15 +184,28 @@ def products(
             for k in range(m):
                 determinant[k] += math.log(size[k])
                 size[k] = 1.0
+        step = t % STEPS
         for j in range(p):
             c = columns[t, j]
             for k in range(m):
                 before = f[k] * state[j, k]
-                v[j, k] = c - a * before
-                state[j, k] = before + gain[k] * v[j, k]
+                u = c - a * before
+                v[step, j, k] = u
+                w[step, j, k] = u * inverse[k]
+                state[j, k] = before + gain[k] * u
+        if step == STEPS - 1:
+            for j in range(p):
+                for h in range(j + 1):
+                    for k in range(m):
+                        so_far = total[j, h, k] + w[0, j, k] * v[0, h, k]
+                        so_far = so_far + w[1, j, k] * v[1, h, k]
+                        so_far = so_far + w[2, j, k] * v[2, h, k]
+                        total[j, h, k] = so_far + w[3, j, k] * v[3, h, k]
+    for step in range(n % STEPS):
+        for j in range(p):
             for h in range(j + 1):
                 for k in range(m):
-                    total[j, h, k] += v[j, k] * inverse[k] * v[h, k]
+                    total[j, h, k] += w[step, j, k] * v[step, h, k]
     out = np.empty((m, p, p))
     for j in range(p):
         for h in range(j + 1):

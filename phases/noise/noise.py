@@ -125,8 +125,9 @@ class Noise:
         points = np.stack(np.unravel_index(index, self.weight.shape))
         k, i, j = points
         shocks = rng.standard_normal((t.n, replicates)) if shocks is None else shocks
-        gaps = np.diff(t.distances, axis=1)[np.array([v.distance for v in VARIANTS])[k]].T
-        phi = np.vstack([np.ones(replicates), np.where(RHO[i] > 0, RHO[i], 1e-300) ** gaps])
+        # powers are taken once a distance and correlation, not once a replicate
+        powers = np.where(RHO > 0, RHO, 1e-300)[:, None] ** np.diff(t.distances, axis=1)[:, None]
+        phi = np.vstack([np.ones(replicates), powers[np.array([v.distance for v in VARIANTS])[k], i].T])
         u = kalman.shifts(np.ascontiguousarray(shocks), phi, np.sqrt(self.variances[j]))
         scale = self.scale[k, i, j]
         if not t.counts:
