@@ -51,7 +51,7 @@ def test_the_reference_has_everything_that_is_registered(reference: object) -> N
     assert all(f"`{name}`" in estimands for name in ("takeoff", "width", "lag", "censored", "found"))
     for program, about in reference.PROGRAMS.items():
         page = reference.commands(program, about)
-        assert page.count(f"\n## `{program} ") == page.count("```text") > 5 and "`--json`" in page
+        assert page.count(f"\n## `{program} ") == page.count("```text") / 2 > 5 and "`--json`" in page
         assert "object at 0x" not in page and "bound method" not in page
     assert {entry.removeprefix(GENERATED) for entry in entries() if entry.startswith(GENERATED)} == {
         "phases", "scaling", "sweeps", "python", "metrics", "cube", "estimands", "probes", "laws",

@@ -12,6 +12,9 @@ from typer.main import get_command
 
 import calque
 
+EXAMPLE = "For example:"
+"""Begins the last paragraph of a command's help."""
+
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
@@ -134,12 +137,14 @@ def laws() -> str:
 def commands(program: str, about: str) -> str:
     """Return the page of the commands of one program, from their own help."""
     app = get_command(import_module(f"calque.{program}.cli").app)
-    parts = [f"Commands of `{program}`: {about}. Every command takes `--help`.\n"]
+    parts = [f"Commands of `{program}`: {about}. Every command takes `--help` and `--quiet`.\n"]
     for name, command in app.commands.items():  # type: ignore[attr-defined]
         words = [written(p) for p in command.params if p.param_type_name == "argument"]
         parts.append(f"## `{program} {name}`\n")
         parts.append(f"```text\n{program} {name} {' '.join(words)} [options]\n```\n")
-        parts.append(inspect.cleandoc(command.help or "").replace("\f", "") + "\n")
+        said, _, example = (command.help or "").partition(EXAMPLE)
+        parts.append(inspect.cleandoc(said) + "\n")
+        parts.append(f"```text\n{example.strip()}\n```\n")
         rows = [option(p, command.context_class(command)) for p in command.params if p.name != "help"]
         parts.append(table(("option", "value", "by default", "what"), rows))
     return page(f"`{program}`", *parts)
