@@ -15,7 +15,7 @@ help:
 	@echo "make test    lint, types, import contract, tests"
 	@echo "make lint    lint, types and import contract alone"
 	@echo "make docs    the site of the documentation, build/site/index.html: warnings are errors, tutorials are executed"
-	@echo "make generated  the files that the code's own types make: docs/KEYS.md and the JSON Schema of study files"
+	@echo "make generated  what is made from types and findings: docs/KEYS.md, the JSON Schema of study files, the table of docs/STUDY.md"
 	@echo "make wheel   sdist and wheel in dist/, checked: installed without extras, the wheel runs what the README says it does"
 	@echo "make bench   tables of tests/benchmarks beside their peers, hours; one of them: python -m tests.benchmarks NAME"
 	@echo "make env     the environment in $(VENV), made when missing or out of date"
@@ -73,6 +73,7 @@ docs: $(STAMP)
 generated: $(STAMP)
 	$(BIN)/python -m calque.sweeps.study.keys > docs/KEYS.md.new && mv docs/KEYS.md.new docs/KEYS.md
 	$(BIN)/python -m calque.sweeps.study.schema > sweeps/schema.new && mv sweeps/schema.new sweeps/study.schema.json
+	$(BIN)/python docs/extensions/quick_table.py
 
 wheel: $(STAMP)
 	rm -rf dist

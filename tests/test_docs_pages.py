@@ -58,6 +58,19 @@ def test_the_reference_has_everything_that_is_registered(reference: object) -> N
     }  # fmt: skip
 
 
+def test_the_table_of_the_quick_study_is_that_of_the_agreed_answer(reference: object) -> None:
+    import json
+
+    import quick_table
+
+    found = json.loads(quick_table.AGREED.read_text(encoding="utf-8"))
+    page, made = quick_table.PAGE.read_text(encoding="utf-8"), quick_table.table(found)
+    assert quick_table.written(page, made) == page, "make generated"
+    assert made.count("\n") == 5 and "| `micro-s0` | " in made
+    found["transitions"][1]["tokens"] *= 2
+    assert quick_table.table(found) != made
+
+
 def test_questions_quote_what_the_code_says() -> None:
     code = " ".join(
         re.sub(r'"\s*\n\s*f?"', "", file.read_text(encoding="utf-8"))

@@ -137,7 +137,11 @@ def laws() -> str:
 def commands(program: str, about: str) -> str:
     """Return the page of the commands of one program, from their own help."""
     app = get_command(import_module(f"calque.{program}.cli").app)
-    parts = [f"Commands of `{program}`: {about}. Every command takes `--help` and `--quiet`.\n"]
+    parts = [
+        f"Commands of `{program}`: {about}. Every command takes `--help` and `--quiet`.\n",
+        f"`{program} --install-completion` lets the shell in which it is typed, bash or zsh, complete commands and "
+        f"options from its next start; `{program} --show-completion` prints what it adds.\n",
+    ]
     for name, command in app.commands.items():  # type: ignore[attr-defined]
         words = [written(p) for p in command.params if p.param_type_name == "argument"]
         parts.append(f"## `{program} {name}`\n")

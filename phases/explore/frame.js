@@ -8,7 +8,8 @@
   session.on_change((event) => {
     if (event.model?.name === "finished") {
       sign.textContent = ""
-      requestAnimationFrame(() => setTimeout(() => describe(document), 0))
+      // tables are built a little after their place is
+      requestAnimationFrame(() => [0, 300].forEach((wait) => setTimeout(() => describe(document), wait)))
     } else if (event.sync && asks.has(event.attr)) sign.textContent = "Drawing …"
   })
   session.on_event("connection_lost", () => {
@@ -27,6 +28,15 @@
       for (const input of group.querySelectorAll("select, [role=combobox], input, .noUi-handle")) {
         input.setAttribute("aria-label", label)
       }
+    }
+    // between a grid and its rows stands a box that scrolls
+    for (const box of place.querySelectorAll("[role=grid] > .tabulator-tableholder")) {
+      box.setAttribute("role", "rowgroup")
+      box.querySelector(".tabulator-table")?.setAttribute("role", "presentation")
+    }
+    // the list gives what is chosen an attribute that its role does not have
+    for (const chosen of place.querySelectorAll(".choices__list--multiple [aria-selected]")) {
+      chosen.removeAttribute("aria-selected")
     }
     for (const box of place.querySelectorAll("input[type=checkbox]:not([aria-label])")) {
       box.setAttribute("aria-label", box.nextElementSibling?.textContent.trim() ?? "")
