@@ -26,6 +26,8 @@ from tests.test_calque_commands import APPS, commands
 ELSEWHERE = ("LOG.md", "tutorials", "reference", "benchmarks")
 RUN = "sh"
 CHECKED = ("yaml",)
+FINDINGS = "findings/copying.md"
+"""Says in its text that these commands take a night."""
 COMMANDS = dict(commands())
 
 
@@ -64,10 +66,9 @@ def typed(block: Block) -> list[list[str]]:
 
 
 def test_every_block_is_run_or_says_why_not() -> None:
-    kinds = {(b.language == RUN, b.language in CHECKED, bool(b.reason)) for b in BLOCKS}
-    assert len(BLOCKS) > 30 and len(kinds) == 3
+    assert len(BLOCKS) > 30 and len([b for b in BLOCKS if b.language == RUN]) >= 4
     bare = [b[:3] for b in BLOCKS if b.language not in (RUN, *CHECKED) and not b.reason]
-    assert [one for one in bare if one[0] != "findings/copying.md"] == []
+    assert [one for one in bare if one[0] != FINDINGS] == []
     assert [b[:3] for b in BLOCKS if b.language == RUN and b.reason] == []
 
 

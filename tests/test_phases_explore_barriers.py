@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from calque.data import cube as cubes
+from calque.phases.explore.serving.snapshot import save
+from calque.phases.explore.study import make_study
 from tests.browser import NEEDS_BROWSER, barriers, troubles_of
 from tests.explore_cube import explored, timing
 from tests.explore_parts import N, parts_of
@@ -47,6 +49,23 @@ def test_a_page_has_no_error_request_or_barrier(name: str, page: Any) -> None:
     page.wait_for_timeout(100)  # names are given in the frame after the drawing
     assert barriers(page) == []
     assert page.troubles == []
+
+
+def test_a_saved_page_has_no_barrier_either(chromium: Any, tmp_path: Path) -> None:
+    cube = explored(n=N)
+    study = make_study(cube, "results.nc", timing=timing(cube), parts=parts_of(cube))
+    save(study, tmp_path / "saved.html")
+    page = chromium.new_page(viewport={"width": 1300, "height": 1000})
+    page.set_default_timeout(180_000)
+    troubles = troubles_of(page)
+    page.goto((tmp_path / "saved.html").as_uri())
+    for name in ("Curves", "Words", "Heads", "Runs"):
+        page.get_by_role("tab", name=name).click()
+        page.wait_for_timeout(500)
+        assert barriers(page) == [], name
+    assert saved(page, "svg").startswith("<svg")
+    assert troubles == []
+    page.close()
 
 
 def saved(page: Any, kind: str) -> str:
