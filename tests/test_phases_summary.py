@@ -71,9 +71,9 @@ def test_a_lag_that_is_shown_in_no_series_is_said_to_be_shown_in_none() -> None:
 
     refused = Outcome.NOISE_TOO_PERSISTENT
     assert (
-        said(refused) == "Trans is not shown to take off later than copy in the one series (noise too persistent in 1)."
+        said(refused) == "trans is not shown to take off later than copy in the one series (noise too persistent in 1)."
     )
     several = (
-        "Trans is not shown to take off later than copy in any of 3 series (noise too persistent in 2, none in 1)."
+        "trans is not shown to take off later than copy in any of 3 series (noise too persistent in 2, none in 1)."
     )
     assert said(refused, Outcome.NONE, refused) == several
