@@ -49,7 +49,9 @@ def blocks() -> list[Block]:
         if name.parts[0] in ELSEWHERE:
             continue
         text = page.read_text(encoding="utf-8")
-        for found in re.finditer(r"(?:^<!-- not run: ([^\n]+) -->\n)?^```([^\n{]*)\n(.*?)^```", text, re.M | re.S):
+        for found in re.finditer(r"(?:^<!-- not run: ([^\n]+) -->\n)?^```([^\n]*)\n(.*?)^```", text, re.M | re.S):
+            if found[2].startswith("{"):
+                continue
             line = text.count("\n", 0, found.start()) + 1
             out.append(Block(str(name), line, found[2], found[3], found[1] or ""))
     return out
