@@ -56,4 +56,5 @@ html_theme_options = {
 }
 html_sidebars = {"**": ["globaltoc.html"]}
 html_show_sourcelink = False
+html_show_search_summary = False  # it fetches pages, which a browser forbids where they are files
 templates_path: list[str] = []

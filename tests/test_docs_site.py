@@ -18,6 +18,7 @@ import pytest
 import calque
 from tests.browser import NEEDS_BROWSER, barriers, troubles_of
 from tests.readme import ROOT
+from tests.test_calque_commands import CASES, function_of
 
 DOCS = ROOT / "docs"
 KINDS = ("index", "tutorials/own_log", "METHODS", "KEYS", "REFERENCES", "reference/python", "reference/metrics",
@@ -91,7 +92,10 @@ def test_every_public_name_is_documented(site: Path) -> None:
     places = read(site / "reference/python.html").places
     names = [name for name in calque.__all__ if name != "UserError"]
     assert [name for name in names if f"calque.{name}" not in places] == []
-    assert "calque.data.errors.UserError" in places and len(names) > 15
+    assert "calque.data.errors.UserError" in places and len(names) >= 15
+    behind = {f"{f.__module__}.{f.__name__}" for f in map(function_of, CASES)}
+    at_the_door = {f"{f.__module__}.{f.__name__}" for f in (getattr(calque, name) for name in names)}
+    assert len(behind - at_the_door) >= 8 and behind - at_the_door - places == set()
 
 
 @NEEDS_BROWSER

@@ -151,7 +151,7 @@ def test_families_count_by_their_excess_over_all_candidates(dictionary):
     assert [one.weight for one in found] == sorted((one.weight for one in found), reverse=True)
     assert min(one.excess for one in found) == 0.0
     by_name = {one.family: one for one in found}
-    assert by_name["weibull_onset"].weight > 0.1 > by_name["loglinear"].weight  # the truth is an onset
-    ranks = list(FAMILIES).index("weibull_onset")
+    assert by_name["onset"].weight > 0.1 > by_name["loglinear"].weight  # the truth is an onset
+    ranks = list(FAMILIES).index("onset")
     whole = np.exp(-0.5 * fit.excess)
-    assert by_name["weibull_onset"].weight == pytest.approx(whole[fit.candidates.family == ranks].sum() / whole.sum())
+    assert by_name["onset"].weight == pytest.approx(whole[fit.candidates.family == ranks].sum() / whole.sum())

@@ -179,6 +179,9 @@ def python() -> str:
     parts = ["```{eval-rst}\n.. currentmodule:: calque\n```\n"]
     for name in functions:
         parts.append(f"## `calque.{name}`\n\n```{{eval-rst}}\n.. autofunction:: calque.{name}\n```\n")
+    parts.append("## Further functions\n\nOf commands that are not at the door.\n")
+    for path in further():
+        parts.append(f"### `{path.rpartition('.')[2]}`\n\n```{{eval-rst}}\n.. autofunction:: {path}\n```\n")
     parts.append("## Results\n")
     parts.append("What the functions return; each also has what `Result` has.\n")
     for kind in results():
@@ -191,13 +194,24 @@ def python() -> str:
         "From Python",
         "`import calque` loads neither numpy nor torch; a function loads what it needs when it is first called. "
         "Commands that answer a question are functions with the same options and defaults (`phases import` is "
-        "`import_log`; those that are not here are in `calque.phases.api`, `calque.scaling.api` and "
-        "`calque.sweeps.api`). A cube is an `xarray.Dataset`, a path, or a result that holds one.\n",
+        "`import_log`). A cube is an `xarray.Dataset`, a path, or a result that holds one.\n",
         'On a dataset, `ds.calque.rates("translation")` gives a metric with binomial and cluster intervals; '
         "`ds.calque.trajectory(...)`, `ds.calque.plot(...)` and `ds.calque.flags()` go with it. A mistake raises "
         "`calque.UserError` with one sentence: what came, what was expected, the remedy.\n",
         *parts,
     )
+
+
+def further() -> list[str]:
+    """Return the paths of the functions behind commands that are not at the door."""
+    door = {getattr(calque, name) for name in calque.__all__}
+    found = []
+    for program in PROGRAMS:
+        for file in sorted(Path(import_module(f"calque.{program}.api").__path__[0]).glob("[a-z]*.py")):
+            function = getattr(import_module(f"calque.{program}.api.{file.stem}"), file.stem, None)
+            if inspect.isfunction(function) and function not in door:
+                found.append(f"calque.{program}.api.{file.stem}.{file.stem}")
+    return found
 
 
 def results() -> list[type]:
