@@ -262,8 +262,10 @@ def row(*objects: Any, **options: Any) -> Any:
 
 
 def grid(*objects: Any) -> Any:
-    """Return ``objects`` in two columns."""
-    return pn.GridBox(*objects, ncols=2, **WIDE)
+    """Return ``objects`` in two columns, or in one where the page is narrow."""
+    for one in objects:
+        one.styles = {"flex": "1 1 400px", "min-width": "0", "max-width": "100%"}
+    return pn.FlexBox(*objects, **WIDE)
 
 
 def controls(objects: Sequence[Any]) -> Any:

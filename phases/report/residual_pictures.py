@@ -66,9 +66,9 @@ def families_words(families: Sequence[FamilyWeight]) -> str:
         Of one series, the largest weight first.
     """
     counted = [one for one in families if one.weight >= LEAST_WEIGHT] or list(families[:1])
-    parts = [f"{one.family.replace('_', ' ')} {one.weight:.0%} (+{one.excess:.1f})" for one in counted]
+    parts = [f"{one.family.replace('_', ' ')} {100 * one.weight:.0f} % (+{one.excess:.1f})" for one in counted]
     rest = 1.0 - sum(one.weight for one in counted)
-    return ", ".join([*parts, *([f"others {rest:.0%}"] if rest >= 0.005 else [])])
+    return ", ".join([*parts, *([f"others {100 * rest:.0f} %"] if rest >= 0.005 else [])])
 
 
 def residual_picture(d: Diagnosis) -> str:
