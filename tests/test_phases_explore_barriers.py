@@ -18,7 +18,11 @@ from tests.explore_cube import explored, timing
 from tests.explore_parts import N, parts_of
 from tests.test_phases_explore_browser import opened, served, tab
 
-pytestmark = NEEDS_BROWSER
+# the second is Bokeh's own, of every table
+pytestmark = [
+    NEEDS_BROWSER,
+    pytest.mark.filterwarnings("ignore:The inplace keyword in DataFrame.reset_index:DeprecationWarning"),
+]
 PAGES = ("Curves", "Pairs", "Words", "Answers", "Heads", "Layers", "Ablations", "Sizes and mixes", "Loss and compute",
          "Planning", "Runs")  # fmt: skip
 
