@@ -80,7 +80,7 @@ def saved(page: Any, kind: str) -> str:
 
 
 def test_a_picture_is_saved_and_so_is_its_data(page: Any, address: str) -> None:
-    opened(page, f"{address}?metrics=translation&runs=b&takeoffs=no")
+    opened(page, f"{address}?metrics=translation&runs=b&takeoffs=no&axis=linear")
     assert saved(page, "svg").startswith("<svg") and "training tokens" in saved(page, "svg")
     assert saved(page, "png")[1:4] == "PNG"
     rows = list(csv.DictReader(io.StringIO(saved(page, "csv"))))
@@ -96,4 +96,4 @@ def test_two_cubes_stand_side_by_side(page: Any, address: str) -> None:
     titles = page.evaluate("""() => [...Bokeh.documents[0]._all_models.values()]
         .filter((model) => model.type === "Figure").map((model) => model.title.text.text)""")
     assert titles == ["mine", "theirs"]
-    page.get_by_label("cube", exact=True).wait_for()
+    page.get_by_role("combobox", name="cube").first.wait_for()

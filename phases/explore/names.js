@@ -10,6 +10,10 @@ function describe(place) {
       input.setAttribute("aria-label", label)
     }
   }
+  // a tab that is not shown takes no focus
+  for (const panel of place.querySelectorAll("[class^=bk-][aria-hidden]")) {
+    panel.inert = panel.getAttribute("aria-hidden") === "true"
+  }
   // between a grid and its rows stands a box that scrolls
   for (const box of place.querySelectorAll("[role=grid] > .tabulator-tableholder")) {
     box.setAttribute("role", "rowgroup")
