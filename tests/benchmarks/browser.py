@@ -27,7 +27,6 @@ PAINT = "() => performance.getEntriesByName('first-contentful-paint')[0]?.startT
 NEXT_FRAME = "() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))"
 DRAWN = "() => document.getElementById('busy')?.textContent === ''"
 PAGES = ("index", "METHODS", "KEYS", "reference/python", "LOG")
-ROUNDS = 3
 
 
 def painted(page: Any, address: str) -> float:
@@ -101,7 +100,7 @@ def of_explore(page: Any) -> dict[str, float]:
     return {name: lasted(page, act, drawn=True) for name, act in steps.items()}
 
 
-def measure() -> dict[str, list[float]]:
+def measure(rounds: int) -> dict[str, list[float]]:
     """Return seconds by what was done, one a round."""
     from playwright.sync_api import sync_playwright
 
@@ -119,7 +118,7 @@ def measure() -> dict[str, list[float]]:
             return page
 
         with explored(folder) as address:
-            for _ in range(ROUNDS):
+            for _ in range(rounds):
                 once: dict[str, float] = {}
                 for part in PAGES:
                     page = opened()
@@ -147,9 +146,10 @@ def measure() -> dict[str, list[float]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=ROOT / "docs/benchmarks")
+    parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
     load = os.getloadavg()[0]
-    found = measure()
+    found = measure(given.rounds)
     data = {
         "command": "python -m tests.benchmarks.browser", "date": time.strftime("%Y-%m-%d"), "load": round(load, 2),
         "machine": {"cores": os.cpu_count(), "processor": platform.processor() or platform.machine()},
@@ -159,7 +159,7 @@ def main() -> None:
     lines = [
         "# How long pages take in a browser", "", (__doc__ or "").split("\n\n")[1].strip(), "",
         f"`{data['command']}`, {data['date']}, {os.cpu_count()} cores, load {load:.1f} at the start.", "",
-        f"| seconds | median of {ROUNDS} | range |", "|---|---|---|",
+        f"| seconds | median of {given.rounds} | range |", "|---|---|---|",
         *(
             f"| {what} | {sorted(all_)[len(all_) // 2]:.2f} | {min(all_):.2f} to {max(all_):.2f} |"
             for what, all_ in found.items()
