@@ -15,11 +15,11 @@ help:
 	@echo "make test    lint, types, import contract, tests"
 	@echo "make lint    lint, types and import contract alone"
 	@echo "make docs    the site of the documentation, build/site/index.html: warnings are errors, tutorials are executed"
-	@echo "make generated  the files that the code's own types make: docs/KEYS.md and the JSON Schema of study files"
+	@echo "make generated  what is made from types and findings: docs/KEYS.md, the JSON Schema of study files, the table of docs/STUDY.md"
 	@echo "make wheel   sdist and wheel in dist/, checked: installed without extras, the wheel runs what the README says it does"
 	@echo "make bench   tables of tests/benchmarks beside their peers, hours; one of them: python -m tests.benchmarks NAME"
 	@echo "make env     the environment in $(VENV), made when missing or out of date"
-	@echo "make browser Chromium, for the tests of explore's pages: by apt-get, where there is none and one may"
+	@echo "make browser Chromium, for the tests in a browser: by apt-get, where there is none and one may"
 	@echo "make clean   remove the environment and caches (results stay)"
 
 # The links below are put on the import path: a checkout called calque is no empty package to whoever works in the folder above it.
@@ -67,13 +67,13 @@ browser:
 	else echo "no Chromium here: the tests in a browser are left out; install the package 'chromium' to have them run"; fi
 
 docs: $(STAMP)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,docs]"
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/sphinx-build -W --keep-going -q -b html -d build/doctrees docs build/site
 	@echo "build/site/index.html"
 
 generated: $(STAMP)
 	$(BIN)/python -m calque.sweeps.study.keys > docs/KEYS.md.new && mv docs/KEYS.md.new docs/KEYS.md
 	$(BIN)/python -m calque.sweeps.study.schema > sweeps/schema.new && mv sweeps/schema.new sweeps/study.schema.json
+	$(BIN)/python docs/extensions/quick_table.py
 
 wheel: $(STAMP)
 	rm -rf dist

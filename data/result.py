@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from calque.data.command_line.quiet import answers, is_quiet
 from calque.data.command_line.tables import WIDE, fitted
 from calque.data.errors import UserError, file_error, shown
 from calque.data.json_files import to_json, write_json
@@ -118,7 +119,7 @@ class Result(ABC):
         """
         text = to_json(self.to_dict())
         if path is not None and str(path) == "-":
-            sys.stdout.write(text)
+            answers().write(text)
         elif path is not None:
             try:
                 write_json(Path(path), self.to_dict())
@@ -217,7 +218,8 @@ def console(*, stderr: bool = False) -> Console:
 
     to = sys.stderr if stderr else sys.stdout
     width = None if to.isatty() else WIDE
-    return PlainConsole(stderr=stderr, highlight=False, markup=False, emoji=False, width=width)
+    silent = stderr and is_quiet()  # standard output leads nowhere then
+    return PlainConsole(stderr=stderr, quiet=silent, highlight=False, markup=False, emoji=False, width=width)
 
 
 def check_backend(backend: str) -> None:

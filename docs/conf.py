@@ -28,8 +28,9 @@ exclude_patterns = ["_build", "extensions"]
 bibtex_bibfiles = ["references.bib", "../phases/report/methods.bib"]
 
 myst_heading_anchors = 3
-# tables of the benchmarks begin where their page in the terminal does; what a command prints is no code
-suppress_warnings = ["myst.header", "toc.no_title", "misc.highlighting_failure"]
+# tables of the benchmarks begin where their page in the terminal does; what a command prints is no code; the language
+# of cells that are not executed (in tests) is not known
+suppress_warnings = ["myst.header", "toc.no_title", "misc.highlighting_failure", "myst-nb.lexer"]
 nb_execution_mode = "cache"  # a tutorial is executed again when its cells change; of a fresh checkout, all are
 nb_execution_cache_path = str(DOCS.parent / "build" / "notebooks")
 nb_execution_raise_on_error = True
@@ -55,4 +56,5 @@ html_theme_options = {
 }
 html_sidebars = {"**": ["globaltoc.html"]}
 html_show_sourcelink = False
+html_show_search_summary = False  # it fetches pages, which a browser forbids where they are files
 templates_path: list[str] = []

@@ -12,6 +12,26 @@ MISFIT = 0.01
 """p-value of the goodness of fit below which a model clearly does not fit."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class FamilyWeight:
+    """How much a family of shapes counts in what is averaged over the dictionary.
+
+    Attributes
+    ----------
+    family : str
+        One of ``calque.phases.shapes.FAMILIES``.
+    weight : float
+        Share of exp(-excess/2) that its curves have, 0 to 1; a family with more curves in the dictionary counts more.
+    excess : float
+        Residual sum of squares of its best curve above that of the best of all, whitened, in units of the residuals'
+        scale: 0 of the best family.
+    """
+
+    family: str
+    weight: float
+    excess: float
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Diagnosis:
     """Tests of the whitened residuals of one series, and its fitted noise.
@@ -46,6 +66,8 @@ class Diagnosis:
         Items behind each count, the median over the checkpoints; None of scores that are no counts.
     tokens, residuals : array, shape (n,)
         The checkpoints, and the whitened residuals.
+    families : tuple of FamilyWeight
+        Of the fitted shapes, the largest weight first.
     axis : str
         What the places of the checkpoints count while the series is judged; afterwards they are in tokens.
     """
@@ -69,6 +91,7 @@ class Diagnosis:
     n_items: float | None
     tokens: Array
     residuals: Array
+    families: tuple[FamilyWeight, ...] = ()
     axis: str = "tokens"
 
     @property
@@ -77,6 +100,7 @@ class Diagnosis:
         return self.p_value < MISFIT
 
     def row(self) -> dict[str, Any]:
-        """Return the figures without the residuals, as JSON has them."""
-        out = {name: value for name, value in vars(self).items() if name not in ("tokens", "residuals", "axis")}
+        """Return the figures without residuals and families, as JSON has them."""
+        apart = ("tokens", "residuals", "axis", "families")
+        out = {name: value for name, value in vars(self).items() if name not in apart}
         return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in out.items()}

@@ -213,6 +213,11 @@ class DetectionReport:
             "notes": list(self.notes),
             "parts": {group: dict(part) for group, part in self.parts.items()},
             "diagnostics": [d.row() for d in self.diagnostics],
+            "families": [
+                {"run": d.run, "group": d.group, "metric": d.metric, **vars(one)}
+                for d in self.diagnostics
+                for one in d.families
+            ],
             "sensitivity": [_row(answer) for answer in self.sensitivity],
         }
 

@@ -10,6 +10,7 @@ import math
 from dataclasses import replace
 from typing import NamedTuple
 
+from calque.data.metrics import METRICS
 from calque.data.quantities import ABSENT, format_count, format_estimate, format_numbers, format_p, plural
 from calque.phases.results import Lag, Outcome, Transition
 from calque.phases.schedules.words import AT_CHANGE, UNITS
@@ -47,6 +48,22 @@ def series_words(run: str, group: str, metric: str) -> str:
         Names; the group is empty for the whole run. A run and a metric may share theirs: a log read from ``ppl.csv``.
     """
     return f"{metric} of run {run}{f', {group}' if group else ''}"
+
+
+def metric_words(name: str, begins: bool = False) -> str:
+    """Return a metric in words: ours with spaces, somebody else's as their tool wrote it.
+
+    Parameters
+    ----------
+    name : str
+        Of the metric.
+    begins : bool
+        Whether it begins a sentence; ours then has a capital letter.
+    """
+    if name not in METRICS:
+        return name
+    words = name.replace("_", " ")
+    return words[0].upper() + words[1:] if begins else words
 
 
 def delay_outcome(t: Transition) -> str:

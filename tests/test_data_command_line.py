@@ -6,6 +6,7 @@ import json
 import math
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -172,6 +173,20 @@ def test_the_shell_completes_commands_and_options(typed: str, offered: str, tmp_
 COMP_WORDS=({typed}); COMP_CWORD={last}; _{program}_completion {program}; printf '%s\n' "${{COMPREPLY[@]}}" """
     done = subprocess.run(["bash", "-c", bash], env=path, capture_output=True, text=True, check=True)
     assert offered in done.stdout.split(), done.stderr
+
+
+def test_zsh_completes_what_bash_does(tmp_path: Path) -> None:
+    """What the script for zsh asks the program, and the script itself where there is a zsh to read it."""
+    path = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": str(tmp_path)}
+    asked = {"_PHASES_COMPLETE": "complete_zsh", "_TYPER_COMPLETE_ARGS": "phases de"}
+    done = subprocess.run(["phases"], env={**path, **asked}, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("_arguments") and '"detect"' in done.stdout, done.stdout
+    named = {**path, "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}  # else the shell that the tests run in
+    words = ["phases", "--show-completion", "zsh"]
+    script = subprocess.run(words, env=named, capture_output=True, text=True, check=True).stdout
+    assert script.startswith("#compdef phases") and "_PHASES_COMPLETE=complete_zsh" in script
+    if shutil.which("zsh"):
+        subprocess.run(["zsh", "-n", "-c", script], env=path, check=True)
 
 
 @pytest.mark.parametrize("inside", [False, True], ids=["in Python", "in compiled code"])

@@ -8,14 +8,16 @@ import pytest
 
 from calque.data.command_line import progress as module
 from calque.data.command_line.progress import ProgressDisplay, progress
+from calque.data.command_line.quiet import quietly
 
 
 def test_progress_is_silent_or_now_and_then_a_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for quiet in (True, False):
-        with progress(quiet) as shown:
-            shown(1, 10, "soon")
+    with progress() as shown:
+        shown(1, 10, "soon")
+    with quietly(), progress(delay=0.0) as shown:
+        shown(1, 10, "never")
     assert capsys.readouterr().err == ""
     now = [0.0]
     monkeypatch.setattr(module.time, "monotonic", lambda: now[0])

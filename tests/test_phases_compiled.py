@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from calque.data.command_line.quiet import quietly
 from calque.phases.noise import compiled, kalman
 
 
@@ -22,5 +24,6 @@ def test_compiling_is_said_once(
     monkeypatch.setattr(kalman, "products", stand_in)
     if cached:
         (tmp_path / "kalman.products-131.py311.nbi").touch()
-    compiled.announce_compiling(quiet)
+    with quietly() if quiet else nullcontext():
+        compiled.announce_compiling()
     assert ("compiling the statistics" in capsys.readouterr().err) == said

@@ -13,6 +13,7 @@ from calque.phases.generators import generator
 from calque.phases.results import Outcome
 from calque.phases.series.axis import Axis
 from calque.phases.series.trajectory import Trajectory
+from calque.phases.shapes import FAMILIES
 from tests import phases_simulation as sim
 
 N, TRIALS = 100, 125
@@ -139,3 +140,18 @@ def test_every_face_says_that_the_model_does_not_fit_and_keeps_the_date(tmp_path
         found.to_html(tmp_path / "r.html")
         page = (tmp_path / "r.html").read_text()
         assert f"{failed} of 1 series" in page and page.count("autocorrelation</text>") == 1
+
+
+def test_families_count_by_their_excess_over_all_candidates(dictionary):
+    fit = dictionary.fit(series(3))
+    found = diagnose(fit, generator(0, fit.trajectory.key), 19).families
+    names = [one.family for one in found]
+    assert len(set(names)) == len(names) == len(set(fit.candidates.family.tolist()))
+    assert sum(one.weight for one in found) == pytest.approx(1.0)
+    assert [one.weight for one in found] == sorted((one.weight for one in found), reverse=True)
+    assert min(one.excess for one in found) == 0.0
+    by_name = {one.family: one for one in found}
+    assert by_name["onset"].weight > 0.1 > by_name["loglinear"].weight  # the truth is an onset
+    ranks = list(FAMILIES).index("onset")
+    whole = np.exp(-0.5 * fit.excess)
+    assert by_name["onset"].weight == pytest.approx(whole[fit.candidates.family == ranks].sum() / whole.sum())

@@ -86,6 +86,7 @@ def evil(tmp_path_factory):
 
 
 def opened(page, address):
+    page.set_default_timeout(180_000)  # of a page that hangs; no test is about speed
     page.goto(address)
     page.wait_for_function(DRAWN)
     return page

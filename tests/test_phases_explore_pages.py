@@ -240,6 +240,14 @@ def test_the_button_locates_while_the_page_lives(cube):
     assert "Locate transitions" in text(curves.body)
     asyncio.run(curves.locate._clicked(None))
     assert curves.locate.message.object == "1 series located" and not curves.locate.button.disabled
+    curves.fits.value = True
+    curves.redraw()
+    [made] = pictures(curves.body.objects)
+    [shape] = [r for r in made.renderers if (r.name or "").startswith("fit ")]
+    [fit] = curves.study.located.fits.values()
+    assert shape.glyph.line_dash and list(shape.data_source.data["fitted"]) == list(fit.fitted[fit.fitted_tokens > 0])
+    assert "known of 1 of 1 line." in " ".join(str(o.object) for o in curves.body.objects if hasattr(o, "object"))
+    curves.fits.value = False
     assert tables(curves.body)[0]["run"].tolist() == ["b"]
     curves.split.value = "overlap"
     asyncio.run(curves.locate._clicked(None))

@@ -82,7 +82,15 @@ def test_the_overview_has_a_row_for_every_takeoff_with_its_mark():
     made = report(series("a", "copying", Outcome.FOUND, 2e6, 1e6, 3e6), series("b", "copying", Outcome.FOUND, 3e6, 1e6))
     censored = replace(made.transitions[3], outcome=Outcome.CENSORED)
     picture = takeoff_forest(replace(made, transitions=(*made.transitions[:3], censored)))
-    assert ">copying, a<" in picture and ">copying, b, censored<" in picture
+    assert ">a<" in picture and ">b, censored<" in picture and "takeoff of copying" in picture
+    other = series("a", "translation", Outcome.FOUND, 4e6, 3e6, 5e6)
+    both = takeoff_forest(replace(made, transitions=(*made.transitions, *other)))
+    assert ">copying, a<" in both and ">translation, a<" in both
+    long = "pretrain-large-lr5e-4-batch1024-warmup2000-clip1-seed"
+    picture = takeoff_forest(
+        report(*(series(f"{long}{i}", "eval/acc_norm", Outcome.FOUND, 2e6, 1e6, 3e6) for i in (1, 2)))
+    )
+    assert all(f"seed{i}<" in picture for i in (1, 2)) and "pretrain-large" in picture
     assert all(f">{tick}<" in picture for tick in ("1M", "2M")), "an axis of less than a decade has more than one label"
 
 

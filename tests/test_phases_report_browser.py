@@ -1,10 +1,15 @@
 """The report in a real browser, on a wide screen and on a phone: nothing is cut, overlaps or is fetched."""
 
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
 import pytest
 
 import calque
 from calque.phases.report.html import render
-from tests.browser import NEEDS_BROWSER
+from tests.browser import NEEDS_BROWSER, barriers, troubles_of
 from tests.phases_cube import study
 
 pytestmark = NEEDS_BROWSER
@@ -32,7 +37,7 @@ WORDS = """() => [...document.querySelectorAll("svg")].flatMap(picture => {
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory):
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A report of two runs with lags."""
     folder = tmp_path_factory.mktemp("report")
     cube, _ = study(runs=2, n=16, languages=4, concepts=8)
@@ -41,15 +46,36 @@ def report(tmp_path_factory):
     return folder / "report.html"
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_nothing_is_cut_or_overlaps_or_is_fetched(chromium, report, width):
-    page = chromium.new_page(viewport={"width": width, "height": 900})
-    troubles = []
-    page.on("console", lambda message: troubles.append(message.text))
-    page.on("pageerror", lambda error: troubles.append(str(error)))
-    page.on("request", lambda request: troubles.append(request.url) if request.url.startswith("http") else None)
-    page.goto(report.as_uri())
+@pytest.fixture(scope="module")
+def foreign(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report of ten runs of somebody's W&B chart, whose floor is far from 0 and whose names are long."""
+    folder, rng = tmp_path_factory.mktemp("foreign"), np.random.default_rng(3)
+    steps = np.unique(np.geomspace(100, 20_000, 14).round())
+    columns = {"Step": steps}
+    for i in range(10):
+        rise = (0.35 - 0.01 * i) / (1 + np.exp(-(np.log(steps) - np.log(1800 * 1.3**i)) / 0.35)) * (i != 7)
+        name = f"pretrain-{('small', 'base', 'large')[i % 3]}-lr{3 + i}e-4-bs{256 * (1 + i % 2)}-seed{i}"
+        seen = rng.binomial(1000, 0.25 + rise) / 1000
+        columns |= {f"{name} - eval/hellaswag_acc{end}": seen for end in ("", "__MIN", "__MAX")}
+    pd.DataFrame(columns).to_csv(folder / "chart.csv", index=False)
+    log = calque.import_log(folder / "chart.csv", metric="eval/hellaswag_acc", trials=1000, tokens_per_step=524288)
+    found = calque.detect(log, boot=19)
+    found.to_html(folder / "report.html")
+    return folder / "report.html"
+
+
+@pytest.mark.parametrize("of", ["report", "foreign"])
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_nothing_is_cut_or_overlaps_or_is_fetched(
+    chromium: Any, of: str, width: int, scheme: str, request: pytest.FixtureRequest
+) -> None:
+    page = chromium.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    troubles = troubles_of(page)
+    page.goto(request.getfixturevalue(of).as_uri())
     page.evaluate("() => document.querySelectorAll('details').forEach(one => { one.open = true })")
+    assert barriers(page) == []
+    words = page.inner_text("main")
+    assert "object at 0x" not in words and "fitted families" in words and "excess" in words
     assert page.evaluate(CUT) == []
     assert page.evaluate(SIDEWAYS) == 0
     assert page.evaluate(BLOCKS) == 0
@@ -58,7 +84,7 @@ def test_nothing_is_cut_or_overlaps_or_is_fetched(chromium, report, width):
     page.close()
 
 
-def test_the_table_sorts_by_a_click_and_by_the_keyboard(chromium, report):
+def test_the_table_sorts_by_a_click_and_by_the_keyboard(chromium: Any, report: Path) -> None:
     page = chromium.new_page()
     page.goto(report.as_uri())
     first = "table.sorts tr:nth-child(2) td:nth-child(2)"

@@ -32,13 +32,13 @@ def test_a_smooth_series_is_told_with_its_takeoff(outcome: Outcome, place: str, 
     takeoff = row("takeoff", outcome, place)
     found = report(row("delay", Outcome.SMOOTH, "nowhere"), takeoff)
     (said,) = headline(found)
-    assert said == f"Score: no delayed start shown in the one series (smooth); {words}."
+    assert said == f"score: no delayed start shown in the one series (smooth); {words}."
     assert location(takeoff) in words and words in render(found, cube())
 
 
 def test_without_a_takeoff_none_is_told() -> None:
     (said,) = headline(report(row("delay", Outcome.NONE, "nowhere"), row("takeoff", Outcome.NONE, "nowhere")))
-    assert said == "Score: no delayed start shown in the one series (none)."
+    assert said == "score: no delayed start shown in the one series (none)."
 
 
 def test_of_several_smooth_series_each_takeoff_counts() -> None:
@@ -59,7 +59,7 @@ def test_what_both_reasons_end_with_is_said_once() -> None:
     delay = replace(row("delay", Outcome.SMOOTH, "nowhere"), reason="rises; a late start would show; a dip: it falls")
     takeoff = replace(row("takeoff", Outcome.SMOOTH), reason="5 points above; a dip: it falls; lasts")
     (said,) = by_run(report(delay, takeoff), "r", "")
-    assert said == "Score: 5 points above; a dip: it falls; lasts; rises; a late start would show."
+    assert said == "score: 5 points above; a dip: it falls; lasts; rises; a late start would show."
 
 
 def test_a_lag_that_is_shown_in_no_series_is_said_to_be_shown_in_none() -> None:
@@ -71,9 +71,9 @@ def test_a_lag_that_is_shown_in_no_series_is_said_to_be_shown_in_none() -> None:
 
     refused = Outcome.NOISE_TOO_PERSISTENT
     assert (
-        said(refused) == "Trans is not shown to take off later than copy in the one series (noise too persistent in 1)."
+        said(refused) == "trans is not shown to take off later than copy in the one series (noise too persistent in 1)."
     )
     several = (
-        "Trans is not shown to take off later than copy in any of 3 series (noise too persistent in 2, none in 1)."
+        "trans is not shown to take off later than copy in any of 3 series (noise too persistent in 2, none in 1)."
     )
     assert said(refused, Outcome.NONE, refused) == several

@@ -76,6 +76,17 @@ def test_unequal_repetition_is_a_warning_of_plan_and_dry_run(tmp_path: Path) -> 
     assert answer["warnings"] == [said] and answer["runs"][0]["epochs"].keys() >= {"en", "de"}
 
 
+def test_mixes_of_one_name_and_two_corpora_are_told_apart(tmp_path: Path) -> None:
+    estimate = plan(read_study(written(tmp_path, MIXES)), Hardware())
+    table = repetition_table(estimate)
+    assert table is not None and table.columns[0].header == "mix"
+    first = estimate["runs"][0]
+    estimate["runs"] = [first, first | {"corpus": "sample"}]
+    table = repetition_table(estimate)
+    assert table is not None and [*table.columns[0].cells] == ["hub", "sample"]
+    assert [*table.columns[1].cells] == [first["mix"]] * 2
+
+
 def test_full_repeats_no_text_whatever_the_mix() -> None:
     estimate = plan(read_study(FULL), Hardware(device="h200"))
     assert estimate["repetition"] == []

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from calque.data.command_line.command import Command, Program
+from calque.data.command_line.quiet import with_quiet
 
 
 def application(name: str, about: str, commands: Mapping[str, Callable[..., None]]) -> typer.Typer:
@@ -25,7 +26,8 @@ def application(name: str, about: str, commands: Mapping[str, Callable[..., None
     Returns
     -------
     typer.Typer
-        It offers ``--version``, ``--install-completion`` and ``--show-completion`` beside the commands.
+        It offers ``--version``, ``--install-completion`` and ``--show-completion`` beside the commands, and each of
+        these ``--quiet``.
     """
     app = typer.Typer(
         cls=Program, name=name, help=about, no_args_is_help=True, pretty_exceptions_enable=False,
@@ -42,7 +44,7 @@ def application(name: str, about: str, commands: Mapping[str, Callable[..., None
 
     settings: dict[str, Any] = {"help_option_names": ["--help", "-h"]}
     for word, function in commands.items():
-        app.command(word, cls=Command, context_settings=settings)(function)
+        app.command(word, cls=Command, context_settings=settings)(with_quiet(function))
     return app
 
 

@@ -30,7 +30,6 @@ OUTPUT_CUBE: Any = typer.Option("--output", "-o", metavar="CUBE", help="netCDF c
 Json = Annotated[
     str | None, typer.Option("--json", metavar="FILE", help="Write JSON to FILE, or to standard output for '-'.")
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print no table and no progress.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Random seed; the same seed gives the same numbers.")]
 Level = Annotated[float, typer.Option("--level", help="Confidence level of intervals; tests are at 1 - level.")]
 Boot = Annotated[int, typer.Option("--boot", metavar="N", help="Bootstrap replicates for each series (19 to 100000).")]

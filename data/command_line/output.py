@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from calque.data.command_line.quiet import answers
 from calque.data.errors import UserError, file_error
 from calque.data.files import named_file
 from calque.data.json_files import to_json, write_json
@@ -80,7 +80,8 @@ def emit_json(target: str | None, answer: Mapping[str, Any]) -> bool:
     if target is None:
         return False
     if target == "-":
-        sys.stdout.write(to_json(answer))
+        answers().write(to_json(answer))
+        answers().flush()
         return True
     try:
         write_json(Path(target), answer)

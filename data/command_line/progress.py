@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
+from calque.data.command_line.quiet import is_quiet
 from calque.data.quantities import format_duration
 
 LINE_SECONDS, NEWS_SECONDS = 15.0, 2.0
@@ -16,7 +17,7 @@ LINE_SECONDS, NEWS_SECONDS = 15.0, 2.0
 
 
 class ProgressDisplay:
-    """Shows progress, from entering to leaving the context.
+    """Shows progress, from entering to leaving the context; nothing with ``--quiet``.
 
     Parameters
     ----------
@@ -44,7 +45,7 @@ class ProgressDisplay:
             TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TextColumn(unit),
             TimeElapsedColumn(), TimeRemainingColumn(), console=console, transient=True,
         )  # fmt: skip
-        self.live, self.unit, self.total = console.is_terminal, unit, total
+        self.live, self.unit, self.total = console.is_terminal and not is_quiet(), unit, total
         self.task = self.bars.add_task("", total=total, visible=total is not None)
         self.began, self.topic, self.printed = time.monotonic(), "", delay - LINE_SECONDS
 
@@ -108,22 +109,18 @@ class ProgressDisplay:
 
     def _line(self, text: str) -> None:
         self.printed = time.monotonic() - self.began
-        print(f"[{format_duration(self.printed)}] {text}", file=sys.stderr, flush=True)
+        if not is_quiet():
+            print(f"[{format_duration(self.printed)}] {text}", file=sys.stderr, flush=True)
 
 
 @contextmanager
-def progress(quiet: bool = False, delay: float = LINE_SECONDS) -> Iterator[Callable[[int, int, str], None]]:
+def progress(delay: float = LINE_SECONDS) -> Iterator[Callable[[int, int, str], None]]:
     """Yield a callback ``(done, total, text)`` that shows progress.
 
     Parameters
     ----------
-    quiet : bool
-        Show nothing.
     delay : float
         Seconds before the first line where there is no terminal.
     """
-    if quiet:
-        yield lambda done, total, what: None
-        return
     with ProgressDisplay(delay=delay) as display:
         yield display

@@ -12,6 +12,9 @@ from typer.main import get_command
 
 import calque
 
+EXAMPLE = "For example:"
+"""Begins the last paragraph of a command's help."""
+
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
@@ -134,12 +137,18 @@ def laws() -> str:
 def commands(program: str, about: str) -> str:
     """Return the page of the commands of one program, from their own help."""
     app = get_command(import_module(f"calque.{program}.cli").app)
-    parts = [f"Commands of `{program}`: {about}. Every command takes `--help`.\n"]
+    parts = [
+        f"Commands of `{program}`: {about}. Every command takes `--help` and `--quiet`.\n",
+        f"`{program} --install-completion` lets the shell in which it is typed, bash or zsh, complete commands and "
+        f"options from its next start; `{program} --show-completion` prints what it adds.\n",
+    ]
     for name, command in app.commands.items():  # type: ignore[attr-defined]
         words = [written(p) for p in command.params if p.param_type_name == "argument"]
         parts.append(f"## `{program} {name}`\n")
         parts.append(f"```text\n{program} {name} {' '.join(words)} [options]\n```\n")
-        parts.append(inspect.cleandoc(command.help or "").replace("\f", "") + "\n")
+        said, _, example = (command.help or "").partition(EXAMPLE)
+        parts.append(inspect.cleandoc(said) + "\n")
+        parts.append(f"```text\n{example.strip()}\n```\n")
         rows = [option(p, command.context_class(command)) for p in command.params if p.name != "help"]
         parts.append(table(("option", "value", "by default", "what"), rows))
     return page(f"`{program}`", *parts)
@@ -170,6 +179,9 @@ def python() -> str:
     parts = ["```{eval-rst}\n.. currentmodule:: calque\n```\n"]
     for name in functions:
         parts.append(f"## `calque.{name}`\n\n```{{eval-rst}}\n.. autofunction:: calque.{name}\n```\n")
+    parts.append("## Further functions\n\nOf commands that are not at the door.\n")
+    for path in further():
+        parts.append(f"### `{path.rpartition('.')[2]}`\n\n```{{eval-rst}}\n.. autofunction:: {path}\n```\n")
     parts.append("## Results\n")
     parts.append("What the functions return; each also has what `Result` has.\n")
     for kind in results():
@@ -182,13 +194,24 @@ def python() -> str:
         "From Python",
         "`import calque` loads neither numpy nor torch; a function loads what it needs when it is first called. "
         "Commands that answer a question are functions with the same options and defaults (`phases import` is "
-        "`import_log`; those that are not here are in `calque.phases.api`, `calque.scaling.api` and "
-        "`calque.sweeps.api`). A cube is an `xarray.Dataset`, a path, or a result that holds one.\n",
+        "`import_log`). A cube is an `xarray.Dataset`, a path, or a result that holds one.\n",
         'On a dataset, `ds.calque.rates("translation")` gives a metric with binomial and cluster intervals; '
         "`ds.calque.trajectory(...)`, `ds.calque.plot(...)` and `ds.calque.flags()` go with it. A mistake raises "
         "`calque.UserError` with one sentence: what came, what was expected, the remedy.\n",
         *parts,
     )
+
+
+def further() -> list[str]:
+    """Return the paths of the functions behind commands that are not at the door."""
+    door = {getattr(calque, name) for name in calque.__all__}
+    found = []
+    for program in PROGRAMS:
+        for file in sorted(Path(import_module(f"calque.{program}.api").__path__[0]).glob("[a-z]*.py")):
+            function = getattr(import_module(f"calque.{program}.api.{file.stem}"), file.stem, None)
+            if inspect.isfunction(function) and function not in door:
+                found.append(f"calque.{program}.api.{file.stem}.{file.stem}")
+    return found
 
 
 def results() -> list[type]:

@@ -209,6 +209,13 @@ def import_log(
     ------
     UserError
         When the log cannot be read without guessing.
+
+    Examples
+    --------
+    >>> import calque
+    >>> log = calque.import_log("docs/examples/log.csv", metric="accuracy", tokens="tokens", trials=125)
+    >>> log.cube["accuracy"].sizes["checkpoint"]
+    40
     """
     if every < 1:
         raise UserError(f"`every` is {every}; expected 1 or more")

@@ -127,7 +127,8 @@ class Growth:
         assert self.theta is not None and self.covariance is not None
         at = SHAPES[self.name].at
         w = float(np.exp(self.theta[3])) * (at(0.5) - at(0.1))
-        factor = float(np.exp(self._quantile(level) * np.sqrt(self.covariance[3, 3])))
+        with np.errstate(over="ignore"):  # a width that the data do not bound has an interval from 0 to inf
+            factor = float(np.exp(self._quantile(level) * np.sqrt(self.covariance[3, 3])))
         return w, w / factor, w * factor
 
     def _quantile(self, level: float) -> float:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from calque.data.command_line.options import CUBE, Json, Level, Quiet, Runs, Seed
+from calque.data.command_line.options import CUBE, Json, Level, Runs, Seed
 from calque.data.command_line.output import check_json, emit_json
 from calque.data.command_line.progress import progress
 
@@ -61,7 +61,6 @@ def acquisition(
     seed: Seed = 0,
     level: Level = 0.95,
     json_file: Json = None,
-    quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Regress the tokens at which each item was acquired on its overlap, frequency, script, shares and the like.
 
@@ -69,15 +68,16 @@ def acquisition(
     The model is an accelerated failure time in log tokens (Weibull, log-logistic or log-normal by AIC) with errors
     clustered by concept and by language, and explained variation divided among the predictors by Shapley values.
     Success, whether an item is acquired at all, is explained too, also for concepts and languages that are left out.
+
+    For example: phases acquisition results.nc --metric copying
     """
     from calque.phases.api.acquisition import acquisition as run_acquisition
 
     check_json(json_file)
-    with progress(quiet) as shown:
+    with progress() as shown:
         found = run_acquisition(
             cube, metric=metric.value, covariates=covariates, items=items.value, run=run, lasting=lasting, boot=boot,
             seed=seed, level=level, progress=shown,
         )  # fmt: skip
     emit_json(json_file, found.to_dict())
-    if not quiet:
-        found.show(stderr=json_file == "-")
+    found.show(stderr=json_file == "-")

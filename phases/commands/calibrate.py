@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from calque.data.command_line.options import CUBE, Boot, Jobs, Json, Level, Metrics, Quiet, Rise, Runs, Seed
+from calque.data.command_line.options import CUBE, Boot, Jobs, Json, Level, Metrics, Rise, Runs, Seed
 from calque.data.command_line.output import check_json, check_output, emit_json
 from calque.data.command_line.progress import progress
 from calque.data.errors import UserError
@@ -44,9 +44,11 @@ def calibrate(
     ] = None,
     list_cells: Annotated[bool, typer.Option("--list", help="Print the suite's cells and stop.")] = False,
     json_file: Json = None,
-    quiet: Quiet = False,
 ) -> None:
-    """Simulate size, coverage and power: for the design of a CUBE, or of a suite of known truths (--suite, --list)."""
+    """Simulate size, coverage and power: for the design of a CUBE, or of a suite of known truths (--suite, --list).
+
+    For example: phases calibrate results.nc --metric copying --replicates 100 --json calibration.json
+    """
     from calque.phases.api.calibrate import calibrate as run_calibrate
     from calque.phases.calibration.grids import between_markers, marked
     from calque.phases.calibration.grids import markdown as as_markdown
@@ -63,8 +65,8 @@ def calibrate(
     if list_cells:
         _list_cells(suite or "standard", cells, replicates, boot, seed, level, rise)
         return
-    announce_compiling(quiet)
-    with progress(quiet, delay=0.0) as shown:
+    announce_compiling()
+    with progress(delay=0.0) as shown:
         found = run_calibrate(
             cube, suite=suite, cells=cells, metric=metric, run=run, replicates=replicates, boot=boot, seed=seed,
             level=level, rise=rise, out=out, jobs=jobs or cores(), progress=shown,
@@ -72,8 +74,7 @@ def calibrate(
     emit_json(json_file, found.to_dict())
     if markdown is not None:
         between_markers(markdown, as_markdown(found.grids, found.notes))
-    if not quiet:
-        found.show(stderr=json_file == "-")
+    found.show(stderr=json_file == "-")
 
 
 def _list_cells(

@@ -18,7 +18,7 @@ def cite_command(
 ) -> None:
     """Print the methods of an analysis as a paragraph to paste: versions, settings, seeds, references.
 
-    For example: phases detect log.nc --json detect.json, then phases cite detect.json
+    For example: phases cite detect.json --bibtex
     """
     from calque.phases.api.cite import cite
 

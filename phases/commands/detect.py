@@ -16,7 +16,6 @@ from calque.data.command_line.options import (
     Json,
     Level,
     Metrics,
-    Quiet,
     Rise,
     Scale,
     ScaleName,
@@ -129,11 +128,12 @@ def detect(
     power: Annotated[Path | None, json_input("scaling power STUDY")] = None,
     loss: Annotated[Path | None, json_input("scaling loss CUBE")] = None,
     jobs: Jobs = None,
-    quiet: Quiet = False,
 ) -> None:
     """Find the transitions of a cube: takeoff, delayed start, onset, peak, crossover, and lags within each run.
 
     With --html, the results of --forecast, --power and --loss are part of the report.
+
+    For example: phases detect results.nc --metric copying --html report.html --json detect.json
     """
     files = {"forecast": forecast, "power": power, "loss": loss}
     given = [kind for kind, path in files.items() if path is not None]
@@ -149,8 +149,8 @@ def detect(
     if html is not None:
         check_output(html)
     beside = {kind: read_json(kind, path) for kind, path in files.items() if path is not None}
-    announce_compiling(quiet)
-    with progress(quiet) as shown:
+    announce_compiling()
+    with progress() as shown:
         found = run_detect(
             cube, metric=metric, by=by, boot=boot, seed=seed, level=level, rise=rise,
             scale="linear" if scale is ScaleName.linear else "log", family=family,
@@ -161,7 +161,6 @@ def detect(
     emit_json(json_file, found.to_dict())
     if html is not None:
         found.to_html(html, **beside)
-    if not quiet:
-        found.show(stderr=json_file == "-")
-        if html is not None:
-            print(f"report: {html}", file=sys.stderr if json_file == "-" else sys.stdout)
+    found.show(stderr=json_file == "-")
+    if html is not None:
+        print(f"report: {html}", file=sys.stderr if json_file == "-" else sys.stdout)

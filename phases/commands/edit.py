@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from calque.data.command_line.options import OUTPUT_CUBE, Json, Quiet, Runs
+from calque.data.command_line.options import OUTPUT_CUBE, Json, Runs
 from calque.data.command_line.output import check_json, check_output, emit_json
 
 
@@ -44,11 +44,12 @@ def edit(
         ),
     ] = None,
     json_file: Json = None,
-    quiet: Quiet = False,
 ) -> None:
     """Join cubes, rename runs, add coordinates, leave out flagged checkpoints.
 
     Nothing else changes: groups such as timing are kept, and what the joined cubes do not share is named.
+
+    For example: phases edit results.nc -o edited.nc --coord mix=uniform
     """
     from calque.data.cube.source import write
     from calque.phases.api.edit import edit as run_edit
@@ -67,6 +68,5 @@ def edit(
     )
     write(done, output)
     emit_json(json_file, {**done.to_dict(), "cube": str(output)})
-    if not quiet:
-        done.show(stderr=json_file == "-")
-        print(f"wrote {output}", file=sys.stderr if json_file == "-" else sys.stdout)
+    done.show(stderr=json_file == "-")
+    print(f"wrote {output}", file=sys.stderr if json_file == "-" else sys.stdout)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from calque.data.command_line.options import OUTPUT_CUBE, Json, Quiet
+from calque.data.command_line.options import OUTPUT_CUBE, Json
 from calque.data.command_line.output import check_json, check_output, emit_json
 
 
@@ -79,12 +79,13 @@ def import_(
                      "stands for anything.", metavar="PATTERN"),
     ] = None,
     json_file: Json = None,
-    quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Turn a log of metrics over training into a cube that 'phases detect' reads.
 
     CSV and Parquet tables, TensorBoard folders, Weights & Biases exports, lm-evaluation-harness results, the
     trainer_state.json of transformers.
+
+    For example: phases import log.csv --tokens tokens --metric accuracy --trials 125 -o log.nc
     """
     check_output(out)
     check_json(json_file)
@@ -97,7 +98,6 @@ def import_(
         unsorted=unsorted, coord=coord, run_pattern=run_pattern,
     )  # fmt: skip
     cubes.write(found.cube, out)
-    if not quiet:
-        found.show(stderr=json_file == "-")
-        print(f"wrote {out}", file=sys.stderr if json_file == "-" else sys.stdout)
+    found.show(stderr=json_file == "-")
+    print(f"wrote {out}", file=sys.stderr if json_file == "-" else sys.stdout)
     emit_json(json_file, {**found.to_dict(), "cube": str(out)})

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from calque.data.command_line.options import CUBE, Boot, Jobs, Json, Level, Quiet, Rise, Scale, ScaleName, Seed
+from calque.data.command_line.options import CUBE, Boot, Jobs, Json, Level, Rise, Scale, ScaleName, Seed
 from calque.data.command_line.output import check_json, emit_json
 from calque.data.command_line.progress import progress
 from calque.data.processes import cores
@@ -71,25 +71,25 @@ def pool(
     scale: Scale = ScaleName.log,
     jobs: Jobs = None,
     json_file: Json = None,
-    quiet: Quiet = False,
 ) -> None:
     """Pool takeoffs and lags over pairs of languages and over seeds, with one primary test a size.
 
     Intervals are delete-one-language jackknife t intervals, with crossed random effects as a second opinion; runs of
     one size and mix are replicates. Pairs without a takeoff are censored, not dropped. With fewer than 6 seeds it says
     what cannot be claimed.
+
+    For example: phases pool results.nc --over language --metric copying --boot 199
     """
     from calque.phases.api.pool import pool as run_pool
     from calque.phases.noise.compiled import announce_compiling
 
     check_json(json_file)
-    announce_compiling(quiet)
-    with progress(quiet) as shown:
+    announce_compiling()
+    with progress() as shown:
         found = run_pool(
             cube, metric=metric, estimand=[e.value for e in estimand] if estimand else "takeoff",
             over=None if over is None else over.value, primary=primary, boot=boot, seed=seed, level=level, rise=rise,
             scale="linear" if scale is ScaleName.linear else "log", progress=shown, jobs=jobs or cores(),
         )  # fmt: skip
     emit_json(json_file, found.to_dict())
-    if not quiet:
-        found.show(stderr=json_file == "-")
+    found.show(stderr=json_file == "-")

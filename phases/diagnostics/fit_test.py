@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from calque.phases.diagnosis import Diagnosis
+from calque.phases.diagnosis import Diagnosis, FamilyWeight
 from calque.phases.diagnostics import residuals
 from calque.phases.diagnostics.checks import NAMES, p_values, robust_scale
 from calque.phases.dictionary.fit import Fit
 from calque.phases.noise.variants import VARIANTS
 from calque.phases.series.axis import Array
+from calque.phases.shapes import FAMILIES
 
 LEAST = 1e-300
 ENOUGH = 199
@@ -46,8 +47,26 @@ def diagnose(fit: Fit, rng: np.random.Generator, boot: int, unit: float = 1.0) -
         rho=rho, sd=float(np.sqrt(variance * phi)) * (1.0 if t.counts else unit), trend=VARIANTS[k].trend,
         overdispersion=VARIANTS[k].over, n_checkpoints=t.n,
         n_items=None if t.trials is None else float(np.median(t.trials)), tokens=t.tokens, residuals=z,
-        axis=t.axis,
+        axis=t.axis, families=family_weights(fit),
     )  # fmt: skip
+
+
+def family_weights(fit: Fit) -> tuple[FamilyWeight, ...]:
+    """Return what each family of shapes counts in a fit, the largest weight first; see :class:`FamilyWeight`.
+
+    Parameters
+    ----------
+    fit : Fit
+        Of the series.
+    """
+    excess = fit.excess
+    share = np.exp(-0.5 * excess)
+    found = [
+        FamilyWeight(family=name, weight=float(share[mine].sum() / share.sum()), excess=float(excess[mine].min()))
+        for rank, name in enumerate(FAMILIES)
+        if (mine := fit.candidates.family == rank).any()
+    ]
+    return tuple(sorted(found, key=lambda one: -one.weight))
 
 
 def combined(p: Array, simulated: Array) -> tuple[float, Array]:

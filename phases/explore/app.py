@@ -33,7 +33,8 @@ PAGES: tuple[type[Page], ...] = (
     PlanningPage, RunsPage,
 )  # fmt: skip
 FRAME = Path(__file__).with_name("frame.html.j2")
-SCRIPT = FRAME.with_name("frame.js")
+SCRIPTS = {"script": "frame.js", "save": "save.js", "names": "names.js"}
+"""Files beside this one, by their names in the frame."""
 TAB = "page"
 
 
@@ -183,7 +184,8 @@ def framed(study: Study, about: str, *, saved: bool) -> Any:
     # the policy names this number, and so do the page's own scripts; nothing in a cube can know it
     given = {
         "name": study.name, "about": about, "saved": saved, "nonce": secrets.token_urlsafe(24),
-        "script": SCRIPT.read_text(encoding="utf-8"), "numbered": numbered,
+        "numbered": numbered,
+        **{name: FRAME.with_name(file).read_text(encoding="utf-8") for name, file in SCRIPTS.items()},
     }  # fmt: skip
     for name, value in given.items():
         frame.add_variable(name, value)

@@ -14,6 +14,9 @@ import panel as pn
 
 NOTE = {"color": "#4d5665", "font-size": "13px", "max-width": "80em"}
 WIDE: dict[str, Any] = {"sizing_mode": "stretch_width"}
+SAVERS = """button { font: inherit; font-size: 11px; color: #4d5665; background: none; border: 1px solid #c6ccd4;
+border-radius: 3px; padding: 1px 6px; margin-right: 4px; cursor: pointer; }
+button:hover, button:focus-visible { color: #fff; background: #1d2430; }"""
 
 
 def shown(name: str) -> str:
@@ -78,22 +81,51 @@ def folded(name: str, text: str) -> Any:
 
 
 def picture(made: Any) -> Any:
-    """Return ``made``, a Bokeh figure, as an interactive picture."""
+    """Return ``made``, a Bokeh figure, as an interactive picture with buttons that save it and its data."""
     wide = WIDE if made.sizing_mode else {}
-    return pn.pane.Bokeh(made, margin=(2, 4), **wide)
+    named = getattr(made.title.text, "text", made.title.text)
+    return pn.Column(pn.pane.Bokeh(made, margin=(2, 4), **wide), savers(named, ("svg", "png", "csv"), made.id), **wide)
 
 
-def drawing(svg: str, width: int = 860) -> Any:
+def savers(name: str, kinds: Sequence[str], of: str = "") -> Any:
+    """Return buttons, which ``save.js`` listens to.
+
+    Parameters
+    ----------
+    name : str
+        Of the picture; part of the file's name.
+    kinds : sequence of {"svg", "png", "csv"}
+        What is saved.
+    of : str
+        Identity of a Bokeh figure; empty for the drawing that stands beside the buttons.
+    """
+    return pn.pane.HTML(_buttons(name, kinds, of), stylesheets=[SAVERS], margin=(0, 8))
+
+
+def _buttons(name: str, kinds: Sequence[str], of: str) -> str:
+    made = [
+        f'<button data-save="{kind}" data-of="{escape(of)}" data-name="{escape(name)}" '
+        f'aria-label="save {escape(name)} as {kind.upper()}">{kind.upper()}</button>'
+        for kind in kinds
+    ]
+    return f"<span>{''.join(made)}</span>"
+
+
+def drawing(svg: str, name: str, width: int = 860) -> Any:
     """Return a static picture.
 
     Parameters
     ----------
     svg : str
         SVG element of our own making: its texts are escaped by what drew it.
+    name : str
+        What it shows, for the names of files.
     width : int
         Largest width in pixels.
     """
-    return pn.pane.HTML(f'<div style="color:#1d2430;max-width:{width}px">{svg}</div>', **WIDE)
+    buttons = _buttons(name, ("svg", "png"), "")
+    inside = f'<div style="color:#1d2430;max-width:{width}px">{svg}{buttons}</div>'
+    return pn.pane.HTML(inside, stylesheets=[SAVERS], **WIDE)
 
 
 def table(frame: Any, height: int | None = None, formatters: dict[str, Any] | None = None) -> Any:
@@ -230,8 +262,10 @@ def row(*objects: Any, **options: Any) -> Any:
 
 
 def grid(*objects: Any) -> Any:
-    """Return ``objects`` in two columns."""
-    return pn.GridBox(*objects, ncols=2, **WIDE)
+    """Return ``objects`` in two columns, or in one where the page is narrow."""
+    for one in objects:
+        one.styles = {"flex": "1 1 400px", "min-width": "0", "max-width": "100%"}
+    return pn.FlexBox(*objects, **WIDE)
 
 
 def controls(objects: Sequence[Any]) -> Any:

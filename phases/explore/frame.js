@@ -1,4 +1,4 @@
-// The browser's part of explore's pages: the busy sign, going back, and names for what Bokeh leaves without one.
+// The browser's part of served pages: the busy sign, and going back.
 (function wait() {
   const [session] = window.Bokeh?.documents ?? []
   if (!session) return setTimeout(wait, 50)
@@ -8,7 +8,7 @@
   session.on_change((event) => {
     if (event.model?.name === "finished") {
       sign.textContent = ""
-      requestAnimationFrame(() => setTimeout(() => describe(document), 0))
+      requestAnimationFrame(() => window.describeSoon())
     } else if (event.sync && asks.has(event.attr)) sign.textContent = "Drawing …"
   })
   session.on_event("connection_lost", () => {
@@ -16,41 +16,4 @@
   })
   // what was chosen is in the address: to go back is to choose it again
   window.addEventListener("popstate", () => window.location.reload())
-
-  function describe(place) {
-    for (const element of place.querySelectorAll("*")) {
-      if (element.shadowRoot) describe(element.shadowRoot)
-    }
-    for (const group of place.querySelectorAll(".bk-input-group")) {
-      const label = group.querySelector("label")?.textContent.trim()
-      if (!label) continue
-      for (const input of group.querySelectorAll("select, [role=combobox], input, .noUi-handle")) {
-        input.setAttribute("aria-label", label)
-      }
-    }
-    for (const box of place.querySelectorAll("input[type=checkbox]:not([aria-label])")) {
-      box.setAttribute("aria-label", box.nextElementSibling?.textContent.trim() ?? "")
-    }
-    for (const handle of place.querySelectorAll("[role=slider]:not([aria-label])")) {
-      const host = handle.getRootNode().host
-      const beside = [...(host?.parentNode.children ?? [])].filter((one) => one !== host)
-      const texts = beside.map((one) => one.shadowRoot?.querySelector("div")?.innerText ?? "")
-      const label = texts.find((text) => text.includes(":"))?.split(":")[0].trim()
-      if (label) handle.setAttribute("aria-label", label)
-    }
-    const tabs = [...place.querySelectorAll(".bk-tab")]
-    tabs[0]?.parentElement.setAttribute("role", "tablist")
-    for (const tab of tabs) {
-      const chosen = tab.classList.contains("bk-active")
-      tab.setAttribute("role", "tab")
-      tab.setAttribute("aria-selected", chosen)
-      tab.tabIndex = 0
-      tab.onkeydown = (event) => {
-        if (event.key === "Enter" || event.key === " ") {
-          event.preventDefault()
-          tab.click()
-        }
-      }
-    }
-  }
 })()

@@ -23,7 +23,7 @@ from calque.phases.explore.elements import shown
 from calque.phases.explore.items import Items
 from calque.phases.explore.series import PAIR, WHOLE, pair_label
 from calque.phases.processes import Progress, spread
-from calque.phases.results import Outcome, Transition
+from calque.phases.results import Curve, Outcome, Transition
 from calque.phases.schedules.reading import schedules_of, with_changes
 from calque.phases.series.metrics import trajectories
 from calque.phases.series.prepared import prepared
@@ -60,6 +60,8 @@ class Located:
     def __init__(self, cube: xr.Dataset, items: Items, report: dict[str, Any] | None = None) -> None:
         self.cube, self.items = cube, items
         self.rows: dict[Key, dict[str, Transition]] = {}
+        self.fits: dict[Key, Curve] = {}
+        """Fitted curves of the series that were located here."""
         self.stopped = threading.Event()
         """Set to stop locating after the present group."""
         given = (report or {}).get("settings") or {}
@@ -132,10 +134,12 @@ class Located:
         # in other processes where that is faster; the pages must respond meanwhile
         jobs = cores() if total >= WORTH_SPREADING else 1
         rows: list[Transition] = []
+        curves: list[Curve] = []
         try:
             for found in spread(partial(_judge, settings=self.settings), groups, jobs):
                 rows += found.transitions
                 done += len(found.curves)
+                curves += found.curves
                 if self.stopped.is_set():
                     break
                 if progress is not None:
@@ -144,6 +148,9 @@ class Located:
             if not self.stopped.is_set():
                 raise
         self._take(self._decided(rows, groups), parts)
+        for curve in curves:
+            if curve.fitted is not None:
+                self.fits[(curve.run, *split_of(parts[curve.group] if curve.group else {}), curve.metric)] = curve
         return done
 
     def _decided(self, rows: Sequence[Transition], groups: Sequence[Sequence[Trajectory]]) -> list[Transition]:

@@ -10,7 +10,7 @@ from calque.phases.explore.elements import one_of, shown, some_of
 from calque.phases.explore.study import Study
 
 FIRST_RUNS = 16
-FILTERS = ("size", "mix", "corpus", "template")
+FILTERS = ("cube", "size", "mix", "corpus", "template")
 
 
 class Selection:

@@ -19,6 +19,7 @@ from calque.data.errors import UserError
 from calque.data.metrics import METRICS
 from calque.data.quantities import plural
 from calque.phases.explore.answers import Answers
+from calque.phases.explore.beside import CUBE, read_beside
 from calque.phases.explore.elements import labelled, shown
 from calque.phases.explore.items import MEBIBYTE, Items
 from calque.phases.explore.kept import Kept
@@ -26,7 +27,7 @@ from calque.phases.explore.located import Located
 from calque.phases.explore.series import ScoreLine, metrics_of, parts_of, series_of
 from calque.phases.series.names import by_written_names
 
-CONDITIONS = ("size", "mix", "corpus", "template")
+CONDITIONS = ("cube", "size", "mix", "corpus", "template")
 LARGE = 96 * MEBIBYTE
 """Bytes above which a variable stays in the file."""
 PARTS = ("components", "ablations")
@@ -161,7 +162,7 @@ class Study:
         return str(self.runs["condition"].iloc[self.position(run)])
 
 
-def read_study(path: Path, files: dict[str, dict[str, Any]]) -> Study:
+def read_study(path: Path, files: dict[str, dict[str, Any]], beside: Sequence[Path] = ()) -> Study:
     """Read a cube, and join it with the reports about it.
 
     Parameters
@@ -170,17 +171,27 @@ def read_study(path: Path, files: dict[str, dict[str, Any]]) -> Study:
         netCDF cube.
     files : dict
         Content of JSON reports by option, ``detect`` among them.
+    beside : sequence of Path
+        Further cubes, whose runs stand beside those of the first.
 
     Raises
     ------
     UserError
         When the cube cannot be read or holds nothing to draw.
     """
-    _refuse_others(path)
-    cube, timing = cubes.read_with(path, "timing", large=LARGE)
+    for one in (path, *beside):
+        _refuse_others(one)
     rest = {kind: content for kind, content in files.items() if kind != "detect"}
-    beside = answers_path(path)
-    answers = Answers(beside) if beside.is_file() else None
+    kept = answers_path(path)
+    answers = Answers(kept) if kept.is_file() else None
+    if beside:
+        cube, groups = read_beside((path, *beside), ("timing", *PARTS))
+        name = " and ".join(dict.fromkeys(str(label) for label in cube[CUBE].values))
+        return make_study(
+            cube, name, files.get("detect"), groups.get("timing"), rest, answers,
+            {part: groups[part] for part in PARTS if part in groups},
+        )  # fmt: skip
+    cube, timing = cubes.read_with(path, "timing", large=LARGE)
     parts = {name: cubes.read(path, name) for name in PARTS if cubes.has_group(path, name)}
     return make_study(cube, path.name, files.get("detect"), timing, rest, answers, parts)
 

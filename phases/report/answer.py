@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from calque.data.quantities import format_counts, plural
 from calque.phases.report.summary import LATER, extent
 from calque.phases.results import DetectionReport, Lag, Outcome, Transition
+from calque.phases.wording import metric_words
 
 SHOWN = (Outcome.FOUND, Outcome.METRIC_DEPENDENT)
 """Outcomes of a test of a delayed start that show one."""
@@ -48,7 +49,8 @@ def _first(report: DetectionReport, delays: Sequence[Transition], late: Sequence
     more = [f"{plural(len(metrics) - MOST, 'more metric starts', 'more metrics start')} late"]
     text = "; ".join([*parts, *(more if len(metrics) > MOST else ())])
     lag = _later(report.lags)
-    return f"{text[0].upper()}{text[1:]}{f'; {lag}' if lag else ''}."
+    rest = text.removeprefix(metric_words(metrics[0]))
+    return f"{metric_words(metrics[0], begins=True)}{rest}{f'; {lag}' if lag else ''}."
 
 
 def _began(report: DetectionReport, metric: str, late: Sequence[Transition], delays: Sequence[Transition]) -> str:
@@ -56,7 +58,7 @@ def _began(report: DetectionReport, metric: str, late: Sequence[Transition], del
     of = [t for t in delays if t.metric == metric]
     rows = [report.of(t.run, metric, "takeoff", t.group) for t in late]
     placed = [row for row in rows if row is not None and row.tokens is not None]
-    name = metric.replace("_", " ")
+    name = metric_words(metric)
     series = "" if len(of) == 1 else f" in {len(late)} of {len(of)} series"
     if not placed:
         return f"{name} starts late{series}, at no sharp place"
@@ -84,7 +86,7 @@ def _later(lags: Sequence[Lag]) -> str:
     factors = [math.exp(lag.log_ratio) for lag in rows if lag.log_ratio is not None]
     factor = f", by a factor of {extent(factors)}" if factors else ""
     where = "" if of == 1 else f" in {len(rows)} of {of}"
-    return f"{second.replace('_', ' ')} follows {first.replace('_', ' ')}{where}{factor}"
+    return f"{metric_words(second)} follows {metric_words(first)}{where}{factor}"
 
 
 def _second(report: DetectionReport, delays: Sequence[Transition], late: Sequence[Transition]) -> str:

@@ -35,16 +35,23 @@ LETTERS = 48
 """Longest text of a label in a picture."""
 
 
-def label(name: str) -> str:
-    """Return a name as text of a picture: spaces for underscores, no formula between dollar signs, at most 48 letters.
+def label(name: str, most: int = LETTERS) -> str:
+    """Return a name as text of a picture: spaces for underscores, no formula between dollar signs, not too long.
 
     Parameters
     ----------
     name : str
         Of a metric or a run.
+    most : int
+        Letters; of a longer name the beginning and the end are shown, in which names of runs differ.
     """
-    short = name if len(name) <= LETTERS else f"{name[: LETTERS - 1]}…"
-    return short.replace("_", " ").replace("$", r"\$")
+    return shortened(name, most).replace("_", " ").replace("$", r"\$")
+
+
+def shortened(name: str, most: int) -> str:
+    """Return a ``name`` in at most so many letters (``most``): where it is longer, its beginning and its end."""
+    tail = max(0, most // 3)
+    return name if len(name) <= most else f"{name[: most - 1 - tail]}…{name[len(name) - tail :]}"
 
 
 def colour(metric: str, order: int = 0) -> str:

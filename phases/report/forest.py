@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from calque.phases.report.figures import INK, LETTERS, SPARE, STYLE, colour, figure, label, svg, token_axis
+from calque.phases.report.figures import INK, LETTERS, SPARE, STYLE, colour, figure, label, shortened, svg, token_axis
 from calque.phases.results import DetectionReport, Lag, Transition
 from calque.phases.schedules.words import UNITS
 from calque.phases.series.axis import Array
-from calque.phases.wording import with_mark
+from calque.phases.wording import metric_words, with_mark
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,29 +55,30 @@ def takeoff_forest(report: DetectionReport) -> str | None:
     shown = sorted(rows, key=lambda t: metrics.index(t.metric))[:MOST_ROWS]
     if not shown:
         return None
-    alone = len({(t.run, t.group) for t in rows}) == 1
-    estimates = [
-        Estimate(_takeoff_name(t, alone), t.tokens, t.low, t.high, colour(t.metric, metrics.index(t.metric)))
-        for t in shown
-    ]
+    alone, of_one = len({(t.run, t.group) for t in rows}) == 1, len(metrics) == 1
+    hues = {metric: colour(metric, i) for i, metric in enumerate(metrics)}
+    estimates = [Estimate(_takeoff_name(t, alone, of_one), t.tokens, t.low, t.high, hues[t.metric]) for t in shown]
     with mpl.rc_context(STYLE):
         made, axes = figure(0.9 + 0.26 * len(shown))
         draw_tokens(axes, estimates)
+        if of_one and not alone:
+            axes.set_xlabel(f"training tokens at takeoff of {label(metric_words(metrics[0]))}")
         text = svg(made, "takeoffs")
     return text
 
 
-def _takeoff_name(t: Transition, alone: bool) -> str:
-    where = "" if alone else f", {t.run}{' ' + t.group if t.group else ''}"
-    name = f"{t.metric}{where}".replace("_", " ")
+def _takeoff_name(t: Transition, one_run: bool, one_metric: bool) -> str:
+    """Return what tells a takeoff from the others: its metric, its run, or both."""
+    where = f"{t.run}{' ' + t.group if t.group else ''}"
+    name = metric_words(t.metric) if one_run else where if one_metric else f"{metric_words(t.metric)}, {where}"
     room = LETTERS - len(with_mark(" ", t.outcome)) + 1
-    return with_mark(name if len(name) <= room else f"{name[: room - 1]}…", t.outcome)
+    return with_mark(shortened(name, room), t.outcome)
 
 
 def _lag_name(lag: Lag) -> str:
     name = f"{lag.run}{' ' + lag.group if lag.group else ''}: {lag.first} → {lag.second}".replace("_", " ")
     room = LETTERS - len(with_mark(" ", lag.outcome)) + 1  # the mark is never cut
-    return with_mark(name if len(name) <= room else f"{name[: room - 1]}…", lag.outcome)
+    return with_mark(shortened(name, room), lag.outcome)
 
 
 def _ratio(log_ratio: float | None) -> float | None:
@@ -119,7 +120,7 @@ def draw_ratios(axes: Axes, rows: Sequence[Estimate]) -> Axes:
     return axes
 
 
-def draw_tokens(axes: Axes, rows: Sequence[Estimate]) -> Axes:
+def draw_tokens(axes: Axes, rows: Sequence[Estimate], letters: int = LETTERS) -> Axes:
     """Draw times in tokens with their intervals on a log axis, one row each, the first on top.
 
     Parameters
@@ -128,6 +129,8 @@ def draw_tokens(axes: Axes, rows: Sequence[Estimate]) -> Axes:
         Where to draw.
     rows : sequence of Estimate
         Times in tokens, positive.
+    letters : int
+        Longest text of a row.
 
     Returns
     -------
@@ -135,7 +138,7 @@ def draw_tokens(axes: Axes, rows: Sequence[Estimate]) -> Axes:
         ``axes``.
     """
     ends = [v for row in rows for v in (row.low, row.high, row.value) if v is not None]
-    _forest(axes, rows, min(ends, default=1.0) / 1.25, max(ends, default=10.0) * 1.25)
+    _forest(axes, rows, min(ends, default=1.0) / 1.25, max(ends, default=10.0) * 1.25, letters=letters)
     token_axis(axes)
     left, right = axes.get_xlim()
     if right / left < 200:  # powers of ten alone would leave an axis with one label or two
@@ -193,7 +196,9 @@ def draw_bars(axes: Axes, names: Sequence[str], values: Array, xlabel: str) -> A
     return axes
 
 
-def _forest(axes: Axes, rows: Sequence[Estimate], left: float, right: float, scale: str = "log") -> None:
+def _forest(
+    axes: Axes, rows: Sequence[Estimate], left: float, right: float, scale: str = "log", letters: int = LETTERS
+) -> None:
     for i, row in enumerate(rows):
         low, high = left if row.low is None else row.low, right if row.high is None else row.high
         axes.plot([low, high], [i, i], color=row.hue, lw=3, alpha=0.7, solid_capstyle="butt")
@@ -204,5 +209,5 @@ def _forest(axes: Axes, rows: Sequence[Estimate], left: float, right: float, sca
             axes.plot([row.value], [i], "o", ms=6, color=row.hue, mec="none")
     axes.set_xscale(scale)
     axes.set_xlim(left, right)
-    axes.set_yticks(range(len(rows)), [label(row.name) for row in rows])
+    axes.set_yticks(range(len(rows)), [label(row.name, letters) for row in rows])
     axes.set_ylim(len(rows) - 0.4, -0.6)

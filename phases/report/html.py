@@ -29,7 +29,7 @@ from calque.phases.report.summary import by_run, caveats, headline
 from calque.phases.report.tables import by_series, legend, setting_words, without_row
 from calque.phases.results import DetectionReport
 from calque.phases.schedules.words import ONE, UNITS
-from calque.phases.wording import PLACED, delay_outcome, growth, lag_ratio, location, outcome_words
+from calque.phases.wording import PLACED, delay_outcome, growth, lag_ratio, location, metric_words, outcome_words
 from calque.phases.wording_of_outcomes import meanings, shown_outcomes
 from calque.phases.wording_of_tests import adjusted_text
 
@@ -163,6 +163,7 @@ def render(
         unit=UNITS[report.settings.get("axis", "tokens")],
         one=ONE[report.settings.get("axis", "tokens")],
         growth=growth,
+        words=metric_words,
         ratio=lag_ratio,
         without_row=without_row,
         legend=legend(report),

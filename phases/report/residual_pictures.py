@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from calque.data.quantities import format_p
-from calque.phases.diagnosis import Diagnosis
+from calque.phases.diagnosis import Diagnosis, FamilyWeight
 from calque.phases.diagnostics.checks import autocorrelations, lags_of
 from calque.phases.report.figures import STYLE, figures, label, svg, token_axis
 from calque.phases.wording import series_words
@@ -16,6 +16,8 @@ from calque.phases.wording_of_fits import misfit_words
 
 PICTURES = 12
 """Series whose residuals are drawn: those of the smallest p-values."""
+LEAST_WEIGHT = 0.05
+"""Weight of a family that is named."""
 ROWS = 400
 """Series in the table, the smallest p-values first; the JSON has all."""
 
@@ -37,7 +39,7 @@ def fits(diagnostics: Sequence[Diagnosis]) -> dict[str, Any] | None:
             "checks": [format_p(p) for p in (d.autocorrelation_p, d.variance_p, d.outlier_p, d.tails_p)]
             + ["–" if d.dispersion_p is None else format_p(d.dispersion_p)],
             "noise": f"ρ {d.rho:.2f}, sd {d.sd:.2g}", "trend": f"{d.trend:+.0f}" if d.trend else "–",
-            "items": "–" if d.n_items is None else f"{d.n_items:.6g}",
+            "items": "–" if d.n_items is None else f"{d.n_items:.6g}", "families": families_words(d.families),
         }
         for d in worst[:ROWS]
     ]  # fmt: skip
@@ -53,6 +55,20 @@ def fits(diagnostics: Sequence[Diagnosis]) -> dict[str, Any] | None:
         "rows": rows, "pictures": pictures, "failed": sum(d.misfit for d in diagnostics), "all": len(diagnostics),
         "left_out": max(0, len(worst) - ROWS),
     }  # fmt: skip
+
+
+def families_words(families: Sequence[FamilyWeight]) -> str:
+    """Return the families of shapes that count, with their weights and, behind the best, their excess.
+
+    Parameters
+    ----------
+    families : sequence of FamilyWeight
+        Of one series, the largest weight first.
+    """
+    counted = [one for one in families if one.weight >= LEAST_WEIGHT] or list(families[:1])
+    parts = [f"{one.family.replace('_', ' ')} {100 * one.weight:.0f} % (+{one.excess:.1f})" for one in counted]
+    rest = 1.0 - sum(one.weight for one in counted)
+    return ", ".join([*parts, *([f"others {100 * rest:.0f} %"] if rest >= 0.005 else [])])
 
 
 def residual_picture(d: Diagnosis) -> str:

@@ -127,8 +127,10 @@ def draw_run(
     if observed and 0 <= min(observed) < NEAR_ZERO * high:  # where the floor is far from 0, the axis shows the data
         axes.set_ylim(min(low, -0.01), high)
     if shown:
-        axes.set_ylabel("share of items" if shown[0].counts else with_units(shown[0]))
-        axes.legend(loc="upper left" if shown[0].counts else "best", ncols=1, fontsize=9)
+        alone = len({c.metric for c in shown}) == 1
+        axes.set_ylabel(with_units(shown[0]) if alone or not shown[0].counts else "share of items")
+        if not alone:
+            axes.legend(loc="upper left" if shown[0].counts else "best", ncols=1, fontsize=9)
     return axes
 
 

@@ -118,7 +118,7 @@ def draw_sensitivity(axes: Axes, answers: Sequence[VariedAnswer]) -> Axes:
         Estimate(f"{a.variation}: {outcome_words(a.delay)}", a.tokens, a.low, a.high, HOLDS[a.holds])
         if a.tokens is not None else Estimate(f"{a.variation}: {outcome_words(a.outcome)}", None, a.low, a.high, "none")
         for a in answers
-    ])  # fmt: skip
+    ], letters=80)  # fmt: skip
     axes.set_xlabel("tokens at takeoff")
     return axes
 

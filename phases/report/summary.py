@@ -11,7 +11,7 @@ from calque.data.quantities import format_counts, format_number, plural
 from calque.phases.report.tables import changes, hanging, several_tests
 from calque.phases.results import DetectionReport, Outcome, Transition
 from calque.phases.schedules.words import AT_CHANGE
-from calque.phases.wording import location, outcome_words
+from calque.phases.wording import location, metric_words, outcome_words
 
 LOCATED = (Outcome.FOUND, Outcome.METRIC_DEPENDENT)
 UNPLACED = (
@@ -53,7 +53,7 @@ def _of_metric(report: DetectionReport, metric: str) -> str:
     """Return in how many series a delayed start is shown, by the rule for many tests, and where these take off."""
     delays = [t for t in report.transitions if t.metric == metric and t.estimand == "delay"]
     late = [t for t in delays if t.outcome in LOCATED]
-    name = f"{_name(metric)}{_role(delays) if several_tests(report) else ''}"
+    name = f"{metric_words(metric, begins=True)}{_role(delays) if several_tests(report) else ''}"
     takeoffs = [t for t in report.transitions if t.metric == metric and t.estimand == "takeoff"]
     if not late:
         where = f"; takeoff {location(takeoffs[0])}" if len(takeoffs) == 1 else f"; {_takeoffs(takeoffs)}"
@@ -80,6 +80,7 @@ def _role(delays: list[Transition]) -> str:
 
 def _of_lag(report: DetectionReport, first: str, second: str) -> str:
     rows = [lag for lag in report.lags if (lag.first, lag.second) == (first, second)]
+    name = metric_words(second, begins=True)
     later = [lag for lag in rows if lag.outcome in LATER and lag.low is not None and lag.low > 0]
     factors = [math.exp(lag.log_ratio) for lag in rows if lag.log_ratio is not None]
     span = f" (factor {extent(factors)})" if factors else ""
@@ -89,10 +90,10 @@ def _of_lag(report: DetectionReport, first: str, second: str) -> str:
         series = "the one series" if len(rows) == 1 else f"any of {len(rows)} series"
         kinds = Counter(outcome_words(lag.outcome) for lag in rows if lag.outcome not in LATER)
         others = ", ".join(f"{word} in {n}" for word, n in kinds.items())
-        shown = f"{_name(second)} is not shown to take off later than {first.replace('_', ' ')} in {series}"
+        shown = f"{name} is not shown to take off later than {metric_words(first)} in {series}"
         return f"{shown}{f' ({others})' if others else ''}."
     return (
-        f"{_name(second)} takes off later than {first.replace('_', ' ')} in {_of(len(later), len(rows))}{span}, "
+        f"{name} takes off later than {metric_words(first)} in {_of(len(later), len(rows))}{span}, "
         f"each by one joint interval above 0{note}."
     )
 
@@ -111,10 +112,6 @@ def extent(values: Sequence[float]) -> str:
     """Return the range of ``values`` as text; one number where they read alike."""
     low, high = format_number(min(values)), format_number(max(values))
     return low if low == high else f"{low} to {high}"
-
-
-def _name(metric: str) -> str:
-    return metric.replace("_", " ").capitalize()
 
 
 def _of(some: int, all_: int) -> str:
@@ -142,7 +139,7 @@ def by_run(report: DetectionReport, run: str, group: str) -> list[str]:
     rows = [t for t in report.transitions if (t.run, t.group) == (run, group)]
     for metric in dict.fromkeys(t.metric for t in rows):
         mine = {t.estimand: t for t in rows if t.metric == metric}
-        sentence = f"{_name(metric)}: "
+        sentence = f"{metric_words(metric, begins=True)}: "
         delay, takeoff = mine.get("delay"), mine.get("takeoff")
         assert delay is not None and takeoff is not None
         if takeoff.outcome in UNPLACED:

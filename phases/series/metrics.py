@@ -143,9 +143,10 @@ def chosen(cube: xr.Dataset, metrics: Sequence[str] | None) -> tuple[str, ...]:
                 if name in STANDARD
                 else "is not in the cube"
             )
-            raise UserError(
-                f"`metric` has {shown(name)}, which {why}; it has {_listed(all_known)}" + nearest(name, all_known)
-            )
+            parts = [part.strip() for part in name.split(",")]
+            joined = len(parts) > 1 and set(parts) <= set(all_known)
+            hint = f"; give `metric` once for each of {', '.join(parts)}" if joined else nearest(name, all_known)
+            raise UserError(f"`metric` has {shown(name)}, which {why}; it has {_listed(all_known)}{hint}")
     return tuple(dict.fromkeys(metrics))
 
 

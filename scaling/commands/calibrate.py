@@ -27,6 +27,8 @@ def calibrate_command(
     """Simulate whole ladders under floors and power laws and count the forecasts that hold.
 
     Each truth is forecast by the power law, the floor law and their average; errors and widths are in ln T.
+
+    For example: scaling calibrate --studies 10 --seed-sd 0.05
     """
     from calque.data.command_line.progress import progress
     from calque.scaling.api.calibrate import calibrate

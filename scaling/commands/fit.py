@@ -26,12 +26,14 @@ def fit_command(
     """Fit a law of the takeoff in non-embedding parameters, one takeoff a run.
 
     Too few sizes are an answer, not a failure: it is printed and the exit code is 0.
+
+    For example: scaling fit truth.nc --law power --json fit.json
     """
     from calque.data.command_line.progress import progress
     from calque.phases.noise.compiled import announce_compiling
     from calque.scaling.api.fit import fit
 
-    announce_compiling(quiet=False)
+    announce_compiling()
     with progress() as shown:
         result = fit(
             cube, law=law, metric=metric, where=where or (), params=params or (), level=level, boot=boot, seed=seed,

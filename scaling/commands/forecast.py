@@ -34,6 +34,8 @@ def forecast_command(
 
     The interval adds parameters, seeds and, where sizes can be left out, the law's own misses. Too few sizes
     are an answer, not a failure: it is printed and the exit code is 0.
+
+    For example: scaling forecast truth.nc --size 1.7b --json forecast.json
     """
     from calque.data.command_line.progress import progress
     from calque.phases.noise.compiled import announce_compiling
@@ -42,7 +44,7 @@ def forecast_command(
     from calque.scaling.commands.pictures import check_picture, save
 
     check_picture(picture)
-    announce_compiling(quiet=False)
+    announce_compiling()
     with progress() as shown:
         result = forecast(
             cube, size=size, metric=metric, where=where or (), params=params or (), level=level, boot=boot, seed=seed,

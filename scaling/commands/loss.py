@@ -37,6 +37,8 @@ def loss_command(
     """Fit a law of held-out loss: thousands of starts, runs resampled whole, every parameter's profile.
 
     Where the points leave a parameter open no prediction is given, but the run that would sharpen it most.
+
+    For example: scaling loss points.csv --at 3b,60b
     """
     from calque.data.command_line.progress import progress
     from calque.phases.report.loss_pictures import isoflop_figure

@@ -26,12 +26,14 @@ def mixes_command(
 
     --by-language adds contrasts of every language, a mixed model over them (languages within runs), and the law
     T = (T0 + c N^-gamma) p^-eta exp(-kappa overlap) in the languages' shares p.
+
+    For example: scaling mixes mixes.nc
     """
     from calque.data.command_line.progress import progress
     from calque.phases.noise.compiled import announce_compiling
     from calque.scaling.api.mixes import mixes
 
-    announce_compiling(quiet=False)
+    announce_compiling()
     with progress() as shown:
         result = mixes(
             cube, metric=metric, by_language=by_language, level=level, boot=boot, seed=seed, rise=rise, progress=shown

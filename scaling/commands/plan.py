@@ -30,6 +30,8 @@ def plan_command(
 
     A run of N parameters costs 6 N D FLOPs with D = margin x its expected takeoff; an hour buys peak x attained x 3600.
     The interval is what the floor law's information and the seeds' scatter leave, were the expected law true.
+
+    For example: scaling plan --budget 5000
     """
     from calque.scaling.api.plan import plan
 

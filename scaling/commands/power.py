@@ -48,6 +48,8 @@ def power_command(
     Two mixes, seeds as replicates, a two-sided t test. Cost: 6 N D FLOPs a run, and 2 N a token asked. What a run's
     takeoff is known to is what maximum likelihood attains on simulated runs; ``phases``, which assumes no family, needs
     more.
+
+    For example: scaling power results.nc --target 1.3 --json power.json
     """
     from calque.phases.report.power_pictures import power_figure
     from calque.scaling.api.power import power as analyse

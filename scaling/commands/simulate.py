@@ -23,6 +23,8 @@ def simulate_command(
     """Write a cube of item outcomes whose takeoffs, rates and lags are known.
 
     The truth stands in the cube's attribute truth_json and, as curves, in its group /truth.
+
+    For example: scaling simulate truth.yaml -o truth.nc
     """
     from calque.data.command_line.progress import progress
     from calque.scaling.api.simulate import simulate

@@ -165,6 +165,12 @@ def plan(
     UserError
         When the study cannot be read, a folder of text is not as expected, a run does not fit into the nodes, or a
         number makes no sense; when no metric of the pilot has three runs.
+
+    Examples
+    --------
+    >>> import calque
+    >>> calque.plan("sweeps/quick.yaml").to_dict()["total"]["runs"]
+    5
     """
     loaded = study if isinstance(study, Study) else read_study(Path(study))
     for config in {run.text.folder: run.text for run in loaded.runs if run.corpus == "text"}.values():

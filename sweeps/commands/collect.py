@@ -23,6 +23,8 @@ def collect_command(
 
     Weights are not read: what the cube holds was measured when they were whole. Files that are missing or cut short are
     named; sweeps status --verify reads all of them.
+
+    For example: sweeps collect sweeps/quick.yaml -o now.nc
     """
     from calque.sweeps.results.claim import check_owner
     from calque.sweeps.results.collect import write_cube

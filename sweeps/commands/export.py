@@ -26,6 +26,8 @@ def export_command(
 
     Models of the ladder become LlamaForCausalLM; the small ones for CPUs have norms on queries and keys, which that
     architecture lacks, and become Qwen3ForCausalLM. The checkpoint's SHA-256 is checked first.
+
+    For example: sweeps export sweeps/quick.yaml micro-s0 -o exported
     """
     from calque.sweeps.checkpoints.exporting import export_checkpoint
     from calque.sweeps.checkpoints.trained_run import TrainedRun

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from calque.data.command_line.options import Json, Quiet
+from calque.data.command_line.options import Json
 from calque.data.command_line.output import check_json, emit_json
 
 
@@ -33,7 +33,6 @@ def init_command(
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="File to write.", show_default="NAME.yaml")
     ] = None,
     json_file: Json = None,
-    quiet: Quiet = False,
 ) -> None:
     """Write a commented study file to start from, and the JSON Schema that editors check it with.
 
@@ -43,5 +42,5 @@ def init_command(
 
     check_json(json_file)
     done = init(name, corpus=corpus, sizes=sizes, mixes=mixes, seeds=seeds, tokens=tokens, folder=folder, output=output)
-    if not emit_json(json_file, done.to_dict()) and not quiet:
+    if not emit_json(json_file, done.to_dict()):
         done.show()

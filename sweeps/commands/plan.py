@@ -32,7 +32,10 @@ def plan_command(
     results: Results = None,
     json_file: Json = None,
 ) -> None:
-    """Print the cost estimate of a study: runs, parameters, FLOPs, memory, time, disk, epochs. Starts nothing."""
+    """Print the cost estimate of a study: runs, parameters, FLOPs, memory, time, disk, epochs. Starts nothing.
+
+    For example: sweeps plan sweeps/full.yaml --device h200 --json plan.json
+    """
     from calque.sweeps.api.plan import plan
 
     found = plan(

@@ -22,6 +22,8 @@ def prepare_command(
     """Make the data of every run: text, tokenizer, token shards. Does nothing for what is there already.
 
     Stopped at any moment it resumes where it was, and ends with the same bytes. Data are kept in CALQUE_HOME.
+
+    For example: sweeps prepare sweeps/quick.yaml
     """
     from calque.data.home import home
     from calque.sweeps.prepare.display import PreparingDisplay

@@ -112,6 +112,8 @@ def probe_command(
     """Score what parts of checkpoints do, and what breaks without them, into a cube. Exit 1 if any could not be probed.
 
     Run it again after any interruption: what is probed is not probed again. A run of ours has to keep its weights.
+
+    For example: sweeps probe results/quick/runs/micro-s0 --probes heads -o heads.nc
     """
     from calque.sweeps.api.probe import probe
     from calque.sweeps.api.probed import ProbedCheckpoints

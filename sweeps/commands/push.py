@@ -26,6 +26,8 @@ def push_command(
     """Send an exported checkpoint to the Hugging Face hub. Without --upload nothing is sent, and the hub is not asked.
 
     The token is that of HF_TOKEN, or of `hf auth login`. After a failure of the network run the same again.
+
+    For example: sweeps push exported me/calque-micro
     """
     from calque.data.quantities import plural
     from calque.sweeps.checkpoints.pushing import push_export

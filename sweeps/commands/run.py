@@ -28,6 +28,8 @@ def run_command(
     """Run all runs of a study under Ray Tune; run it again to resume where it stopped. Exit 1 if any is unfinished.
 
     With RAY_ADDRESS, on that cluster. Every page is served on this machine alone.
+
+    For example: sweeps run sweeps/quick.yaml --results results/quick
     """
     if dry:
         from calque.sweeps.running import dry_run

@@ -113,6 +113,8 @@ def score_command(
     """Score existing checkpoints into a cube that phases detect reads. Exit 1 if any could not be scored.
 
     Run it again after any interruption: what is scored is not scored again. Duplicate weights and outliers are flagged.
+
+    For example: sweeps score checkpoints --pattern 'checkpoint-{step}' --tokens-per-step 2097152 -o mine.nc
     """  # fmt: skip
     from calque.sweeps.api.score import score
     from calque.sweeps.score.plan import ScoringPlan

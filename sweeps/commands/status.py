@@ -31,6 +31,8 @@ def status_command(
 
     --verify finds weights that are damaged, were swapped or are missing; it reads all of them, which takes its time.
     The live page (loss, copying, translation, throughput, time left) is also the file live.html in the results.
+
+    For example: sweeps status sweeps/quick.yaml
     """
     from calque.data.quantities import format_bytes, plural
     from calque.sweeps.results.claim import check_owner

@@ -25,7 +25,10 @@ def trial_command(
     results: Results = None,
     json_file: Json = None,
 ) -> None:
-    """Do one run in this process, without Ray; it resumes where it was. Or repeat a run of a cube."""
+    """Do one run in this process, without Ray; it resumes where it was. Or repeat a run of a cube.
+
+    For example: sweeps trial sweeps/quick.yaml micro-s0
+    """
     from calque.sweeps.results.standings import standing_line, standings_json
     from calque.sweeps.running import run_one
     from calque.sweeps.study.repeat import study_of_cube

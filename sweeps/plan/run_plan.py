@@ -22,7 +22,7 @@ class RunPlan:
 
     Attributes
     ----------
-    run, run_id, size, mix : str
+    run, run_id, size, mix, corpus : str
     differs : mapping of str to value
         Settings in which the run differs from most others of its corpus, by key of the study file; without seeds and
         what has a field here.
@@ -78,6 +78,7 @@ class RunPlan:
     run_id: str
     size: str
     mix: str
+    corpus: str
     differs: dict[str, Any]
     width: int
     layers: int
@@ -147,7 +148,7 @@ def plan_run(
     states = KEPT_STATES * (whole.gradients + whole.optimizer)  # weights take as much as gradients
     rule = (MUON if training.optimizer == "muon" else ADAMW)["hidden"]
     return RunPlan(
-        run=run.name, run_id=run.run_id, size=run.size, mix=run.parsed_mix().name,
+        run=run.name, run_id=run.run_id, size=run.size, mix=run.parsed_mix().name, corpus=run.corpus,
         differs=differs or {}, width=decoder.width, layers=decoder.layers, vocab_size=decoder.vocab_size,
         n_params=decoder.n_params, n_params_non_embedding=decoder.n_params_non_embedding, tokens=tokens,
         steps=run.trained_steps, checkpoints=len(steps) + budget, adaptive_checkpoints=budget,

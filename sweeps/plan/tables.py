@@ -14,7 +14,7 @@ from calque.data.quantities import format_count, format_number, plural
 from calque.sweeps.plan.scoring import SPEED
 from calque.sweeps.study.differences import differences_text
 
-LEFT = ("run", "size", "mix", "mix; other differences", "device")
+LEFT = ("run", "size", "corpus", "mix", "mix; other differences", "device")
 LEAST_WRAPPED = 22
 
 
@@ -85,14 +85,15 @@ def repetition_table(estimate: dict[str, Any]) -> Table | None:
     if not known:
         return None
     languages = list(dict.fromkeys(code for r in known for code in r["epochs"]))
-    table = _table("epochs of the text, by language", ("mix", "tokens", *languages, "text"))
+    several = len({r["corpus"] for r in known}) > 1
+    columns = ("corpus",) * several + ("mix", "tokens", *languages, "text")
+    table = _table("epochs of the text, by language", columns)
     rows = []
     for r in known:
         text = size(sum(r["text_bytes"].values())) if r["text_bytes"] else ""
         read = (format_number(r["epochs"][code]) if code in r["epochs"] else "" for code in languages)
-        rows.append(
-            (r["mix"], format_count(r["tokens"]), *read, text if r["text_measured"] or not text else f"~{text}")
-        )
+        shown = text if r["text_measured"] or not text else f"~{text}"
+        rows.append((*(r["corpus"],) * several, r["mix"], format_count(r["tokens"]), *read, shown))
     for row in dict.fromkeys(rows):
         table.add_row(*row)
     return table

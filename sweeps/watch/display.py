@@ -11,6 +11,7 @@ from typing import Self
 from rich.console import Console
 from rich.live import Live
 
+from calque.data.command_line.quiet import is_quiet
 from calque.data.errors import UserError
 from calque.data.quantities import format_count, format_duration
 from calque.sweeps.results.progress import RunProgress, progress_table, read_progress
@@ -38,7 +39,7 @@ class Display(Recurring):
         self.study, self.root = study, root
         self.runs = (only,) if only else study.runs
         console = Console(stderr=True, markup=False, emoji=False)
-        self.live = Live(console=console, refresh_per_second=2) if console.is_terminal else None
+        self.live = Live(console=console, refresh_per_second=2) if console.is_terminal and not is_quiet() else None
         self.began = self.refreshed = time.monotonic()
         self.shown: dict[str, str] = {}
         self.noted: dict[str, str] = {}
@@ -61,6 +62,8 @@ class Display(Recurring):
 
     def act(self) -> None:
         """Show how the runs stand now."""
+        if is_quiet():
+            return
         standings, now = self._standings(), time.monotonic() - self.began
         if self.live:
             self.live.update(

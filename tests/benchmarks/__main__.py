@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "misleading": (),
     "adaptive_checkpoints": ("--series", "200"),
     "explore": (),
+    "browser": (),
     "chinchilla": (),
     "sampler": (),
     "components": (),

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 
+from calque.data.command_line.quiet import is_quiet
 from calque.data.corpora.text.config import TextConfig
 from calque.data.corpora.text.documents import documents
 from calque.data.corpora.text.duplicates import EMPTY, HASH, compare, document_hash
@@ -166,7 +167,7 @@ class TextIndex:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         console = Console(stderr=True)
-        with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
+        with Progress(console=console, transient=True, disable=is_quiet() or not sys.stderr.isatty()) as progress:
             task = progress.add_task("", total=sum(file.bytes for file in files))
             for file in files:
                 progress.update(task, description=f"reading {file.name}")

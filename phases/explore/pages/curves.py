@@ -45,6 +45,7 @@ class CurvesPage(Page):
         self.colour = one_of("colours", CHOICES, width=110)
         self.beside = one_of("side by side", ["none", *CHOICES], "auto", 110)
         self.bands, self.strips = switch("binomial bands", True), switch("takeoffs", True)
+        self.fits = switch("fitted shapes", False)
         self.locate = LocateButton(
             self.study.located,
             lambda: (self.selection.runs, self.selection.metrics, self.split.value),
@@ -53,10 +54,10 @@ class CurvesPage(Page):
 
     @property
     def kept(self) -> dict[str, Any]:
-        """Parts, colours, panels, bands, takeoffs."""
+        """Parts, colours, panels, bands, takeoffs, fitted shapes."""
         return {
             "parts": self.split, "colours": self.colour, "beside": self.beside, "bands": self.bands,
-            "takeoffs": self.strips,
+            "takeoffs": self.strips, "fits": self.fits,
         }  # fmt: skip
 
     @property
@@ -83,6 +84,11 @@ class CurvesPage(Page):
         if self.bands.value and (shares := [s for s in series if s.share]):
             words = band_words(shares, self.study.items)
             out.append(note(f"Bands: {words}; left out of panels with more than {MOST_BANDS} lines."))
+        if self.fits.value:
+            here = self.study.located.fits
+            known_here = sum((s.run, split, s.part, s.metric) in here for s in series)
+            hint = "" if known_here == len(series) else f"; {self.locate.hint}"
+            out.append(note(f"Fitted shapes, dashed: known of {known_here} of {plural(len(series), 'line')}{hint}."))
         return [*out, *self._verdicts(series)]
 
     def _pictures(self, panels: list[PanelOfLines]) -> list[Any]:
@@ -96,7 +102,7 @@ class CurvesPage(Page):
         return [
             draw_panel(
                 panel, self.study.located, split, log=log, bands=bands, strips=self.strips.value,
-                height=420 if len(panels) == 1 else 320, colours=colours, x=x, y=y[panel.unit],
+                fits=self.fits.value, height=420 if len(panels) == 1 else 320, colours=colours, x=x, y=y[panel.unit],
             )
             for panel in panels
         ]  # fmt: skip

@@ -123,7 +123,7 @@ class LossPage(Page):
             return [absent("Fitted laws of loss", "one", "scaling loss")]
         out = [note(sentence) for sentence in loss.get("sentences") or []]
         made = isoflop_figure(loss)
-        return [*out, drawing(svg(made, "explore-isoflop"))] if made is not None else out
+        return [*out, drawing(svg(made, "explore-isoflop"), "isoFLOP of the fitted law")] if made is not None else out
 
     def _throughput(self, runs: list[str]) -> list[Any]:
         timing = self.study.timing

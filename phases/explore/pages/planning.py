@@ -31,7 +31,7 @@ class PlanningPage(Page):
             return [absent("Curves of power", "a power analysis", "scaling power")]
         rows = pd.DataFrame(power.get("rows") or [])
         out = [note(sentence) for sentence in power.get("sentences") or []]
-        out += [drawing(made) for made in power_svgs(power)]
+        out += [drawing(made, "what the study can detect") for made in power_svgs(power)]
         if len(rows):
             shown = rows.rename(
                 columns={"factor": "smallest ratio detected", "se": "SE of ln T", "randomisation": "randomisation test"}

@@ -125,7 +125,7 @@ class SizesPage(Page):
             out.append(table(pd.DataFrame(rows).round(3)))
         rollouts = rollout_figure(forecast)
         if rollouts is not None:
-            out.append(drawing(svg(rollouts, "explore-rollouts")))
+            out.append(drawing(svg(rollouts, "explore-rollouts"), "forecasts of sizes left out"))
         return out
 
     def _mixes(self) -> list[Any]:

@@ -29,7 +29,7 @@ Row = tuple[str, ScoreLine, dict[str, Transition]]
 
 def draw_panel(
     panel: PanelOfLines, located: Located, split: str, *, log: bool, bands: bool, strips: bool, height: int,
-    colours: dict[str, str] | None = None, title: str | None = None, x: Any = None, y: Any = None,
+    fits: bool = False, colours: dict[str, str] | None = None, title: str | None = None, x: Any = None, y: Any = None,
 ) -> Any:  # fmt: skip
     """Return the picture of a panel.
 
@@ -47,6 +47,8 @@ def draw_panel(
         Whether to draw binomial bands, and takeoffs with their intervals below the curves.
     height : int
         In pixels.
+    fits : bool
+        Whether to draw the fitted curves that are known, dashed.
     colours : dict of str, optional
         Hexadecimal colours by label, in the order of their line styles; from the palette when None.
     title : str, optional
@@ -72,7 +74,8 @@ def draw_panel(
     drawn = _bands(made, panel, hues, log) if bands else {}
     styles = {label: dash(i) for i, label in enumerate(hues)}
     lines = (_points_of_lines if len(panel.lines) <= MOST_POINTS else _whole_lines)(made, panel, hues, styles, log)
-    legend(made, {label: [*of, *drawn.get(label, [])] for label, of in lines.items()})
+    shapes = _shapes(made, panel, located, split, hues, log) if fits else {}
+    legend(made, {label: [*of, *drawn.get(label, []), *shapes.get(label, [])] for label, of in lines.items()})
     if rows:
         _strips(made, rows, hues, _ground(panel), _step(panel))
     return made
@@ -206,6 +209,25 @@ def _bands(made: Any, panel: PanelOfLines, hues: dict[str, str], log: bool) -> d
         out[label] = [
             made.patches("tokens", "value", source=data, fill_color=hues[label], line_color=None, fill_alpha=0.13)
         ]
+    return out
+
+
+def _shapes(
+    made: Any, panel: PanelOfLines, located: Located, split: str, hues: dict[str, str], log: bool
+) -> dict[str, list[Any]]:
+    """Draw the fitted curves of series that were located in these pages."""
+    out: dict[str, list[Any]] = {}
+    for label, series in panel.lines.items():
+        for s in series:
+            fit = located.fits.get((s.run, split, s.part, s.metric))
+            if fit is None or fit.fitted is None or fit.fitted_tokens is None:
+                continue
+            keep = fit.fitted_tokens > 0 if log else np.ones(len(fit.fitted_tokens), bool)
+            data = source(dict(tokens=fit.fitted_tokens[keep], fitted=fit.fitted[keep], run=[s.run] * int(keep.sum())))
+            drawn = made.line("tokens", "fitted", source=data, line_color=hues[label], line_width=2.4, line_alpha=0.55,
+                              line_dash="dashed", name=f"fit {label}")  # fmt: skip
+            out.setdefault(label, []).append(drawn)
+    tips(made, [one for of in out.values() for one in of], [("run", "run"), ("fitted", "fitted")])
     return out
 
 

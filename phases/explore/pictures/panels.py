@@ -9,7 +9,7 @@ from calque.phases.explore.series import WHOLE, ScoreLine
 from calque.phases.explore.study import Study
 from calque.phases.series.metric_series import units_of
 
-CHOICES = ("auto", "metric", "part", "condition", "run", "size", "mix")
+CHOICES = ("auto", "metric", "part", "condition", "run", "size", "mix", "cube")
 SHARE_LABEL = "share of items"
 
 
@@ -76,5 +76,5 @@ def _keys(study: Study, split: str) -> dict[str, Callable[[ScoreLine], str]]:
     return {
         "metric": lambda s: study.shown(s.metric), "part": lambda s: s.part or WHOLE,
         "condition": lambda s: study.condition(s.run), "run": lambda s: s.run, "size": column("size"),
-        "mix": column("mix"),
+        "mix": column("mix"), "cube": column("cube"),
     }  # fmt: skip
