@@ -27,7 +27,7 @@ def changed(corpus: Corpus, mix: Mix) -> Corpus:
     if mix.parallel:
         corpus = ParallelCorpus(corpus, mix.parallel, mix.languages, mix.parallel_form)
     if mix.entries:
-        corpus = with_entries(corpus, plain, mix.entries, mix.languages, mix.entries_form)
+        corpus = with_entries(corpus, plain, mix.entries, mix.languages, mix.entries_form, mix.entries_concepts)
     return DisjointCorpus(corpus) if mix.disjoint else corpus
 
 

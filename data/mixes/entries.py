@@ -27,8 +27,16 @@ ORDERS = 10
 class EntryCorpus(Protocol):
     """A corpus with word pairs of its own."""
 
-    def entries(self, first: str, second: str) -> Iterator[tuple[str, str]]:
-        """Yield the words of the languages ``first`` and ``second`` that training text may pair."""
+    def entries(self, first: str, second: str, concepts: int | None = None) -> Iterator[tuple[str, str]]:
+        """Yield the words of the languages ``first`` and ``second`` that training text may pair.
+
+        Parameters
+        ----------
+        first, second : str
+            Codes.
+        concepts : int, optional
+            Those of the first so many concepts that are asked; None is all words.
+        """
         ...
 
 
@@ -50,16 +58,20 @@ class EntriesCorpus(ChangedCorpus):
         Codes of those to pair.
     form : str
         ``table``, ``dictionary`` or ``codes`` (``calque.data.mixes.pair_forms``).
+    concepts : int, optional
+        Entries of the first so many concepts that are asked; None is all entries.
     """
 
     def __init__(
-        self, inner: Corpus, entries_of: EntryCorpus, share: float, languages: Sequence[str], form: str = TABLE
-    ) -> None:
+        self, inner: Corpus, entries_of: EntryCorpus, share: float, languages: Sequence[str], form: str = TABLE,
+        concepts: int | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(inner)
         self.entries_of, self.share, self.paired, self.form = entries_of, share, tuple(languages), form
+        self.concepts = concepts
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return EntriesCorpus, (self.inner, self.entries_of, self.share, self.paired, self.form)
+        return EntriesCorpus, (self.inner, self.entries_of, self.share, self.paired, self.form, self.concepts)
 
     def streams(self) -> dict[str, float | None]:
         """Return the streams, ``entries`` with its share."""
@@ -77,7 +89,7 @@ class EntriesCorpus(ChangedCorpus):
             yield from super().part_documents(stream, part, split)
         elif split == "train":
             first, second = part.split("-")
-            pairs = list(self.entries_of.entries(first, second))
+            pairs = list(self.entries_of.entries(first, second, self.concepts))
             for order in range(ORDERS):
                 shuffled = sorted(pairs, key=partial(_place, order))
                 lines = [written(self.form, first, one, second, other) for one, other in shuffled]
@@ -104,7 +116,8 @@ class EntriesCorpus(ChangedCorpus):
             return task
         exposure = task.exposure.copy()
         for first, second in permutations(self.paired, 2):
-            pairs = {(normalise(one), normalise(other)) for one, other in self.entries_of.entries(first, second)}
+            entries = self.entries_of.entries(first, second, self.concepts)
+            pairs = {(normalise(one), normalise(other)) for one, other in entries}
             s, t = task.languages.index(first), task.languages.index(second)
             for k, concept in enumerate(task.concepts):
                 head = normalise(task.forms[first, concept][0])
@@ -114,10 +127,15 @@ class EntriesCorpus(ChangedCorpus):
 
     def provenance(self) -> dict[str, Any]:
         """Return licence, source and settings, and what was added."""
-        return {**self.inner.provenance(), ENTRIES: {"languages": list(self.paired), "form": self.form}}
+        own: dict[str, Any] = {"languages": list(self.paired), "form": self.form}
+        if self.concepts is not None:
+            own["concepts"] = self.concepts
+        return {**self.inner.provenance(), ENTRIES: own}
 
 
-def with_entries(corpus: Corpus, plain: Corpus, share: float, languages: Sequence[str], form: str) -> EntriesCorpus:
+def with_entries(
+    corpus: Corpus, plain: Corpus, share: float, languages: Sequence[str], form: str, concepts: int | None = None
+) -> EntriesCorpus:
     """Return a corpus with entries.
 
     Parameters
@@ -126,7 +144,7 @@ def with_entries(corpus: Corpus, plain: Corpus, share: float, languages: Sequenc
         The corpus as the mix has it so far.
     plain : Corpus
         The corpus itself.
-    share, languages, form
+    share, languages, form, concepts
         As in :class:`EntriesCorpus`.
 
     Raises
@@ -139,7 +157,7 @@ def with_entries(corpus: Corpus, plain: Corpus, share: float, languages: Sequenc
             f"the corpus '{plain.name}' has no catalogues, which the mix 'entries' needs; "
             "expected the corpus debian, or a mix without entries"
         )
-    return EntriesCorpus(corpus, plain, share, languages, form)
+    return EntriesCorpus(corpus, plain, share, languages, form, concepts)
 
 
 def _place(order: int, pair: tuple[str, str]) -> bytes:

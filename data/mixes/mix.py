@@ -42,6 +42,8 @@ class Mix:
         Share of all training tokens that are entries of catalogues, a word and its translation.
     entries_form : str
         How an entry is written, one of ``PAIR_FORMS`` other than the first.
+    entries_concepts : int, optional
+        Entries of the first so many concepts of the catalogues' list alone; None is all entries.
     disjoint : bool
         Whether each language has tokens of its own.
     romanised : bool
@@ -54,6 +56,7 @@ class Mix:
     parallel_form: str = "lines"
     entries: float = 0.0
     entries_form: str = "table"
+    entries_concepts: int | None = None
     disjoint: bool = False
     romanised: bool = False
 
@@ -74,7 +77,8 @@ class Mix:
             text comes, towards 0 is uniform); ``drop:xx`` or ``drop:xx,yy`` (uniform over the others);
             ``only:xx,yy`` (uniform over these); ``en:0.5,de:0.5`` (languages not named have none). The others
             change the text: ``parallel:SHARE`` and ``entries:SHARE``, after which a comma and a form of
-            ``PAIR_FORMS`` may stand, and one of ``disjoint`` and ``romanised``.
+            ``PAIR_FORMS`` may stand, and after that of ``entries`` a comma and a number of concepts, and one of
+            ``disjoint`` and ``romanised``.
         languages : sequence of str
             Codes of the corpus's languages.
         sizes : mapping of str to float, optional
@@ -104,13 +108,15 @@ class Mix:
             else:
                 name, shares = explicit(pairs(word, lambda part: _unreadable(spec, part)), languages)
         parallel, parallel_form = _share_and_form(spec, PARALLEL, rest_of.get(PARALLEL), PAIR_FORMS)
-        entries, entries_form = _share_and_form(spec, ENTRIES, rest_of.get(ENTRIES), PAIR_FORMS[1:])
+        of_entries, concepts = _split_off_concepts(spec, rest_of.get(ENTRIES))
+        entries, entries_form = _share_and_form(spec, ENTRIES, of_entries, PAIR_FORMS[1:])
         if parallel + entries >= 1:
             raise UserError(f"mix '{spec}': {PARALLEL} and {ENTRIES} leave the languages nothing; expected less than 1")
         changes = [
-            f"{word}:{share:.12g}" + (f",{form}" if form != usual else "")
-            for word, share, form, usual in (
-                (PARALLEL, parallel, parallel_form, PAIR_FORMS[0]), (ENTRIES, entries, entries_form, PAIR_FORMS[1])
+            f"{word}:{share:.12g}" + (f",{form}" if form != usual or number else "") + (f",{number}" if number else "")
+            for word, share, form, usual, number in (
+                (PARALLEL, parallel, parallel_form, PAIR_FORMS[0], None),
+                (ENTRIES, entries, entries_form, PAIR_FORMS[1], concepts),
             )
             if share
         ]  # fmt: skip
@@ -124,7 +130,8 @@ class Mix:
         kept = [name] if name != "uniform" or not changes else []
         return cls(
             name="+".join(kept + changes), shares=shares, parallel=parallel, parallel_form=parallel_form,
-            entries=entries, entries_form=entries_form, disjoint=DISJOINT in named, romanised=ROMANISED in named,
+            entries=entries, entries_form=entries_form, entries_concepts=concepts,
+            disjoint=DISJOINT in named, romanised=ROMANISED in named,
         )  # fmt: skip
 
     @property
@@ -144,6 +151,8 @@ class Mix:
                 changes["parallel_form"] = self.parallel_form
         if self.entries:
             changes[ENTRIES] = [self.entries_form, *self.languages]
+            if self.entries_concepts is not None:
+                changes["entries_concepts"] = self.entries_concepts
         if self.disjoint:
             changes[DISJOINT] = list(self.shares)
         if self.romanised:
@@ -206,6 +215,17 @@ def _parts(spec: str, languages: Sequence[str]) -> tuple[list[str], dict[str, st
 
 def _unreadable(spec: str, part: str) -> UserError:
     return UserError(f"mix '{spec}': cannot read '{part}'; expected {FORMS}")
+
+
+def _split_off_concepts(spec: str, rest: str | None) -> tuple[str | None, int | None]:
+    """Return what follows ``entries:`` without the number of concepts at its end, and that number."""
+    share_and_form, comma, number = (rest or "").rpartition(",")
+    number = number.strip()
+    if not comma or number[:1].isalpha():
+        return rest, None
+    if not number.isascii() or not number.isdigit() or not int(number):
+        raise UserError(f"mix '{spec}': the number of concepts is '{number}'; expected 1 or more, such as 60")
+    return share_and_form, int(number)
 
 
 def _share_and_form(spec: str, word: str, rest: str | None, forms: tuple[str, ...]) -> tuple[float, str]:

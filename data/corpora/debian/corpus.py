@@ -188,15 +188,20 @@ class DebianCorpus(RealText):
             )  # fmt: skip
         return self._lexicon
 
-    def entries(self, first: str, second: str) -> Iterator[tuple[str, str]]:
+    def entries(self, first: str, second: str, concepts: int | None = None) -> Iterator[tuple[str, str]]:
         """Yield the catalogues' entries of one word on both sides, without those of the concepts that are held out.
 
         Parameters
         ----------
         first, second : str
             Codes.
+        concepts : int, optional
+            Of the first so many concepts of these languages alone; by default of all English words.
         """
-        return questions.entries(self.lexicon(), first, second)
+        lexicon = self.lexicon()
+        if concepts is None:
+            return questions.entries(lexicon, first, second)
+        return questions.entries(lexicon, first, second, questions.first_concepts(lexicon, self.languages, concepts))
 
     def word_task(self) -> WordTask:
         """Return the questions of the list that the settings name, in these languages."""

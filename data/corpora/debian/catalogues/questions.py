@@ -65,21 +65,45 @@ def _zipf(lexicon: CatalogueLexicon, chosen: Selection) -> NDArray[np.float64]:
     return np.log10(per_billion)
 
 
-def entries(lexicon: CatalogueLexicon, first: str, second: str) -> Iterator[tuple[str, str]]:
+def first_concepts(lexicon: CatalogueLexicon, languages: tuple[str, ...], number: int) -> frozenset[str]:
+    """Return the first ``number`` concepts of ``lexicon`` in ``languages``, as ``evaluation.concepts`` counts them.
+
+    Raises
+    ------
+    UserError
+        When there are fewer.
+    """
+    concepts = select(lexicon, languages).concepts
+    if number > len(concepts):
+        raise UserError(
+            f"the mix wants entries of {number} concepts, and the catalogues agree on {len(concepts)} in "
+            f"{', '.join(languages)}; expected at most as many, or no number for all entries"
+        )
+    return frozenset(concepts[:number])
+
+
+def entries(
+    lexicon: CatalogueLexicon, first: str, second: str, concepts: frozenset[str] | None = None
+) -> Iterator[tuple[str, str]]:
     """Yield the entries that training text may have: a word in each of two languages, each pair once.
 
-    They are the forms of most projects, two or more, for every English word, whether it is asked or not. No entry is
-    one that is held out, of a concept or in these two languages, nor the same two strings as any of its accepted forms.
+    They are the forms of most projects, two or more, for every English word, whether it is asked or not, or for those
+    of ``concepts`` alone. No entry is one that is held out, of a concept or in these two languages, nor the same two
+    strings as any of its accepted forms.
 
     Parameters
     ----------
     lexicon : CatalogueLexicon
     first, second : str
         Codes.
+    concepts : frozenset of str, optional
+        English words; None is all.
     """
     barred = held_out_pairs(lexicon, first, second)
     seen: set[tuple[str, str]] = set()
     for word in lexicon.words:
+        if concepts is not None and word.word not in concepts:
+            continue
         if word.is_pair_held_out(first, second) or first not in word.forms or second not in word.forms:
             continue
         one, other = word.forms[first][0].text, word.forms[second][0].text
