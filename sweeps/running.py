@@ -86,7 +86,7 @@ class DryRun:
         search = self.study.search
         if search is None:
             return said
-        rungs = search.rungs(max(run.training.steps * run.training.tokens_per_step for run in self.study.runs))
+        rungs = search.rungs(search.longest(run.training for run in self.study.runs))
         return f"{said}; trials are compared by {search.metric} at {', '.join(map(format_count, rungs))} tokens"
 
     def to_json(self) -> dict[str, Any]:

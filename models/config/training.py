@@ -203,3 +203,8 @@ class TrainingConfig:
     def steps(self) -> int:
         """Optimizer steps in total."""
         return self.tokens // self.tokens_per_step
+
+    @property
+    def trained_tokens(self) -> int:
+        """Tokens of all steps; ``tokens`` may be a part of a step more."""
+        return self.steps * self.tokens_per_step

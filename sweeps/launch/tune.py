@@ -111,13 +111,13 @@ def _tuner(
     if waiting.any():  # Tune asks for one run after the other, and is told when to wait
         names, how = [], {"search_alg": _next_run(waiting), "num_samples": len(requests)}
     trial = _trainable(work, requests) if search is None else _search_trainable(work, requests, search)
-    longest = max(request.run.training.steps * request.run.training.tokens_per_step for request in requests.values())
+    trainings = [request.run.training for request in requests.values()]
     return tune.Tuner(
         tune.with_resources(trial, lambda config: _resources(requests[config["run"]])),
         param_space={"run": tune.grid_search(names)} if names else {},
         tune_config=tune.TuneConfig(
             reuse_actors=True, trial_name_creator=_trial_name, trial_dirname_creator=_trial_name,
-            scheduler=None if search is None else asha(search, longest), **how,
+            scheduler=None if search is None else asha(search, search.longest(trainings)), **how,
         ),
         run_config=tune.RunConfig(
             name="study", storage_path=storage, verbose=0,

@@ -63,7 +63,7 @@ def epochs(run: RunConfig, text: Text) -> dict[str, float]:
     """
     mix = run.parsed_mix({code: text.text_bytes.get(code, n) for code, n in text.tokens.items()})
     fixed = run.world.glossary_share if run.corpus == "world" else mix.parallel + mix.entries
-    tokens = run.training.steps * run.training.tokens_per_step * (1 - fixed)
+    tokens = run.training.trained_tokens * (1 - fixed)
     return {code: tokens * share / max(1.0, text.tokens[code]) for code, share in mix.shares.items() if share > 0}
 
 

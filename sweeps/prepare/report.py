@@ -46,7 +46,7 @@ def epochs(run: RunConfig, shards: Shards) -> dict[str, float]:
     """Return the epochs of ``run`` over each stream of ``shards`` that it samples."""
     shares = stream_shares(corpus_of(run).streams(), mix_of(run, shards))
     opening = run.world.opening if run.corpus == "world" else 0
-    tokens = run.training.steps * run.training.tokens_per_step - opening
+    tokens = run.training.trained_tokens - opening
     read = {stream: tokens * share for stream, share in shares.items()} | ({OPENING: opening} if opening else {})
     return {stream: n / max(1, shards.train[stream].tokens) for stream, n in read.items()}
 

@@ -144,7 +144,7 @@ def read_progress(results: Path, config: RunConfig) -> RunProgress:
     if found is not None and found.run_id == config.run_id:
         return replace(found, held=is_held(folder / LOCK) if found.state in ("preparing", "training") else None)
     return RunProgress(
-        run=config.name, run_id=config.run_id, total_tokens=config.training.steps * config.training.tokens_per_step,
+        run=config.name, run_id=config.run_id, total_tokens=config.training.trained_tokens,
         total_checkpoints=len(config.checkpoint_steps()),
     )  # fmt: skip
 

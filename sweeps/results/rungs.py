@@ -104,7 +104,7 @@ def scores(study: Study, results: Path) -> list[TrialScore]:
 def _score(search: Search, run: RunConfig, drawn: Mapping[str, Any], results: Path) -> TrialScore:
     tokens, values = curve(run_folder(results, run), search.metric)
     reached = tokens[-1] if tokens else 0
-    end = run.training.steps * run.training.tokens_per_step
+    end = run.training.trained_tokens
     return TrialScore(
         run=run.name, state=read_progress(results, run).status, drawn=drawn, tokens=reached,
         rungs=sum(reached >= rung for rung in search.rungs(end)), score=values[-1] if values else None,

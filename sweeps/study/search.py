@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 from calque.data.errors import UserError, nearest, shown
 from calque.data.metrics import METRICS
 from calque.data.quantities import parse_count
+from calque.models.config.training import TrainingConfig
 
 SEARCH_KEYS = ("metric", "trials", "seed", "first", "reduction", "over")
 SEARCHED = tuple(name for name, metric in METRICS.items() if metric.items is not None)
@@ -113,6 +114,11 @@ class Search:
             found.append(rung)
             rung *= self.reduction
         return (*found, tokens)
+
+    @staticmethod
+    def longest(trials: Iterable[TrainingConfig]) -> int:
+        """Return the training tokens of the longest of ``trials``, after which none is compared."""
+        return max(training.trained_tokens for training in trials)
 
     def expected_tokens(self, tokens: int) -> float:
         """Return the training tokens of the whole search where exactly one of ``reduction`` goes on at each rung.

@@ -37,7 +37,7 @@ def next_rung(train: Train, run: RunConfig, results: Path, search: Search, passe
         ``rung`` on ASHA's scale, ``score`` and ``done``, which is true at the end of training and of a trial that
         failed or was stopped in an earlier launch.
     """
-    folder, end = run_folder(results, run), run.training.steps * run.training.tokens_per_step
+    folder, end = run_folder(results, run), run.training.trained_tokens
     rungs = search.rungs(end)
     found = at_rung(folder, search.metric, rungs[passed])
     before = read_progress(results, run)
