@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 import time
 from concurrent.futures import Future
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from calque.models.checkpoints import state
 from calque.models.config.memory import WHOLE_LOGITS
 from calque.models.config.sizes import DecoderConfig
 from calque.models.config.training import TrainingConfig
@@ -81,13 +83,31 @@ def run(
         losses[progress.step] = progress.loss
 
     train(
-        Decoder(SHAPE, seed=0), settings, batches, tuple(range(0, STEPS + 1, every)), folder, keep, note,
-        state_seconds=0 if every > 1 else 1e9, accelerator="cpu", loss_tokens=loss_tokens,
+        Decoder(SHAPE, drawn=False), settings, batches, tuple(range(0, STEPS + 1, every)), folder, keep, note,
+        state_seconds=0 if every > 1 else 1e9, accelerator="cpu", loss_tokens=loss_tokens, init_seed=0,
     )  # fmt: skip
     if int(os.environ.get("RANK", 0)) == 0:
         (folder / "losses.json").write_text(json.dumps(losses))
         (folder / "digests.json").write_text(json.dumps(digests))
         (folder / "loss_tokens.json").write_text(json.dumps(counts))
+
+
+def run_beside_a_slow_state(settings: TrainingConfig, folder: Path) -> None:
+    """Train; the state of step 0 is written once step 10 has begun."""
+    begun, write = threading.Event(), state.save_shards
+
+    class Telling(Cycle):
+        def batch(self, step: int) -> NDArray[np.int64]:
+            if step == 10:
+                begun.set()
+            return super().batch(step)
+
+    def late(*given: object, **fields: object) -> object:
+        assert begun.wait(120), "training waits for the state"
+        return write(*given, **fields)
+
+    state.save_shards = late
+    run(settings, folder, every=STEPS, batches=Telling())
 
 
 def run_uneven(settings: TrainingConfig, folder: Path) -> None:
@@ -106,3 +126,10 @@ def run_in_chunks(settings: TrainingConfig, folder: Path) -> None:
     """Train with logits of twenty tokens at a time."""
     WHOLE_LOGITS["cpu"] = 4 * 30 * 20
     run(settings, folder)
+
+
+def run_several_in_chunks(runs: dict[str, TrainingConfig], folder: Path) -> None:
+    """Train one run after the other, each in its folder, with logits of twenty tokens at a time."""
+    for name, settings in runs.items():
+        (folder / name).mkdir(exist_ok=True)
+        run_in_chunks(settings, folder / name)

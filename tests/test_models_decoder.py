@@ -61,6 +61,17 @@ def test_the_seed_alone_decides_the_initial_weights() -> None:
     assert not torch.equal(a.embedding.weight, c.embedding.weight)
 
 
+def test_weights_are_drawn_once_or_not_at_all() -> None:
+    """Torch draws the weights of its own layers when they are made, which took as long again."""
+    before = torch.get_rng_state()
+    made, seeded = Decoder(size("tiny", 50), drawn=False), Decoder(size("tiny", 50), seed=7)
+    assert torch.equal(torch.get_rng_state(), before)
+    made.initialise(7)
+    assert all(torch.equal(a, b) for a, b in zip(made.parameters(), seeded.parameters(), strict=True))
+    Decoder(size("tiny", 50))
+    assert not torch.equal(torch.get_rng_state(), before)
+
+
 def test_folded_weights_give_the_same_logits_without_multipliers() -> None:
     config = cpu(96, 4, 50)
     assert (config.residual_multiplier, config.output_multiplier) == (3 / 4, 64 / 96)

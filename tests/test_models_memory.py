@@ -15,6 +15,7 @@ from calque.models.config.sizes import DecoderConfig, cpu, ladder, size
 from calque.models.config.training import PRECISIONS, TrainingConfig
 from calque.models.decoder.decoder import Decoder
 from calque.models.training.optimizer import configure
+from calque.models.training.precision import compute_as
 
 CONFIG = TrainingConfig(tokens=1_000_000, context=32, batch_size=3)
 
@@ -40,17 +41,16 @@ def kept_bytes(decoder: Decoder, rows: int, context: int) -> int:
 @pytest.mark.parametrize("shape", [cpu(64, 3, 50), ladder(256, 50)], ids=["cpu", "ladder"])
 def test_the_formula_counts_what_autograd_keeps(shape: DecoderConfig, precision: str) -> None:
     decoder = Decoder(shape, 0)
+    config = replace(CONFIG, precision=precision)
     if precision == "bf16-true":
         decoder.to(torch.bfloat16)
-    elif precision == "bf16-mixed":
-        decoder.compute_in(torch.bfloat16)
-    config = replace(CONFIG, precision=precision)
+    compute_as(config, decoder, torch.device("cpu"))
     found = memory(shape, config, rows=30, shards=1, head_tokens=0)
     casts = (
         found.weights - memory(shape, replace(config, precision="32-true"), rows=30, shards=1, head_tokens=0).weights
     )
     head = 2 * 50 * shape.width  # also cast, counted with the logits
-    expected = found.activations + (casts + head if precision == "bf16-mixed" else 0)
+    expected = found.activations + (casts + head if config.mixed else 0)
     assert kept_bytes(decoder, 30, 32) == pytest.approx(expected, rel=2e-3)
 
 

@@ -139,7 +139,7 @@ def test_a_compiled_run_gives_the_same_losses_and_resumes_bit_for_bit(
     assert json.loads((tmp_path / "cut" / "digests.json").read_text())["50"] == digests["50"]
 
 
-@pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true"])
+@pytest.mark.parametrize("precision", ["bf16-mixed", "float8-mixed", "bf16-true"])
 def test_bfloat16_scores_what_it_stores(tmp_path: Path, precision: str, caplog: pytest.LogCaptureFixture) -> None:
     kinds = []
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,8 @@ from calque.models.config.training import PRECISIONS, STRATEGIES
 from calque.models.decoder.decoder import Decoder
 from calque.models.decoder.loss import Objective
 from calque.models.training import compiling
-from calque.models.training.strategy import _shard, computed_in
+from calque.models.training.precision import compute_as, computed_in
+from calque.models.training.strategy import _shard
 from calque.models.training.workers import launch
 from tests import distributed_training as small
 
@@ -86,6 +87,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "compiled": {"compile": "always"},
     "selective": {"activation_checkpointing": "selective"},
     "Muon": {"optimizer": "muon"},
+    "float8": {"precision": "float8-mixed"},
 }
 
 
@@ -118,7 +120,7 @@ def test_blocks_compile_without_a_break_under_every_strategy(
     tokens, found = torch.from_numpy(small.Cycle().batch(0)), []
     for compiled in (False, True):
         decoder = Decoder(small.SHAPE, seed=0).to(torch.bfloat16 if precision == "bf16-true" else torch.float32)
-        decoder.compute_in(computed_in(settings))
+        compute_as(settings, decoder, torch.device("cpu"))
         objective: Any = Objective(decoder, 1e-3)
         decoder.positions(0, 16)
         if compiled:
@@ -134,14 +136,35 @@ def test_blocks_compile_without_a_break_under_every_strategy(
     assert found[1] == pytest.approx(found[0], rel=1e-2 if precision == "bf16-true" else 1e-5)
 
 
+@pytest.fixture(scope="module")
+def one_process(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[int, float]]:
+    """Losses of one process that takes each batch whole and uncompiled, by the way of the others."""
+    folder, found = tmp_path_factory.mktemp("one"), {}
+
+    def of(way: str) -> dict[int, float]:
+        fields = {name: value for name, value in WAYS[way].items() if name not in ("micro_batch_size", "compile")}
+        key = json.dumps(fields)
+        if key not in found:
+            found[key] = alone(folder / str(len(found)), **fields)
+        return found[key]
+
+    return of
+
+
+@pytest.fixture(scope="module", params=["ddp", "fsdp2"])
+def four_processes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of every way, trained one after the other by the same four processes."""
+    folder = tmp_path_factory.mktemp(request.param)
+    runs = {way: small.config(devices=4, strategy=request.param, **fields) for way, fields in WAYS.items()}
+    launch(small.run_several_in_chunks, 4, runs, folder, restarts=0)
+    return folder
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*deprecated:DeprecationWarning")  # within torch's compiler
-@pytest.mark.parametrize("strategy", ["ddp", "fsdp2"])
 @pytest.mark.parametrize("way", WAYS)
-def test_four_processes_give_the_losses_of_one(tmp_path: Path, way: str, strategy: str) -> None:
-    fields = WAYS[way]
-    at_once = {name: value for name, value in fields.items() if name not in ("micro_batch_size", "compile")}
-    expected = alone(tmp_path / "alone", **at_once)
-    exact = "precision" not in fields and way != "Muon"  # Muon iterates in bfloat16
-    found = together(tmp_path / "together", True, devices=4, strategy=strategy, **fields)
-    same(found, expected, 1e-5 if exact else LATER_STEPS)
+def test_four_processes_give_the_losses_of_one(
+    one_process: Callable[[str], dict[int, float]], four_processes: Path, way: str
+) -> None:
+    exact = "precision" not in WAYS[way] and way != "Muon"  # Muon iterates in bfloat16
+    same(losses(four_processes / way), one_process(way), 1e-5 if exact else LATER_STEPS)

@@ -18,6 +18,7 @@ from calque.models.checkpoints.weights import load_weights
 from calque.models.config.sizes import size
 from calque.models.config.training import TrainingConfig
 from calque.models.decoder.decoder import Decoder
+from calque.models.training import loop
 from calque.models.training.loop import Progress, train
 
 GOLDEN = Path(__file__).parent / "golden" / "training.json"
@@ -64,6 +65,28 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(tmp_path: Path) -
     rest = go(tmp_path / "cut")
     assert tuple(rest) == (40, 60)
     assert {step: whole[step] for step in rest} == rest
+
+
+def test_a_run_that_resumes_draws_no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: dict[int, str] = {}
+    again: list[int] = []
+
+    def keep(step: int, decoder: Decoder, sha256: Future[str], seconds: float) -> None:
+        found[step] = sha256.result()
+        if step == 5 and not again:
+            again.append(step)
+            raise Stop
+
+    def start() -> None:
+        decoder = Decoder(size("tiny", 30), drawn=False)
+        train(decoder, CONFIG, Cycle(), (0, 5, 20), tmp_path / "cut", keep, state_seconds=0, init_seed=0)
+
+    with pytest.raises(Stop):
+        start()
+    monkeypatch.setattr(loop, "draw_initial_weights", lambda decoder, seed: pytest.fail("drawn again"))
+    start()
+    whole = go(tmp_path / "whole")
+    assert found == {step: whole[step] for step in (0, 5, 20)}
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:

@@ -94,10 +94,13 @@ def save_state(state: State, folder: str | os.PathLike[str], keep: Collection[in
     _drop_others(path, keep)
 
 
-def save_sharded_state(state: State, folder: str | os.PathLike[str], keep: Collection[int] = ()) -> None:
+def save_sharded_state(
+    state: State, folder: str | os.PathLike[str], keep: Collection[int] = (), group: dist.ProcessGroup | None = None
+) -> None:
     """Write ``state``, whose tensors are sharded over all processes, to ``folder``; every process calls this.
 
-    States are kept as by :func:`save_state`, which has ``keep``.
+    States are kept as by :func:`save_state`, which has ``keep``. The processes agree through ``group``, by default all
+    of them; a thread beside training needs one of its own, for main memory (gloo), and a ``state`` that is a copy.
     """
     folder = Path(folder)
     path = _path(folder, state)
@@ -106,18 +109,19 @@ def save_sharded_state(state: State, folder: str | os.PathLike[str], keep: Colle
     if first:
         shutil.rmtree(partial, ignore_errors=True)
         make_folder(partial)
-    dist.barrier()
-    save_shards(state, storage_writer=HuggingFaceStorageWriter(str(partial), save_distributed=True))
+    dist.barrier(group)
+    writer = HuggingFaceStorageWriter(str(partial), save_distributed=True)
+    save_shards(state, storage_writer=writer, process_group=group)
     mine = {f"{path.name}/{p.name}": digests.digest_of(p) for p in partial.glob(f"shard-{dist.get_rank() + 1:05d}-*")}
     everyone: list[dict[str, str]] = [{}] * dist.get_world_size()
-    dist.all_gather_object(everyone, mine)
+    dist.all_gather_object(everyone, mine, group)
     if first:
         digests.remove(path)
         partial.rename(path)
         sync_folder(folder)
         digests.write_digests(path, {name: digest for part in everyone for name, digest in part.items()})
         _drop_others(path, keep)
-    dist.barrier()
+    dist.barrier(group)
 
 
 def newest_states(folder: str | os.PathLike[str]) -> list[Path]:

@@ -75,6 +75,9 @@ def memory(
     - logits: 8 bytes each; 4VN + 4N a token for what is added up over chunks, under bf16-mixed also 2VN for the cast
       head.
 
+    float8-mixed counts as bf16-mixed: what is kept is the same; float8 copies of the factors of one product at a time
+    are there when the logits are not.
+
     This is what eager autograd keeps on a CPU (a test counts it); fused norms and the compiler keep less.
 
     Parameters
@@ -93,7 +96,6 @@ def memory(
     hidden = shape.layers * shape.n_matrices_layer
     weight = BFLOAT16 if config.precision == "bf16-true" else FLOAT32
     compute = FLOAT32 if config.precision == "32-true" else BFLOAT16
-    mixed = config.precision == "bf16-mixed"
     state = 2 * weight * shape.n_params - (weight * hidden if config.optimizer == "muon" else 0)
     weights = gradients = weight * shape.n_params
     if shards > 1:
@@ -102,7 +104,7 @@ def memory(
         weights = weights // shards + rest + 2 * compute * shape.n_params_layer
         on_the_way = (compute + FLOAT32) * shape.n_params_layer
         gradients = gradients // shards + (FLOAT32 * shape.n_params if accumulates else rest + on_the_way)
-    elif mixed:
+    elif config.mixed:
         weights += BFLOAT16 * hidden
 
     width, keys = shape.width, shape.kv_heads * shape.head_width
@@ -120,7 +122,9 @@ def memory(
         around += tokens * config.context * (1 + compute)
     logits = 2 * FLOAT32 * min(head_tokens, tokens) * shape.vocab_size
     if head_tokens:
-        logits += FLOAT32 * width * (shape.vocab_size + tokens) + (BFLOAT16 * width * shape.vocab_size if mixed else 0)
+        logits += FLOAT32 * width * (shape.vocab_size + tokens) + (
+            BFLOAT16 * width * shape.vocab_size if config.mixed else 0
+        )
     return Memory(
         weights=weights,
         gradients=gradients,

@@ -10,7 +10,8 @@ from calque.data.quantities import Count
 from calque.models.config import retention
 from calque.models.config.profiling import ProfileConfig
 
-PRECISIONS = ("32-true", "bf16-mixed", "bf16-true")
+FLOAT8 = "float8-mixed"
+PRECISIONS = ("32-true", "bf16-mixed", FLOAT8, "bf16-true")
 OPTIMIZERS = ("adamw", "muon")
 PARAMETRISATIONS = ("completep", "standard")
 COMPILING = ("auto", "always", "never")
@@ -18,6 +19,8 @@ STRATEGIES = ("ddp", "fsdp2")
 CHECKPOINTING = ("none", "selective", "full")
 LOSSES = ("all", "hapax")
 ATTENTION = ("context", "document")
+FLOAT8_SIDE = 16
+"""Sides of float8 matrices are multiples of this on a GPU; those of all sizes are (a test says so)."""
 MOST_THREADS = 1024
 """More than any one machine has cores; the cores of this machine are checked when the run starts."""
 
@@ -58,7 +61,8 @@ class TrainingConfig:
     decay_fraction : float
         Share of training, at its end, over which the learning rate falls linearly to 0.
     precision : str
-        One of Lightning's ``32-true``, ``bf16-mixed``, ``bf16-true``.
+        One of Lightning's ``32-true``, ``bf16-mixed``, ``bf16-true``; or ``float8-mixed``, which is ``bf16-mixed`` with
+        float8 factors in the matrix products of the layers.
     threads : int
         CPU threads of a process; fixed, because the last bits of a sum depend on them.
     compile : str
@@ -171,6 +175,11 @@ class TrainingConfig:
                 raise UserError(
                     f"training.{name} is '{value}'; expected one of {', '.join(known)}{nearest(str(value), known)}"
                 )
+        if self.precision == FLOAT8 and self.context % FLOAT8_SIDE:
+            raise UserError(
+                f"training.context is {self.context}; expected a multiple of {FLOAT8_SIDE}, which the matrix products "
+                f"of precision '{FLOAT8}' need"
+            )
         if self.loss == "hapax" and self.attention == "document":
             raise UserError(
                 "training.loss is 'hapax', which looks for bigrams across documents, and training.attention "
@@ -193,6 +202,11 @@ class TrainingConfig:
             raise UserError(
                 f"training.micro_batch_size is {micro}; expected a divisor of the {rows} sequences a device has a step"
             )
+
+    @property
+    def mixed(self) -> bool:
+        """Whether weights are stored in float32 and used in bfloat16."""
+        return self.precision in ("bf16-mixed", FLOAT8)
 
     @property
     def tokens_per_step(self) -> int:

@@ -7,13 +7,15 @@ the one of :meth:`Decoder.compute_in`. Matrix products and attention have their 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from calque.models.config.parametrisation import folding_factor, initial_deviation
 from calque.models.config.sizes import DecoderConfig
-from calque.models.decoder.linear import Linear, Norm, as_float32
+from calque.models.decoder.linear import Embedding, Linear, Norm, as_float32
 
 Cache = list[tuple[Tensor, Tensor]]
 """Keys and values a layer, each of shape (batch, kv_heads, positions, head_width)."""
@@ -133,40 +135,53 @@ class Decoder(nn.Module):
     config : DecoderConfig
     seed : int, optional
         Of the initial weights, independent of torch's global generator; None uses that one.
+    drawn : bool
+        Whether weights are drawn; otherwise the matrices hold whatever was in memory until they are loaded or drawn.
     """
 
-    def __init__(self, config: DecoderConfig, seed: int | None = None) -> None:
+    def __init__(self, config: DecoderConfig, seed: int | None = None, drawn: bool = True) -> None:
         super().__init__()
         self.config = config
         self.compute: torch.dtype | None = None
-        self.embedding = nn.Embedding(config.vocab_size, config.width)
+        self.embedding = Embedding(config.vocab_size, config.width)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.norm = Norm(config.width, eps=config.norm_eps)
         self.head = Linear(config.width, config.vocab_size)
         if config.tied:
             self.head.weight = self.embedding.weight
         self._rope: tuple[Tensor, Tensor] | None = None
-        self.initialise(seed)
+        if drawn:
+            self.initialise(seed)
 
-    def compute_in(self, kind: torch.dtype | None) -> None:
-        """Use every weight rounded to ``kind``, the type of computation; None: use the weights as they are."""
+    def compute_in(self, kind: torch.dtype | None, float8: bool = False) -> None:
+        """Use every weight rounded to ``kind``, the type of computation; None: use the weights as they are.
+
+        With ``float8``, the matrix products of the layers have float8 factors; attention, embedding and head do not.
+        """
         self.compute = kind
         for module in self.modules():
             if isinstance(module, Linear | Norm):
                 module.compute = kind
+        for module in self.blocks.modules():
+            if isinstance(module, Linear):
+                module.float8 = float8
 
     @torch.no_grad()
     def initialise(self, seed: int | None) -> None:
         """Draw every matrix with ``seed``, normal with the SD of ``calque.models.config.parametrisation``."""
+        for parameter, whole in self.initial_weights(seed):
+            parameter.copy_(whole)
+
+    def initial_weights(self, seed: int | None) -> Iterator[tuple[nn.Parameter, Tensor]]:
+        """Yield the parameters that do not begin at 1, each with its initial values, whole, in main memory."""
         generator = None if seed is None else torch.Generator().manual_seed(seed)
         for name, parameter in self.named_parameters():
             if parameter.dim() > 1:
                 std = initial_deviation(self.config, name, fan_in=parameter.shape[1])
-                nn.init.normal_(parameter, std=std, generator=generator)
-        if self.config.qk_norm:  # unit-norm queries and keys start too flat: logits of standard deviation 1.7^2
-            for name, parameter in self.named_parameters():
-                if name.endswith(("query_norm.weight", "key_norm.weight")):
-                    nn.init.constant_(parameter, 1.7)
+                yield parameter, nn.init.normal_(torch.empty(parameter.shape), std=std, generator=generator)
+            elif name.endswith(("query_norm.weight", "key_norm.weight")):
+                # unit-norm queries and keys start too flat: logits of standard deviation 1.7^2
+                yield parameter, torch.full(parameter.shape, 1.7)
 
     def positions(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """Return cosines and sines of rotary positions ``start`` to ``stop``, shape (stop - start, head_width) each."""

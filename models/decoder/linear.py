@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from calque.models.decoder.float8 import float8_linear
+
 MIN_MULTIPLY_ADDS = 2**21
 """Multiply-adds above which oneDNN's overhead, about ten microseconds per call, is worth it (measured)."""
 
@@ -99,17 +101,31 @@ class Linear(nn.Linear):
     ----------
     compute : torch.dtype, optional
         Type in which the product is computed and returned; None is the type of the weight.
+    float8 : bool
+        Whether the factors are rounded further, to float8 (:mod:`~calque.models.decoder.float8`).
     """
 
     compute: torch.dtype | None = None
+    float8: bool = False
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__(inputs, outputs, bias=False)
 
+    def reset_parameters(self) -> None:
+        """Draw nothing: the decoder draws its weights itself, and once."""
+
     def forward(self, input: Tensor) -> Tensor:
         """Return the product, shape (..., outputs), for ``input`` of shape (..., inputs)."""
         kind = self.compute or self.weight.dtype
-        return linear(input.to(kind), self.weight.to(kind))
+        product = float8_linear if self.float8 else linear
+        return product(input.to(kind), self.weight.to(kind))
+
+
+class Embedding(nn.Embedding):
+    """A vector for each token, drawn by the decoder."""
+
+    def reset_parameters(self) -> None:
+        """Draw nothing."""
 
 
 def as_float32(x: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 import time
 from collections.abc import Callable, Collection
@@ -12,6 +11,7 @@ from pathlib import Path
 import torch
 from lightning.fabric import Fabric
 from torch import Tensor
+from torch import distributed as dist
 from torch.distributed.tensor import DTensor
 
 from calque.models.checkpoints.state import State, save_sharded_state, save_state
@@ -27,6 +27,7 @@ from calque.models.checkpoints.writer import BackgroundWriter
 from calque.models.config.training import TrainingConfig
 from calque.models.decoder.decoder import Decoder
 from calque.models.training.compiling import run_eagerly
+from calque.models.training.strategy import PATIENCE
 
 OnCheckpoint = Callable[[int, Decoder, "Future[str]", float], None]
 """Called with step, decoder, a future of the SHA-256 of its weights, and seconds of training since the last one."""
@@ -79,8 +80,9 @@ class Checkpointer:
         self.dtype = torch.float32 if config.precision == "32-true" else torch.bfloat16
         self.along, self.scores = along, fabric.global_rank == 0 or along is not None
         self.scored = decoder
-        if self.scores and (self.sharded or config.precision == "bf16-mixed"):
-            self.scored = copy.deepcopy(decoder).to("cpu", self.dtype).requires_grad_(False)
+        if self.scores and (self.sharded or config.mixed):
+            self.scored = Decoder(decoder.config, drawn=False).to(self.dtype).requires_grad_(False)
+        self.group = dist.new_group(backend="gloo", timeout=PATIENCE) if self.sharded else None
         self.saved_at, self.state_took, self.clock = time.monotonic(), 0.0, time.monotonic()
 
     def save(self, step: int, state: Callable[[], State]) -> None:
@@ -90,9 +92,8 @@ class Checkpointer:
         """
         seconds = time.monotonic() - self.clock
         weights = self._weights()
-        written: Future[None] | None = None
         if self.fabric.global_rank == 0:
-            digest, written = self._write(step, weights)
+            digest = self._write(step, weights)
             self._score(weights, lambda model: self.on_checkpoint(step, model, digest, seconds))
         elif self.along is not None:
             along = self.along
@@ -100,7 +101,7 @@ class Checkpointer:
         pause = max(self.state_seconds, STATE_SHARE * self.state_took) if self.state_seconds else 0.0
         due = step == self.steps[-1] or step in self.keep_states or time.monotonic() - self.saved_at >= pause
         if self.fabric.broadcast(due) if self.config.devices > 1 else due:
-            self.save_training_state(state, written)
+            self.save_training_state(state)
         self.clock = time.monotonic()
 
     def _weights(self) -> Weights:
@@ -115,8 +116,8 @@ class Checkpointer:
                 weights |= copy_to_memory({name: whole}, self.dtype)
         return weights
 
-    def _write(self, step: int, weights: Weights) -> tuple[Future[str], Future[None]]:
-        """Submit the weights to the writer; return futures of their SHA-256, and of the end of writing."""
+    def _write(self, step: int, weights: Weights) -> Future[str]:
+        """Submit the weights to the writer; return the future of their SHA-256."""
         serialised: list[tuple[bytes, str]] = []
         path = weights_path(self.folder, step)
 
@@ -128,7 +129,9 @@ class Checkpointer:
             write_weights(path, *serialised.pop())
             drop_weights(self.folder, self.config.keep_weights, self.steps, step)
 
-        return self.writer.submit(serialise), self.writer.submit(write)
+        digest = self.writer.submit(serialise)
+        self.writer.submit(write)
+        return digest
 
     def _score(self, weights: Weights, score: Callable[[Decoder], None]) -> None:
         """Have the model with ``weights`` scored, between trainings whose cached memory is of other sizes."""
@@ -145,19 +148,17 @@ class Checkpointer:
             model.to("cpu")
         give_back_memory(self.fabric.device)
 
-    def save_training_state(self, state: Callable[[], State], written: Future[None] | None = None) -> None:
-        """Save the full ``state`` after the weights of the future ``written``; every process calls this."""
+    def save_training_state(self, state: Callable[[], State]) -> None:
+        """Copy the full ``state`` and have it written after what waits, its weights too; every process calls this."""
         began = time.monotonic()
-        if self.sharded:
-            if written is not None:  # a state must not exist before the weights of its step
-                written.result()
-            save_sharded_state(state(), self.folder / "states", self.keep_states)
-            self.state_took = time.monotonic() - began
-        elif self.fabric.global_rank == 0:
-            copied = copy_to_memory(state())
+        if self.sharded or self.fabric.global_rank == 0:
+            copied, folder = copy_to_memory(state()), self.folder / "states"
 
             def write() -> None:
-                save_state(copied, self.folder / "states", self.keep_states)
+                if self.sharded:
+                    save_sharded_state(copied, folder, self.keep_states, self.group)
+                else:
+                    save_state(copied, folder, self.keep_states)
                 self.state_took = time.monotonic() - began
 
             self.writer.submit(write)

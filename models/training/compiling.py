@@ -23,7 +23,7 @@ MIN_CPU_FLOPS = 2e13
 
 ATEN = torch.ops.aten
 SAVED_OPERATORS = {
-    ATEN.mm.default, ATEN.addmm.default, ATEN.bmm.default, torch.ops.calque.product.default,
+    ATEN.mm.default, ATEN.addmm.default, ATEN.bmm.default, torch.ops.calque.product.default, ATEN._scaled_mm.default,
     ATEN._scaled_dot_product_flash_attention.default, ATEN._scaled_dot_product_efficient_attention.default,
     ATEN._scaled_dot_product_cudnn_attention.default, ATEN._scaled_dot_product_flash_attention_for_cpu.default,
 }  # fmt: skip

@@ -19,6 +19,7 @@ from calque.models.checkpoints.writer import BackgroundWriter
 from calque.models.config.training import TrainingConfig
 from calque.models.decoder.decoder import Decoder
 from calque.models.training.checkpointer import Along, Checkpointer, OnCheckpoint
+from calque.models.training.initial_weights import draw_initial_weights
 from calque.models.training.loader import Batches, Loader
 from calque.models.training.loss_tokens import LossTokens
 from calque.models.training.monitoring.loss_monitor import LossMonitor
@@ -69,6 +70,7 @@ def train(
     keep_states: Collection[int] = (),
     begin_from: str | os.PathLike[str] | None = None,
     begins: Sequence[int] = (),
+    init_seed: int | None = None,
 ) -> None:
     """Train to the end, resuming from the newest valid state in ``folder`` when there is one.
 
@@ -79,7 +81,7 @@ def train(
     Parameters
     ----------
     decoder : Decoder
-        With its initial weights, the same in every process.
+        With its initial weights, the same in every process; or, with ``init_seed``, without.
     config : TrainingConfig
     batches : Batches
         Gives the whole batch of every step.
@@ -116,6 +118,9 @@ def train(
         The full state of another run from which this one begins; by default it begins with its initial weights.
     begins : sequence of int
         Tokens that begin documents, needed where ``attention`` is ``document``.
+    init_seed : int, optional
+        Of the initial weights, where ``decoder`` was made without: they are drawn once it is sharded, and not at all
+        where training resumes.
 
     Raises
     ------
@@ -151,6 +156,8 @@ def train(
             position = load_state(path, train_step.decoder, train_step.optimizer)
             start = position.step
             train_step.go_on_from(position)
+        elif init_seed is not None:
+            draw_initial_weights(train_step.decoder, init_seed)
         if step_log is not None:
             on_gpu = fabric.device.type == "cuda"
             step_log.begin(start, torch.cuda.get_device_name(fabric.device) if on_gpu else None)

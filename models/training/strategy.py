@@ -21,6 +21,7 @@ from calque.data.errors import UserError
 from calque.data.quantities import plural
 from calque.models.config.training import TrainingConfig
 from calque.models.decoder.loss import Objective
+from calque.models.training.precision import computed_in
 
 PATIENCE = timedelta(minutes=30)
 """How long a process waits for the others, rank 0 scoring included; when one dies, all end much sooner."""
@@ -83,11 +84,6 @@ def world_size() -> int:
 def rank() -> int:
     """Return the rank of this process among them, from 0."""
     return int(os.environ["RANK"]) if TorchElasticEnvironment.detect() else 0
-
-
-def computed_in(config: TrainingConfig) -> torch.dtype | None:
-    """Return the type in which weights are used under ``config``, for ``Decoder.compute_in``; None is their own."""
-    return torch.bfloat16 if config.precision == "bf16-mixed" else None
 
 
 def _shard(objective: Objective, mesh: DeviceMesh, kind: torch.dtype | None) -> Objective:

@@ -23,8 +23,8 @@ from calque.models.training.compiling import checkpoint_activations, compile_ste
 from calque.models.training.loss_tokens import LossTokens
 from calque.models.training.monitoring.loss_monitor import LossMonitor
 from calque.models.training.monitoring.spikes import SpikeWatch
+from calque.models.training.precision import compute_as
 from calque.models.training.rows import halved, record_in, rows_that_fit
-from calque.models.training.strategy import computed_in
 
 LOG = logging.getLogger("calque")
 
@@ -54,7 +54,7 @@ class TrainStep:
         self.loss_tokens = loss_tokens or LossTokens(config)
         self.fewer = (lambda rows: None) if folder is None else record_in(folder, config.devices)
         self.fits = False
-        decoder.compute_in(computed_in(config))
+        compute_as(config, decoder, fabric.device)
         within = config.attention == "document"
         assert begins or not within, "documents are told apart by the tokens that begin them"
         objective = Objective(decoder, config.z_loss, begins if within else ())

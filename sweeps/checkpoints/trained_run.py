@@ -114,4 +114,4 @@ class TrainedRun:
                 vocabulary = int(opened.get_slice("embedding.weight").get_shape()[0])
         except SafetensorError as error:
             raise UserError(f"{path} holds no weights of a decoder ({error}); choose another step") from None
-        return load_weights(Decoder(self.config.decoder(vocabulary), seed=0), path).eval()
+        return load_weights(Decoder(self.config.decoder(vocabulary), drawn=False), path).eval()

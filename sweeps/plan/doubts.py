@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from calque.data import processes
 from calque.data.quantities import format_count, plural
+from calque.models.config.training import FLOAT8
 from calque.sweeps.plan.placement import MOST_THREADS_A_CORE
 from calque.sweeps.study.run_config import RunConfig
 
@@ -54,6 +55,11 @@ def _of_training(run: RunConfig) -> Iterator[str]:
         value = getattr(training, name)
         if not least <= value <= most and not (name in OFF and value == 0):
             yield f"training.{name} is {value:g}; usual is {least:g} to {most:g}"
+    if training.precision == FLOAT8:
+        yield (
+            f"training.precision is '{FLOAT8}', whose speed and memory were not measured on any device: hours and "
+            "memory are those of bf16-mixed"
+        )
     if training.steps < FEWEST_STEPS:
         yield f"training has {plural(training.steps, 'step')}; usual is {FEWEST_STEPS} at least"
     share = training.warmup_tokens / training.tokens

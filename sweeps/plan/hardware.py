@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from calque.data.errors import UserError
-from calque.models.config.devices import find_device
+from calque.models.config.devices import check_precision, find_device
 
 LEAST_PEAK, MOST_PEAK = 1e6, 1e24
 
@@ -41,7 +41,9 @@ class Hardware:
             find_device(self.device)
 
     def of(self, precision: str) -> tuple[str, float, float | None]:
-        """Return the device's name, peak FLOP/s and bytes of memory for a run of ``precision``."""
+        """Return the device's name, peak FLOP/s and bytes of memory for a run of ``precision``, if it has that."""
+        if self.device is not None:
+            check_precision(self.device, precision)
         name = self.device or ("cpu" if precision == "32-true" else "h200")
         if self.flops is not None:
             return (self.device or "given", self.flops, find_device(self.device).memory if self.device else None)

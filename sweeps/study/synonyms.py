@@ -24,7 +24,7 @@ _WORDS = {
     "training.epsilon": "eps adam_eps adam_epsilon",
     "training.gradient_clip": "grad_clip gradient_clipping max_grad_norm clip_grad gradient_clip_val clip_grad_norm",
     "training.optimizer": "optim optimiser",
-    "training.precision": "dtype bf16 fp16 mixed_precision torch_dtype param_dtype",
+    "training.precision": "dtype bf16 fp16 fp8 float8 mixed_precision torch_dtype param_dtype",
     "training.devices": "n_gpus num_gpus gpus world_size num_devices nproc_per_node gpus_per_node n_devices",
     "training.strategy": "fsdp ddp parallelism distributed_backend",
     "training.threads": "num_workers cpus num_threads n_threads num_cpus",
@@ -49,7 +49,7 @@ _NOTES = {
     "size": "a word such as 152m sets depth and width",
     "seeds": "a list such as [0, 1, 2]",
     "training.micro_batch_size": "accumulation follows from it",
-    "training.precision": "32-true, bf16-mixed or bf16-true",
+    "training.precision": "32-true, bf16-mixed, float8-mixed or bf16-true",
 }
 SYNONYMS: Mapping[str, str] = {word: key for key, words in _WORDS.items() for word in words.split()}
 """Dotted key of a run by the word of another framework, in small letters."""

@@ -92,7 +92,7 @@ def prepare_inputs(config: RunConfig) -> TrainingInputs:
     """
     torch.set_num_threads(config.training.threads)
     data = prepare(config)
-    decoder = Decoder(config.decoder(data.shards.vocabulary), seed=config.init_seed)
+    decoder = Decoder(config.decoder(data.shards.vocabulary), drawn=False)  # training draws or loads its weights
     return TrainingInputs(data=data, decoder=decoder, sampler=sampler_of(config, data))
 
 
@@ -152,7 +152,7 @@ def _train(
         loop.train(
             inputs.decoder, config.training, inputs.sampler, steps, folder, lambda *checkpoint: None, stop=stop,
             further=further, along=partial(score_along, config, scorer_of(config, inputs.data), share_of(config)),
-            keep_states=kept, begin_from=begin_from, begins=begins,
+            keep_states=kept, begin_from=begin_from, begins=begins, init_seed=config.init_seed,
         )  # fmt: skip
         return
     with closing(recorder.step_log) as step_log:
@@ -161,5 +161,5 @@ def _train(
             recorder.on_progress, stop=stop,
             further=None if recorder.adaptive_steps is None else recorder.adaptive_steps.further,
             loss_tokens=recorder.loss_tokens, step_log=step_log, keep_states=kept, begin_from=begin_from,
-            begins=begins,
+            begins=begins, init_seed=config.init_seed,
         )  # fmt: skip
