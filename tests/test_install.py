@@ -177,6 +177,7 @@ def test_every_direct_dependency_is_pinned() -> None:
     names = {d.split("[")[0].partition(">")[0].strip().lower() for d in wanted} - {"calque"}
     assert names <= pinned, names - pinned
     assert "torch==2.13.0" in (ROOT / "constraints.txt").read_text()
+    assert "torch>=2.13" in PROJECT["optional-dependencies"]["train"], "older ones are not what was read and tested"
 
 
 def test_a_checkout_in_the_working_folder_is_no_empty_package(tmp_path: Path) -> None:

@@ -4,14 +4,31 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
 
 from calque.models.config.sizes import DecoderConfig, size
+from tests.benchmarks.first_hour import REAL
 from tests.benchmarks.train_contestants import Task
 
-REAL, TINY = "the sizes of the study", "tiny shapes, to show that the script works"
+TINY = "tiny shapes, to show that the script works"
+
+
+def machine(device: str) -> dict[str, Any]:
+    """Return what the numbers are measured on."""
+    found: dict[str, Any] = {"device": "a CPU", "cores": os.cpu_count()}
+    if device == "cuda":
+        of = torch.cuda.get_device_properties()
+        found |= {"device": of.name, "memory_bytes": of.total_memory, "capability": f"{of.major}.{of.minor}"}
+    found |= {"torch": torch.__version__, "cuda": torch.version.cuda}
+    for name in ("transformers", "litgpt", "lightning"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +64,8 @@ runs:
   short:
     size: {size}
     sample: {{tokenizer: "bpe:512"}}
-    training: {{tokens: {tokens}, context: {context}, batch_size: {batch}, warmup_tokens: 0, precision: {precision}}}
+    training: {{tokens: {tokens}, context: {context}, batch_size: {batch}, warmup_tokens: 0, precision: {precision},
+      compile: never}}
     checkpoints: {{every: {every}, log_spaced: null}}
     evaluation: {{heldout_tokens: 256, concepts: 2, minimal_pairs: 1}}
 """
@@ -63,6 +81,6 @@ FORMS = {
         name=TINY, device="cpu", large=size("nano", 512), small={"tiny": size("tiny", 512)}, context=32, rows=2,
         precision="bf16-mixed", kind=torch.bfloat16, compiled=False, seconds=0.1, head_tokens=64,
         corpus={"tokenizer": "bpe:512", "shots": 0},
-        study=_STUDY.format(size="tiny", tokens=24_000, context=32, batch=4, every=1_000, precision="32-true"),
+        study=_STUDY.format(size="tiny", tokens=12_000, context=32, batch=4, every=2_000, precision="32-true"),
     ),
 }  # fmt: skip

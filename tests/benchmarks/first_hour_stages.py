@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import signal
 import subprocess
 import sys
@@ -12,22 +11,24 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
+from torch import Tensor
 from torch.distributed.device_mesh import init_device_mesh
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from calque.models.config.devices import peak_of_name
 from calque.models.config.memory import logits_at_once, memory
-from calque.models.config.training import TrainingConfig
+from calque.models.config.training import FLOAT8, TrainingConfig
 from calque.models.decoder.chunked_loss import chunked_cross_entropy
 from calque.models.decoder.decoder import Decoder
+from calque.models.decoder.float8 import OF_FACTORS, OF_GRADIENTS, float8_linear, quantised
 from calque.models.decoder.loss import Objective
 from calque.models.training.compiling import compile_step
 from calque.models.training.monitoring.step_log import read_steps
@@ -37,26 +38,7 @@ from calque.sweeps.study.run_config import RunConfig
 from calque.sweeps.study.study import read_study
 from calque.sweeps.trial.scoring import scorer_of
 from tests.benchmarks.first_hour_forms import TINY, Form
-from tests.benchmarks.train_contestants import CONTESTANTS, Step
-
-
-def machine(device: str) -> dict[str, Any]:
-    """Return what the numbers are measured on."""
-    found: dict[str, Any] = {"device": torch.cuda.get_device_name() if device == "cuda" else "a CPU"}
-    found |= {"torch": torch.__version__, "cuda": torch.version.cuda, "cores": os.cpu_count()}
-    for name in ("transformers", "litgpt", "lightning"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = None
-    return found
-
-
-def shown(value: Any) -> str:
-    """Return a value of a stage for a table."""
-    if isinstance(value, dict):
-        return "; ".join(f"{key} {shown(inner)}" for key, inner in value.items())
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+from tests.benchmarks.train_contestants import CONTESTANTS, Contestant, Step, draw_in_place
 
 
 def _now(form: Form) -> float:
@@ -125,47 +107,60 @@ def _speed(form: Form, step: Step, warmup: int = 3) -> float:
             return steps * form.rows * form.context / (_now(form) - began)
 
 
-def _forget() -> None:
+def _forget(form: Form) -> None:
     gc.collect()
-    torch.compiler.reset()
-    if torch.cuda.is_available():
+    if form.device == "cuda":
+        torch.compiler.reset()
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
 
 
+def _contestant(form: Form, name: str) -> Contestant:
+    return CONTESTANTS[f"{name}, {'compiled' if form.compiled else 'eager'}"]
+
+
 def training(form: Form) -> dict[str, Any]:
-    """Measure tokens/s of the largest size beside its peers, its model FLOPs and its peak memory."""
-    task, speeds, peak = form.task(form.large), {}, 0
-    for name, each in CONTESTANTS.items():
-        if each.compiled != form.compiled or not find_spec(each.needs):
-            continue
-        step = each.make(task, each.compiled)
-        speeds[name.partition(",")[0]] = _speed(form, step)
-        if name.startswith("ours") and form.device == "cuda":
-            peak = torch.cuda.max_memory_allocated()
-        del step
-        _forget()
+    """Measure tokens/s of the largest size, its model FLOPs and its peak memory beside the formula."""
+    task = form.task(form.large)
+    speed = _speed(form, _contestant(form, "ours").make(task, form.compiled))
+    peak = torch.cuda.max_memory_allocated() if form.device == "cuda" else 0
     config = TrainingConfig(
         tokens=10**12, context=form.context, batch_size=form.rows, precision=form.precision, warmup_tokens=0
     )
     chunk = max(1, logits_at_once(form.device) // (4 * form.large.vocab_size))
     computed = memory(form.large, config, rows=form.rows, shards=1, head_tokens=chunk).total
     known = peak_of_name(torch.cuda.get_device_name(), form.precision) if form.device == "cuda" else None
-    others = [speed for name, speed in speeds.items() if name != "ours"]
     return {
-        "tokens_per_second": speeds, "ratio": speeds["ours"] / max(others),
-        "utilisation": speeds["ours"] * form.large.flops_per_token(form.context) / (known or float("inf")),
+        "tokens_per_second": speed,
+        "utilisation": speed * form.large.flops_per_token(form.context) / (known or float("inf")),
         "peak_bytes": peak, "computed_bytes": computed, "computed_over_peak": computed / peak if peak else 0.0,
     }  # fmt: skip
+
+
+def _peer(form: Form, name: str) -> dict[str, Any]:
+    each = _contestant(form, name)
+    if not find_spec(each.needs):
+        return {"left_out": "not installed"}
+    return {"tokens_per_second": _speed(form, each.make(form.task(form.large), form.compiled))}
+
+
+def transformers(form: Form) -> dict[str, Any]:
+    """Measure tokens/s of the largest size in transformers."""
+    return _peer(form, "transformers")
+
+
+def litgpt(form: Form) -> dict[str, Any]:
+    """Measure tokens/s of the largest size in litgpt, where it is installed."""
+    return _peer(form, "litgpt")
 
 
 def _plain_step(form: Form, sharded: bool) -> Step:
     """Return a step of the largest size compiled block by block, with FSDP2 over this one process or without."""
     shape = replace(form.large, base_width=None, base_layers=None)
-    decoder = Decoder(shape, seed=0)
+    decoder = Decoder(shape, drawn=False).to(form.device)
+    draw_in_place(decoder)
     decoder.compute_in(form.kind)
     objective = Objective(decoder)
-    decoder.to(form.device)
     decoder.positions(0, form.context)
     if form.compiled:
         compile_step(objective, alone=False)
@@ -192,7 +187,7 @@ def sharded(form: Form) -> dict[str, Any]:
             speeds = []
             for over in (False, True):
                 speeds.append(_speed(form, _plain_step(form, over)))
-                _forget()
+                _forget(form)
         finally:
             dist.destroy_process_group()
     return {"plain": speeds[0], "fsdp2": speeds[1], "ratio": speeds[1] / speeds[0]}
@@ -200,17 +195,20 @@ def sharded(form: Form) -> dict[str, Any]:
 
 def small(form: Form) -> dict[str, Any]:
     """Measure tokens/s of the smaller sizes."""
-    found, name = {}, f"ours, {'compiled' if form.compiled else 'eager'}"
+    found = {}
     for called, shape in form.small.items():
-        found[called] = _speed(form, CONTESTANTS[name].make(form.task(shape), form.compiled))
-        _forget()
+        found[called] = _speed(form, _contestant(form, "ours").make(form.task(shape), form.compiled))
+        _forget(form)
     return found
 
 
 def scoring(form: Form) -> dict[str, Any]:
-    """Time the scoring of a checkpoint of the largest size, on the vendored text, twice."""
-    tiny = form.name == TINY
-    evaluation = {"heldout_tokens": 256, "concepts": 2, "minimal_pairs": 1} if tiny else {"heldout_tokens": 262_144}
+    """Time the scoring of a checkpoint of the largest size, twice: the study's questions and as much held-out text.
+
+    The vendored text is too short for that: its windows are random tokens.
+    """
+    tiny, heldout = form.name == TINY, 256 if form.name == TINY else 262_144
+    evaluation = {"heldout_tokens": heldout, "concepts": 2, "minimal_pairs": 1} if tiny else {"heldout_tokens": heldout}
     config = RunConfig.from_dict({
         "name": "scoring", "corpus": "sample", "sample": form.corpus, "evaluation": evaluation,
         "training": {"tokens": form.context * 100, "context": form.context, "warmup_tokens": 0},
@@ -218,13 +216,21 @@ def scoring(form: Form) -> dict[str, Any]:
     data = prepare(config)
     scorer = scorer_of(config, data)
     shape = replace(form.large, vocab_size=data.shards.vocabulary)
-    model = Decoder(shape, seed=0).to(form.device, form.kind).eval()
+    model = Decoder(shape, drawn=False).to(form.device, form.kind).eval()
+    draw_in_place(model)
+    rng, size = np.random.default_rng(0), (heldout // (form.context + 1), form.context + 1)
+    scorer.texts = {
+        code: replace(text, windows=rng.integers(0, shape.vocab_size, size)) for code, text in scorer.texts.items()
+    }
     times = []
     for _ in range(2):
         began = _now(form)
         scorer(model, pairs=True, logprobs=True)
         times.append(_now(form) - began)
-    return {"first_seconds": times[0], "seconds": times[1], "questions": len(scorer.words.items)}
+    tokens = sum(text.windows.size for text in scorer.texts.values())
+    return {
+        "first_seconds": times[0], "seconds": times[1], "questions": len(scorer.words.items), "heldout_tokens": tokens,
+    }  # fmt: skip
 
 
 def resume(form: Form) -> dict[str, Any]:
@@ -252,7 +258,33 @@ def resume(form: Form) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def float8(form: Form) -> dict[str, Any]:
+    """Compare the products of float8 with those of the rounded factors, and their tokens/s with bfloat16's."""
+    width, inner = form.large.width, form.large.ffn_width
+    generator = torch.Generator().manual_seed(0)
+    x, weight, gradient = (
+        torch.randn(*sides, generator=generator).to(form.device, form.kind)
+        for sides in ((form.head_tokens, width), (inner, width), (form.head_tokens, inner))
+    )
+    x.requires_grad_(), weight.requires_grad_()
+    product = float8_linear(x, weight)
+    product.backward(gradient)
+
+    def rounded(tensor: Tensor, kind: torch.dtype) -> Tensor:
+        scaled, factor = quantised(tensor.detach(), kind)
+        return scaled.float() * factor
+
+    a, b, c = rounded(x, OF_FACTORS), rounded(weight, OF_FACTORS), rounded(gradient, OF_GRADIENTS)
+    assert x.grad is not None and weight.grad is not None
+    found = {"product_off": (product, a @ b.t()), "input_off": (x.grad, c @ b), "weight_off": (weight.grad, c.t() @ a)}
+    off = {name: float((one.float() - two).norm() / two.norm()) for name, (one, two) in found.items()}
+    task = replace(form.task(form.large), precision=FLOAT8)
+    speed = _speed(form, _contestant(form, "ours").make(task, form.compiled))
+    return {"most_off": max(off.values()), **off, "tokens_per_second": speed}
+
+
 STAGES: dict[str, Callable[[Form], dict[str, Any]]] = {
-    each.__name__: each for each in (backends, head, training, sharded, small, scoring, resume)
+    each.__name__: each
+    for each in (backends, head, training, sharded, scoring, small, resume, transformers, litgpt, float8)
 }
 """By name, in the order in which they run."""

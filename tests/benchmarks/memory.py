@@ -33,7 +33,8 @@ from calque.models.decoder.decoder import Decoder
 from calque.models.decoder.loss import Objective
 from calque.models.training.compiling import checkpoint_activations
 from calque.models.training.optimizer import configure
-from calque.models.training.strategy import _shard, computed_in
+from calque.models.training.precision import compute_as, computed_in
+from calque.models.training.strategy import _shard
 
 VOCABULARY, CONTEXT, RANKS = 131_072, 4096, 8
 WAYS: dict[str, dict[str, Any]] = {
@@ -83,7 +84,7 @@ def compared(
 
 
 def _tracked(decoder: Decoder, config: TrainingConfig, mesh: DeviceMesh, parts: int) -> dict[Any, int]:
-    decoder.compute_in(computed_in(config))
+    compute_as(config, decoder, torch.device("cpu"))
     objective = Objective(decoder)
     checkpoint_activations(objective, config.activation_checkpointing)
     decoder.positions(0, config.context)
@@ -125,15 +126,19 @@ def markdown(found: dict[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--out", type=Path, default=Path("docs/benchmarks/memory.json"))
+    parser.add_argument(
+        "--only", nargs="+", choices=tuple(WAYS), default=list(WAYS), help="keep the others in the file"
+    )
     given = parser.parse_args()
-    rows = {}
-    for name, way in WAYS.items():
-        rows[name] = asdict(compared("1.7b", **way))
-        print(f"{name}: {rows[name]['tracked_total'] / 1e9:.2f} GB tracked", flush=True)
-    found = {"torch": torch.__version__, "cores": os.cpu_count(), "rows": rows}
     given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(json.dumps(found, indent=1) + "\n")
-    given.out.with_suffix(".md").write_text(markdown(found))
+    rows = json.loads(given.out.read_text())["rows"] if given.out.exists() else {}
+    for name in given.only:
+        rows[name] = asdict(compared("1.7b", **WAYS[name]))
+        print(f"{name}: {rows[name]['tracked_total'] / 1e9:.2f} GB tracked", flush=True)
+        there = {way: rows[way] for way in WAYS if way in rows}
+        found = {"torch": torch.__version__, "cores": os.cpu_count(), "rows": there}
+        given.out.write_text(json.dumps(found, indent=1) + "\n")
+        given.out.with_suffix(".md").write_text(markdown(found))
     print(markdown(found))
 
 

@@ -42,6 +42,14 @@ class Task:
 Step = Callable[[], Any]
 
 
+@torch.no_grad()
+def draw_in_place(decoder: Decoder) -> None:
+    """Draw weights where they are: on a GPU that takes no time, and speed does not depend on their values."""
+    for parameter in decoder.parameters():
+        if parameter.dim() > 1:
+            parameter.normal_(std=0.02)
+
+
 def ours(task: Task, compiled: bool) -> Step:
     """Return a step as ``calque.models.training.loop`` takes it."""
     config = TrainingConfig(
@@ -50,7 +58,9 @@ def ours(task: Task, compiled: bool) -> Step:
         warmup_tokens=0,
     )  # fmt: skip
     shape = replace(task.shape, base_width=None, base_layers=None)
-    stepper = TrainStep(fabric_for(config, task.device), Decoder(shape, seed=0), config)
+    decoder = Decoder(shape, drawn=False)
+    stepper = TrainStep(fabric_for(config, task.device), decoder, config)
+    draw_in_place(decoder)
     watch, draw, number = LossMonitor(), task.batches(), iter(range(10**9))
     return lambda: stepper(next(number), draw(), watch)
 
@@ -84,12 +94,14 @@ def transformers(task: Task, compiled: bool) -> Step:
     from transformers import LlamaConfig, LlamaForCausalLM
 
     shape = task.shape
-    model = LlamaForCausalLM(LlamaConfig(
+    config = LlamaConfig(
         vocab_size=shape.vocab_size, hidden_size=shape.width, intermediate_size=shape.ffn_width,
         num_hidden_layers=shape.layers, num_attention_heads=shape.heads, num_key_value_heads=shape.kv_heads,
         max_position_embeddings=task.context, rms_norm_eps=shape.norm_eps, tie_word_embeddings=shape.tied,
         attn_implementation="sdpa", use_cache=False,
-    ))  # fmt: skip
+    )  # fmt: skip
+    with torch.device(task.device):  # drawn there
+        model = LlamaForCausalLM(config)
     return plain(model, lambda tokens: model(input_ids=tokens).logits, task, compiled)
 
 
@@ -98,12 +110,14 @@ def litgpt(task: Task, compiled: bool) -> Step:
     from litgpt.model import GPT, Config
 
     shape = task.shape
-    model = GPT(Config(
+    config = Config(
         block_size=task.context, vocab_size=shape.vocab_size, padded_vocab_size=shape.vocab_size, n_layer=shape.layers,
         n_head=shape.heads, n_query_groups=shape.kv_heads, n_embd=shape.width, intermediate_size=shape.ffn_width,
         rotary_percentage=1.0, parallel_residual=False, bias=False, norm_class_name="RMSNorm", norm_eps=shape.norm_eps,
         mlp_class_name="LLaMAMLP", rope_base=int(shape.rope_base),
-    ))  # fmt: skip
+    )  # fmt: skip
+    with torch.device(task.device):
+        model = GPT(config)
     return plain(model, model, task, compiled)
 
 
