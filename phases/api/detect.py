@@ -277,14 +277,6 @@ def detect(
     ------
     UserError
         When the cube or a setting cannot be used.
-
-    Examples
-    --------
-    >>> import calque
-    >>> log = calque.import_log("docs/examples/log.csv", metric="accuracy", tokens="tokens", trials=125)
-    >>> found = calque.detect(log, boot=19)
-    >>> [t.outcome.value for t in found.transitions if t.estimand == "takeoff"]
-    ['found']
     """
     check_jobs(jobs)
     settings = Settings(

@@ -158,13 +158,6 @@ def edit(
     ------
     UserError
         When a cube cannot be read, a run occurs twice or is unknown, or a coordinate lacks a run.
-
-    Examples
-    --------
-    >>> import calque
-    >>> log = calque.import_log("docs/examples/log.csv", metric="accuracy", tokens="tokens", trials=125)
-    >>> calque.edit(log, coord={"mix": "uniform"}).cube["mix"].values.tolist()
-    ['uniform']
     """
     given = _listed(cubes)
     parts, groups = [as_cube(one)[0] for one in given], [groups_of(one) for one in given]

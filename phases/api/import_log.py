@@ -216,6 +216,10 @@ def import_log(
     >>> log = calque.import_log("docs/examples/log.csv", metric="accuracy", tokens="tokens", trials=125)
     >>> log.cube["accuracy"].sizes["checkpoint"]
     40
+    >>> calque.edit(log, coord={"mix": "uniform"}).cube["mix"].values.tolist()
+    ['uniform']
+    >>> [t.outcome.value for t in calque.detect(log, boot=19).transitions if t.estimand == "takeoff"]
+    ['found']
     """
     if every < 1:
         raise UserError(f"`every` is {every}; expected 1 or more")

@@ -15,11 +15,11 @@ import xarray as xr
 
 from calque.data import cube as cubes
 from calque.data.answers import answers_path
+from calque.data.cube.beside import CUBE, read_beside
 from calque.data.errors import UserError
 from calque.data.metrics import METRICS
 from calque.data.quantities import plural
 from calque.phases.explore.answers import Answers
-from calque.phases.explore.beside import CUBE, read_beside
 from calque.phases.explore.elements import labelled, shown
 from calque.phases.explore.items import MEBIBYTE, Items
 from calque.phases.explore.kept import Kept

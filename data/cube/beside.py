@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from calque.data import cube as cubes
 from calque.data.cube.editing import distinct_names, rename_runs
+from calque.data.cube.file import read_with_groups
 from calque.data.cube.joining import concat, concat_groups
 
 CUBE = "cube"
@@ -36,7 +36,7 @@ def read_beside(paths: Sequence[Path], groups: Sequence[str]) -> tuple[xr.Datase
     labels = distinct_names(list(paths))
     parts, of_parts, taken, origins = [], [], set[str](), list[str]()
     for path, label in zip(paths, labels, strict=True):
-        cube, more = cubes.read_with_groups(path, groups)
+        cube, more = read_with_groups(path, groups)
         runs = [str(run) for run in cube["run"].values]
         names = {run: f"{label}/{run}" for run in runs if run in taken}
         taken |= {names.get(run, run) for run in runs}
