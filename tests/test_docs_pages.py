@@ -89,3 +89,8 @@ def test_tutorials_stop_at_a_command_that_fails() -> None:
         assert cells and not [cell for cell in cells if re.search(r"^!", cell, re.MULTILINE)], tutorial.name
         shells = [cell for cell in cells if "%%bash" in cell]
         assert all(cell.startswith("%%bash -e\n") for cell in shells)
+
+
+def test_links_have_words_where_pages_are_read_as_markdown() -> None:
+    pages = [*DOCS.rglob("*.md"), DOCS.parent / "README.md", DOCS.parent / "CONTRIBUTING.md"]
+    assert not [page.name for page in pages if re.search(r"(?<!!)\[\]\(", page.read_text(encoding="utf-8"))]

@@ -31,6 +31,20 @@ def test_percentages_are_suspected_when_not_told(tmp_path):
     assert made.notes[0] in made.cube.attrs["import_notes"]
 
 
+@pytest.mark.parametrize(
+    ("rows", "trials", "noted"),
+    [([3, 40, 74], "200", True), ([3, 40, 74], "80", True), ([3, 40, 74], "100", False), ([3, 40, 174], "200", False),
+     ([3, 5, 9], "200", False)],
+)  # fmt: skip
+def test_whole_percentages_beside_trials_are_said_to_be_read_as_counts(tmp_path, rows, trials, noted):
+    made = imported(tmp_path, rows, trials)
+    assert made.cube["a"].metric_kind == "count"
+    said = [note for note in made.notes if "import it with `percent`" in note]
+    assert len(said) == noted
+    if noted:
+        assert f"from 3 to 74 and was read as counts of right answers out of {trials}" in said[0]
+
+
 @pytest.mark.parametrize("rows", [[10.8, 4.2, 2.9], [-3, 20, 80], [20, 140]])
 def test_losses_and_the_like_are_not_taken_for_percentages(tmp_path, rows):
     assert imported(tmp_path, rows).notes == ()

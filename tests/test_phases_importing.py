@@ -149,6 +149,8 @@ def test_round_trip(name, runs, tmp_path_factory):
     [
         ("t,a\n1,2\n1,3\n", {}, "two rows at 1 tokens.*with `run`"),
         ("t,a\n1,2\n2,x\n", {}, "'a' holds 'x' in line 3; expected a number"),
+        ("t,a\n1,2.5%\n2,3%\n", {}, "'a' holds '2.5%' in line 2; .*take the % out and name the metric in `percent`"),
+        ("t,a\n1,2\n2,%\n", {}, "'a' holds '%' in line 3; expected a number$"),
         ("t,a\n1,2\n2,inf\n", {}, "infinite value in line 3"),
         ("t,a\n,2\n", {}, "holds no number; expected training tokens"),
         ("t,a\n-1,2\n", {}, "stands at -1 tokens; expected 0 or more"),
@@ -160,7 +162,7 @@ def test_round_trip(name, runs, tmp_path_factory):
         (
             "t,a\n1,45.5\n2,50\n",
             {"trials": "100"},
-            "'a' of run 'log' at 1 tokens is 45.5 with 100 trials.*`percent` for percentages",
+            "'a' of run 'log' at 1 tokens is 45.5 with 100 trials.*name it in `percent` if it is in percent",
         ),
         ("t,a\n1,4\n2,101\n", {"trials": "100"}, "'a' of run 'log' at 2 tokens is 101 with 100 trials"),
         ("t,a\n1,4\n", {"trials": "-3"}, "no column '-3'"),

@@ -284,6 +284,6 @@ def _check_counts(values: xr.DataArray, trials: xr.DataArray, cube: xr.Dataset, 
         at, where = first_wrong(wrong, cube)
         raise UserError(
             f"{brief(str(path), 40)}: '{brief(metric, 40)}' {where} tokens is {float(values.values[at]):.6g} with "
-            f"{plural(float(trials.values[at]), 'trial')}; expected counts from 0 to the trials, or proportions "
-            "(`percent` for percentages), or `continuous` for what is no count"
+            f"{plural(float(trials.values[at]), 'trial')}; expected counts from 0 to the trials, or "
+            "proportions; name it in `percent` if it is in percent, in `continuous` if it is no count"
         )

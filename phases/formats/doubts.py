@@ -51,6 +51,11 @@ def doubts(cube: xr.Dataset, declared: frozenset[str], told: Sequence[str] = ())
                 f"'{written}' lies between {float(values.min()):.4g} and {float(values.max()):.4g} and was taken for a "
                 "continuous score: if it is a percentage, import it with `percent`; if not, with `continuous`"
             )
+        if kind == "count" and _like_percentages(values) and values.attrs["trials"] != 100:
+            out.append(
+                f"'{written}' is whole numbers from {float(values.min()):.4g} to {float(values.max()):.4g} and was read "
+                f"as counts of right answers{_of(values)}: if it is in percent, import it with `percent`"
+            )
         if kind == "proportion" and "trials" in values.attrs:
             given = values.attrs["trials"]
             trials = cube[given] if isinstance(given, str) else xr.full_like(values, float(given))
@@ -65,6 +70,11 @@ def doubts(cube: xr.Dataset, declared: frozenset[str], told: Sequence[str] = ())
                     "it an average of several?"
                 )
     return tuple(out)
+
+
+def _of(values: xr.DataArray) -> str:
+    trials = values.attrs["trials"]
+    return "" if isinstance(trials, str) else f" out of {float(trials):.10g}"
 
 
 def _fractional(cube: xr.Dataset) -> Iterator[str]:

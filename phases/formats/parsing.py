@@ -135,9 +135,11 @@ def finite(cells: Sequence[Any] | np.ndarray, name: str, notes: list[str]) -> Ar
 
 
 def expected(cell: object) -> str:
-    """Return what should have stood in a cell, with a hint where it holds a comma."""
+    """Return what should have stood in a cell, with a hint where it holds a comma or a percent sign."""
     if isinstance(cell, str) and COMMA.fullmatch(cell.strip()):
         return "expected a number such as 0.5 or 1000000: with a point for the decimals and nothing between thousands"
+    if isinstance(cell, str) and cell.strip().endswith("%") and as_numbers([cell.strip()[:-1]]).values[0] >= 0:
+        return "expected a number without a sign: take the % out and name the metric in `percent`"
     return "expected a number"
 
 
