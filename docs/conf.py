@@ -22,6 +22,7 @@ extensions = [
     "myst_nb",
     "reference_pages",
     "repository_links",
+    "citations",
 ]
 source_suffix = {".md": "myst-nb"}
 exclude_patterns = ["_build", "extensions"]
