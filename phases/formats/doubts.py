@@ -53,8 +53,8 @@ def doubts(cube: xr.Dataset, declared: frozenset[str], told: Sequence[str] = ())
             )
         if kind == "count" and _like_percentages(values) and values.attrs["trials"] != 100:
             out.append(
-                f"'{written}' is whole numbers from {float(values.min()):.4g} to {float(values.max()):.4g} and was read "
-                f"as counts of right answers{_of(values)}: if it is in percent, import it with `percent`"
+                f"'{written}' is whole numbers from {float(values.min()):.4g} to {float(values.max()):.4g} and was "
+                f"read as counts of right answers{_of(values)}: if it is in percent, import it with `percent`"
             )
         if kind == "proportion" and "trials" in values.attrs:
             given = values.attrs["trials"]
