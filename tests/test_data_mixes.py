@@ -170,3 +170,11 @@ def test_stream_shares_refuse_a_language_without_text():
         stream_shares({"en": None, "de": None}, Mix.parse("uniform", ("en", "de", "ru")))
     with pytest.raises(UserError, match="share of 1.1; expected at most 1"):
         stream_shares({"en": None, "glossary": 1.1}, Mix.parse("uniform", ("en",)))
+
+
+def test_a_number_of_concepts_is_part_of_a_mix():
+    mix = Mix.parse("entries:0.10, 60", ("en", "de", "fi"))
+    assert mix.name == "entries:0.1,table,60" and Mix.parse(mix.name, ("en", "de", "fi")) == mix
+    assert (mix.entries_form, mix.entries_concepts) == ("table", 60)
+    all_of_them = Mix.parse("entries:0.1", ("en", "de", "fi"))
+    assert "entries_concepts" not in all_of_them.text_changes() and mix.text_changes() != all_of_them.text_changes()
