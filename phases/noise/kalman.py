@@ -18,7 +18,8 @@ Array = NDArray[np.float64]
 AT_ONCE = 8
 """Innovation variances multiplied before a logarithm is taken: a logarithm costs as much as a dozen products."""
 STEPS = 4
-"""Checkpoints whose products are added at once: the sums are the longest arrays, and moving them costs most."""
+"""Checkpoints whose products are added at once: the sums are the longest arrays, and moving them costs most.
+The sum in :func:`products` is written out for this number."""
 
 
 @njit(cache=True, nogil=True)
