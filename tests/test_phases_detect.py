@@ -97,6 +97,7 @@ def test_json_is_the_contract(studied, tmp_path):
         "lags",
         "notes",
         "parts",
+        "families",
         "diagnostics",
         "sensitivity",
     }

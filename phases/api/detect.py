@@ -152,8 +152,8 @@ class Detection(Result):
         from calque.phases.report.runs import draw_run
 
         axes = draw_run(new_axes(below=0.16) if ax is None else ax, curves, rows, lags, scale, bars)
-        legend = axes.get_legend()
-        if legend is not None:
+        if axes.get_legend_handles_labels()[0]:
+            legend = axes.get_legend() or axes.legend(fontsize=9)
             legend.set_title(label(title))
         if wanted is not None:
             axes.set_ylabel(label(wanted[0]) if len(wanted) == 1 else "score")

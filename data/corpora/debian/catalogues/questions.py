@@ -12,6 +12,7 @@ from calque.data.corpora.debian.catalogues.lexicon import CatalogueLexicon
 from calque.data.corpora.debian.catalogues.selection import Selection, select
 from calque.data.corpora.real_text import RealTextConfig
 from calque.data.errors import UserError
+from calque.data.quantities import plural
 from calque.data.tasks import WordTask
 from calque.data.words.exposure import no_exposure
 from calque.data.words.words import Words, normalise, task_of, words
@@ -76,7 +77,7 @@ def first_concepts(lexicon: CatalogueLexicon, languages: tuple[str, ...], number
     concepts = select(lexicon, languages).concepts
     if number > len(concepts):
         raise UserError(
-            f"the mix wants entries of {number} concepts, and the catalogues agree on {len(concepts)} in "
+            f"the mix wants entries of {plural(number, 'concept')}, and the catalogues agree on {len(concepts)} in "
             f"{', '.join(languages)}; expected at most as many, or no number for all entries"
         )
     return frozenset(concepts[:number])
