@@ -121,7 +121,8 @@ class StoppedError(UserError):
 def nearest(word: object, known: list[str] | tuple[str, ...], likeness: float = 0.5) -> str:
     """Return ``"; did you mean 'x'?"`` for the known word nearest to ``word``, or an empty string.
 
-    Known words with commas between them are told to be given one by one.
+    A known word of which ``word`` is a whole part (``s0`` of ``nano-s0``) is nearest. Known words with commas between
+    them are told to be given one by one.
 
     Parameters
     ----------
@@ -134,7 +135,9 @@ def nearest(word: object, known: list[str] | tuple[str, ...], likeness: float = 
     several = [part.strip() for part in str(word)[:LONGEST_MESSAGE].split(",")]
     if len(several) > 1 and set(several) <= set(known):
         return f"; these are {len(several)} names: give each by itself"
-    close = get_close_matches(str(word)[:LONGEST_MESSAGE], known, n=1, cutoff=likeness)
+    text = str(word)[:LONGEST_MESSAGE]
+    longer = [name for name in known if text in re.split(r"[-_/. ]", name)]
+    close = longer[:1] or get_close_matches(text, known, n=1, cutoff=likeness)
     return f"; did you mean '{close[0]}'?" if close else ""
 
 

@@ -131,3 +131,9 @@ def test_several_names_with_commas_are_asked_for_one_by_one():
     assert nearest("acc,loss", ["acc", "loss", "step"]) == "; these are 2 names: give each by itself"
     assert nearest("acc, los", ["acc", "loss"]) == "; did you mean 'acc'?"
     assert nearest("a,b", ["a,c", "x"]) == "; did you mean 'a,c'?"
+
+
+def test_a_name_of_which_the_word_is_a_part_is_nearest():
+    runs = ["nano-s2", "micro-s0", "micro-s1"]
+    assert nearest("s0", runs) == "; did you mean 'micro-s0'?"
+    assert nearest("micro", runs) == "; did you mean 'micro-s0'?" and nearest("x", runs) == ""

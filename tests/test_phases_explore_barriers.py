@@ -67,13 +67,15 @@ def test_a_saved_page_has_no_barrier_either(chromium: Any, tmp_path: Path) -> No
         page.get_by_role("tab", name=name).click()
         page.wait_for_timeout(500)
         assert barriers(page) == [], name
+    page.get_by_role("tab", name="Curves").click()
+    assert saved(page, "svg").startswith("<svg")
     assert troubles == []
     page.close()
 
 
 def saved(page: Any, kind: str) -> str:
     with page.expect_download() as waited:
-        page.locator(f"main button[data-save={kind}]").first.click()
+        page.locator(f"button[data-save={kind}]").first.click()
     assert waited.value.suggested_filename.endswith(f".{kind}")
     return Path(waited.value.path()).read_bytes().decode("utf-8", "replace")
 

@@ -15,6 +15,7 @@ from calque.data.quantities import format_count
 from calque.scaling.forecast.forecast import forecast
 from calque.scaling.forecast.result import Forecast
 from calque.scaling.forecast.rollout import Rollout, discrepancy, rollouts
+from calque.scaling.forecast.sentences import sentences
 from calque.scaling.ladder import select
 from calque.scaling.named_sizes import NAMED_SIZES, parse_amount, parse_size
 from calque.scaling.observations import Observation
@@ -92,7 +93,10 @@ def test_forecast_holds_the_truth_and_states_its_reach() -> None:
     assert average.low and average.high and average.low < true < average.high
     assert average.floor_weight and average.floor_weight > 0.9
     assert result.sentences[0].startswith("By the average of the laws, translation of a 1.7b")
-    assert "and was calibrated under either law" in text
+    assert "and was calibrated under either law" in text and "lies outside" not in text
+    outside = [replace(row, tokens=9e11) if row.law == "average" else row for row in result.rows]
+    said = " ".join(sentences(outside, result.observations, "1.7b", NAMED_SIZES["1.7b"], "translation"))
+    assert "The average lies outside the laws' own estimates" in said
     assert by["power"].discrepancy_sd > 0.05  # type: ignore[operator]
 
 

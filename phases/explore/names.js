@@ -10,8 +10,8 @@ function describe(place) {
       input.setAttribute("aria-label", label)
     }
   }
-  // a tab that is not shown takes no focus
-  for (const panel of place.querySelectorAll("[class^=bk-][aria-hidden]")) {
+  // a tab that is not shown takes no focus; one that is shown again loses the attribute
+  for (const panel of place.querySelectorAll("[class^=bk-][aria-hidden], [class^=bk-][inert]")) {
     panel.inert = panel.getAttribute("aria-hidden") === "true"
   }
   // between a grid and its rows stands a box that scrolls
