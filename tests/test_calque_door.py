@@ -29,6 +29,7 @@ from calque.scaling.simulate.truth import Truth, read_truth
 from tests.phases_cube import study
 from tests.test_scaling_loss_laws import drawn
 
+pytestmark = pytest.mark.xdist_group("door")
 ROOT = Path(__file__).parent.parent
 TRUTH = ROOT / "docs/examples/truth.yaml"
 INTERACTIVE = (

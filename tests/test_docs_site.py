@@ -20,8 +20,9 @@ from tests.browser import NEEDS_BROWSER, barriers, troubles_of
 from tests.readme import ROOT
 from tests.test_calque_commands import CASES, function_of
 
+pytestmark = pytest.mark.xdist_group("site")
 DOCS = ROOT / "docs"
-KINDS = ("index", "tutorials/own_log", "METHODS", "KEYS", "REFERENCES", "reference/python", "reference/metrics",
+KINDS = ("index", "tutorials/own_log", "METHODS", "REFERENCES", "reference/metrics",
          "benchmarks/README", "findings/copying", "search")  # fmt: skip
 """One page of each kind; the others are looked at on demand (``-m slow``)."""
 REFERENCE = ("phases", "scaling", "sweeps", "python", "metrics", "cube", "estimands", "probes", "laws")

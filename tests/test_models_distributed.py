@@ -21,6 +21,8 @@ from calque.models.training.workers import launch
 from tests import distributed_muon
 from tests import distributed_training as small
 
+pytestmark = pytest.mark.xdist_group("processes")
+
 
 def losses(folder: Path) -> dict[int, float]:
     return {int(step): loss for step, loss in json.loads((folder / "losses.json").read_text()).items()}

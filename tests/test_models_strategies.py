@@ -24,6 +24,7 @@ from calque.models.training.strategy import _shard
 from calque.models.training.workers import launch
 from tests import distributed_training as small
 
+pytestmark = pytest.mark.xdist_group("processes")
 FIRST_STEP, LATER_STEPS = 2e-6, 2e-2
 """Most difference (nats/token): of the same function of the same weights, and after steps that round differently."""
 

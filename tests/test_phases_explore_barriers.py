@@ -21,10 +21,13 @@ from tests.test_phases_explore_browser import opened, served, tab
 # the second is Bokeh's own, of every table
 pytestmark = [
     NEEDS_BROWSER,
+    pytest.mark.xdist_group("barriers"),
     pytest.mark.filterwarnings("ignore:The inplace keyword in DataFrame.reset_index:DeprecationWarning"),
 ]
 PAGES = ("Curves", "Pairs", "Words", "Answers", "Heads", "Layers", "Ablations", "Sizes and mixes", "Loss and compute",
          "Planning", "Runs")  # fmt: skip
+DARK = ("Curves", "Heads", "Runs")
+"""A picture, a map, a table: the other pages are looked at in the dark on demand (``-m slow``)."""
 
 
 @pytest.fixture(scope="module")
@@ -38,21 +41,41 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield found
 
 
-@pytest.fixture(scope="module", params=["light", "dark"])
-def page(chromium: Any, address: str, request: pytest.FixtureRequest) -> Iterator[Any]:
-    context = chromium.new_context(viewport={"width": 1300, "height": 1000}, color_scheme=request.param)
+def looked_at(chromium: Any, address: str, scheme: str) -> Iterator[Any]:
+    context = chromium.new_context(viewport={"width": 1300, "height": 1000}, color_scheme=scheme)
     made = context.new_page()
     made.troubles = troubles_of(made)
     yield opened(made, address)
     context.close()
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_a_page_has_no_error_request_or_barrier(name: str, page: Any) -> None:
+@pytest.fixture(scope="module")
+def page(chromium: Any, address: str) -> Iterator[Any]:
+    yield from looked_at(chromium, address, "light")
+
+
+@pytest.fixture(scope="module")
+def dark_page(chromium: Any, address: str) -> Iterator[Any]:
+    yield from looked_at(chromium, address, "dark")
+
+
+def check(page: Any, name: str) -> None:
     tab(page, name)
     page.wait_for_timeout(100)  # names are given in the frame after the drawing
     assert barriers(page) == []
     assert page.troubles == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_has_no_error_request_or_barrier(name: str, page: Any) -> None:
+    check(page, name)
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in DARK else pytest.param(name, marks=pytest.mark.slow) for name in PAGES]
+)
+def test_a_dark_page_has_none_either(name: str, dark_page: Any) -> None:
+    check(dark_page, name)
 
 
 def test_a_saved_page_has_no_barrier_either(chromium: Any, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from tests.browser import NEEDS_BROWSER
 from tests.explore_cube import explored, timing
 from tests.hostile_cube import TEX, hostile, hostile_cube, hostile_reports
 
-pytestmark = NEEDS_BROWSER
+pytestmark = [NEEDS_BROWSER, pytest.mark.xdist_group("explore_browser")]
 ROOT = Path(__file__).parent.parent
 DEEP = """
 (selector) => {

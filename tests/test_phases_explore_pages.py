@@ -23,7 +23,10 @@ from tests.explore_cube import explored, timing
 from tests.test_phases_report import LOSS, POWER
 
 # Bokeh's own, of every table
-pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword in DataFrame.reset_index:DeprecationWarning")
+pytestmark = [
+    pytest.mark.xdist_group("explore_pages"),
+    pytest.mark.filterwarnings("ignore:The inplace keyword in DataFrame.reset_index:DeprecationWarning"),
+]
 METRICS = ("copying", "false_copying", "translation")
 FORECAST = {
     "schema": 1, "metric": "translation", "size": "1.7b", "n_params_non_embedding": 1e8, "sentences": ["By the law."],

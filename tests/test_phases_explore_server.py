@@ -24,7 +24,10 @@ from tests.explore_cube import explored, timing
 from tests.test_phases_cli import phases, refused
 
 # Bokeh's own, of every table
-pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword in DataFrame.reset_index:DeprecationWarning")
+pytestmark = [
+    pytest.mark.xdist_group("explore_server"),
+    pytest.mark.filterwarnings("ignore:The inplace keyword in DataFrame.reset_index:DeprecationWarning"),
+]
 ROOT = Path(__file__).parent.parent
 
 
