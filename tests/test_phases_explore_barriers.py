@@ -26,8 +26,6 @@ pytestmark = [
 ]
 PAGES = ("Curves", "Pairs", "Words", "Answers", "Heads", "Layers", "Ablations", "Sizes and mixes", "Loss and compute",
          "Planning", "Runs")  # fmt: skip
-DARK = ("Curves", "Heads", "Runs")
-"""A picture, a map, a table: the other pages are looked at in the dark on demand (``-m slow``)."""
 
 
 @pytest.fixture(scope="module")
@@ -71,9 +69,7 @@ def test_a_page_has_no_error_request_or_barrier(name: str, page: Any) -> None:
     check(page, name)
 
 
-@pytest.mark.parametrize(
-    "name", [name if name in DARK else pytest.param(name, marks=pytest.mark.slow) for name in PAGES]
-)
+@pytest.mark.parametrize("name", PAGES)
 def test_a_dark_page_has_none_either(name: str, dark_page: Any) -> None:
     check(dark_page, name)
 
