@@ -53,6 +53,9 @@ def test_a_run_that_never_comes_to_count_is_given_up_after_four_deaths(
     assert f"the process died {len(starts)} times at the start ({reason}" in standing.message
     assert len(standing.message) <= 300 and "Traceback" not in standing.message
     assert f"run 'first-s0': its process died ({reason}" in capfd.readouterr().err
+    from ray._private import ray_constants
+
+    assert ray_constants.ENABLE_RAY_CLUSTER, "only a cluster on this machine alone is bound to loopback"
 
 
 @pytest.fixture

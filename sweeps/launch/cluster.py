@@ -166,16 +166,16 @@ def _loopback() -> Iterator[None]:
     os.environ[ONE_MACHINE] = "0"
     from ray._private import ray_constants
 
-    clusters = ray_constants.ENABLE_RAY_CLUSTER
     ray_constants.ENABLE_RAY_CLUSTER = False  # read from the environment when Ray was imported, perhaps before
     try:
         yield
     finally:
-        ray_constants.ENABLE_RAY_CLUSTER = clusters
         if before is None:
             del os.environ[ONE_MACHINE]
         else:
             os.environ[ONE_MACHINE] = before
+        # what Ray was imported with may be the 0 from here
+        ray_constants.ENABLE_RAY_CLUSTER = ray_constants.env_bool(ONE_MACHINE, not ray_constants.IS_WINDOWS_OR_OSX)
 
 
 @contextlib.contextmanager
