@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 At = Callable[[float, Sequence[int]], tuple[Array, Array]]
-"""From a place on the segment, 0 to 1, and some losses: their values (losses, clusters), slopes (losses, clusters, ...)."""
+"""From a place, 0 to 1, and some losses: their values (losses, clusters) and slopes (losses, clusters, ...)."""
 TOLERANCE = 0.01
 SMALL = 1e-6
 """A change of the loss below this, in its unit, is rounding: parts need not sum to it within 1 % of itself."""

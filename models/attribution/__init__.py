@@ -1,1 +1,1 @@
-"""Attribution over training: which language of the training text made a loss of words change, and in which component."""
+"""Attribution over training: which language's text made a loss of words change, and in which component."""

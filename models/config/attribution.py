@@ -9,6 +9,7 @@ from calque.data.arguments import check_numbers
 from calque.data.errors import UserError, nearest
 
 TRANSLATION, COPYING = "translation", "copying"
+TOLERANCE = 0.01
 NEEDED = {"optimizer": "adamw", "precision": "32-true", "devices": 1}
 """Settings of training that it needs: the update is known by language for these alone."""
 
@@ -29,6 +30,9 @@ class AttributionConfig:
     every : int
         Steps of a segment of training, along which the gradient is integrated; 1 follows every step. Checkpoints end a
         segment too.
+    tolerance : float
+        Most difference of the sum of all parts from the change of a pair's loss along a segment, as a part of it: the
+        gradient is read at more points until it is met.
     level : float
         Of the intervals.
 
@@ -42,11 +46,14 @@ class AttributionConfig:
     concepts: int = 12
     clusters: int = 3
     every: int = 20
+    tolerance: float = TOLERANCE
     level: float = 0.95
 
     def __post_init__(self) -> None:
         """Refuse impossible values."""
         check_numbers(self, {"concepts": 2, "clusters": 2, "every": 1})
+        if not 0 < self.tolerance < 1:
+            raise UserError(f"`tolerance` is {self.tolerance:g}; expected more than 0 and less than 1, such as 0.01")
         if not self.pairs or len(set(self.pairs)) < len(self.pairs):
             raise UserError(
                 f"`pairs` is {list(self.pairs)}; expected {TRANSLATION}, {COPYING}, or pairs such as en-de, each once"
