@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from calque.models.ablations import allocation, swaps, weights
+from calque.models.ablations import allocation, simpson, swaps, weights
 from calque.models.components import frozen_norm, prefix_matching
 from calque.models.layers import lens, linear, similarity
 from calque.models.reading import gpt_neox, hooks
@@ -66,7 +66,7 @@ BUGS: dict[str, tuple[Any, str, str, str, Check]] = {
         of_allocation.test_simpson_is_exact_on_a_linear_network_with_squared_loss,
     ),
     "the weights of Simpson's rule exchanged": (
-        allocation, "_simpson", "= 4, 2", "= 2, 4",
+        simpson, "_simpson", "= 4, 2", "= 2, 4",
         of_allocation.test_simpson_is_exact_on_a_linear_network_with_squared_loss,
     ),
     "the diagonal kept in a debiased Gram matrix": (

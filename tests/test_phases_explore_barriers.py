@@ -23,8 +23,8 @@ pytestmark = [
     NEEDS_BROWSER,
     pytest.mark.filterwarnings("ignore:The inplace keyword in DataFrame.reset_index:DeprecationWarning"),
 ]
-PAGES = ("Curves", "Pairs", "Words", "Answers", "Heads", "Layers", "Ablations", "Sizes and mixes", "Loss and compute",
-         "Planning", "Runs")  # fmt: skip
+PAGES = ("Curves", "Pairs", "Words", "Answers", "Heads", "Layers", "Ablations", "Training text", "Sizes and mixes",
+         "Loss and compute", "Planning", "Runs")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -45,7 +45,7 @@ class AttributionConfig:
     pairs: tuple[str, ...] = (TRANSLATION, COPYING)
     concepts: int = 12
     clusters: int = 3
-    every: int = 20
+    every: int = 100
     tolerance: float = TOLERANCE
     level: float = 0.95
 
