@@ -25,8 +25,7 @@ from calque.models.training.monitoring.step_log import StepLog
 from calque.sweeps.study.run_config import RunConfig
 from calque.sweeps.trial import adaptive
 from calque.sweeps.trial.adaptive import AdaptiveSteps
-from calque.sweeps.trial.attributing import GROUP, RunAttribution
-from calque.sweeps.trial.probing import CheckpointProbes
+from calque.sweeps.trial.probing import ATTRIBUTION, CheckpointProbes, RunAttribution
 from calque.sweeps.trial.request import Report, TrialRequest
 from calque.sweeps.trial.scoring import probed_at, scored_at
 from calque.sweeps.watch.curves import curves_from, write_curves
@@ -132,7 +131,7 @@ class CheckpointRecorder:
                 parts |= self.probes(model, sha256.result())
                 seconds["probing_seconds"] = time.monotonic() - began
             if self.attribution is not None and (found := self.attribution.row(sha256.result())) is not None:
-                parts[GROUP] = found
+                parts[ATTRIBUTION] = found
                 seconds["attribution_seconds"] = self.attribution.observer.seconds
             self.file.put(step, row, seconds, parts)
             self._write_curves()

@@ -21,9 +21,8 @@ from calque.sweeps.study.run_config import RunConfig
 from calque.sweeps.trial import provenance
 from calque.sweeps.trial.adaptive import AdaptiveSteps
 from calque.sweeps.trial.answers import open_answers
-from calque.sweeps.trial.attributing import GROUP, attribution_of
 from calque.sweeps.trial.branching import beginning
-from calque.sweeps.trial.probing import probes_of
+from calque.sweeps.trial.probing import ATTRIBUTION, attribution_of, probes_of
 from calque.sweeps.trial.recorder import CheckpointRecorder, row_dims, score_along
 from calque.sweeps.trial.request import Report, TrialRequest
 from calque.sweeps.trial.run_cube import static_part
@@ -121,7 +120,7 @@ def open_recorder(request: TrialRequest, inputs: TrainingInputs, report: Report)
     with_adaptive = config.checkpoints.adaptive is not None
     probes = probes_of(config, inputs.data, scorer.words)
     attribution = attribution_of(config, inputs.data, inputs.sampler)
-    said = {**(probes.attributes if probes else {}), **({GROUP: attribution.attributes} if attribution else {})}
+    said = {**(probes.attributes if probes else {}), **({ATTRIBUTION: attribution.attributes} if attribution else {})}
     file = RunFile(request.folder / "run.nc", static, row_dims(with_adaptive), said)
     steps = None
     if with_adaptive:
