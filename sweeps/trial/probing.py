@@ -24,7 +24,6 @@ from calque.models.scoring.words import WordScorer
 from calque.sweeps.prepare.prepare import RunData
 from calque.sweeps.study.run_config import RunConfig
 
-
 ATTRIBUTION = "attribution"
 """Group of the run's cube."""
 
