@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -78,7 +79,7 @@ class Layout:
         return torch.stack([directions[:, span] @ vector[span] for span in self.components.values()], 1)
 
 
-def settings_of(optimizer: torch.optim.Optimizer, layout: Layout) -> list[Mapping[str, float]]:
+def settings_of(optimizer: torch.optim.Optimizer, layout: Layout) -> list[Mapping[str, Any]]:
     """Return the settings (``lr``, ``weight_decay``, ``eps``, ...) of each parameter of a ``layout``, in order.
 
     Parameters

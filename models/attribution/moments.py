@@ -73,7 +73,7 @@ class ClassMoments:
         groups = settings_of(self.optimizer, self.layout)
         for parameter, place, group in zip(self.layout.parameters, self.layout.places, groups, strict=True):
             state = self.optimizer.state[parameter]
-            beta1, beta2 = group["betas"]  # type: ignore[misc]
+            beta1, beta2 = group["betas"]
             taken = float(state["step"])
             root = state["exp_avg_sq"].reshape(-1).sqrt() / (1 - beta2**taken) ** 0.5 + group["eps"]
             rate = group["lr"]
