@@ -49,4 +49,12 @@ def parts_of(cube: xr.Dataset) -> dict[str, xr.Dataset]:
          "measure": ["translation", "copying"], "loss": ["translation", "copying"],
          "repeating": ["logprob", "probability"], "component": ["embedding", "norm"], "factor": [0.0, 1.0]},
     )  # fmt: skip
-    return {"components": components, "ablations": ablations}
+    by = ("run", "checkpoint", "component", "trained_on", "pair")
+    text = np.full((len(runs), N, 2, 3, 2, 2), np.nan)
+    text[0, 1:] = rng.normal(size=(N - 1, 2, 3, 2, 2))
+    attribution = xr.Dataset(
+        {"attribution": (by, text.mean(-1)), "attribution_by_cluster": ((*by, "cluster"), text)},
+        {"run": runs, "component": ["embedding", "norm"], "trained_on": ["de", "en", "rest"],
+         "pair": ["de-en", "en-de"]}, {"level": 0.9},
+    )  # fmt: skip
+    return {"components": components, "ablations": ablations, "attribution": attribution}

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calque.data.errors import UserError
+from calque.data.shards.opening import OpeningSampler
 from calque.data.shards.sampler import BLOCK_ROWS, Sampler
 from calque.data.shards.shards import Shard, Shards
 
@@ -180,3 +181,16 @@ def test_a_state_of_another_run_is_told(shards):
         made.step({"index": 60, "data_seed": 1})
     with pytest.raises(UserError, match="61 rows, no multiple of batch_size 12"):
         made.step({"index": 61, "data_seed": 0})
+
+
+def test_the_stream_of_each_row_is_told(shards):
+    """Of the whole batch, of a rank's, and where other text comes first."""
+    for one in (sampler(shards), sampler(shards, rank=1, world_size=3)):
+        for step in range(40):
+            assert one.row_streams(step) == (one.batch(step)[:, 0] // 100_000).tolist()
+    opened = OpeningSampler(sampler(shards, shares={"b": 1.0}), sampler(shards), 170)  # 17 rows, of 12 a batch
+    assert opened.streams == ("b", "a", "b", "c")
+    for step in range(4):
+        told = [opened.streams[i] for i in opened.row_streams(step)]
+        assert told == ["abc"[k] for k in opened.batch(step)[:, 0] // 100_000]
+        assert [i == 0 for i in opened.row_streams(step)] == [12 * step + row < 17 for row in range(12)]

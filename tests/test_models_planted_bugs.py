@@ -11,13 +11,15 @@ from typing import Any
 
 import pytest
 
-from calque.models.ablations import allocation, swaps, weights
+from calque.models.ablations import allocation, simpson, swaps, weights
+from calque.models.attribution.moments import ClassMoments
 from calque.models.components import frozen_norm, prefix_matching
 from calque.models.layers import lens, linear, similarity
 from calque.models.reading import gpt_neox, hooks
 from calque.models.reading.parts import ModelParts
 from tests import test_models_ablations_allocation as of_allocation
 from tests import test_models_ablations_weights as of_weights
+from tests import test_models_attribution as of_attribution
 from tests import test_models_components as of_components
 from tests import test_models_layers as of_layers
 from tests import test_models_reading as of_reading
@@ -66,8 +68,16 @@ BUGS: dict[str, tuple[Any, str, str, str, Check]] = {
         of_allocation.test_simpson_is_exact_on_a_linear_network_with_squared_loss,
     ),
     "the weights of Simpson's rule exchanged": (
-        allocation, "_simpson", "= 4, 2", "= 2, 4",
+        simpson, "_simpson", "= 4, 2", "= 2, 4",
         of_allocation.test_simpson_is_exact_on_a_linear_network_with_squared_loss,
+    ),
+    "clipping left out of the parts of an update": (
+        ClassMoments, "take", "gradient * factor", "gradient",
+        of_attribution.test_parts_sum_to_the_change_at_every_step,
+    ),
+    "a class whose momentum stands still where a batch lacks it": (
+        ClassMoments, "take", "self.moments *= beta1", "self.moments[list(gradients)] *= beta1",
+        of_attribution.test_parts_sum_to_the_change_at_every_step,
     ),
     "the diagonal kept in a debiased Gram matrix": (
         similarity, "u_centred", "np.fill_diagonal(gram, 0)", "pass",

@@ -24,8 +24,8 @@ pytestmark = [
     pytest.mark.xdist_group("barriers"),
     pytest.mark.filterwarnings("ignore:The inplace keyword in DataFrame.reset_index:DeprecationWarning"),
 ]
-PAGES = ("Curves", "Pairs", "Words", "Answers", "Heads", "Layers", "Ablations", "Sizes and mixes", "Loss and compute",
-         "Planning", "Runs")  # fmt: skip
+PAGES = ("Curves", "Pairs", "Words", "Answers", "Heads", "Layers", "Ablations", "Training text", "Sizes and mixes",
+         "Loss and compute", "Planning", "Runs")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import numpy as np
 import panel as pn
 import pytest
 import xarray as xr
+from scipy import stats
 
 import calque
 from calque.data.cube.file import write
@@ -103,12 +104,36 @@ def test_ablations_of_every_kind(app: App, parts: dict[str, xr.Dataset]) -> None
     assert "not computed for this run" in said(one.body.objects)
 
 
+def test_training_text_by_pair_over_training_and_by_component(app: App, parts: dict[str, xr.Dataset]) -> None:
+    one, group = page(app, "TrainingTextPage"), parts["attribution"].isel(run=0)
+    one.redraw()
+    found = cells(pictures(one.body)[0])
+    assert found["en", "en-de"] == pytest.approx(float(group["attribution"].sel(trained_on="en", pair="en-de").sum()))
+    one.score.value, one.pair.value = "training", "en-de"
+    one.redraw()
+    assert len(cells(pictures(one.body)[0])) == 3 * (N - 1)
+    said_of = tables(one.body)[0].iloc[0]
+    by = group["attribution_by_cluster"].sel(trained_on="de", pair="en-de").sum(("component", "checkpoint")).values
+    low, high = stats.ttest_1samp(by, 0).confidence_interval(0.9)
+    assert [said_of["low"], said_of["high"]] == pytest.approx([low, high], rel=1e-2)
+    one.score.value = "components"
+    one.redraw()
+    wanted = float(group["attribution"].sel(component="norm", trained_on="de", pair="en-de").sum())
+    assert cells(pictures(one.body)[0])["norm", "de"] == pytest.approx(wanted)
+    app.selection.chosen_runs.value = ["b"]
+    one.redraw()
+    assert "nothing was attributed" in said(one.body.objects)
+
+
 def test_what_is_missing_is_said(cube: xr.Dataset) -> None:
     bare = App(make_study(cube, "results.nc"))
     for kind, command in (("HeadsPage", "heads"), ("LayersPage", "layers"), ("AblationsPage", "ablations")):
         one = page(bare, kind)
         one.redraw()
         assert f"sweeps probe (probes {command}" in said(one.body.objects) and not one.kept
+    one = page(bare, "TrainingTextPage")
+    one.redraw()
+    assert "sweeps run of a study with training: {attribution: {}}" in said(one.body.objects) and not one.kept
 
 
 def test_the_groups_of_a_file_are_shown_and_depths_are_series(
@@ -117,7 +142,7 @@ def test_the_groups_of_a_file_are_shown_and_depths_are_series(
     path = tmp_path / "c.nc"
     write(cube, path, {name: group.assign_coords(checkpoint=np.arange(N)) for name, group in parts.items()})
     study = read_study(path, {})
-    assert set(study.parts) == {"components", "ablations"}
+    assert set(study.parts) == {"components", "ablations", "attribution"}
     found = calque.detect(path, metric="components/lens_target", by="run,depth", boot=19)
     rows = {row.group for row in found.transitions if row.run == "a-s0"}
     assert rows == {"depth=0", "depth=1", "depth=2"}

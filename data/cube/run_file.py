@@ -21,7 +21,7 @@ from calque.data.quantities import plural
 NAME, PREVIOUS, DAMAGED = "run.nc", "run.previous.nc", "run.damaged.nc"
 """The file of a run; the one before it, a checkpoint older; one that could not be used, moved aside."""
 TIMING = {
-    **{f"{name}_seconds": {"units": "s"} for name in ("training", "scoring", "probing")},
+    **{f"{name}_seconds": {"units": "s"} for name in ("training", "scoring", "probing", "attribution")},
     "training_loss": {"units": "nat/token", "long_name": "mean loss of the steps since the checkpoint before"},
     "gradient_norm": {"units": "1", "long_name": "mean norm of the gradient before it is clipped, of the same steps"},
     "largest_gradient_norm": {"units": "1", "long_name": "the largest of these norms"},
@@ -31,8 +31,8 @@ TIMING = {
     "skipped_steps": {"units": "1", "long_name": "how many of these steps left the weights as they were"},
 }
 """Attributes of what the group ``timing`` holds."""
-PARTS = ("components", "ablations")
-"""Groups of the scores of a model's parts."""
+PARTS = ("components", "ablations", "attribution")
+"""Groups of the scores of a model's parts, and of what its training text did to them."""
 LOG = logging.getLogger("calque")
 
 
@@ -123,8 +123,8 @@ class RunFile:
                 continue
             if self.of_parts.setdefault(name, dict(groups[name].attrs))["identity"] != groups[name].attrs["identity"]:
                 raise _ForeignError(
-                    f"{path} holds {name} that were probed with other settings; give the same evaluation.probe_length, "
-                    "or choose another results folder"
+                    f"{path} holds {name} that were probed with other settings; give the same evaluation.probe_length "
+                    "and training.attribution, or choose another results folder"
                 )
             found = zip(steps, parted_rows(groups[name], "sha256"), strict=True)
             parts[name] = {step: row for step, row in found if row is not None}

@@ -32,10 +32,26 @@ class OpeningSampler:
 
     def batch(self, step: int) -> NDArray[np.int64]:
         """Return the batch of ``step``, from 0 on, shape (batch_size, context + 1)."""
+        before, after = self._rows(step)
+        return np.concatenate([self.opening.rows(before), self.rest.rows(after)])
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """Names of the streams, those of the opening first."""
+        return (*self.opening.streams, *self.rest.streams)
+
+    def row_streams(self, step: int) -> list[int]:
+        """Return the stream of each row of the batch of ``step``, as an index of ``streams``."""
+        before, after = self._rows(step)
+        first, then = self.opening.places(before)[:, 0], self.rest.places(after)[:, 0]
+        found: list[int] = [*first.tolist(), *(then + len(self.opening.streams)).tolist()]
+        return found
+
+    def _rows(self, step: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the rows of the batch of ``step`` in the opening, and in the rest."""
         first, stop = step * self.rest.batch_size, (step + 1) * self.rest.batch_size
         middle = min(max(first, self.opening_rows), stop)
-        before, after = np.arange(first, middle), np.arange(middle, stop) - self.opening_rows
-        return np.concatenate([self.opening.rows(before), self.rest.rows(after)])
+        return np.arange(first, middle), np.arange(middle, stop) - self.opening_rows
 
     def drawn(self, steps: int) -> dict[str, int]:
         """Return how many rows of each stream the first ``steps`` batches hold."""

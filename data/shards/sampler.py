@@ -135,6 +135,19 @@ class Sampler:
             row[:] = self._streams[stream].ids[start : start + self.context + 1]
         return rows
 
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """Names of the streams."""
+        return tuple(self.shares)
+
+    def row_streams(self, step: int) -> list[int]:
+        """Return the stream of each row of this rank's batch of ``step``, as an index of ``streams``."""
+        start = step * self.batch_size
+        found: list[int] = self.places(np.arange(start + self.rank, start + self.batch_size, self.world_size))[
+            :, 0
+        ].tolist()
+        return found
+
     def drawn(self, steps: int) -> dict[str, int]:
         """Return how many rows of each stream the first ``steps`` global batches hold: the realised shares, exactly."""
         return self.drawn_rows(steps * self.batch_size)

@@ -21,16 +21,12 @@ from torch import Tensor, nn
 
 from calque.data.errors import UserError
 from calque.models.ablations.intervals import mean_interval
+from calque.models.ablations.simpson import MOST, TOLERANCE, integrals
 from calque.models.ablations.weights import State
 
 Losses = Callable[[int], Iterable[Tensor]]
 """Gives the loss of a cluster of items in pieces that add up, each with a graph of its own."""
 Array = NDArray[np.float64]
-TOLERANCE = 0.01
-SMALL = 1e-6
-"""A change of the loss below this, in its unit, is rounding: parts need not sum to it within 1 % of itself."""
-MOST = 64
-"""Most intervals of Simpson's rule."""
 
 
 def allocation(
@@ -77,8 +73,8 @@ def allocation(
         raise UserError(f"`clusters` is {clusters}; expected 2 or more")
     with own_parameters(model) as parameters:
 
-        def at(t: float) -> tuple[Array, Array]:
-            """Return losses (clusters) and slopes by component (clusters, components) on the segment."""
+        def at(t: float, which: Sequence[int]) -> tuple[Array, Array]:
+            """Return losses (1, clusters) and slopes by component (1, clusters, components) on the segment."""
             with torch.no_grad():
                 for name, parameter in parameters.items():
                     start, end = before[name].to(parameter), after[name].to(parameter)
@@ -91,29 +87,21 @@ def allocation(
                     torch.autograd.backward(piece)
                 for c, held in enumerate(components.values()):
                     slopes[cluster, c] = sum(_slope(parameters[n], before[n], after[n]) for n in held)
-            return values, slopes
+            return values[None], slopes[None]
 
-        points = {t: at(t) for t in (0.0, 0.5, 1.0)}
-        whole = points[1.0][0].mean() - points[0.0][0].mean()
-        intervals = 2
-        while True:
-            parts = _simpson([points[i / intervals][1] for i in range(intervals + 1)])
-            gap = abs(parts.mean(0).sum() - whole) / max(abs(whole), SMALL)
-            if gap <= tolerance:
-                break
-            if 2 * intervals > most:
-                raise UserError(
-                    f"the parts sum to {parts.mean(0).sum():.4g} and the loss changes by {whole:.4g}, with "
-                    f"{intervals + 1} points between the checkpoints; choose checkpoints that are nearer to each other"
-                )
-            intervals *= 2
-            points |= {i / intervals: at(i / intervals) for i in range(1, intervals, 2)}
+        found = integrals(at, 1, tolerance=tolerance, most=most)
+    parts, whole, gap, points = (each[0] for each in (found.parts, found.whole, found.gap, found.points))
+    if gap > tolerance:
+        raise UserError(
+            f"the parts sum to {parts.mean(0).sum():.4g} and the loss changes by {whole:.4g}, with {points} points "
+            "between the checkpoints; choose checkpoints that are nearer to each other"
+        )
     mean, low, high = mean_interval(parts.T, level)
     return xr.Dataset(
         {
             "allocation": ("component", mean), "allocation_low": ("component", low),
             "allocation_high": ("component", high), "allocation_by_cluster": (("component", "cluster"), parts.T),
-            "whole": ((), whole), "gap": ((), gap), "points": ((), intervals + 1),
+            "whole": ((), whole), "gap": ((), gap), "points": ((), points),
         },
         {"component": list(components)}, {"level": level},
     )  # fmt: skip
@@ -151,10 +139,3 @@ def _slope(parameter: nn.Parameter, before: Tensor, after: Tensor) -> float:
     if parameter.grad is None:
         return 0.0
     return float((parameter.grad.double() * (after.to(parameter) - before.to(parameter)).double()).sum())
-
-
-def _simpson(values: Sequence[Array]) -> Array:
-    """Return the integral from 0 to 1 of values at evenly spaced points, an odd number of them."""
-    weights = np.ones(len(values))
-    weights[1:-1:2], weights[2:-1:2] = 4, 2
-    return np.asarray(np.tensordot(weights / weights.sum(), np.stack(values), 1))

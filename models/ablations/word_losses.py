@@ -7,15 +7,17 @@ where source and target language are the same: the mean of minus log p(headword)
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from calque.data.errors import UserError
 from calque.data.words.overlap import NONE
 from calque.data.words.properties import overlap
 from calque.models.decoder.linear import as_float32
+from calque.models.decoder.targets import IGNORED
 from calque.models.reading.parts import ModelParts
 from calque.models.scoring.questions import Question
 from calque.models.scoring.words import WordScorer
@@ -64,20 +66,47 @@ class WordLosses:
 
         def pieces(cluster: int) -> Iterator[Tensor]:
             items = self.clusters[cluster]
-            by_length: dict[tuple[int, int], list[list[int]]] = defaultdict(list)
-            for item in items:
-                by_length[len(item.prompt), len(item.targets[0])].append([*item.prompt, *item.targets[0]])
-            for (begin, length), rows in by_length.items():
-                for start in range(0, len(rows), ROWS):
-                    yield _loss(parts, rows[start : start + ROWS], begin, length) / len(items)
+            for start in range(0, len(items), ROWS):
+                yield sum_of_losses(parts, *padded(items[start : start + ROWS])) / len(items)
 
         return pieces
 
 
-def _loss(parts: ModelParts, rows: list[list[int]], begin: int, length: int) -> Tensor:
-    """Return the sum over rows of minus the log-probability of their last ``length`` tokens, after ``begin``."""
-    tokens = torch.tensor(rows, device=parts.device)
-    hidden = parts.run(tokens[:, :-1])[:, begin - 1 :]
-    logprob = as_float32(parts.unembedding(hidden)).log_softmax(-1)
-    assert hidden.shape[1] == length
-    return -logprob.gather(-1, tokens[:, begin:, None]).sum()
+def padded(items: Sequence[Question]) -> tuple[Tensor, Tensor]:
+    """Return prompts with their answers, and what is asked at each position, shape (items, length - 1).
+
+    Rows end with padding, which no position before it reads. Of an answer that has several forms, the first.
+
+    Parameters
+    ----------
+    items : sequence of Question
+
+    Returns
+    -------
+    tokens : int tensor, shape (items, length)
+    wanted : int tensor, shape (items, length - 1)
+        The next token where it is of the answer, ignored elsewhere.
+    """
+    rows = [[*item.prompt, *item.targets[0]] for item in items]
+    tokens = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.int64)
+    wanted = torch.full((len(rows), tokens.shape[1] - 1), IGNORED)
+    for i, (item, row) in enumerate(zip(items, rows, strict=True)):
+        begin = len(item.prompt)
+        tokens[i, : len(row)] = torch.tensor(row)
+        wanted[i, begin - 1 : len(row) - 1] = torch.tensor(item.targets[0])
+    return tokens, wanted
+
+
+def sum_of_losses(parts: ModelParts, tokens: Tensor, wanted: Tensor) -> Tensor:
+    """Return the sum over rows of minus the log-probability of their answers, nats, with a graph.
+
+    Parameters
+    ----------
+    parts : ModelParts
+    tokens, wanted : Tensor
+        From :func:`padded`.
+    """
+    tokens, wanted = tokens.to(parts.device), wanted.to(parts.device)
+    asked = wanted != IGNORED
+    hidden = parts.run(tokens[:, :-1])[asked]
+    return F.cross_entropy(as_float32(parts.unembedding(hidden)), wanted[asked], reduction="sum")

@@ -14,7 +14,7 @@ import os
 import shutil
 import warnings
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ from calque.models.checkpoints import digests
 KEPT_STATES = 2
 LOG = logging.getLogger("calque")
 State = dict[str, Tensor]
+OBSERVED = "observed."
 _NONE_RECENT = torch.zeros(0, 2, dtype=torch.float64)
 
 
@@ -52,12 +53,15 @@ class Position:
         Tokens that carried loss so far.
     recent : tensor, shape (steps, 2), float64
         Losses and gradient norms by which the next step is judged (``calque.models.training.monitoring.spikes``).
+    observed : dict of str to tensor
+        What an observer of the steps goes on with (``calque.models.training.observer``).
     """
 
     step: int
     skipped: int = 0
     loss_tokens: int = 0
     recent: Tensor = _NONE_RECENT
+    observed: State = field(default_factory=dict)
 
 
 def state_of(model: nn.Module, optimizer: torch.optim.Optimizer, position: Position) -> State:
@@ -73,6 +77,7 @@ def state_of(model: nn.Module, optimizer: torch.optim.Optimizer, position: Posit
     state: State = {name: torch.tensor(count) for name, count in counts.items()}
     if len(position.recent):
         state["recent"] = position.recent
+    state |= {f"{OBSERVED}{name}": tensor for name, tensor in position.observed.items()}
     for name, parameter in model.named_parameters():
         state[f"model.{name}"] = parameter.detach()
         for key, value in optimizer.state.get(parameter, {}).items():
@@ -202,7 +207,10 @@ def load_state(path: str | os.PathLike[str], model: nn.Module, optimizer: torch.
             if kept:
                 optimizer.state[parameter] = kept
     step, skipped, loss_tokens = (int(state[name]) for name in ("step", "skipped", "loss_tokens"))
-    return Position(step=step, skipped=skipped, loss_tokens=loss_tokens, recent=state.get("recent", _NONE_RECENT))
+    observed = {k.removeprefix(OBSERVED): v for k, v in state.items() if k.startswith(OBSERVED)}
+    return Position(
+        step=step, skipped=skipped, loss_tokens=loss_tokens, recent=state.get("recent", _NONE_RECENT), observed=observed
+    )
 
 
 def _read_whole(path: Path, named: dict[str, nn.Parameter]) -> State:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from calque.data.errors import UserError, nearest
 from calque.data.quantities import Count
 from calque.models.config import retention
+from calque.models.config.attribution import AttributionConfig, check_training
 from calque.models.config.profiling import ProfileConfig
 
 FLOAT8 = "float8-mixed"
@@ -97,6 +98,9 @@ class TrainingConfig:
         every step in any case. It changes no number and is no part of the run's identity.
     profile : ProfileConfig, optional
         Profile a few steps into ``profile/`` of the run's folder; no part of the run's identity either.
+    attribution : AttributionConfig, optional
+        Attribute the changes of losses of words to the languages of the training text (docs/COMPONENTS.md). It changes
+        no number and is no part of the run's identity.
     """
 
     tokens: Count
@@ -132,6 +136,7 @@ class TrainingConfig:
     spike_history: int = 128
     tensorboard: bool = False
     profile: ProfileConfig | None = None
+    attribution: AttributionConfig | None = None
 
     def __post_init__(self) -> None:
         """Refuse impossible values."""
@@ -190,6 +195,8 @@ class TrainingConfig:
                 "training.strategy is 'fsdp2', but one device has nothing to share; expected training.devices of 2 or "
                 "more, or no strategy"
             )
+        if self.attribution is not None:
+            check_training(optimizer=self.optimizer, precision=self.precision, devices=self.devices)
         retention.check(self.keep_weights)
         retention.check_states(self.keep_states)
         if self.batch_size % self.devices:

@@ -25,6 +25,7 @@ from calque.models.training.loss_tokens import LossTokens
 from calque.models.training.monitoring.loss_monitor import LossMonitor
 from calque.models.training.monitoring.profiling import StepProfiler
 from calque.models.training.monitoring.step_log import StepLog
+from calque.models.training.observer import StepObserver
 from calque.models.training.strategy import fabric_for
 from calque.models.training.train_step import TrainStep
 
@@ -71,6 +72,7 @@ def train(
     begin_from: str | os.PathLike[str] | None = None,
     begins: Sequence[int] = (),
     init_seed: int | None = None,
+    observer: StepObserver | None = None,
 ) -> None:
     """Train to the end, resuming from the newest valid state in ``folder`` when there is one.
 
@@ -121,6 +123,8 @@ def train(
     init_seed : int, optional
         Of the initial weights, where ``decoder`` was made without: they are drawn once it is sharded, and not at all
         where training resumes.
+    observer : StepObserver, optional
+        Sees every step that is taken; its tensors are kept in the states.
 
     Raises
     ------
@@ -147,7 +151,7 @@ def train(
         checkpointer = Checkpointer(
             fabric, decoder, config, folder, checkpoint_steps, on_checkpoint, state_seconds, writer, along, keep_states
         )
-        train_step = TrainStep(fabric, decoder, config, folder, loss_tokens, begins)
+        train_step = TrainStep(fabric, decoder, config, folder, loss_tokens, begins, observer)
         checkpointer.compiled = train_step.compiled
         path = _beginning(folder, begin_from) if fabric.global_rank == 0 else None
         path = fabric.broadcast(path) if config.devices > 1 else path
@@ -205,6 +209,8 @@ def _run(
                 rate = (step - reported_step) * tokens / max(now - reported_at, 1e-9)
                 on_progress(Progress(step=step, tokens=step * tokens, loss=loss, tokens_per_second=rate))
             if kept:
+                if train_step.observer is not None:
+                    train_step.observer.at_checkpoint()
                 checkpointer.save(step, state)
             if step in checkpointer.steps:
                 extra = _extra(fabric, further, checkpointer.steps, step, config.devices)

@@ -23,6 +23,7 @@ from calque.models.training.compiling import checkpoint_activations, compile_ste
 from calque.models.training.loss_tokens import LossTokens
 from calque.models.training.monitoring.loss_monitor import LossMonitor
 from calque.models.training.monitoring.spikes import SpikeWatch
+from calque.models.training.observer import StepObserver
 from calque.models.training.precision import compute_as
 from calque.models.training.rows import halved, record_in, rows_that_fit
 
@@ -44,13 +45,15 @@ class TrainStep:
         Chooses and counts the tokens that carry loss.
     begins : sequence of int
         Tokens that begin documents, needed where ``attention`` is ``document``.
+    observer : StepObserver, optional
+        Sees every step that is taken.
     """
 
     def __init__(
         self, fabric: Fabric, decoder: Decoder, config: TrainingConfig, folder: str | os.PathLike[str] | None = None,
-        loss_tokens: LossTokens | None = None, begins: Sequence[int] = (),
+        loss_tokens: LossTokens | None = None, begins: Sequence[int] = (), observer: StepObserver | None = None,
     ) -> None:  # fmt: skip
-        self.fabric, self.decoder, self.config = fabric, decoder, config
+        self.fabric, self.decoder, self.config, self.begins = fabric, decoder, config, tuple(begins)
         self.loss_tokens = loss_tokens or LossTokens(config)
         self.fewer = (lambda rows: None) if folder is None else record_in(folder, config.devices)
         self.fits = False
@@ -72,13 +75,17 @@ class TrainStep:
         self.schedule = optimisers.schedule(self.optimizer, config)
         self.skipped = 0
         self.spikes = SpikeWatch(config.skip_spikes, config.spike_history)
+        self.observer = observer
+        if observer is not None:
+            observer.begin(self)
 
     def __call__(self, step: int, batch: Tensor, monitor: LossMonitor) -> None:
         """Take optimizer step ``step`` (from 0) with this rank's rows ``batch``, shape (rows, context + 1).
 
         Loss and gradient norm go to ``monitor``, unread.
         """
-        loss = self._gradients(batch, *self.loss_tokens.choose(batch))
+        targets, scale = self.loss_tokens.choose(batch)
+        loss = self._gradients(batch, targets, scale)
         if self.config.devices > 1:
             torch.distributed.all_reduce(loss, torch.distributed.ReduceOp.SUM)
             loss /= self.config.devices
@@ -93,9 +100,18 @@ class TrainStep:
             group["lr"] = rate * factor(step)
         if self._is_left_out(step, monitor):
             monitor.skip_newest()
-        else:
+        elif self.observer is None:
             self.optimizer.step()
+        else:
+            self.observer.before_update(step, batch, targets, scale, self._factor(norm))
+            self.optimizer.step()
+            self.observer.after_update(step)
         self.optimizer.zero_grad(set_to_none=True)
+
+    def _factor(self, norm: Tensor) -> Tensor | float:
+        """Return the factor of ``clip_grad_norm_``."""
+        limit = self.config.gradient_clip
+        return (limit / (norm + 1e-6)).clamp(max=1.0) if limit else 1.0
 
     def _is_left_out(self, step: int, monitor: LossMonitor) -> bool:
         """Return whether the weights stay as they are; all processes, which have the same values, return the same."""
@@ -120,6 +136,7 @@ class TrainStep:
         return Position(
             step=step, skipped=self.skipped, loss_tokens=self.loss_tokens.so_far(step),
             recent=torch.from_numpy(self.spikes.history()),
+            observed={} if self.observer is None else self.observer.state(),
         )  # fmt: skip
 
     def go_on_from(self, position: Position) -> None:
@@ -127,6 +144,8 @@ class TrainStep:
         self.skipped = position.skipped
         self.loss_tokens.go_on_from(position.loss_tokens)
         self.spikes.go_on_from(position.recent.numpy())
+        if self.observer is not None:
+            self.observer.go_on_from(position.observed)
 
     def _gradients(self, batch: Tensor, targets: Tensor | None, scale: Tensor | float) -> Tensor:
         """Add up the gradients of ``batch`` and return its loss; the first time, in parts that memory allows."""

@@ -23,14 +23,15 @@ from calque.phases.explore.pages.pairs import PairsPage
 from calque.phases.explore.pages.planning import PlanningPage
 from calque.phases.explore.pages.runs import RunsPage
 from calque.phases.explore.pages.sizes import SizesPage
+from calque.phases.explore.pages.training_text import TrainingTextPage
 from calque.phases.explore.pages.words import WordsPage
 from calque.phases.explore.scripts import numbered
 from calque.phases.explore.selection import Selection
 from calque.phases.explore.study import Study
 
 PAGES: tuple[type[Page], ...] = (
-    CurvesPage, PairsPage, WordsPage, AnswersPage, HeadsPage, LayersPage, AblationsPage, SizesPage, LossPage,
-    PlanningPage, RunsPage,
+    CurvesPage, PairsPage, WordsPage, AnswersPage, HeadsPage, LayersPage, AblationsPage, TrainingTextPage, SizesPage,
+    LossPage, PlanningPage, RunsPage,
 )  # fmt: skip
 FRAME = Path(__file__).with_name("frame.html.j2")
 SCRIPTS = {"script": "frame.js", "save": "save.js", "names": "names.js"}

@@ -30,8 +30,8 @@ from calque.phases.series.names import by_written_names
 CONDITIONS = ("cube", "size", "mix", "corpus", "template")
 LARGE = 96 * MEBIBYTE
 """Bytes above which a variable stays in the file."""
-PARTS = ("components", "ablations")
-"""Groups with scores of a model's parts."""
+PARTS = ("components", "ablations", "attribution")
+"""Groups with scores of a model's parts, and of what its training text did to them."""
 LOGS = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
 NUMBERS = ("n_params", "n_params_non_embedding", "init_seed", "data_seed", "seed")
 
@@ -57,7 +57,7 @@ class Study:
     answers : Answers or None
         What the models said, where it was kept.
     parts : dict of str to Dataset
-        The groups ``components`` and ``ablations``, as far as the cube has them.
+        The groups of :data:`PARTS`, as far as the cube has them.
 
     What is computed of it is shared by all sessions.
     """

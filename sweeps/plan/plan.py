@@ -69,6 +69,8 @@ def plan(
         "adaptive_checkpoints": sum(p.adaptive_checkpoints for p in plans),
         "flops": sum(p.flops for p in plans), "scoring_flops": sum(p.scoring_flops for p in plans),
         "probing_flops": sum(p.probing_flops for p in plans),
+        "attribution_flops": sum(p.attribution_flops for p in plans),
+        "attribution_hours": sum(p.attribution_hours for p in plans),
         "device_hours": sum(p.hours for p in plans), "scoring_hours": sum(p.scoring_hours for p in plans),
         "disk_bytes": sum(p.disk_bytes for p in plans),
         "shard_bytes": sum(each.shard_bytes or 0.0 for each in data_sets),
@@ -115,8 +117,9 @@ def _cost(plans: Sequence[RunPlan], price: float, when: dict[str, Any] | None) -
     Where a study has runs on GPUs, an hour is one of a GPU, and those of CPU cores are not counted.
     """
     paid = [p for p in plans if p.device != "cpu"] or plans
+    hours = sum(p.hours + p.attribution_hours for p in paid)
     return {
-        "price": price, "device_hours": sum(p.hours for p in paid), "training": price * sum(p.hours for p in paid),
+        "price": price, "device_hours": hours, "training": price * hours,
         "scoring": price * sum(p.scoring_hours for p in paid),
         "cluster": None if when is None else price * when["devices"] * when["hours"],
     }  # fmt: skip

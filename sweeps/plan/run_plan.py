@@ -8,6 +8,8 @@ from typing import Any
 from calque.models.config.memory import BFLOAT16, FLOAT32, memory, on_device, sequences_at_once
 from calque.models.config.parametrisation import ADAMW, MUON, scaled
 from calque.models.config.retention import BESIDE_AN_ADDRESS, kept_steps, passing
+from calque.sweeps.plan import attributing
+from calque.sweeps.plan.attributing import attribution_cost
 from calque.sweeps.plan.hardware import Hardware
 from calque.sweeps.plan.repetition import Text, epochs
 from calque.sweeps.plan.scoring import SPEED, probing_flops, scoring_flops
@@ -42,6 +44,13 @@ class RunPlan:
         Device-hours in which scoring keeps devices from training: all of a run's devices score together.
     probing_flops : float
         Of the probes of heads at the checkpoints that are probed; 0 where none are asked for. No part of the hours.
+    attribution_flops : float
+        Of attribution to the languages of the training text (``calque.sweeps.plan.attributing``); 0 where the run asks
+        for none.
+    attribution_hours : float
+        Device-hours that it adds to training.
+    attribution_bytes : int
+        Memory that it takes beside training.
     device, precision : str
     peak_flops : float
         Of the device at this precision, FLOP/s.
@@ -52,7 +61,7 @@ class RunPlan:
     devices : int
         World size: devices that share a step.
     wall_hours : float
-        Hours of training and scoring divided by the devices.
+        Hours of training, attribution and scoring divided by the devices.
     rows : int
         Sequences of a micro-batch: as configured, else as many as fit the device's memory
         (``calque.models.config.memory``).
@@ -94,6 +103,9 @@ class RunPlan:
     scoring_flops: float
     scoring_hours: float
     probing_flops: float
+    attribution_flops: float
+    attribution_hours: float
+    attribution_bytes: int
     device: str
     precision: str
     peak_flops: float
@@ -144,6 +156,8 @@ def plan_run(
     further = budget if training.keep_weights == "all" else 0  # other policies remove them in favour of later ones
     scored = scoring_flops(run, len(steps) + budget, sum(parts.values()))
     scoring_hours = scored / (SPEED * peak * hardware.utilisation) / 3600
+    attributed = attribution_cost(run, decoder, sum(parts.values()))
+    attribution_hours = attributed.flops / (attributing.SPEED * peak * hardware.utilisation) / 3600
     final, at_once = kept_steps(training.keep_weights, steps, steps), BESIDE_AN_ADDRESS + passing(training.keep_weights)
     states = KEPT_STATES * (whole.gradients + whole.optimizer)  # weights take as much as gradients
     rule = (MUON if training.optimizer == "muon" else ADAMW)["hidden"]
@@ -154,8 +168,9 @@ def plan_run(
         steps=run.trained_steps, checkpoints=len(steps) + budget, adaptive_checkpoints=budget,
         flops_per_token=parts, flops=flops, device=name,
         scoring_flops=scored, scoring_hours=scoring_hours, probing_flops=probing_flops(run, decoder, budget),
+        attribution_flops=attributed.flops, attribution_hours=attribution_hours, attribution_bytes=attributed.n_bytes,
         precision=training.precision, peak_flops=peak, hours=hours,
-        wall_hours=(hours + scoring_hours) / training.devices,
+        wall_hours=(hours + attribution_hours + scoring_hours) / training.devices,
         hidden_learning_rate=scaled(training.learning_rate, rule.learning_rate, decoder),
         devices=training.devices, rows=rows,
         memory_bytes=asdict(needed) | {"total": needed.total, "total_checkpointed": needed.total_checkpointed},

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from calque.data.command_line.naming import named
 from calque.data.quantities import format_count, format_number, plural
+from calque.sweeps.plan import attributing
 from calque.sweeps.plan.scoring import SPEED
 from calque.sweeps.study.differences import differences_text
 
@@ -115,6 +116,14 @@ def notes(estimate: dict[str, Any]) -> list[str]:
     ]
     if probing:
         lines.insert(2, f"probes of heads: about {format_number(probing)} % of training's FLOPs, not in the times")
+    if total["attribution_flops"]:
+        most = max(r["attribution_bytes"] for r in estimate["runs"])
+        share = format_number(100 * total["attribution_flops"] / total["flops"])
+        lines.insert(
+            2,
+            f"attribution to the training text: {time(total['attribution_hours'])} more (about {share} % of training's "
+            f"FLOPs, at {attributing.SPEED:g} of its speed), in what runs take; up to {size(most)} of memory a run",
+        )
     budget = total["adaptive_checkpoints"]
     if budget:
         lines.append(

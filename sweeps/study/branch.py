@@ -14,7 +14,7 @@ KEY = "from"
 """Of a study file; a field of Python cannot be called so."""
 OWN_TRAINING = frozenset({
     "tokens", "decay_fraction", "keep_weights", "keep_states", "devices", "strategy", "micro_batch_size",
-    "activation_checkpointing", "threads", "compile", "tensorboard", "profile",
+    "activation_checkpointing", "threads", "compile", "tensorboard", "profile", "attribution",
 })  # fmt: skip
 """Keys of training in which a branch may differ from its run: none changes a step that both have."""
 OWN = frozenset({"name", "branch", "training", "checkpoints", "evaluation"})

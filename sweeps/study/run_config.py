@@ -31,7 +31,7 @@ from calque.sweeps.study.branch import Branch
 from calque.sweeps.study.evaluation import PROBING, EvaluationConfig
 
 CORPORA = ("world", "sample", "debian", "text", "hub")
-WATCHING = {"tensorboard": False, "profile": None, "keep_states": "newest"}
+WATCHING = {"tensorboard": False, "profile": None, "keep_states": "newest", "attribution": None}
 """Keys of training that change no number, with their usual values."""
 
 
@@ -107,6 +107,9 @@ class RunConfig:
                 f"evaluation.probe_length is {self.evaluation.probe_length}, for prompts of {need} tokens, and "
                 f"training.context {self.training.context}; lower it to {(self.training.context - 1) // 2}"
             ).at("evaluation", "probe_length")
+        if self.training.attribution is not None:
+            with about("training", "attribution", "pairs"):
+                self.training.attribution.places(self.languages())
         with about("checkpoints"):
             self._check_adaptive(len(self.checkpoint_steps()))
 

@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from calque.data import cube
 from calque.data.answers import AnswersFile, LoggedAnswer
@@ -24,7 +25,7 @@ from calque.models.training.monitoring.step_log import StepLog
 from calque.sweeps.study.run_config import RunConfig
 from calque.sweeps.trial import adaptive
 from calque.sweeps.trial.adaptive import AdaptiveSteps
-from calque.sweeps.trial.probing import CheckpointProbes
+from calque.sweeps.trial.probing import ATTRIBUTION, CheckpointProbes, RunAttribution
 from calque.sweeps.trial.request import Report, TrialRequest
 from calque.sweeps.trial.scoring import probed_at, scored_at
 from calque.sweeps.watch.curves import curves_from, write_curves
@@ -61,6 +62,8 @@ class CheckpointRecorder:
         Where logged answers go.
     probes : CheckpointProbes, optional
         What is probed of the model's heads.
+    attribution : RunAttribution, optional
+        What is attributed to the training text.
     share : Share
         Of rank 0 in scoring; the other processes of the run take theirs in :func:`score_along`.
 
@@ -73,9 +76,9 @@ class CheckpointRecorder:
     def __init__(
         self, request: TrialRequest, *, scorer: Scorer, file: RunFile, adaptive_steps: AdaptiveSteps | None,
         flops_per_token: float, step_log: StepLog, report: Report, answers: AnswersFile | None = None,
-        probes: CheckpointProbes | None = None, share: Share = ALONE,
+        probes: CheckpointProbes | None = None, attribution: RunAttribution | None = None, share: Share = ALONE,
     ) -> None:  # fmt: skip
-        self.share, self.probes, self.step_log = share, probes, step_log
+        self.share, self.probes, self.attribution, self.step_log = share, probes, attribution, step_log
         self.request, self.scorer, self.file, self.adaptive_steps = request, scorer, file, adaptive_steps
         self.flops_per_token, self.report, self.answers = flops_per_token, report, answers
         self.loss_tokens = LossTokens(request.config.training)
@@ -123,11 +126,14 @@ class CheckpointRecorder:
             seconds = {"training_seconds": training_seconds, "scoring_seconds": time.monotonic() - began}
             before = max((known for known in self.file.rows if known < step), default=-1)
             seconds |= self.step_log.summary(before, step)
-            probed, began = None, time.monotonic()
+            parts, began = dict[str, xr.Dataset](), time.monotonic()
             if self.probes is not None and probed_at(self.request.config, step):
-                probed = self.probes(model, sha256.result())
+                parts |= self.probes(model, sha256.result())
                 seconds["probing_seconds"] = time.monotonic() - began
-            self.file.put(step, row, seconds, probed)
+            if self.attribution is not None and (found := self.attribution.row(sha256.result())) is not None:
+                parts[ATTRIBUTION] = found
+                seconds["attribution_seconds"] = self.attribution.observer.seconds
+            self.file.put(step, row, seconds, parts)
             self._write_curves()
         loss, known = float(np.nanmean(self.file.rows[step]["loss"])), self.known_steps()
         self.request.update_progress(

@@ -22,7 +22,7 @@ from calque.sweeps.trial import provenance
 from calque.sweeps.trial.adaptive import AdaptiveSteps
 from calque.sweeps.trial.answers import open_answers
 from calque.sweeps.trial.branching import beginning
-from calque.sweeps.trial.probing import probes_of
+from calque.sweeps.trial.probing import ATTRIBUTION, attribution_of, probes_of
 from calque.sweeps.trial.recorder import CheckpointRecorder, row_dims, score_along
 from calque.sweeps.trial.request import Report, TrialRequest
 from calque.sweeps.trial.run_cube import static_part
@@ -119,9 +119,9 @@ def open_recorder(request: TrialRequest, inputs: TrainingInputs, report: Report)
     ).assign_coords(environment_json=("run", [provenance.note(request.folder)]))  # fmt: skip
     with_adaptive = config.checkpoints.adaptive is not None
     probes = probes_of(config, inputs.data, scorer.words)
-    file = RunFile(
-        request.folder / "run.nc", static, row_dims(with_adaptive), None if probes is None else probes.attributes
-    )
+    attribution = attribution_of(config, inputs.data, inputs.sampler)
+    said = {**(probes.attributes if probes else {}), **({ATTRIBUTION: attribution.attributes} if attribution else {})}
+    file = RunFile(request.folder / "run.nc", static, row_dims(with_adaptive), said)
     steps = None
     if with_adaptive:
         n = shape.n_params_non_embedding
@@ -130,7 +130,8 @@ def open_recorder(request: TrialRequest, inputs: TrainingInputs, report: Report)
         request, scorer=scorer, file=file, adaptive_steps=steps,
         flops_per_token=shape.flops_per_token(config.training.context), report=report,
         step_log=StepLog(request.folder, shape, config.training),
-        answers=open_answers(request.folder, config), probes=probes, share=share_of(config),
+        answers=open_answers(request.folder, config), probes=probes, attribution=attribution,
+        share=share_of(config),
     )  # fmt: skip
 
 
@@ -162,4 +163,5 @@ def _train(
             further=None if recorder.adaptive_steps is None else recorder.adaptive_steps.further,
             loss_tokens=recorder.loss_tokens, step_log=step_log, keep_states=kept, begin_from=begin_from,
             begins=begins, init_seed=config.init_seed,
+            observer=None if recorder.attribution is None else recorder.attribution.observer,
         )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Attribution over training: which language's text made a loss of words change, and in which component."""
