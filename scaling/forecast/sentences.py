@@ -74,8 +74,8 @@ def sentences(
     own = [row.tokens for row in rows if row.law != "average" and row.outcome == "found" and row.tokens]
     if weighed is not None and weighed.tokens and own and not min(own) <= weighed.tokens <= max(own):
         result.append(
-            "The average lies outside the laws' own estimates: it is a fit of its own over both laws, with a prior on slope "
-            "and floor, and no mean of the two."
+            "The average lies outside the laws' own estimates: it is a fit of its own over both laws, with a prior on "
+            "slope and floor, and no mean of the two."
         )
     if weighed is None and any(row.outcome == "found" for row in rows):
         result.append(

@@ -175,7 +175,8 @@ def _loopback() -> Iterator[None]:
         else:
             os.environ[ONE_MACHINE] = before
         # what Ray was imported with may be the 0 from here
-        ray_constants.ENABLE_RAY_CLUSTER = ray_constants.env_bool(ONE_MACHINE, not ray_constants.IS_WINDOWS_OR_OSX)
+        asked = not ray_constants.IS_WINDOWS_OR_OSX if before is None else before.lower() in ("1", "true")
+        ray_constants.ENABLE_RAY_CLUSTER = asked
 
 
 @contextlib.contextmanager
