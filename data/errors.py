@@ -26,6 +26,8 @@ STORAGE = (*FULL, *FAILING, *DENIED)
 LONGEST_MESSAGE = 300
 """Characters of a message; what is left out of a longer one is its middle, for the remedy stands at the end."""
 LONGEST_VALUE = 60
+MISTYPED = 0.8
+"""Ratio (``difflib``) of two words from which one is the other mistyped."""
 _WHITE = re.compile(r"[ \n\r\t]+")
 
 
@@ -121,8 +123,8 @@ class StoppedError(UserError):
 def nearest(word: object, known: list[str] | tuple[str, ...], likeness: float = 0.5) -> str:
     """Return ``"; did you mean 'x'?"`` for the known word nearest to ``word``, or an empty string.
 
-    A known word of which ``word`` is a whole part (``s0`` of ``nano-s0``) is nearest. Known words with commas between
-    them are told to be given one by one.
+    Nearest is a word that differs in a letter or two, then one of which ``word`` is a whole part (``s0`` of
+    ``nano-s0``). Known words with commas between them are told to be given one by one.
 
     Parameters
     ----------
@@ -136,8 +138,11 @@ def nearest(word: object, known: list[str] | tuple[str, ...], likeness: float = 
     if len(several) > 1 and set(several) <= set(known):
         return f"; these are {len(several)} names: give each by itself"
     text = str(word)[:LONGEST_MESSAGE]
-    longer = [name for name in known if text in re.split(r"[-_/. ]", name)]
-    close = longer[:1] or get_close_matches(text, known, n=1, cutoff=likeness)
+    close = (
+        get_close_matches(text, known, n=1, cutoff=max(likeness, MISTYPED))
+        or [name for name in known if text in re.split(r"[-_/. ]", name)][:1]
+        or get_close_matches(text, known, n=1, cutoff=likeness)
+    )
     return f"; did you mean '{close[0]}'?" if close else ""
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from calque.data.errors import UserError
+from calque.data.quantities import plural
 from calque.data.words.overlap import NONE
 from calque.data.words.properties import overlap
 from calque.models.ablations.word_losses import padded, sum_of_losses
@@ -56,13 +57,14 @@ class PairLosses:
         for pair, needed in places.items():
             if len(found[pair]) < clusters and needed:
                 raise UserError(
-                    f"`pairs` has '{pair}' with {len(found[pair])} questions whose words share no token; expected "
-                    f"{clusters} or more, one for each of `clusters`: ask more `concepts`"
+                    f"`pairs` has '{pair}' with {plural(len(found[pair]), 'question')} whose words share no token; "
+                    f"expected at least {clusters}, one for each of `clusters`: ask more `concepts`"
                 )
         chosen = {pair: items for pair, items in found.items() if len(items) >= clusters}
         if not chosen:
             raise UserError(
-                f"no pair of `pairs` has {clusters} questions or more, one for each of `clusters`; ask more `concepts`"
+                f"no pair of `pairs` has at least {plural(clusters, 'question')}, one for each of `clusters`; ask more "
+                "`concepts`"
             )
         self.pairs, self.clusters = tuple(chosen), clusters
         self.questions = sum(map(len, chosen.values()))
