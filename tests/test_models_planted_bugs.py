@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from calque.models.ablations import allocation, swaps, weights
+from calque.models.ablations import allocation, function_vectors, patched_heads, swaps, weights
 from calque.models.components import frozen_norm, prefix_matching
 from calque.models.layers import lens, linear, similarity
 from calque.models.reading import gpt_neox, hooks
@@ -19,6 +19,7 @@ from calque.models.reading.parts import ModelParts
 from tests import test_models_ablations_allocation as of_allocation
 from tests import test_models_ablations_weights as of_weights
 from tests import test_models_components as of_components
+from tests import test_models_function_vectors as of_function_vectors
 from tests import test_models_layers as of_layers
 from tests import test_models_reading as of_reading
 
@@ -77,6 +78,18 @@ BUGS: dict[str, tuple[Any, str, str, str, Check]] = {
         linear, "linear_probes", "np.concatenate([generator.permutation(concepts) for _ in range(languages)])",
         "np.tile(generator.permutation(concepts), languages)",
         of_layers.test_linear_probes_read_what_is_there_and_controls_do_not,
+    ),
+    "answers of the control that are not shuffled": (
+        function_vectors, "_in_context", "for shift in (0, 1)", "for shift in (0, 0)",
+        lambda: of_function_vectors.test_a_planted_head_has_its_closed_form_and_is_found_alone(
+            "grouped", of_function_vectors.word_scorer()
+        ),
+    ),
+    "a head that is patched at every position": (
+        patched_heads, "heads_patched", "last=True", "last=False",
+        lambda: of_function_vectors.test_an_effect_is_that_of_the_mean_output_at_the_last_position(
+            of_function_vectors.word_scorer()
+        ),
     ),
 }  # fmt: skip
 """By what is wrong: where it is planted, the text and what it becomes, and the test that must go red."""

@@ -9,6 +9,8 @@ import xarray as xr
 from calque.data.errors import UserError
 from calque.models.ablations.copying_heads import PROBES as COPYING
 from calque.models.ablations.copying_heads import copying_heads
+from calque.models.ablations.function_vectors import PROBES as FUNCTION_VECTORS
+from calque.models.ablations.function_vectors import function_vectors
 from calque.models.ablations.strongest_heads import strongest_heads_ablated
 from calque.models.components import source_attention
 from calque.models.components.heads import PROBES as OF_HEADS
@@ -21,8 +23,10 @@ from calque.models.probing.asked import Asked
 from calque.models.reading.parts import ModelParts
 from calque.models.scoring.words import WordScorer
 
-ABOUT: dict[str, Probe] = {**OF_HEADS, source_attention.PROBE.name: source_attention.PROBE, **COPYING}
-"""What each probe of heads says of itself."""
+ABOUT: dict[str, Probe] = {
+    **OF_HEADS, source_attention.PROBE.name: source_attention.PROBE, **COPYING, **FUNCTION_VECTORS,
+}  # fmt: skip
+"""What each score of heads says of itself."""
 
 
 def probe_model(
@@ -70,8 +74,12 @@ def probe_model(
 
 def _of_words(parts: ModelParts, words: WordScorer, name: str, asked: Asked) -> xr.Dataset:
     """Return the scores of heads on word questions, with their names."""
-    table = (
-        source_attention.source_attention(parts, words, asked.heads) if name == "source_attention"
-        else copying_heads(parts, words, name, asked.heads)
+    if name == "function_vector":
+        tables = function_vectors(parts, words, asked.heads)
+    elif name == "source_attention":
+        tables = {name: source_attention.source_attention(parts, words, asked.heads)}
+    else:
+        tables = {name: copying_heads(parts, words, name, asked.heads)}
+    return xr.merge(
+        [named_table(ABOUT[one], table) for one, table in tables.items()], combine_attrs="no_conflicts"
     )  # fmt: skip
-    return named_table(ABOUT[name], table)

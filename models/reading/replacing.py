@@ -21,13 +21,15 @@ Replacement = Mapping[tuple[int, int], Tensor]
 
 
 @contextmanager
-def heads_replaced(parts: ModelParts, outputs: Replacement) -> Iterator[None]:
+def heads_replaced(parts: ModelParts, outputs: Replacement, *, last: bool = False) -> Iterator[None]:
     """Let some heads give other outputs in the forward passes within.
 
     Parameters
     ----------
     parts : ModelParts
     outputs : mapping of (layer, head) to Tensor, shape (batch or 1, length or 1, head_width)
+    last : bool
+        At the last position alone; outputs then have one.
 
     Raises
     ------
@@ -42,7 +44,7 @@ def heads_replaced(parts: ModelParts, outputs: Replacement) -> Iterator[None]:
         for layer, block in enumerate(parts.blocks):
             given = {head: out for (at, head), out in outputs.items() if at == layer}
             if given:
-                hook = _hook(given, parts.head_width)
+                hook = _hook(given, parts.head_width, slice(-1, None) if last else slice(None))
                 stack.callback(block.output.register_forward_pre_hook(hook, with_kwargs=True).remove)
         yield
 
@@ -80,12 +82,14 @@ def residual_replaced(parts: ModelParts, depth: int, residual: Tensor) -> Iterat
         handle.remove()
 
 
-def _hook(given: Mapping[int, Tensor], width: int) -> Callable[[nn.Module, tuple[Any, ...], dict[str, Any]], Any]:
+def _hook(
+    given: Mapping[int, Tensor], width: int, where: slice
+) -> Callable[[nn.Module, tuple[Any, ...], dict[str, Any]], Any]:
     def replace(_: nn.Module, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         changed: Tensor = args[0].clone()
         for head, out in given.items():
             at = slice(head * width, (head + 1) * width)
-            changed[..., at] = torch.broadcast_to(out.to(changed.dtype), changed[..., at].shape)
+            changed[:, where, at] = torch.broadcast_to(out.to(changed.dtype), changed[:, where, at].shape)
         return (changed, *args[1:]), named
 
     return replace

@@ -50,8 +50,8 @@ def probe(
         A cube that ``calque.score`` wrote keeps all else. The cube of a run of Calque gets all that the run's own has.
     probes : str or sequence of str
         ``heads`` (previous_token, prefix_matching, ov_copying), ``word_heads`` (source_attention, token_copying,
-        concept_copying), ``layers`` (lens, alignment, linear, patching), ``ablations`` (head_ablation, swaps, scaling,
-        allocation), or some of these, in a text with commas between.
+        concept_copying, function_vector), ``layers`` (lens, alignment, linear, patching), ``ablations`` (head_ablation,
+        swaps, scaling, allocation), or some of these, in a text with commas between.
     revisions, pattern, tokens_per_step, positions : optional
         Which checkpoints, and where in training they stand, as for ``calque.score``.
     languages : str or sequence of str, optional

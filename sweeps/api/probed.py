@@ -13,7 +13,7 @@ from calque.data.cube import read, read_groups
 from calque.data.errors import UserError
 from calque.data.quantities import plural
 from calque.data.result import Result, Rows
-from calque.models.config.probes import ABLATIONS, COMPONENTS, HEADS, WORD_HEADS, of_group
+from calque.models.config.probes import ABLATIONS, COMPONENTS, HEADS, WORD_HEADS, of_group, scores_of_heads
 from calque.models.huggingface.config_file import brief
 from calque.sweeps.api.probed_ablations import ablation_rows, ablation_tables
 from calque.sweeps.api.probed_heads import head_map, highest, rows_of
@@ -57,7 +57,7 @@ class ProbedModel(Result):
     def to_dict(self) -> dict[str, Any]:
         """Return the scores of all heads, and what ablations change, as JSON-ready values."""
         level = next(iter(self.groups.values())).attrs.get("level")
-        found = {"schema": 1, "level": level, "heads": list(rows_of(self.components, self.heads))}
+        found = {"schema": 1, "level": level, "heads": list(rows_of(self.components, scores_of_heads(self.heads)))}
         one = self.ablations.expand_dims(run=1, checkpoint=1)
         return found | ({"ablations": list(ablation_rows(one, [None]))} if ABLATIONS in self.groups else {})
 
@@ -69,7 +69,7 @@ class ProbedModel(Result):
 
     def renderables(self) -> Sequence[RenderableType]:
         """Return the highest heads of each probe, how many are above their control, and what ablations change."""
-        heads = highest(self.components, self.heads, "") if self.heads else []
+        heads = highest(self.components, scores_of_heads(self.heads), "") if self.heads else []
         return [*heads, *ablation_tables(self.to_dict().get("ablations", []))]
 
     def plot(self, probe: str | None = None, *, ax: Any = None, backend: str = "matplotlib") -> Any:
@@ -169,7 +169,7 @@ class ProbedCheckpoints(Result):
         }  # fmt: skip
         if self.heads and file.having(self.heads):
             name, scores = self.last()
-            found |= {"last": name, "heads": list(rows_of(scores, self.heads))}
+            found |= {"last": name, "heads": list(rows_of(scores, scores_of_heads(self.heads)))}
         if file.rows[ABLATIONS] and of_group(ABLATIONS, self.probes):
             rows = ablation_rows(file.group(ABLATIONS), file.order())
             found["ablations"] = [row for row in rows if row["probe"] in self.probes]
@@ -196,7 +196,7 @@ class ProbedCheckpoints(Result):
         if self.heads and self.probed.file.having(self.heads):
             name, scores = self.last()
             where = f" at '{brief(name, 40)}', the last of {plural(len(self.having()), 'checkpoint')}"
-            lines += highest(scores, self.heads, where)
+            lines += highest(scores, scores_of_heads(self.heads), where)
         return [*lines, *ablation_tables(self.to_dict().get("ablations", []))]
 
     def plot(self, probe: str | None = None, *, ax: Any = None, backend: str = "matplotlib") -> Any:

@@ -35,8 +35,8 @@ def probe_command(
         str,
         Panel(
             help="heads (previous_token,prefix_matching,ov_copying), word_heads (source_attention,token_copying,"
-            "concept_copying), layers (lens,alignment,linear,patching), ablations (head_ablation,swaps,scaling,"
-            "allocation), or some of these, with commas between.",
+            "concept_copying,function_vector), layers (lens,alignment,linear,patching), ablations (head_ablation,"
+            "swaps,scaling,allocation), or some of these, with commas between.",
             rich_help_panel=WHAT,
         ),
     ] = "heads",
