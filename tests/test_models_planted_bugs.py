@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from calque.models.ablations import allocation, function_vectors, patched_heads, swaps, weights
+from calque.models.ablations import allocation, co_ablation, function_vectors, patched_heads, swaps, weights
+from calque.models.ablations.word_ablation import WordAblation
 from calque.models.components import frozen_norm, prefix_matching
 from calque.models.layers import lens, linear, similarity
-from calque.models.reading import gpt_neox, hooks
+from calque.models.reading import gpt_neox, hooks, replacing
 from calque.models.reading.parts import ModelParts
 from tests import test_models_ablations_allocation as of_allocation
 from tests import test_models_ablations_weights as of_weights
@@ -22,6 +23,7 @@ from tests import test_models_components as of_components
 from tests import test_models_function_vectors as of_function_vectors
 from tests import test_models_layers as of_layers
 from tests import test_models_reading as of_reading
+from tests import test_models_word_ablation as of_word_ablation
 
 Check = Callable[[], Any]
 BUGS: dict[str, tuple[Any, str, str, str, Check]] = {
@@ -90,6 +92,20 @@ BUGS: dict[str, tuple[Any, str, str, str, Check]] = {
         lambda: of_function_vectors.test_an_effect_is_that_of_the_mean_output_at_the_last_position(
             of_function_vectors.word_scorer()
         ),
+    ),
+    "the residual multiplier left out of a replaced part": (
+        replacing, "parts_replaced", "out / parts.residual_multiplier", "out",
+        lambda: of_word_ablation.test_its_own_output_changes_nothing_and_a_block_is_what_it_adds("multiplied"),
+    ),
+    "outputs given by the same concept": (
+        WordAblation, "_chunks", "concepts[:, None] != concepts", "concepts[:, None] == concepts",
+        lambda: of_word_ablation.test_a_change_is_that_of_the_outputs_by_hand(
+            of_word_ablation.some_parts(), of_word_ablation.some_words(), "mean"
+        ),
+    ),
+    "the head's own effect left in the interaction": (
+        co_ablation, "co_ablated", "changes[s] - alone[h]", "changes[s]",
+        of_word_ablation.test_a_planted_backup_head_has_its_closed_form,
     ),
 }  # fmt: skip
 """By what is wrong: where it is planted, the text and what it becomes, and the test that must go red."""

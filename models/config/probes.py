@@ -14,7 +14,10 @@ WORD_HEADS = ("source_attention", "token_copying", "concept_copying", "function_
 LAYERS = ("lens", "alignment", "linear", "patching")
 ACROSS = ("swaps", "scaling", "allocation")
 """Probes that compare checkpoints with one another."""
-PROBES: dict[str, tuple[str, ...]] = {COMPONENTS: (*HEADS, *WORD_HEADS, *LAYERS), ABLATIONS: ("head_ablation", *ACROSS)}
+PROBES: dict[str, tuple[str, ...]] = {
+    COMPONENTS: (*HEADS, *WORD_HEADS, *LAYERS),
+    ABLATIONS: ("head_ablation", "part_ablation", "co_ablation", *ACROSS),
+}
 """The probes of each group."""
 SETS: dict[str, tuple[str, ...]] = {
     "heads": HEADS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,7 +16,7 @@ from calque.data.quantities import plural
 from calque.data.result import Result, Rows
 from calque.models.config.probes import ABLATIONS, COMPONENTS, HEADS, WORD_HEADS, of_group, scores_of_heads
 from calque.models.huggingface.config_file import brief
-from calque.sweeps.api.probed_ablations import ablation_rows, ablation_tables
+from calque.sweeps.api.probed_ablations import ablation_rows, ablation_tables, instead_note
 from calque.sweeps.api.probed_heads import head_map, highest, rows_of
 from calque.sweeps.probe.probing import ProbeResult
 from calque.sweeps.score.notes import left_out_note
@@ -69,8 +70,11 @@ class ProbedModel(Result):
 
     def renderables(self) -> Sequence[RenderableType]:
         """Return the highest heads of each probe, how many are above their control, and what ablations change."""
+        from rich.text import Text
+
         heads = highest(self.components, scores_of_heads(self.heads), "") if self.heads else []
-        return [*heads, *ablation_tables(self.to_dict().get("ablations", []))]
+        noted = map(Text, instead_note(self.ablations.attrs.get("instead", "")))
+        return [*noted, *heads, *ablation_tables(self.to_dict().get("ablations", []))]
 
     def plot(self, probe: str | None = None, *, ax: Any = None, backend: str = "matplotlib") -> Any:
         """Draw the score of every head as a map of layers and heads.
@@ -186,7 +190,9 @@ class ProbedCheckpoints(Result):
     def doubts(self) -> list[str]:
         """Return what a person should know, a line each: what was left out or not probed."""
         failed = (f"'{brief(revision, 60)}' was not probed: {why}" for revision, why in self.failed.items())
-        return [*left_out_note(self.left_out, self.final), *failed]
+        said = self.probed.file.attributes.get(ABLATIONS, {}).get("settings_json", "{}")
+        noted = instead_note(json.loads(said).get("ablations", {}).get("instead", ""))
+        return [*left_out_note(self.left_out, self.final), *noted, *failed]
 
     def renderables(self) -> Sequence[RenderableType]:
         """Return the doubts, the highest heads at the last checkpoint, and what ablations change."""
