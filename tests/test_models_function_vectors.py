@@ -17,7 +17,9 @@ from calque.data.errors import UserError
 from calque.data.mixes.romanised import RomanisedPrompt
 from calque.data.tasks import InContextPrompt, Segment, WordTask
 from calque.data.words.words import word_task
-from calque.models.ablations.function_vectors import (
+from calque.models.components.head_settings import HeadSettings
+from calque.models.components.heads import STATISTICS
+from calque.models.patching.function_vectors import (
     FEWEST,
     GIVEN,
     PROBES,
@@ -25,8 +27,6 @@ from calque.models.ablations.function_vectors import (
     function_vectors,
     in_context_words,
 )
-from calque.models.components.head_settings import HeadSettings
-from calque.models.components.heads import STATISTICS
 from calque.models.reading.families import model_parts
 from calque.models.reading.reading import read
 from calque.models.reading.replacing import heads_replaced

@@ -11,14 +11,17 @@ from typing import Any
 
 import pytest
 
-from calque.models.ablations import allocation, co_ablation, function_vectors, patched_heads, swaps, weights
-from calque.models.ablations.word_ablation import WordAblation
+from calque.models.ablations import allocation, swaps, weights
 from calque.models.components import frozen_norm, prefix_matching
 from calque.models.layers import lens, linear, similarity
+from calque.models.patching import function_vectors, patched_heads
 from calque.models.reading import gpt_neox, hooks, replacing
 from calque.models.reading.parts import ModelParts
+from calque.models.word_ablations import co_ablation
+from calque.models.word_ablations.word_ablation import WordAblation
 from tests import test_models_ablations_allocation as of_allocation
 from tests import test_models_ablations_weights as of_weights
+from tests import test_models_co_ablation as of_co_ablation
 from tests import test_models_components as of_components
 from tests import test_models_function_vectors as of_function_vectors
 from tests import test_models_layers as of_layers
@@ -105,7 +108,7 @@ BUGS: dict[str, tuple[Any, str, str, str, Check]] = {
     ),
     "the head's own effect left in the interaction": (
         co_ablation, "co_ablated", "changes[s] - alone[h]", "changes[s]",
-        of_word_ablation.test_a_planted_backup_head_has_its_closed_form,
+        of_co_ablation.test_a_planted_backup_head_has_its_closed_form,
     ),
 }  # fmt: skip
 """By what is wrong: where it is planted, the text and what it becomes, and the test that must go red."""

@@ -9,12 +9,6 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from calque.data.errors import UserError
-from calque.models.ablations.co_ablation import co_ablated
-from calque.models.ablations.copying_heads import PROBES as COPYING
-from calque.models.ablations.copying_heads import copying_heads
-from calque.models.ablations.function_vectors import PROBES as FUNCTION_VECTORS
-from calque.models.ablations.function_vectors import function_vectors
-from calque.models.ablations.part_ablation import parts_ablated
 from calque.models.ablations.strongest_heads import strongest_heads_ablated
 from calque.models.ablations.word_scores import WordScores
 from calque.models.components import source_attention
@@ -24,9 +18,15 @@ from calque.models.components.probe import Probe
 from calque.models.components.token_sets import TokenSet
 from calque.models.config.probes import ABLATIONS, ACROSS, COMPONENTS, HEADS, LAYERS, WORD_HEADS
 from calque.models.layers.layers import probe_layers
+from calque.models.patching.copying_heads import PROBES as COPYING
+from calque.models.patching.copying_heads import copying_heads
+from calque.models.patching.function_vectors import PROBES as FUNCTION_VECTORS
+from calque.models.patching.function_vectors import function_vectors
 from calque.models.probing.asked import Asked
 from calque.models.reading.parts import ModelParts
 from calque.models.scoring.words import WordScorer
+from calque.models.word_ablations.co_ablation import co_ablated
+from calque.models.word_ablations.part_ablation import parts_ablated
 
 ABOUT: dict[str, Probe] = {
     **OF_HEADS, source_attention.PROBE.name: source_attention.PROBE, **COPYING, **FUNCTION_VECTORS,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from calque.data.words.words import words
-from calque.models.ablations.ablation_cost import ablation_flops
 from calque.models.components.head_cost import head_flops
 from calque.models.config.sizes import DecoderConfig
+from calque.models.word_ablations.ablation_cost import ablation_flops
 from calque.sweeps.study.run_config import RunConfig
 
 SPEED = 0.47

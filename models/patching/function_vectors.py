@@ -27,10 +27,10 @@ from calque.data.quantities import plural
 from calque.data.tasks import InContextPrompt
 from calque.data.words.overlap import NONE
 from calque.data.words.properties import overlap
-from calque.models.ablations.patched_heads import heads_patched, last_outputs
 from calque.models.components.head_settings import HeadSettings
 from calque.models.components.head_statistics import parted_statistics
 from calque.models.components.probe import Probe
+from calque.models.patching.patched_heads import heads_patched, last_outputs
 from calque.models.reading.parts import ModelParts
 from calque.models.reading.reading import BUDGET
 from calque.models.scoring.questions import Question, of_different_concepts
@@ -197,6 +197,6 @@ def function_vector_effects(parts: ModelParts, words: list[InContext], *, budget
     given = []
     for kind in ("right", "shuffled"):
         outputs = last_outputs(parts, [row for one in words for row in getattr(one, kind)], budget)
-        given.append(outputs.unflatten(1, (len(words), -1)).mean(2))
+        given.append(outputs.view(len(outputs), len(words), -1, *outputs.shape[2:]).mean(2))
     found = heads_patched(parts, [one.prompt for one in words], [one.answers for one in words], given)
     return found[0], found[1]

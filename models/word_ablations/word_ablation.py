@@ -166,8 +166,8 @@ class WordAblation:
                 with ExitStack() as stack:
                     heads = {place: instead[place] for place in of if isinstance(place[0], int)}
                     others = {place: instead[place] for place in of if isinstance(place[0], str)}
-                    stack.enter_context(heads_replaced(self.parts, heads))  # type: ignore[arg-type]
-                    stack.enter_context(parts_replaced(self.parts, others))  # type: ignore[arg-type]
+                    stack.enter_context(heads_replaced(self.parts, heads))
+                    stack.enter_context(parts_replaced(self.parts, others))
                     logprob[i, chunk.rows] = self._said(tokens, len(rows[0].form))
         scores = np.stack([self._measured(of) for of in logprob])
         return scores[0], scores[1:] - scores[0]

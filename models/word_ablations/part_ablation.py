@@ -15,9 +15,9 @@ import xarray as xr
 
 from calque.models.ablations.intervals import adjusted_p_values, lower_p_value, mean_interval
 from calque.models.ablations.settings import AblationSettings
-from calque.models.ablations.word_ablation import Array, WordAblation
 from calque.models.ablations.word_scores import MEASURES, WordScores
 from calque.models.reading.parts import ModelParts
+from calque.models.word_ablations.word_ablation import Array, WordAblation
 
 NAME = "part_ablation"
 PARTS = {"attention": ("attention",), "mlp": ("mlp",), "block": ("attention", "mlp")}

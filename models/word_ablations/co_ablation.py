@@ -23,9 +23,9 @@ from calque.data.errors import UserError
 from calque.models.ablations.intervals import adjusted_p_values, lower_p_value, mean_interval
 from calque.models.ablations.settings import SETS, AblationSettings
 from calque.models.ablations.strongest_heads import highest_heads, marked
-from calque.models.ablations.word_ablation import Array, Head, WordAblation
 from calque.models.ablations.word_scores import MEASURES, WordScores
 from calque.models.reading.parts import ModelParts
+from calque.models.word_ablations.word_ablation import Array, Head, WordAblation
 
 NAME = "co_ablation"
 ABOUT = {

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from calque.data.errors import UserError
 from calque.data.quantities import plural
-from calque.models.ablations.patched_heads import heads_patched, last_outputs
 from calque.models.components.head_settings import HeadSettings
 from calque.models.components.head_statistics import parted_statistics
 from calque.models.components.probe import Probe
+from calque.models.patching.patched_heads import heads_patched, last_outputs
 from calque.models.reading.parts import ModelParts
 from calque.models.reading.reading import BUDGET
 from calque.models.scoring.questions import Question
