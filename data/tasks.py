@@ -5,7 +5,7 @@ Plain text and correct answers only: a corpus or the word list creates them, ``c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -26,6 +26,15 @@ class SegmentedPrompt(Protocol):
 
     def segments(self, source: str, target: str, word: str, concept: str | None) -> tuple[Segment, ...]:
         """Return the text for ``source``, ``target``, ``word`` and ``concept`` in pieces, each with its language."""
+        ...
+
+
+@runtime_checkable
+class InContextPrompt(SegmentedPrompt, Protocol):
+    """A prompt that can stand after complete lines of its own kind."""
+
+    def in_context(self, source: str, target: str, lines: Sequence[tuple[str, str]], word: str) -> tuple[Segment, ...]:
+        """Return the question for ``word``, from ``source`` to ``target``, after ``lines``: words and their answers."""
         ...
 
 

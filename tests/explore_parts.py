@@ -38,14 +38,20 @@ def parts_of(cube: xr.Dataset) -> dict[str, xr.Dataset]:
     change[0, N - 1] = rng.normal(size=(2, 2, 2))
     change[0, N - 1, :, 1] = 0
     of_swaps, of_scaling = ("run", "checkpoint", "donor", "range", "measure"), ("component", "factor", "measure")
+    parted, co = rng.normal(size=(len(runs), N, 2, 2, 2)), rng.normal(size=(len(runs), N, 2, 3, 2))
+    co[:, :, 1, 2] = np.nan
+    ends = ("", "_low", "_high", "_control", "_p_adjusted")
     ablations = xr.Dataset(
         {
+            **{f"part_ablation{end}": (("run", "checkpoint", "part", "layer", "measure"), parted) for end in ends},
+            **{f"co_ablation{end}": (("run", "checkpoint", "layer", "head", "measure"), co) for end in ends},
             "swaps": (of_swaps, swaps), "swaps_interaction": (of_swaps, swaps),
             **{f"scaling_change{end}": ((*of_swaps[:2], *of_scaling), change) for end in ("", "_low", "_high")},
             "allocation": (("run", "checkpoint", "component", "loss"), swaps[:, :, :, 0]),
             **{f"head_ablation{end}": (("run", "checkpoint", "repeating"), depth[..., :2]) for end in ("", "_control")},
         },
-        {"run": runs, "donor": list(STEPS), "range": ["block 0", "block 1", "rest"],
+        {"run": runs, "donor": list(STEPS), "range": ["block 0", "block 1", "rest"], "part": ["mlp", "block"],
+         "layer": [0, 1], "head": [0, 1, 2],
          "measure": ["translation", "copying"], "loss": ["translation", "copying"],
          "repeating": ["logprob", "probability"], "component": ["embedding", "norm"], "factor": [0.0, 1.0]},
     )  # fmt: skip

@@ -17,20 +17,20 @@ CONTENT = torch.tensor([f for f in range(HEAD_WIDTH) if f not in (0, HALF)])[:TO
 """Coordinates of a head that hold tokens; with a huge base, rotary positions turn the first frequency alone."""
 
 
-def empty(name: str, rope_base: float) -> Decoder:
+def empty(name: str, rope_base: float, **changes: int) -> Decoder:
     """Return a decoder of a kind without anything in its blocks; tokens are the first coordinates of the residual."""
     shape = {
         "width": WIDTH, "layers": 2, "heads": HEADS, "ffn_width": 8, "vocab_size": TOKENS, "rope_base": rope_base,
         "norm_eps": 1e-30,
     }  # fmt: skip
-    made = Decoder(DecoderConfig(**{**shape, **OURS[name]}), seed=0).double()
+    made = Decoder(DecoderConfig(**{**shape, **OURS[name], **changes}), seed=0).double()
     with torch.no_grad():
         for parameter in made.parameters():
             parameter.zero_()
         for key, parameter in made.named_parameters():
             if key.endswith("norm.weight"):
                 parameter.fill_(1.0)
-        made.embedding.weight[:, :TOKENS] = torch.eye(TOKENS)
+        made.embedding.weight[:, : made.config.vocab_size] = torch.eye(made.config.vocab_size)
     return made
 
 
@@ -51,8 +51,8 @@ def look_back(made: Decoder, layer: int, head: int, beta: float, frequencies: in
     else:
         size /= WIDTH**0.5  # what the norm makes of a token's coordinate
         query, key = query * size, key * size
-    attention.query.weight[head * HEAD_WIDTH : (head + 1) * HEAD_WIDTH, :TOKENS] = query[:, None]
-    attention.key.weight[group * HEAD_WIDTH : (group + 1) * HEAD_WIDTH, :TOKENS] = key[:, None]
+    attention.query.weight[head * HEAD_WIDTH : (head + 1) * HEAD_WIDTH, : config.vocab_size] = query[:, None]
+    attention.key.weight[group * HEAD_WIDTH : (group + 1) * HEAD_WIDTH, : config.vocab_size] = key[:, None]
 
 
 @torch.no_grad()

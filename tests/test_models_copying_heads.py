@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from calque.data.errors import UserError
-from calque.models.ablations.copying_heads import Patched, copying_heads, patched_words, patching_effects
 from calque.models.components.head_settings import HeadSettings
 from calque.models.components.source_attention import asked_words, source_attention, source_places
+from calque.models.patching.copying_heads import Patched, copying_heads, patched_words, patching_effects
 from calque.models.probing.asked import Asked
 from calque.models.probing.one_model import ABOUT, probe_model
 from calque.models.reading.families import model_parts

@@ -15,14 +15,20 @@ from calque.models.ablations import allocation, simpson, swaps, weights
 from calque.models.attribution.moments import ClassMoments
 from calque.models.components import frozen_norm, prefix_matching
 from calque.models.layers import lens, linear, similarity
-from calque.models.reading import gpt_neox, hooks
+from calque.models.patching import function_vectors, patched_heads
+from calque.models.reading import gpt_neox, hooks, replacing
 from calque.models.reading.parts import ModelParts
+from calque.models.word_ablations import co_ablation
+from calque.models.word_ablations.word_ablation import WordAblation
 from tests import test_models_ablations_allocation as of_allocation
 from tests import test_models_ablations_weights as of_weights
 from tests import test_models_attribution as of_attribution
+from tests import test_models_co_ablation as of_co_ablation
 from tests import test_models_components as of_components
+from tests import test_models_function_vectors as of_function_vectors
 from tests import test_models_layers as of_layers
 from tests import test_models_reading as of_reading
+from tests import test_models_word_ablation as of_word_ablation
 
 Check = Callable[[], Any]
 BUGS: dict[str, tuple[Any, str, str, str, Check]] = {
@@ -87,6 +93,32 @@ BUGS: dict[str, tuple[Any, str, str, str, Check]] = {
         linear, "linear_probes", "np.concatenate([generator.permutation(concepts) for _ in range(languages)])",
         "np.tile(generator.permutation(concepts), languages)",
         of_layers.test_linear_probes_read_what_is_there_and_controls_do_not,
+    ),
+    "answers of the control that are not shuffled": (
+        function_vectors, "_in_context", "for shift in (0, 1)", "for shift in (0, 0)",
+        lambda: of_function_vectors.test_a_planted_head_has_its_closed_form_and_is_found_alone(
+            "grouped", of_function_vectors.word_scorer()
+        ),
+    ),
+    "a head that is patched at every position": (
+        patched_heads, "heads_patched", "last=True", "last=False",
+        lambda: of_function_vectors.test_an_effect_is_that_of_the_mean_output_at_the_last_position(
+            of_function_vectors.word_scorer()
+        ),
+    ),
+    "the residual multiplier left out of a replaced part": (
+        replacing, "parts_replaced", "out / parts.residual_multiplier", "out",
+        lambda: of_word_ablation.test_its_own_output_changes_nothing_and_a_block_is_what_it_adds("multiplied"),
+    ),
+    "outputs given by the same concept": (
+        WordAblation, "_chunks", "concepts[:, None] != concepts", "concepts[:, None] == concepts",
+        lambda: of_word_ablation.test_a_change_is_that_of_the_outputs_by_hand(
+            of_word_ablation.some_parts(), of_word_ablation.some_words(), "mean"
+        ),
+    ),
+    "the head's own effect left in the interaction": (
+        co_ablation, "co_ablated", "changes[s] - alone[h]", "changes[s]",
+        of_co_ablation.test_a_planted_backup_head_has_its_closed_form,
     ),
 }  # fmt: skip
 """By what is wrong: where it is planted, the text and what it becomes, and the test that must go red."""

@@ -96,6 +96,18 @@ def test_ablations_of_every_kind(app: App, parts: dict[str, xr.Dataset]) -> None
     changes = tables(one.body)[0]
     assert changes["factor"].tolist() == ["0", "0"] and changes["component"].tolist() == ["embedding", "norm"]
     np.testing.assert_allclose(changes["change"], group["scaling_change"].values[-1, :, 0, 1], rtol=1e-2)
+    for name, count in (("part_ablation", 2), ("co_ablation", 5)):  # of heads, one is among the strongest
+        one.score.value, one.measure.value = name, "copying"
+        one.redraw()
+        if name == "part_ablation":
+            assert one.range.options == {"mlp": "mlp", "block": "block"}
+            one.range.value = "block"
+            one.redraw()
+        at = group[name].sel(measure="copying").isel(checkpoint=-1)
+        values = (at.sel(part="block") if name == "part_ablation" else at).values.ravel()
+        shown = tables(one.body)[0]
+        assert len(shown) == count
+        np.testing.assert_allclose(shown["change"], values[np.isfinite(values)], rtol=1e-2)
     one.score.value = "allocation"
     one.redraw()
     assert "parts sum to the whole" in said(one.body.objects)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,7 +15,7 @@ from calque.data.corpora.real_text import RealText
 from calque.data.corpus import Corpus, Split
 from calque.data.errors import UserError
 from calque.data.mixes.changed import ChangedCorpus
-from calque.data.tasks import MinimalPair, Segment, SegmentedPrompt, WordTask
+from calque.data.tasks import InContextPrompt, MinimalPair, Segment, WordTask
 from calque.data.tokens import choice as tokenizer_choice
 from calque.data.tokens import tokenizers
 from calque.data.words.words import Prompt, normalise, words
@@ -53,7 +53,7 @@ def romanise_pairs(pairs: Iterable[MinimalPair]) -> tuple[MinimalPair, ...]:
 class RomanisedPrompt:
     """A prompt in Latin letters."""
 
-    prompt: SegmentedPrompt
+    prompt: InContextPrompt
 
     def __call__(self, source: str, target: str, word: str, concept: str | None) -> str:
         """Return the text before the answer."""
@@ -79,6 +79,22 @@ class RomanisedPrompt:
             Code of the language and text, in order.
         """
         return tuple((code, romanise(text)) for code, text in self.prompt.segments(source, target, word, concept))
+
+    def in_context(self, source: str, target: str, lines: Sequence[tuple[str, str]], word: str) -> tuple[Segment, ...]:
+        """Return the prompt after complete lines, in pieces, each with its language, in Latin letters.
+
+        Parameters
+        ----------
+        source : str
+            Code of the source language.
+        target : str
+            Code of the target language.
+        lines : sequence of (str, str)
+            Source word and answer of each.
+        word : str
+            The source word.
+        """
+        return tuple((code, romanise(text)) for code, text in self.prompt.in_context(source, target, lines, word))
 
 
 class RomanisedCorpus(ChangedCorpus):

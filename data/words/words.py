@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -90,10 +90,25 @@ class Prompt:
         tuple of Segment
             Code of the language and text, in order.
         """
-        pieces: list[Segment] = []
-        for example in islice((one for one in self.examples if one != concept), self.shots):
-            headwords = (self.words.headword(code, example) for code in (source, target))
-            pieces += self.template.line(source, target, *headwords)
+        shown = islice((one for one in self.examples if one != concept), self.shots)
+        lines = [(self.words.headword(source, one), self.words.headword(target, one)) for one in shown]
+        return self.in_context(source, target, lines, word)
+
+    def in_context(self, source: str, target: str, lines: Sequence[tuple[str, str]], word: str) -> tuple[Segment, ...]:
+        """Return the question after other complete lines than those it always has, in pieces with their languages.
+
+        Parameters
+        ----------
+        source : str
+            Code of the source language.
+        target : str
+            Code of the target language.
+        lines : sequence of (str, str)
+            Source word and answer of each.
+        word : str
+            The source word.
+        """
+        pieces = [piece for line in lines for piece in self.template.line(source, target, *line)]
         return *pieces, *self.template.question(source, target, word)
 
 

@@ -1,11 +1,10 @@
 """Ablation of heads: how much worse a model repeats random tokens without some of its heads.
 
-Heads give what they give at the same position of another prompt (``resample``), or the mean of that over prompts
-(``mean``): what later parts read stays of a kind that they know. An output of zeros (``zero``) is not, and its effect
-is partly of that. Formula: log p without the heads minus log p with them, of the tokens that are said again
+Heads give what they give at the same position of another prompt (``resample``), the mean of that over all prompts
+(``mean``), or zeros. Formula: log p without the heads minus log p with them, of the tokens that are said again
 (:mod:`~calque.models.ablations.repeating`); nats, below 0 where the heads carry the repeating.
-Control: as many heads drawn at random from the others, ``sets`` times.
-Source: Chan et al. 2022 (causal scrubbing), Zhang and Nanda 2024 (arXiv 2309.16042). Cost: one forward pass to read the
+Control: as many heads drawn at random from the others, ``sets`` times. Source: that of
+:mod:`~calque.models.ablations.instead`. Cost: one forward pass to read the
 heads, and one for each set of heads. What other heads make up for (self-repair, McGrath et al. 2023, arXiv 2307.15771)
 is part of the effect, so that a small effect does not show that a head does nothing.
 """
@@ -13,7 +12,6 @@ is part of the effect, so that a small effect does not show that a head does not
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -24,7 +22,9 @@ from torch import Tensor
 
 from calque.data.arguments import checked
 from calque.data.errors import UserError
+from calque.models.ablations.instead import mixed, shares
 from calque.models.ablations.repeating import repeating
+from calque.models.ablations.settings import OUTSIDE, Kind, check_kind
 from calque.models.components.repeated_tokens import repeated_tokens
 from calque.models.components.token_sets import TokenSet
 from calque.models.reading.parts import ModelParts
@@ -32,8 +32,6 @@ from calque.models.reading.reading import BUDGET, bytes_a_prompt, read
 from calque.models.reading.replacing import Replacement, heads_replaced
 
 Head = tuple[int, int]
-Kind = Literal["resample", "mean", "zero"]
-OUTSIDE = "zeros are no output that later parts have seen: the effect is partly of that; prefer resample or mean"
 
 
 @checked
@@ -84,8 +82,7 @@ def ablate_heads(
         raise UserError(f"`heads` has {len(chosen)}: {chosen[:4]}; expected different ones (layer, head) of the model")
     if len(others) < len(chosen):
         raise UserError(f"`heads` has {len(chosen)} of {len(everything)}; expected half at most, to leave others")
-    if kind not in get_args(Kind):
-        raise UserError(f"`kind` is '{kind}'; expected one of {', '.join(get_args(Kind))}")
+    check_kind(kind, "kind")
     if parts.dropout and parts.model.training:
         raise UserError("the model is in training mode, where dropout changes what it computes; call its eval() first")
     for name, value, least in (("prompts", prompts, 2), ("sets", sets, 1)):
@@ -94,19 +91,21 @@ def ablate_heads(
     drawn, _ = repeated_tokens(tokens.tokens, length, prompts, generator, tokens.begin)
     rows, begin = torch.tensor(drawn, device=parts.device), tokens.begin is not None
     from_prompt = (np.arange(prompts) + generator.integers(1, prompts)) % prompts
+    others_of = np.ones((prompts, prompts), bool) if kind == "mean" else np.eye(prompts, dtype=bool)[from_prompt]
+    given = shares(kind, others_of, generator)
     random = [[others[i] for i in generator.choice(len(others), len(chosen), replace=False)] for _ in range(sets)]
     once = max(1, budget // (bytes_a_prompt(parts, rows.shape[1], length, ("final",)) + _logit_bytes(parts, length)))
 
-    def repeated(given: Replacement) -> NDArray[np.float64]:
+    def repeated(instead: Replacement) -> NDArray[np.float64]:
         found = []
         for start in range(0, prompts, once):
             at = slice(start, start + once)
-            with heads_replaced(parts, {head: x[at] if len(x) > 1 else x for head, x in given.items()}):
+            with heads_replaced(parts, {head: x[at] for head, x in instead.items()}):
                 found.append(repeating(parts, rows[at], length, begin))
         return np.stack([np.asarray(torch.cat(x).double().cpu()) for x in zip(*found, strict=True)])
 
     intact = repeated({})
-    outputs = _instead(parts, drawn, sorted({*chosen, *(h for one in random for h in one)}), kind, from_prompt, budget)
+    outputs = _instead(parts, drawn, sorted({*chosen, *(h for one in random for h in one)}), given, budget)
 
     change, *by_others = (repeated({head: outputs[head] for head in of}) - intact for of in (chosen, *random))
     return _table(intact, change, np.stack(by_others), level).assign_attrs(
@@ -115,22 +114,15 @@ def ablate_heads(
 
 
 def _instead(
-    parts: ModelParts, prompts: Sequence[Sequence[int]], heads: Sequence[Head], kind: Kind,
-    from_prompt: NDArray[np.int64], budget: int,
-) -> Replacement:  # fmt: skip
+    parts: ModelParts, prompts: Sequence[Sequence[int]], heads: Sequence[Head], given: NDArray[np.float64], budget: int
+) -> Replacement:
     """Return what heads give instead of their output, at every position."""
-    if kind == "zero":
-        return {head: torch.zeros(1, 1, parts.head_width, device=parts.device) for head in heads}
     kept: dict[Head, list[Tensor]] = {head: [] for head in heads}
     for reading in read(parts, prompts, ["heads"], budget=budget):
         assert reading.heads is not None
         for layer, head in heads:
             kept[layer, head].append(reading.heads[layer, :, head].clone())
-    whole = {head: torch.cat(pieces) for head, pieces in kept.items()}
-    if kind == "mean":
-        return {head: x.mean(0, keepdim=True) for head, x in whole.items()}
-    order = torch.from_numpy(from_prompt).to(parts.device)
-    return {head: x[order] for head, x in whole.items()}
+    return {head: mixed(torch.cat(pieces), given) for head, pieces in kept.items()}
 
 
 def _logit_bytes(parts: ModelParts, length: int) -> int:

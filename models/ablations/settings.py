@@ -5,9 +5,33 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from calque.data.arguments import check_numbers
 from calque.data.errors import UserError
+from calque.models.config.probes import HEADS, WORD_HEADS
+
+Kind = Literal["resample", "mean", "zero"]
+"""What a part that is taken away gives instead (``calque.models.ablations.instead``)."""
+OUTSIDE = "zeros are no output that later parts have seen: the effect is partly of that; prefer resample or mean"
+
+
+QUESTIONS = 4
+"""Questions of a kind (to translate, to repeat) and concept that are asked while parts are taken away, at most."""
+SETS = 2
+"""Sets of other heads that co-ablation compares with."""
+
+
+def check_kind(kind: str, name: str) -> None:
+    """Refuse an unknown ``kind``, given in the argument called ``name``.
+
+    Raises
+    ------
+    UserError
+        When it is none of ``Kind``.
+    """
+    if kind not in get_args(Kind):
+        raise UserError(f"`{name}` is '{kind}'; expected one of {', '.join(get_args(Kind))}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +50,11 @@ class AblationSettings:
     factors : tuple of float
         Of a component's update since the first checkpoint; 0 rewinds it.
     heads : int
-        Heads of the highest prefix matching that are taken away together; half of the heads at most are.
+        Heads of the highest score that are taken away together; half of the heads at most are.
+    instead : {"resample", "mean", "zero"}
+        What heads and parts give that are taken away (``calque.models.ablations.instead``).
+    head_type : str
+        The score, a probe of heads, whose highest heads are taken away together before others are (co_ablation).
     level : float
         Of the intervals.
     seed : int
@@ -43,11 +71,17 @@ class AblationSettings:
     ranges: str = "4"
     factors: tuple[float, ...] = (0.0, 0.5, 1.5)
     heads: int = 5
+    instead: Kind = "resample"
+    head_type: str = "prefix_matching"
     level: float = 0.95
     seed: int = 0
 
     def __post_init__(self) -> None:
         check_numbers(self, {"concepts": 2, "checkpoints": 2, "heads": 1, "seed": 0})
+        check_kind(self.instead, "instead")
+        if self.head_type not in (*HEADS, *WORD_HEADS):
+            expected = ", ".join((*HEADS, *WORD_HEADS))
+            raise UserError(f"`head_type` is '{self.head_type}'; expected one of {expected}")
         if not self.factors or not all(math.isfinite(f) for f in self.factors):
             raise UserError(f"`factors` is {list(self.factors)}; expected numbers such as 0, 0.5, 1.5")
         if len(set(self.factors)) < len(self.factors):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from calque.models.ablations.heads import ablate_heads
 from calque.models.ablations.settings import AblationSettings
@@ -30,7 +33,7 @@ def strongest_heads_ablated(
 ) -> xr.Dataset:
     """Return what taking the heads of the highest prefix matching away does to the repeating of random tokens.
 
-    They are resampled: they give what they give in another prompt.
+    They give what ``settings`` says: by default what they give in another prompt.
 
     Parameters
     ----------
@@ -48,18 +51,29 @@ def strongest_heads_ablated(
         for those that were taken away.
     """
     score = probe_heads(parts, [tokens], ["prefix_matching"], heads)["prefix_matching_deciding"]
-    count = min(settings.heads, score.size // 2)
-    places = np.unravel_index(np.argsort(-score.values, axis=None)[:count], score.shape)
-    chosen = [(int(layer), int(head)) for layer, head in zip(*places, strict=True)]
+    chosen = highest_heads(score.values, min(settings.heads, score.size // 2))
     generator = np.random.default_rng(np.random.SeedSequence([settings.seed, 1]))
     found = ablate_heads(
-        parts, tokens, chosen, generator, prompts=heads.prompts, length=heads.length, level=settings.level
-    )
-    taken = np.zeros(score.shape, np.int8)
-    taken[places] = 1
+        parts, tokens, chosen, generator, kind=settings.instead, prompts=heads.prompts, length=heads.length,
+        level=settings.level,
+    )  # fmt: skip
     table = found[list(RENAMED)].rename({**RENAMED, "measure": "repeating"}).drop_attrs()
-    table = table.assign({f"{NAME}_chosen": (("layer", "head"), taken)})
+    table = table.assign({f"{NAME}_chosen": (("layer", "head"), marked(chosen, score.shape))})
     table = table.assign_coords(layer=score["layer"], head=score["head"])
     for name, about in ABOUT.items():
         table[name].attrs = {"long_name": about}
-    return table.assign_attrs(level=settings.level)
+    return table
+
+
+def highest_heads(scores: NDArray[np.float64], count: int) -> list[tuple[int, int]]:
+    """Return the ``count`` heads (layer, head) of the highest ``scores``, of shape (layers, heads)."""
+    places = np.unravel_index(np.argsort(-scores, axis=None)[:count], scores.shape)
+    return [(int(layer), int(head)) for layer, head in zip(*places, strict=True)]
+
+
+def marked(heads: Iterable[tuple[int, int]], shape: Sequence[int]) -> NDArray[np.int8]:
+    """Return 1 for the ``heads``, 0 for others, of ``shape`` (layers, heads)."""
+    found = np.zeros(tuple(shape), np.int8)
+    for place in heads:
+        found[place] = 1
+    return found

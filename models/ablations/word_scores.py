@@ -48,6 +48,10 @@ class WordScores:
         The concepts.
     scorer : WordScorer
         Its questions.
+    concept_of : array of int, shape (questions)
+        Place of each question's concept.
+    changed, same : array of bool, shape (questions)
+        Where the word has to change and shares no token with the source word; where both languages are the same.
 
     Raises
     ------
@@ -61,8 +65,8 @@ class WordScores:
         if len(self.concepts) < 2:
             raise UserError(f"`concepts` gives {len(self.concepts)}; expected 2 or more: intervals are over concepts")
         places = np.array([item.place for item in self.scorer.items])
-        self._concept, same = places[:, 2], places[:, 0] == places[:, 1]
-        self._changed, self._same = ~same & (overlap(task, encoding)[tuple(places.T)] == NONE), same
+        self.concept_of, same = places[:, 2], places[:, 0] == places[:, 1]
+        self.changed, self.same = ~same & (overlap(task, encoding)[tuple(places.T)] == NONE), same
 
     @property
     def questions(self) -> int:
@@ -72,13 +76,26 @@ class WordScores:
     def __call__(self, model: Decoder | LanguageModel) -> Array:
         """Return the scores of a ``model``, shape (measures, concepts); NaN where a concept is not asked."""
         target, source = word_logprobs(model, self.scorer.items, self.scorer.prompts).astype(float).T
+        return self.measured(target, source, np.ones(len(target), bool))
+
+    def measured(self, target: Array, source: Array, asked: NDArray[np.bool_]) -> Array:
+        """Return the scores, shape (measures, concepts); NaN where a concept is not asked.
+
+        Parameters
+        ----------
+        target, source : array, shape (questions)
+            Log-probabilities of target and source word, nats.
+        asked : array of bool, shape (questions)
+            Which questions count.
+        """
+        changed, same = self.changed & asked, self.same & asked
         values = (target, np.exp(target), target - source, target, np.exp(target))
-        asked = (self._changed, self._changed, self._changed, self._same, self._same)
-        return np.stack([self._mean(value, which) for value, which in zip(values, asked, strict=True)])
+        of = (changed, changed, changed, same, same)
+        return np.stack([self._mean(value, which) for value, which in zip(values, of, strict=True)])
 
     def _mean(self, values: Array, asked: NDArray[np.bool_]) -> Array:
         count = len(self.concepts)
-        sums = np.bincount(self._concept[asked], values[asked], count)
-        times = np.bincount(self._concept[asked], minlength=count)
+        sums = np.bincount(self.concept_of[asked], values[asked], count)
+        times = np.bincount(self.concept_of[asked], minlength=count)
         mean: Array = np.divide(sums, times, out=np.full(count, np.nan), where=times > 0)
         return mean

@@ -147,3 +147,36 @@ def head_table(
     }  # fmt: skip
     found = xr.Dataset({name: (("layer", "head"), value) for name, value in named.items()}, attrs={"level": level})
     return found.assign_coords(layer=np.arange(score.shape[0]), head=np.arange(score.shape[1]))
+
+
+def parted_statistics(
+    scores: ArrayLike, controls: ArrayLike, clusters: Sequence[Hashable], deciding: ArrayLike, *, level: float = 0.95
+) -> xr.Dataset:
+    """Return what one part of the prompts decides of each head, and the score that the other part measures.
+
+    Parameters
+    ----------
+    scores, controls : array, shape (layers, prompts, heads)
+    clusters : sequence
+        Of each prompt, what it shares with others, such as its concept.
+    deciding : array of bool, shape (prompts)
+        Which prompts decide; no cluster is on both sides.
+    level : float
+        Of the intervals.
+
+    Returns
+    -------
+    xarray.Dataset
+        As :func:`head_table` makes it: ``score``, ``low`` and ``high`` of the prompts that measure, the rest of those
+        that decide; ``deciding``, their score.
+
+    Raises
+    ------
+    UserError
+        When shapes differ or a side has less than two clusters.
+    """
+    values, matched, side = np.asarray(scores, float), np.asarray(controls, float), np.asarray(deciding, bool)
+    names = [[one for one, first in zip(clusters, side, strict=True) if first == of] for of in (True, False)]
+    judged = head_statistics(values[:, side], matched[:, side], names[0], level=level)
+    found = head_statistics(values[:, ~side], matched[:, ~side], names[1], level=level)
+    return judged.assign({"deciding": judged["score"], **{name: found[name] for name in ("score", "low", "high")}})

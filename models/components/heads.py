@@ -99,6 +99,8 @@ def named_table(probe: Probe, table: xr.Dataset) -> xr.Dataset:
     for name, about in STATISTICS.items():
         units = "1" if name.startswith("p_") else probe.units
         out[f"{probe.name}_{name}"].attrs = {"long_name": f"{probe.name}: {about}", "units": units}
+    if "lines" in table:
+        out[f"{probe.name}_lines"].attrs = {"long_name": f"{probe.name}: complete lines of a prompt", "units": "1"}
     if "by_prompt" in table:
         out[f"{probe.name}_by_prompt"].attrs = {"long_name": f"{probe.about}, of each prompt", "units": probe.units}
     return out

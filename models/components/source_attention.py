@@ -25,7 +25,7 @@ from calque.models.components.probe import Probe
 from calque.models.components.random_phases import NEEDS, patterns_of_random_phases, random_phases
 from calque.models.reading.parts import ModelParts
 from calque.models.reading.reading import BUDGET, read
-from calque.models.scoring.questions import Question
+from calque.models.scoring.questions import Question, of_different_concepts
 from calque.models.scoring.words import WordScorer
 
 PROBE = Probe(
@@ -65,12 +65,7 @@ def asked_words(scorer: WordScorer, most: int, generator: np.random.Generator) -
         When they are of less than four concepts.
     """
     found = [item for item in scorer.items if item.place[0] != item.place[1] and source_places(item)]
-    order, times, ranked = generator.permutation(len(found)), dict[int, int](), []
-    for i in order:
-        k = found[i].place[2]
-        times[k] = times.get(k, 0) + 1
-        ranked.append((times[k], i))
-    chosen = [found[i] for _, i in sorted(ranked)[:most]]
+    chosen = of_different_concepts(found, most, generator)
     concepts = len({item.place[2] for item in chosen})
     if concepts < 4:
         raise UserError(

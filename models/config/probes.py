@@ -9,12 +9,15 @@ from calque.data.errors import UserError, nearest
 COMPONENTS, ABLATIONS = "components", "ablations"
 """Groups of a cube."""
 HEADS = ("previous_token", "prefix_matching", "ov_copying")
-WORD_HEADS = ("source_attention", "token_copying", "concept_copying")
+WORD_HEADS = ("source_attention", "token_copying", "concept_copying", "function_vector")
 """Probes of heads that need words."""
 LAYERS = ("lens", "alignment", "linear", "patching")
 ACROSS = ("swaps", "scaling", "allocation")
 """Probes that compare checkpoints with one another."""
-PROBES: dict[str, tuple[str, ...]] = {COMPONENTS: (*HEADS, *WORD_HEADS, *LAYERS), ABLATIONS: ("head_ablation", *ACROSS)}
+PROBES: dict[str, tuple[str, ...]] = {
+    COMPONENTS: (*HEADS, *WORD_HEADS, *LAYERS),
+    ABLATIONS: ("head_ablation", "part_ablation", "co_ablation", *ACROSS),
+}
 """The probes of each group."""
 SETS: dict[str, tuple[str, ...]] = {
     "heads": HEADS,
@@ -31,6 +34,12 @@ MARKS = {
 }
 """The variable that shows that a probe was done, where it has another name."""
 NAMES = tuple(name for names in PROBES.values() for name in names)
+
+
+def scores_of_heads(probes: Collection[str]) -> tuple[str, ...]:
+    """Return the names of the scores of those of the ``probes`` that are of heads."""
+    further = {"function_vector": ("function_vector_probability",)}
+    return tuple(one for name in probes if name in (*HEADS, *WORD_HEADS) for one in (name, *further.get(name, ())))
 
 
 def checked_probes(probes: str | Collection[str]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -59,6 +59,23 @@ class Question:
     accepted: frozenset[str]
     source_words: frozenset[str]
     elsewhere: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+
+def of_different_concepts(items: Sequence[Question], most: int, generator: np.random.Generator) -> list[Question]:
+    """Return word questions drawn from ``items``, at most so many, of different concepts first.
+
+    Parameters
+    ----------
+    items : sequence of Question
+    most : int
+    generator : np.random.Generator
+    """
+    times, ranked = dict[int, int](), []
+    for i in generator.permutation(len(items)):
+        k = items[i].place[2]
+        times[k] = times.get(k, 0) + 1
+        ranked.append((times[k], i))
+    return [items[i] for _, i in sorted(ranked)[:most]]
 
 
 @dataclass(frozen=True, kw_only=True)

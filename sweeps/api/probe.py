@@ -35,7 +35,8 @@ def probe(
     positions: str | os.PathLike[str] | None = None, languages: str | Sequence[str] | None = None,
     tokenizer: str | os.PathLike[str] | None = None, prompts: int = 32, length: int = 24, draws: int = 199,
     concepts: int = 24, checkpoints: int = 4, ranges: str | int = "4", factors: str | Sequence[float] = "0,0.5,1.5",
-    level: float = 0.95, seed: int = 0, name: str | None = None, device: str = "auto", dtype: str = "auto",
+    instead: str = "resample", head_type: str = "prefix_matching", level: float = 0.95, seed: int = 0,
+    name: str | None = None, device: str = "auto", dtype: str = "auto",
     anonymous: bool = False, vocabulary: Sequence[int] | None = None, begin: int | None = None,
 ) -> ProbedModel | ProbedCheckpoints:  # fmt: skip
     """Score what the parts of a model do, and what breaks when they are taken away or exchanged.
@@ -50,8 +51,8 @@ def probe(
         A cube that ``calque.score`` wrote keeps all else. The cube of a run of Calque gets all that the run's own has.
     probes : str or sequence of str
         ``heads`` (previous_token, prefix_matching, ov_copying), ``word_heads`` (source_attention, token_copying,
-        concept_copying), ``layers`` (lens, alignment, linear, patching), ``ablations`` (head_ablation, swaps, scaling,
-        allocation), or some of these, in a text with commas between.
+        concept_copying, function_vector), ``layers`` (lens, alignment, linear, patching), ``ablations`` (head_ablation,
+        part_ablation, co_ablation, swaps, scaling, allocation), or some of these, in a text with commas between.
     revisions, pattern, tokens_per_step, positions : optional
         Which checkpoints, and where in training they stand, as for ``calque.score``.
     languages : str or sequence of str, optional
@@ -65,7 +66,7 @@ def probe(
     draws : int
         Random heads for each head, and permutations of tokens and of concepts.
     concepts : int
-        Concepts whose words are asked in all pairs of languages: by the lens, by linear probes, by swaps and scaling.
+        Concepts whose words are asked in all pairs of languages: by the lens, by linear probes, by ablations.
     checkpoints : int
         Checkpoints that are swapped with one another, evenly spaced among ``revisions``; at the last of them components
         are scaled, from the first on.
@@ -73,6 +74,11 @@ def probe(
         Blocks that are swapped together, such as ``0-3,4-7``; a number is so many ranges of equal size.
     factors : str or sequence of float
         Of a component's update since the first checkpoint; 0 rewinds it.
+    instead : str
+        What heads and parts give that are taken away: ``resample`` (that of another prompt), ``mean`` (of others), or
+        ``zero``, which later parts have never seen.
+    head_type : str
+        Co-ablation: the score whose highest heads are taken away before others are, such as concept_copying.
     level : float
         Of the intervals.
     seed : int
@@ -109,7 +115,7 @@ def probe(
         layers=LayerSettings(concepts=concepts, draws=draws, level=level, seed=seed),
         ablations=AblationSettings(
             concepts=concepts, checkpoints=checkpoints, ranges=str(ranges), factors=numbers(factors), level=level,
-            seed=seed,
+            seed=seed, instead=instead, head_type=head_type,  # type: ignore[arg-type]
         ),
     )  # fmt: skip
     where = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,9 +14,9 @@ from calque.data.cube import read, read_groups
 from calque.data.errors import UserError
 from calque.data.quantities import plural
 from calque.data.result import Result, Rows
-from calque.models.config.probes import ABLATIONS, COMPONENTS, HEADS, WORD_HEADS, of_group
+from calque.models.config.probes import ABLATIONS, COMPONENTS, HEADS, WORD_HEADS, of_group, scores_of_heads
 from calque.models.huggingface.config_file import brief
-from calque.sweeps.api.probed_ablations import ablation_rows, ablation_tables
+from calque.sweeps.api.probed_ablations import ablation_rows, ablation_tables, instead_note
 from calque.sweeps.api.probed_heads import head_map, highest, rows_of
 from calque.sweeps.probe.probing import ProbeResult
 from calque.sweeps.score.notes import left_out_note
@@ -57,7 +58,7 @@ class ProbedModel(Result):
     def to_dict(self) -> dict[str, Any]:
         """Return the scores of all heads, and what ablations change, as JSON-ready values."""
         level = next(iter(self.groups.values())).attrs.get("level")
-        found = {"schema": 1, "level": level, "heads": list(rows_of(self.components, self.heads))}
+        found = {"schema": 1, "level": level, "heads": list(rows_of(self.components, scores_of_heads(self.heads)))}
         one = self.ablations.expand_dims(run=1, checkpoint=1)
         return found | ({"ablations": list(ablation_rows(one, [None]))} if ABLATIONS in self.groups else {})
 
@@ -69,8 +70,11 @@ class ProbedModel(Result):
 
     def renderables(self) -> Sequence[RenderableType]:
         """Return the highest heads of each probe, how many are above their control, and what ablations change."""
-        heads = highest(self.components, self.heads, "") if self.heads else []
-        return [*heads, *ablation_tables(self.to_dict().get("ablations", []))]
+        from rich.text import Text
+
+        heads = highest(self.components, scores_of_heads(self.heads), "") if self.heads else []
+        noted = map(Text, instead_note(self.ablations.attrs.get("instead", "")))
+        return [*noted, *heads, *ablation_tables(self.to_dict().get("ablations", []))]
 
     def plot(self, probe: str | None = None, *, ax: Any = None, backend: str = "matplotlib") -> Any:
         """Draw the score of every head as a map of layers and heads.
@@ -169,7 +173,7 @@ class ProbedCheckpoints(Result):
         }  # fmt: skip
         if self.heads and file.having(self.heads):
             name, scores = self.last()
-            found |= {"last": name, "heads": list(rows_of(scores, self.heads))}
+            found |= {"last": name, "heads": list(rows_of(scores, scores_of_heads(self.heads)))}
         if file.rows[ABLATIONS] and of_group(ABLATIONS, self.probes):
             rows = ablation_rows(file.group(ABLATIONS), file.order())
             found["ablations"] = [row for row in rows if row["probe"] in self.probes]
@@ -186,7 +190,9 @@ class ProbedCheckpoints(Result):
     def doubts(self) -> list[str]:
         """Return what a person should know, a line each: what was left out or not probed."""
         failed = (f"'{brief(revision, 60)}' was not probed: {why}" for revision, why in self.failed.items())
-        return [*left_out_note(self.left_out, self.final), *failed]
+        said = self.probed.file.attributes.get(ABLATIONS, {}).get("settings_json", "{}")
+        noted = instead_note(json.loads(said).get("ablations", {}).get("instead", ""))
+        return [*left_out_note(self.left_out, self.final), *noted, *failed]
 
     def renderables(self) -> Sequence[RenderableType]:
         """Return the doubts, the highest heads at the last checkpoint, and what ablations change."""
@@ -196,7 +202,7 @@ class ProbedCheckpoints(Result):
         if self.heads and self.probed.file.having(self.heads):
             name, scores = self.last()
             where = f" at '{brief(name, 40)}', the last of {plural(len(self.having()), 'checkpoint')}"
-            lines += highest(scores, self.heads, where)
+            lines += highest(scores, scores_of_heads(self.heads), where)
         return [*lines, *ablation_tables(self.to_dict().get("ablations", []))]
 
     def plot(self, probe: str | None = None, *, ax: Any = None, backend: str = "matplotlib") -> Any:

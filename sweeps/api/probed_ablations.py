@@ -9,16 +9,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from calque.models.ablations.settings import OUTSIDE
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
 SHOWN = 8
 """Rows of a probe that a table shows: the largest changes."""
+COMPARED = {
+    "score": "", "low": "_low", "high": "_high", "control": "_control", "p_value": "_p_value",
+    "p_adjusted": "_p_adjusted",
+}  # fmt: skip
 SHAPES: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
     "head_ablation": (
         ("repeating",),
         {"score": "", "low": "_low", "high": "_high", "control": "_control", "p_value": "_p_value"},
     ),
+    "part_ablation": (("part", "layer", "measure"), COMPARED),
+    "co_ablation": (("layer", "head", "measure"), COMPARED),
     "scaling": (
         ("component", "factor", "measure"),
         {"score": "", "change": "_change", "low": "_change_low", "high": "_change_high"},
@@ -32,10 +40,17 @@ SHAPES: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
 """By probe: dimensions of its rows, and columns with the ends of the names of their variables."""
 TITLES = {
     "head_ablation": "repeating without the heads of the highest prefix matching: change, and that by as many others",
+    "part_ablation": "answers without a part of a block: largest changes, and those by the same part of other blocks",
+    "co_ablation": "further loss by a head once the strongest are gone: largest, and that beside other heads at random",
     "scaling": "a component's update since the first checkpoint scaled: largest changes of the score",
     "allocation": "change of a loss since the compared checkpoint before: largest parts, nats",
     "swaps": "blocks of a donor in a host: largest interactions (hybrid and counterpart minus host and donor)",
 }
+
+
+def instead_note(instead: str) -> list[str]:
+    """Return what a person should know of what taken-away parts give ``instead``: a line, or none."""
+    return [f"`instead` is 'zero': {OUTSIDE}"] if instead == "zero" else []
 
 
 def ablation_rows(group: xr.Dataset, revisions: Sequence[str | None]) -> Iterator[dict[str, Any]]:
@@ -88,7 +103,7 @@ def ablation_tables(rows: Sequence[dict[str, Any]]) -> list[RenderableType]:
             mine = sorted(mine, key=lambda row: -abs(row["score"]))[:SHOWN]
         elif probe != "head_ablation":
             mine = sorted((r for r in mine if r["measure"] in ("translation", "copying")),
-                          key=lambda row: -abs(row["change"]))[:SHOWN]  # fmt: skip
+                          key=lambda row: -abs(row.get("change", row["score"])))[:SHOWN]  # fmt: skip
         else:
             mine = mine[-2:]
         table = Table(title=TITLES[probe], title_justify="left")

@@ -30,7 +30,7 @@ def rows_of(scores: xr.Dataset, probes: Sequence[str]) -> Iterator[dict[str, Any
     scores : xarray.Dataset
         Over (layer, head).
     probes : sequence of str
-        Names of probes.
+        Names of scores (``calque.models.config.probes.scores_of_heads``).
     """
     for probe in probes:
         columns = {c: scores[probe if c == "score" else f"{probe}_{c}"].values for c in COLUMNS}
@@ -46,7 +46,7 @@ def highest(scores: xr.Dataset, probes: Sequence[str], where: str) -> list[Rende
     scores : xarray.Dataset
         Over (layer, head).
     probes : sequence of str
-        Names of probes.
+        Names of scores.
     where : str
         Of which checkpoint they are.
     """

@@ -14,7 +14,7 @@ from calque.data.command_line.output import emit_json
 from calque.data.quantities import plural
 from calque.sweeps.commands.common import Anonymous, Pattern, Positions, Revisions, TokensPerStep
 
-WHAT, CHANGED, HOW = "What is probed", "Swaps and scaling", "How"
+WHAT, ABLATED, CHANGED, HOW = "What is probed", "Ablation", "Swaps and scaling", "How"
 Panel = typer.Option
 
 
@@ -35,8 +35,8 @@ def probe_command(
         str,
         Panel(
             help="heads (previous_token,prefix_matching,ov_copying), word_heads (source_attention,token_copying,"
-            "concept_copying), layers (lens,alignment,linear,patching), ablations (head_ablation,swaps,scaling,"
-            "allocation), or some of these, with commas between.",
+            "concept_copying,function_vector), layers (lens,alignment,linear,patching), ablations (head_ablation,"
+            "part_ablation,co_ablation,swaps,scaling,allocation), or some of these, with commas between.",
             rich_help_panel=WHAT,
         ),
     ] = "heads",
@@ -91,6 +91,21 @@ def probe_command(
             rich_help_panel=CHANGED,
         ),
     ] = "0,0.5,1.5",
+    instead: Annotated[
+        str,
+        Panel(
+            help="What heads and parts give that are taken away: resample (that of another prompt), mean (of others), "
+            "zero (which later parts have never seen).",
+            rich_help_panel=ABLATED,
+        ),
+    ] = "resample",
+    head_type: Annotated[
+        str,
+        Panel(
+            help="Co-ablation: the score whose highest heads are taken away first, such as concept_copying.",
+            rich_help_panel=ABLATED,
+        ),
+    ] = "prefix_matching",
     level: Annotated[
         float, Panel(help="Confidence level of intervals; tests are at 1 - level.", rich_help_panel=WHAT)
     ] = 0.95,
@@ -122,7 +137,8 @@ def probe_command(
     found = probe(
         model, output=output, probes=probes, revisions=revisions, pattern=pattern, tokens_per_step=tokens_per_step,
         positions=positions, languages=languages, tokenizer=tokenizer, prompts=prompts, length=length, draws=draws,
-        concepts=concepts, checkpoints=checkpoints, ranges=ranges, factors=factors, level=level, seed=seed, name=name,
+        concepts=concepts, checkpoints=checkpoints, ranges=ranges, factors=factors, instead=instead,
+        head_type=head_type, level=level, seed=seed, name=name,
         device=device, dtype=dtype, anonymous=anonymous,
     )  # fmt: skip
     assert isinstance(found, ProbedCheckpoints), "a path is no model in memory"

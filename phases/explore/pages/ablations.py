@@ -15,7 +15,8 @@ from calque.phases.explore.pictures.losses import lines_picture
 WHAT = {
     "swaps": "layer swaps: score of the hybrid", "swaps_interaction": "layer swaps: interaction",
     "scaling_change": "components scaled: change of the score", "allocation": "change of the loss by component",
-    "head_ablation": "repeating without the strongest heads: change",
+    "head_ablation": "repeating without the strongest heads: change", "part_ablation": "answers without a part: change",
+    "co_ablation": "further loss once the strongest heads are gone",
 }  # fmt: skip
 """Variables of the group that are shown, and what is shown of each."""
 
@@ -52,7 +53,8 @@ class AblationsPage(PartsPage):
         dims = self.data[self.score.value].dims
         of = next((dim for dim in ("measure", "repeating", "loss") if dim in dims), None)
         self._set(self.measure, {shown(n): n for n in self.labels(of)} if of else {}, "measure")
-        self._set(self.range, {n: n for n in self.labels("range")} if "range" in dims else {}, "blocks")
+        of = next((dim for dim in ("range", "part") if dim in dims), None)
+        self._set(self.range, {n: n for n in self.labels(of)} if of else {}, "blocks")
 
     def show(self) -> list[Any]:
         """Return the picture of what is chosen."""
@@ -64,9 +66,10 @@ class AblationsPage(PartsPage):
         if not at:
             return [note("This was not computed for this run.")]
         kind = self.score.value.partition("_")[0]
-        return {"swaps": self._swaps, "scaling": self._scaling, "allocation": self._allocation, "head": self._heads}[
-            kind
-        ](at)
+        return {
+            "swaps": self._swaps, "scaling": self._scaling, "allocation": self._allocation, "head": self._heads,
+            "part": self._parts, "co": self._backups,
+        }[kind](at)  # fmt: skip
 
     def _swaps(self, at: list[int]) -> list[Any]:
         data = self.of_run()[self.score.value].sel(measure=self.measure.value, range=self.range.value)
@@ -119,3 +122,34 @@ class AblationsPage(PartsPage):
             log=self.selection.log,
         )  # fmt: skip
         return [picture(made), note("The strongest heads are those of the highest prefix matching, on other prompts.")]
+
+    def _parts(self, at: list[int]) -> list[Any]:
+        data = self.of_run().sel(part=self.range.value, measure=self.measure.value)
+        title = f"{shown(self.measure.value)} of {self.run.value} without {self.range.value} of a block: change"
+        made = cell_map(numbers(data["part_ablation"], "layer", "checkpoint")[:, at], self.labels("layer"),
+                        self.named(at), title, "training tokens", "block", score="change", around=0.0)  # fmt: skip
+        said = "Below 0 the part carries the score. Control: the same part of other blocks. At the last checkpoint:"
+        return [picture(made), note(said), _compared(data.isel(checkpoint=at[-1]), "part_ablation", ("layer",))]
+
+    def _backups(self, at: list[int]) -> list[Any]:
+        data = self.of_run().sel(measure=self.measure.value).isel(checkpoint=at[-1])
+        title = f"{shown(self.measure.value)} of {self.run.value}: further loss once the strongest heads are gone"
+        made = cell_map(numbers(data["co_ablation"], "layer", "head"), self.labels("layer"), self.labels("head"), title,
+                        "head", "layer", score="interaction", around=0.0)  # fmt: skip
+        said = (
+            "Effect of both minus that of each alone, at the last checkpoint: below 0 a head matters more once the "
+            "strongest, grey, are gone. Control: other heads at random in their place."
+        )
+        return [picture(made), note(said), _compared(data, "co_ablation", ("layer", "head"))]
+
+
+def _compared(data: Any, name: str, dims: tuple[str, ...]) -> Any:
+    """Return a table of a variable with interval, control and adjusted p-value; what is missing is left out."""
+    ends = {"change": "", "low": "_low", "high": "_high", "control": "_control", "p adjusted": "_p_adjusted"}
+    values = {column: numbers(data[f"{name}{end}"], *dims) for column, end in ends.items()}
+    rows = [
+        {**{dim: int(data[dim].values[i]) for dim, i in zip(dims, place, strict=True)},
+         **{column: float(f"{of[place]:.3g}") for column, of in values.items()}}
+        for place in np.ndindex(values["change"].shape) if np.isfinite(values["change"][place])
+    ]  # fmt: skip
+    return table(pd.DataFrame(rows), height=360)

@@ -15,20 +15,17 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 import xarray as xr
 from numpy.typing import NDArray
-from torch import Tensor
 
 from calque.data.errors import UserError
 from calque.data.quantities import plural
 from calque.models.components.head_settings import HeadSettings
-from calque.models.components.head_statistics import head_statistics
+from calque.models.components.head_statistics import parted_statistics
 from calque.models.components.probe import Probe
-from calque.models.decoder.linear import as_float32
+from calque.models.patching.patched_heads import heads_patched, last_outputs
 from calque.models.reading.parts import ModelParts
-from calque.models.reading.reading import BUDGET, read
-from calque.models.reading.replacing import heads_replaced
+from calque.models.reading.reading import BUDGET
 from calque.models.scoring.questions import Question
 from calque.models.scoring.words import WordScorer
 
@@ -133,17 +130,11 @@ def copying_heads(
     generator = np.random.default_rng(np.random.SeedSequence([settings.seed, 5]))
     words = patched_words(scorer, kind, settings.prompts, generator)
     effects = patching_effects(parts, words, budget=budget)
-    concepts = np.array([one.concept for one in words])
+    concepts = [one.concept for one in words]
     deciding = np.isin(concepts, np.unique(concepts)[::2])
-    judged = head_statistics(
-        effects[0][:, deciding], effects[1][:, deciding], concepts[deciding].tolist(), level=settings.level
-    )
-    measured = effects[0][:, ~deciding]
-    found = head_statistics(measured, measured, concepts[~deciding].tolist(), level=settings.level)
-    return judged.assign({"deciding": judged["score"], **{name: found[name] for name in ("score", "low", "high")}})
+    return parted_statistics(*effects, concepts, deciding, level=settings.level)
 
 
-@torch.no_grad()
 def patching_effects(parts: ModelParts, words: list[Patched], *, budget: int = BUDGET) -> tuple[Array, Array]:
     """Return what each head adds to log p of each word's token, from its own prompt and from that of a third word.
 
@@ -158,37 +149,6 @@ def patching_effects(parts: ModelParts, words: list[Patched], *, budget: int = B
     -------
     effects, controls : array, shape (layers, words, heads)
     """
-    found = np.empty((2, len(parts.blocks), len(words), parts.heads))
-    by_length: dict[int, list[int]] = defaultdict(list)
-    for i, one in enumerate(words):
-        by_length[len(one.clean)].append(i)
-    for rows in by_length.values():
-        corrupt = torch.tensor([words[i].corrupt for i in rows], device=parts.device)
-        wanted = torch.tensor([words[i].token for i in rows], device=parts.device)
-        own = _heads(parts, [words[i].corrupt for i in rows], budget)
-        given = [
-            _heads(parts, [getattr(words[i], name) for i in rows], budget)[..., -1:, :] for name in ("clean", "other")
-        ]
-        before = _logprob(parts, corrupt, wanted)
-        for layer in range(len(parts.blocks)):
-            for head in range(parts.heads):
-                for side, instead in enumerate(given):
-                    output = torch.cat([own[layer, :, head, :-1], instead[layer, :, head]], 1)
-                    with heads_replaced(parts, {(layer, head): output}):
-                        change = _logprob(parts, corrupt, wanted) - before
-                    found[side, layer, rows, head] = change.double().cpu().numpy()
-    return found[0], found[1]
-
-
-def _heads(parts: ModelParts, prompts: list[tuple[int, ...]], budget: int) -> Tensor:
-    """Return the outputs of all heads, shape (layers, prompts, heads, length, head_width)."""
-    read_ = list(read(parts, prompts, ["heads"], budget=budget))
-    pieces = [reading.heads for reading in read_ if reading.heads is not None]
-    order = torch.tensor([i for reading in read_ for i in reading.prompts])
-    return torch.cat(pieces, 1)[:, order.argsort().to(parts.device)]
-
-
-def _logprob(parts: ModelParts, tokens: Tensor, wanted: Tensor) -> Tensor:
-    """Return log p of a token after each row, shape (rows)."""
-    logits = as_float32(parts.unembedding(parts.run(tokens)[:, -1]))
-    return logits.log_softmax(-1).gather(-1, wanted[:, None])[:, 0]
+    given = [last_outputs(parts, [getattr(one, name) for one in words], budget) for name in ("clean", "other")]
+    found = heads_patched(parts, [one.corrupt for one in words], [(one.token,) for one in words], given)
+    return found[0, 0], found[1, 0]

@@ -1,0 +1,1 @@
+"""What a head carries over: its output of one prompt put into another."""

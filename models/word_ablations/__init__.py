@@ -1,0 +1,1 @@
+"""Parts of a model taken away while words are asked."""
