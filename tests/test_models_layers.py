@@ -10,11 +10,15 @@ import numpy as np
 import pytest
 import torch
 from sklearn.cross_decomposition import PLSSVD
+from torch.utils.flop_counter import FlopCounterMode
 
 from calque.data.errors import UserError
 from calque.data.tasks import WordTask
+from calque.models.config.sizes import DecoderConfig
+from calque.models.decoder.decoder import Decoder
 from calque.models.layers import similarity
 from calque.models.layers.alignment import alignment
+from calque.models.layers.layer_cost import layer_flops
 from calque.models.layers.layers import SCORES, STATISTICS, probe_layers
 from calque.models.layers.lens import first_tokens, lens_logprobs, lens_scores
 from calque.models.layers.linear import linear_probes
@@ -222,3 +226,20 @@ def test_impossible_settings_are_refused() -> None:
     ):  # fmt: skip
         with pytest.raises(UserError, match=said):
             LayerSettings(**changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("probe", ["lens", "patching"])
+def test_the_cost_is_what_torch_counts(probe: str) -> None:
+    shape = DecoderConfig(width=128, layers=2, heads=4, kv_heads=2, ffn_width=256, vocab_size=61)
+    parts = model_parts(Decoder(shape, seed=0).eval())
+    with FlopCounterMode(display=False) as counted, torch.no_grad():
+        probe_layers(parts, TASK, Letters(), [probe], SETTINGS)  # type: ignore[arg-type]
+    expected = layer_flops(shape, [probe], 3, 12, (5, 3), SETTINGS)
+    assert expected == pytest.approx(counted.get_total_flops(), rel=0.2)
+
+
+def test_more_is_read_the_more_is_asked() -> None:
+    shape = DecoderConfig(width=128, layers=2, heads=4, kv_heads=2, ffn_width=256, vocab_size=61)
+    of = [layer_flops(shape, [name], 3, 12, (5, 3), SETTINGS) for name in ("alignment", "linear", "heads")]
+    assert of[1] > of[0] > 0 == of[2]
+    assert layer_flops(shape, ["linear"], 9, 100, (5, 3), SETTINGS) > 3 * of[1]

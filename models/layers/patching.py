@@ -22,7 +22,7 @@ from torch import Tensor
 from calque.data.errors import UserError
 from calque.data.quantities import plural
 from calque.models.layers.lens import first_tokens
-from calque.models.layers.settings import LayerSettings
+from calque.models.layers.settings import MOST, LayerSettings
 from calque.models.reading.parts import ModelParts
 from calque.models.reading.reading import BUDGET, read
 from calque.models.reading.replacing import residual_replaced
@@ -30,8 +30,6 @@ from calque.models.scoring.questions import Question
 from calque.models.scoring.words import WordScorer
 
 Array = NDArray[np.float64]
-MOST = 8
-"""Pairs of questions for each concept, at most."""
 TRIES = 10
 """Other questions that are tried for each."""
 

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from calque.data.arguments import check_numbers
 
+MOST = 8
+"""Pairs of questions that patching has for each concept, at most."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LayerSettings:
