@@ -232,8 +232,8 @@ def test_impossible_settings_are_refused_in_a_line() -> None:
         (lambda: AttributionConfig(pairs=()), "`pairs` is \\[\\]; expected translation, copying, or pairs such as"),
         (lambda: AttributionConfig(tolerance=0.0), "`tolerance` is 0; expected more than 0"),
         (lambda: AttributionConfig(pairs=("de-en", "en-xx")).places(LANGUAGES), "`pairs` has 'en-xx'; expected tr"),
-        (lambda: PairLosses(SCORER, {"de-en": True}, 7), "has 'de-en' with 6 questions .* expected 7 or more"),
-        (lambda: PairLosses(SCORER, {"de-en": False}, 7), "no pair of `pairs` has 7 questions"),
+        (lambda: PairLosses(SCORER, {"de-en": True}, 7), "has 'de-en' with 6 questions .* expected at least 7"),
+        (lambda: PairLosses(SCORER, {"de-en": False}, 7), "no pair of `pairs` has at least 7 questions"),
     ):
         with pytest.raises(UserError, match=said) as error:
             call()

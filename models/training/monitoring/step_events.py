@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,9 @@ class StepEvents:
         """Open a file for what comes after ``tokens``."""
         from tensorboardX import SummaryWriter
 
-        self.writer = SummaryWriter(str(self.folder), purge_step=tokens + 1)
+        # the name of the file has the second alone: one that is opened in the same second would take the other's place
+        suffix = f".{time.time_ns()}"
+        self.writer = SummaryWriter(str(self.folder), purge_step=tokens + 1, filename_suffix=suffix)
 
     def add(self, tokens: int, values: Mapping[str, float]) -> None:
         """Add the ``values`` of the step that ends at ``tokens``, by name; those that are missing are left out."""
