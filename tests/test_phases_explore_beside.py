@@ -36,7 +36,7 @@ def test_runs_of_two_cubes_stand_beside_each_other(two: tuple[Path, Path]) -> No
     [line] = study.lines("theirs/b", "translation", "whole")
     [alone] = read_study(theirs, {}).lines("b", "translation", "whole")
     assert line.value.tolist() == alone.value.tolist() and line.tokens.tolist() == alone.tokens.tolist()
-    assert set(study.parts) == {"components", "ablations"} and study.timing is not None
+    assert set(study.parts) == {"components", "ablations", "attribution"} and study.timing is not None
     app = App(study)
     app.restore("?page=curves&beside=cube&cube=theirs")
     assert app.selection.runs == [f"theirs/{run}" for run in runs] and not app.lost.objects
