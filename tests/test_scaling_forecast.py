@@ -93,10 +93,12 @@ def test_forecast_holds_the_truth_and_states_its_reach() -> None:
     assert average.low and average.high and average.low < true < average.high
     assert average.floor_weight and average.floor_weight > 0.9
     assert result.sentences[0].startswith("By the average of the laws, translation of a 1.7b")
-    assert "and was calibrated under either law" in text and "lies outside" not in text
-    outside = [replace(row, tokens=9e11) if row.law == "average" else row for row in result.rows]
-    said = " ".join(sentences(outside, result.observations, "1.7b", NAMED_SIZES["1.7b"], "translation"))
-    assert "The average lies outside the laws' own estimates" in said
+    assert "and was calibrated under either law" in text
+    laws = sorted(by[name].tokens or 0.0 for name in ("power", "floor"))
+    for tokens, outside in ((laws[0] * 0.99, True), (sum(laws) / 2, False), (laws[1] * 1.01, True)):
+        rows = [replace(row, tokens=tokens) if row.law == "average" else row for row in result.rows]
+        said = " ".join(sentences(rows, result.observations, "1.7b", NAMED_SIZES["1.7b"], "translation"))
+        assert ("The average lies outside the laws' own estimates" in said) is outside
     assert by["power"].discrepancy_sd > 0.05  # type: ignore[operator]
 
 
