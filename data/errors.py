@@ -26,8 +26,8 @@ STORAGE = (*FULL, *FAILING, *DENIED)
 LONGEST_MESSAGE = 300
 """Characters of a message; what is left out of a longer one is its middle, for the remedy stands at the end."""
 LONGEST_VALUE = 60
-MISTYPED = 0.8
-"""Ratio (``difflib``) of two words from which one is the other mistyped."""
+LIKE, TYPO = 0.5, 0.8
+"""Ratios (``difflib``) of two words from which they are like each other, and from which one is the other mistyped."""
 _WHITE = re.compile(r"[ \n\r\t]+")
 
 
@@ -120,11 +120,12 @@ class StoppedError(UserError):
     exit_code = 128 + 2
 
 
-def nearest(word: object, known: list[str] | tuple[str, ...], likeness: float = 0.5) -> str:
+def nearest(word: object, known: list[str] | tuple[str, ...], likeness: float = LIKE) -> str:
     """Return ``"; did you mean 'x'?"`` for the known word nearest to ``word``, or an empty string.
 
-    Nearest is a word that differs in a letter or two, then one of which ``word`` is a whole part (``s0`` of
-    ``nano-s0``). Known words with commas between them are told to be given one by one.
+    Nearest is a word that differs in a letter or two, then, where no more than the usual likeness is asked, one of
+    which ``word`` is a whole part (``s0`` of ``nano-s0``). Known words with commas between them
+    are told to be given one by one.
 
     Parameters
     ----------
@@ -139,8 +140,8 @@ def nearest(word: object, known: list[str] | tuple[str, ...], likeness: float = 
         return f"; these are {len(several)} names: give each by itself"
     text = str(word)[:LONGEST_MESSAGE]
     close = (
-        get_close_matches(text, known, n=1, cutoff=max(likeness, MISTYPED))
-        or [name for name in known if text in re.split(r"[-_/. ]", name)][:1]
+        get_close_matches(text, known, n=1, cutoff=max(likeness, TYPO))
+        or [name for name in known if likeness <= LIKE and text in re.split(r"[-_/. ]", name)][:1]
         or get_close_matches(text, known, n=1, cutoff=likeness)
     )
     return f"; did you mean '{close[0]}'?" if close else ""

@@ -123,5 +123,5 @@ def test_impossible_ones_are_refused_with_their_line(study: Study, tmp_path: Pat
     asked = AttributionConfig(concepts=9, clusters=9)
     run = study.run("first-s0")
     many = replace(run, training=replace(run.training, attribution=asked))
-    with pytest.raises(UserError, match="no pair of `pairs` has 9 questions or more"):
+    with pytest.raises(UserError, match="no pair of `pairs` has at least 9 questions"):
         run_trial(TrialRequest(config=many, results=tmp_path / "results"))

@@ -10,13 +10,11 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
-from calque.data.errors import UserError, nearest, shown
+from calque.data.errors import TYPO, UserError, nearest, shown
 from calque.data.strict_yaml.document import Place, dotted, read_document
 from calque.data.strict_yaml.sections import elsewhere, fields, misplaced_boolean, place_of, section_at
 
 UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
-TYPO = 0.8
-"""Likeness of two words from which one is the other mistyped."""
 NO_SECTION = ("dataclass_type", "dataclass_exact_type", "model_type", "model_attributes_type")
 
 

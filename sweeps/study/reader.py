@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from calque.data.errors import UserError, nearest, shown
+from calque.data.errors import TYPO, UserError, nearest, shown
 from calque.data.strict_yaml.document import Document, Place
 from calque.data.strict_yaml.sections import elsewhere, fields
-from calque.data.strict_yaml.validation import TYPO, boolean_mistake, first_mistake
+from calque.data.strict_yaml.validation import boolean_mistake, first_mistake
 from calque.sweeps.study.bases import BASES
 from calque.sweeps.study.branch import KEY as FROM
 from calque.sweeps.study.branch import Branch, check_branch, read_branch
