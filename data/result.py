@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from calque.data.command_line.quiet import answers, is_quiet
 from calque.data.command_line.tables import WIDE, fitted
 from calque.data.errors import UserError, file_error, shown
+from calque.data.files import write_atomically
 from calque.data.json_files import to_json, write_json
 
 if TYPE_CHECKING:
@@ -149,6 +150,27 @@ class Result(ABC):
         rows = [dict(row) for row in known[name].rows]
         frame = pd.DataFrame(rows, columns=list(rows[0]) if rows else list(known[name].index))
         return _numeric(frame, known[name].text)
+
+    def to_csv(self, path: str | Path, table: str | None = None) -> None:
+        """Write one of its tables as CSV: a header and a row each; absent numbers and words are empty.
+
+        Parameters
+        ----------
+        path : path
+            The file; it is written whole or not at all.
+        table : str, optional
+            A name of :meth:`tables`; the main one when None.
+
+        Raises
+        ------
+        UserError
+            For a table that is none, or when the file cannot be written.
+        """
+        text = self.to_dataframe(table).to_csv(index=False)
+        try:
+            write_atomically(Path(path), text.encode())
+        except OSError as error:
+            raise file_error(error, "write", str(path)) from error
 
     def to_xarray(self) -> xr.Dataset:
         """Return all tables as one dataset.

@@ -25,7 +25,8 @@ from tests.phases_cube import study
 
 ROOT = Path(__file__).parent.parent
 APPS = {"phases": calque.phases.cli.app, "scaling": calque.scaling.cli.app, "sweeps": calque.sweeps.cli.app}
-SHOWN = {"json", "bibtex", "json_file", "quiet", "jobs", "html", "markdown", "list_cells", "picture", "dry", "nodes"}
+SHOWN = {"json", "bibtex", "json_file", "quiet", "jobs", "html", "csv", "markdown", "list_cells", "picture", "dry",
+         "nodes"}  # fmt: skip
 """Parameters that say how an answer is shown, or that the command alone has; not what is asked."""
 TWICE = {"detect": {"forecast", "power", "loss"}, "import": {"out"}, "edit": {"output"}}
 """Of a command: files shown in its report, and the cube it writes."""

@@ -126,6 +126,8 @@ def test_every_result_prints_converts_and_draws(results: dict[str, Result], name
         assert len(frame) == len(rows.rows) and set(rows.index) <= set(frame.columns)
     with pytest.raises(UserError, match="`table` is 'none'"):
         result.to_dataframe("none")
+    result.to_csv(tmp_path / "x.csv")
+    assert len(pd.read_csv(tmp_path / "x.csv")) == len(result.to_dataframe())
     result.to_xarray().to_netcdf(tmp_path / "x.nc")
     axes = result.plot()
     assert axes.has_data()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from calque.data import cube as cubes
@@ -66,13 +67,17 @@ def test_detect_writes_table_json_and_report(cube_file, tmp_path):
             }
         )
     )  # fmt: skip
-    html, out = tmp_path / "report.html", tmp_path / "r.json"
+    html, out, csv = tmp_path / "report.html", tmp_path / "r.json", tmp_path / "r.csv"
     done = phases(
-        "detect", cube_file, "--boot", 39, "--json", out, "--html", html, "--forecast", forecast, "--by", "run,size"
-    )
+        "detect", cube_file, "--boot", 39, "--json", out, "--html", html, "--forecast", forecast, "--by", "run,size",
+        "--csv", csv,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "Transitions" in done.stdout and "Lags" in done.stdout and str(html) in done.stdout
     found = json.loads(out.read_text())
+    rows = pd.read_csv(csv)
+    assert rows["outcome"].tolist() == [t["outcome"] for t in found["transitions"]]
+    np.testing.assert_array_equal(rows["tokens"], [t["tokens"] or np.nan for t in found["transitions"]])
     assert found["settings"]["boot"] == 39 and {t["group"] for t in found["transitions"]} == {"size=nano"}
     text = html.read_text()
     assert (

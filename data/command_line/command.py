@@ -17,7 +17,7 @@ from calque.data.command_line.mistakes import in_one_line
 from calque.data.command_line.naming import naming
 from calque.data.errors import StoppedError, UserError, nearest, shown
 
-OUTPUTS = ("output", "out", "html", "json", "json_file", "save", "picture")
+OUTPUTS = ("output", "out", "html", "csv", "json", "json_file", "save", "picture")
 """Parameters that name a file to be written."""
 
 

@@ -123,6 +123,10 @@ def detect(
     html: Annotated[
         Path | None, typer.Option("--html", help="Write a report with pictures, one file.", metavar="FILE")
     ] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option("--csv", help="Write the table of transitions with all its columns as CSV.", metavar="FILE"),
+    ] = None,
     json_file: Json = None,
     forecast: Annotated[Path | None, json_input("scaling forecast CUBE")] = None,
     power: Annotated[Path | None, json_input("scaling power STUDY")] = None,
@@ -146,8 +150,9 @@ def detect(
     from calque.phases.noise.compiled import announce_compiling
 
     check_json(json_file)
-    if html is not None:
-        check_output(html)
+    for written in (html, csv):
+        if written is not None:
+            check_output(written)
     beside = {kind: read_json(kind, path) for kind, path in files.items() if path is not None}
     announce_compiling()
     with progress() as shown:
@@ -161,6 +166,8 @@ def detect(
     emit_json(json_file, found.to_dict())
     if html is not None:
         found.to_html(html, **beside)
+    if csv is not None:
+        found.to_csv(csv)
     found.show(stderr=json_file == "-")
     if html is not None:
         print(f"report: {html}", file=sys.stderr if json_file == "-" else sys.stdout)
