@@ -53,7 +53,8 @@ def newest_state(tmp_path: Path, run: RunConfig) -> int:
 
 def test_several_that_do_not_train_yet_wait_when_terminated(tmp_path: Path, run: RunConfig) -> None:
     process = started(tmp_path, run, lambda standing: standing.state == "preparing")
-    assert comes_true(lambda: len(descendants(process.pid)) >= 2, 300)
+    # both and the tracker of resources: a process that starts while its parent is stopped has no work to read
+    assert comes_true(lambda: len(descendants(process.pid)) >= 3, 300)
     process.send_signal(signal.SIGTERM)
     waits(process, tmp_path, run, "by SIGTERM")
 
