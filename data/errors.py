@@ -124,8 +124,8 @@ def nearest(word: object, known: list[str] | tuple[str, ...], likeness: float = 
     """Return ``"; did you mean 'x'?"`` for the known word nearest to ``word``, or an empty string.
 
     Nearest is a word that differs in a letter or two, then, where no more than the usual likeness is asked, one of
-    which ``word`` is a whole part (``s0`` of ``nano-s0``). Known words with commas between them
-    are told to be given one by one.
+    which ``word`` is a whole part (``s0`` of ``nano-s0``). Known words with commas between them are told to be given
+    one by one.
 
     Parameters
     ----------

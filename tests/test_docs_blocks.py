@@ -124,3 +124,12 @@ def test_a_block_runs_as_typed(block: Block, folder: Path, monkeypatch: pytest.M
     for program, *words in ours:
         done = CliRunner().invoke(APPS[program], words, catch_exceptions=False)
         assert done.exit_code == 0, f"{program} {' '.join(words)}\n{done.output}"
+
+
+def test_what_is_translated_in_real_text_is_counted_as_the_page_says(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    [block] = [b for b in BLOCKS if b.page == "findings/real.md" and b.language == "python"]
+    exec(block.text, {})
+    assert capsys.readouterr().out.splitlines() == ["819 of 820", "20 of 90", "0 of 63"]

@@ -20,6 +20,7 @@ from calque.sweeps.study.study import Study, read_study
 from calque.sweeps.trial.request import TrialRequest
 from calque.sweeps.trial.trial import run_trial
 from tests.conftest import SMALL_STUDY
+from tests.trained_studies import study_of, trained
 
 ASKED = "training: {attribution: {pairs: [translation, w1-w1], concepts: 6, clusters: 2, every: 16}, "
 ATTRIBUTED = (
@@ -30,19 +31,12 @@ ATTRIBUTED = (
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    path = tmp_path_factory.mktemp("study") / "attributed.yaml"
-    path.write_text(ATTRIBUTED)
-    return read_study(path)
+    return study_of(ATTRIBUTED, tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
 def results(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("results")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CALQUE_HOME", str(tmp_path_factory.getbasetemp() / "home"))
-        for run in study.runs:
-            assert run_trial(TrialRequest(config=run, results=folder)).state == "done"
-    return folder
+    return trained(study, tmp_path_factory)
 
 
 def test_every_checkpoint_but_the_first_has_the_changes_since_the_one_before(results: Path) -> None:

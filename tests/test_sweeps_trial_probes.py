@@ -32,6 +32,7 @@ from calque.sweeps.study.study import Study, read_study
 from calque.sweeps.trial.request import TrialRequest
 from calque.sweeps.trial.trial import run_trial
 from tests.conftest import SMALL_STUDY
+from tests.trained_studies import study_of, trained
 
 PROBED = SMALL_STUDY.replace(
     "evaluation: {", "evaluation: {probes: [heads], probes_every: 3, probe_length: 6, "
@@ -40,19 +41,12 @@ PROBED = SMALL_STUDY.replace(
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    path = tmp_path_factory.mktemp("study") / "probed.yaml"
-    path.write_text(PROBED)
-    return read_study(path)
+    return study_of(PROBED, tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
 def results(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("results")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CALQUE_HOME", str(tmp_path_factory.getbasetemp() / "home"))
-        for run in study.runs:
-            assert run_trial(TrialRequest(config=run, results=folder)).state == "done"
-    return folder
+    return trained(study, tmp_path_factory)
 
 
 def probed(group: xr.Dataset, run: int = 0) -> list[bool]:

@@ -93,6 +93,11 @@ class RomanisedPrompt:
             Source word and answer of each.
         word : str
             The source word.
+
+        Returns
+        -------
+        tuple of Segment
+            Code of the language and text, in order.
         """
         return tuple((code, romanise(text)) for code, text in self.prompt.in_context(source, target, lines, word))
 

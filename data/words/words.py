@@ -107,6 +107,11 @@ class Prompt:
             Source word and answer of each.
         word : str
             The source word.
+
+        Returns
+        -------
+        tuple of Segment
+            Code of the language and text, in order.
         """
         pieces = [piece for line in lines for piece in self.template.line(source, target, *line)]
         return *pieces, *self.template.question(source, target, word)

@@ -46,6 +46,7 @@ def integrals(at: At, losses: int, *, tolerance: float = TOLERANCE, most: int = 
     Parameters
     ----------
     at : callable
+        Values (losses, clusters) and slopes (losses, clusters, ...) of some losses at a place from 0 to 1.
     losses : int
         How many.
     tolerance : float

@@ -132,6 +132,11 @@ class GlossaryPrompt:
             Source word and answer of each.
         word : str
             The source word.
+
+        Returns
+        -------
+        tuple of Segment
+            Code of the language and text, in order.
         """
         pieces: list[Segment] = []
         for said, answer in lines:
