@@ -70,7 +70,7 @@ def test_stopped_in_the_middle_it_leaves_no_process_and_ends_the_same(
         assert process.returncode == 1, err
         assert "sweeps: interrupted" in err
         assert "of 2 runs done" in out
-        assert f"resume with: sweeps run {study}" in out
+        assert f"resume with: sweeps run {study} --results {results}" in out
     assert gone(below, 300), f"still running: {alive(below)}"
     process = sweeps("run", study, "--results", results)
     out, err = process.communicate(timeout=900)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -81,10 +82,14 @@ class StudyRun(Result):
         lines = [standing_line(s, self.ended.root) for s in self.standings if s.state not in ENDED]
         done = len(self.standings) - len(self.unfinished)
         lines.append(f"{self.path}: {done} of {plural(len(self.standings), 'run')} done")
-        lines.append(
-            f"resume with: sweeps run {self.study.path}" if self.unfinished else f"next: phases detect {self.path}"
-        )
+        lines.append(self._again if self.unfinished else f"next: phases detect {self.path}")
         return [Text(line) for line in lines]
+
+    @property
+    def _again(self) -> str:
+        """The command that resumes, in these results: elsewhere the study would begin anew."""
+        words = ("sweeps", "run", str(self.study.path), "--results", str(self.ended.root))
+        return f"resume with: {shlex.join(words)}"
 
     def _closing(self) -> list[str]:
         """Return the last lines of a search: what is left, and the study file of its best trial."""
@@ -93,7 +98,7 @@ class StudyRun(Result):
         failed = [standing_line(s, self.ended.root) for s in self.standings if s.state == "failed"]
         lines = [*failed, f"{self.path}: {done} of {plural(len(self.standings), 'trial')} ended"]
         if self.unfinished:
-            lines.append(f"resume with: sweeps run {self.study.path}")
+            lines.append(self._again)
         if first is not None:
             lines.append(f"best: {first.run}, {drawn_text(first)}")
         return lines
