@@ -19,7 +19,8 @@ from calque.phases.series.axis import Array, Axis
 from calque.phases.series.trajectory import Trajectory
 from calque.phases.stats.cone import Cone
 from calque.phases.stats.delay import DelayTest, delay_test
-from calque.phases.stats.monte_carlo import Against
+from calque.phases.stats.likely_noises import LikelyNoises
+from calque.phases.stats.monte_carlo import Against, Tested
 
 FEWEST = 8
 """Checkpoints that an analysis needs."""
@@ -146,6 +147,15 @@ def fit_series(t: Trajectory, *, boot: int, level: float, seed: int, dictionary:
         t = t.since(lowest.checkpoint)
         dictionary = Dictionary(Axis.of(t.tokens, dictionary.axis.scale))
         fit = dictionary.fit(t)
+    delay = None
+    if fit.alone is not None and not fit.declining:
+        # what the noise may explain is tested first: where it does not, its noise is not averaged in
+        curves = dictionary.everywhere.columns[:, : dictionary.n_simple]
+        test = LikelyNoises(t, curves, fit.curve, fit.alone, rng, boot, after_dip=dip is not None).test
+        delay = delay_test(t.tokens, t.y, fit.whiten, test, level, after_dip=dip is not None)
+        if delay.elasticity is not None:
+            fit = dictionary.fit(t, told=True)
+            delay = None if fit.declining else delay
     best = fit.candidates.columns[:, fit.best] * fit.amplitude[fit.best]
     risen = float(best.max())
     fallen = float(best.max() - best[-1]) if fit.declining else 0.0
@@ -157,9 +167,12 @@ def fit_series(t: Trajectory, *, boot: int, level: float, seed: int, dictionary:
     products = Products.of(dictionary.everywhere.columns[:m], rising.whiten)
     part = rising.trajectory
     growth = Against(products.first(dictionary.n_simple), rising.whiten(part.y), noise)
-    delay = None
-    if n >= FEWEST:
-        delay = delay_test(part.tokens, part.y, rising.whiten, growth, level, after_dip=dip is not None)
+    if delay is None and n >= FEWEST:
+
+        def against(gamma: float, most: int | None) -> Tested:
+            return growth.test(Cone.diminishing(part.tokens, rising.whiten, gamma, dip is not None), most)
+
+        delay = delay_test(part.tokens, part.y, rising.whiten, against, level, after_dip=dip is not None)
     p_rise = _p_against_falling(fit, errors, dictionary) if fit.declining else growth.test().p_value
     # a score of which neither a rise nor a hump is shown may still fall
     fall = fall_alone(fit, dictionary, FALL_EVIDENCE) if not fit.declining and p_rise > 1 - level else 0.0

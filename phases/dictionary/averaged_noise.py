@@ -38,11 +38,14 @@ class Averaged(NamedTuple):
         Twice the log-likelihood that the fitted curve gains over the simpler explanation, each with its own noise.
     shortfall : float
         What the gain lacks to tell the curve from persistent noise; 0 where it lacks nothing.
+    alone : Noise or None
+        The noise around the fitted curve, where the other explanation matters; None where it does not.
     """
 
     noise: Noise
     gain: float
     shortfall: float
+    alone: Noise | None = None
 
 
 def gain_that_tells(n: int) -> float:
@@ -56,7 +59,9 @@ def gain_that_tells(n: int) -> float:
     return float(min(GAINS_PERSISTENT * np.log(n / AMONG), MOST_PERSISTENT))
 
 
-def averaged_noise(t: Trajectory, whiten: Whitener, noise: Noise, curve: Array, cone: Cone) -> Averaged:
+def averaged_noise(
+    t: Trajectory, whiten: Whitener, noise: Noise, curve: Array, cone: Cone, told: bool = False
+) -> Averaged:  # fmt: skip
     """Return the noise averaged over two explanations: the fitted curve, and the nearest curve of a cone.
 
     A curve that follows a slowly varying floor leaves too little noise to test or locate with. Where both explain the
@@ -77,16 +82,18 @@ def averaged_noise(t: Trajectory, whiten: Whitener, noise: Noise, curve: Array, 
         The fitted curve.
     cone : Cone
         The simpler explanation: diminishing returns from the first token, or a score that never rises.
-
+    told : bool
+        Whether the growth is told from noise already.
     """
     simple, generators = cone.fitted(t.y, whiten)
     gain = profile_likelihood(t, curve) - profile_likelihood(t, simple)
     length = float(np.log(t.n / AMONG))
     share = float(1 / (1 + np.exp(np.clip(0.5 * (gain - SEARCH_GAINS * length), -50, 50))))
     enough = gain_that_tells(t.n)
-    if gain > enough or t.told_by:
+    if gain > enough or told or t.told_by:
         return Averaged(noise, gain, 0.0)
     other = restricted_likelihood(t, simple, generators)
     lasting = other.lasting(PERSISTENT) > LIKELIER
     shortfall = enough - gain if lasting else 0.0
-    return Averaged(noise if share < LEAST_SHARE else noise.mixed(other, share), gain, shortfall)
+    mixed = noise if share < LEAST_SHARE else noise.mixed(other, share)
+    return Averaged(mixed, gain, shortfall, noise if mixed is not noise or shortfall > 0 else None)

@@ -88,6 +88,9 @@ class Fit:
     shortfall : float
         Twice the log-likelihood that the curves lack to be told from noise that lasts as long as the run; 0 where they
         lack none.
+    alone : Noise or None
+        The noise around the best curve of growth, where ``noise`` is averaged with that of diminishing returns, or such
+        noise may last as long as the run; else None.
     """
 
     trajectory: Trajectory
@@ -100,6 +103,7 @@ class Fit:
     declining: bool = False
     gain: float = 0.0
     shortfall: float = 0.0
+    alone: Noise | None = None
 
     @property
     def told(self) -> float | None:

@@ -131,7 +131,7 @@ class Dictionary:
         rss, b = _against(fit.trajectory, fit.whiten, candidates)
         return replace(fit, candidates=candidates, rss=rss, amplitude=b)
 
-    def fit(self, t: Trajectory) -> Fit:
+    def fit(self, t: Trajectory, told: bool = False) -> Fit:
         """Fit a series by growing curves, or by curves that fall again where the data support them.
 
         A decline can pass for autocorrelated noise and noise for a decline. So the two are compared, each with its own
@@ -141,6 +141,8 @@ class Dictionary:
         ----------
         t : Trajectory
             The series, on the dictionary's checkpoints.
+        told : bool
+            Whether its growth is told from noise already.
 
         Returns
         -------
@@ -152,11 +154,11 @@ class Dictionary:
         falling = self._start(t, self.fallen, growing.floor)
         # refining may reverse the order of the starts: where they disagree, their refined fits decide
         others = [s for s in starts if s is not growing and s.rivals(growing)]
-        settled = [self._settle(t, self.growing, start) for start in (growing, *others)]
+        settled = [self._settle(t, self.growing, start, told) for start in (growing, *others)]
         grown = max(settled, key=lambda fit: profile_likelihood(t, fit.curve)) if others else settled[0]
         if falling.likelihood - growing.likelihood <= FALL_SUSPECTED:
             return grown
-        fallen = self._settle(t, self.falling, falling)
+        fallen = self._settle(t, self.falling, falling, told)
         gain = profile_likelihood(t, fallen.curve) - profile_likelihood(t, grown.curve)
         comes_down = float(fallen.curve.max() - fallen.curve[-1]) > 0
         if gain > FALL_EVIDENCE and comes_down:
@@ -214,7 +216,7 @@ class Dictionary:
         curve = whiten.place(t.y, coarse.columns[:, int(rss.argmin())])
         return Start(floor, noise, whiten, profile_likelihood(t, curve))
 
-    def _settle(self, t: Trajectory, names: tuple[str, ...], start: Start) -> Fit:
+    def _settle(self, t: Trajectory, names: tuple[str, ...], start: Start, told: bool) -> Fit:
         """Refine curves and noise in turn around the plausible curves of some families."""
         rng = np.random.default_rng(0)
         whiten, noise, candidates = start.whiten, start.noise, self.coarse[names]
@@ -230,13 +232,13 @@ class Dictionary:
         curve = whiten.place(t.y, candidates.columns[:, int(rss.argmin())])
         growing = names == self.growing
         simple = Cone.diminishing(t.tokens, whiten, 1.0) if growing else Cone.never_rising(t.n, whiten)
-        averaged = averaged_noise(t, whiten, noise, curve, simple)
+        averaged = averaged_noise(t, whiten, noise, curve, simple, told)
         if averaged.noise is not noise:
             noise, whiten = averaged.noise, averaged.noise.whitener(middle)
             candidates = refine(candidates, whiten, t.y, rng, again=True)
             rss, b = _against(t, whiten, candidates)
-        shortfall = averaged.shortfall if growing else 0.0
-        return Fit(t, self.axis, noise, whiten, candidates, rss, b, gain=averaged.gain, shortfall=shortfall)
+        fit = Fit(t, self.axis, noise, whiten, candidates, rss, b, gain=averaged.gain)
+        return replace(fit, shortfall=averaged.shortfall, alone=averaged.alone) if growing else fit
 
 
 def _against(t: Trajectory, whiten: Whitener, candidates: Candidates) -> tuple[Array, Array]:

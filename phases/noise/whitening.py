@@ -59,6 +59,11 @@ class Whitener:
         length = float(np.linalg.norm(one))
         return cls(amplitude, phi, inverse, gain, one / length, length)
 
+    @property
+    def determinant(self) -> float:
+        """Logarithm of the determinant of the covariance, of series without their constant."""
+        return float(-2 * np.log(self.inverse).sum() + 2 * np.log(self.length))
+
     def until(self, n: int) -> Whitener:
         """Return the whitening of the first ``n`` checkpoints: a filter never looks ahead."""
         one = self.one[:n] * self.length

@@ -10,6 +10,7 @@ from below.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ from scipy.special import ndtr
 from calque.phases.noise.whitening import Whitener
 from calque.phases.series.axis import Array
 from calque.phases.stats.cone import Cone
-from calque.phases.stats.monte_carlo import Against
+from calque.phases.stats.monte_carlo import Tested
 
 STARTS = 24
 """Later starts, at most, for which the power is computed."""
@@ -59,7 +60,8 @@ class DelayTest:
 
 
 def delay_test(
-    tokens: Array, y: Array, whiten: Whitener, alternative: Against, level: float, after_dip: bool = False
+    tokens: Array, y: Array, whiten: Whitener, test: Callable[[float, int | None], Tested], level: float,
+    after_dip: bool = False,
 ) -> DelayTest:  # fmt: skip
     """Test for a delayed start, in sequence.
 
@@ -69,8 +71,8 @@ def delay_test(
         The series, up to its peak if it declines afterwards.
     whiten : Whitener
         At the fitted curve.
-    alternative : Against
-        The series and its simulated noise against the growing curves of the dictionary.
+    test : callable
+        Tests diminishing returns with an exponent of tokens, by so many replicates at most (None for all).
     level : float
         Coverage; tests reject at 1 - level.
     after_dip : bool
@@ -81,14 +83,14 @@ def delay_test(
     DelayTest
         The p-value, the elasticity bound, and the power where nothing is rejected.
     """
-    simple = Cone.diminishing(tokens, whiten, 1.0, after_dip)
-    first = alternative.test(simple)
+    first = test(1.0, None)
     if first.p_value > 1 - level:
+        simple = Cone.diminishing(tokens, whiten, 1.0, after_dip)
         shapes = later_starts(tokens, y, whiten, simple)
         return DelayTest(first.p_value, None, _power(simple, whiten, *shapes, first.null, level))
     elasticity = 1.0
     for gamma in (2.0, 3.0):
-        if alternative.test(Cone.diminishing(tokens, whiten, gamma, after_dip), DECIDES).p_value > 1 - level:
+        if test(gamma, DECIDES).p_value > 1 - level:
             break
         elasticity = gamma
     return DelayTest(first.p_value, elasticity)

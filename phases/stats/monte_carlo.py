@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,26 @@ class Tested(NamedTuple):
 
     p_value: float
     null: Array
+
+
+def in_blocks(observed: float, most: int, statistics: Callable[[int, int], Array]) -> Tested:
+    """Return the p-value of a statistic among those of replicates, which are not all computed where it is clearly low.
+
+    Parameters
+    ----------
+    observed : float
+        The statistic of the series.
+    most : int
+        Replicates.
+    statistics : callable
+        Returns those of the replicates from one number up to another, shape (stop - start,).
+    """
+    null = np.zeros(0)
+    for start, stop in ((0, min(most, BLOCK)), (BLOCK, most)):
+        if stop <= start or (null >= observed).sum() >= ENOUGH:
+            break
+        null = np.append(null, statistics(start, stop))
+    return Tested((1 + int((null >= observed).sum())) / (1 + len(null)), null)
 
 
 class Against:
@@ -56,14 +77,12 @@ class Against:
         drop = float(self._drops(null, self.z[:, None], self.alternative.scores(self.z[:, None]))[0])
         centre = np.zeros(len(self.z)) if null is None else null.nearest(self.z)
         shift = self.alternative.scores(centre[:, None])
-        most = min(most or self.errors.shape[1], self.errors.shape[1])
-        drops = np.zeros(0)
-        for start, stop in ((0, min(most, BLOCK)), (BLOCK, most)):
-            if stop <= start or (drops >= drop).sum() >= ENOUGH:
-                break
+
+        def drops(start: int, stop: int) -> Array:
             products = self._of(start)[:, : stop - start]
-            drops = np.append(drops, self._drops(null, self.errors[:, start:stop] + centre[:, None], products, shift))
-        return Tested((1 + int((drops >= drop).sum())) / (1 + len(drops)), drops)
+            return self._drops(null, self.errors[:, start:stop] + centre[:, None], products, shift)
+
+        return in_blocks(drop, min(most or self.errors.shape[1], self.errors.shape[1]), drops)
 
     def _drops(self, null: Cone | None, z: Array, products: Single, shift: Single | None = None) -> Array:
         """Return the statistics (B,) of whitened series (n, B) with these products, less a shift of them."""
