@@ -39,6 +39,9 @@ def test_a_clear_answer_holds_and_every_choice_is_varied(clear):
     higher = next(a for a in found if a["variation"] == "takeoff at 10 points")
     assert higher["tokens"] > asked.tokens
     assert next(a for a in found if a["variation"] == "without the last fifth")["n_checkpoints"] == 48
+    alone = [a for a in found if a["variation"].startswith("without one checkpoint, ")]
+    assert [a["variation"].split("(")[1] for a in alone] == ["earliest takeoff of all)", "latest takeoff of all)"]
+    assert all(a["n_checkpoints"] == 59 for a in alone) and alone[0]["tokens"] <= alone[1]["tokens"]
 
 
 def test_it_stands_in_terminal_report_and_tables(clear, tmp_path):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from calque.data.quantities import format_count
 from calque.phases.detection.fitting import FEWEST
 from calque.phases.schedules.positions import Positions, placed
 from calque.phases.schedules.words import ONE, UNITS
@@ -80,6 +81,24 @@ def variations(t: Trajectory, settings: Settings, axes: Mapping[str, Positions])
             where = axes.get(axis)
             moved = t if where is None else placed(t, where, axis)
             yield Variation(f"growth per {ONE[axis]}", "axis", moved, replace(settings, axis=axis), where)
+
+
+def one_left_out(asked: Variation, places: Mapping[str, float]) -> Iterator[Variation]:
+    """Yield the series without the checkpoint whose absence moves takeoff most, to either side.
+
+    Parameters
+    ----------
+    asked : Variation
+        The series as asked.
+    places : mapping of str to float
+        Positions of the checkpoints on its axis, by whether takeoff is ``earliest`` or ``latest`` without them.
+    """
+    t = asked.trajectory
+    for where, place in places.items():
+        kept = np.flatnonzero(t.tokens != place)
+        if FEWEST <= kept.size < t.n:
+            name = f"without one checkpoint, {format_count(place)} {UNITS[t.axis]} ({where} takeoff of all)"
+            yield replace(asked, name=name, kind="checkpoints", trajectory=t.subset(kept))
 
 
 def _parts(n: int) -> Iterator[tuple[str, NDArray[np.int64]]]:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+from itertools import chain
 
 import numpy as np
 import xarray as xr
 
 from calque.data.errors import UserError
 from calque.phases.adaptive.record import with_noise_in_tokens
+from calque.phases.detection.analyse import Analysis
 from calque.phases.detection.group import analysed
 from calque.phases.detection.judge import rows
+from calque.phases.isolation import isolated
 from calque.phases.processes import Progress, spread
-from calque.phases.results import Transition, VariedAnswer
+from calque.phases.results import Refusal, Transition, VariedAnswer
 from calque.phases.schedules.positions import Positions, back_in_tokens, positions_of
 from calque.phases.schedules.reading import schedules_of
-from calque.phases.sensitivity.variations import Variation, variations
+from calque.phases.sensitivity.one_left_out import most_moving
+from calque.phases.sensitivity.variations import Variation, one_left_out, variations
 from calque.phases.series.metrics import trajectories
 from calque.phases.series.trajectory import Trajectory
 from calque.phases.settings import AXES, Settings
@@ -93,8 +98,12 @@ def _of_series(task: tuple[int, Trajectory, Settings, Mapping[str, Positions]]) 
     """Analyse all variations of one series; its rank comes back with them."""
     i, t, settings, axes = task
     answers: list[VariedAnswer] = []
-    for one in variations(t, settings, axes):
-        delay, takeoff = _answers(one)
+    every = variations(t, settings, axes)
+    asked = next(every)
+    analysis = analysed(asked.trajectory, asked.settings)
+    left_out = {} if isinstance(analysis, Refusal) else isolated(partial(most_moving, analysis), lambda _: {})
+    for one in chain([asked], every, one_left_out(asked, left_out)):
+        delay, takeoff = _answers(one, analysis if one is asked else analysed(one.trajectory, one.settings))
         answer = VariedAnswer(
             run=t.run, group=t.group, metric=t.metric, variation=one.name, kind=one.kind, delay=delay.outcome,
             p_value=delay.p_value, outcome=takeoff.outcome, tokens=takeoff.tokens, low=takeoff.low, high=takeoff.high,
@@ -104,12 +113,8 @@ def _of_series(task: tuple[int, Trajectory, Settings, Mapping[str, Positions]]) 
     return i, answers
 
 
-def _answers(one: Variation) -> tuple[Transition, Transition]:
-    found = [
-        row
-        for row in rows(analysed(one.trajectory, one.settings), one.settings.level)
-        if row.estimand in ("delay", "takeoff")
-    ]
+def _answers(one: Variation, analysis: Analysis | Refusal) -> tuple[Transition, Transition]:
+    found = [row for row in rows(analysis, one.settings.level) if row.estimand in ("delay", "takeoff")]
     if one.positions is not None:
         found = back_in_tokens(found, {one.trajectory.run: one.positions})
     by_name = {row.estimand: row for row in found}
