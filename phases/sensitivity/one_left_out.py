@@ -9,6 +9,7 @@ curves are those of the whole series; the two checkpoints are then left out in e
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from calque.phases.detection.analyse import Analysis
 from calque.phases.detection.locations import takeoffs
@@ -22,7 +23,7 @@ STRETCH = 1.05
 """Factor of the amplitude by which the slope of takeoff is taken."""
 
 
-def without_each(fit: Fit, chosen: Array) -> tuple[Array, Array]:
+def without_each(fit: Fit, chosen: NDArray[np.intp]) -> tuple[Array, Array]:
     """Return residual sums of squares and amplitudes of candidates without each checkpoint.
 
     Parameters
