@@ -146,7 +146,10 @@ def test_the_stated_power_is_the_power(straight):
     mean, whiten, growing = straight
     rng = np.random.default_rng(5)
     law = noise_of(whiten, rng, 199)
-    test = delay_test(EVEN, mean, whiten, Against(growing, whiten(mean), law), 0.95)
+    against = Against(growing, whiten(mean), law)
+    test = delay_test(
+        EVEN, mean, whiten, lambda gamma, most: against.test(Cone.diminishing(EVEN, whiten, gamma), most), 0.95
+    )
     starts, shapes = later_starts(EVEN, mean, whiten, Cone.diminishing(EVEN, whiten, 1.0))
     stated = np.array([power for _, power in test.power])
     assert np.allclose([start for start, _ in test.power], starts) and 0 < starts[0] < starts[-1] < EVEN[-1]
