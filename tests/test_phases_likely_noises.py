@@ -74,7 +74,7 @@ def test_with_one_noise_the_statistic_is_the_drop_of_the_whitened_residual_sum_o
     seen = []
     monkeypatch.setattr(likely_noises, "MOST", 1)
     monkeypatch.setattr(likely_noises, "in_blocks", lambda observed, most, of: seen.append((observed, of(0, most))))
-    test = LikelyNoises(t, columns, curve, noise, np.random.default_rng(0), 5)
+    test = LikelyNoises(t, columns, curve, noise, noise.whitener(curve), np.random.default_rng(0), 5)
     test.test(1.0)
     observed, null = seen[0]
     simple, generators = Cone.diminishing(TOKENS, test.whiten, 1.0).fitted(t.y, test.whiten)
@@ -96,7 +96,11 @@ def test_of_continuous_scores_the_unit_does_not_matter(dictionary):
         noise = restricted_likelihood(t, unit * SMOOTH_LATE.score(S), np.zeros((100, 0)))
         columns = dictionary.everywhere.columns[:, :200]
         curve = unit * SMOOTH_LATE.score(S)
-        p.append(LikelyNoises(t, columns, curve, noise, np.random.default_rng(0), 99).test(1.0).p_value)
+        p.append(
+            LikelyNoises(t, columns, curve, noise, noise.whitener(curve), np.random.default_rng(0), 99)
+            .test(1.0)
+            .p_value
+        )
     assert p[0] == pytest.approx(p[1], abs=0.021)
 
 

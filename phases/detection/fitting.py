@@ -151,7 +151,7 @@ def fit_series(t: Trajectory, *, boot: int, level: float, seed: int, dictionary:
     if fit.alone is not None and not fit.declining:
         # what the noise may explain is tested first: where it does not, its noise is not averaged in
         curves = dictionary.everywhere.columns[:, : dictionary.n_simple]
-        test = LikelyNoises(t, curves, fit.curve, fit.alone, rng, boot, after_dip=dip is not None).test
+        test = LikelyNoises(t, curves, fit.curve, *fit.alone, rng, boot, after_dip=dip is not None).test
         delay = delay_test(t.tokens, t.y, fit.whiten, test, level, after_dip=dip is not None)
         if delay.elasticity is not None:
             fit = dictionary.fit(t, told=True)

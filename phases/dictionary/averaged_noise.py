@@ -27,6 +27,13 @@ LEAST_SHARE = 0.02
 """Weight below which the simpler explanation is ignored."""
 
 
+class Alone(NamedTuple):
+    """The noise around a fitted curve alone, and its whitening at the average of the plausible curves."""
+
+    noise: Noise
+    whiten: Whitener
+
+
 class Averaged(NamedTuple):
     """The noise averaged over two explanations, and how they compare.
 
@@ -38,14 +45,14 @@ class Averaged(NamedTuple):
         Twice the log-likelihood that the fitted curve gains over the simpler explanation, each with its own noise.
     shortfall : float
         What the gain lacks to tell the curve from persistent noise; 0 where it lacks nothing.
-    alone : Noise or None
-        The noise around the fitted curve, where the other explanation matters; None where it does not.
+    alone : Alone or None
+        What the fitted curve leaves by itself, where the other explanation matters; None where it does not.
     """
 
     noise: Noise
     gain: float
     shortfall: float
-    alone: Noise | None = None
+    alone: Alone | None = None
 
 
 def gain_that_tells(n: int) -> float:
@@ -96,4 +103,5 @@ def averaged_noise(
     lasting = other.lasting(PERSISTENT) > LIKELIER
     shortfall = enough - gain if lasting else 0.0
     mixed = noise if share < LEAST_SHARE else noise.mixed(other, share)
-    return Averaged(mixed, gain, shortfall, noise if mixed is not noise or shortfall > 0 else None)
+    matters = mixed is not noise or shortfall > 0
+    return Averaged(mixed, gain, shortfall, Alone(noise, whiten) if matters else None)

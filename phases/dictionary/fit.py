@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from calque.phases.dictionary.averaged_noise import gain_that_tells
+from calque.phases.dictionary.averaged_noise import Alone, gain_that_tells
 from calque.phases.dictionary.candidates import Candidates
 from calque.phases.noise.noise import Noise
 from calque.phases.noise.products import Single
@@ -88,9 +88,9 @@ class Fit:
     shortfall : float
         Twice the log-likelihood that the curves lack to be told from noise that lasts as long as the run; 0 where they
         lack none.
-    alone : Noise or None
-        The noise around the best curve of growth, where ``noise`` is averaged with that of diminishing returns, or such
-        noise may last as long as the run; else None.
+    alone : Alone or None
+        The noise around curves of growth by themselves, where ``noise`` is averaged with that of diminishing returns,
+        or such noise may last as long as the run; else None.
     """
 
     trajectory: Trajectory
@@ -103,7 +103,7 @@ class Fit:
     declining: bool = False
     gain: float = 0.0
     shortfall: float = 0.0
-    alone: Noise | None = None
+    alone: Alone | None = None
 
     @property
     def told(self) -> float | None:

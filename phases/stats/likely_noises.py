@@ -43,6 +43,8 @@ class LikelyNoises:
         The fitted one.
     noise : Noise
         Posterior of the noise around it.
+    whiten : Whitener
+        By that noise.
     rng : numpy.random.Generator
         Of the replicates.
     boot : int
@@ -52,12 +54,11 @@ class LikelyNoises:
     """
 
     def __init__(
-        self, t: Trajectory, columns: Array, curve: Array, noise: Noise, rng: np.random.Generator, boot: int,
-        after_dip: bool = False,
+        self, t: Trajectory, columns: Array, curve: Array, noise: Noise, whiten: Whitener, rng: np.random.Generator,
+        boot: int, after_dip: bool = False,
     ) -> None:  # fmt: skip
-        self.t, self.columns, self.curve, self.noise = t, columns, curve, noise
+        self.t, self.columns, self.curve, self.noise, self.whiten = t, columns, curve, noise, whiten
         self.rng, self.boot, self.after_dip = rng, boot, after_dip
-        self.whiten = noise.whitener(curve)
 
     def test(self, gamma: float, most: int | None = None) -> Tested:
         """Test that the curve has diminishing returns from the first token on.
