@@ -13,6 +13,8 @@ posterior that this member leaves.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from calque.phases.noise.likelihood import restricted_likelihood
@@ -70,36 +72,48 @@ class LikelyNoises:
         most : int, optional
             Replicates, at most; all when None.
         """
-        simple, generators = self.cone(gamma, self.whiten).fitted(self.t.y, self.whiten)
-        other = restricted_likelihood(self.t, simple, generators)
-        points = apart(self.noise, other)
-        whitenings = [other.whitener_at(0.5 * (simple + self.curve), point) for point in points]
+
+        def cone(whiten: Whitener) -> Cone:
+            return Cone.diminishing(self.t.tokens, whiten, gamma, self.after_dip)
+
+        return self._against(cone, most)
+
+    def rise(self) -> Tested:
+        """Test that the curve is constant."""
+        return self._against(None, None)
+
+    def _against(self, null: Callable[[Whitener], Cone] | None, most: int | None) -> Tested:
+        """Test that the curve lies in a cone, or that it is constant."""
+        t = self.t
+        if null is None:
+            simple, generators = np.full(t.n, float(self.whiten.level(t.y))), np.zeros((t.n, 0))
+        else:
+            simple, generators = null(self.whiten).fitted(t.y, self.whiten)
+        other = restricted_likelihood(t, simple, generators)
+        whitenings = [other.whitener_at(0.5 * (simple + self.curve), point) for point in apart(self.noise, other)]
         grown = [Products.of(self.columns, whiten) for whiten in whitenings]
-        cones = [self.cone(gamma, whiten) for whiten in whitenings]
+        cones = [None if null is None else null(whiten) for whiten in whitenings]
 
         def gained(y: Array) -> Array:
-            least = (self.t.n - 1) * least_variance(self.t) if not self.t.counts else 0.0
             growth, even = [], []
             for whiten, curves, cone in zip(whitenings, grown, cones, strict=True):
                 z = whiten(y)
                 square = np.einsum("nb,nb->b", z, z)
                 scores = curves.scores(z)
                 best = square - largest(scores, np.zeros(len(scores), np.float32)).astype(float) ** 2
-                growth.append(self._likelihood(whiten, best, least))
-                even.append(self._likelihood(whiten, cone.rss(z), least))
+                growth.append(self._likelihood(whiten, best))
+                even.append(self._likelihood(whiten, square if cone is None else cone.rss(z)))
             return np.asarray(np.logaddexp.reduce(growth) - np.logaddexp.reduce(even)) * 2
 
-        observed = float(gained(self.t.y[:, None])[0])
+        observed = float(gained(t.y[:, None])[0])
         replicates = other.draw(self.rng, min(most or self.boot, self.boot)).around(simple)
         return in_blocks(observed, replicates.shape[1], lambda start, stop: gained(replicates[:, start:stop]))
 
-    def cone(self, gamma: float, whiten: Whitener) -> Cone:
-        """Return diminishing returns, whitened."""
-        return Cone.diminishing(self.t.tokens, whiten, gamma, self.after_dip)
-
-    def _likelihood(self, whiten: Whitener, rss: Array, least: float) -> Array:
+    def _likelihood(self, whiten: Whitener, rss: Array) -> Array:
         """Return restricted log-likelihoods (B,), up to a constant; of continuous scores the scale is profiled out."""
-        rss = rss if self.t.counts else (self.t.n - 1) * np.log(np.maximum(rss, max(least, 1e-300)))
+        if not self.t.counts:
+            freedom = self.t.n - 1
+            rss = freedom * np.log(np.maximum(rss, max(freedom * least_variance(self.t), 1e-300)))
         return np.asarray(-0.5 * (whiten.determinant + rss))
 
 
