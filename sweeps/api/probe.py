@@ -33,7 +33,7 @@ def probe(
     model: object, *, output: str | os.PathLike[str] | None = None, probes: str | Sequence[str] = "heads",
     revisions: str | None = None, pattern: str | None = None, tokens_per_step: float | str | None = None,
     positions: str | os.PathLike[str] | None = None, languages: str | Sequence[str] | None = None,
-    tokenizer: str | os.PathLike[str] | None = None, prompts: int = 32, length: int = 24, draws: int = 199,
+    tokenizer: str | os.PathLike[str] | None = None, prompts: int = 32, length: int | None = None, draws: int = 199,
     concepts: int = 24, checkpoints: int = 4, ranges: str | int = "4", factors: str | Sequence[float] = "0,0.5,1.5",
     instead: str = "resample", head_type: str = "prefix_matching", level: float = 0.95, seed: int = 0,
     name: str | None = None, device: str = "auto", dtype: str = "auto",
@@ -61,8 +61,9 @@ def probe(
         Folder with a ``tokenizer.json`` for all revisions; their own when None.
     prompts : int
         Prompts of random tokens said twice; half decides what a head is, half measures it.
-    length : int
-        Tokens that are said twice in a prompt.
+    length : int, optional
+        Tokens that are said twice in a prompt; prompts with lines of answers have twice as many and one at most. None
+        is 24, and such prompts may then be as long as two lines need, the context of the model at most.
     draws : int
         Random heads for each head, and permutations of tokens and of concepts.
     concepts : int

@@ -145,7 +145,7 @@ class _Probing:
             return phrase
         began = time.monotonic()
         scorer = self.subject.scorer(revision, folder)
-        self.check_length(folder)
+        context = self.context(folder)
         sets = tokens_of_words(scorer.words.task, scorer.words.encoding)
         gc.collect()  # frees the model before, which has reference cycles
         self.display.doing(revision, "loading")
@@ -155,7 +155,7 @@ class _Probing:
             file.begin(self.known(), {})
         if alone:
             self.display.doing(revision, f"probing {', '.join(alone)}")
-        for group, found in probe_model(parts, sets, self.asked, alone, words=scorer.words).items():
+        for group, found in probe_model(parts, sets, self.asked, alone, words=scorer.words, context=context).items():
             self.put(group, revision, sha256, found, time.monotonic() - began, position)
         if due:
             self.across.run(
@@ -175,15 +175,16 @@ class _Probing:
             scores = xr.merge([kept, scores], combine_attrs="no_conflicts")
         self.probed.file.put(group, revision, ProbedRow(sha256=sha256, scores=scores, seconds=seconds), position)
 
-    def check_length(self, folder: Path) -> None:
-        """Refuse prompts that are longer than the model has seen."""
+    def context(self, folder: Path) -> int | None:
+        """Return the tokens that the model takes, where it says so; refuse prompts that are longer."""
         run = isinstance(self.subject, TrainedRunModel)
         most = self.subject.config.training.context if run else positions_of(read_config(folder))  # type: ignore[attr-defined]
-        need = 2 * self.asked.heads.length + 1
+        need = 2 * self.asked.heads.half + 1
         if most is not None and need > most:
             raise UserError(
                 f"prompts have {need} tokens and the model takes {most}; lower `length` to {(most - 1) // 2}"
             )
+        return most
 
     def own(self) -> tuple[xr.Dataset, dict[str, xr.Dataset]]:
         """Return all that the cube of a run of ours holds."""
