@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from calque.data.arguments import checked
@@ -17,13 +16,12 @@ from calque.models.layers.settings import LayerSettings
 from calque.models.probing.asked import Asked
 from calque.models.probing.one_model import probe_model
 from calque.models.reading.families import model_parts
-from calque.models.scoring.selection import EVERYTHING, Selection
 from calque.sweeps.api.probed import ProbedCheckpoints, ProbedModel
+from calque.sweeps.probe.opening import open_probed
 from calque.sweeps.probe.probing import probe_revisions
 from calque.sweeps.score.display import ScoreDisplay
-from calque.sweeps.score.opening import open_positions, open_subject
+from calque.sweeps.score.opening import open_positions
 from calque.sweeps.score.positions import place_revisions
-from calque.sweeps.score.questions import NO_TEXT
 from calque.sweeps.score.sources import FolderSource, choose_revisions, open_source
 from calque.sweeps.score.trained_run import TrainedRunSource
 
@@ -143,11 +141,7 @@ def probe(
         _refuse(own, f"is recorded by '{model}', a run of Calque")
         placing = source
     order, left_out = place_revisions(names, placing, named)
-    selection = EVERYTHING if isinstance(source, TrainedRunSource) else Selection(tasks=("words",), limit=None, seed=0)
-    subject = open_subject(
-        source, {}, languages=languages, heldout=None if isinstance(source, TrainedRunSource) else NO_TEXT,
-        tokenizer=tokenizer, output=Path(output), device=device, dtype=dtype, selection=selection, log=None,
-    )  # fmt: skip
+    subject = open_probed(source, languages=languages, tokenizer=tokenizer, output=output, device=device, dtype=dtype)
     with ScoreDisplay(len(order)) as display:
         probed = probe_revisions(source, subject, order, output, name or source.name, asked, display, anonymous)
     final = source.final if isinstance(source, FolderSource) else None
