@@ -181,9 +181,8 @@ def function_vectors(
     words, lines = in_context_words(scorer, settings, generator, context)
     effects, controls = function_vector_effects(parts, words, budget=budget)
     concepts = [one.concept for one in words]
-    deciding = np.isin(concepts, np.unique(concepts)[::2])
     tables = {
-        name: parted_statistics(effects[i], controls[i], concepts, deciding, level=settings.level)
+        name: parted_statistics(effects[i], controls[i], concepts, level=settings.level)
         for i, name in enumerate(PROBES)
     }
     return tables | {"function_vector": tables["function_vector"].assign(lines=((), lines))}
