@@ -34,7 +34,24 @@ class InContextPrompt(SegmentedPrompt, Protocol):
     """A prompt that can stand after complete lines of its own kind."""
 
     def in_context(self, source: str, target: str, lines: Sequence[tuple[str, str]], word: str) -> tuple[Segment, ...]:
-        """Return the question for ``word``, from ``source`` to ``target``, after ``lines``: words and their answers."""
+        """Return the question after complete lines, in pieces, each with its language.
+
+        Parameters
+        ----------
+        source : str
+            Code of the source language.
+        target : str
+            Code of the target language.
+        lines : sequence of (str, str)
+            Source word and answer of each.
+        word : str
+            The source word.
+
+        Returns
+        -------
+        tuple of Segment
+            Code of the language and text, in order.
+        """
         ...
 
 

@@ -212,6 +212,40 @@ def test_words_that_cannot_be_asked_so_are_refused(scorer: WordScorer) -> None:
     assert in_context_words(scorer, replace(SETTINGS, length=3), np.random.default_rng(0))[1] == FEWEST
 
 
+class Spelled(Few):
+    """Fifteen more tokens a word, as real words and wordings have."""
+
+    def encode(self, pieces: Sequence[Segment]) -> list[int]:
+        return [token for word in super().encode(pieces) for token in (word, *[WORDS] * 15)]
+
+
+def test_prompts_are_as_long_as_two_lines_need_where_no_length_is_given() -> None:
+    long, settings = WordScorer(TASK, Spelled()), HeadSettings(prompts=20)  # type: ignore[arg-type]
+    words, lines = in_context_words(long, settings, np.random.default_rng(0))
+    assert lines == FEWEST and len(words[0].prompt) == 1 + 16 * (2 * FEWEST + 1) > 2 * settings.half + 1
+    assert in_context_words(long, settings, np.random.default_rng(0), context=81) == (words, lines)
+    for given, context, said in (
+        (settings, 80, "take up to 81 tokens; the model takes 80: leave the probe out"),
+        (replace(settings, length=24), 256, "expected 49 at most, twice `length` and one: raise `length` to 40"),
+    ):
+        with pytest.raises(UserError, match=said):
+            in_context_words(long, given, np.random.default_rng(0), context)
+    assert in_context_words(word_scorer(), settings, np.random.default_rng(0))[1] == FEWEST + 2  # as many as are shown
+
+
+def test_the_default_fits_real_wordings_and_goes_on_with_what_a_given_length_made(tmp_path: Path) -> None:
+    save(tmp_path / "model" / "step1000", "qwen3", 1)
+    asked: dict[str, Any] = {
+        "output": tmp_path / "c.nc", "languages": "en,de", "prompts": 8, "draws": 9, "pattern": "step{step}",
+        "tokens_per_step": 1000,
+    }  # fmt: skip
+    calque.probe(tmp_path / "model", probes="previous_token", length=24, **asked)
+    with pytest.raises(UserError, match="two lines and a question take up to .* raise `length` to"):
+        calque.probe(tmp_path / "model", probes="function_vector", length=24, **asked)
+    found = calque.probe(tmp_path / "model", probes="function_vector", **asked)
+    assert found.components["function_vector_lines"].item() == FEWEST and "previous_token" in found.components
+
+
 def test_real_words_stand_in_lines_of_their_template() -> None:
     task = word_task(("en", "de"), shots=1)
     assert isinstance(task.prompt, InContextPrompt)

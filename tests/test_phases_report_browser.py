@@ -6,13 +6,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 import calque
 from calque.phases.report.html import render
 from tests.browser import NEEDS_BROWSER, barriers, troubles_of
+from tests.explore_cube import explored
+from tests.explore_parts import parts_of
 from tests.phases_cube import study
 
 pytestmark = NEEDS_BROWSER
+HEADS = ("previous_token", "prefix_matching", "ov_copying", "source_attention", "token_copying", "concept_copying")
+OF_DEPTH = ("lens_target", "lens_pivot_mass", "alignment_neighbours", "alignment_cka", "patching_language")
 CUT = """() => [...document.querySelectorAll("table, svg, p, li, h2, pre, dd")].filter(one => {
   let scrolls = one
   while (scrolls && getComputedStyle(scrolls).overflowX === "visible") scrolls = scrolls.parentElement
@@ -64,7 +69,27 @@ def foreign(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "report.html"
 
 
-@pytest.mark.parametrize("of", ["report", "foreign"])
+@pytest.fixture(scope="module")
+def probed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report with all scores of heads and layers that there are, and ablations."""
+    folder, cube = tmp_path_factory.mktemp("probed"), explored()
+    found, groups = calque.detect(cube, metric="copying", boot=19), parts_of(cube)
+    one, depth = groups["components"].drop_dims("depth"), groups["components"].drop_dims("head")
+    many = [
+        group.rename({name: str(name).replace(before, after) for name in group.data_vars})
+        for group, before, scores in (
+            (one, "matching", (*HEADS, "function_vector_probability")), (depth, "lens_target", OF_DEPTH),
+        )
+        for after in scores
+    ]  # fmt: skip
+    components = xr.merge(many, combine_attrs="override")
+    page = render(found.report, cube, groups={**groups, "components": components})
+    (folder / "report.html").write_text(page, encoding="utf-8")
+    assert page.count("function vector probability") == 2  # a map and a curve
+    return folder / "report.html"
+
+
+@pytest.mark.parametrize("of", ["report", "foreign", "probed"])
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
 def test_nothing_is_cut_or_overlaps_or_is_fetched(
     chromium: Any, of: str, width: int, scheme: str, request: pytest.FixtureRequest

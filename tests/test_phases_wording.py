@@ -96,7 +96,7 @@ def test_terminal_report_and_notebook_say_the_same(outcome, place):
     assert len(re.findall(rf"│ {re.escape(said)} +(?=│)", terminal(report))) >= 3, said
     if outcome in DRAWN or place == "nowhere":
         assert page(report).count(f"|{said}|") >= 3
-    shown = Detection(report=report, cube=cube())
+    shown = Detection(report=report, cube=cube(), source=cube())
     assert said in shown.summary(300)
     frame = shown.to_dataframe().set_index("estimand")
     for t in shown.to_dict()["transitions"]:
@@ -110,7 +110,7 @@ def test_terminal_report_and_notebook_say_the_same(outcome, place):
 @pytest.mark.parametrize("place", PLACES)
 def test_pictures_draw_open_ends_as_arrows_and_name_the_outcome(outcome, place):
     one = row("takeoff", outcome, place)
-    shown = Detection(report=report_of(one), cube=cube())
+    shown = Detection(report=report_of(one), cube=cube(), source=cube())
     axes = shown.plot()
     markers = [line.get_marker() for line in axes.lines if len(line.get_xdata()) == 1]
     known = place != "nowhere"

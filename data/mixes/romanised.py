@@ -81,24 +81,7 @@ class RomanisedPrompt:
         return tuple((code, romanise(text)) for code, text in self.prompt.segments(source, target, word, concept))
 
     def in_context(self, source: str, target: str, lines: Sequence[tuple[str, str]], word: str) -> tuple[Segment, ...]:
-        """Return the prompt after complete lines, in pieces, each with its language, in Latin letters.
-
-        Parameters
-        ----------
-        source : str
-            Code of the source language.
-        target : str
-            Code of the target language.
-        lines : sequence of (str, str)
-            Source word and answer of each.
-        word : str
-            The source word.
-
-        Returns
-        -------
-        tuple of Segment
-            Code of the language and text, in order.
-        """
+        """Return the question for ``word``, from ``source`` to ``target``, after ``lines``, all in Latin letters."""
         return tuple((code, romanise(text)) for code, text in self.prompt.in_context(source, target, lines, word))
 
 

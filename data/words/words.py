@@ -95,24 +95,7 @@ class Prompt:
         return self.in_context(source, target, lines, word)
 
     def in_context(self, source: str, target: str, lines: Sequence[tuple[str, str]], word: str) -> tuple[Segment, ...]:
-        """Return the question after other complete lines than those it always has, in pieces with their languages.
-
-        Parameters
-        ----------
-        source : str
-            Code of the source language.
-        target : str
-            Code of the target language.
-        lines : sequence of (str, str)
-            Source word and answer of each.
-        word : str
-            The source word.
-
-        Returns
-        -------
-        tuple of Segment
-            Code of the language and text, in order.
-        """
+        """Return the question for ``word``, from ``source`` to ``target``, after other ``lines`` than its own."""
         pieces = [piece for line in lines for piece in self.template.line(source, target, *line)]
         return *pieces, *self.template.question(source, target, word)
 

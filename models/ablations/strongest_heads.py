@@ -54,7 +54,7 @@ def strongest_heads_ablated(
     chosen = highest_heads(score.values, min(settings.heads, score.size // 2))
     generator = np.random.default_rng(np.random.SeedSequence([settings.seed, 1]))
     found = ablate_heads(
-        parts, tokens, chosen, generator, kind=settings.instead, prompts=heads.prompts, length=heads.length,
+        parts, tokens, chosen, generator, kind=settings.instead, prompts=heads.prompts, length=heads.half,
         level=settings.level,
     )  # fmt: skip
     table = found[list(RENAMED)].rename({**RENAMED, "measure": "repeating"}).drop_attrs()

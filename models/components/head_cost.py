@@ -25,8 +25,8 @@ ABLATED_PASSES = 12
 def head_flops(shape: DecoderConfig, settings: HeadSettings = DEFAULT, probes: Collection[str] = HEADS) -> float:
     """Return the FLOPs of probing the heads of one checkpoint: forward passes without logits, patterns, eigenvalues.
 
-    Prompts of word questions are counted as long as they may be, twice ``length`` and one; attention to the source word
-    is left out.
+    Prompts of word questions are counted as long as they may be, twice a half and one; two lines that need more, where
+    no ``length`` is given, are counted too low. Attention to the source word is left out.
 
     Parameters
     ----------
@@ -35,8 +35,8 @@ def head_flops(shape: DecoderConfig, settings: HeadSettings = DEFAULT, probes: C
     probes : collection of str
         Names of probes.
     """
-    length, heads, width = settings.length + 1, shape.layers * shape.heads, shape.head_width
-    whole, total = settings.length + length, 0.0
+    length, heads, width = settings.half + 1, shape.layers * shape.heads, shape.head_width
+    whole, total = settings.half + length, 0.0
     one_pass = whole * (2.0 * shape.layers * shape.n_matrices_layer + 4.0 * whole * shape.layers * shape.width)
     of_prompts = {"previous_token", "prefix_matching"} & set(probes)
     passes = (settings.prompts if of_prompts else 0) + (settings.prompts // 2 if "prefix_matching" in probes else 0)
@@ -48,7 +48,7 @@ def head_flops(shape: DecoderConfig, settings: HeadSettings = DEFAULT, probes: C
         total += settings.prompts * (1 + GIVEN_PASSES[name] + PATCHED_PASSES * heads) * one_pass
     if "head_ablation" in probes:
         total += settings.prompts * (1.5 + ABLATED_PASSES) * one_pass
-        total += settings.prompts * ABLATED_PASSES * settings.length * 2.0 * shape.width * shape.vocab_size
+        total += settings.prompts * ABLATED_PASSES * settings.half * 2.0 * shape.width * shape.vocab_size
     if "ov_copying" in probes:
         half = settings.tokens // 2
         total += heads * (8.0 * half * shape.width * width + 2.0 * half * half * width)

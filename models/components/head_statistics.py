@@ -150,17 +150,15 @@ def head_table(
 
 
 def parted_statistics(
-    scores: ArrayLike, controls: ArrayLike, clusters: Sequence[Hashable], deciding: ArrayLike, *, level: float = 0.95
+    scores: ArrayLike, controls: ArrayLike, clusters: Sequence[int], *, level: float = 0.95
 ) -> xr.Dataset:
-    """Return what one part of the prompts decides of each head, and the score that the other part measures.
+    """Return what half of the clusters decide of each head, every other one, and the score that the others measure.
 
     Parameters
     ----------
     scores, controls : array, shape (layers, prompts, heads)
-    clusters : sequence
+    clusters : sequence of int
         Of each prompt, what it shares with others, such as its concept.
-    deciding : array of bool, shape (prompts)
-        Which prompts decide; no cluster is on both sides.
     level : float
         Of the intervals.
 
@@ -175,8 +173,10 @@ def parted_statistics(
     UserError
         When shapes differ or a side has less than two clusters.
     """
-    values, matched, side = np.asarray(scores, float), np.asarray(controls, float), np.asarray(deciding, bool)
-    names = [[one for one, first in zip(clusters, side, strict=True) if first == of] for of in (True, False)]
-    judged = head_statistics(values[:, side], matched[:, side], names[0], level=level)
-    found = head_statistics(values[:, ~side], matched[:, ~side], names[1], level=level)
+    values, matched, of = np.asarray(scores, float), np.asarray(controls, float), np.asarray(clusters)
+    deciding = np.isin(of, np.unique(of)[::2])
+    judged, found = (
+        head_statistics(values[:, side], matched[:, side], of[side].tolist(), level=level)
+        for side in (deciding, ~deciding)
+    )
     return judged.assign({"deciding": judged["score"], **{name: found[name] for name in ("score", "low", "high")}})

@@ -116,7 +116,7 @@ def _of_prompts(
     phases = random_phases(parts, settings.draws, generators[1]) if "previous_token" in names else None
 
     def scores(prompts: list[list[int]], names: Collection[str], phases: torch.Tensor | None = None) -> _Scores:
-        return _attended(parts, prompts, names, settings.length, begins, phases, budget)
+        return _attended(parts, prompts, names, settings.half, begins, phases, budget)
 
     deciding, measured = scores(prompts[:half], names, phases), scores(prompts[half:], names)
     found = {}
@@ -168,7 +168,7 @@ def _drawn(
     prompts, controls = [], []
     for i in range(settings.prompts):
         of = sets[i % len(sets)]
-        one, other = repeated_tokens(of.tokens, settings.length, 1, generator, of.begin)
+        one, other = repeated_tokens(of.tokens, settings.half, 1, generator, of.begin)
         prompts += one
         controls += other
     return prompts, controls

@@ -7,7 +7,7 @@ the one of :meth:`Decoder.compute_in`. Matrix products and attention have their 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -167,21 +167,28 @@ class Decoder(nn.Module):
                 module.float8 = float8
 
     @torch.no_grad()
-    def initialise(self, seed: int | None) -> None:
-        """Draw every matrix with ``seed``, normal with the SD of ``calque.models.config.parametrisation``."""
-        for parameter, whole in self.initial_weights(seed):
-            parameter.copy_(whole)
+    def initialise(self, seed: int | None, kept: Callable[[Tensor, nn.Parameter], Tensor] | None = None) -> None:
+        """Draw every matrix, normal with the SD of ``calque.models.config.parametrisation``, one at a time.
 
-    def initial_weights(self, seed: int | None) -> Iterator[tuple[nn.Parameter, Tensor]]:
-        """Yield the parameters that do not begin at 1, each with its initial values, whole, in main memory."""
+        Parameters
+        ----------
+        seed : int, optional
+            None: with the generator of torch.
+        kept : callable, optional
+            Takes the values of a whole parameter, in main memory, and the parameter; returns what it holds of them. All
+            of them when None.
+        """
         generator = None if seed is None else torch.Generator().manual_seed(seed)
         for name, parameter in self.named_parameters():
             if parameter.dim() > 1:
                 std = initial_deviation(self.config, name, fan_in=parameter.shape[1])
-                yield parameter, nn.init.normal_(torch.empty(parameter.shape), std=std, generator=generator)
+                whole = nn.init.normal_(torch.empty(parameter.shape), std=std, generator=generator)
             elif name.endswith(("query_norm.weight", "key_norm.weight")):
                 # unit-norm queries and keys start too flat: logits of standard deviation 1.7^2
-                yield parameter, torch.full(parameter.shape, 1.7)
+                whole = torch.full(parameter.shape, 1.7)
+            else:
+                continue
+            parameter.copy_(whole if kept is None else kept(whole, parameter))
 
     def positions(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """Return cosines and sines of rotary positions ``start`` to ``stop``, shape (stop - start, head_width) each."""

@@ -130,9 +130,7 @@ def copying_heads(
     generator = np.random.default_rng(np.random.SeedSequence([settings.seed, 5]))
     words = patched_words(scorer, kind, settings.prompts, generator)
     effects = patching_effects(parts, words, budget=budget)
-    concepts = [one.concept for one in words]
-    deciding = np.isin(concepts, np.unique(concepts)[::2])
-    return parted_statistics(*effects, concepts, deciding, level=settings.level)
+    return parted_statistics(*effects, [one.concept for one in words], level=settings.level)
 
 
 def patching_effects(parts: ModelParts, words: list[Patched], *, budget: int = BUDGET) -> tuple[Array, Array]:

@@ -78,7 +78,7 @@ class InContext:
 
 
 def in_context_words(
-    scorer: WordScorer, settings: HeadSettings, generator: np.random.Generator
+    scorer: WordScorer, settings: HeadSettings, generator: np.random.Generator, context: int | None = None
 ) -> tuple[list[InContext], int]:
     """Return words that are asked for in context, of different concepts first, and the lines of each prompt.
 
@@ -89,8 +89,11 @@ def in_context_words(
     scorer : WordScorer
         Its questions whose word has to change and shares no token with the source word.
     settings : HeadSettings
-        At most ``prompts`` words; a prompt has at most twice ``length`` and one tokens.
+        At most ``prompts`` words; a prompt has at most twice a half and one tokens, or two lines where no ``length`` is
+        given.
     generator : np.random.Generator
+    context : int, optional
+        Most tokens of a prompt, where the model has a bound.
 
     Raises
     ------
@@ -115,15 +118,20 @@ def in_context_words(
         )
     drawn = [[generator.permutation(shown[item.place[:2]]) for _ in range(GIVEN + 1)] for item in chosen]
     most = min(MOST, min(len(one[0]) for one in drawn) - 1)
-    allowed, longest = 2 * settings.length + 1, 0
+    allowed, longest = 2 * settings.half + 1, 0
     for lines in range(most, FEWEST - 1, -1):
         words = [_in_context(scorer, item, one, lines) for item, one in zip(chosen, drawn, strict=True)]
         longest = max(len(row) for one in words for row in (one.prompt, *one.right, *one.shuffled))
         if longest <= allowed:
             return words, lines
+    if settings.length is None and (context is None or longest <= context):
+        return words, FEWEST
+    said = f"`probes` has function_vector, and two lines and a question take up to {longest} tokens; "
+    if context is not None and longest > context:
+        raise UserError(f"{said}the model takes {context}: leave the probe out")
     raise UserError(
-        f"`probes` has function_vector, and two lines and a question take up to {longest} tokens; expected {allowed} "
-        f"at most, twice `length` and one: raise `length` to {longest // 2}, or leave the probe out"
+        f"{said}expected {allowed} at most, twice `length` and one: raise `length` to {longest // 2}, or leave the "
+        "probe out"
     )
 
 
@@ -147,7 +155,7 @@ def _in_context(scorer: WordScorer, item: Question, drawn: list[NDArray[np.int_]
 
 
 def function_vectors(
-    parts: ModelParts, scorer: WordScorer, settings: HeadSettings, *, budget: int = BUDGET
+    parts: ModelParts, scorer: WordScorer, settings: HeadSettings, context: int | None = None, *, budget: int = BUDGET
 ) -> dict[str, xr.Dataset]:
     """Return the scores of every head by name, each as ``calque.models.components.heads.probe_heads`` has its tables.
 
@@ -159,6 +167,8 @@ def function_vectors(
     scorer : WordScorer
         Knows the words.
     settings : HeadSettings
+    context : int, optional
+        Most tokens of a prompt, where the model has a bound.
     budget : int
         Bytes that a batch of prompts may take when they are read.
 
@@ -168,12 +178,11 @@ def function_vectors(
         When there are too few words, or lines are too long.
     """
     generator = np.random.default_rng(np.random.SeedSequence([settings.seed, 7]))
-    words, lines = in_context_words(scorer, settings, generator)
+    words, lines = in_context_words(scorer, settings, generator, context)
     effects, controls = function_vector_effects(parts, words, budget=budget)
     concepts = [one.concept for one in words]
-    deciding = np.isin(concepts, np.unique(concepts)[::2])
     tables = {
-        name: parted_statistics(effects[i], controls[i], concepts, deciding, level=settings.level)
+        name: parted_statistics(effects[i], controls[i], concepts, level=settings.level)
         for i, name in enumerate(PROBES)
     }
     return tables | {"function_vector": tables["function_vector"].assign(lines=((), lines))}

@@ -41,7 +41,7 @@ class Asked:
             What identifies the model besides its weights, as JSON-ready values; which probes it asks for while it
             trains is left out.
         """
-        said: dict[str, Any] = {"heads": asdict(self.heads)}
+        said: dict[str, Any] = {"heads": {**asdict(self.heads), "length": self.heads.half}}
         settings = {
             COMPONENTS: {**said, "layers": asdict(self.layers)},
             ABLATIONS: {**said, "ablations": asdict(self.ablations)},

@@ -36,7 +36,7 @@ ABOUT: dict[str, Probe] = {
 
 def probe_model(
     parts: ModelParts, sets: Sequence[TokenSet], asked: Asked, probes: Collection[str] | None = None, *,
-    words: WordScorer | None = None,
+    words: WordScorer | None = None, context: int | None = None,
 ) -> dict[str, xr.Dataset]:  # fmt: skip
     """Return the scores of a model by group; probes that compare checkpoints are left out.
 
@@ -50,6 +50,8 @@ def probe_model(
         Some of those that are asked for; all when None.
     words : WordScorer, optional
         Knows the words and their tokens, which probes of layers need.
+    context : int, optional
+        Most tokens of a prompt, where the model has a bound.
 
     Raises
     ------
@@ -67,7 +69,7 @@ def probe_model(
                 f"`probes` has {asking[0]}, which needs words and their tokenizer; give the path of a model, or leave "
                 "it out"
             )
-        tables += [_of_words(parts, words, name, asked) for name in asking if name in WORD_HEADS]
+        tables += [_of_words(parts, words, name, asked, context) for name in asking if name in WORD_HEADS]
         if layers := [name for name in asking if name in LAYERS]:
             tables.append(probe_layers(parts, words.task, words.encoding, layers, asked.layers))
     if tables:
@@ -80,7 +82,7 @@ def probe_model(
         if "part_ablation" in chosen:
             ablated.append(parts_ablated(parts, scores, asked.ablations))
         if "co_ablation" in chosen:
-            deciding = _deciding(parts, sets, words, asked, known)
+            deciding = _deciding(parts, sets, words, asked, context, known)
             ablated.append(co_ablated(parts, scores, deciding, asked.ablations))
     if ablated:
         found[ABLATIONS] = xr.merge(ablated, combine_attrs="drop_conflicts").assign_attrs(
@@ -90,7 +92,7 @@ def probe_model(
 
 
 def _deciding(
-    parts: ModelParts, sets: Sequence[TokenSet], words: WordScorer, asked: Asked, known: xr.Dataset
+    parts: ModelParts, sets: Sequence[TokenSet], words: WordScorer, asked: Asked, context: int | None, known: xr.Dataset
 ) -> NDArray[np.float64]:
     """Return the scores of the type whose heads are taken away first, on the prompts that decide; those known if so."""
     name = asked.ablations.head_type
@@ -99,14 +101,14 @@ def _deciding(
     elif name in HEADS:
         table = probe_heads(parts, sets, [name], asked.heads)
     else:
-        table = _of_words(parts, words, name, asked)
+        table = _of_words(parts, words, name, asked, context)
     return np.asarray(table[f"{name}_deciding"].values, float)
 
 
-def _of_words(parts: ModelParts, words: WordScorer, name: str, asked: Asked) -> xr.Dataset:
+def _of_words(parts: ModelParts, words: WordScorer, name: str, asked: Asked, context: int | None) -> xr.Dataset:
     """Return the scores of heads on word questions, with their names."""
     if name == "function_vector":
-        tables = function_vectors(parts, words, asked.heads)
+        tables = function_vectors(parts, words, asked.heads, context)
     elif name == "source_attention":
         tables = {name: source_attention.source_attention(parts, words, asked.heads)}
     else:

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import torch
+from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from calque.models.decoder.decoder import Decoder
 
 
-@torch.no_grad()
 def draw_initial_weights(decoder: Decoder, seed: int) -> None:
-    """Draw the weights of ``decoder`` as :meth:`Decoder.initialise` does, wherever they are; one matrix at a time.
+    """Draw the weights of ``decoder`` as :meth:`Decoder.initialise` does, wherever they are.
 
     Parameters
     ----------
     decoder : Decoder
     seed : int
     """
-    for parameter, whole in decoder.initial_weights(seed):
-        if isinstance(parameter, DTensor):
-            mesh, placements = parameter.device_mesh, parameter.placements
-            parameter.copy_(distribute_tensor(whole.to(parameter.device), mesh, placements, src_data_rank=None))
-        else:
-            parameter.copy_(whole)
+    decoder.initialise(seed, _part)
+
+
+def _part(whole: Tensor, parameter: nn.Parameter) -> Tensor:
+    """Return what this process holds of the ``whole`` of a parameter."""
+    if not isinstance(parameter, DTensor):
+        return whole
+    return distribute_tensor(
+        whole.to(parameter.device), parameter.device_mesh, parameter.placements, src_data_rank=None
+    )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from calque.data.arguments import checked
-from calque.data.cube.source import CubeLike
+from calque.data.cube.source import CubeLike, groups_of
 from calque.data.errors import UserError, nearest, shown
 from calque.data.result import Result, Rows, check_backend
 from calque.phases.api.arguments import check_jobs, pairs, several, splits
@@ -42,10 +42,13 @@ class Detection(Result):
         What was analysed.
     across : tuple of Pooled
         Takeoffs over the runs of each size, corpus and mix; empty where no two runs share these.
+    source : xarray.Dataset, path, or result with a cube
+        Where the cube came from: the report reads the groups of its file, such as components.
     """
 
     report: DetectionReport
     cube: xr.Dataset
+    source: CubeLike
     across: tuple[Pooled, ...] = ()
 
     @property
@@ -174,12 +177,9 @@ class Detection(Result):
         return fitting[0]
 
     def _bars(self) -> str:
-        family = self.report.settings["family"]
-        if family == "dictionary":
-            return "takeoff"
         from calque.phases.report.classical import BARS
 
-        return BARS[family]
+        return {"dictionary": "takeoff", **BARS}[self.report.settings["family"]]
 
     def to_html(
         self, path: str | Path, *, forecast: dict[str, Any] | None = None, power: dict[str, Any] | None = None,
@@ -205,7 +205,7 @@ class Detection(Result):
             from calque.phases.report.html import write_report
 
             sentences = tuple(f"{condition(row)}, {row.metric}: {row.reason}." for row in self.across)
-            write_report(self.report, self.cube, Path(path), across=sentences, **beside)
+            write_report(self.report, self.cube, Path(path), across=sentences, groups=groups_of(self.source), **beside)
             return
         for name, given in beside.items():
             if given is not None:
@@ -289,7 +289,7 @@ def detect(
     if settings.family != "dictionary":
         if sensitivity:
             raise UserError("`sensitivity` goes with the dictionary alone: leave it out, or `family`")
-        return Detection(report=report, cube=data)
+        return Detection(report=report, cube=data, source=cube)
     across, notes = across_runs(report, data, settings.level)
     report = replace(report, notes=(*report.notes, *notes))
     if sensitivity:
@@ -297,4 +297,4 @@ def detect(
 
         varied, more = vary(data, settings, name, progress, jobs, report.transitions)
         report = replace(report, sensitivity=tuple(varied), notes=(*report.notes, *more))
-    return Detection(report=report, cube=data, across=across)
+    return Detection(report=report, cube=data, across=across, source=cube)

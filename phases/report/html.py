@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from calque.data.quantities import ABSENT, format_counts, format_p
 from calque.phases.report.answer import answer
 from calque.phases.report.forecast_pictures import forecast_svgs
 from calque.phases.report.forest import MOST_ROWS, lag_forest, takeoff_forest
+from calque.phases.report.inside.sections import MOST_RUNS, run_parts
 from calque.phases.report.loss_pictures import loss_svgs
 from calque.phases.report.methods import methods
 from calque.phases.report.power_pictures import power_svgs
@@ -29,6 +30,7 @@ from calque.phases.report.summary import by_run, caveats, headline
 from calque.phases.report.tables import by_series, legend, setting_words, without_row
 from calque.phases.results import DetectionReport
 from calque.phases.schedules.words import ONE, UNITS
+from calque.phases.series.components import TIME_ORDER
 from calque.phases.wording import PLACED, delay_outcome, growth, lag_ratio, location, metric_words, outcome_words
 from calque.phases.wording_of_outcomes import meanings, shown_outcomes
 from calque.phases.wording_of_tests import adjusted_text
@@ -50,6 +52,7 @@ UNSET = {"metrics": "standard set", "lags": "standard set"}
 def write_report(
     report: DetectionReport, cube: xr.Dataset, path: Path, *, forecast: dict[str, Any] | None = None,
     power: dict[str, Any] | None = None, loss: dict[str, Any] | None = None, across: Sequence[str] = (),
+    groups: Mapping[str, xr.Dataset] | None = None,
 ) -> None:  # fmt: skip
     """Write the report with its pictures as one HTML file.
 
@@ -65,6 +68,8 @@ def write_report(
         What ``scaling forecast``, ``scaling power`` and ``scaling loss`` wrote with ``--json``.
     across : sequence of str
         Sentences over the runs of each condition.
+    groups : mapping of str to xarray.Dataset, optional
+        Groups of the cube's file, of which components and ablations are drawn.
 
     Raises
     ------
@@ -72,12 +77,13 @@ def write_report(
         When the file cannot be written.
     """
     check_output(path)
-    path.write_text(render(report, cube, forecast, power, loss, across), encoding="utf-8")
+    path.write_text(render(report, cube, forecast, power, loss, across, groups), encoding="utf-8")
 
 
 def render(
     report: DetectionReport, cube: xr.Dataset, forecast: dict[str, Any] | None = None,
     power: dict[str, Any] | None = None, loss: dict[str, Any] | None = None, across: Sequence[str] = (),
+    groups: Mapping[str, xr.Dataset] | None = None,
 ) -> str:  # fmt: skip
     """Return the report's HTML.
 
@@ -95,6 +101,8 @@ def render(
         What ``scaling loss --json`` wrote.
     across : sequence of str
         Sentences over the runs of each condition.
+    groups : mapping of str to xarray.Dataset, optional
+        Groups of the cube's file, of which components and ablations are drawn.
 
     Returns
     -------
@@ -125,7 +133,7 @@ def render(
                 "sentences": by_run(report, run, group),
             }
         )
-    found = report.to_dict()
+    found, probed = report.to_dict(), run_parts(report, cube, groups or {})
     settings = {k: (UNSET.get(k, "none") if v is None else setting_words(v)) for k, v in report.settings.items()}
     provenance = {k: v for k, v in (report.provenance or {}).items() if k in PROVENANCE}
     return environment.get_template("report.html.j2").render(
@@ -149,6 +157,9 @@ def render(
         forest=lag_forest(report.lags),
         sensitivity=sensitivity_sections(report),
         sensitivity_note=NOTE,
+        probed=probed[:MOST_RUNS],
+        probed_more=max(0, len(probed) - MOST_RUNS),
+        time_order=TIME_ORDER,
         losses=_losses(cube),
         fertility=_fertility(cube),
         forecast=_forecast(forecast),

@@ -17,6 +17,8 @@ from calque.data.errors import UserError
 from calque.phases.series.head_types import GROUP, LEAST, HeadType, described, of_type
 from calque.phases.series.names import WRITTEN
 
+TIME_ORDER = "that heads take off before a score does not show that they cause it"
+
 
 def names_components(names: Iterable[str]) -> bool:
     """Return whether one of the ``names`` of metrics is of this group."""
@@ -54,7 +56,7 @@ def with_components(
         raise UserError("the group 'components' has other runs or checkpoints than its cube; probe the cube again")
     new: dict[str, xr.DataArray] = {}
     types: list[HeadType] = []
-    for name in _probes(group):
+    for name in scores_of_heads(group):
         new |= _metrics(group, name)
         of_name = [described(group, name, i) for i in range(len(runs))]
         types += of_name
@@ -63,7 +65,7 @@ def with_components(
                 f"`metric` has '{GROUP}/{name}_heads', and no head is of this type: none is above its control by "
                 f"{LEAST:g} at the last checkpoint; look at single heads: '{GROUP}/{name}' with `by` layer,head"
             )
-    new |= {name: group[name] for name in _of_depth(group)}
+    new |= {name: group[name] for name in scores_of_depth(group)}
     variables = {
         f"{GROUP}.{name}": (v.dims, v.values, {**v.attrs, WRITTEN: f"{GROUP}/{name}"}) for name, v in new.items()
     }
@@ -71,14 +73,14 @@ def with_components(
     return cube.assign(variables).assign_coords(labels), tuple(types)
 
 
-def _probes(group: xr.Dataset) -> list[str]:
-    """Return the scores of heads in a group: those with the p-values and the controls that types are made of."""
+def scores_of_heads(group: xr.Dataset) -> list[str]:
+    """Return the scores of heads in a ``group``: those with the p-values and the controls that types are made of."""
     needs = ("p_adjusted", "deciding", "control")
     return [str(n) for n in group.data_vars if all(f"{n}_{need}" in group.data_vars for need in needs)]
 
 
-def _of_depth(group: xr.Dataset) -> list[str]:
-    """Return the scores of layers in a group: those over depth with a control."""
+def scores_of_depth(group: xr.Dataset) -> list[str]:
+    """Return the scores of layers in a ``group``: those over depth with a control."""
     return [str(n) for n, v in group.data_vars.items() if "depth" in v.dims and f"{n}_control" in group.data_vars]
 
 
@@ -105,4 +107,4 @@ def notes_of(types: Sequence[HeadType], metrics: Collection[str]) -> tuple[str, 
         Names of the metrics that were analysed.
     """
     lines = [one.sentence() for one in types if f"{GROUP}/{one.probe}_heads" in metrics]
-    return (*lines, "that heads take off before a score does not show that they cause it") if lines else ()
+    return (*lines, TIME_ORDER) if lines else ()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from calque.data.arguments import checked
@@ -17,13 +16,12 @@ from calque.models.layers.settings import LayerSettings
 from calque.models.probing.asked import Asked
 from calque.models.probing.one_model import probe_model
 from calque.models.reading.families import model_parts
-from calque.models.scoring.selection import EVERYTHING, Selection
 from calque.sweeps.api.probed import ProbedCheckpoints, ProbedModel
+from calque.sweeps.probe.opening import open_probed
 from calque.sweeps.probe.probing import probe_revisions
 from calque.sweeps.score.display import ScoreDisplay
-from calque.sweeps.score.opening import open_positions, open_subject
+from calque.sweeps.score.opening import open_positions
 from calque.sweeps.score.positions import place_revisions
-from calque.sweeps.score.questions import NO_TEXT
 from calque.sweeps.score.sources import FolderSource, choose_revisions, open_source
 from calque.sweeps.score.trained_run import TrainedRunSource
 
@@ -33,7 +31,7 @@ def probe(
     model: object, *, output: str | os.PathLike[str] | None = None, probes: str | Sequence[str] = "heads",
     revisions: str | None = None, pattern: str | None = None, tokens_per_step: float | str | None = None,
     positions: str | os.PathLike[str] | None = None, languages: str | Sequence[str] | None = None,
-    tokenizer: str | os.PathLike[str] | None = None, prompts: int = 32, length: int = 24, draws: int = 199,
+    tokenizer: str | os.PathLike[str] | None = None, prompts: int = 32, length: int | None = None, draws: int = 199,
     concepts: int = 24, checkpoints: int = 4, ranges: str | int = "4", factors: str | Sequence[float] = "0,0.5,1.5",
     instead: str = "resample", head_type: str = "prefix_matching", level: float = 0.95, seed: int = 0,
     name: str | None = None, device: str = "auto", dtype: str = "auto",
@@ -61,8 +59,9 @@ def probe(
         Folder with a ``tokenizer.json`` for all revisions; their own when None.
     prompts : int
         Prompts of random tokens said twice; half decides what a head is, half measures it.
-    length : int
-        Tokens that are said twice in a prompt.
+    length : int, optional
+        Tokens that are said twice in a prompt; prompts with lines of answers have twice as many and one at most. None
+        is 24, and such prompts may then be as long as two lines need, the context of the model at most.
     draws : int
         Random heads for each head, and permutations of tokens and of concepts.
     concepts : int
@@ -142,11 +141,7 @@ def probe(
         _refuse(own, f"is recorded by '{model}', a run of Calque")
         placing = source
     order, left_out = place_revisions(names, placing, named)
-    selection = EVERYTHING if isinstance(source, TrainedRunSource) else Selection(tasks=("words",), limit=None, seed=0)
-    subject = open_subject(
-        source, {}, languages=languages, heldout=None if isinstance(source, TrainedRunSource) else NO_TEXT,
-        tokenizer=tokenizer, output=Path(output), device=device, dtype=dtype, selection=selection, log=None,
-    )  # fmt: skip
+    subject = open_probed(source, languages=languages, tokenizer=tokenizer, output=output, device=device, dtype=dtype)
     with ScoreDisplay(len(order)) as display:
         probed = probe_revisions(source, subject, order, output, name or source.name, asked, display, anonymous)
     final = source.final if isinstance(source, FolderSource) else None

@@ -16,11 +16,17 @@ from calque.data.cube import read
 from calque.data.errors import UserError
 from calque.data.quantities import plural
 from calque.data.result import Result, Rows, check_backend
+from calque.models.config.probes import checked_probes
+from calque.models.probing.asked import Asked
+from calque.sweeps.api.probed import ProbedCheckpoints
+from calque.sweeps.probe.opening import open_probed
+from calque.sweeps.probe.probing import Probing
 from calque.sweeps.score.display import ScoreDisplay
 from calque.sweeps.score.notes import left_out_note
 from calque.sweeps.score.opening import count, open_positions, open_selection, open_subject
 from calque.sweeps.score.plan import ScoringPlan, plan_scoring
 from calque.sweeps.score.positions import place_revisions
+from calque.sweeps.score.scored_model import LastLoaded
 from calque.sweeps.score.scoring import ScoreResult
 from calque.sweeps.score.scoring import score as score_all
 from calque.sweeps.score.sources import FolderSource, choose_revisions, open_source
@@ -42,16 +48,19 @@ class ScoredCheckpoints(Result):
         Revisions whose names tell no position in training.
     final : str, optional
         Name of the model that a Trainer leaves beside its checkpoints.
+    probed : ProbedCheckpoints, optional
+        What was probed in the same pass.
     """
 
     scored: ScoreResult
     left_out: tuple[str, ...] = ()
     final: str | None = None
+    probed: ProbedCheckpoints | None = None
 
     @property
     def failed(self) -> dict[str, str]:
-        """Revisions that could not be scored, and why."""
-        return self.scored.failed
+        """Revisions that could not be scored or probed, and why."""
+        return {**({} if self.probed is None else self.probed.failed), **self.scored.failed}
 
     @cached_property
     def cube(self) -> xr.Dataset:
@@ -60,28 +69,30 @@ class ScoredCheckpoints(Result):
 
     def to_dict(self) -> dict[str, Any]:
         """Return what ``sweeps score --json`` writes."""
-        return self.scored.to_dict()
+        return self.scored.to_dict() | ({} if self.probed is None else {"probed": self.probed.to_dict()})
 
     def tables(self) -> dict[str, Rows]:
-        """Return ``checkpoints``, a row each, and ``failed``."""
+        """Return ``checkpoints``, a row each, ``failed``, and the tables of what was probed but these two."""
         found = self.to_dict()
         rows = [
             {**{k: v for k, v in row.items() if k not in ("flags", "seconds")}, "flags": " ".join(row["flags"]),
              **row["seconds"]}
             for row in found["checkpoints"]
         ]  # fmt: skip
-        return {"checkpoints": Rows(rows, ("revision",)), "failed": Rows(found["failed"], ("revision",))}
+        own = {"checkpoints": Rows(rows, ("revision",)), "failed": Rows(found["failed"], ("revision",))}
+        return own | ({} if self.probed is None else {k: v for k, v in self.probed.tables().items() if k not in own})
 
     def doubts(self) -> list[str]:
         """Return what a person should know, a line each: what was left out, not scored, or flagged."""
         return [*left_out_note(self.left_out, self.final), *self.scored.lines()]
 
     def renderables(self) -> Sequence[RenderableType]:
-        """Return the doubts, a line each, and how many checkpoints there are."""
+        """Return the doubts, a line each, how many checkpoints there are, and what was probed."""
         from rich.text import Text
 
         whole = f"{self.scored.file.path}: {plural(len(self.scored.file.rows), 'checkpoint')}"
-        return [Text(line) for line in [*self.doubts(), whole]]
+        lines: list[RenderableType] = [Text(line) for line in [*self.doubts(), whole]]
+        return lines if self.probed is None else [*lines, *self.probed.renderables()]
 
     def plot(self, metric: str = "translation", *, ax: Any = None, backend: str = "matplotlib") -> Any:
         """Draw a metric over tokens.
@@ -115,7 +126,7 @@ def score(
     tasks: str | Sequence[str] | None = None, limit: int | None = None, sample_seed: int = 0,
     log_answers: int | str | None = None, tokenizer: str | os.PathLike[str] | None = None, name: str | None = None,
     device: str = "auto", dtype: str = "auto", anonymous: bool = False, dry_run: bool = False,
-    flops_per_second: float | None = None,
+    flops_per_second: float | None = None, probes: str | Sequence[str] | None = None,
 ) -> ScoredCheckpoints | ScoringPlan:  # fmt: skip
     """Score existing checkpoints into a cube; what it holds already is not scored again.
 
@@ -170,11 +181,14 @@ def score(
         Score nothing; return a plan: checkpoints, questions, tokens, FLOPs, time.
     flops_per_second : float, optional
         Rate of the device, for the time of the plan where no checkpoint has been scored.
+    probes : str or sequence of str, optional
+        Probes of each checkpoint while its model is loaded, as ``calque.probe`` names them and with its defaults, into
+        the same cube; None probes nothing. ``calque.probe`` on the cube goes on with what is there.
 
     Returns
     -------
     ScoredCheckpoints or ScoringPlan
-        ``failed`` of the first names the revisions that could not be scored.
+        ``failed`` of the first names the revisions that could not be scored or probed.
 
     Raises
     ------
@@ -187,6 +201,9 @@ def score(
         "minimal_pairs": minimal_pairs, "heldout_tokens": count(heldout_tokens, "heldout_tokens"),
     }  # fmt: skip
     changes = {key: value for key, value in given.items() if value is not None}
+    chosen = () if probes is None else checked_probes(probes)
+    if chosen and dry_run:
+        raise UserError("`dry_run` plans the scoring alone, and `probes` is given; leave out one of them")
     selection, log = open_selection(tasks, limit, sample_seed, log_answers)
     where = open_positions(pattern, tokens_per_step, positions)
     source = open_source(model)
@@ -208,7 +225,17 @@ def score(
             source, subject, order, Path(output), name or source.name, flops_per_second=flops_per_second,
             left_out=left_out,
         )  # fmt: skip
+    probing: Probing | None = None
     with ScoreDisplay(len(order)) as display:
-        scored = score_all(source, subject, order, output, name or source.name, display, anonymous)
+        if chosen:
+            words = open_probed(
+                source, languages=languages, tokenizer=tokenizer, output=output, device=device, dtype=dtype
+            )
+            probing = Probing(
+                source, words, LastLoaded(subject), list(order), output, name or source.name, Asked(probes=chosen),
+                display, anonymous,
+            )  # fmt: skip
+        scored = score_all(source, subject, order, output, name or source.name, display, anonymous, probing)
     final = source.final if isinstance(source, FolderSource) else None
-    return ScoredCheckpoints(scored=scored, left_out=tuple(left_out), final=final)
+    probed = None if probing is None else ProbedCheckpoints(probed=probing.probed, probes=chosen)
+    return ScoredCheckpoints(scored=scored, left_out=tuple(left_out), final=final, probed=probed)

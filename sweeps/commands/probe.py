@@ -62,7 +62,14 @@ def probe_command(
             rich_help_panel=WHAT,
         ),
     ] = 32,
-    length: Annotated[int, Panel(help="Tokens that are said twice in a prompt.", rich_help_panel=WHAT)] = 24,
+    length: Annotated[
+        int | None,
+        Panel(
+            help="Tokens that are said twice in a prompt (24). Prompts of function_vector have twice as many and one "
+            "at most; without --length they may be longer, as two lines need, up to what the model takes.",
+            rich_help_panel=WHAT,
+        ),
+    ] = None,
     draws: Annotated[
         int, Panel(help="Random heads for each head, and permutations of tokens and concepts.", rich_help_panel=WHAT)
     ] = 199,

@@ -14,7 +14,7 @@ from calque.data.command_line.output import emit_json
 from calque.data.quantities import plural
 from calque.sweeps.commands.common import Anonymous, Pattern, Positions, Revisions, TokensPerStep
 
-WHAT, HOW = "What is asked", "How"
+WHAT, PROBED, HOW = "What is asked", "What is probed", "How"
 Panel = typer.Option
 
 
@@ -81,6 +81,14 @@ def score_command(
         Path | None,
         Panel(help="Folder with a tokenizer.json for all revisions; by default their own.", rich_help_panel=WHAT),
     ] = None,
+    probes: Annotated[
+        str | None,
+        Panel(
+            help="Probe each checkpoint while it is loaded: heads, word_heads, layers, ablations, or names of some, "
+            "as for sweeps probe and with its defaults.",
+            rich_help_panel=PROBED,
+        ),
+    ] = None,
     name: Annotated[
         str | None, Panel(help="Name of the run in the cube; by default the model's.", rich_help_panel=HOW)
     ] = None,
@@ -114,7 +122,7 @@ def score_command(
 
     Run it again after any interruption: what is scored is not scored again. Duplicate weights and outliers are flagged.
 
-    For example: sweeps score checkpoints --pattern 'checkpoint-{step}' --tokens-per-step 2097152 -o mine.nc
+    For example: sweeps score checkpoints --pattern 'checkpoint-{step}' --tokens-per-step 2M --probes heads -o mine.nc
     """  # fmt: skip
     from calque.sweeps.api.score import score
     from calque.sweeps.score.plan import ScoringPlan
@@ -126,6 +134,7 @@ def score_command(
         concepts=concepts, minimal_pairs=minimal_pairs, heldout=heldout, heldout_tokens=heldout_tokens, tasks=tasks,
         limit=limit, sample_seed=sample_seed, log_answers=log_answers, tokenizer=tokenizer, name=name, device=device,
         dtype=dtype, anonymous=anonymous, dry_run=dry_run, flops_per_second=flops_per_second,
+        probes=probes,
     )  # fmt: skip
     if isinstance(found, ScoringPlan):
         if not emit_json(json_file, found.to_dict()):
@@ -133,7 +142,12 @@ def score_command(
         return
     for line in found.doubts():
         print(f"sweeps: {context.command.with_flags(line)}", file=sys.stderr)
-    count = len(found.scored.file.rows)
-    if not emit_json(json_file, found.to_dict()) and count:
+    count, probed = len(found.scored.file.rows), found.probed
+    if emit_json(json_file, found.to_dict()):
+        for line in () if probed is None else probed.doubts():
+            print(f"sweeps: {context.command.with_flags(line)}", file=sys.stderr)
+    elif count:
+        if probed is not None:
+            probed.show()
         print(f"{output}: {plural(count, 'checkpoint')}; next: phases detect {output}")
     raise SystemExit(1 if found.failed else 0)

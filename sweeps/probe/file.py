@@ -82,9 +82,16 @@ class ProbeFile:
         self.groups: dict[str, xr.Dataset] = {}
         self.rows: dict[str, dict[str, ProbedRow]] = {group: {} for group in PROBES}
         if self.path.exists():
-            self._load()
+            self.load()
 
-    def _load(self) -> None:
+    def load(self) -> None:
+        """Read the file, to which scoring may have added checkpoints.
+
+        Raises
+        ------
+        UserError
+            When it has a group of other settings, several runs, or is no cube.
+        """
         root = cube.read(self.path)
         if root.sizes["run"] != 1:
             raise UserError(

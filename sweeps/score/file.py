@@ -97,9 +97,16 @@ class ScoreFile:
         self.others: dict[str, xr.Dataset] = {}
         self.rows: dict[str, ScoredRow] = {}
         if self.path.exists():
-            self._load()
+            self.load()
 
-    def _load(self) -> None:
+    def load(self) -> None:
+        """Read the file, to which others may have added groups.
+
+        Raises
+        ------
+        UserError
+            When it has other scores or is no cube.
+        """
         old = cube.read(self.path)
         if old.attrs.get("run_id") != self.run_id:
             raise UserError(
@@ -112,7 +119,8 @@ class ScoreFile:
                 "remove it"
             )
         self.others = cube.read_groups(self.path)  # such as components, which probing adds
-        timing = self.others.pop("timing")
+        timing = self.others["timing"]
+        self.others["timing"] = timing.drop_vars(SECONDS)
         steps = old["step"].values[0] if "step" in old else np.full(old.sizes["checkpoint"], np.nan)
         not_finite = old["checkpoint_flags"].values[0].astype(int) & NOT_FINITE
 
@@ -209,10 +217,11 @@ class ScoreFile:
             "settings_json": _texts([row.fingerprint.settings_json for row in rows]),
             "checkpoint_flags": (("run", "checkpoint"), self.flags()[None]),
         }
-        timing = {name: (("run", "checkpoint"), [[row.seconds[name] for row in rows]]) for name in SECONDS}
+        seconds = {name: (("run", "checkpoint"), [[row.seconds[name] for row in rows]]) for name in SECONDS}
         whole = self.static.assign(variables).assign_coords(coords)
         others = {name: _at(group, order) for name, group in self.others.items()}
-        cube.write(whole, self.path, {**others, "timing": xr.Dataset(timing)})
+        timing = others.get("timing", xr.Dataset())
+        cube.write(whole, self.path, {**others, "timing": timing.assign(seconds)})
 
 
 def _at(group: xr.Dataset, order: Sequence[str]) -> xr.Dataset:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import os
@@ -190,3 +191,38 @@ class HuggingFaceModel:
             },
             attrs={"code_version": code_version()},
         )  # fmt: skip
+
+
+class LastLoaded:
+    """Identifies and loads revisions, and keeps what it gave last.
+
+    Parameters
+    ----------
+    subject : ScoredModel
+        Loads them.
+    """
+
+    def __init__(self, subject: ScoredModel) -> None:
+        self.subject = subject
+        self._fingerprint: tuple[str, Fingerprint] | None = None
+        self._model: tuple[str, LanguageModel] | None = None
+
+    def fingerprint(self, revision: str, folder: Path) -> Fingerprint:
+        """Return what identifies the weights of ``revision`` in ``folder``, and all else its scores depend on."""
+        if self._fingerprint is None or self._fingerprint[0] != revision:
+            self._fingerprint = revision, self.subject.fingerprint(revision, folder)
+        return self._fingerprint[1]
+
+    def load(self, revision: str, folder: Path) -> LanguageModel:
+        """Return the model of ``revision`` in ``folder``; the one before is given up.
+
+        Raises
+        ------
+        UserError
+            When it is damaged or cannot be scored.
+        """
+        if self._model is None or self._model[0] != revision:
+            self._model = None
+            gc.collect()  # frees the model before, which has reference cycles
+            self._model = revision, self.subject.load(revision, folder)
+        return self._model[1]

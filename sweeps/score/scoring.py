@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import json
 import math
@@ -13,27 +12,42 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from statistics import mean
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
 from calque.data.answers import AnswersFile, LoggedAnswer, answers_path
 from calque.data.cube.anonymous import anonymous
-from calque.data.errors import FULL, DiskError, UserError, file_error
+from calque.data.errors import UserError
 from calque.data.locks import locked
 from calque.data.quantities import format_duration
 from calque.models.huggingface.config_file import brief
 from calque.models.scoring.selection import Selection
+from calque.sweeps.score.attempts import attempted
 from calque.sweeps.score.display import ScoreDisplay
 from calque.sweeps.score.file import Fingerprint, ScoredRow, ScoreFile
 from calque.sweeps.score.flags import flag_messages
 from calque.sweeps.score.notes import architecture_changes, selection_note
 from calque.sweeps.score.positions import Position
-from calque.sweeps.score.scored_model import ScoredModel
+from calque.sweeps.score.scored_model import LastLoaded, ScoredModel
 from calque.sweeps.score.sources import RevisionSource
 
-REASON = 220
-"""Most characters of a reason: the message around it stays below what is shown of one."""
+
+class Further(Protocol):
+    """What is done with a revision once it is scored, while its model is loaded."""
+
+    models: LastLoaded
+
+    def lacks(self, revision: str) -> bool:
+        """Return whether anything is left to do with a ``revision`` whose weights are those of its row."""
+        ...
+
+    def after_scoring(self, revision: str, position: Position, folder: Path) -> str:
+        """Do it with a ``revision`` in ``folder`` at its ``position``, into the cube's file; return what was done.
+
+        What cannot be done is recorded, not raised.
+        """
+        ...
 
 
 @dataclass(kw_only=True)
@@ -97,6 +111,7 @@ def score(
     name: str,
     display: ScoreDisplay,
     anonymously: bool = False,
+    further: Further | None = None,
 ) -> ScoreResult:
     """Score revisions in the order of training; those in ``output`` are not scored again.
 
@@ -117,6 +132,8 @@ def score(
     display : ScoreDisplay
     anonymously : bool
         Leave out of the cube what tells its maker (``calque.data.cube.anonymous``).
+    further : Further, optional
+        What is done with each revision besides.
 
     Raises
     ------
@@ -134,7 +151,7 @@ def score(
             answers.place({revision: (row.position.step, row.position.tokens)
                            for revision, row in scored.file.rows.items()})  # fmt: skip
         logging = None if subject.log is None else answers
-        _Scoring(source, subject, scored, logging, name, identity, display, anonymously).all(positions)
+        _Scoring(source, subject, scored, logging, name, identity, display, anonymously, further).all(positions)
     if scored.failed and not scored.file.rows:
         revision, why = next(iter(scored.failed.items()))
         others = f" (and none of {len(scored.failed) - 1} others)" if len(scored.failed) > 1 else ""
@@ -153,9 +170,10 @@ def _answers(output: Path, log: Selection | None, identity: str) -> AnswersFile 
 class _Scoring:
     def __init__(
         self, source: RevisionSource, subject: ScoredModel, scored: ScoreResult, answers: AnswersFile | None,
-        name: str, identity: str, display: ScoreDisplay, anonymously: bool,
+        name: str, identity: str, display: ScoreDisplay, anonymously: bool, further: Further | None,
     ) -> None:  # fmt: skip
         self.source, self.subject, self.scored, self.display = source, subject, scored, display
+        self.further, self.models = further, LastLoaded(subject) if further is None else further.models
         self.answers, self.name, self.identity, self.anonymously = answers, name, identity, anonymously
         self.spent: list[float] = []
 
@@ -171,26 +189,23 @@ class _Scoring:
         """Score one revision, or record why that cannot be done; only a full disk ends the whole."""
         commit = self.source.revisions[revision]
         row = self.scored.file.rows.get(revision)
-        if row is not None and commit and row.commit == commit and self.logged(revision, row.fingerprint):
+        complete = self.further is None or not self.further.lacks(revision)
+        if row is not None and commit and row.commit == commit and self.logged(revision, row.fingerprint) and complete:
             return "scored before"
-        try:
+
+        def opened() -> str:
             self.display.doing(revision, self.source.opening)
             with self.source.fetched(revision) as folder:
-                return self.one(revision, position, commit, folder)
-        except DiskError:
-            raise
-        except UserError as error:
-            why = brief(error, REASON)
-        except OSError as error:
-            if error.errno in FULL:
-                raise
-            why = brief(file_error(error), REASON)
-        except BaseException as error:  # of transformers, torch and tokenizers, whose panics are no Exceptions
-            if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
-                raise
-            why = f"{type(error).__name__}: {brief(error, REASON - 60)}; get it again, or leave it out"
-        self.scored.failed[revision] = why
-        return "not scored"
+                how, began = self.one(revision, position, commit, folder), time.monotonic()
+                if self.further is None:
+                    return how
+                what = self.further.after_scoring(revision, position, folder)
+                self.scored.file.load()
+                if how.startswith("scored in"):
+                    self.spent[-1] += time.monotonic() - began
+                return f"{how}, {what}"
+
+        return attempted(opened, revision, self.scored.failed, "not scored")
 
     def logged(self, revision: str, fingerprint: Fingerprint) -> bool:
         """Return whether the answers of ``revision`` are there, as far as any are asked for."""
@@ -200,7 +215,7 @@ class _Scoring:
         """Score one revision unless its weights have been scored; return a phrase that says what was done."""
         file = self.scored.file
         self.display.doing(revision, "reading its weights")
-        fingerprint = self.subject.fingerprint(revision, folder)
+        fingerprint = self.models.fingerprint(revision, folder)
         same = [
             name for name, row in file.rows.items()
             if row.fingerprint.same(fingerprint) and self.logged(name, row.fingerprint)
@@ -219,8 +234,7 @@ class _Scoring:
             return f"has the weights of {same[0]}"
         began = time.monotonic()
         scorer = self.subject.scorer(revision, folder)
-        gc.collect()  # frees the model before, which has reference cycles
-        model = self.subject.load(revision, folder)
+        model = self.models.load(revision, folder)
         loaded = time.monotonic()
         said: list[LoggedAnswer] = []
         with torch.inference_mode():

@@ -38,8 +38,9 @@ class EvaluationConfig:
         other number and are no part of the run's identity.
     probes_every : int
         Probe only at every n-th planned checkpoint: the first, the last, and every k-th between.
-    probe_length : int
-        Tokens that are said twice in a prompt of probes; twice as many and one have to fit into the context.
+    probe_length : int, optional
+        Tokens that are said twice in a prompt of probes; twice as many and one have to fit into the context. None is
+        24, and prompts with lines of answers may then be as long as two lines need, the context at most.
     words : {"cldr", "catalogue"}
         The list of words: the reviewed one of CLDR names, or what translation catalogues agree on (docs/DATA.md), which
         needs the corpus ``debian``.
@@ -56,7 +57,7 @@ class EvaluationConfig:
     logprobs_every: int = 1
     probes: tuple[str, ...] = ()
     probes_every: int = 1
-    probe_length: int = 24
+    probe_length: int | None = None
     words: Literal["cldr", "catalogue"] = "cldr"
     log_answers: int | Literal["all"] | None = None
 

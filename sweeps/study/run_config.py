@@ -101,10 +101,11 @@ class RunConfig:
                 f"evaluation.words is 'catalogue', and corpus '{self.corpus}'; expected corpus debian, whose "
                 "catalogues have these words, or words: cldr"
             ).at("evaluation", "words")
-        need = 2 * self.evaluation.probe_length + 1
+        half = self.evaluation.asked().heads.half
+        need = 2 * half + 1
         if self.evaluation.probes and need > self.training.context:
             raise UserError(
-                f"evaluation.probe_length is {self.evaluation.probe_length}, for prompts of {need} tokens, and "
+                f"evaluation.probe_length is {half}, for prompts of {need} tokens, and "
                 f"training.context {self.training.context}; lower it to {(self.training.context - 1) // 2}"
             ).at("evaluation", "probe_length")
         if self.training.attribution is not None:

@@ -41,16 +41,19 @@ class CheckpointProbes:
         Knows the words and their tokens.
     attributes : mapping of str to mapping
         Of each group in the run's cube.
+    context : int
+        Most tokens of a prompt.
     """
 
     asked: Asked
     sets: tuple[TokenSet, ...]
     words: WordScorer
     attributes: Mapping[str, Mapping[str, Any]]
+    context: int
 
     def __call__(self, model: Decoder, sha256: str) -> dict[str, xr.Dataset]:
         """Return the scores of a ``model`` in evaluation mode, whose weights have this ``sha256``: a row a group."""
-        found = probe_model(model_parts(model), self.sets, self.asked, words=self.words)
+        found = probe_model(model_parts(model), self.sets, self.asked, words=self.words, context=self.context)
         return {group: row.assign(sha256=((), sha256)).drop_attrs(deep=False) for group, row in found.items()}
 
 
@@ -74,12 +77,15 @@ def probes_of(config: RunConfig, data: RunData, words: WordScorer) -> Checkpoint
         return None
     asked, sets = config.evaluation.asked(), tokens_of_words(data.task, data.encoding)
     fewest = min(len(one.tokens) for one in sets)
-    if fewest < 2 * asked.heads.length:
+    if fewest < 2 * asked.heads.half:
         raise UserError(
-            f"run '{config.name}' probes heads with prompts of {2 * asked.heads.length} different tokens, and its "
+            f"run '{config.name}' probes heads with prompts of {2 * asked.heads.half} different tokens, and its "
             f"words have {fewest}; lower evaluation.probe_length to {fewest // 2}"
         )
-    return CheckpointProbes(asked=asked, sets=sets, words=words, attributes=asked.attributes({"run": config.to_dict()}))
+    return CheckpointProbes(
+        asked=asked, sets=sets, words=words, attributes=asked.attributes({"run": config.to_dict()}),
+        context=config.training.context,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

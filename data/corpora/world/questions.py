@@ -120,24 +120,7 @@ class GlossaryPrompt:
         return self.in_context(source, target, (), word)
 
     def in_context(self, source: str, target: str, lines: Sequence[tuple[str, str]], word: str) -> tuple[Segment, ...]:
-        """Return the prompt after complete entries of a glossary, in pieces, each with its language.
-
-        Parameters
-        ----------
-        source : str
-            Code of the source language.
-        target : str
-            Code of the target language.
-        lines : sequence of (str, str)
-            Source word and answer of each.
-        word : str
-            The source word.
-
-        Returns
-        -------
-        tuple of Segment
-            Code of the language and text, in order.
-        """
+        """Return the question for ``word``, from ``source`` to ``target``, after ``lines`` of a glossary."""
         pieces: list[Segment] = []
         for said, answer in lines:
             pieces += [(source, f"<{source}> {said} "), (target, f"<{target}> {answer} . ")]

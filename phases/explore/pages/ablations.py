@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from calque.phases.explore.elements import note, one_of, picture, shown, table
-from calque.phases.explore.pages.parts import PartsPage, numbers
+from calque.phases.explore.pages.parts import PartsPage
 from calque.phases.explore.pictures.cells import cell_map
 from calque.phases.explore.pictures.losses import lines_picture
+from calque.phases.series.probed import numbers
 
 WHAT = {
     "swaps": "layer swaps: score of the hybrid", "swaps_interaction": "layer swaps: interaction",

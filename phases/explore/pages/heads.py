@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 
 from calque.phases.explore.elements import note, picture, shown, slider, table
-from calque.phases.explore.pages.parts import PartsPage, numbers
+from calque.phases.explore.pages.parts import PartsPage
 from calque.phases.explore.pictures.cells import cell_map
 from calque.phases.explore.pictures.losses import lines_picture
+from calque.phases.series.components import scores_of_heads
 from calque.phases.series.head_types import described, of_type
+from calque.phases.series.probed import numbers
 
 HIGHEST = 10
 """Heads that the table lists."""
@@ -42,10 +44,7 @@ class HeadsPage(PartsPage):
         """Return the scores of heads."""
         if self.data is None:
             return {}
-        known = [
-            str(n) for n in self.data.data_vars if {f"{n}_deciding", f"{n}_p_adjusted"} <= set(self.data.data_vars)
-        ]
-        return {shown(name): name for name in known}
+        return {shown(name): name for name in scores_of_heads(self.data)}
 
     def offer(self) -> None:
         """Update runs, scores and checkpoints."""

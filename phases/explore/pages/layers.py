@@ -7,8 +7,10 @@ from typing import Any
 import pandas as pd
 
 from calque.phases.explore.elements import note, picture, shown, table
-from calque.phases.explore.pages.parts import PartsPage, numbers
+from calque.phases.explore.pages.parts import PartsPage
 from calque.phases.explore.pictures.cells import cell_map
+from calque.phases.series.components import scores_of_depth
+from calque.phases.series.probed import numbers
 
 
 class LayersPage(PartsPage):
@@ -25,8 +27,7 @@ class LayersPage(PartsPage):
         """Return the scores over depth."""
         if self.data is None or "depth" not in self.data.dims:
             return {}
-        known = [str(n) for n in self.data.data_vars if f"{n}_control" in self.data and "depth" in self.data[n].dims]
-        return {shown(name): name for name in known}
+        return {shown(name): name for name in scores_of_depth(self.data)}
 
     def show(self) -> list[Any]:
         """Return the map of depth over training, that above the control, and the last checkpoint as a table."""

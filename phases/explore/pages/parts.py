@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
-from calque.data.quantities import format_count
 from calque.phases.explore.elements import absent, one_of
 from calque.phases.explore.page import Page
-from calque.phases.series.axis import Array
+from calque.phases.series.probed import labels, named, probed
 
 
 class PartsPage(Page):
@@ -42,7 +40,7 @@ class PartsPage(Page):
     def labels(self, dim: str) -> list[str]:
         """Return the names along a dimension ``dim`` of the group."""
         assert self.data is not None
-        return [f"{v:g}" if isinstance(v, float) else str(v) for v in self.data[dim].values.tolist()]
+        return labels(self.data, dim)
 
     def offer(self) -> None:
         """Update runs and scores."""
@@ -67,23 +65,13 @@ class PartsPage(Page):
 
     def probed(self, variable: str) -> list[int]:
         """Return the checkpoints of the chosen run that have numbers of a ``variable``."""
-        values = self.of_run()[variable]
-        there = values.notnull().any([dim for dim in values.dims if dim != "checkpoint"]).values
-        tokens = self.study.tokens(self.run.value)
-        return [int(i) for i in np.flatnonzero(there) if i < len(tokens) and np.isfinite(tokens[i])]
+        return probed(self.of_run(), variable, self.study.tokens(self.run.value))
 
     def named(self, checkpoints: Sequence[int]) -> list[str]:
         """Return the positions of ``checkpoints`` in tokens, as names that differ."""
-        tokens = self.study.tokens(self.run.value)[list(checkpoints)]
-        names = [format_count(t) if t else "0" for t in tokens]
-        return [n if names.count(n) == 1 else f"{t:g}" for n, t in zip(names, tokens, strict=True)]
+        return named(self.study.tokens(self.run.value)[list(checkpoints)])
 
     def missing(self) -> list[Any]:
         """Return the sentence that says what is not there."""
         what = f"Scores of {self.title.lower()}"
         return [absent(what, f"a cube with the group '{self.group}'", f"sweeps probe (probes {self.probes})")]
-
-
-def numbers(values: Any, *dims: str) -> Array:
-    """Return ``values`` as floats with dimensions in the order of ``dims``."""
-    return np.asarray(values.transpose(*dims), float)

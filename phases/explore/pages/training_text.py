@@ -9,8 +9,9 @@ import pandas as pd
 from scipy import stats
 
 from calque.phases.explore.elements import absent, note, one_of, picture, table
-from calque.phases.explore.pages.parts import PartsPage, numbers
+from calque.phases.explore.pages.parts import PartsPage
 from calque.phases.explore.pictures.cells import cell_map
+from calque.phases.series.probed import numbers
 
 SUMS = {
     "all of training: text by pair": "pairs", "one pair: text over training": "training",

@@ -1,0 +1,1 @@
+"""Heads, layers and ablations of the models, in the report."""
