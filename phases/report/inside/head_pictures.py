@@ -12,8 +12,7 @@ from calque.phases.report.figures import SPARE, STYLE, label, svg, token_axis
 from calque.phases.report.inside.cell_maps import draw_cells, grid
 from calque.phases.results import Outcome, Transition
 from calque.phases.series.axis import Array
-from calque.phases.series.components import GROUP
-from calque.phases.series.head_types import last_probed, of_type
+from calque.phases.series.head_types import GROUP, last_probed, of_type
 from calque.phases.series.probed import labels, numbers, probed
 from calque.phases.wording import extent
 

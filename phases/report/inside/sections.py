@@ -12,8 +12,8 @@ from calque.phases.report.inside.head_pictures import head_maps, type_curves
 from calque.phases.report.inside.layer_pictures import depth_maps
 from calque.phases.results import DetectionReport, Transition
 from calque.phases.series.axis import Array
-from calque.phases.series.components import GROUP, scores_of_depth, scores_of_heads
-from calque.phases.series.head_types import described
+from calque.phases.series.components import scores_of_depth, scores_of_heads
+from calque.phases.series.head_types import GROUP, described
 from calque.phases.series.probed import chosen, labels, probed, tokens_of
 from calque.phases.wording import location
 
