@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import panel as pn
 import pytest
-from bokeh.models import Legend
+from bokeh.models import HoverTool, Legend
 
 import calque
 from calque.phases.detection.detect import detect
@@ -75,8 +75,8 @@ def page(app, kind):
 
 
 def within(objects):
-    """Return all that stands in some objects, layouts opened."""
-    for one in objects:
+    """Return all that is shown of some objects, layouts opened."""
+    for one in (one for one in objects if one.visible):
         yield one
         if hasattr(one, "objects"):
             yield from within(one.objects)
@@ -91,13 +91,19 @@ def pictures(objects):
 
 
 def drawn(picture, glyph):
-    """Return the data and the glyphs of one kind in a picture."""
-    found = [r for r in picture.renderers if type(r.glyph).__name__ == glyph]
+    """Return the data and the glyphs of one kind that a picture shows."""
+    found = [r for r in picture.renderers if type(r.glyph).__name__ == glyph and r.visible]
     return [(r.data_source.data, r.glyph) for r in found]
 
 
 def entries(picture):
     return [item.label["value"] for legend in picture.select({"type": Legend}) for item in legend.items]
+
+
+def named(picture, data, name):
+    """Return the names that tooltips give to the lines of some data."""
+    formatters = [tool.formatters for tool in picture.select({"type": HoverTool}) if "@line" in tool.formatters]
+    return [formatters[0]["@line"].args[name][i] for i in data["line"]]
 
 
 def title(picture):
@@ -125,8 +131,8 @@ def test_curves_overlay_seeds_and_draw_their_takeoffs(app, report):
     panels = pictures(body)
     assert len(panels) == 3  # nano, micro, tiny with its mix; two seeds of nano in one
     lines = drawn(panels[0], "Line")
-    assert [data["label"][0] for data, _ in lines] == ["copying", "false copying", "translation"]
-    assert {run for data, _ in lines for run in data["run"]} == {"a-s0", "a-s1"}
+    assert [named(panels[0], data, "label")[0] for data, _ in lines] == ["copying", "false copying", "translation"]
+    assert {run for data, _ in lines for run in named(panels[0], data, "run")} == {"a-s0", "a-s1"}
     (bars, _) = drawn(panels[0], "Segment")[0]
     known = [t for t in report["transitions"] if t["estimand"] == "takeoff" and t["run"] in ("a-s0", "a-s1")]
     ends = sorted(t["low"] for t in known if t["low"] is not None)
