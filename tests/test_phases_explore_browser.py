@@ -200,9 +200,10 @@ POINT = """() => {
     const figure = [...Bokeh.documents[0]._all_models.values()].find((model) => model.type === "Figure")
     const view = Bokeh.index.find_one_by_id(figure.id), frame = view.frame
     const line = figure.renderers.find((one) => one.visible && one.glyph.type === "Line")
+    const label = figure.toolbar.tools.find((one) => one.renderers?.includes(line)).formatters["@line"].args.label[0]
     const [tokens, value] = ["tokens", "value"].map((name) => line.data_source.get_column(name))
     const at = view.canvas_view.el.getBoundingClientRect(), i = 12
-    return [at.x + frame.x_scale.compute(tokens[i]), at.y + frame.y_scale.compute(value[i]), line.name, tokens[i]]
+    return [at.x + frame.x_scale.compute(tokens[i]), at.y + frame.y_scale.compute(value[i]), label, tokens[i]]
 }"""
 
 

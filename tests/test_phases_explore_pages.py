@@ -83,7 +83,10 @@ def within(objects):
 
 
 def text(objects):
-    return " ".join(str(one.object) for one in within(objects) if isinstance(one, pn.pane.HTML))
+    panes = [one.object for one in within(objects) if isinstance(one, pn.pane.HTML)]
+    return " ".join(
+        map(str, [*panes, *(one.value for one in within(objects) if isinstance(one, pn.widgets.StaticText))])
+    )
 
 
 def pictures(objects):
@@ -255,7 +258,7 @@ def test_the_button_locates_while_the_page_lives(cube):
     [shape] = [r for r in made.renderers if (r.name or "").startswith("fit ")]
     [fit] = curves.study.located.fits.values()
     assert shape.glyph.line_dash and list(shape.data_source.data["fitted"]) == list(fit.fitted[fit.fitted_tokens > 0])
-    assert "known of 1 of 1 line." in " ".join(str(o.object) for o in curves.body.objects if hasattr(o, "object"))
+    assert "known of 1 of 1 line." in text(curves.body.objects)
     curves.fits.value = False
     assert tables(curves.body)[0]["run"].tolist() == ["b"]
     curves.split.value = "overlap"

@@ -43,16 +43,16 @@ def labelled(names: Sequence[str], show: Callable[[str], str] = shown) -> dict[s
 
 def note(*texts: str) -> Any:
     """Return ``texts`` in small grey print, each on a line of its own."""
-    return pn.pane.HTML("<br>".join(map(escape, texts)), styles=NOTE, margin=(2, 8), **WIDE)
+    # unlike a pane, a widget whose text changes does not have the page laid out anew
+    return pn.widgets.StaticText(value="<br>".join(map(escape, texts)), styles=NOTE, margin=(2, 8), **WIDE)
 
 
 def renewed(objects: Sequence[Any], before: Sequence[Any]) -> list[Any]:
-    """Return ``objects``, with a text that stands at the same place in ``before`` changed and kept, as pictures are."""
+    """Return ``objects``, with a note that stands at the same place in ``before`` changed and kept, as pictures are."""
     out = list(objects)
     for i, (old, new) in enumerate(zip(before, objects, strict=False)):
-        if isinstance(old, pn.pane.HTML) and isinstance(new, pn.pane.HTML) and old.styles == new.styles:
-            old.object, old.margin = new.object, new.margin
-            out[i] = old
+        if isinstance(old, pn.widgets.StaticText) and isinstance(new, pn.widgets.StaticText):
+            old.value, out[i] = new.value, old
     return out
 
 

@@ -1,6 +1,6 @@
 // The title of the picture that a button saves: of a Bokeh figure as it is now.
 window.pictureOf = ({ dataset }) => {
-  const title = dataset.of && window.Bokeh.index.find_one_by_id(dataset.of)?.model.title.text
+  const title = dataset.of && window.Bokeh.documents[0]?.get_model_by_id(dataset.of)?.title.text
   return title ? (title.text ?? title) : dataset.name
 }
 

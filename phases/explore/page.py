@@ -80,7 +80,9 @@ class Page(ABC):
         """Draw the page again."""
         self._drawing = True
         try:
-            self.body.objects = renewed(self.results(), self.body.objects)
+            found = renewed(self.results(), self.body.objects)
+            if found != self.body.objects:
+                self.body.objects = found
         finally:
             self._drawing = False
         self.drawn = True

@@ -120,8 +120,8 @@ def _points_of_lines(
         for s in series:
             for name, value in (("label", label), ("run", s.run), ("part", s.part)):
                 names[name].append(value)
-        drawn = glyphs.put("lines", Line, data, label, x="tokens", y="value", line_color=hues[label],
-                           line_dash=styles[label], **LINE_STYLE)  # fmt: skip
+        drawn = glyphs.put("lines", Line, data, x="tokens", y="value", line_color=hues[label], line_dash=styles[label],
+                           **LINE_STYLE)  # fmt: skip
         out[label] = [drawn]
     rows = [("", "line{label}"), ("run", "line{run}"), ("part", "line{part}"), ("tokens", "tokens{count}")]
     glyphs.tips("lines", [one for of in out.values() for one in of], [*rows, (panel.unit, "value")], names)
