@@ -12,7 +12,6 @@ from bokeh.models import HoverTool, Legend
 import calque
 from calque.phases.detection.detect import detect
 from calque.phases.explore.app import PAGES, App, prepare
-from calque.phases.explore.page import Page
 from calque.phases.explore.pages.curves import CurvesPage
 from calque.phases.explore.pictures.panels import arrange
 from calque.phases.explore.series import WHOLE
@@ -83,10 +82,8 @@ def within(objects):
 
 
 def text(objects):
-    panes = [one.object for one in within(objects) if isinstance(one, pn.pane.HTML)]
-    return " ".join(
-        map(str, [*panes, *(one.value for one in within(objects) if isinstance(one, pn.widgets.StaticText))])
-    )
+    kinds = {pn.pane.HTML: "object", pn.widgets.StaticText: "value"}
+    return " ".join(str(getattr(one, kinds[type(one)])) for one in within(objects) if type(one) in kinds)
 
 
 def pictures(objects):
@@ -95,8 +92,8 @@ def pictures(objects):
 
 def drawn(picture, glyph):
     """Return the data and the glyphs of one kind that a picture shows."""
-    found = [r for r in picture.renderers if type(r.glyph).__name__ == glyph and r.visible]
-    return [(r.data_source.data, r.glyph) for r in found]
+    shown = (one for one in picture.renderers if one.visible)
+    return [(one.data_source.data, one.glyph) for one in shown if type(one.glyph).__name__ == glyph]
 
 
 def entries(picture):
@@ -105,8 +102,8 @@ def entries(picture):
 
 def named(picture, data, name):
     """Return the names that tooltips give to the lines of some data."""
-    formatters = [tool.formatters for tool in picture.select({"type": HoverTool}) if "@line" in tool.formatters]
-    return [formatters[0]["@line"].args[name][i] for i in data["line"]]
+    of = next(f["@line"] for tool in picture.select({"type": HoverTool}) if "@line" in (f := tool.formatters))
+    return [of.args[name][i] for i in data["line"]]
 
 
 def title(picture):
@@ -119,7 +116,7 @@ def tables(objects):
 
 @pytest.mark.parametrize("kind", [kind.__name__ for kind in PAGES])
 def test_every_page_is_drawn_for_the_browser(app, kind):
-    one: Page = page(app, kind)
+    one = page(app, kind)
     app.tabs.active = app.pages.index(one)
     one.redraw()
     root = pn.Column(*one.body.objects).get_root()  # makes every Bokeh model
@@ -279,7 +276,7 @@ def test_whole_numbers_of_runs_have_no_decimal_point(cube):
         n_params=("run", np.full(runs, 1e7)), seed=("run", [*np.arange(runs - 1.0), np.nan]),
         n_params_non_embedding=("run", np.full(runs, 8e6)),
     )  # fmt: skip
-    shown = tables(page(App(make_study(sizes, "x.nc", None)), "RunsPage").show())[0]
+    shown = tables(page(App(make_study(sizes, "x.nc")), "RunsPage").show())[0]
     for name in ("n params", "n params non embedding", "seed", "tokens"):
         (column,) = [c for c in shown if str(c).replace("_", " ").startswith(name)][:1]
         assert shown[column].dtype.kind == "i", name

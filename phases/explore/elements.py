@@ -129,10 +129,7 @@ class PicturePlace:
 
 
 def _buttons(kinds: Sequence[str], *, of: str = "", name: str = "") -> str:
-    """Return buttons, which ``save.js`` listens to, for a Bokeh figure or the drawing that stands beside them.
-
-    A figure's title may change; ``names.js`` says it.
-    """
+    """Return buttons for ``save.js``, of a figure, whose title may change, or of the drawing beside them."""
     made = [
         f'<button data-save="{kind}" data-of="{escape(of)}" data-name="{escape(name)}">{kind.upper()}</button>'
         for kind in kinds

@@ -23,7 +23,7 @@ MOST_POINTS = 24
 ROOM = 10
 """Labels of which a figure has glyphs from its beginning: one that comes later is the layout of a whole page."""
 LAYERS = ("bands", "lines", "many lines", "fits", "intervals", "takeoffs")
-LINE_STYLE = {"line_width": 1.6, "line_alpha": 0.9}
+LINE_STYLE: dict[str, Any] = {"line_width": 1.6, "line_alpha": 0.9}
 
 
 class CurvePicture:

@@ -183,7 +183,7 @@ def hover(
     tool.update(renderers=list(renderers), tooltips=[(label, f"@{column}") for label, column in rows])
     if names is not None:
         code = f"return {{{', '.join(names)}}}[format][value]"
-        of = tool.formatters.setdefault(f"@{LINE_OF}", CustomJSHover(code=code))
+        of: Any = tool.formatters.setdefault(f"@{LINE_OF}", CustomJSHover(code=code))
         of.args = {name: list(values) for name, values in names.items()}
     return tool
 

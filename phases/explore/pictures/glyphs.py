@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from bokeh.models import GlyphRenderer
+from bokeh.models.renderers import GlyphRenderer
 
 from calque.phases.explore.pictures.figure import fits_above, hover, legend, legend_items, source
 

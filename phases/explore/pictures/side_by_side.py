@@ -55,7 +55,7 @@ class SideBySide:
         """
         rows = [known(panel, located, split) if strips else [] for panel in panels]
         reach([s.tokens for panel in panels for of in panel.lines.values() for s in of], log, before=self._tokens)
-        found = []
+        found: list[tuple[int, CurvePicture]] = []
         for unit in dict.fromkeys(panel.unit for panel in panels):
             of = [i for i, panel in enumerate(panels) if panel.unit == unit]
             ends = _scores([panels[i] for i in of], [rows[i] for i in of], bands)
