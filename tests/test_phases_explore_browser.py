@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from calque.data import cube as cubes
+from calque.data.quantities import format_count
 from tests.browser import NEEDS_BROWSER
 from tests.explore_cube import explored, timing
 from tests.hostile_cube import TEX, hostile, hostile_cube, hostile_reports
@@ -193,6 +194,30 @@ def test_a_link_shows_the_page_again(page, plain, chromium):
     page.wait_for_function("() => !window.location.search.includes('pair=')")
     page.wait_for_function(DRAWN)
     page.get_by_role("tab", name="Pairs", selected=True).wait_for()
+
+
+POINT = """() => {
+    const figure = [...Bokeh.documents[0]._all_models.values()].find((model) => model.type === "Figure")
+    const view = Bokeh.index.find_one_by_id(figure.id), frame = view.frame
+    const line = figure.renderers.find((one) => one.visible && one.glyph.type === "Line")
+    const label = figure.toolbar.tools.find((one) => one.renderers?.includes(line)).formatters["@line"].args.label[0]
+    const [tokens, value] = ["tokens", "value"].map((name) => line.data_source.get_column(name))
+    const at = view.canvas_view.el.getBoundingClientRect(), i = 12
+    return [at.x + frame.x_scale.compute(tokens[i]), at.y + frame.y_scale.compute(value[i]), label, tokens[i]]
+}"""
+
+
+def test_pictures_that_change_name_their_lines_at_the_pointer(page, plain):
+    opened(page, plain)
+    for label, value in (("token axis", "linear"), ("parts", "target"), ("token axis", "log"), ("parts", "whole")):
+        page.get_by_label(label, exact=True).first.select_option(value)
+        page.wait_for_function(DRAWN)
+    page.wait_for_function("() => document.getElementById('busy').textContent === '' && window.location.search === ''")
+    x, y, label, tokens = page.evaluate(POINT)
+    page.mouse.move(x, y)
+    page.wait_for_function(f"() => ({COUNT})('.bk-tooltip-row-value') >= 5")
+    said = page.evaluate(DEEP % "found.slice(0, 5).map((one) => one.innerText)", ".bk-tooltip-row-value")
+    assert [*said[:3], said[3]] == [label, "a-s0", "", format_count(tokens)]
 
 
 def test_a_sign_says_that_a_page_is_drawn_and_that_it_has_ended(page, tmp_path):

@@ -7,12 +7,11 @@ from functools import partial
 import numpy as np
 import panel as pn
 import pytest
-from bokeh.models import Legend
+from bokeh.models import HoverTool, Legend
 
 import calque
 from calque.phases.detection.detect import detect
 from calque.phases.explore.app import PAGES, App, prepare
-from calque.phases.explore.page import Page
 from calque.phases.explore.pages.curves import CurvesPage
 from calque.phases.explore.pictures.panels import arrange
 from calque.phases.explore.series import WHOLE
@@ -75,15 +74,16 @@ def page(app, kind):
 
 
 def within(objects):
-    """Return all that stands in some objects, layouts opened."""
-    for one in objects:
+    """Return all that is shown of some objects, layouts opened."""
+    for one in (one for one in objects if one.visible):
         yield one
         if hasattr(one, "objects"):
             yield from within(one.objects)
 
 
 def text(objects):
-    return " ".join(str(one.object) for one in within(objects) if isinstance(one, pn.pane.HTML))
+    kinds = {pn.pane.HTML: "object", pn.widgets.StaticText: "value"}
+    return " ".join(str(getattr(one, kinds[type(one)])) for one in within(objects) if type(one) in kinds)
 
 
 def pictures(objects):
@@ -91,13 +91,19 @@ def pictures(objects):
 
 
 def drawn(picture, glyph):
-    """Return the data and the glyphs of one kind in a picture."""
-    found = [r for r in picture.renderers if type(r.glyph).__name__ == glyph]
-    return [(r.data_source.data, r.glyph) for r in found]
+    """Return the data and the glyphs of one kind that a picture shows."""
+    shown = (one for one in picture.renderers if one.visible)
+    return [(one.data_source.data, one.glyph) for one in shown if type(one.glyph).__name__ == glyph]
 
 
 def entries(picture):
     return [item.label["value"] for legend in picture.select({"type": Legend}) for item in legend.items]
+
+
+def named(picture, data, name):
+    """Return the names that tooltips give to the lines of some data."""
+    of = next(f["@line"] for tool in picture.select({"type": HoverTool}) if "@line" in (f := tool.formatters))
+    return [of.args[name][i] for i in data["line"]]
 
 
 def title(picture):
@@ -110,7 +116,7 @@ def tables(objects):
 
 @pytest.mark.parametrize("kind", [kind.__name__ for kind in PAGES])
 def test_every_page_is_drawn_for_the_browser(app, kind):
-    one: Page = page(app, kind)
+    one = page(app, kind)
     app.tabs.active = app.pages.index(one)
     one.redraw()
     root = pn.Column(*one.body.objects).get_root()  # makes every Bokeh model
@@ -125,8 +131,8 @@ def test_curves_overlay_seeds_and_draw_their_takeoffs(app, report):
     panels = pictures(body)
     assert len(panels) == 3  # nano, micro, tiny with its mix; two seeds of nano in one
     lines = drawn(panels[0], "Line")
-    assert [data["label"][0] for data, _ in lines] == ["copying", "false copying", "translation"]
-    assert {run for data, _ in lines for run in data["run"]} == {"a-s0", "a-s1"}
+    assert [named(panels[0], data, "label")[0] for data, _ in lines] == ["copying", "false copying", "translation"]
+    assert {run for data, _ in lines for run in named(panels[0], data, "run")} == {"a-s0", "a-s1"}
     (bars, _) = drawn(panels[0], "Segment")[0]
     known = [t for t in report["transitions"] if t["estimand"] == "takeoff" and t["run"] in ("a-s0", "a-s1")]
     ends = sorted(t["low"] for t in known if t["low"] is not None)
@@ -249,7 +255,7 @@ def test_the_button_locates_while_the_page_lives(cube):
     [shape] = [r for r in made.renderers if (r.name or "").startswith("fit ")]
     [fit] = curves.study.located.fits.values()
     assert shape.glyph.line_dash and list(shape.data_source.data["fitted"]) == list(fit.fitted[fit.fitted_tokens > 0])
-    assert "known of 1 of 1 line." in " ".join(str(o.object) for o in curves.body.objects if hasattr(o, "object"))
+    assert "known of 1 of 1 line." in text(curves.body.objects)
     curves.fits.value = False
     assert tables(curves.body)[0]["run"].tolist() == ["b"]
     curves.split.value = "overlap"
@@ -270,7 +276,7 @@ def test_whole_numbers_of_runs_have_no_decimal_point(cube):
         n_params=("run", np.full(runs, 1e7)), seed=("run", [*np.arange(runs - 1.0), np.nan]),
         n_params_non_embedding=("run", np.full(runs, 8e6)),
     )  # fmt: skip
-    shown = tables(page(App(make_study(sizes, "x.nc", None)), "RunsPage").show())[0]
+    shown = tables(page(App(make_study(sizes, "x.nc")), "RunsPage").show())[0]
     for name in ("n params", "n params non embedding", "seed", "tokens"):
         (column,) = [c for c in shown if str(c).replace("_", " ").startswith(name)][:1]
         assert shown[column].dtype.kind == "i", name

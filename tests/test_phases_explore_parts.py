@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import panel as pn
 import pytest
 import xarray as xr
 from scipy import stats
@@ -17,7 +16,7 @@ from calque.phases.explore.app import App, prepare
 from calque.phases.explore.study import make_study, read_study
 from tests.explore_cube import explored
 from tests.explore_parts import DEPTHS, N, parts_of
-from tests.test_phases_explore_pages import page, pictures, tables, title, within
+from tests.test_phases_explore_pages import page, pictures, tables, text, title
 
 pytestmark = pytest.mark.filterwarnings("ignore:The inplace keyword in DataFrame.reset_index:DeprecationWarning")
 
@@ -42,10 +41,6 @@ def app(cube: xr.Dataset, parts: dict[str, xr.Dataset]) -> App:
     return App(make_study(cube, "results.nc", parts=parts))
 
 
-def said(objects: Any) -> str:
-    return " ".join(str(o.object) for o in within(objects) if isinstance(o, pn.pane.HTML))
-
-
 def cells(made: Any) -> dict[tuple[str, str], float]:
     data = next(r for r in made.renderers if type(r.glyph).__name__ == "Rect").data_source.data
     return dict(zip(zip(data["row"], data["column"], strict=True), map(float, data["value"]), strict=True))
@@ -58,7 +53,7 @@ def test_heads_at_a_checkpoint_and_over_training(app: App) -> None:
     assert (
         cells(made)["1", "2"] == 0.9 and cells(made)["0", "0"] == 0.05 and title(made).startswith("matching of a-s0 at")
     )
-    assert "1 of 6 (layer.head 1.2)" in said(one.body.objects)
+    assert "1 of 6 (layer.head 1.2)" in text(one.body.objects)
     [top] = tables(one.body)
     assert (top.loc[0, "layer"], top.loc[0, "head"], top.loc[0, "score"]) == (1, 2, 0.9)
     lines = {r.data_source.data["of"][0]: r.data_source.data["y"] for r in means.renderers}
@@ -74,7 +69,7 @@ def test_layers_over_training(app: App) -> None:
     score, above = pictures(one.body)
     found = cells(score)
     assert len(found) == DEPTHS * len(range(0, N, 2)) and max(found.values()) == 2.0 and cells(above) == found
-    assert "control: another word" in said(one.body.objects)
+    assert "control: another word" in text(one.body.objects)
     assert tables(one.body)[0]["score"].tolist() == [0.0, 1.0, 2.0]
 
 
@@ -110,10 +105,10 @@ def test_ablations_of_every_kind(app: App, parts: dict[str, xr.Dataset]) -> None
         np.testing.assert_allclose(shown["change"], values[np.isfinite(values)], rtol=1e-2)
     one.score.value = "allocation"
     one.redraw()
-    assert "parts sum to the whole" in said(one.body.objects)
+    assert "parts sum to the whole" in text(one.body.objects)
     app.selection.chosen_runs.value = ["b"]
     one.redraw()
-    assert "not computed for this run" in said(one.body.objects)
+    assert "not computed for this run" in text(one.body.objects)
 
 
 def test_training_text_by_pair_over_training_and_by_component(app: App, parts: dict[str, xr.Dataset]) -> None:
@@ -134,7 +129,7 @@ def test_training_text_by_pair_over_training_and_by_component(app: App, parts: d
     assert cells(pictures(one.body)[0])["norm", "de"] == pytest.approx(wanted)
     app.selection.chosen_runs.value = ["b"]
     one.redraw()
-    assert "nothing was attributed" in said(one.body.objects)
+    assert "nothing was attributed" in text(one.body.objects)
 
 
 def test_what_is_missing_is_said(cube: xr.Dataset) -> None:
@@ -142,10 +137,10 @@ def test_what_is_missing_is_said(cube: xr.Dataset) -> None:
     for kind, command in (("HeadsPage", "heads"), ("LayersPage", "layers"), ("AblationsPage", "ablations")):
         one = page(bare, kind)
         one.redraw()
-        assert f"sweeps probe (probes {command}" in said(one.body.objects) and not one.kept
+        assert f"sweeps probe (probes {command}" in text(one.body.objects) and not one.kept
     one = page(bare, "TrainingTextPage")
     one.redraw()
-    assert "sweeps run of a study with training: {attribution: {}}" in said(one.body.objects) and not one.kept
+    assert "sweeps run of a study with training: {attribution: {}}" in text(one.body.objects) and not one.kept
 
 
 def test_the_groups_of_a_file_are_shown_and_depths_are_series(

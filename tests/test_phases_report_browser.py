@@ -14,6 +14,8 @@ from tests.browser import NEEDS_BROWSER, barriers, troubles_of
 from tests.explore_cube import explored
 from tests.explore_parts import parts_of
 from tests.phases_cube import study
+from tests.test_phases_explore_pages import FORECAST
+from tests.test_phases_report import POWER
 
 pytestmark = NEEDS_BROWSER
 HEADS = ("previous_token", "prefix_matching", "ov_copying", "source_attention", "token_copying", "concept_copying")
@@ -89,7 +91,24 @@ def probed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "report.html"
 
 
-@pytest.mark.parametrize("of", ["report", "foreign", "probed"])
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report of the quick study's shape: every standard metric, two sizes, a run that only copies and ends early."""
+    folder = tmp_path_factory.mktemp("quick")
+    cube, _ = study(runs=5, n=24, languages=9, concepts=8)
+    alone, tokens = cube["run"] == "seed4", cube["tokens"].copy()
+    tokens[-1, -5:] = np.nan
+    outcome = cube["translation_outcome"].where(~alone | (cube["overlap"] == 2), 0).where(tokens.notnull(), -1)
+    size = ["micro", "micro", "micro", "nano", "nano"]
+    cube = cube.assign(
+        tokens=tokens, translation_outcome=outcome.transpose(*cube["translation_outcome"].dims).astype("int8"),
+        copy_logprob=cube["translation_logprob"] - 1,
+    ).assign_coords(run=["micro-s0", "micro-s1", "micro-s2", "nano-s0", "sample"], size=("run", size))  # fmt: skip
+    calque.detect(cube, boot=19).to_html(folder / "report.html", forecast=FORECAST, power=POWER)
+    return folder / "report.html"
+
+
+@pytest.mark.parametrize("of", ["report", "foreign", "quick", "probed"])
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
 def test_nothing_is_cut_or_overlaps_or_is_fetched(
     chromium: Any, of: str, width: int, scheme: str, request: pytest.FixtureRequest

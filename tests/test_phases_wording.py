@@ -18,8 +18,9 @@ from rich.console import Console
 from calque.data.quantities import format_estimate
 from calque.phases.api.detect import Detection
 from calque.phases.detection.detect import detect
-from calque.phases.explore.pictures.curves import MARKERS, draw_panel
 from calque.phases.explore.pictures.panels import SHARE_LABEL, PanelOfLines
+from calque.phases.explore.pictures.side_by_side import SideBySide
+from calque.phases.explore.pictures.takeoffs import MARKERS
 from calque.phases.explore.series import ScoreLine
 from calque.phases.report.html import render
 from calque.phases.report.tables import report_parts
@@ -143,7 +144,7 @@ def test_the_explorer_says_and_draws_the_same(outcome, place):
             return {"takeoff": takeoff, "delay": delay}
 
     panel = PanelOfLines(title="score", unit=SHARE_LABEL, lines={"score": [line]})
-    made = draw_panel(panel, Known(), "whole", log=True, bands=False, strips=True, height=300)
+    [made] = SideBySide().draw([panel], Known(), "whole", log=True, bands=False, strips=True, height=300)
     bars = [r.data_source.data["where"] for r in made.renderers if isinstance(r.glyph, Segment)]
     assert bars == ([] if place == "nowhere" else [[location(takeoff)]])
     kinds = {r.name for r in made.renderers if isinstance(r.glyph, Scatter)}

@@ -95,7 +95,8 @@ class App:
         self._waits = False
         try:
             if not self.page.drawn:
-                self.page.redraw()
+                with pn.io.hold(policy="collect", freeze=True):  # all that changes is sent as one
+                    self.page.redraw()
             self._write_address()
         finally:
             self.finished.value = (self.finished.value or 0) + 1

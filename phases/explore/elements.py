@@ -14,6 +14,9 @@ import panel as pn
 
 NOTE = {"color": "#4d5665", "font-size": "13px", "max-width": "80em"}
 WIDE: dict[str, Any] = {"sizing_mode": "stretch_width"}
+COLUMN = {"flex": "1 1 400px", "min-width": "0", "max-width": "100%"}
+ROWS = 25
+"""Rows of a table that are shown at once; a browser draws each of them three times."""
 SAVERS = """button { font: inherit; font-size: 11px; color: #4d5665; background: none; border: 1px solid #c6ccd4;
 border-radius: 3px; padding: 1px 6px; margin-right: 4px; cursor: pointer; }
 button:hover, button:focus-visible { color: #fff; background: #1d2430; }"""
@@ -38,9 +41,19 @@ def labelled(names: Sequence[str], show: Callable[[str], str] = shown) -> dict[s
     return {text if texts.count(text) == 1 else name: name for name, text in zip(names, texts, strict=True)}
 
 
-def note(text: str) -> Any:
-    """Return ``text`` as a paragraph in small grey print."""
-    return pn.pane.HTML(escape(text), styles=NOTE, margin=(2, 8), **WIDE)
+def note(*texts: str) -> Any:
+    """Return ``texts`` in small grey print, each on a line of its own."""
+    # unlike a pane, a widget whose text changes does not have the page laid out anew
+    return pn.widgets.StaticText(value="<br>".join(map(escape, texts)), styles=NOTE, margin=(2, 8), **WIDE)
+
+
+def renewed(objects: Sequence[Any], before: Sequence[Any]) -> list[Any]:
+    """Return ``objects``, with a note that stands at the same place in ``before`` changed and kept, as pictures are."""
+    out = list(objects)
+    for i, (old, new) in enumerate(zip(before, objects, strict=False)):
+        if isinstance(old, pn.widgets.StaticText) and isinstance(new, pn.widgets.StaticText):
+            old.value, out[i] = new.value, old
+    return out
 
 
 def absent(what: str, result: str, command: str) -> Any:
@@ -83,32 +96,45 @@ def folded(name: str, text: str) -> Any:
 def picture(made: Any) -> Any:
     """Return ``made``, a Bokeh figure, as an interactive picture with buttons that save it and its data."""
     wide = WIDE if made.sizing_mode else {}
-    named = getattr(made.title.text, "text", made.title.text)
-    return pn.Column(pn.pane.Bokeh(made, margin=(2, 4), **wide), savers(named, ("svg", "png", "csv"), made.id), **wide)
+    buttons = pn.pane.HTML(_buttons(("svg", "png", "csv"), of=made.id), margin=(0, 8))
+    return pn.Column(pn.pane.Bokeh(made, margin=(2, 4), **wide), buttons, **wide)
 
 
-def savers(name: str, kinds: Sequence[str], of: str = "") -> Any:
-    """Return buttons, which ``save.js`` listens to.
+class PicturePlace:
+    """A place in a page whose pictures stay from one drawing to the next, in two columns where there is room."""
 
-    Parameters
-    ----------
-    name : str
-        Of the picture; part of the file's name.
-    kinds : sequence of {"svg", "png", "csv"}
-        What is saved.
-    of : str
-        Identity of a Bokeh figure; empty for the drawing that stands beside the buttons.
-    """
-    return pn.pane.HTML(_buttons(name, kinds, of), stylesheets=[SAVERS], margin=(0, 8))
+    def __init__(self) -> None:
+        self._grid = pn.Row(styles={"flex-wrap": "wrap"}, **WIDE)
+        self._known: dict[str, Any] = {}
+
+    def show(self, figures: Sequence[Any]) -> Any:
+        """Return the place with pictures.
+
+        Parameters
+        ----------
+        figures : sequence of Bokeh figure
+            What it shows; those that it has shown before are there already.
+        """
+        for made in figures:
+            if made.id not in self._known:
+                self._known[made.id] = picture(made)
+                self._known[made.id].styles = COLUMN
+        wanted = [self._known[made.id] for made in figures]
+        hidden = [one for one in self._known.values() if one not in wanted]
+        for one in self._known.values():
+            one.visible = one in wanted
+        if self._grid.objects != wanted + hidden:
+            self._grid.objects = wanted + hidden
+        return self._grid
 
 
-def _buttons(name: str, kinds: Sequence[str], of: str) -> str:
+def _buttons(kinds: Sequence[str], *, of: str = "", name: str = "") -> str:
+    """Return buttons for ``save.js``, of a figure, whose title may change, or of the drawing beside them."""
     made = [
-        f'<button data-save="{kind}" data-of="{escape(of)}" data-name="{escape(name)}" '
-        f'aria-label="save {escape(name)} as {kind.upper()}">{kind.upper()}</button>'
+        f'<button data-save="{kind}" data-of="{escape(of)}" data-name="{escape(name)}">{kind.upper()}</button>'
         for kind in kinds
     ]
-    return f"<span>{''.join(made)}</span>"
+    return f"<style>{SAVERS}</style><span>{''.join(made)}</span>"
 
 
 def drawing(svg: str, name: str, width: int = 860) -> Any:
@@ -123,13 +149,13 @@ def drawing(svg: str, name: str, width: int = 860) -> Any:
     width : int
         Largest width in pixels.
     """
-    buttons = _buttons(name, ("svg", "png"), "")
+    buttons = _buttons(("svg", "png"), name=name)
     inside = f'<div style="color:#1d2430;max-width:{width}px">{svg}{buttons}</div>'
-    return pn.pane.HTML(inside, stylesheets=[SAVERS], **WIDE)
+    return pn.pane.HTML(inside, **WIDE)
 
 
 def table(frame: Any, height: int | None = None, formatters: dict[str, Any] | None = None) -> Any:
-    """Return a table that can be sorted by its column heads.
+    """Return a table that can be sorted by its column heads, in pages of ``ROWS`` if it is long.
 
     Parameters
     ----------
@@ -140,7 +166,7 @@ def table(frame: Any, height: int | None = None, formatters: dict[str, Any] | No
     formatters : dict, optional
         Formatters of Bokeh by column.
     """
-    pages = {"pagination": "local", "page_size": 100} if len(frame) > 100 else {}
+    pages = {"pagination": "local", "page_size": ROWS} if len(frame) > ROWS else {}
     return pn.widgets.Tabulator(
         frame, disabled=True, show_index=False, layout="fit_data_table", height=height, theme="simple", margin=(4, 8),
         selectable=False, formatters=formatters or {}, titles={name: escape(str(name)) for name in frame}, **WIDE,
@@ -259,13 +285,6 @@ def row(*objects: Any, **options: Any) -> Any:
         Of ``panel.Row``.
     """
     return pn.Row(*objects, **options)
-
-
-def grid(*objects: Any) -> Any:
-    """Return ``objects`` in two columns, or in one where the page is narrow."""
-    for one in objects:
-        one.styles = {"flex": "1 1 400px", "min-width": "0", "max-width": "100%"}
-    return pn.FlexBox(*objects, **WIDE)
 
 
 def controls(objects: Sequence[Any]) -> Any:

@@ -1,3 +1,9 @@
+// The title of the picture that a button saves: of a Bokeh figure as it is now.
+window.pictureOf = ({ dataset }) => {
+  const title = dataset.of && window.Bokeh.documents[0]?.get_model_by_id(dataset.of)?.title.text
+  return title ? (title.text ?? title) : dataset.name
+}
+
 // Names and roles for what Bokeh and its widgets leave without, in served and saved pages.
 function describe(place) {
   for (const element of place.querySelectorAll("*")) {
@@ -22,6 +28,9 @@ function describe(place) {
   // the list gives what is chosen an attribute that its role does not have
   for (const chosen of place.querySelectorAll(".choices__list--multiple [aria-selected]")) {
     chosen.removeAttribute("aria-selected")
+  }
+  for (const button of place.querySelectorAll("button[data-save]")) {
+    button.setAttribute("aria-label", `save ${window.pictureOf(button)} as ${button.dataset.save.toUpperCase()}`)
   }
   for (const box of place.querySelectorAll("input[type=checkbox]:not([aria-label])")) {
     box.setAttribute("aria-label", box.nextElementSibling?.textContent.trim() ?? "")

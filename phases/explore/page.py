@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from calque.data.errors import UserError
-from calque.phases.explore.elements import column, controls, note, watch
+from calque.phases.explore.elements import column, controls, note, renewed, watch
 from calque.phases.explore.selection import Selection
 from calque.phases.explore.study import Study
 
@@ -80,7 +80,9 @@ class Page(ABC):
         """Draw the page again."""
         self._drawing = True
         try:
-            self.body.objects = self.results()
+            found = renewed(self.results(), self.body.objects)
+            if found != self.body.objects:
+                self.body.objects = found
         finally:
             self._drawing = False
         self.drawn = True

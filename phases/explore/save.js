@@ -3,9 +3,10 @@ document.addEventListener("click", async (event) => {
   const button = event.composedPath().find((one) => one.dataset?.save)
   if (!button) return
   const { save, of } = button.dataset
+  const title = window.pictureOf(button)
   const view = of && window.Bokeh.index.find_one_by_id(of)
   const still = button.getRootNode().querySelector("svg")
-  const name = `${document.title} ${button.dataset.name}`.replace(/[^\p{L}\p{N}.-]+/gu, "-").replace(/^-|-$/g, "").slice(0, 80)
+  const name = `${document.title} ${title}`.replace(/[^\p{L}\p{N}.-]+/gu, "-").replace(/^-|-$/g, "").slice(0, 80)
   if (save === "csv") keep(new Blob([csv(view.model)], { type: "text/csv" }), `${name}.csv`)
   else keep(view ? await view.export(save).to_blob() : await drawn(still, save), `${name}.${save}`)
 
@@ -34,23 +35,27 @@ document.addEventListener("click", async (event) => {
     return new Promise((done) => sheet.toBlob(done, "image/png"))
   }
 
-  // what one can point at, a row each; lines that are kept whole become a row for every point
+  // what one can point at, a row each; lines that are kept whole become a row for every point, and the number of a
+  // line the names that its tooltip gives
   function csv(figure) {
     const rows = [], names = new Set(), style = ["hue", "style"]
     const tools = figure.toolbar.tools.filter((tool) => tool.type === "HoverTool")
-    for (const renderer of tools.flatMap((tool) => tool.renderers)) {
+    for (const [tool, renderer] of tools.flatMap((tool) => tool.renderers.map((one) => [tool, one]))) {
       const source = renderer.data_source
       const columns = source.columns().filter((name) => !style.includes(name))
+      const named = Object.entries(tool.formatters["@line"]?.args ?? {})
       for (let i = 0; i < source.get_length(); i++) {
         const cells = columns.map((name) => source.get_column(name)[i])
         const many = (cell) => typeof cell === "object" && cell?.length !== undefined
         const points = Math.max(1, ...cells.filter(many).map((cell) => cell.length))
         for (let j = 0; j < points; j++) {
-          const row = Object.fromEntries(columns.map((name, k) => [name, many(cells[k]) ? cells[k][j] : cells[k]]))
-          if (Object.values(row).some((value) => typeof value === "number" && !Number.isNaN(value))) rows.push(row)
+          const { line, ...row } = Object.fromEntries(columns.map((name, k) => [name, many(cells[k]) ? cells[k][j] : cells[k]]))
+          if (!Object.values(row).some((value) => typeof value === "number" && !Number.isNaN(value))) continue
+          for (const [name, of] of named) row[name] = of[line]
+          rows.push(row)
         }
       }
-      columns.forEach((name) => names.add(name))
+      for (const name of [...columns, ...named.map(([name]) => name)]) if (name !== "line") names.add(name)
     }
     const text = (value) => {
       const said = value === undefined || value === null || Number.isNaN(value) ? "" : String(value)

@@ -7,19 +7,14 @@ from typing import Any
 import pandas as pd
 
 from calque.data.quantities import ABSENT, format_count, format_p, plural
-from calque.phases.explore.elements import grid, labelled, note, one_of, picture, shown, switch, table
+from calque.phases.explore.elements import PicturePlace, labelled, note, one_of, shown, switch, table
 from calque.phases.explore.locate_button import LocateButton
 from calque.phases.explore.located import SPLITS
 from calque.phases.explore.page import Page
 from calque.phases.explore.pictures.colours import palette
-from calque.phases.explore.pictures.curves import (
-    MOST_BANDS,
-    draw_panel,
-    known,
-    score_range,
-    token_range,
-)  # fmt: skip
+from calque.phases.explore.pictures.curves import MOST_BANDS
 from calque.phases.explore.pictures.panels import CHOICES, PanelOfLines, arrange
+from calque.phases.explore.pictures.side_by_side import SideBySide
 from calque.phases.explore.series import WHOLE, ScoreLine, band_words
 from calque.phases.results import Transition
 from calque.phases.wording import delay_outcome, growth, location, without
@@ -51,6 +46,7 @@ class CurvesPage(Page):
             lambda: (self.selection.runs, self.selection.metrics, self.split.value),
             self.redraw,
         )
+        self.pictures, self.place = SideBySide(), PicturePlace()
 
     @property
     def kept(self) -> dict[str, Any]:
@@ -74,38 +70,26 @@ class CurvesPage(Page):
         if not series:
             return [note(f"None of the chosen metrics is known by {shown(split)}: choose other parts or metrics.")]
         panels = arrange(self.study, series, split, self.colour.value, self.beside.value)
-        drawn = [picture(one) for one in self._pictures(panels[:MOST_PANELS])]
-        out = drawn if len(drawn) == 1 else [grid(*drawn)]
+        few = panels[:MOST_PANELS]
+        drawn = self.pictures.draw(
+            few, self.study.located, split, log=chosen.log, bands=self.bands.value, strips=self.strips.value,
+            fits=self.fits.value, height=420 if len(few) == 1 else 320, colours=self._colours(few),
+        )  # fmt: skip
+        out, said = [self.place.show(drawn)], []
         runs = len(chosen.runs)
         left = [f"{runs - read} of the {plural(runs, 'run')}, as there are {MOST_LINES} lines already"] * (read < runs)
         left += [f"{len(panels) - MOST_PANELS} panels more than {MOST_PANELS}"] * (len(panels) > MOST_PANELS)
         if left:
-            out.append(note(f"Not shown: {' and '.join(left)}; choose fewer runs, metrics or parts."))
+            said.append(f"Not shown: {' and '.join(left)}; choose fewer runs, metrics or parts.")
         if self.bands.value and (shares := [s for s in series if s.share]):
             words = band_words(shares, self.study.items)
-            out.append(note(f"Bands: {words}; left out of panels with more than {MOST_BANDS} lines."))
+            said.append(f"Bands: {words}; left out of panels with more than {MOST_BANDS} lines.")
         if self.fits.value:
             here = self.study.located.fits
             known_here = sum((s.run, split, s.part, s.metric) in here for s in series)
             hint = "" if known_here == len(series) else f"; {self.locate.hint}"
-            out.append(note(f"Fitted shapes, dashed: known of {known_here} of {plural(len(series), 'line')}{hint}."))
-        return [*out, *self._verdicts(series)]
-
-    def _pictures(self, panels: list[PanelOfLines]) -> list[Any]:
-        """Return the pictures of panels side by side: those of one unit have one scale, all have the same tokens."""
-        split, log, bands = self.split.value, self.selection.log, self.bands.value
-        rows = [known(panel, self.study.located, split) if self.strips.value else [] for panel in panels]
-        units = dict.fromkeys(panel.unit for panel in panels)
-        of = {unit: [i for i, panel in enumerate(panels) if panel.unit == unit] for unit in units}
-        y = {unit: score_range([panels[i] for i in at], [rows[i] for i in at], bands) for unit, at in of.items()}
-        x, colours = token_range(panels, log), self._colours(panels)
-        return [
-            draw_panel(
-                panel, self.study.located, split, log=log, bands=bands, strips=self.strips.value,
-                fits=self.fits.value, height=420 if len(panels) == 1 else 320, colours=colours, x=x, y=y[panel.unit],
-            )
-            for panel in panels
-        ]  # fmt: skip
+            said.append(f"Fitted shapes, dashed: known of {known_here} of {plural(len(series), 'line')}{hint}.")
+        return [*out, note(*said), *self._verdicts(series)]
 
     def _colours(self, panels: list[PanelOfLines]) -> dict[str, str]:
         labels = list(dict.fromkeys(label for panel in panels for label in panel.lines))

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from calque.data.metrics import ITEM_LOGPROBS
 from calque.data.quantities import format_count
-from calque.phases.explore.elements import note, one_of, picture, row, slider
+from calque.phases.explore.elements import PicturePlace, note, one_of, picture, row, slider
 from calque.phases.explore.locate_button import LocateButton
 from calque.phases.explore.page import Page
 from calque.phases.explore.pairs import UNLIKE_FOUND, languages, positions, rate_table, takeoff_table
 from calque.phases.explore.pictures.colours import palette
-from calque.phases.explore.pictures.curves import draw_panel
 from calque.phases.explore.pictures.grid import pair_map
 from calque.phases.explore.pictures.panels import arrange
+from calque.phases.explore.pictures.side_by_side import SideBySide
 from calque.phases.explore.series import PAIR, pair_label
 
 
@@ -34,6 +35,7 @@ class PairsPage(Page):
         self.slider = slider("training tokens")
         self.pair = one_of("pair", [], width=110)
         self.locate = LocateButton(self.study.located, lambda: (self._runs(), [self.metric.value], PAIR), self.redraw)
+        self.pictures, self.place = SideBySide(), PicturePlace()
 
     @property
     def kept(self) -> dict[str, Any]:
@@ -127,11 +129,10 @@ class PairsPage(Page):
         found = [s for metric in metrics for run in runs for s in self.study.lines(run, metric, PAIR, part)]
         if not found:
             return note(f"The chosen runs have no item of {part}.")
-        panel = arrange(self.study, found, PAIR, "metric", "none")[0]
+        panel = replace(arrange(self.study, found, PAIR, "metric", "none")[0], title=part)
         hues = palette(metrics)
-        return picture(
-            draw_panel(
-                panel, self.study.located, PAIR, log=self.selection.log, bands=len(runs) == 1, strips=True, height=300,
-                colours={self.study.shown(m): hues[m] for m in metrics}, title=part,
-            )
+        drawn = self.pictures.draw(
+            [panel], self.study.located, PAIR, log=self.selection.log, bands=len(runs) == 1, strips=True, height=300,
+            colours={self.study.shown(m): hues[m] for m in metrics},
         )  # fmt: skip
+        return self.place.show(drawn)

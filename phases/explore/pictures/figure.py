@@ -6,7 +6,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from bokeh.models import ColumnDataSource, CustomJSTickFormatter, FixedTicker, HoverTool, PlainText, Range1d
+from bokeh.models import (
+    BasicTicker,
+    ColumnDataSource,
+    CustomJSHover,
+    CustomJSTickFormatter,
+    FixedTicker,
+    HoverTool,
+    LinearScale,
+    LogScale,
+    LogTicker,
+    PlainText,
+    Range1d,
+)
 from bokeh.models.annotations import Legend, LegendItem
 from bokeh.plotting import figure
 
@@ -18,6 +30,9 @@ ABOVE = 5
 LINE = 90
 MOST_LABELS = 24
 LIGHT, GREY, INK, MISSING = "#eceef1", "#9aa4b2", "#1d2430", "#eef0f3"
+MINOR = "#c6ccd4"
+LINE_OF = "line"
+"""Column with the position of a point's line, of which tooltips give the names: names by point are slow to send."""
 JS_TOKENS = """
 const units = [[1e12, 'T'], [1e9, 'B'], [1e6, 'M'], [1e3, 'k']]
 for (const [size, unit] of units)
@@ -62,7 +77,7 @@ def frame(
         axis.axis_label_text_font_size, axis.major_label_text_font_size = "10pt", "9pt"
         axis.axis_label_text_font_style = "normal"
         axis.axis_line_color = axis.major_tick_line_color = GREY
-        axis.minor_tick_line_color = "#c6ccd4" if log else None
+        axis.minor_tick_line_color = MINOR if log else None
     made.xgrid.grid_line_color, made.ygrid.grid_line_color = None, LIGHT
     return made
 
@@ -86,6 +101,22 @@ def token_ticks(axis: Any) -> None:
 def share_ticks(axis: Any) -> None:
     """Leave out the numbers of an ``axis`` outside 0 to 1: takeoffs are drawn below 0."""
     axis.formatter = CustomJSTickFormatter(code=JS_SHARES)
+
+
+def scale_tokens(made: Any, log: bool) -> None:
+    """Make the x axis of a figure logarithmic or linear, whatever it was.
+
+    Parameters
+    ----------
+    made : figure
+        With one x axis.
+    log : bool
+        Whether it becomes logarithmic.
+    """
+    if isinstance(made.x_scale, LogScale) != log:
+        made.x_scale = LogScale() if log else LinearScale()
+        made.xaxis.ticker = LogTicker(num_minor_ticks=10) if log else BasicTicker()
+        made.xaxis.minor_tick_line_color = MINOR if log else None
 
 
 def named_ticks(axis: Any, places: Sequence[float], names: Sequence[str]) -> None:
@@ -116,18 +147,48 @@ def tips(made: Any, renderers: Sequence[Any], rows: Sequence[tuple[str, str]]) -
     ----------
     made : figure
         Where to show them.
+    renderers, rows
+        As of :func:`hover`.
+    """
+    made.add_tools(hover(renderers, rows))
+
+
+def hover(
+    renderers: Sequence[Any], rows: Sequence[tuple[str, str]], names: Mapping[str, Sequence[str]] | None = None,
+    before: Any = None,
+) -> Any:  # fmt: skip
+    """Return the tool that shows columns of the data at the pointer.
+
+    Parameters
+    ----------
     renderers : sequence of renderers
         What to point at.
     rows : sequence of (label, column)
-        A column of the renderer's source with an optional number format, such as ``loss{0.0000}``; its values are
-        escaped by Bokeh. Templates are made here, so that no name of a user ever becomes part of one.
+        A column of the renderer's source with an optional number format, such as ``loss{0.0000}``, or ``tokens{count}``
+        for 1.5B; its values are escaped by Bokeh. Templates are made here, so that no name of a user ever becomes part
+        of one.
+    names : mapping of str to sequence of str, optional
+        Properties of lines, each in the order of the lines; ``line{run}`` shows the one named run, of the line whose
+        position the column ``line`` has.
+    before : HoverTool, optional
+        Is changed and returned.
+
+    Returns
+    -------
+    bokeh.models.HoverTool
     """
-    shown = [(label, f"@{column}") for label, column in rows]
+    count = CustomJSHover(code=f"const tick = value\n{JS_TOKENS}")
+    tool = before or HoverTool(visible=False, formatters={"@tokens": count})
     # a label may be a name too, and Bokeh takes it as text
-    made.add_tools(HoverTool(renderers=list(renderers), tooltips=shown, visible=False))
+    tool.update(renderers=list(renderers), tooltips=[(label, f"@{column}") for label, column in rows])
+    if names is not None:
+        code = f"return {{{', '.join(names)}}}[format][value]"
+        of: Any = tool.formatters.setdefault(f"@{LINE_OF}", CustomJSHover(code=code))
+        of.args = {name: list(values) for name, values in names.items()}
+    return tool
 
 
-def legend(made: Any, entries: Mapping[str, Sequence[Any]]) -> None:
+def legend(made: Any, entries: Mapping[str, Sequence[Any]], above: bool | None = None) -> Any:
     """Add a legend outside the data: above for few entries, at the right for more; a click on one hides its lines.
 
     One entry has no legend, and more than ``MOST_LABELS`` have tooltips alone.
@@ -138,17 +199,33 @@ def legend(made: Any, entries: Mapping[str, Sequence[Any]]) -> None:
         Where to add it.
     entries : mapping of str to renderers
         By label.
+    above : bool, optional
+        Where it stands, whatever its entries.
+
+    Returns
+    -------
+    bokeh.models.Legend
     """
-    if not 1 < len(entries) <= MOST_LABELS:
-        return
-    wide = len(entries) <= ABOVE and sum(map(len, entries)) <= LINE
+    above = fits_above(entries) if above is None else above
     made_of: Any = Legend(
-        items=[LegendItem(label={"value": brief(label, 40)}, renderers=list(of)) for label, of in entries.items()],
-        orientation="horizontal" if wide else "vertical", border_line_color=None, margin=0,
-        label_text_font_size="9pt", click_policy="hide",
+        items=legend_items(entries), orientation="horizontal" if above else "vertical", label_text_font_size="9pt",
+        border_line_color=None, margin=0, click_policy="hide",
     )  # fmt: skip
     made_of.padding = 2
-    made.add_layout(made_of, "above" if wide else "right")
+    made.add_layout(made_of, "above" if above else "right")
+    return made_of
+
+
+def fits_above(entries: Mapping[str, Sequence[Any]]) -> bool:
+    """Return whether the ``entries`` of a legend stand in one line."""
+    return len(entries) <= ABOVE and sum(map(len, entries)) <= LINE
+
+
+def legend_items(entries: Mapping[str, Sequence[Any]]) -> list[Any]:
+    """Return what a legend of ``entries`` lists: nothing where one label would say nothing, or many too much."""
+    if not 1 < len(entries) <= MOST_LABELS:
+        return []
+    return [LegendItem(label={"value": brief(label, 40)}, renderers=list(of)) for label, of in entries.items()]
 
 
 def source(columns: Mapping[str, Any]) -> Any:
@@ -156,7 +233,7 @@ def source(columns: Mapping[str, Any]) -> Any:
     return ColumnDataSource({name: values if len(values) else [] for name, values in columns.items()})
 
 
-def reach(values: Sequence[Array], log: bool = False, room: float = 0.04) -> Any:
+def reach(values: Sequence[Array], log: bool = False, room: float = 0.04, before: Any = None) -> Any:
     """Return the range of an axis that holds all values.
 
     Parameters
@@ -167,6 +244,8 @@ def reach(values: Sequence[Array], log: bool = False, room: float = 0.04) -> Any
         Whether the axis is logarithmic.
     room : float
         Share of the span that is left at either end.
+    before : Range1d, optional
+        Is changed and returned; whoever moved it finds it whole again.
 
     Returns
     -------
@@ -177,11 +256,14 @@ def reach(values: Sequence[Array], log: bool = False, room: float = 0.04) -> Any
     flat = flat[np.isfinite(flat) & ((flat > 0) | (not log))]
     low, high = (float(flat.min()), float(flat.max())) if flat.size else (1.0, 10.0) if log else (0.0, 1.0)
     if log:
-        ends = np.log10([low, high])
-        spare = room * (ends[1] - ends[0]) or 0.1
-        return Range1d(start=10 ** (ends[0] - spare), end=10 ** (ends[1] + spare))
-    spare = room * (high - low) or 0.05 * max(abs(high), 1.0)
-    return Range1d(start=low - spare, end=high + spare)
+        spare = room * (np.log10(high) - np.log10(low)) or 0.1
+        start, end = float(10 ** (np.log10(low) - spare)), float(10 ** (np.log10(high) + spare))
+    else:
+        spare = room * (high - low) or 0.05 * max(abs(high), 1.0)
+        start, end = low - spare, high + spare
+    found = before or Range1d()
+    found.update(start=start, end=end, reset_start=start, reset_end=end)
+    return found
 
 
 def edges(places: Array, log: bool) -> Array:
