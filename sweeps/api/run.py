@@ -88,8 +88,8 @@ class StudyRun(Result):
     @property
     def _again(self) -> str:
         """The command that resumes, in these results: elsewhere the study would begin anew."""
-        words = ("sweeps", "run", str(self.study.path), "--results", str(self.ended.root))
-        return f"resume with: {shlex.join(words)}"
+        study, root = shlex.quote(str(self.study.path)), shlex.quote(str(self.ended.root))
+        return f"resume with: sweeps run {study} --results {root}"
 
     def _closing(self) -> list[str]:
         """Return the last lines of a search: what is left, and the study file of its best trial."""

@@ -102,7 +102,7 @@ def _components(report: DetectionReport, group: xr.Dataset, run: int, tokens: Ar
             picture = type_curves(group, grown, run, tokens, rows, report.settings["scale"])
             said = (
                 "Mean over the heads of a type, chosen at the last checkpoint on other prompts, and over all others. A "
-                f"line and its band: takeoff, where it is asked for (--metric {GROUP}/{grown[0]}_heads)."
+                f"line and its band: takeoff, where the metric {GROUP}/{grown[0]}_heads is asked for."
             )
             found.append(PartPicture(picture, said, tuple(_takeoffs(rows, grown))))
     if depths:
