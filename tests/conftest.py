@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from tests.object_store import ObjectStore
 
 # test processes run beside each other: with a thread a core for each, they wait for one another most of the time
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# an example is as slow as the machine is busy: no test hangs on that
+settings.register_profile("calque", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("calque")
 
 SMALL_STUDY = """\
 study: small

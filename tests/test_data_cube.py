@@ -41,7 +41,7 @@ def run(name: str, languages: list[str], checkpoints: int, overlap: int = 0, see
 
 
 @pytest.mark.property
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     sizes=st.lists(st.integers(1, 6), min_size=1, max_size=4),
     languages=st.lists(st.sampled_from(["en", "de", "w1"]), min_size=1, max_size=3, unique=True),

@@ -49,7 +49,7 @@ def test_rows_are_windows_of_one_stream(shards):
 
 
 @pytest.mark.property
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     step=st.integers(0, 3_000),
     world_size=st.sampled_from([1, 2, 3, 4, 6, 12]),

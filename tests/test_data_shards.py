@@ -194,7 +194,7 @@ def test_bad_metadata_is_told(folder, change, words):
 
 
 @pytest.mark.property
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.text(st.characters(codec="utf-8")), max_size=5))
 def test_any_text_is_read_back(tmp_path_factory, texts):
     texts = [text.replace("<bos>", "") for text in texts]

@@ -60,7 +60,7 @@ def test_ids_agree_where_merges_compete(ours: Tokenizer, theirs: Tekkenizer) -> 
 
 
 @pytest.mark.property
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.text(st.characters(codec="utf-8")))
 def test_any_text_comes_back(ours: Tokenizer, given_text: str) -> None:
     assert ours.decode(ids(ours, given_text), skip_special_tokens=False) == given_text

@@ -55,7 +55,7 @@ def test_tekken_and_files_need_no_text(foreign: Path) -> None:
     assert tokenizer_choice.make(str(foreign), never).get_vocab_size() == tokenizer_choice.vocabulary(str(foreign))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.text(st.characters(codec="utf-8")))
 @pytest.mark.property
 def test_a_file_is_neither_cut_nor_padded_and_gives_any_text_back(tmp_path_factory, given_text: str) -> None:

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from calque.data.corpora.world.config import WorldConfig
@@ -38,7 +38,6 @@ def test_round_trip_is_exact_in_every_language(tokenizer, code):
 
 
 @pytest.mark.property
-@settings(deadline=None)
 @given(st.text())
 def test_round_trip_is_exact_on_anything(tokenizer, text):
     text = text.replace("<bos>", "")

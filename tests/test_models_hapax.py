@@ -42,7 +42,7 @@ def brute_force(tokens: NDArray[np.int64]) -> NDArray[np.bool_]:
     return np.array(rows, bool)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(arrays(np.int64, st.tuples(st.integers(1, 4), st.integers(2, 40)), elements=st.integers(0, 6)))
 def test_the_mask_is_the_brute_force_one(tokens: NDArray[np.int64]) -> None:
     np.testing.assert_array_equal(repeated_bigrams(torch.from_numpy(tokens)).numpy(), brute_force(tokens))

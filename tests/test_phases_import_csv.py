@@ -42,7 +42,7 @@ def tables(draw):
 
 
 @pytest.mark.property
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(written=tables())
 def test_rows_values_and_positions_are_those_of_the_file(written, tmp_path_factory):
     text, separator, how = written

@@ -107,7 +107,7 @@ runs_ = st.dictionaries(
 
 @pytest.mark.property
 @pytest.mark.parametrize("name", ["csv", "parquet", "wandb"])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(runs=runs_)
 def test_round_trip(name, runs, tmp_path_factory):
     """Import of any ragged log, rows in any order, gives back every value at its place, NaN where there is none."""

@@ -47,7 +47,7 @@ def rows(report):
     return sorted(map(repr, (*report.transitions, *report.lags)))
 
 
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 @given(factor=st.sampled_from([1e3, 1e-3, 1e9]), scale=st.sampled_from(["log", "linear"]))
 def test_the_unit_of_tokens_scales_the_answers_and_nothing_else(factor, scale):
     chosen = Settings(boot=19, scale=scale)
@@ -61,7 +61,7 @@ def test_the_unit_of_tokens_scales_the_answers_and_nothing_else(factor, scale):
             assert (x is None) == (y is None) and (x is None or y == pytest.approx(x * factor, rel=1e-6))
 
 
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=3)
 @given(order=st.permutations(range(3)), split=st.booleans())
 def test_runs_answer_for_themselves(order, split):
     cube = three()
@@ -77,7 +77,7 @@ def test_runs_answer_for_themselves(order, split):
         assert rows(whole) == rows(part)
 
 
-@settings(max_examples=2, deadline=None)
+@settings(max_examples=2)
 @given(seed=st.integers(0, 99))
 def test_languages_and_concepts_can_be_renamed_and_reordered(seed):
     cube, _ = study(seed=2, runs=1, languages=3, concepts=12, n=24)

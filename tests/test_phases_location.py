@@ -67,7 +67,7 @@ def test_crossover_contains_the_true_crossing():
 
 
 @pytest.mark.property
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(factor=st.floats(1e-2, 1e6), seed=st.integers(0, 50))
 def test_takeoff_scales_with_the_unit_of_tokens(factor, seed):
     t = series(sim.onset(1.3e6, 0.2), seed)
