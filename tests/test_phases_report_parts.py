@@ -53,7 +53,7 @@ def test_words_say_what_the_pictures_show(studied: xr.Dataset, report: Detection
     maps, curves = one.pictures[:2]
     assert one.run == "a-s0" and all(picture.about for picture in one.pictures)
     assert maps.sentences[0].startswith("components/matching_heads of run a-s0: 1 of 6 (layer.head 1.2), mean")
-    assert "where it is asked for (--metric components/matching_heads)" in curves.about and not curves.sentences
+    assert "where the metric components/matching_heads is asked for" in curves.about and not curves.sentences
     pictures = [picture.picture for picture in one.pictures]
     for place, words in enumerate(("matching", "other heads", "lens target", "translation, rest", "norm", "copying")):
         assert words in pictures[place], words

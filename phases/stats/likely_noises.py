@@ -71,6 +71,11 @@ class LikelyNoises:
             Exponent of tokens.
         most : int, optional
             Replicates, at most; all when None.
+
+        Returns
+        -------
+        Tested
+            The p-value, and the statistics of the replicates: twice log-likelihoods.
         """
 
         def cone(whiten: Whitener) -> Cone:

@@ -9,12 +9,10 @@ import numpy as np
 import xarray as xr
 
 from calque.phases.report.figures import SPARE, STYLE, label, svg
-from calque.phases.report.inside.cell_maps import draw_cells, grid
+from calque.phases.report.inside.cell_maps import LETTERS, draw_cells, grid
 from calque.phases.series.axis import Array
 from calque.phases.series.probed import labels, named, numbers, probed
 
-LETTERS = 30
-"""Longest title of a small picture."""
 NAMED = len(SPARE)
 """Components that have a colour: those whose update matters most."""
 BLOCK = re.compile(r"block\.(\d+)\.")

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+LETTERS = 30
+"""Longest title of a small picture."""
 COLUMNS = 3
 """Maps beside each other."""
 TICKS = 5

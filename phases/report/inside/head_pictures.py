@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from calque.phases.report.figures import SPARE, STYLE, label, svg, token_axis
-from calque.phases.report.inside.cell_maps import draw_cells, grid
+from calque.phases.report.inside.cell_maps import LETTERS, draw_cells, grid
 from calque.phases.results import Outcome, Transition
 from calque.phases.series.axis import Array
 from calque.phases.series.head_types import GROUP, last_probed, of_type
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 RING = "#ff4d3d"
-LETTERS = 30
-"""Longest title of a small picture."""
 
 
 def head_maps(group: xr.Dataset, scores: Sequence[str], run: int) -> str:

@@ -7,12 +7,9 @@ from collections.abc import Sequence
 import xarray as xr
 
 from calque.phases.report.figures import STYLE, label, svg
-from calque.phases.report.inside.cell_maps import draw_cells, grid
+from calque.phases.report.inside.cell_maps import LETTERS, draw_cells, grid
 from calque.phases.series.axis import Array
 from calque.phases.series.probed import labels, named, numbers, probed
-
-LETTERS = 30
-"""Longest title of a small picture."""
 
 
 def depth_maps(group: xr.Dataset, scores: Sequence[str], run: int, tokens: Array) -> str:
