@@ -148,15 +148,12 @@ def fit_series(t: Trajectory, *, boot: int, level: float, seed: int, dictionary:
         dictionary = Dictionary(Axis.of(t.tokens, dictionary.axis.scale))
         fit = dictionary.fit(t)
     delay: DelayTest | None = None
-    p_rise: float | None = None
     if fit.alone is not None and not fit.declining:
         # what the noise may explain is tested first: where it does not, its noise is not averaged in
         curves = dictionary.everywhere.columns[:, : dictionary.n_simple]
         noises = LikelyNoises(t, curves, fit.curve, *fit.alone, rng, boot, after_dip=dip is not None)
         delay = delay_test(t.tokens, t.y, fit.whiten, noises.test, level, after_dip=dip is not None)
         if delay.elasticity is not None:
-            p_rise = noises.rise().p_value
-        if p_rise is not None and p_rise <= 1 - level:
             fit = dictionary.fit(t, told=True)
             delay = None if fit.declining else delay
     best = fit.candidates.columns[:, fit.best] * fit.amplitude[fit.best]
@@ -176,10 +173,7 @@ def fit_series(t: Trajectory, *, boot: int, level: float, seed: int, dictionary:
             return growth.test(Cone.diminishing(part.tokens, rising.whiten, gamma, dip is not None), most)
 
         delay = delay_test(part.tokens, part.y, rising.whiten, against, level, after_dip=dip is not None)
-    if fit.declining:
-        p_rise = _p_against_falling(fit, errors, dictionary)
-    elif p_rise is None:
-        p_rise = growth.test().p_value
+    p_rise = _p_against_falling(fit, errors, dictionary) if fit.declining else growth.test().p_value
     # a score of which neither a rise nor a hump is shown may still fall
     fall = fall_alone(fit, dictionary, FALL_EVIDENCE) if not fit.declining and p_rise > 1 - level else 0.0
     return FittedSeries(

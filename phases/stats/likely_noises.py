@@ -13,8 +13,6 @@ posterior that this member leaves.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from calque.phases.noise.likelihood import restricted_likelihood
@@ -77,27 +75,12 @@ class LikelyNoises:
         Tested
             The p-value, and the statistics of the replicates: twice log-likelihoods.
         """
-
-        def cone(whiten: Whitener) -> Cone:
-            return Cone.diminishing(self.t.tokens, whiten, gamma, self.after_dip)
-
-        return self._against(cone, most)
-
-    def rise(self) -> Tested:
-        """Test that the curve is constant."""
-        return self._against(None, None)
-
-    def _against(self, null: Callable[[Whitener], Cone] | None, most: int | None) -> Tested:
-        """Test that the curve lies in a cone, or that it is constant."""
         t = self.t
-        if null is None:
-            simple, generators = np.full(t.n, float(self.whiten.level(t.y))), np.zeros((t.n, 0))
-        else:
-            simple, generators = null(self.whiten).fitted(t.y, self.whiten)
+        simple, generators = self._cone(gamma, self.whiten).fitted(t.y, self.whiten)
         other = restricted_likelihood(t, simple, generators)
         whitenings = [other.whitener_at(0.5 * (simple + self.curve), point) for point in apart(self.noise, other)]
         grown = [Products.of(self.columns, whiten) for whiten in whitenings]
-        cones = [None if null is None else null(whiten) for whiten in whitenings]
+        cones = [self._cone(gamma, whiten) for whiten in whitenings]
 
         def gained(y: Array) -> Array:
             growth, even = [], []
@@ -107,12 +90,15 @@ class LikelyNoises:
                 scores = curves.scores(z)
                 best = square - largest(scores, np.zeros(len(scores), np.float32)).astype(float) ** 2
                 growth.append(self._likelihood(whiten, best))
-                even.append(self._likelihood(whiten, square if cone is None else cone.rss(z)))
+                even.append(self._likelihood(whiten, cone.rss(z)))
             return np.asarray(np.logaddexp.reduce(growth) - np.logaddexp.reduce(even)) * 2
 
         observed = float(gained(t.y[:, None])[0])
         replicates = other.draw(self.rng, min(most or self.boot, self.boot)).around(simple)
         return in_blocks(observed, replicates.shape[1], lambda start, stop: gained(replicates[:, start:stop]))
+
+    def _cone(self, gamma: float, whiten: Whitener) -> Cone:
+        return Cone.diminishing(self.t.tokens, whiten, gamma, self.after_dip)
 
     def _likelihood(self, whiten: Whitener, rss: Array) -> Array:
         """Return restricted log-likelihoods (B,), up to a constant; of continuous scores the scale is profiled out."""
