@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,10 @@ SIZES: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 VOCABULARY, CONCEPTS = 401, 36
 LANGUAGES = ("aa", "bb", "cc")
-PROBES = tuple(name for name in NAMES if name not in (*ACROSS, "head_ablation"))
-"""What is probed; ``head_ablation`` is of heads that are chosen, and has one p-value."""
+DEAR = ("function_vector", "co_ablation")
+"""Two thirds of the time of all: they come last."""
+ROUNDS = (tuple(name for name in NAMES if name not in (*ACROSS, "head_ablation", *DEAR)), DEAR)
+"""What is probed, by turns; ``head_ablation`` is of heads that are chosen, and has one p-value."""
 
 
 class Words(Letters):
@@ -68,7 +71,7 @@ def word_scorer() -> WordScorer:
     return WordScorer(task, Words())  # type: ignore[arg-type]
 
 
-def null(shape: dict[str, Any], seed: int, words: WordScorer, probes: tuple[str, ...] = PROBES) -> dict[str, list[Any]]:
+def null(shape: dict[str, Any], seed: int, words: WordScorer, probes: tuple[str, ...]) -> dict[str, list[Any]]:
     """Return, by score and measure, the least adjusted p-value of an untrained model, p-values below .05, and all."""
     parts = model_parts(Decoder(DecoderConfig(vocab_size=VOCABULARY, **shape), seed=seed).eval())
     asked = Asked(
@@ -94,54 +97,58 @@ def _p_values(group: xr.Dataset) -> Iterator[tuple[str, float, NDArray[np.float6
                 yield name, float(np.nanmin(of.values)), found
 
 
-def go_on(file: Path, seeds: int, minutes: float, probes: tuple[str, ...] = PROBES) -> dict[str, Any]:
-    """Probe models that ``file`` lacks, seed by seed, for so many ``minutes``; return what all lines say by size.
+def go_on(
+    file: Path, seeds: int, minutes: float, rounds: tuple[tuple[str, ...], ...] = ROUNDS
+) -> dict[str, Any]:  # fmt: skip
+    """Probe models that ``file`` lacks, round by round and size by size, and return what all lines say by size.
 
     Parameters
     ----------
     file : Path
-        A line a size and seed; what a killed process left of one is written anew.
+        A line a size, seed and round; what a killed process left of one is written anew.
     seeds : int
-        Of each size.
+        Models of each size.
     minutes : float
         After these no other model is begun.
-    probes : tuple of str
+    rounds : tuple of tuple of str
         Names of probes.
     """
     done, began, words = _lines(file), time.monotonic(), word_scorer()
-    for seed in range(seeds):
-        for size, shape in SIZES.items():
-            if (size, seed) in done:
+    for probes, size in product(rounds, SIZES):
+        for seed in range(seeds):
+            key = (size, seed, ",".join(probes))
+            if key in done:
                 continue
             if time.monotonic() - began > 60 * minutes:
                 return summary(done)
             start = time.process_time()
-            line = {"size": size, "seed": seed, "found": null(shape, seed, words, probes)}
-            done[size, seed] = line | {"seconds": round(time.process_time() - start, 2)}
+            line = {"size": size, "seed": seed, "probes": key[2], "found": null(SIZES[size], seed, words, probes)}
+            done[key] = line | {"seconds": round(time.process_time() - start, 2)}
             with file.open("a") as out:
-                out.write(json.dumps(done[size, seed]) + "\n")
+                out.write(json.dumps(done[key]) + "\n")
     return summary(done)
 
 
-def _lines(file: Path) -> dict[tuple[str, int], dict[str, Any]]:
+def _lines(file: Path) -> dict[tuple[str, int, str], dict[str, Any]]:
     if not file.exists():
         return {}
     whole = [line for line in file.read_text().splitlines(keepends=True) if line.endswith("\n")]
     file.write_text("".join(whole))
     found = [json.loads(line) for line in whole]
-    return {(line["size"], line["seed"]): line for line in found}
+    return {(line["size"], line["seed"], line["probes"]): line for line in found}
 
 
-def summary(done: dict[tuple[str, int], dict[str, Any]]) -> dict[str, Any]:
-    """Return by size the seeds, processor seconds a model, and by score the share of models and of p below .05."""
+def summary(done: dict[tuple[str, int, str], dict[str, Any]]) -> dict[str, Any]:
+    """Return by size the processor seconds a model, and by score its models, the share of them, that of p below .05."""
     out: dict[str, Any] = {}
     for size in SIZES:
-        lines = [line for (of, _), line in done.items() if of == size]
+        lines = [line for (of, _, _), line in done.items() if of == size]
         if not lines:
             continue
         names = dict.fromkeys(name for line in lines for name in line["found"])
+        rounds = dict.fromkeys(line["probes"] for line in lines)
         out[size] = {
-            "seeds": len(lines), "seconds": float(np.mean([line["seconds"] for line in lines])),
+            "seconds": sum(float(np.mean([of["seconds"] for of in lines if of["probes"] == one])) for one in rounds),
             "scores": {name: _shares([line["found"][name] for line in lines if name in line["found"]])
                        for name in names},
         }  # fmt: skip
@@ -150,6 +157,7 @@ def summary(done: dict[tuple[str, int], dict[str, Any]]) -> dict[str, Any]:
 
 def _shares(found: list[list[Any]]) -> dict[str, float]:
     return {
+        "of": len(found),
         "models": float(np.mean([least < 0.05 for least, _, _ in found])),
         "tests": sum(below for _, below, _ in found) / sum(count for _, _, count in found),
     }
@@ -157,8 +165,8 @@ def _shares(found: list[list[Any]]) -> dict[str, float]:
 
 def null_table(found: dict[str, Any]) -> list[str]:
     """Return the lines of a table of what :func:`summary` gives."""
-    lines = ["| untrained models | score | models with a discovery | p < .05 |", "|---|---|---|---|"]
+    lines = ["| untrained | score | models | with a discovery | p < .05 |", "|---|---|---|---|---|"]
     for size, of in found.items():
         for name, row in of["scores"].items():
-            lines.append(f"| {size} ({of['seeds']}) | {name} | {row['models']:.3f} | {row['tests']:.3f} |")
+            lines.append(f"| {size} | {name} | {row['of']} | {row['models']:.3f} | {row['tests']:.3f} |")
     return lines
