@@ -41,17 +41,19 @@ def kept_bytes(decoder: Decoder, rows: int, context: int) -> int:
 @pytest.mark.parametrize("shape", [cpu(64, 3, 50), ladder(256, 50)], ids=["cpu", "ladder"])
 def test_the_formula_counts_what_autograd_keeps(shape: DecoderConfig, precision: str) -> None:
     decoder = Decoder(shape, 0)
-    config = replace(CONFIG, precision=precision)
+    config, rows = replace(CONFIG, precision=precision), 30
+    if precision == "float8-mixed" and shape.width > 64:
+        rows = 1  # a CPU multiplies float8 a hundred times slower
     if precision == "bf16-true":
         decoder.to(torch.bfloat16)
     compute_as(config, decoder, torch.device("cpu"))
-    found = memory(shape, config, rows=30, shards=1, head_tokens=0)
+    found = memory(shape, config, rows=rows, shards=1, head_tokens=0)
     casts = (
-        found.weights - memory(shape, replace(config, precision="32-true"), rows=30, shards=1, head_tokens=0).weights
+        found.weights - memory(shape, replace(config, precision="32-true"), rows=rows, shards=1, head_tokens=0).weights
     )
     head = 2 * 50 * shape.width  # also cast, counted with the logits
     expected = found.activations + (casts + head if config.mixed else 0)
-    assert kept_bytes(decoder, 30, 32) == pytest.approx(expected, rel=2e-3)
+    assert kept_bytes(decoder, rows, 32) == pytest.approx(expected, rel=2e-3)
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])

