@@ -48,11 +48,11 @@ def test_lines_and_bands_are_those_of_the_trajectories(cube, items, split):
         t = theirs[s.run, label(split, s.part), s.metric]
         np.testing.assert_array_equal(s.tokens, t.tokens)
         np.testing.assert_allclose(s.value, -t.y if t.falls else t.y, rtol=1e-12)
-        assert (s.low is not None) == t.counts
+        assert (s.band is not None) == t.counts
         if t.counts:
             low, high = wilson(t.y, t.effective_trials)
-            np.testing.assert_allclose(s.low, low, atol=1e-12)
-            np.testing.assert_allclose(s.high, high, atol=1e-12)
+            np.testing.assert_allclose(s.band[0], low, atol=1e-12)
+            np.testing.assert_allclose(s.band[1], high, atol=1e-12)
 
 
 def test_wilson_is_the_score_interval():

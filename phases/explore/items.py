@@ -213,12 +213,12 @@ class Items:
         """Return the variable that decides which items a metric is about."""
         return "translation_outcome" if "translation_outcome" in self.stored else metric
 
-    def _values(self, run: int, metric: str) -> tuple[NDArray[Any], Mask]:
-        """Return success or log-probability, and where it is known, (checkpoint, source, target, concept)."""
+    def _values(self, run: int, metric: str, part: tuple[slice, ...] = ()) -> tuple[NDArray[Any], Mask]:
+        """Return success or log-probability of a part, and where it is known, (checkpoint, source, target, concept)."""
         if metric in ITEM_LOGPROBS:
-            values = self.values(metric, run)
+            values = self.values(metric, run)[part]
             return values, np.isfinite(values)
-        outcome = self.values("translation_outcome", run)
+        outcome = self.values("translation_outcome", run)[part]
         asked = outcome >= 0  # NaN, where a cube keeps flags as floats, is not
         return succeeded(outcome, metric), asked
 
@@ -231,12 +231,12 @@ class Items:
         self, run: int, metric: str, source: int | None, target: int | None, group: tuple[str, str] | None
     ) -> Totals:
         part = (slice(None), _slice(source), _slice(target))
-        values, known = self._values(run, metric)
-        mask = self.mask(run, metric)
+        values, known = self._values(run, metric, part)
+        mask = self.mask(run, metric)[part[1:]]
         if group is not None:
-            mask = mask & (self.groups(group[0]) == group[1])
-        keep = known[part] & mask[part[1:]]
-        return Totals(_total(values[part], keep, (1, 2)), keep.sum((1, 2), dtype=float))
+            mask = mask & (self.groups(group[0])[part[1:]] == group[1])
+        keep = known & mask
+        return Totals(_total(values, keep, (1, 2)), keep.sum((1, 2), dtype=float))
 
     @cached_property
     def groupings(self) -> dict[str, NDArray[np.str_]]:

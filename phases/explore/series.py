@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property, partial
 
 import numpy as np
 import xarray as xr
@@ -31,8 +32,8 @@ class ScoreLine:
         Names; the part is empty for a whole run.
     tokens, value : array, shape (n,)
         Positions and scores.
-    low, high : array, shape (n,), or None
-        Ends of a pointwise binomial band; None where the score is no count.
+    trials : callable, optional
+        Returns how many independent trials each score is of, (n,); None where the score is no count.
     """
 
     run: str
@@ -40,13 +41,17 @@ class ScoreLine:
     metric: str
     tokens: Array
     value: Array
-    low: Array | None = None
-    high: Array | None = None
+    trials: Callable[[], Array] | None = None
 
     @property
     def share(self) -> bool:
         """Whether the score is a share of items."""
-        return self.low is not None
+        return self.trials is not None
+
+    @cached_property
+    def band(self) -> tuple[Array, Array] | None:
+        """Lower and upper ends of a pointwise binomial band, computed when they are drawn; None without trials."""
+        return None if self.trials is None else wilson(self.value, self.trials())
 
 
 def band_words(shares: Iterable[ScoreLine], items: Items) -> str:
@@ -133,9 +138,9 @@ def series_of(
     tokens = np.asarray(cube["tokens"].isel(run=run).transpose("checkpoint"), float)
     name = str(cube["run"].values[run])
     if metric in METRICS and METRICS[metric].items is not None:
-        for label, totals in _item_parts(items, run, metric, split, part):
-            if totals.n.any():
-                yield _of_totals(name, label, metric, tokens, totals)
+        for label, read in _item_parts(items, run, metric, split, part):
+            if read().n.any():
+                yield _of_items(name, label, metric, tokens, read)
         return
     stored = STORED_AS.get(metric, metric)
     dims = set(map(str, cube[stored].dims)) - {"run", "checkpoint"}
@@ -158,41 +163,46 @@ def series_of(
 
 def _item_parts(
     items: Items, run: int, metric: str, split: str, only: str | None = None
-) -> Iterator[tuple[str, Totals]]:
+) -> Iterator[tuple[str, Callable[[], Totals]]]:
     wanted = (lambda label: True) if only is None else (lambda label: label == only)
     if split == WHOLE:
-        yield "", items.by_concept(run, metric)
+        yield "", partial(items.by_concept, run, metric)
     elif split in ("source", "target"):
         for i, label in enumerate(items.labels(split)):
             source, target = (i, None) if split == "source" else (None, i)
             if wanted(label):
-                yield label, items.by_concept(run, metric, source=source, target=target)
+                yield label, partial(items.by_concept, run, metric, source=source, target=target)
     elif split == PAIR:
         asked = items.mask(run, metric).any(-1)
         sources, targets = items.labels("source"), items.labels("target")
         for s, t in np.argwhere(asked).tolist():
             if wanted(label := pair_label(sources[s], targets[t])):
-                yield label, items.by_concept(run, metric, source=s, target=t)
+                yield label, partial(items.by_concept, run, metric, source=s, target=t)
     elif split in items.groupings:
         labels = items.groups(split)
         for label in filter(wanted, np.unique(labels[labels != ""]).tolist()):
-            yield label, items.by_concept(run, metric, group=(split, label))
+            yield label, partial(items.by_concept, run, metric, group=(split, label))
 
 
-def _of_totals(run: str, part: str, metric: str, tokens: Array, totals: Totals) -> ScoreLine:
-    total, n = totals.total.sum(1), totals.n.sum(1)
+def _of_items(run: str, part: str, metric: str, tokens: Array, read: Callable[[], Totals]) -> ScoreLine:
+    """Return a line of sums over items; what its band needs is read again when the band is drawn."""
+    totals = read()
+    n = totals.n.sum(1)
     keep = np.isfinite(tokens) & (n > 0)
-    value = total[keep] / n[keep]
-    if metric in ITEM_LOGPROBS:
-        return ScoreLine(run=run, part=part, metric=metric, tokens=tokens[keep], value=value)
-    of = np.flatnonzero(totals.n.any(0))
-    # the design effect depends on concepts alone: sums over their items can take the place of single items
-    effect = design_effect(totals.total[:, of], totals.n[:, of], of)  # type: ignore[arg-type]
-    low, high = wilson(value, np.maximum(n[keep] / effect, 1.0))
-    return ScoreLine(run=run, part=part, metric=metric, tokens=tokens[keep], value=value, low=low, high=high)
+    value = totals.total.sum(1)[keep] / n[keep]
+
+    def trials() -> Array:
+        totals = read()
+        of = np.flatnonzero(totals.n.any(0))
+        # the design effect depends on concepts alone: sums over their items can take the place of single items
+        effect = design_effect(totals.total[:, of], totals.n[:, of], of)  # type: ignore[arg-type]
+        return np.asarray(np.maximum(n[keep] / effect, 1.0))
+
+    counted = None if metric in ITEM_LOGPROBS else trials
+    return ScoreLine(run=run, part=part, metric=metric, tokens=tokens[keep], value=value, trials=counted)
 
 
 def _of_trajectory(t: Trajectory, part: str, metric: str) -> ScoreLine:
     value = -t.y if t.falls else t.y
-    low, high = wilson(value, t.effective_trials) if t.counts else (None, None)
-    return ScoreLine(run=t.run, part=part, metric=metric, tokens=t.tokens, value=value, low=low, high=high)
+    trials = (lambda: np.asarray(t.effective_trials)) if t.counts else None
+    return ScoreLine(run=t.run, part=part, metric=metric, tokens=t.tokens, value=value, trials=trials)

@@ -145,17 +145,17 @@ def _whole_lines(
 
 
 def _bands(glyphs: Glyphs, panel: PanelOfLines, hues: Mapping[str, str], log: bool) -> dict[str, list[Any]]:
-    counted = {label: [s for s in of if s.low is not None] for label, of in panel.lines.items()}
+    counted = {label: [s for s in of if s.share] for label, of in panel.lines.items()}
     out: dict[str, list[Any]] = {}
     if sum(map(len, counted.values())) > MOST_BANDS:
         return out
     for label, series in counted.items():
         xs, ys = [], []
         for s in series:
-            assert s.low is not None and s.high is not None
-            keep = _kept(s, log)
+            assert s.band is not None
+            (low, high), keep = s.band, _kept(s, log)
             xs.append(np.concatenate([s.tokens[keep], s.tokens[keep][::-1]]))
-            ys.append(np.concatenate([s.low[keep], s.high[keep][::-1]]))
+            ys.append(np.concatenate([low[keep], high[keep][::-1]]))
         drawn = glyphs.put("bands", Patches, {"tokens": xs, "value": ys}, xs="tokens", ys="value",
                            fill_color=hues[label], line_color=None, fill_alpha=0.13)  # fmt: skip
         out[label] = [drawn]

@@ -78,6 +78,6 @@ def _scores(panels: Iterable[PanelOfLines], rows: Iterable[Sequence[Row]], bands
         series = [s for of in panel.lines.values() for s in of]
         ends += [s.value for s in series]
         if bands and len(series) <= MOST_BANDS:
-            ends += [end for s in series for end in (s.low, s.high) if end is not None]
+            ends += [end for s in series for end in s.band or ()]
         ends.append(np.array(heights(panel, takeoffs)[-1:]))
     return ends
