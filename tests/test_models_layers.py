@@ -177,6 +177,17 @@ def test_planted_alignment_is_found_where_it_is() -> None:
         alignment(states(0.1, concepts=12), np.ones((3, 3, 12), bool), SETTINGS)
 
 
+def test_p_values_are_of_maps_that_never_saw_what_they_are_asked() -> None:
+    made = states(0.05, depths=1)
+    made[:, :, ::2] = np.random.default_rng(3).normal(size=made[:, :, ::2].shape)  # what is learned from says nothing
+    found = alignment(made, np.ones((3, 3, 40), bool), SETTINGS)["retrieval"]
+    assert found["score"][0] > 3 * found["control"][0] and found["p_value"][0] > 0.05, "folds learn from each other"
+    told = np.random.default_rng(3).normal(size=(1, 3, 24, 8)).astype(np.float32)
+    told[0, :, 1::2, :3] += 6 * np.eye(3)[:, None]
+    language = linear_probes(told, SETTINGS)["language"]
+    assert language.score[0, 1::2].mean() > 0.9 and language.decides[0].mean() < 0.6
+
+
 @pytest.mark.simulation
 def test_alignment_finds_nothing_in_noise() -> None:
     """P-values of the null with the maximum over depths are uniform, of each measure: 60 draws."""
@@ -194,9 +205,10 @@ def test_linear_probes_read_what_is_there_and_controls_do_not() -> None:
     same = made.copy()
     same[1] = made[1, :1]  # the last depth has concepts, the same in all languages
     found = linear_probes(same, SETTINGS)
-    language, control = found["language"]
+    language, control, (decided, _) = found["language"]
+    assert decided.shape == (2, 7) and decided[0].mean() > 0.9
     assert language[0].mean() > 0.9 and control[0].mean() < 0.65 and language[1].mean() < 0.5
-    concept, control = found["concept"]
+    concept, control, _ = found["concept"]
     assert concept[1].mean() == 1 and control[1].mean() < 0.3 and concept[0].mean() < 0.4
     with pytest.raises(UserError, match="`linear` has 2 languages"):
         linear_probes(same[:, :2], SETTINGS)

@@ -3,8 +3,10 @@
 Scores (:mod:`~calque.models.layers.similarity`) are means over all pairs of languages, of concepts whose two words
 share no token; fits of retrieval may use the others. Null: concepts of each language permuted on their own, the same at
 every depth. ``p_value`` compares with the null of the same depth, ``p_adjusted`` with its maximum over all depths, so
-that one of many depths is not found by chance. Interval: Student's over concepts; of CKA a jackknife over ten groups of
-concepts. Cost: one short forward pass a word; matrices of concepts by concepts for every permutation.
+that one of many depths is not found by chance. P-values of retrieval are of directions fitted on every other concept,
+and of the rest held out: scores of folds that learn from each other vary more than permutations say. Interval:
+Student's over concepts; of CKA a jackknife over ten groups of concepts. Cost: one short forward pass a word; matrices
+of concepts by concepts for every permutation.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from calque.models.layers.similarity import cka, fitted_similarity, nearest, u_c
 
 Array = NDArray[np.float64]
 MEASURES = ("neighbours", "cka", "retrieval")
+DECIDES = "retrieval of every other concept"
 GROUPS = 10
 """Groups of concepts that the jackknife leaves out in turn."""
 Found = dict[str, Array]
@@ -54,8 +57,8 @@ def alignment(states: NDArray[np.float32], apart: NDArray[np.bool_], settings: L
         )
     generator = np.random.default_rng(np.random.SeedSequence([settings.seed, 2]))
     keys = generator.random((settings.draws, languages, concepts))
-    folds = np.arange(concepts) % settings.folds
-    totals = {name: np.zeros((1 + settings.draws, depths)) for name in MEASURES}
+    folds, every_other = np.arange(concepts) % settings.folds, np.arange(concepts) % 2 == 1
+    totals = {name: np.zeros((1 + settings.draws, depths)) for name in (*MEASURES, DECIDES)}
     by_concept = {name: np.zeros((2, depths, concepts)) for name in ("neighbours", "retrieval")}
     left_out = np.zeros((GROUPS, depths))
     values = states.astype(float)
@@ -65,12 +68,20 @@ def alignment(states: NDArray[np.float32], apart: NDArray[np.bool_], settings: L
         x, y = values[:, a][:, at], values[:, b][:, at]
         _neighbours(x, y, at, moved, settings.neighbours, totals["neighbours"], by_concept["neighbours"])
         left_out += _cka(x, y, moved, totals["cka"])
-        _retrieval(values[:, a], values[:, b], at, keys[:, b], folds, settings, totals["retrieval"],
-                   by_concept["retrieval"])  # fmt: skip
+        for fold in range(settings.folds):
+            held_out = folds == fold
+            hits, drawn = _retrieved(values[:, [a, b]], at, keys[:, [a, b]], held_out, settings.components)
+            asked = np.intersect1d(at, np.flatnonzero(held_out))
+            by_concept["retrieval"][0][:, asked] += hits
+            by_concept["retrieval"][1][:, asked] += 1
+            totals["retrieval"] += np.vstack([hits.sum(1), drawn]) / len(at)
+        hits, drawn = _retrieved(values[:, [a, b]], at, keys[:, [a, b]], every_other, settings.components)
+        totals[DECIDES] += np.vstack([hits.sum(1), drawn])
     found = {}
     for name in MEASURES:
         null = totals[name] / len(pairs)
         score, draws = null[0], null[1:]
+        decided, among = (totals[DECIDES][0], totals[DECIDES][1:]) if name == "retrieval" else (score, draws)
         low, high = (
             _jackknife(score, left_out / len(pairs), settings.level) if name == "cka"
             else _student(by_concept[name], settings.level)
@@ -78,8 +89,8 @@ def alignment(states: NDArray[np.float32], apart: NDArray[np.bool_], settings: L
         count = 1 + settings.draws
         found[name] = {
             "score": score, "low": low, "high": high, "control": draws.mean(0),
-            "p_value": (1 + (draws >= score).sum(0)) / count,
-            "p_adjusted": (1 + (draws.max(1)[:, None] >= score).sum(0)) / count,
+            "p_value": (1 + (among >= decided).sum(0)) / count,
+            "p_adjusted": (1 + (among.max(1)[:, None] >= decided).sum(0)) / count,
         }  # fmt: skip
     return found
 
@@ -109,25 +120,24 @@ def _cka(x: Array, y: Array, moved: list[NDArray[np.int_]], total: Array) -> Arr
     ])  # fmt: skip
 
 
-def _retrieval(
-    x: Array, y: Array, at: NDArray[np.int_], keys: Array, folds: NDArray[np.int_], settings: LayerSettings,
-    total: Array, by_concept: Array,
-) -> None:  # fmt: skip
-    asked = np.isin(np.arange(len(folds)), at)
-    for fold in range(settings.folds):
-        test, train = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
-        counted = asked[test]
-        orders = np.argsort(keys[:, test], axis=1)
-        for depth in range(len(x)):
-            alike = fitted_similarity(x[depth], y[depth], train, test, settings.components)
-            forth, back = alike.argmax(1), alike.argmax(0)
-            own = np.arange(len(test))
-            hits = ((forth == own) + (back == own).astype(float)) / 2
-            by_concept[0][depth, test[counted]] += hits[counted]
-            by_concept[1][depth, test[counted]] += 1
-            total[0, depth] += hits[counted].sum() / len(at)
-            drawn = ((forth == orders) + (back[orders] == own).astype(float)) / 2
-            total[1:, depth] += drawn[:, counted].sum(1) / len(at)
+def _retrieved(
+    pair: Array, at: NDArray[np.int_], keys: Array, held_out: NDArray[np.bool_], components: int
+) -> tuple[Array, Array]:  # fmt: skip
+    """Return hits of held-out concepts that are asked, (depths, asked), and their sums when permuted, (draws, depths).
+
+    ``pair`` has the shape (depths, 2, concepts, width), ``keys`` (draws, 2, concepts).
+    """
+    test, train = np.flatnonzero(held_out), np.flatnonzero(~held_out)
+    counted, own = np.isin(test, at), np.arange(len(test))
+    first, second = (np.argsort(keys[:, side][:, test], axis=1) for side in (0, 1))
+    orders = np.take_along_axis(second, np.argsort(first, axis=1), axis=1)
+    hits, drawn = [], []
+    for x, y in pair:
+        alike = fitted_similarity(x, y, train, test, components)
+        forth, back = alike.argmax(1), alike.argmax(0)
+        hits.append((((forth == own) + (back == own).astype(float)) / 2)[counted])
+        drawn.append((((forth == orders) + (back[orders] == own).astype(float)) / 2)[:, counted].sum(1))
+    return np.array(hits), np.stack(drawn, 1)
 
 
 def _student(by_concept: Array, level: float) -> tuple[Array, Array]:

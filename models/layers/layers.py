@@ -116,8 +116,10 @@ def probe_layers(
         found |= {f"alignment_{name}": of for name, of in alignment(states, apart, settings).items()}
     if "linear" in probes:
         states = word_states(parts, task, encoding, shared_concepts(task, settings.concepts))
-        for name, (score, control) in linear_probes(states, settings).items():
-            found[f"linear_{name}"] = _tested(score, control, settings.level)
+        for name, read in linear_probes(states, settings).items():
+            decided = _tested(*read.decides, settings.level)
+            tests = {one: decided[one] for one in ("p_value", "p_adjusted")}
+            found[f"linear_{name}"] = _tested(read.score, read.control, settings.level) | tests
     if "patching" in probes:
         for name, (score, control) in patching_scores(parts, scorer, settings).items():
             found[f"patching_{name}"] = _tested(score, control, settings.level)
