@@ -12,6 +12,8 @@ from scipy import stats
 
 from calque.data.errors import UserError
 from calque.models.components.ov_copying import ov_copying
+from calque.models.config.sizes import DecoderConfig
+from calque.models.decoder.decoder import Decoder
 from calque.models.reading.families import model_parts
 from calque.models.reading.parts import ModelParts
 from tests.induction_decoder import HEAD_WIDTH, HEADS, TOKENS, empty
@@ -34,7 +36,7 @@ def test_ov_copying_is_that_of_the_whole_matrix(name: str) -> None:
     found = ov_copying(parts, tokens, np.random.default_rng(0), draws=19)
     generator = np.random.default_rng(0)
     groups = np.array_split(generator.permutation(40), 10)
-    orders = [generator.permutation(40) for _ in range(19)]
+    turns = stats.ortho_group.rvs(parts.output_weights(0)[0].shape[1], 19, random_state=generator)
     for layer in range(2):
         for head in range(parts.heads):
             whole = token_matrix(name, parts, layer, head)
@@ -45,14 +47,17 @@ def test_ov_copying_is_that_of_the_whole_matrix(name: str) -> None:
             error = np.sqrt(9 / 10 * ((without - np.mean(without)) ** 2).sum())
             ends = found.low[layer, head], found.high[layer, head]
             np.testing.assert_allclose(ends, stats.t(9, score, error).interval(0.95), rtol=1e-6)
-            traces = [whole[range(40), order].sum() for order in orders]
-            sizes = [np.abs(np.linalg.eigvals(whole[:, order])).sum() for order in orders[:5]]
+            turned = [token_matrix(name, parts, layer, head, turn) for turn in turns]
+            traces = [of.trace() for of in turned]
+            sizes = [np.abs(np.linalg.eigvals(of)).sum() for of in turned[:5]]
             np.testing.assert_allclose(found.control[layer, head], np.mean(traces) / np.mean(sizes), rtol=1e-6)
     assert (found.p_value >= 1 / (1 + 19 * 2 * parts.heads)).all()
 
 
 @torch.no_grad()
-def token_matrix(name: str, parts: ModelParts, layer: int, head: int) -> NDArray[np.float64]:
+def token_matrix(
+    name: str, parts: ModelParts, layer: int, head: int, turn: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
     """Return the matrix from the first forty tokens to their logits that a head has, the scale of norms left out."""
     block, tokens = parts.blocks[layer], list(range(40))
     values, outputs = parts.value_weights(layer)[0], parts.output_weights(layer)[0]
@@ -64,7 +69,8 @@ def token_matrix(name: str, parts: ModelParts, layer: int, head: int) -> NDArray
         read_in = read_in * block.attention_norm.weight
     if block.end_norm is not None:
         written = written * block.end_norm.weight
-    return (read_in @ values[head].T @ outputs[head] @ written.T).numpy()
+    between = torch.eye(len(values[head])).double() if turn is None else torch.from_numpy(turn).T
+    return (read_in.double() @ values[head].double().T @ between @ (outputs[head] @ written.T).double()).numpy()
 
 
 def eigen_score(whole: NDArray[np.float64]) -> float:
@@ -93,3 +99,15 @@ def test_a_head_that_copies_scores_one_and_its_opposite_minus_one(sign: int) -> 
         ov_copying(model_parts(made), [1, 1], np.random.default_rng(0))
     with pytest.raises(UserError, match="`draws` is 1; expected 2 or more"):
         ov_copying(model_parts(made), [1, 2], np.random.default_rng(0), draws=1)
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_an_untrained_head_is_not_told_from_its_turns(tied: bool) -> None:
+    """Also where embeddings are tied, and random weights have some trace."""
+    shape = DecoderConfig(width=32, layers=2, heads=4, kv_heads=2, ffn_width=32, vocab_size=201, tied=tied)
+    found = [
+        ov_copying(model_parts(Decoder(shape, seed=seed)), range(100), np.random.default_rng(seed)).p_value.values
+        for seed in range(40)
+    ]
+    low = float((np.concatenate(found) <= 0.1).mean())  # of 320 heads; by permuted tokens .25 where they are tied
+    assert 0.05 < low < 0.16

@@ -20,8 +20,8 @@ class HeadSettings:
         Tokens of a half of a prompt; 2 at least. Prompts that have lines with answers take twice as many and one at
         most. None is 24, and such prompts may then be as long as two lines need.
     draws : int
-        Random heads for each head, and permutations of tokens; 2 at least. With fewer than twenty times the sum of 1/i
-        over the model's heads a lone head cannot be shown after adjustment.
+        Random heads for each head: turned queries, turned values; 2 at least. With fewer than twenty times the sum of
+        1/i over the model's heads a lone head cannot be shown after adjustment.
     tokens : int
         Most tokens that the weights are averaged over, half to decide and half to measure.
     level : float

@@ -3,12 +3,15 @@
 Formula: the sum of the eigenvalues over the sum of their sizes of W_U W_O W_V W_E, a matrix from tokens to logits, with
 the gains and the centring of the norms in between and without their scales, which are positive; from -1 to 1, without
 unit. Its eigenvalues other than 0 are those of a matrix of a head's width: the large one is never formed.
-Control: the tokens of the unembedding permuted, so that no token is its own. The p-value compares the sum of the
-eigenvalues, a trace and so cheap, as a deviation from the mean of its permutations in their standard deviations, with
-those of all heads' permutations, so that a few hundred of these serve hundreds of heads (Tusher et al. 2001).
+Control: the same head with its values turned at random, W_U W_O R W_V W_E, before they are written: it reads and writes
+in the same directions. Where embeddings are tied, random weights give every head some trace, which permuted tokens do
+not have: by these, half of all untrained models had heads that copy. Values drawn from a Gaussian distribution are as
+likely as when turned, so that a head that has learned nothing cannot be told from its own turns. The p-value compares
+the sum of the eigenvalues, a trace and so cheap, as a deviation from the mean of its turns in their standard
+deviations, with those of all heads' turns, so that a few hundred of these serve hundreds of heads (Tusher et al. 2001).
 Interval: Student's, by a jackknife over groups of tokens.
 Source: Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits". Cost: no forward pass; for a head, 2 x
-tokens x width x its width operations, 2 x tokens^2 x its width, and the eigenvalues of sixteen matrices.
+tokens x width x its width operations, 2 x its width^2, and the eigenvalues of sixteen matrices.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ import torch
 import xarray as xr
 from numpy.typing import NDArray
 from scipy import stats
+from scipy.stats import ortho_group
 from torch import Tensor, nn
 
 from calque.data.errors import UserError
@@ -29,13 +33,13 @@ from calque.models.reading.parts import ModelParts, as_used
 
 PROBE = Probe(
     name="ov_copying", about="sum of the eigenvalues of the output-value circuit over that of their sizes",
-    control="the same with the tokens of the unembedding permuted", units="1", kind="continuous",
+    control="the same head with its values turned at random", units="1", kind="continuous",
     source="Elhage et al. 2021",
 )  # fmt: skip
 GROUPS = 10
 """Groups of tokens that the interval leaves out in turn."""
 SIZES = 5
-"""Permutations whose eigenvalues give the sum of sizes of the control."""
+"""Turns whose eigenvalues give the sum of sizes of the control."""
 Array = NDArray[np.float64]
 
 
@@ -60,7 +64,7 @@ def ov_copying(
     deciding : sequence of int, optional
         Tokens that the p-values and the control are of, such as others than those of the score; None: the same.
     draws : int
-        Permutations; 2 at least.
+        Turns; 2 at least.
     level : float
         Of the intervals.
 
@@ -78,21 +82,22 @@ def ov_copying(
     if draws < 2:
         raise UserError(f"`draws` is {draws}; expected 2 or more")
     groups = np.array_split(generator.permutation(len(tokens)), min(GROUPS, len(tokens)))
-    orders = np.stack([generator.permutation(len(judging)) for _ in range(draws)])
+    width = parts.output_weights(0)[0].shape[1]
+    turns = torch.from_numpy(ortho_group.rvs(width, draws, random_state=generator)).to(parts.device)
     embedding, unembedding = as_used(parts.embedding), as_used(parts.unembedding)
     ends = [(embedding[list(of)], unembedding[list(of)]) for of in (tokens, judging)]
-    found = [_of_layer(parts, layer, ends, groups, orders) for layer in range(len(parts.blocks))]
-    score, error, decided, judged, shuffled, control = (np.stack(of) for of in zip(*found, strict=True))
+    found = [_of_layer(parts, layer, ends, groups, turns) for layer in range(len(parts.blocks))]
+    score, error, decided, judged, turned, control = (np.stack(of) for of in zip(*found, strict=True))
     half = error * stats.t.ppf((1 + level) / 2, len(groups) - 1)
-    table = head_table(score, score - half, score + half, control, _pooled_p_value(judged, shuffled), level)
+    table = head_table(score, score - half, score + half, control, _pooled_p_value(judged, turned), level)
     return table.assign(deciding=(("layer", "head"), decided))
 
 
 def _of_layer(
     parts: ModelParts, layer: int, ends: Sequence[tuple[Tensor, Tensor]], groups: Sequence[NDArray[np.int64]],
-    orders: NDArray[np.int64],
+    turns: Tensor,
 ) -> tuple[Array, ...]:  # fmt: skip
-    """Return score and its standard error; those that decide: score, trace, permuted traces (heads, draws), control."""
+    """Return score and its standard error; those that decide: score, trace, turned traces (heads, draws), control."""
     values, outputs = _circuit(parts, layer)
     (read, written), (judged_read, judged_written) = (
         (embedded @ values.mT, unembedded @ outputs.mT) for embedded, unembedded in ends
@@ -101,20 +106,19 @@ def _of_layer(
     rest = [np.setdiff1d(np.arange(read.shape[1]), group) for group in groups]
     without = np.stack([_score(read[:, kept], written[:, kept]) for kept in rest])
     error = np.sqrt((len(groups) - 1) * without.var(0))
-    products = torch.einsum("hid,hjd->hij", judged_read, judged_written).double()
-    judged = products.diagonal(dim1=1, dim2=2).sum(-1)
-    places = torch.arange(orders.shape[1], device=products.device)
-    shuffled = torch.stack([products[:, places, torch.from_numpy(order).to(places.device)].sum(-1) for order in orders])
-    sizes = torch.stack([_sizes(judged_read, judged_written[:, order]) for order in orders[:SIZES]]).mean(0)
-    control = torch.where(sizes > 0, shuffled.mean(0) / sizes, 0.0)
-    return score, error, _score(judged_read, judged_written), _plain(judged), _plain(shuffled.T), _plain(control)
+    circuit = torch.einsum("htd,hte->hde", judged_read, judged_written).double()
+    turned = torch.einsum("ned,hde->hn", turns, circuit)
+    sizes = torch.linalg.eigvals(turns[:SIZES, None] @ circuit).abs().sum(-1).mean(0)
+    control = torch.where(sizes > 0, turned.mean(-1) / sizes, 0.0)
+    judged = circuit.diagonal(dim1=1, dim2=2).sum(-1)
+    return score, error, _score(judged_read, judged_written), _plain(judged), _plain(turned), _plain(control)
 
 
-def _pooled_p_value(found: Array, shuffled: Array) -> Array:
-    """Return the share of permutations of all heads that deviate as far upwards as a head does, itself counted."""
-    mean, spread = shuffled.mean(-1), shuffled.std(-1, ddof=1)
-    spread = np.maximum(spread, np.finfo(float).eps * max(1.0, float(np.abs(shuffled).max())))
-    null = np.sort(((shuffled - mean[..., None]) / spread[..., None]).ravel())
+def _pooled_p_value(found: Array, turned: Array) -> Array:
+    """Return the share of turns of all heads that deviate as far upwards as a head does, itself counted."""
+    mean, spread = turned.mean(-1), turned.std(-1, ddof=1)
+    spread = np.maximum(spread, np.finfo(float).eps * max(1.0, float(np.abs(turned).max())))
+    null = np.sort(((turned - mean[..., None]) / spread[..., None]).ravel())
     above = len(null) - np.searchsorted(null, (found - mean) / spread)
     share: Array = (1 + above) / (1 + len(null))
     return share

@@ -13,6 +13,9 @@ from calque.models.components.head_settings import HeadSettings
 from calque.models.config.probes import ABLATIONS, COMPONENTS, of_group
 from calque.models.layers.settings import LayerSettings
 
+VERSION = 2
+"""Of scores, controls and tests: raise it where one of them changes, so that none stands beside an older one."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
@@ -53,7 +56,7 @@ class Asked:
         for group, of in settings.items():
             if not of_group(group, self.probes):
                 continue
-            text = json.dumps({"subject": plain, **of}, sort_keys=True)
+            text = json.dumps({"subject": plain, "version": VERSION, **of}, sort_keys=True)
             found[group] = {
                 "level": self.heads.level, "settings_json": json.dumps(of, sort_keys=True),
                 "identity": hashlib.sha256(text.encode()).hexdigest()[:12],

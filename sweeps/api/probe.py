@@ -63,7 +63,7 @@ def probe(
         Tokens that are said twice in a prompt; prompts with lines of answers have twice as many and one at most. None
         is 24, and such prompts may then be as long as two lines need, the context of the model at most.
     draws : int
-        Random heads for each head, and permutations of tokens and of concepts.
+        Random heads for each head, and permutations of concepts.
     concepts : int
         Concepts whose words are asked in all pairs of languages: by the lens, by linear probes, by ablations.
     checkpoints : int

@@ -71,7 +71,7 @@ def probe_command(
         ),
     ] = None,
     draws: Annotated[
-        int, Panel(help="Random heads for each head, and permutations of tokens and concepts.", rich_help_panel=WHAT)
+        int, Panel(help="Random heads for each head, and permutations of concepts.", rich_help_panel=WHAT)
     ] = 199,
     concepts: Annotated[
         int,

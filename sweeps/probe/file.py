@@ -107,8 +107,8 @@ class ProbeFile:
             asked = self.attributes.get(name)
             if asked is not None and group.attrs.get("identity") != asked["identity"]:
                 raise UserError(
-                    f"{self.path} holds {name} of other prompts, settings or precision, or of another model; choose "
-                    "another `output`, or give the settings that it was made with"
+                    f"{self.path} holds {name} of other prompts, settings or precision, of another model, or of an "
+                    "earlier version of the probes; choose another `output`, or give the settings that it was made with"
                 )
             self.attributes.setdefault(name, dict(group.attrs))
             self.adopt(name, group)

@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "chinchilla": (),
     "sampler": (),
     "components": (),
+    "components_power": (),
     "instruments": (),
     "ray_cost": (),
     "many_runs": (),

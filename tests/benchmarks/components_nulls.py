@@ -35,8 +35,8 @@ from tests.test_models_layers import Letters, letter
 SIZES: dict[str, dict[str, Any]] = {
     "2 x 4 heads, width 32": {"width": 32, "layers": 2, "heads": 4, "kv_heads": 2, "ffn_width": 64},
     "4 x 4 heads, width 64": {"width": 64, "layers": 4, "heads": 4, "kv_heads": 2, "ffn_width": 128},
-    "6 x 6 heads, width 96, normed": {
-        "width": 96, "layers": 6, "heads": 6, "kv_heads": 6, "ffn_width": 128, "qk_norm": True,
+    "6 x 6 heads, width 96, normed, tied": {
+        "width": 96, "layers": 6, "heads": 6, "kv_heads": 6, "ffn_width": 128, "qk_norm": True, "tied": True,
     },
     "8 x 8 heads, width 128": {"width": 128, "layers": 8, "heads": 8, "kv_heads": 4, "ffn_width": 128},
 }  # fmt: skip
