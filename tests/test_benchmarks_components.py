@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.benchmarks import components_nulls
+from tests.benchmarks import components_nulls, components_power
 from tests.benchmarks.components_nulls import SIZES, go_on, null_table
 
 
@@ -41,3 +41,12 @@ def test_after_its_minutes_no_model_is_begun_and_the_table_says_how_many_there_a
     lines = null_table(go_on(file, 1, 60, (("a",),)))
     assert lines[2] == f"| {next(iter(SIZES))} | a | 1 | 1.000 | 0.000 |"
     assert [json.loads(line)["seed"] for line in file.read_text().splitlines()] == [0] * len(SIZES)
+
+
+@pytest.mark.parametrize("planted", [name for name in components_power.PLANTED if "width 8" not in name])
+def test_what_is_planted_largest_is_found_there(planted):
+    plant, sizes = components_power.PLANTED[planted]
+    if "looks back" in planted:
+        sizes = sizes[:1]  # with a sharper one its own random phases look there as often
+    for score, (_, there, _) in plant(sizes[-1], 0).items():
+        assert there, score

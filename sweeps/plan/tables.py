@@ -115,7 +115,7 @@ def notes(estimate: dict[str, Any]) -> list[str]:
         "sequences: of a micro-batch; memory in brackets: with every layer's activations recomputed",
     ]
     if probing:
-        lines.insert(2, f"probes of heads: about {format_number(probing)} % of training's FLOPs, not in the times")
+        lines.insert(2, f"probes: about {format_number(probing)} % of training's FLOPs, not in the times")
     if total["attribution_flops"]:
         most = max(r["attribution_bytes"] for r in estimate["runs"])
         share = format_number(100 * total["attribution_flops"] / total["flops"])

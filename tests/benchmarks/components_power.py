@@ -54,21 +54,26 @@ def heads(made: Decoder, score: str, at: tuple[int, int], settings: HeadSettings
     return {score: (float(table[score].values[at]), there, bool(found.any()))}
 
 
-@torch.no_grad()
-def looks_back(beta: float, seed: int) -> Found:
-    """Turn a head of an untrained decoder to what is constant in all tokens: beta times the phase of one step back."""
-    made = Decoder(DecoderConfig(**SHAPE), seed=seed)
-    constant = torch.randn(made.config.width, generator=torch.Generator().manual_seed(seed))
-    constant /= constant.norm()
-    made.embedding.weight += constant * made.embedding.weight.norm(dim=1).mean()
-    after = made.blocks[0].attention_norm(made.embedding.weight) @ constant  # of every token, nearly the same
-    attention, width = made.blocks[0].attention, made.config.head_width
-    theta = made.config.rope_base ** -(torch.arange(0, width, 2) / width)
-    size = (beta * width**0.5) ** 0.5 / after.mean()
-    query, key = torch.cat([torch.ones(width // 2), torch.zeros(width // 2)]), torch.cat([theta.cos(), theta.sin()])
-    attention.query.weight[2 * width : 3 * width] = size * torch.outer(query, constant)
-    attention.key.weight[2 * width : 3 * width] = size * torch.outer(key, constant)
-    return heads(made, "previous_token", (0, 2), HeadSettings(seed=seed))
+def looks_back(head_width: int) -> Callable[[float, int], Found]:
+    """Return what plants a head whose attention is beta times the phase of one step back, in an untrained decoder."""
+    shape = SHAPE | {"width": 4 * head_width}
+
+    @torch.no_grad()
+    def of(beta: float, seed: int) -> Found:
+        made = Decoder(DecoderConfig(**shape), seed=seed)
+        constant = torch.randn(made.config.width, generator=torch.Generator().manual_seed(seed))
+        constant /= constant.norm()
+        made.embedding.weight += constant * made.embedding.weight.norm(dim=1).mean()
+        after = made.blocks[0].attention_norm(made.embedding.weight) @ constant  # of every token, nearly the same
+        theta = made.config.rope_base ** -(torch.arange(0, head_width, 2) / head_width)
+        size = (beta * head_width**0.5) ** 0.5 / after.mean()
+        query = torch.cat([torch.ones(head_width // 2), torch.zeros(head_width // 2)])
+        key, rows = torch.cat([theta.cos(), theta.sin()]), slice(2 * head_width, 3 * head_width)
+        made.blocks[0].attention.query.weight[rows] = size * torch.outer(query, constant)
+        made.blocks[0].attention.key.weight[rows] = size * torch.outer(key, constant)
+        return heads(made, "previous_token", (0, 2), HeadSettings(seed=seed))
+
+    return of
 
 
 def induces(share: float, seed: int) -> Found:
@@ -127,7 +132,10 @@ def linear(kind: str) -> Callable[[float, int], Found]:
 
 
 PLANTED: dict[str, tuple[Callable[[float, int], Found], tuple[float, ...]]] = {
-    "a head looks back, beta": (looks_back, (1.0, 2.0, 4.0, 8.0)),
+    **{
+        f"a head of width {width} looks back, beta": (looks_back(width), sizes)
+        for width, sizes in {8: (2.0, 8.0), 16: (1.0, 2.0, 4.0), 32: (0.5, 1.0, 2.0)}.items()
+    },
     "two heads of induction, share": (induces, (0.2, 0.4, 0.6, 0.8)),
     "a head's output copies, share": (copies, (0.1, 0.2, 0.3, 0.5)),
     "concepts alike, turned, SD": (aligned, (0.5, 0.75, 1.0, 2.0)),
