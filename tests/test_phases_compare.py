@@ -42,7 +42,7 @@ def test_places_apart_differ_and_open_ends_reach_everywhere(other):
     assert verdicts["takeoff", "micro-s0", "copying"] == "differs"
     assert verdicts["takeoff", "micro-s1", "copying"] == "agrees"
     assert verdicts["lag", "micro-s0", "copying > translation"] == "differs"
-    assert verdicts["takeoff", "micro-s2", "false copying"] == "no place"
+    assert verdicts["takeoff", "micro-s2", "false_copying"] == "no place"
     assert made.counts["differs"] == 2
     text = made.summary()
     assert "900k (800k to 1M)" in text and "188k (148k to 227k)" in text and "1.11 (1.00 to 1.22)" in text

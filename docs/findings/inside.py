@@ -2,7 +2,8 @@
 
 ``python docs/findings/inside.py docs/findings/inside.nc docs/images/inside.png`` prints, as Markdown, what is left of
 copying and of translation when a component is put back to its initial weights, and when a block of the last checkpoint
-is that of an earlier one; means over runs with t intervals. The picture has heads over training: a line a run.
+is that of an earlier one; means over runs with t intervals. Names of runs may follow, for those alone. The picture has
+heads over training: a line a run.
 """
 
 import sys
@@ -51,7 +52,8 @@ def rewinding(group: xr.Dataset) -> Iterator[str]:
 def swaps(group: xr.Dataset) -> Iterator[str]:
     """Yield the rows of what is left of each probability of the last checkpoint with an earlier one's block."""
     score = lasts(group, "swaps")["swaps"]
-    donors = list(score["donor"].values)
+    score = score.dropna("donor", how="all")  # a joined cube has the donors of all its runs
+    donors = sorted(score["donor"].values, key=lambda name: int(str(name).rpartition("-")[2]))
     yield "| block | of | copying left | translation left | copying less translation |"
     yield "|---|---|---|---|---|"
     for part in score["range"].values:
@@ -88,11 +90,13 @@ def draw(cube: xr.Dataset, heads: xr.Dataset, picture: str) -> None:
     figure.savefig(picture, dpi=130)
 
 
-def main(path: str, picture: str) -> None:
-    """Print the tables and draw the picture."""
+def main(path: str, picture: str, *runs: str) -> None:
+    """Print the tables and draw the picture, of these runs or of all."""
     cube, groups = read(Path(path)), read_groups(Path(path))
-    print("\n".join([*rewinding(groups["ablations"]), "", *swaps(groups["ablations"])]))
-    draw(cube, groups["components"], picture)
+    wanted = np.flatnonzero(np.isin(cube["run"].values.astype(str), runs or cube["run"].values.astype(str)))
+    cube, heads, taken = (of.isel(run=wanted) for of in (cube, groups["components"], groups["ablations"]))
+    print("\n".join([*rewinding(taken), "", *swaps(taken)]))
+    draw(cube, heads, picture)
 
 
 if __name__ == "__main__":
