@@ -27,9 +27,8 @@ def test_the_types_of_heads_inside_the_models_are_those_of_their_cube() -> None:
     names = ("ov_copying", "source_attention", "token_copying", "previous_token", "concept_copying")
     others = ("prefix_matching", "function_vector")
     for run, name in enumerate(runs.astype(str)):
-        last = heads.isel(
-            run=run, checkpoint=int(np.isfinite(heads["ov_copying"][run]).any(("layer", "head")).sum()) - 1
-        )
+        probed = np.flatnonzero(np.isfinite(heads["ov_copying"][run]).any(("layer", "head")))
+        last = heads.isel(run=run, checkpoint=int(probed[-1]))
 
         def count(score: str, last: xr.Dataset = last) -> int:
             above = last[f"{score}_deciding"] - last[f"{score}_control"] >= 0.1
