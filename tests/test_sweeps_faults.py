@@ -79,6 +79,7 @@ def test_a_node_that_dies_is_outlived_on_another(study: Path, undisturbed: Path,
     same(cube.read(tmp_path / "results" / "results.nc"), cube.read(undisturbed))
 
 
+@pytest.mark.slow
 def test_killed_and_terminated_trials_are_started_again(study: Path, undisturbed: Path, tmp_path: Path) -> None:
     process = sweeps("run", study, "--results", tmp_path / "results")
     for name, number in (("first-s0", signal.SIGKILL), ("first-s1", signal.SIGTERM)):

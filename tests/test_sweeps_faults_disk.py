@@ -60,6 +60,7 @@ def read_only(folder: Path) -> Iterator[None]:
         subprocess.run(["umount", "--lazy", folder], check=True)
 
 
+@pytest.mark.slow
 def test_a_root_that_is_read_only_for_a_while_is_waited_for(file: Path, whole: Path, tmp_path: Path) -> None:
     results = tmp_path / "results"
     process = sweeps("run", file, "--results", results)
@@ -80,6 +81,7 @@ def test_a_root_that_is_read_only_for_a_while_is_waited_for(file: Path, whole: P
     same(cube.read(results / "results.nc"), cube.read(whole))
 
 
+@pytest.mark.slow
 def test_a_damaged_last_state_is_not_gone_on_from(file: Path, whole: Path, tmp_path: Path) -> None:
     results = tmp_path / "results"
     folder = results / "runs" / "first-s0"

@@ -50,7 +50,9 @@ def test_status_and_collect_answer_in_json(undisturbed: Path, tmp_path: Path) ->
     same(cube.read(tmp_path / "c.nc"), cube.read(undisturbed / "results" / "results.nc"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["killed", "ctrl-c"])
+@pytest.mark.parametrize(
+    "number", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.slow)], ids=["killed", "ctrl-c"]
+)
 def test_stopped_in_the_middle_it_leaves_no_process_and_ends_the_same(
     undisturbed: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
