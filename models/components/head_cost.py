@@ -51,6 +51,6 @@ def head_flops(shape: DecoderConfig, settings: HeadSettings = DEFAULT, probes: C
         total += settings.prompts * ABLATED_PASSES * settings.half * 2.0 * shape.width * shape.vocab_size
     if "ov_copying" in probes:
         half = settings.tokens // 2
-        total += heads * (8.0 * half * shape.width * width + 2.0 * half * half * width)
+        total += heads * (8.0 * half * shape.width * width + 2.0 * settings.draws * width * width)
         total += heads * MATRICES * (2.0 * half * width * width + EIGENVALUES * width**3)
     return total
