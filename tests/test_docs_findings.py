@@ -2,11 +2,9 @@
 
 import re
 
-import numpy as np
-import xarray as xr
-
 import calque
 from calque.data.cube import read_groups
+from calque.phases.series.head_types import of_type
 from tests.readme import ROOT
 
 PAGE = (ROOT / "docs/findings/copying.md").read_text(encoding="utf-8")
@@ -27,11 +25,6 @@ def test_the_types_of_heads_inside_the_models_are_those_of_their_cube() -> None:
     names = ("ov_copying", "source_attention", "token_copying", "previous_token", "concept_copying")
     others = ("prefix_matching", "function_vector")
     for run, name in enumerate(runs.astype(str)):
-        probed = np.flatnonzero(np.isfinite(heads["ov_copying"][run]).any(("layer", "head")))
-        last = heads.isel(run=run, checkpoint=int(probed[-1]))
-
-        def count(score: str, last: xr.Dataset = last) -> int:
-            above = last[f"{score}_deciding"] - last[f"{score}_control"] >= 0.1
-            return int((above & (last[f"{score}_p_adjusted"] < 0.05)).sum())
-
-        assert rows[name] == " | ".join(str(n) for n in (*map(count, names), sum(map(count, others)))), name
+        of = {score: int(of_type(heads, score, run).sum()) for score in (*names, *others)}
+        counts = [*(of[score] for score in names), sum(of[score] for score in others)]
+        assert rows[name] == " | ".join(map(str, counts)), name

@@ -43,7 +43,7 @@ def waits(process: subprocess.Popen[str], tmp_path: Path, run: RunConfig, said: 
     assert (process.returncode, standing.state) == (1, "waiting"), err + standing.message
     assert said in standing.message and f"{standing.message}; run the same again to go on" in err
     # on a busy machine a process of multiprocessing may still have been without its work to read, and says so itself
-    assert ("Traceback" not in err or "in spawn_main" in err) and "death signal" not in err, err
+    assert err.count("Traceback") == err.count("in spawn_main") and "death signal" not in err, err
     assert gone(below, 60), alive(below)
 
 

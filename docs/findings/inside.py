@@ -36,6 +36,12 @@ def lasts(group: xr.Dataset, name: str) -> xr.Dataset:
     return group.isel(checkpoint=xr.DataArray(last, dims="run"))
 
 
+def left(hybrid: xr.DataArray, whole: xr.DataArray) -> str:
+    """Return the cells of what is left of copying and of translation, and of their difference."""
+    copying, translation = ((hybrid.sel(measure=m) / whole.sel(measure=m)).values for m in LEFT)
+    return " | ".join(interval(of) for of in (copying, translation, copying - translation))
+
+
 def rewinding(group: xr.Dataset) -> Iterator[str]:
     """Yield the rows of what is left of each probability without what a component learned."""
     score = lasts(group, "scaling")["scaling"]
@@ -43,10 +49,7 @@ def rewinding(group: xr.Dataset) -> Iterator[str]:
     yield "|---|---|---|---|"
     for component in score["component"].values:
         at = score.sel(component=component)
-        copying, translation = (
-            (at.sel(measure=m, factor=0.0) / at.sel(measure=m, factor=1.0)).values for m in LEFT
-        )  # fmt: skip
-        yield f"| {component} | {interval(copying)} | {interval(translation)} | {interval(copying - translation)} |"
+        yield f"| {component} | {left(at.sel(factor=0.0), at.sel(factor=1.0))} |"
 
 
 def swaps(group: xr.Dataset) -> Iterator[str]:
@@ -59,11 +62,7 @@ def swaps(group: xr.Dataset) -> Iterator[str]:
     for part in score["range"].values:
         at = score.sel(range=part)
         for donor in donors[1:-1]:
-            copying, translation = (
-                (at.sel(donor=donor, measure=m) / at.sel(donor=donors[-1], measure=m)).values for m in LEFT
-            )  # fmt: skip
-            parts = (interval(of) for of in (copying, translation, copying - translation))
-            yield f"| {part} | {donor} | {' | '.join(parts)} |"
+            yield f"| {part} | {donor} | {left(at.sel(donor=donor), at.sel(donor=donors[-1]))} |"
 
 
 def draw(cube: xr.Dataset, heads: xr.Dataset, picture: str) -> None:

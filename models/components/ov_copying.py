@@ -5,10 +5,11 @@ the gains and the centring of the norms in between and without their scales, whi
 unit. Its eigenvalues other than 0 are those of a matrix of a head's width: the large one is never formed.
 Control: the same head with its values turned at random, W_U W_O R W_V W_E, before they are written: it reads and writes
 in the same directions. Where embeddings are tied, random weights give every head some trace, which permuted tokens do
-not have: by these, half of all untrained models had heads that copy. Values drawn from a Gaussian distribution are as
-likely as when turned, so that a head that has learned nothing cannot be told from its own turns. The p-value compares
-the sum of the eigenvalues, a trace and so cheap, as a deviation from the mean of its turns in their standard
-deviations, with those of all heads' turns, so that a few hundred of these serve hundreds of heads (Tusher et al. 2001).
+not have: by these, a fifth to more than half of such models had heads that copy untrained. Values drawn from a Gaussian
+distribution are as likely as when turned, so that a head that has learned nothing cannot be told from its own turns.
+The p-value compares the sum of the eigenvalues, a trace and so cheap, as a deviation from the mean of its turns in
+their standard deviations, with those of all heads' turns, so that a few hundred of these serve hundreds of heads
+(Tusher et al. 2001).
 Interval: Student's, by a jackknife over groups of tokens.
 Source: Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits". Cost: no forward pass; for a head, 2 x
 tokens x width x its width operations, 2 x its width^2, and the eigenvalues of sixteen matrices.
@@ -23,7 +24,6 @@ import torch
 import xarray as xr
 from numpy.typing import NDArray
 from scipy import stats
-from scipy.stats import ortho_group
 from torch import Tensor, nn
 
 from calque.data.errors import UserError
@@ -83,7 +83,7 @@ def ov_copying(
         raise UserError(f"`draws` is {draws}; expected 2 or more")
     groups = np.array_split(generator.permutation(len(tokens)), min(GROUPS, len(tokens)))
     width = parts.output_weights(0)[0].shape[1]
-    turns = torch.from_numpy(ortho_group.rvs(width, draws, random_state=generator)).to(parts.device)
+    turns = torch.from_numpy(stats.ortho_group.rvs(width, draws, random_state=generator)).to(parts.device)
     embedding, unembedding = as_used(parts.embedding), as_used(parts.unembedding)
     ends = [(embedding[list(of)], unembedding[list(of)]) for of in (tokens, judging)]
     found = [_of_layer(parts, layer, ends, groups, turns) for layer in range(len(parts.blocks))]
@@ -106,9 +106,9 @@ def _of_layer(
     rest = [np.setdiff1d(np.arange(read.shape[1]), group) for group in groups]
     without = np.stack([_score(read[:, kept], written[:, kept]) for kept in rest])
     error = np.sqrt((len(groups) - 1) * without.var(0))
-    circuit = torch.einsum("htd,hte->hde", judged_read, judged_written).double()
+    circuit = _between(judged_read, judged_written)
     turned = torch.einsum("ned,hde->hn", turns, circuit)
-    sizes = torch.linalg.eigvals(turns[:SIZES, None] @ circuit).abs().sum(-1).mean(0)
+    sizes = _sizes(turns[:SIZES, None] @ circuit).mean(0)
     control = torch.where(sizes > 0, turned.mean(-1) / sizes, 0.0)
     judged = circuit.diagonal(dim1=1, dim2=2).sum(-1)
     return score, error, _score(judged_read, judged_written), _plain(judged), _plain(turned), _plain(control)
@@ -142,15 +142,20 @@ def _through(norm: nn.Module, weight: Tensor) -> Tensor:
     return gained - gained.mean(-1, keepdim=True) if isinstance(norm, nn.LayerNorm) else gained
 
 
-def _sizes(read: Tensor, written: Tensor) -> Tensor:
-    """Return the sum of the sizes of the eigenvalues of a head's matrix of tokens, shape (heads)."""
-    sizes: Tensor = torch.linalg.eigvals(torch.einsum("htd,hte->hde", read, written).double()).abs().sum(-1)
+def _between(read: Tensor, written: Tensor) -> Tensor:
+    """Return matrices of a head's width with the eigenvalues of its matrix of tokens, (heads, width, width)."""
+    return torch.einsum("htd,hte->hde", read, written).double()
+
+
+def _sizes(circuits: Tensor) -> Tensor:
+    """Return the sum of the sizes of the eigenvalues of ``circuits`` (..., width, width)."""
+    sizes: Tensor = torch.linalg.eigvals(circuits).abs().sum(-1)
     return sizes
 
 
 def _score(read: Tensor, written: Tensor) -> Array:
     """Return the sum of eigenvalues over that of their sizes, shape (heads); 0 for a matrix of zeros."""
-    sizes, trace = _sizes(read, written), torch.einsum("htd,htd->h", read, written).double()
+    sizes, trace = _sizes(_between(read, written)), torch.einsum("htd,htd->h", read, written).double()
     return _plain(torch.where(sizes > 0, trace / sizes, 0.0))
 
 

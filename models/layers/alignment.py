@@ -24,7 +24,6 @@ from calque.models.layers.similarity import cka, fitted_similarity, nearest, u_c
 
 Array = NDArray[np.float64]
 MEASURES = ("neighbours", "cka", "retrieval")
-DECIDES = "retrieval of every other concept"
 GROUPS = 10
 """Groups of concepts that the jackknife leaves out in turn."""
 Found = dict[str, Array]
@@ -58,7 +57,8 @@ def alignment(states: NDArray[np.float32], apart: NDArray[np.bool_], settings: L
     generator = np.random.default_rng(np.random.SeedSequence([settings.seed, 2]))
     keys = generator.random((settings.draws, languages, concepts))
     folds, every_other = np.arange(concepts) % settings.folds, np.arange(concepts) % 2 == 1
-    totals = {name: np.zeros((1 + settings.draws, depths)) for name in (*MEASURES, DECIDES)}
+    totals = {name: np.zeros((1 + settings.draws, depths)) for name in MEASURES}
+    halves = np.zeros((1 + settings.draws, depths))
     by_concept = {name: np.zeros((2, depths, concepts)) for name in ("neighbours", "retrieval")}
     left_out = np.zeros((GROUPS, depths))
     values = states.astype(float)
@@ -76,12 +76,12 @@ def alignment(states: NDArray[np.float32], apart: NDArray[np.bool_], settings: L
             by_concept["retrieval"][1][:, asked] += 1
             totals["retrieval"] += np.vstack([hits.sum(1), drawn]) / len(at)
         hits, drawn = _retrieved(values[:, [a, b]], at, keys[:, [a, b]], every_other, settings.components)
-        totals[DECIDES] += np.vstack([hits.sum(1), drawn])
+        halves += np.vstack([hits.sum(1), drawn])
     found = {}
     for name in MEASURES:
         null = totals[name] / len(pairs)
         score, draws = null[0], null[1:]
-        decided, among = (totals[DECIDES][0], totals[DECIDES][1:]) if name == "retrieval" else (score, draws)
+        decided, among = (halves[0], halves[1:]) if name == "retrieval" else (score, draws)
         low, high = (
             _jackknife(score, left_out / len(pairs), settings.level) if name == "cka"
             else _student(by_concept[name], settings.level)

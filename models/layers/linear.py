@@ -6,7 +6,7 @@ labels permuted among the words of a concept (language), or among the words of e
 can be read but by chance; accuracy minus control is the selectivity. Permuting labels within concepts would leave
 concepts as they are, and the control would be the score itself. Interval and paired test: Student's over concepts,
 adjusted over depths. The test of the language is of maps learned on every other concept, over the rest: folds that
-learn from each other are not independent, and called chance a language in .08 instead of .05 (Noirhomme et al. 2014).
+learn from each other are not independent (Noirhomme et al. 2014), and .075 of untrained models had a language at .05.
 Source: Alain and Bengio 2017; Hewitt and Liang 2019 (arXiv 1909.03368). Cost: a fit for each fold, depth and kind of
 label. That a map reads something does not show that the model uses it.
 """
